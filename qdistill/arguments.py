@@ -1,0 +1,76 @@
+"""Refusal of bad arguments at the public door, all in one form.
+
+A value that is being traced by `jax.jit`, `jax.vmap` or `jax.grad` is not known
+yet and passes; trouble that arises there shows as NaN or in a returned metric.
+"""
+
+from collections.abc import Iterable
+from typing import Any, NoReturn
+
+import jax
+import numpy as np
+
+
+def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
+    """Raise the one `ValueError` by which this package refuses an argument.
+
+    >>> refuse("n_x", "at least 2", 1)
+    Traceback (most recent call last):
+    ValueError: Argument `n_x` must be at least 2, but is 1.
+    """
+    message = f"Argument `{name}` must be {requirement}, but is {value}."
+    raise ValueError(f"{message} {cure}".rstrip())
+
+
+def is_known(value: Any) -> bool:
+    """Whether a value can be looked at now, that is, whether it is not traced."""
+    return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
+
+
+def require_finite(**values: Any) -> None:
+    """Refuse NaN and infinity."""
+    for name, value in values.items():
+        if is_known(value) and not np.all(np.isfinite(np.asarray(value))):
+            refuse(name, "finite", value)
+
+
+def require_positive(**values: Any) -> None:
+    """Refuse what is not a finite number above zero."""
+    for name, value in values.items():
+        if is_known(value):
+            array = np.asarray(value)
+            if not np.all(np.isfinite(array) & (array > 0)):
+                refuse(name, "finite and positive", value)
+
+
+def require_between(low: float | int, high: float | int, **values: Any) -> None:
+    """Refuse what lies outside the closed interval from `low` to `high`."""
+    for name, value in values.items():
+        if is_known(value):
+            array = np.asarray(value)
+            if not np.all((array >= low) & (array <= high)):
+                refuse(name, f"between {low:g} and {high:g}", value)
+
+
+def require_at_least(minimum: int, **values: Any) -> None:
+    """Refuse what is not an integer of at least `minimum`."""
+    for name, value in values.items():
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            refuse(name, "an integer", repr(value))
+        if value < minimum:
+            refuse(name, f"at least {minimum}", value)
+
+
+def require_one_of(choices: Iterable[str], **values: Any) -> None:
+    """Refuse a name that is not among the choices, and list them."""
+    choices = list(choices)
+    for name, value in values.items():
+        if value not in choices:
+            refuse(name, "one of " + ", ".join(map(repr, choices)), repr(value))
+
+
+def require_shape(shape: tuple[int, ...], **values: Any) -> None:
+    """Refuse an array of another shape."""
+    for name, value in values.items():
+        if np.shape(value) != tuple(shape):
+            refuse(name, f"of shape {tuple(shape)}", f"of shape {np.shape(value)}")

@@ -1,0 +1,40 @@
+"""Recursive evolution by any step, teacher's or student's."""
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import jax
+from jaxtyping import PyTree
+
+from qdistill.arguments import require_at_least
+
+State = TypeVar("State")
+
+
+def rollout(
+    step: Callable[[State], State],
+    state: State,
+    n_frames: int,
+    observe: Callable[[State], PyTree] = lambda state: state,
+) -> PyTree:
+    """Apply a step `n_frames` times and return what is observed of the state after each.
+
+    The initial state is not part of the result. What `observe` returns is stacked along a new
+    first axis; only that is kept, so memory grows with what is asked for.
+
+    Args:
+      step: One frame forward, ``state -> state``. The state may be any pytree of arrays.
+      state: Where to start.
+      n_frames: Number of frames, at least 1.
+      observe: Taken of every state; by default the state itself.
+
+    >>> rollout(lambda n: 2 * n, 1, 5)
+    Array([ 2,  4,  8, 16, 32], dtype=int32...)
+    """
+    require_at_least(1, n_frames=n_frames)
+
+    def advance(state: State, _: None) -> tuple[State, PyTree]:
+        state = step(state)
+        return state, observe(state)
+
+    return jax.lax.scan(advance, state, None, length=n_frames)[1]

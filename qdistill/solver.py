@@ -1,0 +1,263 @@
+"""The teachers: two solvers of the time-dependent Schroedinger equation.
+
+Both turn a landscape into a step, ``v -> (psi -> psi one frame later)``, and solve
+i dpsi/dt = [omega(-i grad) + v] psi with the dispersion omega of the grid, so that on
+one grid they converge to the same answer. `split_step` is the simple one, second order
+in the substep; `chebyshev` has the error that it is asked to have.
+"""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Num
+
+from qdistill.arguments import (
+    is_known,
+    refuse,
+    require_at_least,
+    require_finite,
+    require_positive,
+    require_shape,
+)
+from qdistill.grid import Grid, Real
+
+Step: TypeAlias = Callable[[Array], Array]
+Propagator: TypeAlias = Callable[[Array], Step]
+
+
+def split_step(grid: Grid, dt: Real, n_substeps: int) -> Propagator:
+    """Strang splitting: exp(-i v h/2) F^-1 exp(-i omega(k) h) F exp(-i v h/2), h = dt / n_substeps.
+
+    Each substep is one pair of FFTs. The method is second order in h, unitary to
+    rounding, and reversible: a negative `dt` undoes a positive one.
+
+    Args:
+      grid: Where psi lives, and its dispersion.
+      dt: Duration of a frame, in atomic units (1 a.u. = 24.19 as).
+      n_substeps: Substeps per frame.
+
+    Raises:
+      ValueError: If h reaches the splitting's first resonance, max(omega) |h| >= 2 pi, where
+        the splitting is not coarse but wrong; the message says how many substeps are needed.
+
+    >>> grid = Grid(64, 10.0)
+    >>> step = split_step(grid, dt=0.1, n_substeps=4)(jnp.zeros(64))
+    >>> step(jnp.ones(64, jnp.complex64)).shape
+    (64,)
+    """
+    _require_duration(dt)
+    require_at_least(1, n_substeps=n_substeps)
+    kinetic = grid.kinetic_energy()
+    n_needed = int(kinetic.max() * abs(dt) / (2 * np.pi)) + 1
+    if n_substeps < n_needed:
+        refuse(
+            "n_substeps",
+            f"at least {n_needed} on this grid with dt = {dt:g}",
+            n_substeps,
+            "The largest kinetic phase of a substep must stay below 2 pi.",
+        )
+    h = dt / n_substeps
+    kinetic_phase = np.exp(-1j * kinetic * h)
+
+    def propagator(v: Float[Array, "*n_x"]) -> Step:
+        _require_landscape(grid, v)
+        half_kick = jnp.exp(-0.5j * h * v)
+        full_kick = jnp.exp(-1j * h * v)
+        drift_phase = jnp.asarray(kinetic_phase, half_kick.dtype)
+
+        def drift(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
+            return jnp.fft.ifftn(drift_phase * jnp.fft.fftn(psi))
+
+        def step(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
+            _require_state(grid, v, psi)
+            psi = jax.lax.fori_loop(
+                0, n_substeps - 1, lambda _, psi: full_kick * drift(psi), half_kick * psi
+            )
+            return half_kick * drift(psi)
+
+        return step
+
+    return propagator
+
+
+def chebyshev(
+    grid: Grid,
+    dt: Real,
+    tolerance: Real = 1e-6,
+    v_range: tuple[Real, Real] | None = None,
+) -> Propagator:
+    """Chebyshev expansion of exp(-i H dt), to a stated truncation error per frame.
+
+    With H = E + R h, where h has its spectrum in [-1, 1],
+    exp(-i H dt) = exp(-i E dt) sum_n (2 - delta_n0) (-i)^n J_n(R dt) T_n(h).
+    On the lattice h is a stencil, on the continuum a pair of FFTs. Tal-Ezer and Kosloff,
+    J. Chem. Phys. 81, 3967 (1984).
+
+    Args:
+      grid: Where psi lives, and its dispersion.
+      dt: Duration of a frame, in atomic units; negative runs time backwards.
+      tolerance: Bound on the sum of the coefficients left out, which bounds the relative
+        error of a frame. Below 1e-6 it needs complex128 to be felt.
+      v_range: Lowest and highest value that a landscape may have, in hartree. It sets the number
+        of terms, so it has to be known before tracing. None reads it off the landscape, which
+        works only where the landscape is not traced.
+
+    Raises:
+      ValueError: For a landscape outside `v_range`. Under tracing, the state turns NaN instead.
+
+    >>> grid = Grid(64, 10.0)
+    >>> step = chebyshev(grid, dt=0.1)(jnp.zeros(64))
+    >>> step(jnp.ones(64, jnp.complex64)).shape
+    (64,)
+    """
+    _require_duration(dt)
+    require_positive(tolerance=tolerance)
+    if v_range is not None:
+        require_finite(v_range=v_range)
+        if v_range[0] > v_range[1]:
+            refuse("v_range", "(lowest, highest)", v_range)
+    expand = _expand_on_lattice if grid.dispersion == "lattice" else _expand_on_continuum
+
+    def propagator(v: Float[Array, "*n_x"]) -> Step:
+        _require_landscape(grid, v)
+        low, high = _landscape_range(v, v_range)
+        middle = (grid.kinetic_energy().max() + high + low) / 2
+        # A sliver wider than the spectrum, so that rounding cannot push it past [-1, 1].
+        radius = 1.0001 * (grid.kinetic_energy().max() + high - low) / 2
+        coefficients = _chebyshev_coefficients(radius * dt, tolerance)
+        # A traced landscape that leaves its range has no valid expansion: it must not pass for one.
+        fits = (jnp.min(v) >= low) & (jnp.max(v) <= high)
+        dtype = jnp.result_type(v.dtype, jnp.complex64)
+        phase = jnp.where(fits, jnp.asarray(np.exp(-1j * middle * dt), dtype), jnp.nan)
+
+        def step(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
+            _require_state(grid, v, psi)
+            return phase * expand(grid, (v - middle) / radius, radius, coefficients, psi)
+
+        return step
+
+    return propagator
+
+
+def hamiltonian(
+    grid: Grid, v: Float[Array, "*n_x"]
+) -> Callable[[Complex[Array, "*n_x"]], Complex[Array, "*n_x"]]:
+    """The Hamiltonian H psi = omega(-i grad) psi + v psi, with the dispersion of the grid.
+
+    >>> grid = Grid(8, 2.0)
+    >>> h = hamiltonian(grid, jnp.full(8, 3.0))
+    >>> h(jnp.ones(8, jnp.complex64)).real
+    Array([3., 3., 3., 3., 3., 3., 3., 3.], dtype=float32)
+    """
+    _require_landscape(grid, v)
+    if grid.dispersion == "lattice":
+        return lambda psi: _hop(grid, 1.0, psi) + (v + sum(1 / dx**2 for dx in grid.dx)) * psi
+    return lambda psi: _continuum_kinetic(grid, 1.0, psi) + v * psi
+
+
+def _hop(grid: Grid, scale: float, u: Num[Array, "..."]) -> Num[Array, "..."]:
+    """The off-diagonal part of the 3-point kinetic energy; further axes are carried along."""
+    hopped = jnp.zeros_like(u)
+    for axis, dx in enumerate(grid.dx):
+        hopped -= 0.5 * scale / dx**2 * (jnp.roll(u, 1, axis) + jnp.roll(u, -1, axis))
+    return hopped
+
+
+def _continuum_kinetic(grid: Grid, scale: float, psi: Array) -> Array:
+    omega = jnp.asarray(scale * grid.kinetic_energy(), psi.real.dtype)
+    return jnp.fft.ifftn(omega * jnp.fft.fftn(psi))
+
+
+def _expand_on_lattice(
+    grid: Grid, v: Array, radius: float, coefficients: np.ndarray, psi: Array
+) -> Array:
+    """The Chebyshev sum with real arithmetic: h is real, so Re psi and Im psi never mix in it."""
+    u = jnp.stack([psi.real, psi.imag], axis=-1)
+    diagonal = (v + sum(1 / dx**2 for dx in grid.dx) / radius)[..., None]
+    even, odd = _chebyshev_sums(lambda u: _hop(grid, 1 / radius, u) + diagonal * u, coefficients, u)
+    # even - i odd, on the (Re, Im) axis.
+    return (even[..., 0] + odd[..., 1]) + 1j * (even[..., 1] - odd[..., 0])
+
+
+def _expand_on_continuum(
+    grid: Grid, v: Array, radius: float, coefficients: np.ndarray, psi: Array
+) -> Array:
+    even, odd = _chebyshev_sums(
+        lambda u: _continuum_kinetic(grid, 1 / radius, u) + v * u, coefficients, psi
+    )
+    return even - 1j * odd
+
+
+def _chebyshev_sums(h: Step, coefficients: np.ndarray, u: Array) -> tuple[Array, Array]:
+    """The sums of c_n T_n(h) u over even and over odd n, the signs of (-i)^n put into c_n.
+
+    exp(-i z h) is then the first sum minus i times the second.
+    """
+    pairs = jnp.asarray(coefficients.reshape(-1, 2), u.real.dtype)
+
+    def advance(carry: tuple, pair: Array) -> tuple:
+        even_term, odd_term, even, odd = carry
+        even_term = 2 * h(odd_term) - even_term
+        odd_term = 2 * h(even_term) - odd_term
+        return (even_term, odd_term, even + pair[0] * even_term, odd + pair[1] * odd_term), None
+
+    first = h(u)
+    carry = (u, first, pairs[0, 0] * u, pairs[0, 1] * first)
+    (_, _, even, odd), _ = jax.lax.scan(advance, carry, pairs[1:])
+    return even, odd
+
+
+def _chebyshev_coefficients(z: float, tolerance: float) -> np.ndarray:
+    """(2 - delta_n0) J_n(z) with the signs 1, 1, -1, -1, ... of (-i)^n / (1, i), an even number.
+
+    The Bessel functions are the Fourier coefficients of exp(-i z cos theta), which the
+    FFT gives to machine precision.
+    """
+    n_theta = 4 * (int(abs(z)) + 64)
+    theta = 2 * np.pi * np.arange(n_theta) / n_theta
+    bessel_with_phase = np.fft.fft(np.exp(-1j * z * np.cos(theta)))[: n_theta // 2] / n_theta
+    coefficients = 2 * (bessel_with_phase.real - bessel_with_phase.imag)
+    coefficients[0] /= 2
+    left_out = np.cumsum(np.abs(coefficients)[::-1])[::-1]
+    rounding = 1e-15 * n_theta
+    n_terms = max(2, int(np.argmax(left_out < max(tolerance, rounding))))
+    return coefficients[: n_terms + n_terms % 2]
+
+
+def _landscape_range(v: Array, v_range: tuple[Real, Real] | None) -> tuple[float, float]:
+    if not is_known(v):
+        if v_range is None:
+            refuse(
+                "v_range",
+                "given where the landscape is traced (inside `jit` or `vmap`)",
+                v_range,
+                "Pass chebyshev(..., v_range=(lowest, highest)).",
+            )
+        return v_range
+    low, high = float(jnp.min(v)), float(jnp.max(v))
+    if v_range is None:
+        return low, high
+    if low < v_range[0] or high > v_range[1]:
+        refuse("v", f"within v_range = {v_range}", f"between {low:g} and {high:g}")
+    return v_range
+
+
+def _require_duration(dt: Real) -> None:
+    require_finite(dt=dt)
+    if dt == 0:
+        refuse("dt", "different from zero", dt)
+
+
+def _require_landscape(grid: Grid, v: Array) -> None:
+    require_shape(grid.shape, v=v)
+    require_finite(v=v)
+
+
+def _require_state(grid: Grid, v: Array, psi: Array) -> None:
+    require_shape(grid.shape, psi=psi)
+    dtype = jnp.result_type(v.dtype, jnp.complex64)
+    if psi.dtype != dtype:
+        refuse("psi", f"of type {dtype}, since v is {v.dtype}", f"of type {psi.dtype}")

@@ -1,0 +1,12 @@
+"""Settings for every test: compiled programs are kept between runs, plots need no screen."""
+
+import os
+import pathlib
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import jax
+
+jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
+jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+jax.config.update("jax_numpy_rank_promotion", "raise")
