@@ -43,7 +43,7 @@ def require_positive(**values: Any) -> None:
                 refuse(name, "finite and positive", value)
 
 
-def require_between(low: float | int, high: float | int, **values: Any) -> None:
+def require_between(low: float, high: float, **values: Any) -> None:
     """Refuse what lies outside the closed interval from `low` to `high`."""
     for name, value in values.items():
         if is_known(value):

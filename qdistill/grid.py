@@ -12,8 +12,7 @@ from jaxtyping import Array, Complex, Float, Num
 from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
 
 Dispersion: TypeAlias = Literal["lattice", "continuum"]
-Real: TypeAlias = float | int
-Scalar: TypeAlias = float | int | np.number | Num[Array, ""]
+Scalar: TypeAlias = float | np.number | Num[Array, ""]
 
 
 @dataclasses.dataclass(frozen=True, init=False)
@@ -48,7 +47,7 @@ class Grid:
     def __init__(  # noqa: D107 -- the class docstring speaks of the arguments.
         self,
         shape: int | tuple[int, ...] = 1024,
-        lengths: Real | tuple[Real, ...] = 100.0,
+        lengths: float | tuple[float, ...] = 100.0,
         dispersion: str = "lattice",
     ) -> None:
         shape = shape if isinstance(shape, tuple) else (shape,)

@@ -8,9 +8,9 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Key, Num
 
 from qdistill.arguments import refuse, require_at_least, require_finite, require_positive
-from qdistill.grid import Grid, Real, Scalar, norm
+from qdistill.grid import Grid, Scalar, norm
 
-Range: TypeAlias = tuple[Real, Real]
+Range: TypeAlias = tuple[Scalar, Scalar]
 
 
 class PacketRanges(NamedTuple):

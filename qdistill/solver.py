@@ -22,13 +22,13 @@ from qdistill.arguments import (
     require_positive,
     require_shape,
 )
-from qdistill.grid import Grid, Real
+from qdistill.grid import Grid
 
 Step: TypeAlias = Callable[[Array], Array]
 Propagator: TypeAlias = Callable[[Array], Step]
 
 
-def split_step(grid: Grid, dt: Real, n_substeps: int) -> Propagator:
+def split_step(grid: Grid, dt: float, n_substeps: int) -> Propagator:
     """Strang splitting: exp(-i v h/2) F^-1 exp(-i omega(k) h) F exp(-i v h/2), h = dt / n_substeps.
 
     Each substep is one pair of FFTs. The method is second order in h, unitary to
@@ -85,9 +85,9 @@ def split_step(grid: Grid, dt: Real, n_substeps: int) -> Propagator:
 
 def chebyshev(
     grid: Grid,
-    dt: Real,
-    tolerance: Real = 1e-6,
-    v_range: tuple[Real, Real] | None = None,
+    dt: float,
+    tolerance: float = 1e-6,
+    v_range: tuple[float, float] | None = None,
 ) -> Propagator:
     """Chebyshev expansion of exp(-i H dt), to a stated truncation error per frame.
 
@@ -227,7 +227,7 @@ def _chebyshev_coefficients(z: float, tolerance: float) -> np.ndarray:
     return coefficients[: n_terms + n_terms % 2]
 
 
-def _landscape_range(v: Array, v_range: tuple[Real, Real] | None) -> tuple[float, float]:
+def _landscape_range(v: Array, v_range: tuple[float, float] | None) -> tuple[float, float]:
     if not is_known(v):
         if v_range is None:
             refuse(
@@ -245,7 +245,7 @@ def _landscape_range(v: Array, v_range: tuple[Real, Real] | None) -> tuple[float
     return v_range
 
 
-def _require_duration(dt: Real) -> None:
+def _require_duration(dt: float) -> None:
     require_finite(dt=dt)
     if dt == 0:
         refuse("dt", "different from zero", dt)

@@ -1,0 +1,192 @@
+"""Training examples on the fly: runs of the teacher, and batches cut from them.
+
+A *block* is a set of runs, simulated together, and the places from which the batches of the
+next `n_block` training steps are cut. It is a pure function of (config, key, block index,
+lesson weights, difficulty): nothing is stored, and a resumed training sees the same batches.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Int, Key
+
+from qdistill import curriculum, windows
+from qdistill.arguments import refuse, require_at_least, require_between, require_one_of
+from qdistill.grid import Grid, Scalar
+from qdistill.rollout import rollout
+from qdistill.solver import Propagator
+
+Placement: TypeAlias = Literal["landscape", "density"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchConfig:
+    """How examples are cut from the teacher's runs.
+
+    Attributes:
+      n_batch: Examples in a batch.
+      n_block: Batches that are cut from one block of runs.
+      n_runs: Runs in a block.
+      n_frames: Frames of a run, the first included.
+      n_target: Frames to forecast that an example holds, at least 1.
+      whole_frames: Whether an example is a whole frame rather than a window.
+      placement: Where windows lie. ``"landscape"``, the paper's: 50 times as likely where they
+        overlap the landscape. ``"density"``: in proportion to the probability in the window.
+      floor: Share of the windows that are placed anywhere, with ``"density"``.
+    """
+
+    n_batch: int = 128
+    n_block: int = 64
+    n_runs: int = 16
+    n_frames: int = 501
+    n_target: int = 1
+    whole_frames: bool = False
+    placement: Placement = "landscape"
+    floor: float = 0.2
+
+    def __post_init__(self) -> None:  # noqa: D105
+        for name in ("n_batch", "n_block", "n_runs", "n_target"):
+            require_at_least(1, **{name: getattr(self, name)})
+        require_at_least(2, n_frames=self.n_frames)
+        require_one_of(("landscape", "density"), placement=self.placement)
+        require_between(0, 1, floor=self.floor)
+
+
+class Batch(NamedTuple):
+    """Examples: psi over n_history + n_target frames, on windows or on the whole grid."""
+
+    psi: Complex[Array, "n_batch n_t n_point"]
+    v: Float[Array, "n_batch n_point"]
+    lesson: Int[Array, " n_batch"]
+
+
+class Block(NamedTuple):
+    """Runs of the teacher, and where the examples of the following batches begin."""
+
+    # The runs.
+    frames: Complex[Array, "n_run n_t n_x"]
+    v: Float[Array, "n_run n_x"]
+    lesson: Int[Array, " n_run"]
+    # The places: run, first frame, and the window's centre.
+    run: Int[Array, "n_block n_batch"]
+    time: Int[Array, "n_block n_batch"]
+    centre: Int[Array, "n_block n_batch"]
+
+
+BlockMaker: TypeAlias = Callable[[Key[Array, ""], Float[Array, " n_lesson"], Scalar], Block]
+
+
+def make_block(
+    grid: Grid,
+    teacher: Propagator,
+    lessons: tuple[str, ...],
+    config: BatchConfig,
+    window: windows.WindowConfig,
+) -> BlockMaker:
+    """The function ``(key, weights, difficulty) -> Block``; pure, to be jitted by the caller.
+
+    Args:
+      grid: One-dimensional.
+      teacher: Propagator of the teacher, one frame.
+      lessons: Names of the lessons.
+      config: Sizes and placement.
+      window: Size and history of the windows.
+
+    Raises:
+      ValueError: If a run is too short for the history and the frames to forecast.
+    """
+    n_t = window.n_history + config.n_target
+    if config.n_frames < n_t:
+        refuse("n_frames", f"at least {n_t}, the length of an example", config.n_frames)
+
+    def simulate(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> tuple:
+        lesson, (psi, v) = curriculum.sample(key, grid, lessons, weights, difficulty)
+        later = rollout(teacher(v), psi, config.n_frames - 1)
+        return jnp.concatenate([psi[None], later]), v, lesson
+
+    def block(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Block:
+        key_runs, key_places = jax.random.split(key)
+        keys = jax.random.split(key_runs, config.n_runs)
+        frames, v, lesson = jax.vmap(simulate, (0, None, None))(keys, weights, difficulty)
+        places = _sample_places(key_places, config, window, frames, v)
+        return Block(frames, v, lesson, *places)
+
+    return block
+
+
+def cut_batch(
+    block: Block, i: Int[Array, ""] | int, n_t: int, n_window: int | None = None
+) -> Batch:
+    """The i-th batch of a block.
+
+    Args:
+      block: The block.
+      i: Which batch.
+      n_t: Frames of an example, n_history + n_target.
+      n_window: Points of a window; None for whole frames.
+    """
+    run, time, centre = block.run[i], block.time[i], block.centre[i]
+    times = time[:, None] + jnp.arange(n_t)
+    v, lesson = block.v[run], block.lesson[run]
+    if n_window is None:
+        return Batch(block.frames[run[:, None], times], v, lesson)
+    points = (centre[:, None] + windows.offsets(n_window)) % block.v.shape[-1]
+    psi = block.frames[run[:, None, None], times[:, :, None], points[:, None, :]]
+    return Batch(psi, jnp.take_along_axis(v, points, axis=1), lesson)
+
+
+def window_weights(
+    config: BatchConfig,
+    n_window: int,
+    psi: Complex[Array, "n_t n_x"],
+    v: Float[Array, " n_x"],
+) -> Float[Array, "n_t n_x"]:
+    """The relative probability of the windows around all points, for every frame of a run."""
+    if config.placement == "landscape":
+        overlaps = jnp.any(windows.around_all(v != 0, n_window), axis=-1)
+        return jnp.broadcast_to(jnp.where(overlaps, 50.0, 1.0).astype(v.dtype), psi.shape)
+    cumulative = jnp.cumsum(jnp.pad(jnp.abs(psi) ** 2, ((0, 0), (n_window, 0)), mode="wrap"), 1)
+    inside = jnp.maximum(cumulative[:, n_window:] - cumulative[:, :-n_window], 0)
+    # That window ends at each point; move the sum to its centre.
+    inside = jnp.roll(inside, -(n_window // 2), axis=1)
+    return (1 - config.floor) * inside / jnp.sum(inside, 1, keepdims=True) + (
+        config.floor / psi.shape[1]
+    )
+
+
+def _sample_places(
+    key: Key[Array, ""],
+    config: BatchConfig,
+    window: windows.WindowConfig,
+    frames: Array,
+    v: Array,
+) -> tuple[Array, Array, Array]:
+    """Run, first frame and centre of every example, each drawn independently."""
+    n_runs, n_frames, _ = frames.shape
+    shape = (config.n_block, config.n_batch)
+    key_run, key_time, key_centre = jax.random.split(key, 3)
+    run = jax.random.randint(key_run, shape, 0, n_runs)
+    last_start = n_frames - window.n_history - config.n_target
+    time = jax.random.randint(key_time, shape, 0, last_start + 1)
+    if config.whole_frames:
+        return run, time, jnp.zeros(shape, run.dtype)
+    weigh = jax.vmap(lambda psi, v: window_weights(config, window.n_window, psi, v))
+    cumulative = jnp.cumsum(weigh(frames, v), axis=-1)
+    # The last given frame decides where the window lies.
+    last_given = time + window.n_history - 1
+    level = jax.random.uniform(key_centre, shape, v.dtype) * cumulative[run, last_given, -1]
+    return run, time, _search(cumulative, run, last_given, level)
+
+
+def _search(cumulative: Array, run: Array, time: Array, level: Array) -> Array:
+    """The first point x with cumulative[run, time, x] > level, by bisection."""
+    n_x = cumulative.shape[-1]
+    below = jnp.zeros(level.shape, run.dtype)
+    for bit in reversed(range(n_x.bit_length())):
+        probe = below + (1 << bit)
+        is_below = cumulative[run, time, jnp.minimum(probe, n_x) - 1] <= level
+        below = jnp.where((probe < n_x) & is_below, probe, below)
+    return below

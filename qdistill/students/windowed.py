@@ -1,0 +1,53 @@
+"""From a network that forecasts one window to a student that forecasts the whole frame."""
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Key, PyTree
+
+from qdistill import windows
+from qdistill.solver import Propagator, Step
+from qdistill.students.student import Student
+from qdistill.windows import WindowConfig
+
+
+def make(network: nn.Module, config: WindowConfig) -> Student:
+    """The student that applies a network to the windows around all points and stitches.
+
+    It has no boundary, so it runs on a periodic box of any size with the same spacing.
+
+    Args:
+      network: Maps (n_history, n_window, 3) to (n_window, 2), without a batch axis.
+      config: The windows.
+    """
+    shape = (config.n_history, config.n_window, 3)
+
+    def init(key: Key[Array, ""]) -> PyTree:
+        return network.init(key, jnp.zeros(shape, float))["params"]
+
+    def forecast_window(
+        params: PyTree,
+        psi: Complex[Array, "n_history n_window"],
+        v: Float[Array, " n_window"],
+    ) -> Complex[Array, " n_window"]:
+        inputs, unit = windows.encode(config, psi, v)
+        forecast = jnp.asarray(network.apply({"params": params}, inputs))
+        return windows.decode(forecast, unit)
+
+    def propagator(params: PyTree) -> Propagator:
+        forecast_all = jax.vmap(forecast_window, in_axes=(None, 1, 0))
+
+        def make_step(v: Float[Array, " n_x"]) -> Step:
+            v_windows = windows.around_all(v, config.n_window)
+
+            def step(history: Complex[Array, "n_history n_x"]) -> Complex[Array, "n_history n_x"]:
+                psi_windows = windows.around_all(history, config.n_window)
+                forecasts = forecast_all(params, psi_windows, v_windows)
+                psi = windows.stitch(forecasts, config.sigma)
+                return jnp.concatenate([history[1:], psi[None]])
+
+            return step
+
+        return make_step
+
+    return Student(config.n_history, init, propagator, forecast_window)

@@ -1,0 +1,312 @@
+"""Distillation: the loss, one training step, and the loop over blocks of fresh examples."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, Float, Int, Key, PyTree
+
+from qdistill import batches, curriculum, windows
+from qdistill.arguments import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_one_of,
+    require_positive,
+)
+from qdistill.batches import Batch, BatchConfig, Block
+from qdistill.curriculum import CurriculumConfig
+from qdistill.grid import Grid
+from qdistill.rollout import rollout
+from qdistill.solver import Propagator
+from qdistill.students import Student
+from qdistill.windows import WindowConfig
+
+Optimiser: TypeAlias = Literal["adam", "muon"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stretch of training with one kind of example, one loss and one learning-rate cycle.
+
+    Attributes:
+      n_steps: Steps, a multiple of `batches.n_block`.
+      batches: The examples. If they are whole frames, the student is rolled out over their
+        `n_target` frames, and the gradient flows through the whole rollout.
+      relative: Whether a window's error is taken relative to its amplitude.
+      loss_sigma: Width in points of a Gaussian that weighs a window's points in the loss; 0
+        weighs them alike.
+      noise: Complex white noise on the given frames, relative to the example's amplitude.
+      optimiser: ``"adam"``, decoupled weight decay included, or ``"muon"`` for the kernels.
+      peak_rate: Learning rate after the warm-up, which rises linearly from 0.
+      final_rate: Learning rate that is reached, linearly, at the end.
+      warm_up: Share of the steps in the warm-up.
+      weight_decay: Decoupled, of kernels only.
+      clip: Largest norm of the gradient of each parameter array.
+    """
+
+    n_steps: int = 900_000
+    batches: BatchConfig = dataclasses.field(default_factory=BatchConfig)
+    relative: bool = False
+    loss_sigma: float = 0.0
+    noise: float = 0.0
+    optimiser: Optimiser = "adam"
+    peak_rate: float = 1e-3
+    final_rate: float = 1e-6
+    warm_up: float = 0.01
+    weight_decay: float = 0.01
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(1, n_steps=self.n_steps)
+        if self.n_steps % self.batches.n_block:
+            refuse("n_steps", f"a multiple of n_block = {self.batches.n_block}", self.n_steps)
+        require_one_of(get_args(Optimiser), optimiser=self.optimiser)
+        require_positive(peak_rate=self.peak_rate, final_rate=self.final_rate, clip=self.clip)
+        require_between(0, 1, warm_up=self.warm_up)
+        for name in ("loss_sigma", "noise", "weight_decay"):
+            require_between(0, float("inf"), **{name: getattr(self, name)})
+
+
+class TrainState(NamedTuple):
+    """All that a training is at a step, and all that a checkpoint holds."""
+
+    step: Int[Array, ""]
+    params: PyTree
+    opt_state: PyTree
+    # Running mean of each lesson's loss, which drives the loss-driven curriculum.
+    lesson_losses: Float[Array, " n_lesson"]
+    # The root of all randomness; it never changes.
+    key: Key[Array, ""]
+
+
+def learning_rate(stage: Stage) -> optax.Schedule:
+    """Linear warm-up to the peak, then linear decay, over the steps of a stage."""
+    n_warm = max(1, round(stage.warm_up * stage.n_steps))
+    rise = optax.linear_schedule(0.0, stage.peak_rate, n_warm)
+    fall = optax.linear_schedule(stage.peak_rate, stage.final_rate, max(1, stage.n_steps - n_warm))
+    return optax.join_schedules([rise, fall], [n_warm])
+
+
+def make_optimiser(stage: Stage) -> optax.GradientTransformation:
+    """The optimiser of a stage: clipping per array, then Adam or Muon with weight decay."""
+
+    def is_kernel(params: PyTree) -> PyTree:
+        return jax.tree.map(lambda p: p.ndim > 1, params)
+
+    rate = learning_rate(stage)
+    if stage.optimiser == "adam":
+        rule = optax.adamw(rate, weight_decay=stage.weight_decay, mask=is_kernel)
+    else:
+        rule = optax.contrib.muon(
+            rate, weight_decay=stage.weight_decay, weight_decay_mask=is_kernel
+        )
+    return optax.chain(clip_each(stage.clip), rule)
+
+
+def clip_each(max_norm: float) -> optax.GradientTransformation:
+    """Scale the gradient of each array down to a norm of at most `max_norm`."""
+
+    def clip(gradient: Array) -> Array:
+        norm = jnp.linalg.norm(gradient.ravel())
+        return gradient * (max_norm / jnp.maximum(norm, max_norm))
+
+    return optax.stateless(lambda updates, params: jax.tree.map(clip, updates))
+
+
+Loss: TypeAlias = Callable[[PyTree, Batch, Key[Array, ""]], Float[Array, " n_batch"]]
+
+
+def window_loss(student: Student, window: WindowConfig, stage: Stage) -> Loss:
+    """The squared error of the next window, mean over its points and over (Re, Im)."""
+    if stage.loss_sigma > 0:
+        weights = windows.stitching_weights(window.n_window, stage.loss_sigma)
+    else:
+        weights = windows.stitching_weights(window.n_window, 1e6)
+    if student.forecast_window is None:
+        refuse("whole_frames", "True for this student, which is not made of windows", False)
+    forecast_window = student.forecast_window
+
+    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
+        given, target = psi[: window.n_history], psi[window.n_history]
+        _, unit = windows.encode(window, given, v)
+        forecast = forecast_window(params, _disturb(key, given, stage.noise), v)
+        error = jnp.sum(weights * jnp.abs(forecast - target) ** 2) / 2
+        return error / (jnp.abs(unit) ** 2 if stage.relative else 1)
+
+    return _over_batch(loss)
+
+
+def rollout_loss(student: Student, stage: Stage) -> Loss:
+    """The squared relative error of forecast frames, mean over a rollout of n_target frames."""
+
+    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
+        given, target = psi[: student.n_history], psi[student.n_history :]
+        state = student.state(_disturb(key, given, stage.noise))
+        step = student.propagator(params)(v)
+        forecast = rollout(step, state, stage.batches.n_target, student.psi)
+        error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=-1)
+        return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=-1))
+
+    return _over_batch(loss)
+
+
+def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:
+    if noise == 0:
+        return psi
+    amplitude = jnp.sqrt(jnp.mean(jnp.abs(psi) ** 2))
+    return psi + noise * amplitude * jax.random.normal(key, psi.shape, psi.dtype)
+
+
+def _over_batch(loss: Callable[..., Array]) -> Loss:
+    def losses(params: PyTree, batch: Batch, key: Key[Array, ""]) -> Array:
+        keys = jax.random.split(key, len(batch.lesson))
+        return jax.vmap(loss, (None, 0, 0, 0))(params, batch.psi, batch.v, keys)
+
+    return losses
+
+
+class Trainer(NamedTuple):
+    """The three pure functions of a stage of training, jitted.
+
+    Attributes:
+      init: ``key -> TrainState`` before the first step.
+      make_block: ``TrainState -> Block``, the examples of the next `n_block` steps.
+      train_block: ``(TrainState, Block) -> (TrainState, metrics)``, which takes these steps.
+    """
+
+    init: Callable[[Key[Array, ""]], TrainState]
+    make_block: Callable[[TrainState], Block]
+    train_block: Callable[[TrainState, Block], tuple[TrainState, dict[str, Array]]]
+
+
+def make_trainer(
+    student: Student,
+    teacher: Propagator,
+    grid: Grid,
+    lessons: CurriculumConfig,
+    window: WindowConfig,
+    stage: Stage,
+    n_steps: int,
+    begin: int = 0,
+) -> Trainer:
+    """The functions that train a student in one stage.
+
+    Args:
+      student: Who learns.
+      teacher: Who makes the examples.
+      grid: Where.
+      lessons: The curriculum.
+      window: The windows; only its history counts for whole frames.
+      stage: Examples, loss and optimiser.
+      n_steps: Steps of the whole training, over which the curriculum is planned.
+      begin: Step at which this stage begins.
+    """
+    optimiser, rate = make_optimiser(stage), learning_rate(stage)
+    weights_at, difficulty_at = curriculum.make_schedules(lessons, n_steps)
+    driven = curriculum.loss_driven(len(lessons.lessons))
+    block_maker = batches.make_block(grid, teacher, lessons.lessons, stage.batches, window)
+    is_whole = stage.batches.whole_frames
+    losses_of = rollout_loss(student, stage) if is_whole else window_loss(student, window, stage)
+    n_t = window.n_history + stage.batches.n_target
+    n_window = None if is_whole else window.n_window
+
+    def init(key: Key[Array, ""]) -> TrainState:
+        key_params, key_rest = jax.random.split(key)
+        params = student.init(key_params)
+        return TrainState(
+            jnp.array(begin, jnp.int32), params, optimiser.init(params), driven.init(), key_rest
+        )
+
+    def teach(state: TrainState) -> tuple[Array, Array]:
+        weights = weights_at(state.step)
+        if lessons.plan == "loss-driven":
+            weights = weights * driven.weights(state.lesson_losses)
+        return weights / jnp.sum(weights), difficulty_at(state.step)
+
+    def make_block(state: TrainState) -> Block:
+        return block_maker(jax.random.fold_in(state.key, state.step), *teach(state))
+
+    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Array]:
+        # 2^31 - 1 - step: a stream apart from that of the blocks.
+        key = jax.random.fold_in(state.key, jnp.iinfo(jnp.int32).max - state.step)
+
+        def mean_loss(params: PyTree) -> tuple[Array, Array]:
+            losses = losses_of(params, batch, key)
+            return jnp.mean(losses), losses
+
+        (_, losses), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
+        updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        by_lesson = _mean_by_lesson(losses, batch.lesson, len(lessons.lessons))
+        lesson_losses = driven.update(state.lesson_losses, by_lesson)
+        return TrainState(state.step + 1, params, opt_state, lesson_losses, state.key), losses
+
+    def train_block(state: TrainState, block: Block) -> tuple[TrainState, dict[str, Array]]:
+        def advance(state: TrainState, i: Array) -> tuple[TrainState, Array]:
+            state, losses = train_step(state, batches.cut_batch(block, i, n_t, n_window))
+            return state, jnp.mean(losses)
+
+        weights, difficulty = teach(state)
+        new, losses = jax.lax.scan(advance, state, jnp.arange(stage.batches.n_block))
+        return new, {
+            "loss": jnp.mean(losses),
+            "learning_rate": jnp.asarray(rate(new.step - begin)),
+            "difficulty": difficulty,
+            "lesson_weights": weights,
+            "lesson_losses": new.lesson_losses,
+        }
+
+    return Trainer(jax.jit(init), jax.jit(make_block), jax.jit(train_block))
+
+
+def _mean_by_lesson(losses: Array, lesson: Array, n_lesson: int) -> Array:
+    """The mean loss of each lesson in a batch; NaN where it did not occur."""
+    total = jax.ops.segment_sum(losses, lesson, n_lesson)
+    count = jax.ops.segment_sum(jnp.ones_like(losses), lesson, n_lesson)
+    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
+
+
+def begin_stage(trainer: Trainer, state: TrainState) -> TrainState:
+    """A state at the start of a new stage: everything goes on, the optimiser starts afresh."""
+    fresh = trainer.init(state.key)
+    return state._replace(opt_state=fresh.opt_state)
+
+
+def fit(
+    trainers: list[Trainer], boundaries: list[int], state: TrainState
+) -> Iterator[tuple[TrainState, dict[str, Any]]]:
+    """Train from a state to the end, block by block.
+
+    Args:
+      trainers: One for each stage.
+      boundaries: The step at which each stage ends.
+      state: Where to begin, possibly in the middle.
+
+    Yields:
+      After every block the state, and its metrics: those of `Trainer.train_block`, the stage, and
+      the seconds that the teacher and the student took.
+    """
+    for i, (trainer, end) in enumerate(zip(trainers, boundaries, strict=True)):
+        if i > 0 and state.step == boundaries[i - 1]:
+            state = begin_stage(trainer, state)
+        while state.step < end:
+            start = time.perf_counter()
+            block = jax.block_until_ready(trainer.make_block(state))
+            taught = time.perf_counter()
+            state, metrics = jax.block_until_ready(trainer.train_block(state, block))
+            learned = time.perf_counter()
+            yield (
+                state,
+                {
+                    "step": int(state.step),
+                    "stage": i,
+                    **{name: value.tolist() for name, value in metrics.items()},
+                    "teacher_seconds": taught - start,
+                    "student_seconds": learned - taught,
+                },
+            )

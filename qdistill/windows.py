@@ -1,0 +1,113 @@
+"""Frames to windows, as the paper's students see them, and window forecasts back to frames."""
+
+import dataclasses
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Int, Num
+
+from qdistill.arguments import refuse, require_at_least, require_positive
+
+
+@dataclasses.dataclass(frozen=True)
+class WindowConfig:
+    """How a window student sees the world.
+
+    Attributes:
+      n_window: Points of a window, odd. 23 spans the light cone of one frame on the lattice.
+      n_history: Frames that are given.
+      sigma: Width of the Gaussian, in points, by which overlapping forecasts are averaged.
+      v_scale: Landscapes are divided by this, in hartree.
+      gauge: Divide the window's psi by one complex number, its amplitude and phase, before
+        the network, and multiply the forecast by it: f(c psi) = c f(psi) holds exactly.
+    """
+
+    n_window: int = 23
+    n_history: int = 4
+    sigma: float = 2.8
+    v_scale: float = 14.0
+    gauge: bool = False
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(1, n_window=self.n_window, n_history=self.n_history)
+        if self.n_window % 2 == 0:
+            refuse("n_window", "odd", self.n_window)
+        require_positive(sigma=self.sigma, v_scale=self.v_scale)
+
+
+def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
+    """Offsets of a window's points from its centre.
+
+    >>> offsets(5)
+    array([-2, -1,  0,  1,  2])
+    """
+    return np.arange(n_window) - n_window // 2
+
+
+def around(
+    field: Num[Array, "*axes n_x"], centres: Int[Array, " n_centre"], n_window: int
+) -> Num[Array, "*axes n_centre n_window"]:
+    """The windows of a field around given points, wrapped around the box.
+
+    >>> around(jnp.arange(6), jnp.array([0, 3]), 3)
+    Array([[5, 0, 1],
+           [2, 3, 4]], dtype=int32)
+    """
+    return field[..., (centres[:, None] + offsets(n_window)) % field.shape[-1]]
+
+
+def around_all(field: Num[Array, "*axes n_x"], n_window: int) -> Num[Array, "*axes n_x n_window"]:
+    """The windows of a field around every point."""
+    return around(field, jnp.arange(field.shape[-1]), n_window)
+
+
+def stitching_weights(n_window: int, sigma: float) -> Float[np.ndarray, " n_window"]:
+    """Gaussian weights of a window's points by their offset from its centre; they sum to 1."""
+    weights = np.exp(-(offsets(n_window) ** 2) / (2 * sigma**2))
+    return weights / weights.sum()
+
+
+def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[Array, " n_x"]:
+    """One frame from the forecasts of the windows around all points.
+
+    The value at a point is the average of all window forecasts that cover it, weighted by a
+    Gaussian of the point's offset from the window's centre, `sigma` points wide.
+
+    >>> frame = jnp.arange(8) * (1 + 0j)
+    >>> bool(jnp.allclose(stitch(around_all(frame, 5), 2.8), frame))
+    True
+    """
+    n_x, n_window = forecasts.shape
+    weights = jnp.asarray(stitching_weights(n_window, sigma), forecasts.real.dtype)
+    # The window around x - s has the point x at offset s.
+    centres = (jnp.arange(n_x)[:, None] - offsets(n_window)) % n_x
+    return forecasts[centres, jnp.arange(n_window)] @ weights.astype(forecasts.dtype)
+
+
+def encode(
+    config: WindowConfig,
+    psi: Complex[Array, "n_history n_window"],
+    v: Float[Array, " n_window"],
+) -> tuple[Float[Array, "n_history n_window 3"], Complex[Array, ""]]:
+    """A network's input (Re psi, Im psi, v / v_scale), and the complex unit of psi in it.
+
+    Without the gauge the unit is 1. With it, the unit has the root-mean-square amplitude
+    of the last frame, weighted like the forecasts, and the phase of its centre.
+    """
+    unit = jnp.ones((), psi.dtype)
+    if config.gauge:
+        last = psi[-1]
+        weights = jnp.asarray(stitching_weights(config.n_window, config.sigma), v.dtype)
+        # The floor lies far below any amplitude that matters: it only prevents 0 / 0.
+        amplitude = jnp.sqrt(jnp.sum(weights * jnp.abs(last) ** 2) + 1e-12)
+        unit = amplitude * jnp.exp(1j * jnp.angle(last[config.n_window // 2]))
+    scaled = psi / unit
+    channels = [scaled.real, scaled.imag, jnp.broadcast_to(v / config.v_scale, scaled.shape)]
+    return jnp.stack(channels, axis=-1), unit
+
+
+def decode(
+    forecast: Float[Array, "n_window 2"], unit: Complex[Array, ""]
+) -> Complex[Array, " n_window"]:
+    """The complex window that a network's output stands for."""
+    return unit * (forecast[:, 0] + 1j * forecast[:, 1])
