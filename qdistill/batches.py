@@ -7,7 +7,7 @@ lesson weights, difficulty): nothing is stored, and a resumed training sees the 
 
 import dataclasses
 from collections.abc import Callable
-from typing import Literal, NamedTuple, TypeAlias
+from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +19,7 @@ from qdistill.grid import Grid, Scalar
 from qdistill.rollout import rollout
 from qdistill.solver import Propagator
 
-Placement: TypeAlias = Literal["landscape", "density"]
+Placement: TypeAlias = Literal["landscape", "amplitude"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,8 +34,9 @@ class BatchConfig:
       n_target: Frames to forecast that an example holds, at least 1.
       whole_frames: Whether an example is a whole frame rather than a window.
       placement: Where windows lie. ``"landscape"``, the paper's: 50 times as likely where they
-        overlap the landscape. ``"density"``: in proportion to the probability in the window.
-      floor: Share of the windows that are placed anywhere, with ``"density"``.
+        overlap the landscape. ``"amplitude"``: in proportion to the root-mean-square amplitude
+        of psi in the window, three times as likely where the landscape has an edge.
+      floor: Share of the windows that are placed anywhere, with ``"amplitude"``.
     """
 
     n_batch: int = 128
@@ -45,13 +46,13 @@ class BatchConfig:
     n_target: int = 1
     whole_frames: bool = False
     placement: Placement = "landscape"
-    floor: float = 0.2
+    floor: float = 0.05
 
     def __post_init__(self) -> None:  # noqa: D105
         for name in ("n_batch", "n_block", "n_runs", "n_target"):
             require_at_least(1, **{name: getattr(self, name)})
         require_at_least(2, n_frames=self.n_frames)
-        require_one_of(("landscape", "density"), placement=self.placement)
+        require_one_of(get_args(Placement), placement=self.placement)
         require_between(0, 1, floor=self.floor)
 
 
@@ -129,11 +130,11 @@ def cut_batch(
       n_window: Points of a window; None for whole frames.
     """
     run, time, centre = block.run[i], block.time[i], block.centre[i]
-    times = time[:, None] + jnp.arange(n_t)
+    times = time[:, None] + jnp.arange(n_t)[None]
     v, lesson = block.v[run], block.lesson[run]
     if n_window is None:
         return Batch(block.frames[run[:, None], times], v, lesson)
-    points = (centre[:, None] + windows.offsets(n_window)) % block.v.shape[-1]
+    points = (centre[:, None] + windows.offsets(n_window)[None]) % block.v.shape[-1]
     psi = block.frames[run[:, None, None], times[:, :, None], points[:, None, :]]
     return Batch(psi, jnp.take_along_axis(v, points, axis=1), lesson)
 
@@ -145,16 +146,27 @@ def window_weights(
     v: Float[Array, " n_x"],
 ) -> Float[Array, "n_t n_x"]:
     """The relative probability of the windows around all points, for every frame of a run."""
+    v_windows = windows.around_all(v, n_window)
     if config.placement == "landscape":
-        overlaps = jnp.any(windows.around_all(v != 0, n_window), axis=-1)
-        return jnp.broadcast_to(jnp.where(overlaps, 50.0, 1.0).astype(v.dtype), psi.shape)
-    cumulative = jnp.cumsum(jnp.pad(jnp.abs(psi) ** 2, ((0, 0), (n_window, 0)), mode="wrap"), 1)
-    inside = jnp.maximum(cumulative[:, n_window:] - cumulative[:, :-n_window], 0)
-    # That window ends at each point; move the sum to its centre.
-    inside = jnp.roll(inside, -(n_window // 2), axis=1)
-    return (1 - config.floor) * inside / jnp.sum(inside, 1, keepdims=True) + (
-        config.floor / psi.shape[1]
-    )
+        weights = jnp.where(jnp.any(v_windows != 0, axis=-1), 50.0, 1.0).astype(v.dtype)
+        return jnp.broadcast_to(weights[None], psi.shape)
+    steepest = jnp.max(jnp.abs(jnp.diff(v_windows, axis=-1)), axis=-1)
+    weights = jnp.sqrt(_sum_around(jnp.abs(psi) ** 2, n_window))
+    weights = weights * jnp.where(steepest > EDGE, 3, 1)[None]
+    share = weights / jnp.sum(weights, axis=1, keepdims=True)
+    return (1 - config.floor) * share + config.floor / psi.shape[1]
+
+
+# A step of the landscape from one point to the next, in hartree, that counts as an edge.
+EDGE = 0.3
+
+
+def _sum_around(density: Float[Array, "n_t n_x"], n_window: int) -> Float[Array, "n_t n_x"]:
+    """The sum over the window around every point, as a difference of cumulative sums."""
+    half = n_window // 2
+    wrapped = jnp.pad(density, ((0, 0), (half + 1, half)), mode="wrap")
+    cumulative = jnp.cumsum(wrapped, axis=1)
+    return jnp.maximum(cumulative[:, n_window:] - cumulative[:, :-n_window], 0)
 
 
 def _sample_places(

@@ -98,8 +98,8 @@ _OTHERS = {
         17.0, 2.5, 6.0,
         functools.partial(
             potentials.random,
-            amplitudes=np.array([1.2, -0.7, 2.0, -1.5, 0.4, 1.8, -2.2, 0.9, 1.1, -1.3, 0.6, 1.6]),
-            phases=np.array([0.3, 4.1, 2.2, 5.6, 1.0, 3.3, 0.8, 2.9, 5.1, 1.7, 4.4, 0.1]),
+            amplitudes=(1.2, -0.7, 2.0, -1.5, 0.4, 1.8, -2.2, 0.9, 1.1, -1.3, 0.6, 1.6),
+            phases=(0.3, 4.1, 2.2, 5.6, 1.0, 3.3, 0.8, 2.9, 5.1, 1.7, 4.4, 0.1),
             height=9.0,
             width=36.0,
         ),
@@ -145,7 +145,7 @@ def make_cases(grid: Grid) -> tuple[Complex[Array, "n_case n_x"], Float[Array, "
 
 
 class Runs(NamedTuple):
-    """Truth or forecast of several cases: what they start from, and what follows the given frames."""
+    """Truth or forecast of several cases: the given frames, and those that follow them."""
 
     given: Complex[Array, "n_case n_given n_x"]
     v: Float[Array, "n_case n_x"]

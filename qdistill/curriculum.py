@@ -95,7 +95,7 @@ def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experimen
     percent gets through.
     """
     key_packet, key_barrier, key_width = jax.random.split(key, 3)
-    energy = _uniform(key_packet, 1.0, 8.0)
+    energy = _uniform(key_packet, 1.0, 6.0)
     height = energy * _uniform(key_barrier, 1.1, _easier(difficulty, 1.4, 2.5))
     decay_length = 1 / jnp.sqrt(2 * (height - energy))
     return _collision(key, grid, energy, height, decay_length * _uniform(key_width, 0.3, 2.0))

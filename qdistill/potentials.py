@@ -11,6 +11,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key
 
 from qdistill.arguments import (
@@ -23,7 +24,7 @@ from qdistill.arguments import (
 from qdistill.grid import Scalar
 
 Positions: TypeAlias = Float[Array, "*n_x"]
-Heights: TypeAlias = tuple[Scalar, ...] | Float[Array, " n_height"]
+Heights: TypeAlias = tuple[Scalar, ...] | Float[Array, " n"]
 
 
 def barrier(
@@ -159,8 +160,8 @@ def harmonic(x: Positions, omega: Scalar, centre: Scalar = 50.0) -> Float[Array,
 
 def random(
     x: Positions,
-    amplitudes: Float[Array, " n_mode"],
-    phases: Float[Array, " n_mode"],
+    amplitudes: Heights,
+    phases: Heights,
     height: Scalar,
     width: Scalar,
     centre: Scalar = 50.0,
@@ -173,8 +174,9 @@ def random(
     require_finite(amplitudes=amplitudes, phases=phases, height=height, centre=centre)
     require_positive(width=width)
     u = (x - centre) / width + 0.5
-    modes = jnp.arange(1, len(amplitudes) + 1, dtype=x.dtype)
-    waves = jnp.sin(jnp.pi * modes * u[..., None] + phases) @ amplitudes
+    waves = jnp.zeros_like(x)
+    for m, (amplitude, phase) in enumerate(zip(amplitudes, phases, strict=True)):
+        waves += amplitude * jnp.sin((m + 1) * jnp.pi * u + phase)
     envelope = jnp.sin(jnp.pi * u) ** 2
     return jnp.where((u > 0) & (u < 1), height * jax.nn.sigmoid(waves) * envelope, 0)
 
@@ -274,7 +276,7 @@ def sample(key: Key[Array, ""], x: Positions, family: str) -> Float[Array, "*n_x
     landscape, ranges = FAMILIES[family]
     keys = jax.random.split(key, len(ranges))
     parameters = {
-        name: jax.random.uniform(k, jnp.shape(low), x.dtype, jnp.array(low), jnp.array(high))
+        name: jax.random.uniform(k, np.shape(low), x.dtype, np.asarray(low), np.asarray(high))
         for k, (name, (low, high)) in zip(keys, ranges.items(), strict=True)
     }
     return landscape(x, **parameters)

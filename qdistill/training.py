@@ -1,8 +1,9 @@
 """Distillation: the loss, one training step, and the loop over blocks of fresh examples."""
 
 import dataclasses
+import itertools
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import jax
@@ -70,6 +71,29 @@ class Stage:
         require_between(0, 1, warm_up=self.warm_up)
         for name in ("loss_sigma", "noise", "weight_decay"):
             require_between(0, float("inf"), **{name: getattr(self, name)})
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """The whole of a training.
+
+    Attributes:
+      stages: One after the other; each starts with a fresh optimiser.
+      checkpoint_every: Steps between checkpoints, at the ends of blocks; the last is always saved.
+    """
+
+    stages: tuple[Stage, ...] = (Stage(),)
+    checkpoint_every: int = 10_000
+
+    def __post_init__(self) -> None:  # noqa: D105
+        if not self.stages:
+            refuse("stages", "at least one stage", self.stages)
+        require_at_least(1, checkpoint_every=self.checkpoint_every)
+
+    @property
+    def boundaries(self) -> list[int]:
+        """The step at which each stage ends."""
+        return list(itertools.accumulate(stage.n_steps for stage in self.stages))
 
 
 class TrainState(NamedTuple):
@@ -180,21 +204,19 @@ class Trainer(NamedTuple):
     """
 
     init: Callable[[Key[Array, ""]], TrainState]
-    make_block: Callable[[TrainState], Block]
-    train_block: Callable[[TrainState, Block], tuple[TrainState, dict[str, Array]]]
+    make_block: Any  # jax.stages.Wrapped, which has no signature
+    train_block: Any
 
 
-def make_trainer(
+def make_trainers(
     student: Student,
     teacher: Propagator,
     grid: Grid,
     lessons: CurriculumConfig,
     window: WindowConfig,
-    stage: Stage,
-    n_steps: int,
-    begin: int = 0,
-) -> Trainer:
-    """The functions that train a student in one stage.
+    config: TrainingConfig,
+) -> list[Trainer]:
+    """The functions that train a student, one `Trainer` for each stage.
 
     Args:
       student: Who learns.
@@ -202,10 +224,25 @@ def make_trainer(
       grid: Where.
       lessons: The curriculum.
       window: The windows; only its history counts for whole frames.
-      stage: Examples, loss and optimiser.
-      n_steps: Steps of the whole training, over which the curriculum is planned.
-      begin: Step at which this stage begins.
+      config: The stages.
     """
+    begins = [0, *config.boundaries[:-1]]
+    return [
+        _make_trainer(student, teacher, grid, lessons, window, stage, begin, config.boundaries[-1])
+        for stage, begin in zip(config.stages, begins, strict=True)
+    ]
+
+
+def _make_trainer(
+    student: Student,
+    teacher: Propagator,
+    grid: Grid,
+    lessons: CurriculumConfig,
+    window: WindowConfig,
+    stage: Stage,
+    begin: int,
+    n_steps: int,
+) -> Trainer:
     optimiser, rate = make_optimiser(stage), learning_rate(stage)
     weights_at, difficulty_at = curriculum.make_schedules(lessons, n_steps)
     driven = curriculum.loss_driven(len(lessons.lessons))
@@ -271,14 +308,8 @@ def _mean_by_lesson(losses: Array, lesson: Array, n_lesson: int) -> Array:
     return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
 
 
-def begin_stage(trainer: Trainer, state: TrainState) -> TrainState:
-    """A state at the start of a new stage: everything goes on, the optimiser starts afresh."""
-    fresh = trainer.init(state.key)
-    return state._replace(opt_state=fresh.opt_state)
-
-
 def fit(
-    trainers: list[Trainer], boundaries: list[int], state: TrainState
+    trainers: Sequence[Trainer], boundaries: Sequence[int], state: TrainState
 ) -> Iterator[tuple[TrainState, dict[str, Any]]]:
     """Train from a state to the end, block by block.
 
@@ -289,16 +320,23 @@ def fit(
 
     Yields:
       After every block the state, and its metrics: those of `Trainer.train_block`, the stage, and
-      the seconds that the teacher and the student took.
+      the seconds that the compiler (at the start of a stage), the teacher and the student took.
     """
     for i, (trainer, end) in enumerate(zip(trainers, boundaries, strict=True)):
+        if state.step >= end:
+            continue
         if i > 0 and state.step == boundaries[i - 1]:
-            state = begin_stage(trainer, state)
+            state = state._replace(opt_state=trainer.init(state.key).opt_state)
+        start = time.perf_counter()
+        make_block = trainer.make_block.lower(state).compile()
+        shape = jax.eval_shape(trainer.make_block, state)
+        train_block = trainer.train_block.lower(state, shape).compile()
+        compiled = time.perf_counter() - start
         while state.step < end:
             start = time.perf_counter()
-            block = jax.block_until_ready(trainer.make_block(state))
+            block = jax.block_until_ready(make_block(state))
             taught = time.perf_counter()
-            state, metrics = jax.block_until_ready(trainer.train_block(state, block))
+            state, metrics = jax.block_until_ready(train_block(state, block))
             learned = time.perf_counter()
             yield (
                 state,
@@ -306,7 +344,9 @@ def fit(
                     "step": int(state.step),
                     "stage": i,
                     **{name: value.tolist() for name, value in metrics.items()},
+                    "compile_seconds": compiled,
                     "teacher_seconds": taught - start,
                     "student_seconds": learned - taught,
                 },
             )
+            compiled = 0.0

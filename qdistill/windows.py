@@ -2,9 +2,10 @@
 
 import dataclasses
 
+import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int, Num
+from jaxtyping import Array, Complex, Float, Int, Shaped
 
 from qdistill.arguments import refuse, require_at_least, require_positive
 
@@ -19,7 +20,9 @@ class WindowConfig:
       sigma: Width of the Gaussian, in points, by which overlapping forecasts are averaged.
       v_scale: Landscapes are divided by this, in hartree.
       gauge: Divide the window's psi by one complex number, its amplitude and phase, before
-        the network, and multiply the forecast by it: f(c psi) = c f(psi) holds exactly.
+        the network, and multiply the forecast by it: f(c psi) = c f(psi) then holds exactly
+        wherever the amplitude is well above the floor.
+      floor: Amplitude, in bohr^(-1/2), below which the gauge stops amplifying: empty space.
     """
 
     n_window: int = 23
@@ -27,12 +30,13 @@ class WindowConfig:
     sigma: float = 2.8
     v_scale: float = 14.0
     gauge: bool = False
+    floor: float = 3e-4
 
     def __post_init__(self) -> None:  # noqa: D105
         require_at_least(1, n_window=self.n_window, n_history=self.n_history)
         if self.n_window % 2 == 0:
             refuse("n_window", "odd", self.n_window)
-        require_positive(sigma=self.sigma, v_scale=self.v_scale)
+        require_positive(sigma=self.sigma, v_scale=self.v_scale, floor=self.floor)
 
 
 def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
@@ -45,18 +49,20 @@ def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
 
 
 def around(
-    field: Num[Array, "*axes n_x"], centres: Int[Array, " n_centre"], n_window: int
-) -> Num[Array, "*axes n_centre n_window"]:
+    field: Shaped[Array, "*axes n_x"], centres: Int[Array, " n_centre"], n_window: int
+) -> Shaped[Array, "*axes n_centre n_window"]:
     """The windows of a field around given points, wrapped around the box.
 
     >>> around(jnp.arange(6), jnp.array([0, 3]), 3)
     Array([[5, 0, 1],
            [2, 3, 4]], dtype=int32)
     """
-    return field[..., (centres[:, None] + offsets(n_window)) % field.shape[-1]]
+    return field[..., (centres[:, None] + offsets(n_window)[None]) % field.shape[-1]]
 
 
-def around_all(field: Num[Array, "*axes n_x"], n_window: int) -> Num[Array, "*axes n_x n_window"]:
+def around_all(
+    field: Shaped[Array, "*axes n_x"], n_window: int
+) -> Shaped[Array, "*axes n_x n_window"]:
     """The windows of a field around every point."""
     return around(field, jnp.arange(field.shape[-1]), n_window)
 
@@ -80,8 +86,8 @@ def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[A
     n_x, n_window = forecasts.shape
     weights = jnp.asarray(stitching_weights(n_window, sigma), forecasts.real.dtype)
     # The window around x - s has the point x at offset s.
-    centres = (jnp.arange(n_x)[:, None] - offsets(n_window)) % n_x
-    return forecasts[centres, jnp.arange(n_window)] @ weights.astype(forecasts.dtype)
+    centres = (jnp.arange(n_x)[:, None] - offsets(n_window)[None]) % n_x
+    return forecasts[centres, jnp.arange(n_window)[None]] @ weights.astype(forecasts.dtype)
 
 
 def encode(
@@ -91,16 +97,17 @@ def encode(
 ) -> tuple[Float[Array, "n_history n_window 3"], Complex[Array, ""]]:
     """A network's input (Re psi, Im psi, v / v_scale), and the complex unit of psi in it.
 
-    Without the gauge the unit is 1. With it, the unit has the root-mean-square amplitude
-    of the last frame, weighted like the forecasts, and the phase of its centre.
+    Without the gauge the unit is 1. With it, the unit has the root-mean-square amplitude of
+    the last frame and the phase of its sum, both with the stitching weights.
     """
     unit = jnp.ones((), psi.dtype)
     if config.gauge:
         last = psi[-1]
         weights = jnp.asarray(stitching_weights(config.n_window, config.sigma), v.dtype)
-        # The floor lies far below any amplitude that matters: it only prevents 0 / 0.
-        amplitude = jnp.sqrt(jnp.sum(weights * jnp.abs(last) ** 2) + 1e-12)
-        unit = amplitude * jnp.exp(1j * jnp.angle(last[config.n_window // 2]))
+        amplitude = jnp.sqrt(jnp.sum(weights * jnp.abs(last) ** 2) + config.floor**2)
+        phase = jnp.exp(1j * jnp.angle(jnp.sum(weights * last)))
+        # Gradients see the unit as given: the phase of a sum that vanishes has none.
+        unit = jax.lax.stop_gradient(amplitude * phase)
     scaled = psi / unit
     channels = [scaled.real, scaled.imag, jnp.broadcast_to(v / config.v_scale, scaled.shape)]
     return jnp.stack(channels, axis=-1), unit

@@ -3,14 +3,16 @@
 Hartree atomic units; x is in bohr and relative to whatever the docstring says.
 """
 
+from typing import Any
+
 import numpy as np
 import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
 from qdistill.grid import Grid
 
-Real = NDArray[np.float64]
-Complex = NDArray[np.complex128]
+Real = NDArray[np.floating[Any]]
+Complex = NDArray[np.complexfloating[Any, Any]]
 
 
 def omega(grid: Grid, k: ArrayLike, axis: int = 0) -> Real:

@@ -1,0 +1,174 @@
+"""The Config tree: everything that affects a result, composed of the modules' own settings."""
+
+import dataclasses
+import json
+import typing
+from typing import Any, TypeVar
+
+from qdistill.arguments import refuse
+from qdistill.batches import BatchConfig
+from qdistill.benchmark import BenchmarkConfig
+from qdistill.curriculum import CurriculumConfig
+from qdistill.solver import TeacherConfig
+from qdistill.students import StudentConfig
+from qdistill.training import Stage, TrainingConfig
+from qdistill.windows import WindowConfig
+
+Node = TypeVar("Node")
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """All settings of a run.
+
+    Attributes:
+      preset: The name that it goes by.
+      seed: The one seed of all randomness.
+      teacher: The physics and its solver.
+      curriculum: What is taught, and when.
+      student: Who learns.
+      training: How.
+      benchmark: How it is scored.
+    """
+
+    preset: str = "custom"
+    seed: int = 0
+    teacher: TeacherConfig = dataclasses.field(default_factory=TeacherConfig)
+    curriculum: CurriculumConfig = dataclasses.field(default_factory=CurriculumConfig)
+    student: StudentConfig = dataclasses.field(default_factory=StudentConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
+    benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
+
+
+_PAPER_BATCHES = BatchConfig(n_block=1000, n_runs=32)
+_GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
+_BARRIERS = CurriculumConfig(lessons=("barrier",))
+
+
+def _gru_stage(n_steps: int) -> Stage:
+    return Stage(
+        n_steps=n_steps,
+        batches=BatchConfig(
+            n_batch=1024, n_block=100, n_runs=48, n_frames=100, placement="amplitude"
+        ),
+        relative=True,
+        loss_sigma=4.0,
+        noise=2e-3,
+        optimiser="muon",
+        peak_rate=5e-3,
+        weight_decay=0.0,
+    )
+
+
+PRESETS: dict[str, tuple[str, Config]] = {
+    "demo": (
+        "A GRU in minutes: gauged windows, single barriers and wells.",
+        Config(
+            "demo",
+            curriculum=_BARRIERS,
+            student=_GAUGED,
+            training=TrainingConfig((_gru_stage(8_000),), checkpoint_every=2_000),
+        ),
+    ),
+    "paper-demo": (
+        "The paper's `demo` GRU, as published: 900,000 steps.",
+        Config(
+            "paper-demo",
+            curriculum=CurriculumConfig(lessons=("paper-demo",)),
+            student=StudentConfig("gru", windows=WindowConfig(v_scale=10.0)),
+            training=TrainingConfig((Stage(n_steps=900_000, batches=_PAPER_BATCHES),)),
+        ),
+    ),
+    "paper-full": (
+        "The paper's `full` GRU, as published: 5,290,000 steps.",
+        Config(
+            "paper-full",
+            curriculum=CurriculumConfig(lessons=("paper-full",)),
+            training=TrainingConfig((Stage(n_steps=5_290_000, batches=_PAPER_BATCHES),)),
+        ),
+    ),
+}
+
+
+def smoke(config: Config) -> Config:
+    """The same run in seconds: the same path through the code, two small blocks a stage."""
+    stages = tuple(
+        dataclasses.replace(
+            stage,
+            n_steps=8,
+            batches=dataclasses.replace(
+                stage.batches,
+                n_block=4,
+                n_batch=min(stage.batches.n_batch, 16),
+                n_runs=2,
+                n_frames=max(8, stage.batches.n_target + config.student.windows.n_history),
+            ),
+        )
+        for stage in config.training.stages
+    )
+    return dataclasses.replace(
+        config,
+        training=TrainingConfig(stages, checkpoint_every=4),
+        benchmark=dataclasses.replace(config.benchmark, n_frames=12),
+    )
+
+
+def to_json(config: Config) -> str:
+    """The whole tree as JSON."""
+    return json.dumps(dataclasses.asdict(config), indent=2, allow_nan=False) + "\n"
+
+
+def from_json(text: str) -> Config:
+    """The tree that `to_json` wrote. Unknown and missing settings are refused.
+
+    >>> config = PRESETS["demo"][1]
+    >>> from_json(to_json(config)) == config
+    True
+    """
+    return _build(Config, json.loads(text), "config")
+
+
+def _build(kind: Any, value: Any, name: str) -> Any:
+    """A value of an annotated type from what JSON made of it."""
+    if dataclasses.is_dataclass(kind) and isinstance(kind, type):
+        hints = typing.get_type_hints(kind)
+        if not isinstance(value, dict):
+            refuse(name, "a table of settings", repr(value))
+        for key in [*value, *hints]:
+            if key not in hints:
+                refuse(f"{name}.{key}", "a setting that exists", "unknown")
+            if key not in value:
+                refuse(f"{name}.{key}", "given", "missing")
+        return kind(**{key: _build(hints[key], value[key], f"{name}.{key}") for key in hints})
+    if typing.get_origin(kind) is tuple:
+        of = list(typing.get_args(kind))
+        of = of[:1] * len(value) if of[-1] is Ellipsis else of
+        return tuple(_build(k, v, name) for k, v in zip(of, value, strict=True))
+    return value
+
+
+def differences(first: Config, second: Config) -> list[str]:
+    """The settings in which two configs differ, one line each.
+
+    >>> differences(Config(), Config(seed=3))
+    ['seed: 0 is not 3']
+    """
+    one, other = _leaves(dataclasses.asdict(first)), _leaves(dataclasses.asdict(second))
+    absent = "absent"
+    return [
+        f"{name}: {one.get(name, absent)} is not {other.get(name, absent)}"
+        for name in dict.fromkeys([*one, *other])
+        if one.get(name, absent) != other.get(name, absent)
+    ]
+
+
+def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
+    if isinstance(tree, tuple) and tree and isinstance(tree[0], dict):
+        tree = dict(enumerate(tree))
+    if not isinstance(tree, dict):
+        return {prefix.rstrip("."): tree}
+    return {
+        name: leaf
+        for key, node in tree.items()
+        for name, leaf in _leaves(node, f"{prefix}{key}.").items()
+    }

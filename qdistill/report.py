@@ -1,0 +1,146 @@
+"""What a finished run shows: its figures, and its scores beside the published ones."""
+
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from qdistill import batches, benchmark, curriculum, plots, runs
+from qdistill.config import Config
+
+# The two landscapes that the paper shows.
+SHOWN = {"steps": "Staircase hill", "half-circle": "Half-circle hill"}
+SNAPSHOTS = (50, 200, 350)
+
+
+def draw(
+    out: pathlib.Path, settings: Config, setup: runs.Setup, scored: runs.Scored
+) -> list[pathlib.Path]:
+    """Draw every figure of a run into its folder, and return their paths.
+
+    Args:
+      out: The run's folder, whose log is drawn too.
+      settings: Its config.
+      setup: What the config stands for.
+      scored: Its benchmark.
+    """
+    x = np.asarray(setup.grid.positions())
+    names = list(benchmark.CASES)
+    truth, forecast, v = (
+        np.asarray(array) for array in (scored.truth.frames, scored.forecast.frames, scored.truth.v)
+    )
+    n_frames, n_given = truth.shape[1], settings.benchmark.n_given
+    t = settings.teacher.dt * np.arange(n_given, n_given + n_frames)
+    shown = [frame for frame in SNAPSHOTS if frame <= n_frames] or [n_frames]
+
+    figures = {
+        "correlations": plots.plot_correlations(
+            t,
+            np.asarray(scored.per_frame["correlation"]),
+            names,
+            {
+                f"paper's {model}": benchmark.published_means(model)["correlation"]
+                for model in ("demo-gru", "full-gru")
+            },
+        ),
+        "landscapes": plots.plot_landscapes(
+            x,
+            dict(zip(names, v, strict=True)),
+            {
+                name: np.abs(given[0]) ** 2
+                for name, given in zip(names, np.asarray(scored.truth.given), strict=True)
+            },
+        ),
+        "training": _training(settings, runs.read_log(out)),
+        "windows": _windows(settings, setup, x),
+    }
+    for name, title in SHOWN.items():
+        i = names.index(name)
+        figures[f"spacetime-{name}"] = plots.plot_spacetime(
+            x, t, v[i], truth[i], forecast[i], title
+        )
+        figures[f"snapshots-{name}"] = plots.plot_snapshots(
+            x, v[i], truth[i], forecast[i], t, shown
+        )
+    paths = []
+    for name, figure in figures.items():
+        paths.append(out / f"{name}.png")
+        plots.save(figure, paths[-1])
+    return paths
+
+
+def _training(settings: Config, log: list[dict[str, Any]]) -> plots.Figure:
+    def column(name: str) -> np.ndarray:
+        return np.array([line[name] for line in log], float)
+
+    lessons = settings.curriculum.lessons
+    several = len(lessons) > 1
+    return plots.plot_training(
+        column("step"),
+        column("loss"),
+        column("learning_rate"),
+        column("lesson_losses") if several else None,
+        lessons if several else (),
+    )
+
+
+def _windows(settings: Config, setup: runs.Setup, x: np.ndarray) -> plots.Figure:
+    """Where the windows of the first stage lie in one run of its first block."""
+    stage, window = settings.training.stages[0], settings.student.windows
+    make_block = jax.jit(
+        batches.make_block(
+            setup.grid, setup.teacher, settings.curriculum.lessons, stage.batches, window
+        )
+    )
+    schedule, difficulty = curriculum.make_schedules(
+        settings.curriculum, settings.training.boundaries[-1]
+    )
+    block = make_block(jax.random.key(settings.seed), schedule(0), difficulty(0))
+    # The run with the highest landscape shows best how the windows follow psi and v.
+    run = int(jnp.argmax(jnp.max(jnp.abs(block.v), axis=1)))
+    here = np.asarray(block.run == run)
+    return plots.plot_window_map(
+        x,
+        settings.teacher.dt * np.arange(block.frames.shape[1]),
+        np.abs(np.asarray(block.frames[run])) ** 2,
+        np.asarray(block.v[run]),
+        x[np.asarray(block.centre)[here]],
+        settings.teacher.dt * (np.asarray(block.time)[here] + window.n_history - 1),
+    )
+
+
+def summary(metrics: dict[str, Any]) -> str:
+    """The scores of a run beside the paper's, as a table in text."""
+    scores = metrics["benchmark"]
+    rows = [
+        (
+            f"this run ({metrics['preset']})",
+            scores["mean_correlation"],
+            scores["mean_final_correlation"],
+            scores["mean_mae"],
+            f"{metrics['training_steps']:,}",
+        )
+    ]
+    for model, steps in (("demo-gru", "900,000"), ("full-gru", "5,290,000")):
+        means = benchmark.published_means(model)
+        rows.append(
+            (
+                f"paper's {model}",
+                means["correlation"],
+                means["final_correlation"],
+                means["mae"],
+                steps,
+            )
+        )
+    lines = [
+        f"25 runs, {scores['n_frames']} forecast frames each",
+        f"{'':26}{'correlation':>12}{'last frame':>12}{'MAE':>10}{'steps':>12}",
+        *(f"{name:26}{c:12.5f}{last:12.5f}{mae:10.5f}{n:>12}" for name, c, last, mae, n in rows),
+        f"Worst case {scores['worst_correlation']:.5f}, phase-sensitive error "
+        f"{scores['mean_nrmse']:.2e}, largest norm drift {scores['max_norm_drift']:.2e}.",
+        f"Training took {metrics['training_seconds']:.0f} s, of which the teacher "
+        f"{100 * metrics['teacher_share']:.0f}%.",
+    ]
+    return "\n".join(lines)

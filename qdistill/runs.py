@@ -1,0 +1,205 @@
+"""A run and its folder, which holds all that is needed to resume, judge and use it later.
+
+config.json      the resolved settings
+metrics.jsonl    a line for each block of training
+checkpoints/     see `checkpoints`
+metrics.json     the scores
+*.png            the figures
+"""
+
+import importlib.metadata
+import json
+import math
+import os
+import pathlib
+import platform
+from typing import Any, NamedTuple
+
+import jax
+from jaxtyping import PyTree
+from tqdm.auto import tqdm
+
+from qdistill import benchmark, config, solver, students, training
+from qdistill.checkpoints import Checkpoints
+from qdistill.config import Config
+from qdistill.grid import Grid
+from qdistill.solver import Propagator
+from qdistill.students import Student
+from qdistill.training import Trainer, TrainState
+
+
+class Setup(NamedTuple):
+    """What a config stands for."""
+
+    grid: Grid
+    teacher: Propagator
+    student: Student
+    trainers: list[Trainer]
+
+
+def set_up(settings: Config) -> Setup:
+    """Build what a config stands for."""
+    grid, teacher = solver.make_teacher(settings.teacher)
+    student = students.make(settings.student)
+    trainers = training.make_trainers(
+        student,
+        teacher,
+        grid,
+        settings.curriculum,
+        settings.student.windows,
+        settings.training,
+    )
+    return Setup(grid, teacher, student, trainers)
+
+
+def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
+    """Make the folder of a new run, or check that a folder can be resumed.
+
+    Raises:
+      FileExistsError: If a new run would mix with what is there.
+      FileNotFoundError: If there is nothing to resume.
+      ValueError: If the run there has other settings, with the list of them.
+    """
+    path = out / "config.json"
+    if not resume:
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise FileExistsError(
+                f"`{out}` exists and is not an empty folder. "
+                "Choose another with --out, or go on with that run by --resume."
+            )
+        out.mkdir(parents=True, exist_ok=True)
+        path.write_text(config.to_json(settings))
+    elif not path.exists():
+        raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")
+    elif different := config.differences(config.from_json(path.read_text()), settings):
+        raise ValueError(f"The run in `{out}` has other settings: " + "; ".join(different) + ".")
+
+
+def train(settings: Config, out: pathlib.Path) -> TrainState:
+    """Train in a folder, from its newest checkpoint if it has one, and return the final state.
+
+    Raises:
+      FloatingPointError: If the loss is no longer finite. Nothing is saved after that.
+    """
+    trainers, plan = set_up(settings).trainers, settings.training
+    n_steps = plan.boundaries[-1]
+    with Checkpoints(out / "checkpoints") as saved:
+        state = trainers[0].init(jax.random.key(settings.seed))
+        if (step := saved.newest_step()) is not None:
+            state = saved.restore(jax.eval_shape(_trainer_at(trainers, plan, step).init, state.key))
+        _keep_log_until(out, int(state.step))
+        with tqdm(total=n_steps, initial=int(state.step), unit="step", leave=False) as bar:
+            for trained, metrics in training.fit(trainers, plan.boundaries, state):
+                state, loss = trained, metrics["loss"]
+                _append_to_log(out, metrics)
+                if not math.isfinite(loss):
+                    raise FloatingPointError(
+                        f"The loss is {loss} at step {metrics['step']} with learning rate "
+                        f"{metrics['learning_rate']:.2g}. The newest checkpoint in `{out}` is from "
+                        f"step {saved.newest_step()}; try a smaller `peak_rate`."
+                    )
+                bar.update(metrics["step"] - bar.n)
+                bar.set_postfix_str(f"loss {loss:.2e}", refresh=False)
+                before = metrics["step"] - plan.stages[metrics["stage"]].batches.n_block
+                every = plan.checkpoint_every
+                if metrics["step"] // every > before // every or metrics["step"] == n_steps:
+                    saved.save(state, loss)
+    return state
+
+
+def load(out: pathlib.Path) -> tuple[Config, Setup, PyTree]:
+    """The config, setup and newest parameters of a run, from its folder alone."""
+    path = out / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
+    settings = config.from_json(path.read_text())
+    setup = set_up(settings)
+    with Checkpoints(out / "checkpoints") as saved:
+        step = saved.newest_step()
+        if step is None:
+            raise FileNotFoundError(f"The run in `{out}` has no checkpoint.")
+        trainer = _trainer_at(setup.trainers, settings.training, step)
+        state = saved.restore(jax.eval_shape(trainer.init, jax.random.key(settings.seed)))
+    return settings, setup, state.params
+
+
+class Scored(NamedTuple):
+    """The benchmark of a student: scores as numbers, and the arrays behind them."""
+
+    scores: dict[str, Any]
+    truth: benchmark.Runs
+    forecast: benchmark.Runs
+    per_frame: dict[str, Any]
+
+
+def score(settings: Config, setup: Setup, params: PyTree) -> Scored:
+    """Run the benchmark."""
+    grid, student = setup.grid, setup.student
+    psi0, v = benchmark.make_cases(grid)
+    truth = benchmark.simulate(grid, settings.teacher.dt, psi0, v, settings.benchmark)
+    forecast = benchmark.forecast(student, student.propagator(params), truth)
+    per_frame = benchmark.measure(grid, forecast, truth)
+    return Scored(benchmark.summarise(list(benchmark.CASES), per_frame), truth, forecast, per_frame)
+
+
+def write_metrics(out: pathlib.Path, settings: Config, params: PyTree, scored: Scored) -> dict:
+    """Write `metrics.json` of a finished run, and return what it holds."""
+    log = read_log(out)
+    teacher = sum(line["teacher_seconds"] for line in log)
+    student = sum(line["student_seconds"] for line in log)
+    metrics = {
+        "student": settings.student.name,
+        "preset": settings.preset,
+        "n_parameters": students.count_parameters(params),
+        "training_steps": log[-1]["step"],
+        "training_seconds": teacher + student,
+        "compile_seconds": sum(line["compile_seconds"] for line in log),
+        "teacher_share": teacher / (teacher + student),
+        "final_loss": log[-1]["loss"],
+        "benchmark": scored.scores,
+        "environment": {
+            "device": jax.devices()[0].device_kind,
+            "cpu_count": os.cpu_count(),
+            "python": platform.python_version(),
+            **{name: importlib.metadata.version(name) for name in ("jax", "flax", "optax")},
+        },
+    }
+    (out / "metrics.json").write_text(json.dumps(_plain(metrics), indent=2, allow_nan=False) + "\n")
+    return metrics
+
+
+def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`, oldest first; null stands for what is not finite."""
+    path = out / "metrics.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+def _trainer_at(trainers: list[Trainer], plan: training.TrainingConfig, step: int) -> Trainer:
+    """The trainer whose optimiser a checkpoint of this step holds: the one that reached it."""
+    return trainers[next(i for i, end in enumerate(plan.boundaries) if step <= end)]
+
+
+def _append_to_log(out: pathlib.Path, metrics: dict[str, Any]) -> None:
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write(json.dumps(_plain(metrics), allow_nan=False) + "\n")
+
+
+def _keep_log_until(out: pathlib.Path, step: int) -> None:
+    """Drop the lines after a step, and a line cut short: a resumed run writes them anew."""
+    path = out / "metrics.jsonl"
+    if path.exists():
+        kept = []
+        for line in path.read_text().splitlines(keepends=True):
+            if not line.endswith("\n") or json.loads(line)["step"] > step:
+                break
+            kept.append(line)
+        path.write_text("".join(kept))
+
+
+def _plain(value: Any) -> Any:
+    """The value with null for every number that is not finite, which JSON cannot hold."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

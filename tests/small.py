@@ -1,0 +1,32 @@
+"""A small run of everything, for the tests that need a whole training."""
+
+import dataclasses
+
+from qdistill.batches import BatchConfig
+from qdistill.benchmark import BenchmarkConfig
+from qdistill.config import Config
+from qdistill.curriculum import CurriculumConfig
+from qdistill.students import StudentConfig
+from qdistill.training import Stage, TrainingConfig
+from qdistill.windows import WindowConfig
+
+WINDOWS = Stage(
+    n_steps=16,
+    batches=BatchConfig(n_batch=8, n_block=4, n_runs=2, n_frames=8, placement="amplitude"),
+    relative=True,
+    loss_sigma=4.0,
+    noise=1e-3,
+)
+FRAMES = dataclasses.replace(
+    WINDOWS,
+    n_steps=4,
+    batches=BatchConfig(n_batch=2, n_block=2, n_runs=2, n_frames=8, n_target=2, whole_frames=True),
+    peak_rate=1e-4,
+)
+CONFIG = Config(
+    "small",
+    curriculum=CurriculumConfig(lessons=("free", "barrier"), plan="loss-driven"),
+    student=StudentConfig("gru", n_units=8, windows=WindowConfig(gauge=True)),
+    training=TrainingConfig((WINDOWS, FRAMES), checkpoint_every=4),
+    benchmark=BenchmarkConfig(n_frames=3),
+)

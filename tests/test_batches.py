@@ -1,0 +1,108 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdistill import batches, solver, windows
+from qdistill.batches import BatchConfig, Block
+from qdistill.grid import Grid
+from qdistill.windows import WindowConfig
+
+GRID = Grid(256, 100.0)
+LESSONS = ("free", "barrier")
+WINDOW = WindowConfig()
+EVEN = jnp.array([0.5, 0.5])
+
+
+def make_block(config: BatchConfig, seed: int = 0, weights: jax.Array = EVEN) -> Block:
+    teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
+    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, config, WINDOW))
+    return maker(jax.random.key(seed), weights, 1.0)
+
+
+SMALL = BatchConfig(n_batch=32, n_block=3, n_runs=4, n_frames=12)
+
+
+def test_blocks_are_pure_in_their_key() -> None:
+    first, second, other = make_block(SMALL), make_block(SMALL), make_block(SMALL, 1)
+    jax.tree.map(np.testing.assert_array_equal, first, second)
+    assert not jnp.allclose(first.frames, other.frames)
+
+
+def test_runs_are_the_teachers() -> None:
+    block = make_block(SMALL)
+    step = solver.split_step(GRID, 0.1, 50)(block.v[0])
+    # Strang at 50 substeps errs by about 1e-4 over these 11 frames.
+    psi = block.frames[0, 0]
+    for frame in block.frames[0, 1:]:
+        psi = step(psi)
+        assert jnp.linalg.norm(psi - frame) < 1e-3 * jnp.linalg.norm(frame)
+
+
+def test_window_batches_are_windows_of_the_runs() -> None:
+    block = make_block(SMALL)
+    batch = batches.cut_batch(block, 1, 5, 23)
+    assert batch.psi.shape == (32, 5, 23)
+    for i in (0, 17, 31):
+        run, time, centre = (int(a[1, i]) for a in (block.run, block.time, block.centre))
+        expected = windows.around(block.frames[run, time : time + 5], jnp.array([centre]), 23)
+        np.testing.assert_array_equal(batch.psi[i], expected[:, 0])
+        np.testing.assert_array_equal(
+            batch.v[i], windows.around(block.v[run], jnp.array([centre]), 23)[0]
+        )
+        assert batch.lesson[i] == block.lesson[run]
+
+
+def test_whole_frame_batches_are_frames_of_the_runs() -> None:
+    config = BatchConfig(n_batch=4, n_block=2, n_runs=4, n_frames=12, n_target=3, whole_frames=True)
+    block = make_block(config)
+    batch = batches.cut_batch(block, 0, 7)
+    run, time = int(block.run[0, 2]), int(block.time[0, 2])
+    np.testing.assert_array_equal(batch.psi[2], block.frames[run, time : time + 7])
+
+
+def test_examples_begin_anywhere_and_end_within_the_run() -> None:
+    config = BatchConfig(n_batch=500, n_block=2, n_runs=3, n_frames=12, n_target=2)
+    block = make_block(config)
+    assert set(np.unique(block.time)) == set(range(12 - 4 - 2 + 1))
+    assert set(np.unique(block.run)) == {0, 1, 2}
+    assert block.centre.min() >= 0
+    assert block.centre.max() < 256
+
+
+def test_windows_at_the_landscape_are_fifty_times_as_likely() -> None:
+    """The paper's placement, counted over many draws, within four standard deviations."""
+    config = BatchConfig(n_batch=4000, n_block=5, n_runs=1, n_frames=6)
+    block = make_block(config, weights=jnp.array([0.0, 1.0]))
+    overlaps = np.any(windows.around_all(block.v[0] != 0, 23), axis=-1)
+    n_over, n_away = overlaps.sum(), (~overlaps).sum()
+    expected = 50 * n_over / (50 * n_over + n_away)
+    n = block.centre.size
+    share = overlaps[np.asarray(block.centre)].mean()
+    assert share == pytest.approx(expected, abs=4 * float(np.sqrt(expected * (1 - expected) / n)))
+
+
+def test_amplitude_placement_follows_its_weights() -> None:
+    """Drawn places against `window_weights` summed to shares, over eight parts of the box."""
+    config = BatchConfig(n_batch=4000, n_block=5, n_runs=1, n_frames=6, placement="amplitude")
+    block = make_block(config)
+    weights = batches.window_weights(config, 23, block.frames[0], block.v[0])[3:5]
+    expected = (weights / weights.sum(axis=1, keepdims=True)).mean(axis=0).reshape(8, -1).sum(1)
+    share = np.bincount(np.asarray(block.centre).ravel() // 32, minlength=8) / block.centre.size
+    np.testing.assert_allclose(share, expected, atol=4 * np.sqrt(0.25 / block.centre.size))
+
+
+def test_amplitude_weights_are_amplitudes_and_a_floor() -> None:
+    config = BatchConfig(placement="amplitude", floor=0.1)
+    psi = jnp.zeros((1, 256), jnp.complex64).at[0, 100].set(2.0)
+    weights = batches.window_weights(config, 23, psi, jnp.zeros(256))[0]
+    assert weights.sum() == pytest.approx(1, abs=1e-5)
+    np.testing.assert_allclose(weights[jnp.abs(jnp.arange(256) - 100) > 11], 0.1 / 256, rtol=1e-4)
+    np.testing.assert_allclose(weights[89:112], 0.9 / 23 + 0.1 / 256, rtol=1e-4)
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match="`n_frames` must be at least 5, the length of an example"):
+        make_block(BatchConfig(n_frames=4))
+    with pytest.raises(ValueError, match="`n_batch` must be at least 1, but is 0"):
+        BatchConfig(n_batch=0)

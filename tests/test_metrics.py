@@ -1,0 +1,83 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdistill import metrics, packets, solver
+from qdistill.grid import Grid
+from qdistill.rollout import rollout
+
+
+@pytest.fixture
+def truth() -> jax.Array:
+    return jax.random.normal(jax.random.key(0), (5, 64), jnp.complex64)
+
+
+def test_perfect_forecasts(truth: jax.Array) -> None:
+    np.testing.assert_allclose(metrics.correlation(truth, truth), 1, rtol=1e-6)
+    np.testing.assert_array_equal(metrics.mae(truth, truth), 0)
+    np.testing.assert_array_equal(metrics.nrmse(truth, truth), 0)
+
+
+def test_which_metric_sees_norm_and_phase(truth: jax.Array) -> None:
+    scaled, turned = 2 * truth, jnp.exp(0.3j) * truth
+    np.testing.assert_allclose(metrics.correlation(scaled, truth), 1, rtol=1e-6)
+    np.testing.assert_allclose(metrics.correlation(turned, truth), 1, rtol=1e-6)
+    np.testing.assert_allclose(metrics.fidelity(turned, truth), 1, rtol=1e-5)
+    np.testing.assert_allclose(metrics.phase_correlation(turned, truth), np.cos(0.3), rtol=1e-5)
+    np.testing.assert_allclose(metrics.nrmse(scaled, truth), 1, rtol=1e-5)
+    np.testing.assert_allclose(metrics.nrmse(turned, truth), 2 * np.sin(0.15), rtol=1e-5)
+    np.testing.assert_allclose(metrics.norm_drift(scaled[:1], truth[0]), 1, rtol=1e-5)
+
+
+def test_correlation_is_the_cosine_of_the_overlap() -> None:
+    one = jnp.array([[1.0, 0, 0j]])
+    other = jnp.array([[0.6, 0.8j, 0]], jnp.complex64)
+    np.testing.assert_allclose(metrics.correlation(other, one), 0.6, rtol=1e-6)
+    np.testing.assert_allclose(metrics.fidelity(other, one), 0.36, rtol=1e-6)
+
+
+def test_mae_is_over_real_and_imaginary_parts(truth: jax.Array) -> None:
+    np.testing.assert_allclose(metrics.mae(truth + 0.5 - 1.5j, truth), 1.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize("value", [jnp.nan, jnp.inf])
+def test_a_forecast_that_blew_up_is_scored_as_such(truth: jax.Array, value: float) -> None:
+    broken = truth.at[2, 7].set(value)
+    correlation = metrics.correlation(broken, truth)
+    assert correlation[2] == 0
+    assert jnp.all(correlation[jnp.array([0, 1, 3, 4])] > 0.999)
+    assert metrics.mae(broken, truth)[2] == jnp.inf
+    assert metrics.nrmse(broken, truth)[2] == jnp.inf
+    assert metrics.norm_drift(broken, truth[0])[2] == jnp.inf
+
+
+def test_a_huge_forecast_does_not_overflow_its_correlation(truth: jax.Array) -> None:
+    np.testing.assert_allclose(metrics.correlation(1e30 * truth, truth), 1, rtol=1e-5)
+    np.testing.assert_array_equal(metrics.correlation(0 * truth, truth), 0)
+
+
+def test_the_exact_solver_drifts_in_neither_norm_nor_energy() -> None:
+    grid = Grid(256, 50.0)
+    psi = packets.gaussian(grid, 25.0, 2.0, 2.0)
+    v = jnp.where(jnp.abs(grid.positions() - 30) < 2, 3.0, 0.0)
+    frames = rollout(solver.chebyshev(grid, 0.1, 1e-7)(v), psi, 50)
+    # complex64 rounding over 50 frames of about 10 products each.
+    assert metrics.norm_drift(frames, psi).max() < 2e-5
+    assert metrics.energy_drift(grid, v, frames, psi).max() < 2e-4
+
+
+def test_energy_drift_is_the_change_of_energy() -> None:
+    grid = Grid(64, 10.0)
+    slow, fast = (jnp.exp(2j * jnp.pi * n * grid.positions() / 10) for n in (1, 3))
+    omega = grid.kinetic_energy()
+    drift = metrics.energy_drift(grid, jnp.full(64, 2.0), fast[None], slow)
+    np.testing.assert_allclose(drift, omega[3] - omega[1], rtol=1e-4)
+
+
+def test_horizon_ends_at_the_first_frame_below() -> None:
+    correlations = jnp.array([1.0, 0.999, 0.99, 0.98, 1.0])
+    assert metrics.horizon(correlations, 0.1, 0.99) == pytest.approx(0.3)
+    assert metrics.horizon(correlations, 0.1, 1.0) == pytest.approx(0.1)
+    with pytest.raises(ValueError, match="`threshold` must be between 0 and 1, but is 2"):
+        metrics.horizon(correlations, 0.1, 2)

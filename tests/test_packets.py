@@ -1,0 +1,131 @@
+import exact
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdistill import observables, packets
+from qdistill.grid import Grid, norm
+
+GRID = Grid(1024, 100.0, "continuum")
+
+
+@pytest.fixture
+def double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("momentum", [3.0, -1.5, 0.0])
+def test_gaussian_is_the_closed_form(momentum) -> None:
+    psi = packets.gaussian(GRID, centre=30.0, width=2.0, momentum=momentum)
+    expected = exact.gaussian(np.asarray(GRID.positions()), 30.0, 2.0, momentum)
+    # The sum over the grid is the integral to exp(-2 (pi s0 / dx)^2), which is nothing.
+    np.testing.assert_allclose(psi, expected, atol=1e-12)
+
+
+@pytest.mark.usefixtures("double_precision")
+@pytest.mark.parametrize("momentum", [3.0, -1.5])
+def test_gaussian_has_the_moments_asked_for(momentum) -> None:
+    psi = packets.gaussian(GRID, centre=30.0, width=2.0, momentum=momentum)
+    x = GRID.positions()
+    spread = jnp.sqrt(jnp.sum((x - 30.0) ** 2 * abs(psi) ** 2) * GRID.cell)
+    kinetic = observables.energy(GRID, jnp.zeros(1024), psi)
+    assert float(norm(GRID, psi)) == pytest.approx(1.0, abs=1e-13)
+    assert float(observables.position(GRID, psi)) == pytest.approx(30.0, abs=1e-10)
+    assert float(observables.momentum(GRID, psi)) == pytest.approx(momentum, abs=1e-10)
+    assert float(spread) == pytest.approx(2.0, abs=1e-10)
+    # The carrier's k0^2 / 2 and the spread's 1 / (8 s0^2).
+    assert float(kinetic) == pytest.approx(momentum**2 / 2 + 1 / 32, abs=1e-10)
+
+
+def test_gaussian_in_two_dimensions_has_its_own_moments_per_axis() -> None:
+    grid = Grid((64, 48), (20.0, 30.0), "continuum")
+    psi = packets.gaussian(grid, (8.0, 17.0), (1.0, 2.0), (2.0, -1.0))
+    assert psi.shape == (64, 48)
+    assert float(norm(grid, psi)) == pytest.approx(1.0, abs=1e-5)
+    for axis, (x0, k0) in enumerate([(8.0, 2.0), (17.0, -1.0)]):
+        assert float(observables.position(grid, psi, axis)) == pytest.approx(x0, abs=1e-3)
+        assert float(observables.momentum(grid, psi, axis)) == pytest.approx(k0, abs=1e-4)
+    spread = [
+        float(jnp.sqrt(jnp.sum((grid.positions(a) - x0) ** 2 * abs(psi) ** 2) * grid.cell))
+        for a, x0 in ((0, 8.0), (1, 17.0))
+    ]
+    assert spread == pytest.approx([1.0, 2.0], abs=1e-4)
+
+
+@pytest.mark.parametrize(("x64", "dtype"), [(False, jnp.float32), (True, jnp.float64)])
+def test_precision_is_the_one_asked_for(x64, dtype) -> None:
+    with jax.enable_x64(x64):
+        psi = packets.gaussian(GRID, 30.0, 2.0, 3.0, dtype)
+        assert psi.dtype == jnp.result_type(dtype, jnp.complex64)
+        assert packets.gaussian(GRID, 30.0, 2.0, 3.0, jnp.float32).dtype == jnp.complex64
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_superposition_is_linear_up_to_its_norm() -> None:
+    pair = jnp.stack([packets.gaussian(GRID, x0, 2.0, 1.0) for x0 in (20.0, 70.0)])
+    psi = packets.superpose(GRID, pair, jnp.array([3.0, 4.0j]))
+    # The two do not overlap: exp(-50^2 / 32).
+    np.testing.assert_allclose(psi, 0.6 * pair[0] + 0.8j * pair[1], atol=1e-12)
+    assert float(norm(GRID, psi)) == pytest.approx(1.0, abs=1e-13)
+
+
+def test_samples_are_normalised_packets_within_their_ranges_in_both_directions() -> None:
+    ranges = packets.PacketRanges(centre=(40.0, 60.0), width=(2.0, 3.0), energy=(1.0, 4.0))
+
+    @jax.jit
+    @jax.vmap
+    def measure(key):
+        psi = packets.sample_gaussian(key, GRID, ranges)
+        x0, k0 = observables.position(GRID, psi), observables.momentum(GRID, psi)
+        s0 = jnp.sqrt(jnp.sum((GRID.positions() - x0) ** 2 * abs(psi) ** 2) * GRID.cell)
+        return x0, k0, s0, norm(GRID, psi)
+
+    x0, k0, s0, norms = map(np.asarray, measure(jax.random.split(jax.random.key(0), 200)))
+    np.testing.assert_allclose(norms, 1, atol=1e-5)
+    for values, low, high in ((x0, 40, 60), (s0, 2, 3), (k0**2 / 2, 1, 4)):
+        # Uniform: 200 draws leave out a tenth at an end with probability 1e-9.
+        assert low - 1e-3 < values.min() < low + (high - low) / 10
+        assert high + 1e-3 > values.max() > high - (high - low) / 10
+    # Fair: 100 +- 4 standard deviations of 7.
+    assert 72 <= np.sum(k0 > 0) <= 128
+
+
+def test_a_sample_follows_its_key_and_nothing_else() -> None:
+    sample = jax.jit(lambda key: packets.sample_superposition(key, GRID, 3))
+    one, same, other = (sample(jax.random.key(seed)) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one, same)
+    assert float(abs(one - other).max()) > 0.01
+    assert float(norm(GRID, one)) == pytest.approx(1.0, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: packets.gaussian(GRID, 50.0, 0.0, 1.0), "`width` must be finite and positive"),
+        (lambda: packets.gaussian(GRID, 50.0, -2.0, 1.0), "`width` must be finite and positive"),
+        (lambda: packets.gaussian(GRID, float("nan"), 2.0, 1.0), "`centre` must be finite"),
+        (lambda: packets.gaussian(GRID, 50.0, 2.0, float("inf")), "`momentum` must be finite"),
+        (
+            lambda: packets.gaussian(GRID, (1.0, 2.0), 2.0, 1.0),
+            "`centre` must be one value for each of 1 axes",
+        ),
+        (
+            lambda: packets.gaussian(Grid((8, 8), (1.0, 1.0)), (1.0, 1.0), (1.0, 1.0), 1.0),
+            "`momentum` must be one value for each of 2 axes",
+        ),
+        (
+            lambda: packets.sample_gaussian(jax.random.key(0), Grid((8, 8), (1.0, 1.0))),
+            "`grid` must be one-dimensional, but is 2-dimensional",
+        ),
+        (
+            lambda: packets.sample_superposition(jax.random.key(0), GRID, 0),
+            "`n_packets` must be at least 1, but is 0",
+        ),
+    ],
+)
+def test_senseless_packets_are_refused(make, message) -> None:
+    with pytest.raises(ValueError, match=message):
+        make()

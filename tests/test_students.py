@@ -1,0 +1,124 @@
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdistill import students, windows
+from qdistill.rollout import rollout
+from qdistill.students import StudentConfig, windowed
+from qdistill.students.gru import GRU
+from qdistill.windows import WindowConfig
+
+
+def test_gru_has_the_papers_size() -> None:
+    """The published 40,204, less 69 x 46 rows for a doubled state and 2 x 69 doubled biases."""
+    params = students.make(StudentConfig()).init(jax.random.key(0))
+    assert students.count_parameters(params) == 40_204 - 69 * 46 - 2 * 69
+
+
+def test_gru_equals_flax_gru_cell() -> None:
+    """The fused kernels give what `nn.GRUCell` with ReLU candidates gives, run frame by frame."""
+    network = GRU()
+    window = jax.random.normal(jax.random.key(1), (4, 23, 3))
+    params = network.init(jax.random.key(0), window)["params"]
+    params["candidate_bias"] = jax.random.normal(jax.random.key(2), (69,))
+
+    kernels = jnp.split(params["input"]["kernel"], 3, axis=1)
+    biases = jnp.split(params["input"]["bias"], 3)
+    recurrent = jnp.split(params["recurrent"], 3, axis=1)
+    cell_params = {
+        **{
+            f"i{gate}": {"kernel": kernel, "bias": bias}
+            for gate, kernel, bias in zip("rzn", kernels, biases, strict=True)
+        },
+        **{f"h{gate}": {"kernel": k} for gate, k in zip("rzn", recurrent, strict=True)},
+    }
+    cell_params["hn"]["bias"] = params["candidate_bias"]
+    cell = nn.GRUCell(69, activation_fn=nn.relu)
+    state = jnp.zeros(69)
+    for frame in window.reshape(4, 69):
+        encoder = params["encoder"]
+        encoded = nn.relu(frame @ encoder["kernel"] + encoder["bias"])
+        state, _ = cell.apply({"params": cell_params}, state, encoded)
+    decoder = params["decoder"]
+    expected = (state @ decoder["kernel"] + decoder["bias"]).reshape(23, 2)
+    forecast = network.apply({"params": params}, window)
+    np.testing.assert_allclose(forecast, expected, rtol=1e-4, atol=1e-5)
+
+
+def test_recurrent_kernels_start_orthogonal() -> None:
+    params = students.make(StudentConfig()).init(jax.random.key(0))
+    for kernel in jnp.split(params["recurrent"], 3, axis=1):
+        np.testing.assert_allclose(kernel.T @ kernel, np.eye(69), atol=1e-5)
+
+
+class Persistence(nn.Module):
+    """Forecasts the last given frame again."""
+
+    @nn.compact
+    def __call__(self, window: jax.Array) -> jax.Array:
+        return window[-1, :, :2]
+
+
+@pytest.mark.parametrize("gauge", [False, True])
+def test_windowed_student_stitches_what_its_network_says(gauge: bool) -> None:
+    student = windowed.make(Persistence(), WindowConfig(gauge=gauge))
+    history = jax.random.normal(jax.random.key(0), (4, 64), jnp.complex64)
+    step = student.propagator({})(jnp.zeros(64))
+    later = rollout(step, history, 5, student.psi)
+    np.testing.assert_allclose(later, jnp.tile(history[-1], (5, 1)), rtol=1e-4, atol=1e-5)
+
+
+def test_step_moves_the_history_on() -> None:
+    student = students.make(StudentConfig(n_units=8))
+    params = student.init(jax.random.key(0))
+    history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
+    v = jax.random.normal(jax.random.key(2), (64,))
+    new = student.propagator(params)(v)(history)
+    np.testing.assert_array_equal(new[:3], history[1:])
+    # Point 20 by hand: every window that covers it, weighted.
+    assert student.forecast_window is not None
+    total = jnp.zeros((), jnp.complex64)
+    for offset, weight in zip(windows.offsets(23), windows.stitching_weights(23, 2.8), strict=True):
+        centre = jnp.array([20 - offset])
+        forecast = student.forecast_window(
+            params, windows.around(history, centre, 23)[:, 0], windows.around(v, centre, 23)[0]
+        )
+        total += weight * forecast[11 + offset]
+    np.testing.assert_allclose(new[-1, 20], total, rtol=1e-4)
+
+
+def test_windowed_students_are_translation_invariant() -> None:
+    student = students.make(StudentConfig(n_units=8))
+    propagator = student.propagator(student.init(jax.random.key(0)))
+    history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
+    v = jax.random.normal(jax.random.key(2), (64,))
+    moved = propagator(jnp.roll(v, 7))(jnp.roll(history, 7, axis=1))
+    np.testing.assert_allclose(moved, jnp.roll(propagator(v)(history), 7, axis=1), atol=1e-6)
+
+
+def test_gauged_students_are_homogeneous() -> None:
+    student = students.make(StudentConfig(n_units=8, windows=WindowConfig(gauge=True)))
+    step = student.propagator(student.init(jax.random.key(0)))(jnp.ones(64))
+    history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
+    factor = 0.3 - 0.7j
+    # The floor of 3e-4 enters squared: relative deviations of about 1e-6.
+    np.testing.assert_allclose(step(factor * history), factor * step(history), rtol=1e-4, atol=1e-5)
+
+
+def test_student_state_is_history_or_psi() -> None:
+    frames = jnp.arange(6.0)[:, None] * jnp.ones(3, jnp.complex64)[None]
+    student = students.make(StudentConfig())
+    np.testing.assert_array_equal(student.state(frames), frames[-4:])
+    np.testing.assert_array_equal(student.psi(frames[-4:]), frames[-1])
+    memoryless = student._replace(n_history=1)
+    np.testing.assert_array_equal(memoryless.state(frames), frames[-1])
+    np.testing.assert_array_equal(memoryless.psi(frames[-1]), frames[-1])
+
+
+def test_refusals() -> None:
+    with pytest.raises(ValueError, match=r"`name` must be one of 'gru'.*, but is 'oracle'"):
+        StudentConfig("oracle")
+    with pytest.raises(ValueError, match="`n_units` must be at least 1, but is 0"):
+        StudentConfig(n_units=0)
