@@ -40,8 +40,8 @@ class BatchConfig:
     """
 
     n_batch: int = 128
-    n_block: int = 64
-    n_runs: int = 16
+    n_block: int = 1000
+    n_runs: int = 32
     n_frames: int = 501
     n_target: int = 1
     whole_frames: bool = False

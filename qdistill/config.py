@@ -40,7 +40,6 @@ class Config:
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
 
 
-_PAPER_BATCHES = BatchConfig(n_block=1000, n_runs=32)
 _GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
 _BARRIERS = CurriculumConfig(lessons=("barrier",))
 
@@ -76,7 +75,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             "paper-demo",
             curriculum=CurriculumConfig(lessons=("paper-demo",)),
             student=StudentConfig("gru", windows=WindowConfig(v_scale=10.0)),
-            training=TrainingConfig((Stage(n_steps=900_000, batches=_PAPER_BATCHES),)),
+            training=TrainingConfig((Stage(n_steps=900_000),)),
         ),
     ),
     "paper-full": (
@@ -84,7 +83,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         Config(
             "paper-full",
             curriculum=CurriculumConfig(lessons=("paper-full",)),
-            training=TrainingConfig((Stage(n_steps=5_290_000, batches=_PAPER_BATCHES),)),
+            training=TrainingConfig((Stage(n_steps=5_290_000),)),
         ),
     ),
 }

@@ -7,7 +7,7 @@ from typing import Literal, TypeAlias
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import DTypeLike
-from jaxtyping import Array, Complex, Float, Num
+from jaxtyping import Array, Float, Num
 
 from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
 
@@ -85,11 +85,13 @@ class Grid:
         >>> Grid(4, 2.0).positions()
         Array([0.5, 1. , 1.5, 2. ], dtype=float32)
         """
+        self.require_axis(axis)
         x = np.arange(1, self.shape[axis] + 1) * self.dx[axis]
         return jnp.asarray(self._along(axis, x), dtype=dtype)
 
     def wavenumbers(self, axis: int = 0) -> Float[np.ndarray, "..."]:
         """Wavenumbers along an axis in FFT order, in 1/bohr and float64, shaped to broadcast."""
+        self.require_axis(axis)
         k = 2 * np.pi * np.fft.fftfreq(self.shape[axis], self.dx[axis])
         return self._along(axis, k)
 
@@ -105,15 +107,16 @@ class Grid:
             ]
         return np.broadcast_to(sum(parts), self.shape)
 
-    def _along(self, axis: int, values: np.ndarray) -> np.ndarray:
+    def require_axis(self, axis: int) -> None:
+        """Refuse an axis that the grid does not have."""
         if not 0 <= axis < self.n_dim:
             refuse("axis", f"between 0 and {self.n_dim - 1}", axis)
+
+    def _along(self, axis: int, values: np.ndarray) -> np.ndarray:
         return values.reshape([-1 if a == axis else 1 for a in range(self.n_dim)])
 
 
-def inner_product(
-    grid: Grid, phi: Num[Array, "*n_x"], psi: Num[Array, "*n_x"]
-) -> Complex[Array, ""]:
+def inner_product(grid: Grid, phi: Num[Array, "*n_x"], psi: Num[Array, "*n_x"]) -> Num[Array, ""]:
     """The inner product <phi|psi> = sum conj(phi) psi dx^d.
 
     >>> grid = Grid(8, 2.0)

@@ -45,6 +45,7 @@ def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Arr
     point i to i + 1, and the balance (j_i - j_{i-1}) / dx is exact; on the continuum
     j = Im(conj(psi) dpsi/dx) is taken at the points, with the spectral derivative.
     """
+    grid.require_axis(axis)
     if grid.dispersion == "lattice":
         return jnp.imag(jnp.conj(psi) * jnp.roll(psi, -1, axis)) / grid.dx[axis]
     k = jnp.asarray(grid.wavenumbers(axis), psi.real.dtype)
@@ -67,6 +68,7 @@ def transmission_reflection(
     Returns:
       Transmitted and reflected probability; the rest is still between `left` and `right`.
     """
+    grid.require_axis(axis)
     require_between(0, grid.lengths[axis], left=left, right=right)
     density = jnp.abs(psi) ** 2 * grid.cell
     x = grid.positions(axis, density.dtype)

@@ -164,23 +164,28 @@ def chebyshev(
         require_finite(v_range=v_range)
         if v_range[0] > v_range[1]:
             refuse("v_range", "(lowest, highest)", v_range)
+    t_max = float(grid.kinetic_energy().max())
     expand = _expand_on_lattice if grid.dispersion == "lattice" else _expand_on_continuum
 
     def propagator(v: Float[Array, "*n_x"]) -> Step:
         _require_landscape(grid, v)
         low, high = _landscape_range(v, v_range)
-        middle = (grid.kinetic_energy().max() + high + low) / 2
         # A sliver wider than the spectrum, so that rounding cannot push it past [-1, 1].
-        radius = 1.0001 * (grid.kinetic_energy().max() + high - low) / 2
+        radius = 1.0001 * (t_max + high - low) / 2
+        # In float32 an offset that is not exact would be the same wrong energy in every term.
+        offset = round((t_max + high + low) / 2 / radius * 4096) / 4096
+        middle = offset * radius
         coefficients = _chebyshev_coefficients(radius * dt, tolerance)
         # A traced landscape that leaves its range has no valid expansion: it must not pass for one.
-        fits = (jnp.min(v) >= low) & (jnp.max(v) <= high)
+        fits = (jnp.min(v) >= jnp.asarray(low, v.dtype)) & (
+            jnp.max(v) <= jnp.asarray(high, v.dtype)
+        )
         dtype = jnp.result_type(v.dtype, jnp.complex64)
         phase = jnp.where(fits, jnp.asarray(np.exp(-1j * middle * dt), dtype), jnp.nan)
 
         def step(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
             _require_state(grid, v, psi)
-            return phase * expand(grid, (v - middle) / radius, radius, coefficients, psi)
+            return phase * expand(grid, v, offset, radius, coefficients, psi)
 
         return step
 
@@ -217,22 +222,26 @@ def _continuum_kinetic(grid: Grid, scale: float, psi: Array) -> Array:
 
 
 def _expand_on_lattice(
-    grid: Grid, v: Array, radius: float, coefficients: np.ndarray, psi: Array
+    grid: Grid, v: Array, offset: float, radius: float, coefficients: np.ndarray, psi: Array
 ) -> Array:
     """The Chebyshev sum with real arithmetic: h is real, so Re psi and Im psi never mix in it."""
     u = jnp.stack([psi.real, psi.imag], axis=-1)
-    diagonal = (v + sum(1 / dx**2 for dx in grid.dx) / radius)[..., None]
+    shift = sum(1 / dx**2 for dx in grid.dx) - offset * radius
+    diagonal = ((v + shift) / radius)[..., None]
     even, odd = _chebyshev_sums(lambda u: _hop(grid, 1 / radius, u) + diagonal * u, coefficients, u)
     # even - i odd, on the (Re, Im) axis.
     return (even[..., 0] + odd[..., 1]) + 1j * (even[..., 1] - odd[..., 0])
 
 
 def _expand_on_continuum(
-    grid: Grid, v: Array, radius: float, coefficients: np.ndarray, psi: Array
+    grid: Grid, v: Array, offset: float, radius: float, coefficients: np.ndarray, psi: Array
 ) -> Array:
-    even, odd = _chebyshev_sums(
-        lambda u: _continuum_kinetic(grid, 1 / radius, u) + v * u, coefficients, psi
-    )
+    scaled = v / radius
+
+    def h(u: Array) -> Array:
+        return _continuum_kinetic(grid, 1 / radius, u) + scaled * u - offset * u
+
+    even, odd = _chebyshev_sums(h, coefficients, psi)
     return even - 1j * odd
 
 
@@ -285,7 +294,8 @@ def _landscape_range(v: Array, v_range: tuple[float, float] | None) -> tuple[flo
     low, high = float(jnp.min(v)), float(jnp.max(v))
     if v_range is None:
         return low, high
-    if low < v_range[0] or high > v_range[1]:
+    allowed = np.asarray(v_range, v.dtype)
+    if low < allowed[0] or high > allowed[1]:
         refuse("v", f"within v_range = {v_range}", f"between {low:g} and {high:g}")
     return v_range
 

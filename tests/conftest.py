@@ -4,6 +4,8 @@ import os
 import pathlib
 
 os.environ.setdefault("MPLBACKEND", "Agg")
+# The dense oracles are far slower when two BLAS threads and XLA fight for two cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
 

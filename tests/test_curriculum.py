@@ -108,10 +108,17 @@ def test_weights_decide_which_lesson_is_drawn() -> None:
 
 
 def test_changing_weights_does_not_recompile() -> None:
-    draw = jax.jit(lambda k, w: curriculum.sample(k, GRID, ("free", "barrier"), w, 1.0))
+    n_traces = 0
+
+    @jax.jit
+    def draw(key: jax.Array, weights: jax.Array) -> tuple:
+        nonlocal n_traces
+        n_traces += 1
+        return curriculum.sample(key, GRID, ("free", "barrier"), weights, 1.0)
+
     draw(jax.random.key(0), jnp.array([1.0, 0.0]))
     draw(jax.random.key(0), jnp.array([0.0, 1.0]))
-    assert draw._cache_size() == 1
+    assert n_traces == 1
 
 
 def test_staged_changes_at_its_boundaries() -> None:
@@ -132,7 +139,7 @@ def test_schedules_compose() -> None:
 
 
 @pytest.mark.parametrize("plan", ["constant", "staged", "ramped", "mixed", "loss-driven"])
-def test_every_plan_gives_weights_that_sum_to_one(plan: str) -> None:
+def test_every_plan_gives_weights_that_sum_to_one(plan: curriculum.Plan) -> None:
     config = CurriculumConfig(plan=plan, difficulty=(0.2, 1.0))
     weights, difficulty = curriculum.make_schedules(config, 1000)
     for step in (0, 150, 500, 999):

@@ -43,7 +43,7 @@ def test_gru_equals_flax_gru_cell() -> None:
         state, _ = cell.apply({"params": cell_params}, state, encoded)
     decoder = params["decoder"]
     expected = (state @ decoder["kernel"] + decoder["bias"]).reshape(23, 2)
-    forecast = network.apply({"params": params}, window)
+    forecast = jnp.asarray(network.apply({"params": params}, window))
     np.testing.assert_allclose(forecast, expected, rtol=1e-4, atol=1e-5)
 
 

@@ -1,5 +1,7 @@
 """The paper's student: a gated recurrent unit over the frames of a window."""
 
+import functools
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -28,10 +30,11 @@ class GRU(nn.Module):
     ) -> Float[Array, "n_window 2"]:
         """One window's next frame, (Re psi, Im psi)."""
         n_history, n_window, _ = window.shape
-        frames = nn.relu(nn.Dense(self.n_units, name="encoder")(window.reshape(n_history, -1)))
-        from_frames = nn.Dense(3 * self.n_units, name="input")(frames)
+        dense = functools.partial(nn.Dense, param_dtype=float)
+        frames = nn.relu(dense(self.n_units, name="encoder")(window.reshape(n_history, -1)))
+        from_frames = dense(3 * self.n_units, name="input")(frames)
         recurrent = self.param("recurrent", _three_orthogonal, (self.n_units, 3 * self.n_units))
-        bias = self.param("candidate_bias", nn.initializers.zeros, (self.n_units,))
+        bias = self.param("candidate_bias", nn.initializers.zeros, (self.n_units,), float)
 
         # The state before the first frame is zero, and so is its recurrent product.
         state = jnp.zeros(self.n_units, window.dtype)
@@ -45,7 +48,7 @@ class GRU(nn.Module):
             update = nn.sigmoid(update_x + update_h)
             candidate = nn.relu(candidate_x + reset * (candidate_h + bias))
             state = (1 - update) * candidate + update * state
-        return nn.Dense(2 * n_window, name="decoder")(state).reshape(n_window, 2)
+        return dense(2 * n_window, name="decoder")(state).reshape(n_window, 2)
 
 
 def _three_orthogonal(key: Array, shape: tuple[int, int], dtype: type = float) -> Array:
