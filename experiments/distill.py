@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 import sys
+from typing import Annotated
 
 import jax
 import tyro
@@ -14,7 +15,7 @@ from qdistill import config, report, runs
 class Args:
     """Distil a student from the solver, score it on the paper's 25 runs, and draw the figures."""
 
-    config: tyro.conf.OmitArgPrefixes[config.Config]
+    config: Annotated[config.Config, tyro.conf.arg(name="")]
     out: pathlib.Path
     """Folder of the run: it must be new or empty, unless the run in it is resumed."""
     smoke: bool = False

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int, Key
 
-from qdistill import curriculum, windows
+from qdistill import lessons, windows
 from qdistill.arguments import refuse, require_at_least, require_between, require_one_of
 from qdistill.grid import Grid, Scalar
 from qdistill.rollout import rollout
@@ -83,7 +83,7 @@ BlockMaker: TypeAlias = Callable[[Key[Array, ""], Float[Array, " n_lesson"], Sca
 def make_block(
     grid: Grid,
     teacher: Propagator,
-    lessons: tuple[str, ...],
+    names: tuple[str, ...],
     config: BatchConfig,
     window: windows.WindowConfig,
 ) -> BlockMaker:
@@ -92,7 +92,7 @@ def make_block(
     Args:
       grid: One-dimensional.
       teacher: Propagator of the teacher, one frame.
-      lessons: Names of the lessons.
+      names: The lessons.
       config: Sizes and placement.
       window: Size and history of the windows.
 
@@ -104,7 +104,7 @@ def make_block(
         refuse("n_frames", f"at least {n_t}, the length of an example", config.n_frames)
 
     def simulate(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> tuple:
-        lesson, (psi, v) = curriculum.sample(key, grid, lessons, weights, difficulty)
+        lesson, (psi, v) = lessons.sample(key, grid, names, weights, difficulty)
         later = rollout(teacher(v), psi, config.n_frames - 1)
         return jnp.concatenate([psi[None], later]), v, lesson
 

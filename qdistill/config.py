@@ -9,8 +9,8 @@ from qdistill.arguments import refuse
 from qdistill.batches import BatchConfig
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.curriculum import CurriculumConfig
-from qdistill.solver import TeacherConfig
 from qdistill.students import StudentConfig
+from qdistill.teacher import TeacherConfig
 from qdistill.training import Stage, TrainingConfig
 from qdistill.windows import WindowConfig
 

@@ -1,22 +1,18 @@
-"""What is taught and when: lessons, one per physical process, and schedules of their weights.
+"""What is taught when: schedules of the lessons' weights and of their difficulty.
 
-A lesson samples an experiment, ``(key, grid, difficulty) -> (psi0, v)``. Its difficulty runs from
-0, narrow ranges around an easy case, to 1, the whole range. A schedule is a function of the step,
-as in optax; its values may be vectors, for instance the weights of all lessons.
+A schedule is a function of the step, as in optax; its values may be vectors, for instance the
+weights of all lessons.
 """
 
 import dataclasses
-import functools
 import math
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple, TypeAlias, get_args
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int, Key
+from jaxtyping import Array, Float
 
-from qdistill import packets, potentials
 from qdistill.arguments import (
     refuse,
     require_at_least,
@@ -26,13 +22,10 @@ from qdistill.arguments import (
     require_positive,
     require_shape,
 )
-from qdistill.grid import Grid, Scalar
+from qdistill.grid import Scalar
+from qdistill.lessons import LESSONS
 
-Experiment: TypeAlias = tuple[Complex[Array, " n_x"], Float[Array, " n_x"]]
-Lesson: TypeAlias = Callable[[Key[Array, ""], Grid, Scalar], Experiment]
 Schedule: TypeAlias = Callable[[Scalar], Array]
-
-
 Plan: TypeAlias = Literal["constant", "staged", "ramped", "mixed", "loss-driven"]
 
 
@@ -69,185 +62,6 @@ class CurriculumConfig:
         require_between(0, 1, difficulty=self.difficulty)
         require_positive(ramp=self.ramp)
         require_between(0, 1, ramp=self.ramp)
-
-
-# Lessons ------------------------------------------------------------------------------------------
-
-
-def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """Dispersion: one packet in empty space, slow and broad at first, then fast and narrow too."""
-    psi = _packet(key, grid, width=(_easier(difficulty, 3.0, 1.0), 5.0), energy=(0.5, 10.0))
-    return psi, jnp.zeros(grid.shape, psi.real.dtype)
-
-
-def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """Scattering over a barrier: the packet has more energy than the barrier is high."""
-    key_packet, key_barrier, key_width = jax.random.split(key, 3)
-    energy = _uniform(key_packet, 2.0, 10.0)
-    height = energy * _uniform(key_barrier, 0.1, _easier(difficulty, 0.4, 0.95))
-    return _collision(key, grid, energy, height, _uniform(key_width, 1.0, 15.0))
-
-
-def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """Tunnelling: the barrier is higher than the energy, and thin enough to leak through.
-
-    Its width is 0.3 to 2 decay lengths 1 / sqrt(2 (V - E)), so that from half down to a few
-    percent gets through.
-    """
-    key_packet, key_barrier, key_width = jax.random.split(key, 3)
-    energy = _uniform(key_packet, 1.0, 6.0)
-    height = energy * _uniform(key_barrier, 1.1, _easier(difficulty, 1.4, 2.5))
-    decay_length = 1 / jnp.sqrt(2 * (height - energy))
-    return _collision(key, grid, energy, height, decay_length * _uniform(key_width, 0.3, 2.0))
-
-
-def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """Interference: two packets, or at full difficulty up to four, that overlap in empty space."""
-    key_centre, key_packets, key_amplitudes = jax.random.split(key, 3)
-    middle = _uniform(key_centre, 0.3, 0.7) * grid.lengths[0]
-    sample = jax.vmap(lambda k: _packet(k, grid, (1.5, 5.0), (0.5, 10.0), (middle - 6, middle + 6)))
-    pair = sample(jax.random.split(key_packets, 4))
-    amplitudes = jax.random.normal(key_amplitudes, (4,), pair.dtype)
-    present = jnp.array([1.0, 1.0, difficulty, difficulty], pair.real.dtype)
-    psi = packets.superpose(grid, pair, amplitudes * present)
-    return psi, jnp.zeros(grid.shape, psi.real.dtype)
-
-
-def trapping(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """Trapping: a packet starts inside a well that is deeper than its kinetic energy."""
-    key_depth, key_energy, key_width, key_packet, key_centre = jax.random.split(key, 5)
-    depth = _uniform(key_depth, 2.0, _easier(difficulty, 5.0, 12.0))
-    energy = depth * _uniform(key_energy, 0.1, 0.8)
-    width = _uniform(key_width, 8.0, 24.0)
-    centre = _uniform(key_centre, 0.35, 0.65) * grid.lengths[0]
-    psi = _packet(key_packet, grid, (1.0, 2.0), (energy, energy), (centre, centre))
-    return psi, potentials.well(grid.positions(), depth, width, centre)
-
-
-def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """The single rectangular barrier in general: of any height and width, below zero too.
-
-    A superposition of up to four packets anywhere in the box, also over the barrier, flying
-    either way. The ranges open with the difficulty: heights from +-2 to (-12, 15).
-    """
-    key_psi, key_height, key_width, key_centre = jax.random.split(key, 4)
-    ranges = packets.PacketRanges((12.0, 88.0), (1.0, 6.0), (0.2, 11.0))
-    psi = packets.sample_superposition(key_psi, grid, 4, ranges)
-    height = _uniform(key_height, _easier(difficulty, -2, -12), _easier(difficulty, 2, 15))
-    width = _uniform(key_width, 0.5, 25.0)
-    centre = _uniform(key_centre, 0.3, 0.7) * grid.lengths[0]
-    return psi, potentials.barrier(grid.positions(), height, width, centre)
-
-
-def landscapes(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """Superpositions of up to four packets over a random landscape of any family."""
-    key_psi, key_family, key_v = jax.random.split(key, 3)
-    ranges = packets.PacketRanges((12.0, 88.0), (1.0, 6.0), (0.2, 11.0))
-    psi = packets.sample_superposition(key_psi, grid, 4, ranges)
-    branches = [
-        functools.partial(potentials.sample, x=grid.positions(), family=family)
-        for family in potentials.FAMILIES
-    ]
-    index = jax.random.randint(key_family, (), 0, len(branches))
-    v = jax.lax.switch(index, [lambda k, b=b: b(k) for b in branches], key_v)
-    return psi, _easier(difficulty, 0.2, 1.0) * v
-
-
-def _paper(
-    heights: Sequence[float], key: Key[Array, ""], grid: Grid, difficulty: Scalar
-) -> Experiment:
-    """A run of the paper's curriculum: one packet flying right, one barrier 7 bohr wide at 50."""
-    del difficulty  # The paper draws from one fixed set.
-    key_centre, key_width, key_energy, key_height = jax.random.split(key, 4)
-    dtype = grid.positions().dtype
-    centre = jax.random.choice(key_centre, jnp.array([10.0, 40.0, 70.0], dtype))
-    width = jax.random.choice(key_width, jnp.arange(1.0, 4.5, 0.5, dtype))
-    energy = jax.random.choice(key_energy, jnp.arange(1.0, 10.0, dtype=dtype))
-    height = jax.random.choice(key_height, jnp.array(heights, dtype))
-    psi = packets.gaussian(grid, centre, width, jnp.sqrt(2 * energy))
-    return psi, potentials.barrier(grid.positions(), height, 7.0)
-
-
-LESSONS: dict[str, Lesson] = {
-    "free": free,
-    "scattering": scattering,
-    "tunnelling": tunnelling,
-    "interference": interference,
-    "trapping": trapping,
-    "barrier": barrier,
-    "landscapes": landscapes,
-    "paper-demo": functools.partial(_paper, (2.0, 5.0, 10.0)),
-    "paper-full": functools.partial(_paper, tuple(float(height) for height in range(1, 15))),
-}
-
-
-def sample(
-    key: Key[Array, ""],
-    grid: Grid,
-    lessons: tuple[str, ...],
-    weights: Float[Array, " n_lesson"],
-    difficulty: Scalar,
-) -> tuple[Int[Array, ""], Experiment]:
-    """Draw a lesson by its weight, and an experiment from it.
-
-    Args:
-      key: Random key.
-      grid: A one-dimensional grid.
-      lessons: Names in `LESSONS`.
-      weights: Relative, not negative; an array, so that changing it recompiles nothing.
-      difficulty: Between 0 and 1.
-
-    Returns:
-      The index of the lesson, and its experiment (psi0, v).
-
-    >>> index, (psi, v) = sample(
-    ...     jax.random.key(0), Grid(), ("free", "barrier"), jnp.array([0.0, 1.0]), 1.0
-    ... )
-    >>> int(index), psi.shape, v.shape
-    (1, (1024,), (1024,))
-    """
-    for name in lessons:
-        require_one_of(LESSONS, lessons=name)
-    require_shape((len(lessons),), weights=weights)
-    require_between(0, 1, difficulty=difficulty)
-    key_lesson, key_experiment = jax.random.split(key)
-    index = jax.random.categorical(key_lesson, jnp.log(weights))
-    branches = [lambda k, lesson=LESSONS[name]: lesson(k, grid, difficulty) for name in lessons]
-    return index, jax.lax.switch(index, branches, key_experiment)
-
-
-def _collision(
-    key: Key[Array, ""], grid: Grid, energy: Scalar, height: Scalar, width: Scalar
-) -> Experiment:
-    """A packet close before a barrier in the middle of the box, flying towards it."""
-    key_packet, key_gap, key_side = jax.random.split(jax.random.fold_in(key, 1), 3)
-    middle = grid.lengths[0] / 2
-    s0 = _uniform(key_packet, 1.0, 4.0)
-    distance = width / 2 + 3 * s0 + _uniform(key_gap, 0.0, 4.0)
-    side = jax.random.rademacher(key_side, (), s0.dtype)
-    psi = packets.gaussian(grid, middle - side * distance, s0, side * jnp.sqrt(2 * energy))
-    return psi, potentials.barrier(grid.positions(), height, width, middle)
-
-
-def _packet(
-    key: Key[Array, ""],
-    grid: Grid,
-    width: tuple[Scalar, Scalar],
-    energy: tuple[Scalar, Scalar],
-    centre: tuple[Scalar, Scalar] = (15.0, 85.0),
-) -> Complex[Array, " n_x"]:
-    return packets.sample_gaussian(key, grid, packets.PacketRanges(centre, width, energy))
-
-
-def _uniform(key: Key[Array, ""], low: Scalar, high: Scalar) -> Array:
-    return jax.random.uniform(key, (), float, low, high)
-
-
-def _easier(difficulty: Scalar, easy: float, hard: float) -> Scalar:
-    return easy + (hard - easy) * difficulty
-
-
-# Schedules ----------------------------------------------------------------------------------------
 
 
 def constant(value: Scalar | Sequence[float]) -> Schedule:

@@ -19,7 +19,7 @@ import jax
 from jaxtyping import PyTree
 from tqdm.auto import tqdm
 
-from qdistill import benchmark, config, solver, students, training
+from qdistill import benchmark, config, students, teacher, training
 from qdistill.checkpoints import Checkpoints
 from qdistill.config import Config
 from qdistill.grid import Grid
@@ -39,17 +39,17 @@ class Setup(NamedTuple):
 
 def set_up(settings: Config) -> Setup:
     """Build what a config stands for."""
-    grid, teacher = solver.make_teacher(settings.teacher)
+    grid, propagator = teacher.make(settings.teacher)
     student = students.make(settings.student)
     trainers = training.make_trainers(
         student,
-        teacher,
+        propagator,
         grid,
         settings.curriculum,
         settings.student.windows,
         settings.training,
     )
-    return Setup(grid, teacher, student, trainers)
+    return Setup(grid, propagator, student, trainers)
 
 
 def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
@@ -145,16 +145,16 @@ def score(settings: Config, setup: Setup, params: PyTree) -> Scored:
 def write_metrics(out: pathlib.Path, settings: Config, params: PyTree, scored: Scored) -> dict:
     """Write `metrics.json` of a finished run, and return what it holds."""
     log = read_log(out)
-    teacher = sum(line["teacher_seconds"] for line in log)
-    student = sum(line["student_seconds"] for line in log)
+    taught = sum(line["teacher_seconds"] for line in log)
+    learned = sum(line["student_seconds"] for line in log)
     metrics = {
         "student": settings.student.name,
         "preset": settings.preset,
         "n_parameters": students.count_parameters(params),
         "training_steps": log[-1]["step"],
-        "training_seconds": teacher + student,
+        "training_seconds": taught + learned,
         "compile_seconds": sum(line["compile_seconds"] for line in log),
-        "teacher_share": teacher / (teacher + student),
+        "teacher_share": taught / (taught + learned),
         "final_loss": log[-1]["loss"],
         "benchmark": scored.scores,
         "environment": {

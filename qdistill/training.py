@@ -1,4 +1,4 @@
-"""Distillation: the loss, one training step, and the loop over blocks of fresh examples."""
+"""Distillation: one training step, and the loop over blocks of fresh examples."""
 
 import dataclasses
 import itertools
@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from qdistill import batches, curriculum, windows
+from qdistill import batches, curriculum, losses
 from qdistill.arguments import (
     refuse,
     require_at_least,
@@ -22,7 +22,7 @@ from qdistill.arguments import (
 from qdistill.batches import Batch, BatchConfig, Block
 from qdistill.curriculum import CurriculumConfig
 from qdistill.grid import Grid
-from qdistill.rollout import rollout
+from qdistill.losses import Loss
 from qdistill.solver import Propagator
 from qdistill.students import Student
 from qdistill.windows import WindowConfig
@@ -142,58 +142,6 @@ def clip_each(max_norm: float) -> optax.GradientTransformation:
     return optax.stateless(lambda updates, params: jax.tree.map(clip, updates))
 
 
-Loss: TypeAlias = Callable[[PyTree, Batch, Key[Array, ""]], Float[Array, " n_batch"]]
-
-
-def window_loss(student: Student, window: WindowConfig, stage: Stage) -> Loss:
-    """The squared error of the next window, mean over its points and over (Re, Im)."""
-    if stage.loss_sigma > 0:
-        weights = windows.stitching_weights(window.n_window, stage.loss_sigma)
-    else:
-        weights = windows.stitching_weights(window.n_window, 1e6)
-    if student.forecast_window is None:
-        refuse("whole_frames", "True for this student, which is not made of windows", False)
-    forecast_window = student.forecast_window
-
-    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
-        given, target = psi[: window.n_history], psi[window.n_history]
-        _, unit = windows.encode(window, given, v)
-        forecast = forecast_window(params, _disturb(key, given, stage.noise), v)
-        error = jnp.sum(weights * jnp.abs(forecast - target) ** 2) / 2
-        return error / (jnp.abs(unit) ** 2 if stage.relative else 1)
-
-    return _over_batch(loss)
-
-
-def rollout_loss(student: Student, stage: Stage) -> Loss:
-    """The squared relative error of forecast frames, mean over a rollout of n_target frames."""
-
-    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
-        given, target = psi[: student.n_history], psi[student.n_history :]
-        state = student.state(_disturb(key, given, stage.noise))
-        step = student.propagator(params)(v)
-        forecast = rollout(step, state, stage.batches.n_target, student.psi)
-        error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=-1)
-        return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=-1))
-
-    return _over_batch(loss)
-
-
-def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:
-    if noise == 0:
-        return psi
-    amplitude = jnp.sqrt(jnp.mean(jnp.abs(psi) ** 2))
-    return psi + noise * amplitude * jax.random.normal(key, psi.shape, psi.dtype)
-
-
-def _over_batch(loss: Callable[..., Array]) -> Loss:
-    def losses(params: PyTree, batch: Batch, key: Key[Array, ""]) -> Array:
-        keys = jax.random.split(key, len(batch.lesson))
-        return jax.vmap(loss, (None, 0, 0, 0))(params, batch.psi, batch.v, keys)
-
-    return losses
-
-
 class Trainer(NamedTuple):
     """The three pure functions of a stage of training, jitted.
 
@@ -248,7 +196,7 @@ def _make_trainer(
     driven = curriculum.loss_driven(len(lessons.lessons))
     block_maker = batches.make_block(grid, teacher, lessons.lessons, stage.batches, window)
     is_whole = stage.batches.whole_frames
-    losses_of = rollout_loss(student, stage) if is_whole else window_loss(student, window, stage)
+    losses_of = _make_loss(student, window, stage)
     n_t = window.n_history + stage.batches.n_target
     n_window = None if is_whole else window.n_window
 
@@ -273,25 +221,25 @@ def _make_trainer(
         key = jax.random.fold_in(state.key, jnp.iinfo(jnp.int32).max - state.step)
 
         def mean_loss(params: PyTree) -> tuple[Array, Array]:
-            losses = losses_of(params, batch, key)
-            return jnp.mean(losses), losses
+            each = losses_of(params, batch, key)
+            return jnp.mean(each), each
 
-        (_, losses), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
+        (_, each), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
         updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        by_lesson = _mean_by_lesson(losses, batch.lesson, len(lessons.lessons))
+        by_lesson = _mean_by_lesson(each, batch.lesson, len(lessons.lessons))
         lesson_losses = driven.update(state.lesson_losses, by_lesson)
-        return TrainState(state.step + 1, params, opt_state, lesson_losses, state.key), losses
+        return TrainState(state.step + 1, params, opt_state, lesson_losses, state.key), each
 
     def train_block(state: TrainState, block: Block) -> tuple[TrainState, dict[str, Array]]:
         def advance(state: TrainState, i: Array) -> tuple[TrainState, Array]:
-            state, losses = train_step(state, batches.cut_batch(block, i, n_t, n_window))
-            return state, jnp.mean(losses)
+            state, each = train_step(state, batches.cut_batch(block, i, n_t, n_window))
+            return state, jnp.mean(each)
 
         weights, difficulty = teach(state)
-        new, losses = jax.lax.scan(advance, state, jnp.arange(stage.batches.n_block))
+        new, means = jax.lax.scan(advance, state, jnp.arange(stage.batches.n_block))
         return new, {
-            "loss": jnp.mean(losses),
+            "loss": jnp.mean(means),
             "learning_rate": jnp.asarray(rate(new.step - begin)),
             "difficulty": difficulty,
             "lesson_weights": weights,
@@ -301,10 +249,22 @@ def _make_trainer(
     return Trainer(jax.jit(init), jax.jit(make_block), jax.jit(train_block))
 
 
-def _mean_by_lesson(losses: Array, lesson: Array, n_lesson: int) -> Array:
+def _make_loss(student: Student, window: WindowConfig, stage: Stage) -> Loss:
+    if stage.batches.whole_frames:
+        return losses.rollout_loss(student, stage.batches.n_target, noise=stage.noise)
+    return losses.window_loss(
+        student,
+        window,
+        relative=stage.relative,
+        loss_sigma=stage.loss_sigma,
+        noise=stage.noise,
+    )
+
+
+def _mean_by_lesson(each: Array, lesson: Array, n_lesson: int) -> Array:
     """The mean loss of each lesson in a batch; NaN where it did not occur."""
-    total = jax.ops.segment_sum(losses, lesson, n_lesson)
-    count = jax.ops.segment_sum(jnp.ones_like(losses), lesson, n_lesson)
+    total = jax.ops.segment_sum(each, lesson, n_lesson)
+    count = jax.ops.segment_sum(jnp.ones_like(each), lesson, n_lesson)
     return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
 
 

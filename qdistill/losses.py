@@ -1,0 +1,85 @@
+"""Losses of a student on a batch: of the next window, or of a whole rollout."""
+
+import math
+from collections.abc import Callable
+from typing import TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
+
+from qdistill import windows
+from qdistill.arguments import refuse
+from qdistill.batches import Batch
+from qdistill.rollout import rollout
+from qdistill.students import Student
+from qdistill.windows import WindowConfig
+
+Loss: TypeAlias = Callable[[PyTree, Batch, Key[Array, ""]], Float[Array, " n_batch"]]
+
+
+def window_loss(
+    student: Student,
+    window: WindowConfig,
+    *,
+    relative: bool = False,
+    loss_sigma: float = 0.0,
+    noise: float = 0.0,
+) -> Loss:
+    """The squared error of the next window, mean over its points and over (Re, Im).
+
+    Args:
+      student: Made of windows.
+      window: Its windows.
+      relative: Divide by the squared amplitude of the window.
+      loss_sigma: Weigh the points by a Gaussian of this width, in points; 0 weighs them alike.
+      noise: Size of the complex white noise on the given frames, relative to their amplitude.
+
+    Raises:
+      ValueError: For a student that is not made of windows.
+    """
+    weights = windows.stitching_weights(window.n_window, loss_sigma or math.inf)
+    if student.forecast_window is None:
+        refuse("whole_frames", "True for this student, which is not made of windows", False)
+    forecast_window = student.forecast_window
+
+    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
+        given, target = psi[: window.n_history], psi[window.n_history]
+        _, unit = windows.encode(window, given, v)
+        forecast = forecast_window(params, _disturb(key, given, noise), v)
+        error = jnp.sum(weights * jnp.abs(forecast - target) ** 2) / 2
+        return error / (jnp.abs(unit) ** 2 if relative else 1)
+
+    return _over_batch(loss)
+
+
+def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss:
+    """The squared relative error of forecast frames, mean over a rollout of `n_target` frames.
+
+    The gradient flows through the whole rollout.
+    """
+
+    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
+        given, target = psi[: student.n_history], psi[student.n_history :]
+        state = student.state(_disturb(key, given, noise))
+        step = student.propagator(params)(v)
+        forecast = rollout(step, state, n_target, student.psi)
+        error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=-1)
+        return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=-1))
+
+    return _over_batch(loss)
+
+
+def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:
+    if noise == 0:
+        return psi
+    amplitude = jnp.sqrt(jnp.mean(jnp.abs(psi) ** 2))
+    return psi + noise * amplitude * jax.random.normal(key, psi.shape, psi.dtype)
+
+
+def _over_batch(loss: Callable[..., Array]) -> Loss:
+    def losses(params: PyTree, batch: Batch, key: Key[Array, ""]) -> Array:
+        keys = jax.random.split(key, len(batch.lesson))
+        return jax.vmap(loss, (None, 0, 0, 0))(params, batch.psi, batch.v, keys)
+
+    return losses

@@ -1,0 +1,54 @@
+"""The teacher of a run: the physics, and the solver that solves it."""
+
+import dataclasses
+from typing import Literal, TypeAlias, get_args
+
+from qdistill import solver
+from qdistill.arguments import require_one_of
+from qdistill.grid import Dispersion, Grid
+from qdistill.solver import Propagator
+
+Solver: TypeAlias = Literal["chebyshev", "split_step"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TeacherConfig:
+    """The physics that is taught, and the solver that teaches it.
+
+    Attributes:
+      n_x: Points of the box.
+      length: Length of the box, in bohr.
+      dispersion: ``"lattice"``, the paper's physics, or ``"continuum"``.
+      dt: Duration of a frame, in atomic units.
+      solver: ``"chebyshev"`` or ``"split_step"``.
+      tolerance: Truncation error per frame of the Chebyshev solver.
+      v_range: Lowest and highest value that a landscape of the curriculum may have, in hartree.
+      n_substeps: Substeps per frame of the split-step solver.
+    """
+
+    n_x: int = 1024
+    length: float = 100.0
+    dispersion: Dispersion = "lattice"
+    dt: float = 0.1
+    solver: Solver = "chebyshev"
+    tolerance: float = 1e-5
+    v_range: tuple[float, float] = (-16.0, 16.0)
+    n_substeps: int = 10
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_one_of(get_args(Solver), solver=self.solver)
+        make(self)
+
+
+def make(config: TeacherConfig) -> tuple[Grid, Propagator]:
+    """The grid and the teacher that a config names.
+
+    >>> import jax.numpy as jnp
+    >>> grid, teacher = make(TeacherConfig(n_x=64, length=10.0))
+    >>> teacher(jnp.zeros(64))(jnp.ones(64, jnp.complex64)).shape
+    (64,)
+    """
+    grid = Grid(config.n_x, config.length, config.dispersion)
+    if config.solver == "split_step":
+        return grid, solver.split_step(grid, config.dt, config.n_substeps)
+    return grid, solver.chebyshev(grid, config.dt, config.tolerance, config.v_range)

@@ -1,0 +1,94 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdistill import losses, students
+from qdistill.batches import Batch
+from qdistill.students import Student, StudentConfig
+from qdistill.windows import WindowConfig
+
+
+def make_batch(n_t: int = 5, n_point: int = 23) -> Batch:
+    psi = jax.random.normal(jax.random.key(0), (6, n_t, n_point), jnp.complex64)
+    return Batch(psi, jnp.zeros((6, n_point)), jnp.zeros(6, jnp.int32))
+
+
+def persistence(n_history: int = 4) -> Student:
+    """Forecasts the last frame again, whatever its parameters."""
+    return Student(
+        n_history,
+        lambda key: {},
+        lambda params: lambda v: lambda history: jnp.concatenate([history[1:], history[-1:]]),
+        lambda params, psi, v: psi[-1],
+    )
+
+
+def test_window_loss_is_the_papers_mean_squared_error() -> None:
+    batch, window = make_batch(), WindowConfig()
+    each = losses.window_loss(persistence(), window)({}, batch, jax.random.key(0))
+    error = batch.psi[:, 3] - batch.psi[:, 4]
+    expected = (error.real**2 + error.imag**2).mean(axis=1) / 2
+    np.testing.assert_allclose(each, expected, rtol=1e-5)
+
+
+def test_relative_window_loss_is_blind_to_the_amplitude() -> None:
+    batch = make_batch()
+    louder = batch._replace(psi=100 * batch.psi)
+    loss = losses.window_loss(
+        persistence(), WindowConfig(gauge=True), relative=True, loss_sigma=2.8
+    )
+    key = jax.random.key(0)
+    np.testing.assert_allclose(loss({}, batch, key), loss({}, louder, key), rtol=1e-4)
+
+
+def test_noise_disturbs_the_given_frames_by_its_size() -> None:
+    """Persistence repeats the noise, so the relative squared error is its variance."""
+    n = 400
+    psi = jnp.ones((n, 5, 23), jnp.complex64)
+    batch = Batch(psi, jnp.zeros((n, 23)), jnp.zeros(n, jnp.int32))
+    loss = losses.window_loss(persistence(), WindowConfig(), noise=0.1)
+    each = loss({}, batch, jax.random.key(0))
+    # Mean over 400 x 23 complex samples: standard error about 1%.
+    assert float(each.mean()) == pytest.approx(0.1**2 / 2, rel=0.05)
+
+
+def test_rollout_loss_is_the_mean_relative_error_of_the_frames() -> None:
+    batch = make_batch(n_t=7, n_point=64)
+    each = losses.rollout_loss(persistence(), 3)({}, batch, jax.random.key(0))
+    target = batch.psi[:, 4:]
+    error = jnp.sum(jnp.abs(target - batch.psi[:, 3:4]) ** 2, axis=-1)
+    expected = (error / jnp.sum(jnp.abs(target) ** 2, axis=-1)).mean(axis=1)
+    np.testing.assert_allclose(each, expected, rtol=1e-5)
+
+
+def test_gradient_flows_through_a_rollout() -> None:
+    """The rollout loss's directional derivative against a central difference, in float64."""
+    with jax.enable_x64(True):
+        student = students.make(StudentConfig(n_units=6))
+        # Off the start, where biases of zero put units that are all off on the kink of ReLU.
+        params = jax.tree.map(lambda p: p + 0.1 * jnp.sin(1 + p), student.init(jax.random.key(0)))
+        psi = jax.random.normal(jax.random.key(1), (1, 7, 32), jnp.complex128)
+        batch = Batch(psi, jnp.ones((1, 32)), jnp.zeros(1, jnp.int32))
+        of_batch = losses.rollout_loss(student, 3)
+        loss = jax.jit(lambda p: of_batch(p, batch, jax.random.key(0))[0])
+        direction = jax.tree.map(jnp.cos, jax.tree.map(lambda p: 9 * p + 1, params))
+        slope = sum(
+            jnp.vdot(g, d)
+            for g, d in zip(
+                jax.tree.leaves(jax.grad(loss)(params)), jax.tree.leaves(direction), strict=True
+            )
+        )
+
+        def moved(h: float) -> jax.Array:
+            return loss(jax.tree.map(lambda p, d: p + h * d, params, direction))
+
+        # ReLU has kinks, but none within a step of 1e-6 here; the difference errs by 1e-9 or so.
+        difference = (moved(1e-6) - moved(-1e-6)) / 2e-6
+        assert float(slope) == pytest.approx(float(difference), rel=1e-6)
+
+
+def test_students_without_windows_cannot_learn_from_windows() -> None:
+    student = persistence()._replace(forecast_window=None)
+    with pytest.raises(ValueError, match="`whole_frames` must be True for this student"):
+        losses.window_loss(student, WindowConfig())

@@ -1,0 +1,171 @@
+import dataclasses
+import json
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+import time
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small
+
+from qdistill import config, runs
+from qdistill.checkpoints import Checkpoints
+
+ROOT = pathlib.Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    runs.open_folder(out, small.CONFIG, resume=False)
+    runs.train(small.CONFIG, out)
+    return out
+
+
+def params_of(out: pathlib.Path) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(runs.load(out)[2])]
+
+
+def test_a_run_is_evaluated_from_its_folder_alone(finished: pathlib.Path) -> None:
+    settings, setup, params = runs.load(finished)
+    assert settings == small.CONFIG
+    scored = runs.score(settings, setup, params)
+    metrics = runs.write_metrics(finished, settings, params, scored)
+    written = json.loads((finished / "metrics.json").read_text())
+    assert written["benchmark"]["cases"] == metrics["benchmark"]["cases"]
+    assert {
+        "student", "preset", "n_parameters", "training_seconds", "training_steps", "teacher_share",
+    } <= set(written)  # fmt: skip
+    assert {
+        "n_frames", "mean_correlation", "worst_correlation", "mean_final_correlation",
+        "mean_infidelity", "mean_mae", "mean_nrmse", "max_norm_drift", "cases",
+    } <= set(written["benchmark"])  # fmt: skip
+    assert {
+        "correlation", "final_correlation", "mae", "nrmse", "norm_drift", "energy_drift",
+    } == set(written["benchmark"]["cases"]["steps"])  # fmt: skip
+    assert written["training_steps"] == 20
+    assert 0 < written["teacher_share"] < 1
+
+
+def test_the_log_holds_every_block_once(finished: pathlib.Path) -> None:
+    assert [line["step"] for line in runs.read_log(finished)] == [4, 8, 12, 16, 18, 20]
+
+
+def test_an_interrupted_run_resumes_to_the_same_bits(
+    finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """Interrupted in the second stage, after a checkpoint and one more block."""
+    out = tmp_path / "interrupted"
+    runs.open_folder(out, small.CONFIG, resume=False)
+    append = runs._append_to_log
+
+    def stop_at_18(folder: pathlib.Path, metrics: dict) -> None:
+        append(folder, metrics)
+        if metrics["step"] == 18:
+            raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "_append_to_log", stop_at_18)
+        with pytest.raises(KeyboardInterrupt):
+            runs.train(small.CONFIG, out)
+    # A line that was being written when the power failed.
+    with (out / "metrics.jsonl").open("a") as file:
+        file.write('{"step": 20, "los')
+    runs.open_folder(out, small.CONFIG, resume=True)
+    runs.train(small.CONFIG, out)
+    for ours, theirs in zip(params_of(out), params_of(finished), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    first, second = (
+        [(line["step"], line["loss"]) for line in runs.read_log(f)] for f in (out, finished)
+    )
+    assert first == second
+
+
+def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> None:
+    """The script itself, killed with SIGKILL in the middle and resumed, against one left alone."""
+    options = [
+        "--student.n-units", "8",
+        "--training.stages.0.n-steps", "600",
+        "--training.stages.0.batches.n-batch", "8",
+        "--training.stages.0.batches.n-block", "4",
+        "--training.stages.0.batches.n-runs", "2",
+        "--training.stages.0.batches.n-frames", "8",
+        "--training.checkpoint-every", "60",
+        "--benchmark.n-frames", "2",
+    ]  # fmt: skip
+
+    def start(name: str, *more: str) -> subprocess.Popen:
+        command = [sys.executable, "experiments/distill.py", "demo", "--out", str(tmp_path / name)]
+        return subprocess.Popen([*command, *options, *more], cwd=ROOT, stderr=subprocess.DEVNULL)
+
+    alone = start("alone")
+    victim = start("killed")
+    log = tmp_path / "killed" / "metrics.jsonl"
+    deadline = time.time() + 120
+    while not log.exists() or log.read_text().count("\n") < 40:
+        assert time.time() < deadline, "the run has not come to step 160 in two minutes"
+        assert victim.poll() is None, "the run ended before it could be killed"
+        time.sleep(0.005)
+    victim.send_signal(signal.SIGKILL)
+    victim.wait()
+    with Checkpoints(tmp_path / "killed" / "checkpoints") as saved:
+        step = saved.newest_step()
+    assert step is not None
+    assert 60 <= step < 600
+    assert start("killed", "--resume").wait() == 0
+    assert alone.wait() == 0
+    for ours, theirs in zip(
+        params_of(tmp_path / "killed"), params_of(tmp_path / "alone"), strict=True
+    ):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_folder_with_something_in_it_is_not_touched(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    with pytest.raises(FileExistsError, match=r"is not an empty folder\. Choose another"):
+        runs.open_folder(tmp_path, small.CONFIG, resume=False)
+    with pytest.raises(FileExistsError, match="is not an empty folder"):
+        runs.open_folder(tmp_path / "thesis.tex", small.CONFIG, resume=False)
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
+
+
+def test_a_run_with_other_settings_is_not_resumed(finished: pathlib.Path) -> None:
+    other = dataclasses.replace(small.CONFIG, seed=7)
+    with pytest.raises(ValueError, match="has other settings: seed: 0 is not 7"):
+        runs.open_folder(finished, other, resume=True)
+
+
+def test_there_must_be_a_run_to_resume_or_load(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(FileNotFoundError, match="There is no run to resume in"):
+        runs.open_folder(tmp_path, small.CONFIG, resume=True)
+    with pytest.raises(FileNotFoundError, match="There is no run in"):
+        runs.load(tmp_path)
+    runs.open_folder(tmp_path, small.CONFIG, resume=False)
+    with pytest.raises(FileNotFoundError, match="has no checkpoint"):
+        runs.load(tmp_path)
+
+
+def test_a_diverging_loss_stops_the_run_with_a_sentence(tmp_path: pathlib.Path) -> None:
+    wild = dataclasses.replace(small.WINDOWS, peak_rate=1e30, warm_up=0.0)
+    settings = dataclasses.replace(
+        small.CONFIG, training=dataclasses.replace(small.CONFIG.training, stages=(wild,))
+    )
+    runs.open_folder(tmp_path, settings, resume=False)
+    with pytest.raises(FloatingPointError, match=r"The loss is nan at step .* smaller `peak_rate`"):
+        runs.train(settings, tmp_path)
+
+
+def test_metrics_hold_null_where_json_has_no_number() -> None:
+    plain = runs._plain({"a": [1.0, float("nan")], "b": {"c": float("inf")}, "d": 3})
+    assert plain == {"a": [1.0, None], "b": {"c": None}, "d": 3}
+
+
+def test_config_of_a_run_is_the_resolved_one(finished: pathlib.Path) -> None:
+    assert config.from_json((finished / "config.json").read_text()) == small.CONFIG
+    assert jnp.isfinite(jnp.array(runs.read_log(finished)[-1]["loss"]))
+    assert os.listdir(finished / "checkpoints")
