@@ -44,29 +44,41 @@ _GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
 _BARRIERS = CurriculumConfig(lessons=("barrier",))
 
 
-def _gru_stage(n_steps: int) -> Stage:
+def _gauged_stage(n_steps: int) -> Stage:
+    """Muon on gauged windows that follow psi, and a loss that counts what is stitched."""
     return Stage(
         n_steps=n_steps,
         batches=BatchConfig(
-            n_batch=1024, n_block=100, n_runs=48, n_frames=100, placement="amplitude"
+            n_batch=1024, n_block=200, n_runs=48, n_frames=200, placement="amplitude"
         ),
         relative=True,
-        loss_sigma=4.0,
-        noise=2e-3,
+        loss_sigma=2.8,
+        noise=1e-3,
         optimiser="muon",
-        peak_rate=5e-3,
+        peak_rate=1e-2,
+        final_rate=1e-5,
+        warm_up=0.03,
         weight_decay=0.0,
     )
 
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "demo": (
-        "A GRU in minutes: gauged windows, single barriers and wells.",
+        "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",
         Config(
             "demo",
             curriculum=_BARRIERS,
             student=_GAUGED,
-            training=TrainingConfig((_gru_stage(8_000),), checkpoint_every=2_000),
+            training=TrainingConfig((_gauged_stage(8_000),), checkpoint_every=2_000),
+        ),
+    ),
+    "gru": (
+        "The same for longer: 100,000 steps, within an hour on two cores.",
+        Config(
+            "gru",
+            curriculum=_BARRIERS,
+            student=_GAUGED,
+            training=TrainingConfig((_gauged_stage(100_000),), checkpoint_every=5_000),
         ),
     ),
     "paper-demo": (
