@@ -139,6 +139,34 @@ def cut_batch(
     return Batch(psi, jnp.take_along_axis(v, points, axis=1), lesson)
 
 
+def make_batch(
+    block_maker: BlockMaker,
+    config: BatchConfig,
+    window: windows.WindowConfig,
+    key: Key[Array, ""],
+    step: int,
+    weights: Float[Array, " n_lesson"],
+    difficulty: Scalar,
+) -> Batch:
+    """The batch of one training step, simulated on the fly: pure in (key, step).
+
+    Training makes whole blocks and cuts all their batches, which gives the same ones.
+
+    Args:
+      block_maker: From `make_block`.
+      config: Sizes and placement.
+      window: Size and history of the windows.
+      key: The root key.
+      step: The step within its stage.
+      weights: Of the lessons.
+      difficulty: Of the lessons.
+    """
+    first = step - step % config.n_block
+    block = block_maker(jax.random.fold_in(key, first), weights, difficulty)
+    n_window = None if config.whole_frames else window.n_window
+    return cut_batch(block, step - first, window.n_history + config.n_target, n_window)
+
+
 def window_weights(
     config: BatchConfig,
     n_window: int,

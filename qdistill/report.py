@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdistill import batches, benchmark, curriculum, plots, runs
+from qdistill import benchmark, plots, runs
 from qdistill.config import Config
 
 # The two landscapes that the paper shows.
@@ -88,16 +88,8 @@ def _training(settings: Config, log: list[dict[str, Any]]) -> plots.Figure:
 
 def _windows(settings: Config, setup: runs.Setup, x: np.ndarray) -> plots.Figure:
     """Where the windows of the first stage lie in one run of its first block."""
-    stage, window = settings.training.stages[0], settings.student.windows
-    make_block = jax.jit(
-        batches.make_block(
-            setup.grid, setup.teacher, settings.curriculum.lessons, stage.batches, window
-        )
-    )
-    schedule, difficulty = curriculum.make_schedules(
-        settings.curriculum, settings.training.boundaries[-1]
-    )
-    block = make_block(jax.random.key(settings.seed), schedule(0), difficulty(0))
+    trainer, window = setup.trainers[0], settings.student.windows
+    block = trainer.make_block(trainer.init(jax.random.key(settings.seed)))
     # The run with the highest landscape shows best how the windows follow psi and v.
     run = int(jnp.argmax(jnp.max(jnp.abs(block.v), axis=1)))
     here = np.asarray(block.run == run)

@@ -142,6 +142,23 @@ def clip_each(max_norm: float) -> optax.GradientTransformation:
     return optax.stateless(lambda updates, params: jax.tree.map(clip, updates))
 
 
+def train_step(
+    losses_of: Loss, optimiser: optax.GradientTransformation, state: TrainState, batch: Batch
+) -> tuple[TrainState, Float[Array, " n_batch"]]:
+    """One step down the gradient of the mean loss; the new state, and the loss of each example."""
+    # 2^31 - 1 - step: a stream apart from that of the blocks.
+    key = jax.random.fold_in(state.key, jnp.iinfo(jnp.int32).max - state.step)
+
+    def mean_loss(params: PyTree) -> tuple[Array, Array]:
+        each = losses_of(params, batch, key)
+        return jnp.mean(each), each
+
+    (_, each), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
+    updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return state._replace(step=state.step + 1, params=params, opt_state=opt_state), each
+
+
 class Trainer(NamedTuple):
     """The three pure functions of a stage of training, jitted.
 
@@ -216,25 +233,13 @@ def _make_trainer(
     def make_block(state: TrainState) -> Block:
         return block_maker(jax.random.fold_in(state.key, state.step), *teach(state))
 
-    def train_step(state: TrainState, batch: Batch) -> tuple[TrainState, Array]:
-        # 2^31 - 1 - step: a stream apart from that of the blocks.
-        key = jax.random.fold_in(state.key, jnp.iinfo(jnp.int32).max - state.step)
-
-        def mean_loss(params: PyTree) -> tuple[Array, Array]:
-            each = losses_of(params, batch, key)
-            return jnp.mean(each), each
-
-        (_, each), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
-        updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        by_lesson = _mean_by_lesson(each, batch.lesson, len(lessons.lessons))
-        lesson_losses = driven.update(state.lesson_losses, by_lesson)
-        return TrainState(state.step + 1, params, opt_state, lesson_losses, state.key), each
-
     def train_block(state: TrainState, block: Block) -> tuple[TrainState, dict[str, Array]]:
         def advance(state: TrainState, i: Array) -> tuple[TrainState, Array]:
-            state, each = train_step(state, batches.cut_batch(block, i, n_t, n_window))
-            return state, jnp.mean(each)
+            batch = batches.cut_batch(block, i, n_t, n_window)
+            state, each = train_step(losses_of, optimiser, state, batch)
+            by_lesson = _mean_by_lesson(each, batch.lesson, len(lessons.lessons))
+            lesson_losses = driven.update(state.lesson_losses, by_lesson)
+            return state._replace(lesson_losses=lesson_losses), jnp.mean(each)
 
         weights, difficulty = teach(state)
         new, means = jax.lax.scan(advance, state, jnp.arange(stage.batches.n_block))

@@ -39,6 +39,16 @@ def test_runs_are_the_teachers() -> None:
         assert jnp.linalg.norm(psi - frame) < 1e-3 * jnp.linalg.norm(frame)
 
 
+def test_a_batch_is_pure_in_key_and_step() -> None:
+    """Step 4 with blocks of 3 is the second batch of the block that begins at step 3."""
+    teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
+    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, SMALL, WINDOW))
+    key = jax.random.key(5)
+    batch = batches.make_batch(maker, SMALL, WINDOW, key, 4, EVEN, 1.0)
+    block = maker(jax.random.fold_in(key, 3), EVEN, 1.0)
+    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
+
+
 def test_window_batches_are_windows_of_the_runs() -> None:
     block = make_block(SMALL)
     batch = batches.cut_batch(block, 1, 5, 23)

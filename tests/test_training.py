@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import small
 
-from qdistill import batches, losses, runs, training
+from qdistill import batches, curriculum, losses, runs, training
 from qdistill.batches import BatchConfig
 from qdistill.students import StudentConfig
 from qdistill.training import Stage, TrainState
@@ -44,6 +44,24 @@ def test_training_is_reproducible_and_can_go_on_from_any_block(setup: runs.Setup
     for i in (0, 3, 4):
         later = train(setup, whole[i][0])
         assert_same_bits(later[-1][0], whole[-1][0])
+
+
+def test_training_sees_the_batches_that_make_batch_gives(setup: runs.Setup) -> None:
+    """The second block of the first stage, begun at step 4, is folded in by that step."""
+    state = train(setup, until=4)[-1][0]
+    block = setup.trainers[0].make_block(state)
+    stage, window = small.WINDOWS, small.CONFIG.student.windows
+    maker = batches.make_block(
+        setup.grid, setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, window
+    )
+    weights = curriculum.loss_driven(2).weights(state.lesson_losses)
+    batch = batches.make_batch(
+        jax.jit(maker), stage.batches, window, state.key, 6, weights / weights.sum(), 1.0
+    )
+    expected = batches.cut_batch(block, 2, 5, 23)
+    np.testing.assert_array_equal(batch.lesson, expected.lesson)
+    # The weights went through one more rounding, the runs did not.
+    np.testing.assert_array_equal(batch.psi, expected.psi)
 
 
 def test_two_seeds_differ(setup: runs.Setup) -> None:
