@@ -81,6 +81,15 @@ PRESETS: dict[str, tuple[str, Config]] = {
             training=TrainingConfig((_gauged_stage(100_000),), checkpoint_every=5_000),
         ),
     ),
+    "gru-wide": (
+        "40,000 steps on landscapes of every family too, with random parameters.",
+        Config(
+            "gru-wide",
+            curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
+            student=_GAUGED,
+            training=TrainingConfig((_gauged_stage(40_000),), checkpoint_every=5_000),
+        ),
+    ),
     "paper-demo": (
         "The paper's `demo` GRU, as published: 900,000 steps.",
         Config(
