@@ -22,11 +22,12 @@ check: .venv/.dev
 
 # Runs into runs/, then keeps what the README quotes.
 results: .venv/.core
-	rm -rf runs/solver_accuracy runs/demo runs/gru
+	rm -rf runs/solver_accuracy runs/demo runs/gru runs/gru-wide
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
 	$(BIN)/python experiments/distill.py demo --out runs/demo
 	$(BIN)/python experiments/distill.py gru --out runs/gru
-	for run in solver_accuracy demo gru; do \
+	$(BIN)/python experiments/distill.py gru-wide --out runs/gru-wide
+	for run in solver_accuracy demo gru gru-wide; do \
 		mkdir -p results/$$run; \
 		cp runs/$$run/*.json results/$$run/; \
 	done
