@@ -106,9 +106,9 @@ def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> No
     alone = start("alone")
     victim = start("killed")
     log = tmp_path / "killed" / "metrics.jsonl"
-    deadline = time.time() + 120
+    deadline = time.time() + 400
     while not log.exists() or log.read_text().count("\n") < 40:
-        assert time.time() < deadline, "the run has not come to step 160 in two minutes"
+        assert time.time() < deadline, "the run has not come to step 160"
         assert victim.poll() is None, "the run ended before it could be killed"
         time.sleep(0.005)
     victim.send_signal(signal.SIGKILL)
@@ -156,7 +156,7 @@ def test_a_diverging_loss_stops_the_run_with_a_sentence(tmp_path: pathlib.Path) 
         small.CONFIG, training=dataclasses.replace(small.CONFIG.training, stages=(wild,))
     )
     runs.open_folder(tmp_path, settings, resume=False)
-    with pytest.raises(FloatingPointError, match=r"The loss is nan at step .* smaller `peak_rate`"):
+    with pytest.raises(FloatingPointError, match=r"The loss is (nan|inf) at step .* smaller `peak_rate`"):
         runs.train(settings, tmp_path)
 
 
