@@ -84,7 +84,7 @@ def test_windows_at_the_landscape_are_fifty_times_as_likely() -> None:
     """The paper's placement, counted over many draws, within four standard deviations."""
     config = BatchConfig(n_batch=4000, n_block=5, n_runs=1, n_frames=6)
     block = make_block(config, weights=jnp.array([0.0, 1.0]))
-    overlaps = np.any(windows.around_all(block.v[0] != 0, 23), axis=-1)
+    overlaps = np.asarray(jnp.any(windows.around_all(block.v[0] != 0, 23), axis=-1))
     n_over, n_away = overlaps.sum(), (~overlaps).sum()
     expected = 50 * n_over / (50 * n_over + n_away)
     n = block.centre.size

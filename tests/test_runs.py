@@ -156,7 +156,9 @@ def test_a_diverging_loss_stops_the_run_with_a_sentence(tmp_path: pathlib.Path) 
         small.CONFIG, training=dataclasses.replace(small.CONFIG.training, stages=(wild,))
     )
     runs.open_folder(tmp_path, settings, resume=False)
-    with pytest.raises(FloatingPointError, match=r"The loss is (nan|inf) at step .* smaller `peak_rate`"):
+    with pytest.raises(
+        FloatingPointError, match=r"The loss is (nan|inf) at step .* smaller `peak_rate`"
+    ):
         runs.train(settings, tmp_path)
 
 
