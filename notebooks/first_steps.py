@@ -88,7 +88,7 @@ stage = demo.training.stages[0]
 quick = dataclasses.replace(
     stage,
     n_steps=300,
-    batches=dataclasses.replace(stage.batches, n_batch=256, n_runs=16, n_frames=60),
+    batches=dataclasses.replace(stage.batches, n_batch=256, n_block=50, n_runs=16, n_frames=60),
 )
 settings = dataclasses.replace(demo, training=training.TrainingConfig((quick,)))
 setup = runs.set_up(settings)
