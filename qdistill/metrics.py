@@ -19,7 +19,7 @@ PerFrame = Float[Array, " n_t"]
 def correlation(forecast: Frames, truth: Frames) -> PerFrame:
     """|<truth|forecast>| / (|truth| |forecast|), the paper's. Blind to norm and global phase.
 
-    >>> psi = jnp.array([[1.0 + 0j, 1.0, 0.0]])
+    >>> psi = jnp.array([[3.0 + 0j, 4.0, 0.0]])
     >>> correlation(2j * psi, psi), correlation(psi * jnp.nan, psi)
     (Array([1.], dtype=float32), Array([0.], dtype=float32))
     """
