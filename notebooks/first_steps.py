@@ -79,11 +79,11 @@ print(f"correlation after 100 frames {correlation[99]:.3f}, after 200 {correlati
 # %% [markdown]
 # ## The student
 #
-# A `Config` holds every setting of a run. Here is the `demo` preset cut down to a few seconds of
-# training, which is enough to see it learn, not to see it excel.
+# A `Config` holds every setting of a run. Here is the `gru-demo` preset, the paper's network, cut
+# down to a few seconds of training: enough to see it learn, not to see it excel.
 
 # %%
-demo = config.PRESETS["demo"][1]
+demo = config.PRESETS["gru-demo"][1]
 stage = demo.training.stages[0]
 quick = dataclasses.replace(
     stage,

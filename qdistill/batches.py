@@ -85,7 +85,8 @@ def make_block(
     teacher: Propagator,
     names: tuple[str, ...],
     config: BatchConfig,
-    window: windows.WindowConfig,
+    n_history: int,
+    n_window: int = 1,
 ) -> BlockMaker:
     """The function ``(key, weights, difficulty) -> Block``; pure, to be jitted by the caller.
 
@@ -94,12 +95,13 @@ def make_block(
       teacher: Propagator of the teacher, one frame.
       names: The lessons.
       config: Sizes and placement.
-      window: Size and history of the windows.
+      n_history: Frames that are given in an example.
+      n_window: Points of a window; whole frames do without.
 
     Raises:
       ValueError: If a run is too short for the history and the frames to forecast.
     """
-    n_t = window.n_history + config.n_target
+    n_t = n_history + config.n_target
     if config.n_frames < n_t:
         refuse("n_frames", f"at least {n_t}, the length of an example", config.n_frames)
 
@@ -112,7 +114,7 @@ def make_block(
         key_runs, key_places = jax.random.split(key)
         keys = jax.random.split(key_runs, config.n_runs)
         frames, v, lesson = jax.vmap(simulate, (0, None, None))(keys, weights, difficulty)
-        places = _sample_places(key_places, config, window, frames, v)
+        places = _sample_places(key_places, config, n_history, n_window, frames, v)
         return Block(frames, v, lesson, *places)
 
     return block
@@ -142,7 +144,8 @@ def cut_batch(
 def make_batch(
     block_maker: BlockMaker,
     config: BatchConfig,
-    window: windows.WindowConfig,
+    n_history: int,
+    n_window: int,
     key: Key[Array, ""],
     step: int,
     weights: Float[Array, " n_lesson"],
@@ -155,7 +158,8 @@ def make_batch(
     Args:
       block_maker: From `make_block`.
       config: Sizes and placement.
-      window: Size and history of the windows.
+      n_history: Frames that are given in an example.
+      n_window: Points of a window.
       key: The root key.
       step: The step within its stage.
       weights: Of the lessons.
@@ -163,8 +167,8 @@ def make_batch(
     """
     first = step - step % config.n_block
     block = block_maker(jax.random.fold_in(key, first), weights, difficulty)
-    n_window = None if config.whole_frames else window.n_window
-    return cut_batch(block, step - first, window.n_history + config.n_target, n_window)
+    n_point = None if config.whole_frames else n_window
+    return cut_batch(block, step - first, n_history + config.n_target, n_point)
 
 
 def window_weights(
@@ -200,7 +204,8 @@ def _sum_around(density: Float[Array, "n_t n_x"], n_window: int) -> Float[Array,
 def _sample_places(
     key: Key[Array, ""],
     config: BatchConfig,
-    window: windows.WindowConfig,
+    n_history: int,
+    n_window: int,
     frames: Array,
     v: Array,
 ) -> tuple[Array, Array, Array]:
@@ -209,14 +214,14 @@ def _sample_places(
     shape = (config.n_block, config.n_batch)
     key_run, key_time, key_centre = jax.random.split(key, 3)
     run = jax.random.randint(key_run, shape, 0, n_runs)
-    last_start = n_frames - window.n_history - config.n_target
+    last_start = n_frames - n_history - config.n_target
     time = jax.random.randint(key_time, shape, 0, last_start + 1)
     if config.whole_frames:
         return run, time, jnp.zeros(shape, run.dtype)
-    weigh = jax.vmap(lambda psi, v: window_weights(config, window.n_window, psi, v))
+    weigh = jax.vmap(lambda psi, v: window_weights(config, n_window, psi, v))
     cumulative = jnp.cumsum(weigh(frames, v), axis=-1)
     # The last given frame decides where the window lies.
-    last_given = time + window.n_history - 1
+    last_given = time + n_history - 1
     level = jax.random.uniform(key_centre, shape, v.dtype) * cumulative[run, last_given, -1]
     return run, time, _search(cumulative, run, last_given, level)
 

@@ -62,11 +62,53 @@ def _gauged_stage(n_steps: int) -> Stage:
     )
 
 
+def _frames_stage(
+    n_steps: int,
+    n_target: int,
+    n_batch: int,
+    peak_rate: float,
+    power: float = 1.0,
+) -> Stage:
+    """Adam on whole frames, rolled out over `n_target` of them."""
+    return Stage(
+        n_steps=n_steps,
+        batches=BatchConfig(
+            n_batch=n_batch,
+            n_block=20,
+            n_runs=48,
+            n_frames=40 + n_target,
+            n_target=n_target,
+            whole_frames=True,
+        ),
+        power=power,
+        peak_rate=peak_rate,
+        final_rate=peak_rate / 100,
+        warm_up=0.05,
+        weight_decay=0.0,
+    )
+
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "demo": (
-        "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",
+        "The unitary student from nothing, in minutes, on single barriers and wells.",
         Config(
             "demo",
+            curriculum=_BARRIERS,
+            student=StudentConfig("unitary"),
+            training=TrainingConfig(
+                (
+                    _frames_stage(300, 1, 64, 1e-2),
+                    _frames_stage(300, 8, 64, 1e-2),
+                    _frames_stage(400, 40, 16, 3e-3),
+                ),
+                checkpoint_every=100,
+            ),
+        ),
+    ),
+    "gru-demo": (
+        "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",
+        Config(
+            "gru-demo",
             curriculum=_BARRIERS,
             student=_GAUGED,
             training=TrainingConfig((_gauged_stage(8_000),), checkpoint_every=2_000),
@@ -121,7 +163,8 @@ def smoke(config: Config) -> Config:
                 n_block=4,
                 n_batch=min(stage.batches.n_batch, 16),
                 n_runs=2,
-                n_frames=max(8, stage.batches.n_target + config.student.windows.n_history),
+                n_target=min(stage.batches.n_target, 3),
+                n_frames=8,
             ),
         )
         for stage in config.training.stages

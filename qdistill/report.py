@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from qdistill import benchmark, plots, runs
 from qdistill.config import Config
@@ -16,7 +17,11 @@ SNAPSHOTS = (50, 200, 350)
 
 
 def draw(
-    out: pathlib.Path, settings: Config, setup: runs.Setup, scored: runs.Scored
+    out: pathlib.Path,
+    settings: Config,
+    setup: runs.Setup,
+    params: PyTree,
+    scored: runs.Scored,
 ) -> list[pathlib.Path]:
     """Draw every figure of a run into its folder, and return their paths.
 
@@ -24,6 +29,7 @@ def draw(
       out: The run's folder, whose log is drawn too.
       settings: Its config.
       setup: What the config stands for.
+      params: The student's.
       scored: Its benchmark.
     """
     x = np.asarray(setup.grid.positions())

@@ -40,7 +40,7 @@ class Setup(NamedTuple):
 def set_up(settings: Config) -> Setup:
     """Build what a config stands for."""
     grid, propagator = teacher.make(settings.teacher)
-    student = students.make(settings.student)
+    student = students.make(settings.student, grid, settings.teacher.dt)
     trainers = training.make_trainers(
         student,
         propagator,
@@ -142,7 +142,9 @@ def score(settings: Config, setup: Setup, params: PyTree) -> Scored:
     return Scored(benchmark.summarise(list(benchmark.CASES), per_frame), truth, forecast, per_frame)
 
 
-def write_metrics(out: pathlib.Path, settings: Config, params: PyTree, scored: Scored) -> dict:
+def write_metrics(
+    out: pathlib.Path, settings: Config, setup: Setup, params: PyTree, scored: Scored
+) -> dict:
     """Write `metrics.json` of a finished run, and return what it holds."""
     log = read_log(out)
     taught = sum(line["teacher_seconds"] for line in log)
@@ -156,6 +158,8 @@ def write_metrics(out: pathlib.Path, settings: Config, params: PyTree, scored: S
         "compile_seconds": sum(line["compile_seconds"] for line in log),
         "teacher_share": taught / (taught + learned),
         "final_loss": log[-1]["loss"],
+        "microseconds_per_frame": benchmark.measure_cost(setup.student, params, scored.truth),
+        **_learned_dispersion(settings, setup, params),
         "benchmark": scored.scores,
         "environment": {
             "device": jax.devices()[0].device_kind,
@@ -166,6 +170,23 @@ def write_metrics(out: pathlib.Path, settings: Config, params: PyTree, scored: S
     }
     (out / "metrics.json").write_text(json.dumps(_plain(metrics), indent=2, allow_nan=False) + "\n")
     return metrics
+
+
+def _learned_dispersion(settings: Config, setup: Setup, params: PyTree) -> dict[str, Any]:
+    """What a unitary student takes the kinetic energy to be, beside the teacher's, for k >= 0."""
+    if settings.student.name != "unitary":
+        return {}
+    half = setup.grid.shape[0] // 2
+    omega = students.unitary.dispersion(
+        settings.student.unitary, setup.grid, settings.teacher.dt, params
+    )
+    return {
+        "dispersion": {
+            "k_per_bohr": setup.grid.wavenumbers()[:half].tolist(),
+            "learned_hartree": omega[:half].tolist(),
+            "teacher_hartree": setup.grid.kinetic_energy()[:half].tolist(),
+        }
+    }
 
 
 def read_log(out: pathlib.Path) -> list[dict[str, Any]]:

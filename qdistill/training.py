@@ -41,6 +41,8 @@ class Stage:
       relative: Whether a window's error is taken relative to its amplitude.
       loss_sigma: Width in points of a Gaussian that weighs a window's points in the loss; 0
         weighs them alike.
+      power: The mean of (loss of an example)^power goes down. The losses are squared errors, and
+        with 1/2 all examples pull alike, where with 1 the few worst pull most.
       noise: Complex white noise on the given frames, relative to the example's amplitude.
       optimiser: ``"adam"``, decoupled weight decay included, or ``"muon"`` for the kernels.
       peak_rate: Learning rate after the warm-up, which rises linearly from 0.
@@ -54,6 +56,7 @@ class Stage:
     batches: BatchConfig = dataclasses.field(default_factory=BatchConfig)
     relative: bool = False
     loss_sigma: float = 0.0
+    power: float = 1.0
     noise: float = 0.0
     optimiser: Optimiser = "adam"
     peak_rate: float = 1e-3
@@ -67,7 +70,8 @@ class Stage:
         if self.n_steps % self.batches.n_block:
             refuse("n_steps", f"a multiple of n_block = {self.batches.n_block}", self.n_steps)
         require_one_of(get_args(Optimiser), optimiser=self.optimiser)
-        require_positive(peak_rate=self.peak_rate, final_rate=self.final_rate, clip=self.clip)
+        for name in ("peak_rate", "final_rate", "clip", "power"):
+            require_positive(**{name: getattr(self, name)})
         require_between(0, 1, warm_up=self.warm_up)
         for name in ("loss_sigma", "noise", "weight_decay"):
             require_between(0, float("inf"), **{name: getattr(self, name)})
@@ -143,17 +147,21 @@ def clip_each(max_norm: float) -> optax.GradientTransformation:
 
 
 def train_step(
-    losses_of: Loss, optimiser: optax.GradientTransformation, state: TrainState, batch: Batch
+    losses_of: Loss,
+    power: float,
+    optimiser: optax.GradientTransformation,
+    state: TrainState,
+    batch: Batch,
 ) -> tuple[TrainState, Float[Array, " n_batch"]]:
-    """One step down the gradient of the mean loss; the new state, and the loss of each example."""
+    """One step down the gradient of mean(loss^power); the new state, and each example's loss."""
     # 2^31 - 1 - step: a stream apart from that of the blocks.
     key = jax.random.fold_in(state.key, jnp.iinfo(jnp.int32).max - state.step)
 
-    def mean_loss(params: PyTree) -> tuple[Array, Array]:
+    def objective(params: PyTree) -> tuple[Array, Array]:
         each = losses_of(params, batch, key)
-        return jnp.mean(each), each
+        return jnp.mean(each**power), each
 
-    (_, each), gradients = jax.value_and_grad(mean_loss, has_aux=True)(state.params)
+    (_, each), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
     updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
     params = optax.apply_updates(state.params, updates)
     return state._replace(step=state.step + 1, params=params, opt_state=opt_state), each
@@ -188,7 +196,7 @@ def make_trainers(
       teacher: Who makes the examples.
       grid: Where.
       lessons: The curriculum.
-      window: The windows; only its history counts for whole frames.
+      window: The windows, for stages whose examples are not whole frames.
       config: The stages.
     """
     begins = [0, *config.boundaries[:-1]]
@@ -211,10 +219,13 @@ def _make_trainer(
     optimiser, rate = make_optimiser(stage), learning_rate(stage)
     weights_at, difficulty_at = curriculum.make_schedules(lessons, n_steps)
     driven = curriculum.loss_driven(len(lessons.lessons))
-    block_maker = batches.make_block(grid, teacher, lessons.lessons, stage.batches, window)
+    n_history = student.n_history
+    block_maker = batches.make_block(
+        grid, teacher, lessons.lessons, stage.batches, n_history, window.n_window
+    )
     is_whole = stage.batches.whole_frames
     losses_of = _make_loss(student, window, stage)
-    n_t = window.n_history + stage.batches.n_target
+    n_t = n_history + stage.batches.n_target
     n_window = None if is_whole else window.n_window
 
     def init(key: Key[Array, ""]) -> TrainState:
@@ -236,7 +247,7 @@ def _make_trainer(
     def train_block(state: TrainState, block: Block) -> tuple[TrainState, dict[str, Array]]:
         def advance(state: TrainState, i: Array) -> tuple[TrainState, Array]:
             batch = batches.cut_batch(block, i, n_t, n_window)
-            state, each = train_step(losses_of, optimiser, state, batch)
+            state, each = train_step(losses_of, stage.power, optimiser, state, batch)
             by_lesson = _mean_by_lesson(each, batch.lesson, len(lessons.lessons))
             lesson_losses = driven.update(state.lesson_losses, by_lesson)
             return state._replace(lesson_losses=lesson_losses), jnp.mean(each)

@@ -30,3 +30,10 @@ CONFIG = Config(
     training=TrainingConfig((WINDOWS, FRAMES), checkpoint_every=4),
     benchmark=BenchmarkConfig(n_frames=3),
 )
+UNITARY = Config(
+    "small-unitary",
+    curriculum=CurriculumConfig(lessons=("barrier",)),
+    student=StudentConfig("unitary"),
+    training=TrainingConfig((FRAMES,), checkpoint_every=4),
+    benchmark=BenchmarkConfig(n_frames=3),
+)

@@ -29,6 +29,7 @@ ORDER = [
     "checkpoints",
     "metrics",
     "benchmark",
+    "generalisation",
     "plots",
     "config",
     "runs",

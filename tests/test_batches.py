@@ -6,17 +6,15 @@ import pytest
 from qdistill import batches, solver, windows
 from qdistill.batches import BatchConfig, Block
 from qdistill.grid import Grid
-from qdistill.windows import WindowConfig
 
 GRID = Grid(256, 100.0)
 LESSONS = ("free", "barrier")
-WINDOW = WindowConfig()
 EVEN = jnp.array([0.5, 0.5])
 
 
 def make_block(config: BatchConfig, seed: int = 0, weights: jax.Array = EVEN) -> Block:
     teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
-    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, config, WINDOW))
+    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, config, 4, 23))
     return maker(jax.random.key(seed), weights, 1.0)
 
 
@@ -42,9 +40,9 @@ def test_runs_are_the_teachers() -> None:
 def test_a_batch_is_pure_in_key_and_step() -> None:
     """Step 4 with blocks of 3 is the second batch of the block that begins at step 3."""
     teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
-    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, SMALL, WINDOW))
+    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, SMALL, 4, 23))
     key = jax.random.key(5)
-    batch = batches.make_batch(maker, SMALL, WINDOW, key, 4, EVEN, 1.0)
+    batch = batches.make_batch(maker, SMALL, 4, 23, key, 4, EVEN, 1.0)
     block = maker(jax.random.fold_in(key, 3), EVEN, 1.0)
     jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
 

@@ -51,7 +51,7 @@ def test_unknown_missing_and_bad_settings_are_refused() -> None:
 
 
 def test_differences_name_the_settings() -> None:
-    demo, paper = PRESETS["demo"][1], PRESETS["paper-demo"][1]
+    demo, paper = PRESETS["gru-demo"][1], PRESETS["paper-demo"][1]
     lines = config.differences(demo, paper)
     assert "student.windows.gauge: True is not False" in lines
     assert any(line.startswith("training.stages.0.n_steps: ") for line in lines)

@@ -5,6 +5,7 @@ import pytest
 
 from qdistill import losses, students
 from qdistill.batches import Batch
+from qdistill.grid import Grid
 from qdistill.students import Student, StudentConfig
 from qdistill.windows import WindowConfig
 
@@ -65,7 +66,7 @@ def test_rollout_loss_is_the_mean_relative_error_of_the_frames() -> None:
 def test_gradient_flows_through_a_rollout() -> None:
     """The rollout loss's directional derivative against a central difference, in float64."""
     with jax.enable_x64(True):
-        student = students.make(StudentConfig(n_units=6))
+        student = students.make(StudentConfig(n_units=6), Grid(), 0.1)
         # Off the start, where biases of zero put units that are all off on the kink of ReLU.
         params = jax.tree.map(lambda p: p + 0.1 * jnp.sin(1 + p), student.init(jax.random.key(0)))
         psi = jax.random.normal(jax.random.key(1), (1, 7, 32), jnp.complex128)

@@ -35,7 +35,7 @@ def test_a_run_is_evaluated_from_its_folder_alone(finished: pathlib.Path) -> Non
     settings, setup, params = runs.load(finished)
     assert settings == small.CONFIG
     scored = runs.score(settings, setup, params)
-    metrics = runs.write_metrics(finished, settings, params, scored)
+    metrics = runs.write_metrics(finished, settings, setup, params, scored)
     written = json.loads((finished / "metrics.json").read_text())
     assert written["benchmark"]["cases"] == metrics["benchmark"]["cases"]
     assert {
@@ -100,8 +100,9 @@ def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> No
     ]  # fmt: skip
 
     def start(name: str, *more: str) -> subprocess.Popen:
-        command = [sys.executable, "experiments/distill.py", "demo", "--out", str(tmp_path / name)]
-        return subprocess.Popen([*command, *options, *more], cwd=ROOT, stderr=subprocess.DEVNULL)
+        command = [sys.executable, "experiments/distill.py", "gru-demo", *options]
+        command += ["--out", str(tmp_path / name), *more]
+        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
 
     alone = start("alone")
     victim = start("killed")

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from qdistill import students, windows
+from qdistill.grid import Grid
 from qdistill.rollout import rollout
 from qdistill.students import StudentConfig, windowed
 from qdistill.students.gru import GRU
@@ -13,7 +14,7 @@ from qdistill.windows import WindowConfig
 
 def test_gru_has_the_papers_size() -> None:
     """The published 40,204, less 69 x 46 rows for a doubled state and 2 x 69 doubled biases."""
-    params = students.make(StudentConfig()).init(jax.random.key(0))
+    params = students.make(StudentConfig(), Grid(), 0.1).init(jax.random.key(0))
     assert students.count_parameters(params) == 40_204 - 69 * 46 - 2 * 69
 
 
@@ -48,7 +49,7 @@ def test_gru_equals_flax_gru_cell() -> None:
 
 
 def test_recurrent_kernels_start_orthogonal() -> None:
-    params = students.make(StudentConfig()).init(jax.random.key(0))
+    params = students.make(StudentConfig(), Grid(), 0.1).init(jax.random.key(0))
     for kernel in jnp.split(params["recurrent"], 3, axis=1):
         np.testing.assert_allclose(kernel.T @ kernel, np.eye(69), atol=1e-5)
 
@@ -71,7 +72,7 @@ def test_windowed_student_stitches_what_its_network_says(gauge: bool) -> None:
 
 
 def test_step_moves_the_history_on() -> None:
-    student = students.make(StudentConfig(n_units=8))
+    student = students.make(StudentConfig(n_units=8), Grid(), 0.1)
     params = student.init(jax.random.key(0))
     history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
     v = jax.random.normal(jax.random.key(2), (64,))
@@ -90,7 +91,7 @@ def test_step_moves_the_history_on() -> None:
 
 
 def test_windowed_students_are_translation_invariant() -> None:
-    student = students.make(StudentConfig(n_units=8))
+    student = students.make(StudentConfig(n_units=8), Grid(), 0.1)
     propagator = student.propagator(student.init(jax.random.key(0)))
     history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
     v = jax.random.normal(jax.random.key(2), (64,))
@@ -99,7 +100,7 @@ def test_windowed_students_are_translation_invariant() -> None:
 
 
 def test_gauged_students_are_homogeneous() -> None:
-    student = students.make(StudentConfig(n_units=8, windows=WindowConfig(gauge=True)))
+    student = students.make(StudentConfig(n_units=8, windows=WindowConfig(gauge=True)), Grid(), 0.1)
     step = student.propagator(student.init(jax.random.key(0)))(jnp.ones(64))
     history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
     factor = 0.3 - 0.7j
@@ -109,7 +110,7 @@ def test_gauged_students_are_homogeneous() -> None:
 
 def test_student_state_is_history_or_psi() -> None:
     frames = jnp.arange(6.0)[:, None] * jnp.ones(3, jnp.complex64)[None]
-    student = students.make(StudentConfig())
+    student = students.make(StudentConfig(), Grid(), 0.1)
     np.testing.assert_array_equal(student.state(frames), frames[-4:])
     np.testing.assert_array_equal(student.psi(frames[-4:]), frames[-1])
     memoryless = student._replace(n_history=1)

@@ -50,13 +50,13 @@ def test_training_sees_the_batches_that_make_batch_gives(setup: runs.Setup) -> N
     """The second block of the first stage, begun at step 4, is folded in by that step."""
     state = train(setup, until=4)[-1][0]
     block = setup.trainers[0].make_block(state)
-    stage, window = small.WINDOWS, small.CONFIG.student.windows
+    stage = small.WINDOWS
     maker = batches.make_block(
-        setup.grid, setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, window
+        setup.grid, setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23
     )
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     batch = batches.make_batch(
-        jax.jit(maker), stage.batches, window, state.key, 6, weights / weights.sum(), 1.0
+        jax.jit(maker), stage.batches, 4, 23, state.key, 6, weights / weights.sum(), 1.0
     )
     expected = batches.cut_batch(block, 2, 5, 23)
     np.testing.assert_array_equal(batch.lesson, expected.lesson)

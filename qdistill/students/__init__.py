@@ -7,12 +7,14 @@ import jax
 from jaxtyping import PyTree
 
 from qdistill.arguments import require_at_least, require_one_of
-from qdistill.students import windowed
+from qdistill.grid import Grid
+from qdistill.students import unitary, windowed
 from qdistill.students.gru import GRU
 from qdistill.students.student import Student
+from qdistill.students.unitary import UnitaryConfig
 from qdistill.windows import WindowConfig
 
-__all__ = ["STUDENTS", "Student", "StudentConfig", "count_parameters", "make"]
+__all__ = ["STUDENTS", "Student", "StudentConfig", "UnitaryConfig", "count_parameters", "make"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,32 +23,40 @@ class StudentConfig:
 
     Attributes:
       name: A name in `STUDENTS`.
-      n_units: Width of its layers.
+      n_units: Width of its layers, if it is made of windows.
       windows: What it sees, if it is made of windows.
+      unitary: The form of the student of that name.
     """
 
     name: str = "gru"
     n_units: int = 69
     windows: WindowConfig = dataclasses.field(default_factory=WindowConfig)
+    unitary: UnitaryConfig = dataclasses.field(default_factory=UnitaryConfig)
 
     def __post_init__(self) -> None:  # noqa: D105
         require_one_of(STUDENTS, name=self.name)
         require_at_least(1, n_units=self.n_units)
 
 
-STUDENTS: dict[str, Callable[[StudentConfig], Student]] = {
-    "gru": lambda config: windowed.make(GRU(config.n_units), config.windows),
+STUDENTS: dict[str, Callable[[StudentConfig, Grid, float], Student]] = {
+    "gru": lambda config, *_: windowed.make(GRU(config.n_units), config.windows),
+    "unitary": lambda config, grid, dt: unitary.make(config.unitary, grid, dt),
 }
 
 
-def make(config: StudentConfig) -> Student:
+def make(config: StudentConfig, grid: Grid, dt: float) -> Student:
     """The student that a config names.
 
-    >>> student = make(StudentConfig("gru"))
+    Args:
+      config: Its name and form.
+      grid: Where it learns.
+      dt: Duration of a frame, in atomic units.
+
+    >>> student = make(StudentConfig("gru"), Grid(), dt=0.1)
     >>> count_parameters(student.init(jax.random.key(0)))
     36892
     """
-    return STUDENTS[config.name](config)
+    return STUDENTS[config.name](config, grid, dt)
 
 
 def count_parameters(params: PyTree) -> int:

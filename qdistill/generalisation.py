@@ -1,0 +1,160 @@
+"""Landscapes that nobody has seen: a student's errors by family, beside a solver's of equal cost.
+
+The solver is the split step with its kinetic energy clamped, in which nothing is learned. Its one
+number, the cap, is chosen to be best on the very runs that are scored.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Key
+
+from qdistill import benchmark, packets, potentials, solver
+from qdistill.arguments import require_at_least
+from qdistill.benchmark import BenchmarkConfig, Runs
+from qdistill.grid import Grid
+from qdistill.packets import PacketRanges
+from qdistill.students import Student
+
+# The ranges of the paper's 11 barrier runs; all packets fly right.
+PACKETS = PacketRanges(centre=(15.0, 20.0), width=(1.1, 4.9), energy=(1.5, 8.6))
+# The caps that are tried, as the phase of a substep in radians.
+CAP_PHASES = (1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0)
+
+
+def sample_cases(
+    key: Key[Array, ""], grid: Grid, n_case: int
+) -> tuple[list[str], Complex[Array, "n_case n_x"], Float[Array, "n_case n_x"]]:
+    """Packets that fly right onto random landscapes, of all families in turn.
+
+    Args:
+      key: Random key; case i does not depend on how many follow.
+      grid: One-dimensional.
+      n_case: How many.
+
+    Returns:
+      The family, initial packet and landscape of each case.
+
+    >>> families, psi0, v = sample_cases(jax.random.key(0), Grid(), 12)
+    >>> families[0], families[10], psi0.shape, v.shape
+    ('barrier', 'barrier', (12, 1024), (12, 1024))
+    """
+    require_at_least(1, n_case=n_case)
+    names = list(potentials.FAMILIES)
+    families = [names[i % len(names)] for i in range(n_case)]
+    psi0, v = [], []
+    for i, family in enumerate(families):
+        key_packet, key_v = jax.random.split(jax.random.fold_in(key, i))
+        psi0.append(_right_moving(key_packet, grid))
+        v.append(potentials.sample(key_v, grid.positions(), family))
+    return families, jnp.stack(psi0), jnp.stack(v)
+
+
+def _right_moving(key: Key[Array, ""], grid: Grid) -> Complex[Array, " n_x"]:
+    ranges = zip(jax.random.split(key, 3), PACKETS, strict=True)
+    centre, width, energy = (jax.random.uniform(k, (), float, *bounds) for k, bounds in ranges)
+    return packets.gaussian(grid, centre, width, jnp.sqrt(2 * energy))
+
+
+def clamped(grid: Grid, dt: float, n_pairs: int, kinetic_cap: float) -> Student:
+    """The clamped split step as a student that has nothing to learn."""
+    propagator = solver.split_step(grid, dt, n_pairs, kinetic_cap)
+    return Student(1, lambda key: {}, lambda params: propagator)
+
+
+def best_clamped(
+    grid: Grid, dt: float, n_pairs: int, truth: Runs
+) -> tuple[float, dict[str, Float[Array, "n_case n_t"]]]:
+    """The cap (hartree) of least mean infidelity over given runs, and the metrics with it."""
+    tried = {}
+    for phase in CAP_PHASES:
+        cap = phase * n_pairs / dt
+        student = clamped(grid, dt, n_pairs, cap)
+        forecast = benchmark.forecast(student, student.propagator({}), truth)
+        tried[cap] = benchmark.measure(grid, forecast, truth)
+    best = min(tried, key=lambda cap: float(jnp.mean(1 - tried[cap]["correlation"])))
+    return best, tried[best]
+
+
+def summarise(
+    families: list[str], per_frame: dict[str, Float[Array, "n_case n_t"]]
+) -> dict[str, dict[str, float]]:
+    """Median and worst over the cases of each family, and of all, of the means over frames."""
+    infidelity = 1 - np.asarray(per_frame["correlation"], float).mean(axis=1)
+    nrmse = np.asarray(per_frame["nrmse"], float).mean(axis=1)
+    members = {name: np.array(families) == name for name in dict.fromkeys(families)}
+    members["all"] = np.ones(len(families), bool)
+    return {
+        name: {
+            "n_case": int(mine.sum()),
+            "mean_infidelity": float(infidelity[mine].mean()),
+            "median_infidelity": float(np.median(infidelity[mine])),
+            "worst_infidelity": float(infidelity[mine].max()),
+            "mean_nrmse": float(nrmse[mine].mean()),
+            "median_nrmse": float(np.median(nrmse[mine])),
+            "worst_nrmse": float(nrmse[mine].max()),
+        }
+        for name, mine in members.items()
+    }
+
+
+def evaluate(
+    grid: Grid,
+    dt: float,
+    rivals: dict[str, tuple[Student, Any]],
+    seed: int,
+    n_case: int,
+    config: BenchmarkConfig,
+    pairs: tuple[int, ...] = (1, 2, 3),
+) -> dict[str, Any]:
+    """Errors of students and of the clamped split step on the same fresh landscapes.
+
+    Args:
+      grid: The physics; a line of 100 bohr, for which landscapes are sampled.
+      dt: Duration of a frame, in atomic units.
+      rivals: Students and their parameters, by name.
+      seed: Of the landscapes.
+      n_case: How many landscapes.
+      config: Frames and tolerance of the truth.
+      pairs: FFT pairs a frame of the clamped split steps.
+
+    Returns:
+      By name of the student, and for ``"clamped-1"`` and so on, `summarise` of its errors; the cap
+      of each clamped split step is under ``"kinetic_caps"``.
+    """
+    families, psi0, v = sample_cases(jax.random.key(seed), grid, n_case)
+    truth = benchmark.simulate(grid, dt, psi0, v, config)
+    scores: dict[str, Any] = {}
+    for name, (student, params) in rivals.items():
+        forecast = benchmark.forecast(student, student.propagator(params), truth)
+        scores[name] = summarise(families, benchmark.measure(grid, forecast, truth))
+    caps = {}
+    for n_pairs in pairs:
+        caps[f"clamped-{n_pairs}"], per_frame = best_clamped(grid, dt, n_pairs, truth)
+        scores[f"clamped-{n_pairs}"] = summarise(families, per_frame)
+    return {
+        "seed": seed,
+        "n_landscapes": n_case,
+        "n_frames": config.n_frames,
+        "kinetic_caps": caps,
+        "scores": scores,
+    }
+
+
+def table(evaluation: dict[str, Any]) -> str:
+    """Median and worst infidelity and phase-sensitive error by family, as text."""
+    lines = [
+        f"{evaluation['n_landscapes']} fresh landscapes (seed {evaluation['seed']}), "
+        f"{evaluation['n_frames']} frames each: mean over frames, then median and worst",
+        f"{'':14}{'family':14}{'infidelity':>22}{'phase-sensitive error':>24}",
+    ]
+    for name, families in evaluation["scores"].items():
+        for family, score in families.items():
+            lines.append(
+                f"{name:14}{family:14}"
+                f"{score['median_infidelity']:11.1e}{score['worst_infidelity']:11.1e}"
+                f"{score['median_nrmse']:13.1e}{score['worst_nrmse']:11.1e}"
+            )
+    return "\n".join(lines)

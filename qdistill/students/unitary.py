@@ -1,0 +1,224 @@
+"""A student that is linear and unitary by construction: a learned splitting."""
+
+import dataclasses
+from typing import Literal, TypeAlias, get_args
+
+import flax.linen as nn
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Key, PyTree
+
+from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
+from qdistill.grid import Grid
+from qdistill.solver import Propagator, Step
+from qdistill.students.student import Student
+
+Start: TypeAlias = Literal["nothing", "informed"]
+
+
+@dataclasses.dataclass(frozen=True)
+class UnitaryConfig:
+    """A learned splitting, exp(-i a_n(x)) F^-1 exp(-i b_n(k)) F ... exp(-i a_0(x)).
+
+    Attributes:
+      n_pairs: FFT pairs a frame, the number of b_j(k).
+      start: ``"nothing"``: all b_j are zero, so that whatever it comes to know of the kinetic
+        energy it learned. ``"informed"``: the split step with its kinetic energy clamped.
+      kinetic_cap: Largest kinetic energy of the informed start, in hartree.
+      reach: Points on either side that the local network of the a_j sees.
+      n_units: Width of the local network.
+      mirror: Build the mirror symmetry in: mirrored psi and v give the mirrored forecast.
+      reversible: Build the symmetry under time reversal in: the phases form a palindrome, so
+        that the complex conjugate of a forecast evolves back to that of the start.
+      knot_spacing: Of the learned group velocities, in 1/bohr.
+    """
+
+    n_pairs: int = 2
+    start: Start = "nothing"
+    kinetic_cap: float = 40.0
+    reach: int = 8
+    n_units: int = 16
+    mirror: bool = True
+    reversible: bool = True
+    knot_spacing: float = 0.25
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(1, n_pairs=self.n_pairs, reach=self.reach, n_units=self.n_units)
+        require_one_of(get_args(Start), start=self.start)
+        require_positive(kinetic_cap=self.kinetic_cap, knot_spacing=self.knot_spacing)
+
+
+class Splitting(nn.Module):
+    """The phases a_j(x) and b_j(k) of a landscape, in radians a frame.
+
+    b_j(k) = b_j(0) + integral of its slope, which is piecewise linear over |k|. The slope is the
+    group velocity times the time; a phase that grows out of its slope from k = 0 upwards cannot
+    end up on another branch, 2 pi away, than its neighbours.
+
+    a_j(x) = dt (c_j v(x) + a network of the differences v(x + s) - v(x)), with sum c_j = 1 and
+    a network that gives zero for a flat landscape: a constant added to v is exactly a phase.
+
+    Attributes:
+      config: Its form.
+      dx: Spacing of the grid, in bohr.
+      dt: Duration of a frame, in atomic units.
+      dispersion: Whose kinetic energy an informed start has.
+    """
+
+    config: UnitaryConfig
+    dx: float
+    dt: float
+    dispersion: str
+
+    def setup(self) -> None:  # noqa: D102
+        config = self.config
+        n_a, n_b = config.n_pairs + 1, config.n_pairs
+        if config.reversible:
+            n_a, n_b = (n_a + 1) // 2, (n_b + 1) // 2
+        slopes = nn.initializers.constant(jnp.asarray(_slopes_at_start(self), float))
+        shares = nn.initializers.constant(jnp.asarray(_shares_at_start(config)[:n_a], float))
+        n_knots = len(knots(config, self.dx))
+        self.share = self.param("share", shares, (n_a,))
+        self.slope = self.param("slope", slopes, (n_b, n_knots))
+        self.offset = self.param("offset", nn.initializers.zeros, (n_b,), float)
+        self.hidden = [nn.Dense(config.n_units, param_dtype=float) for _ in range(2)]
+        self.direct = nn.Dense(n_a, use_bias=False, kernel_init=_zeros, param_dtype=float)
+        self.output = nn.Dense(n_a, use_bias=False, kernel_init=_zeros, param_dtype=float)
+
+    def __call__(
+        self, v: Float[Array, " n_x"]
+    ) -> tuple[Float[Array, "n_a n_x"], Float[Array, "n_b n_x"]]:
+        """All a_j(x), and all b_j(k) in FFT order."""
+        return self.potential_phases(v), self.kinetic_phases(v.shape[-1])
+
+    def kinetic_phases(self, n_x: int) -> Float[Array, "n_b n_x"]:
+        """All b_j(k) on a box of n_x points, in FFT order."""
+        k = np.abs(2 * np.pi * np.fft.fftfreq(n_x, self.dx))
+        integrals = jnp.asarray(_hat_integrals(k, knots(self.config, self.dx)), self.slope.dtype)
+        return self._palindrome(
+            self.offset[:, None] + self.slope @ integrals.T, self.config.n_pairs
+        )
+
+    def potential_phases(self, v: Float[Array, " n_x"]) -> Float[Array, "n_a n_x"]:
+        """All a_j(x) of a landscape."""
+        reach, n_a = self.config.reach, self.config.n_pairs + 1
+        shares = self._palindrome(self.share, n_a)
+        shares = shares - jnp.mean(shares) + 1 / n_a
+        offsets = [s for s in range(-reach, reach + 1) if s != 0]
+        differences = jnp.stack([jnp.roll(v, -s) - v for s in offsets], axis=-1)
+        local = self._palindrome(self._local(differences).T, n_a)
+        return self.dt * (shares[:, None] * v[None] + local)
+
+    def _local(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_a"]:
+        if self.config.mirror:
+            return (self._network(differences) + self._network(differences[:, ::-1])) / 2
+        return self._network(differences)
+
+    def _network(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_a"]:
+        flat = jnp.zeros((1, differences.shape[1]), differences.dtype)
+        return self.direct(differences) + self.output(
+            self._encode(differences) - self._encode(flat)
+        )
+
+    def _encode(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_units"]:
+        first, second = self.hidden
+        return nn.tanh(second(nn.tanh(first(differences / V_SCALE))))
+
+    def _palindrome(self, half: Float[Array, "n_free ..."], count: int) -> Array:
+        """All phases from the free ones, which are the first half if the student is reversible."""
+        if not self.config.reversible:
+            return half
+        return jnp.concatenate([half, half[: count // 2][::-1]])
+
+
+# Differences of the landscape, in hartree, that the local network takes as large.
+V_SCALE = 4.0
+_zeros = nn.initializers.zeros
+
+
+def make(config: UnitaryConfig, grid: Grid, dt: float) -> Student:
+    """The student of a learned splitting.
+
+    It runs on a periodic line of any number of points with the spacing of the grid.
+
+    Args:
+      config: Its form.
+      grid: One-dimensional; it gives the spacing, and the dispersion of an informed start.
+      dt: Duration of a frame, in atomic units.
+
+    Raises:
+      ValueError: For a grid of more than one dimension.
+    """
+    if grid.n_dim != 1:
+        refuse("grid", "one-dimensional for this student", grid)
+    network = Splitting(config, grid.dx[0], dt, grid.dispersion)
+
+    def init(key: Key[Array, ""]) -> PyTree:
+        return network.init(key, jnp.zeros(grid.shape, float))["params"]
+
+    def propagator(params: PyTree) -> Propagator:
+        def make_step(v: Float[Array, " n_x"]) -> Step:
+            phases = network.apply({"params": params}, v)
+            kicks, drifts = (jnp.exp(-1j * jnp.asarray(phase)) for phase in phases)
+
+            def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
+                psi = kicks[0] * psi
+                for kick, drift in zip(kicks[1:], drifts, strict=True):
+                    psi = kick * jnp.fft.ifft(drift * jnp.fft.fft(psi))
+                return psi
+
+            return step
+
+        return make_step
+
+    return Student(1, init, propagator)
+
+
+def dispersion(
+    config: UnitaryConfig, grid: Grid, dt: float, params: PyTree
+) -> Float[np.ndarray, " n_k"]:
+    """The learned dispersion sum_j b_j(k) / dt in hartree, at the grid's k in FFT order."""
+    network = Splitting(config, grid.dx[0], dt, grid.dispersion)
+    phases = network.apply({"params": params}, grid.shape[0], method=Splitting.kinetic_phases)
+    return np.sum(np.asarray(phases, float), axis=0) / dt
+
+
+def knots(config: UnitaryConfig, dx: float) -> Float[np.ndarray, " n_knot"]:
+    """The |k| between which slopes are interpolated, from 0 to the largest on the grid, pi / dx."""
+    return np.linspace(0, np.pi / dx, max(2, round(np.pi / dx / config.knot_spacing) + 1))
+
+
+def _hat_integrals(
+    k: Float[np.ndarray, " n_k"], at: Float[np.ndarray, " n_knot"]
+) -> Float[np.ndarray, "n_k n_knot"]:
+    """Integrals from 0 to k of the piecewise linear functions that are 1 at one knot only."""
+
+    def from_left_end(u: np.ndarray) -> np.ndarray:
+        u = np.clip(u, -1, 1)
+        return np.where(u < 0, (1 + u) ** 2 / 2, 1 - (1 - u) ** 2 / 2)
+
+    spacing = at[1] - at[0]
+    here, start = (k[:, None] - at[None]) / spacing, -at[None] / spacing
+    return spacing * (from_left_end(here) - from_left_end(start))
+
+
+def _slopes_at_start(network: Splitting) -> Float[np.ndarray, " n_knot"]:
+    """Zero, or the slopes whose integral is nearest the clamped kinetic phase of a substep."""
+    config, at = network.config, knots(network.config, network.dx)
+    if config.start == "nothing":
+        return np.zeros(len(at))
+    fine = Grid(16 * len(at), 16 * len(at) * network.dx, network.dispersion)
+    kinetic = fine.kinetic_energy()
+    phase = np.minimum(kinetic, config.kinetic_cap) * network.dt / config.n_pairs
+    # The kink at the cap, which knots cannot follow, must not spoil what lies below it.
+    weights = np.where(kinetic < config.kinetic_cap, 1.0, 0.03)
+    integrals = _hat_integrals(np.abs(fine.wavenumbers()), at)
+    return np.linalg.lstsq(weights[:, None] * integrals, weights * phase, rcond=1e-6)[0]
+
+
+def _shares_at_start(config: UnitaryConfig) -> Float[np.ndarray, " n_a"]:
+    """Of the landscape among the kicks: equal ones, or those of the split step."""
+    if config.start == "nothing":
+        return np.full(config.n_pairs + 1, 1 / (config.n_pairs + 1))
+    ends = 1 / (2 * config.n_pairs)
+    return np.array([ends, *[2 * ends] * (config.n_pairs - 1), ends])
