@@ -8,7 +8,15 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 import jax
+import jaxtyping
+import pytest
 
 jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
 jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
+
+
+@pytest.fixture
+def without_checker(monkeypatch):
+    """As for users, who run without the type checker and meet the refusal in words."""
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)

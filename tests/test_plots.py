@@ -4,14 +4,12 @@ import functools
 from typing import Any
 
 import jax
-import jaxtyping
 import matplotlib
 import numpy as np
 import pytest
+from figures import assert_labels, draw, texts, xs, ys
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage, imread
-from matplotlib.lines import Line2D
-from matplotlib.text import Text
 
 from qdistill import packets, plots, potentials, solver
 from qdistill.grid import Grid
@@ -36,12 +34,6 @@ def run() -> dict[str, Any]:
     }
 
 
-@pytest.fixture
-def without_checker(monkeypatch):
-    """As for users, who run without the type checker and meet the refusal in words."""
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-
-
 def broken(run) -> dict[str, Any]:
     """A forecast that grows, and is NaN, then infinite, from frame 7 on."""
     forecast = run["forecast"].copy()
@@ -51,36 +43,12 @@ def broken(run) -> dict[str, Any]:
     return run | {"forecast": forecast}
 
 
-def draw(figure: Figure) -> Figure:
-    """Draw a figure as `save` does; every warning is an error."""
-    figure.draw_without_rendering()
-    return figure
-
-
 def maps(figure: Figure) -> list[AxesImage]:
     return [image for ax in figure.axes for image in ax.images]
 
 
 def pixels(image: AxesImage) -> np.ndarray:
     return np.ma.asarray(image.get_array())
-
-
-def xs(line: Line2D) -> np.ndarray:
-    return np.asarray(line.get_xdata())
-
-
-def ys(line: Line2D) -> np.ndarray:
-    return np.ma.asarray(line.get_ydata())
-
-
-def texts(figure: Figure) -> str:
-    found = figure.findobj(Text)
-    return " | ".join(text.get_text() for text in found if isinstance(text, Text))
-
-
-def assert_labels(figure: Figure, *labels: str) -> None:
-    for label in labels:
-        assert label in texts(figure), label
 
 
 # Maps ---------------------------------------------------------------------------------------------

@@ -1,0 +1,30 @@
+"""Figures of runs, forecasts, scores, training and students; the only importer of matplotlib.
+
+Every function takes plain arrays and returns a `matplotlib.figure.Figure` that no global state
+holds. All share one look, made to be read at 800 pixels' width, in greyscale and by colour-blind
+eyes. What is not finite in a forecast is left out, and the panel says so. A `ValueError` refuses
+empty arrays, shapes that do not match, axes that do not rise (in a map, evenly), and a truth
+that is not finite.
+"""
+
+from matplotlib.figure import Figure
+
+from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
+from qdistill.plots.lessons import plot_landscapes, plot_training, plot_window_map
+from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
+from qdistill.plots.style import save
+
+__all__ = [
+    "Figure",
+    "plot_correlations",
+    "plot_dispersion",
+    "plot_errors",
+    "plot_ladder",
+    "plot_landscapes",
+    "plot_learning",
+    "plot_snapshots",
+    "plot_spacetime",
+    "plot_training",
+    "plot_window_map",
+    "save",
+]

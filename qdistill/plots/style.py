@@ -1,0 +1,237 @@
+"""The look that all figures share, what they draw alike, and how one is written to a file."""
+
+import itertools
+import os
+import pathlib
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import jax
+import matplotlib
+import numpy as np
+from jaxtyping import Complex, Float
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.transforms import offset_copy
+
+from qdistill.arguments import refuse, require_finite, require_shape
+
+Values: TypeAlias = np.ndarray | jax.Array
+Along: TypeAlias = Float[Values, " n_x"]
+Times: TypeAlias = Float[Values, " n_t"]
+# A label, the x and y of its point, and its colour.
+Mark: TypeAlias = tuple[str, float, float, str]
+Frames: TypeAlias = Complex[Values, "n_t n_x"]
+
+# Blue is darker than orange, so the two are told apart in greyscale too.
+INK, BLUE, ORANGE, GREY, SAND = "#1b1f24", "#1f5fa8", "#f08a24", "#8a9099", "#dcd6ca"
+MISSING, STONE, GRID, SLATE = "#c9c9c9", "#7d7564", "#e4e6ea", "#5b626b"
+ON_WHITE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
+FLOOR = 1e-7
+BAR: dict[str, Any] = {"aspect": 30, "pad": 0.02}
+SIGNED = LinearSegmentedColormap.from_list(
+    "signed", ["#08224f", "#1f5fa8", "#7fb0dc", "#fbfaf7", "#f6b26b", "#e0701b", "#8c3606"]
+)
+# Of curves that share a panel; the twelve differ in colour and in line style.
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"),
+    *("#5b3a8c", "#1b1f24", "#882255", "#999933", "#7d8590", "#7f4f24"),
+)
+LINE_STYLES: tuple[Any, ...] = (
+    *("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 2)), (0, (8, 3))),
+    *((0, (12, 2, 2, 2)), (0, (4, 4)), (0, (12, 3)), (0, (8, 2, 1, 2, 1, 2, 1, 2)), (0, (1, 4))),
+)
+
+STYLE: dict[Any, Any] = {
+    **dict.fromkeys(("font.size", "figure.labelsize"), 12),
+    **dict.fromkeys(("axes.titlesize", "xtick.labelsize", "ytick.labelsize"), 11),
+    **dict.fromkeys(("text.color", "axes.labelcolor", "xtick.labelcolor", "ytick.labelcolor"), INK),
+    **dict.fromkeys(("axes.edgecolor", "xtick.color", "ytick.color"), SLATE),
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right", "legend.frameon"), False),
+}
+styled = matplotlib.rc_context(STYLE)
+
+
+def save(figure: Figure, path: str | os.PathLike[str]) -> None:
+    """Write a figure as a PNG of 150 dots per inch, and make its folder where it is missing."""
+    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150, format="png")
+
+
+def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:
+    """Points of an axis, rising; for a map evenly, and at least two."""
+    points = np.asarray(values, float)
+    if points.ndim != 1 or points.size < 1 + is_even:
+        refuse(name, f"a list of {1 + is_even} points or more", f"of shape {points.shape}")
+    spacing = np.diff(points)
+    if not np.all(spacing > 0):
+        refuse(name, "rising", points)
+    if is_even and not np.allclose(spacing, spacing.mean(), rtol=1e-2):
+        refuse(name, "evenly spaced", points)
+    return points
+
+
+def landscape(x: Values, v: Values) -> np.ndarray:
+    """A landscape of the shape of x, finite."""
+    require_shape(np.shape(x), v=v)
+    require_finite(v=v)
+    return np.asarray(v, float)
+
+
+def limit(values: np.ndarray) -> float:
+    """Where a colour scale ends: the 99.5th percentile, and never zero."""
+    finite = np.ma.compressed(np.ma.masked_invalid(values))
+    return max(float(np.percentile(finite, 99.5)) if finite.size else 0.0, 1e-12)
+
+
+def draw_map(ax: Axes, x: Any, t: Any, values: Any, cmap: Any, limits: Any) -> AxesImage:
+    """A space-time map with time upward."""
+    half_x, half_t = (x[1] - x[0]) / 2, (t[1] - t[0]) / 2
+    extent = (x[0] - half_x, x[-1] + half_x, t[0] - half_t, t[-1] + half_t)
+    ax.spines[:].set_visible(True)
+    cmap = matplotlib.colormaps.get_cmap(cmap).with_extremes(bad=MISSING)
+    return ax.imshow(values, origin="lower", aspect="auto", extent=extent, cmap=cmap, clim=limits)
+
+
+def draw_landscape(ax: Axes, x: np.ndarray, v: np.ndarray, every_v: Any = None) -> None:
+    """The landscape, filled from zero, in the limits of V that it or all landscapes need."""
+    ax.fill_between(x, v, color=SAND, lw=0)
+    ax.plot(x, v, color=STONE, lw=1)
+    levels = np.append(v if every_v is None else every_v, 0)
+    span = max(np.ptp(levels), 1e-3)
+    ax.set_ylim(levels.min() - 0.1 * span, levels.max() + 0.15 * span)
+
+
+def note(ax: Axes, across: float, up: float, text: str, ha: str = "center") -> None:
+    """A note at a place in a panel, on white."""
+    ax.text(across, up, text, transform=ax.transAxes, ha=ha, va="center", bbox=ON_WHITE)
+
+
+def floored(values: Any) -> np.ma.MaskedArray:
+    """Values with what is not finite masked, and those too small for a log axis raised."""
+    values = np.ma.masked_invalid(np.asarray(values, float))
+    return np.ma.maximum(values, FLOOR)
+
+
+def log_limits(ax: Axes, *drawn: Any) -> None:
+    """A log y axis around what is drawn; errors above 10 are cut off where others are small."""
+    groups = [there for values in drawn if (there := np.ma.compressed(values)).size]
+    low = min((float(there.min()) for there in groups), default=FLOOR)
+    highs = [float(there.max()) for there in groups] or [1.0]
+    cut = max(10.0, 1e4 * min(highs))
+    ax.set(yscale="log", ylim=(0.6 * min(low, cut / 10), 1.7 * min(max(highs), cut)))
+
+
+def label_right(ax: Axes, ends: Sequence[Mark]) -> None:
+    """Names at the right of a panel, apart from each other, each led to where its line ends."""
+    low, high = ax.get_ylim()
+    ends = [(name, x, np.clip(y, low, high), colour) for name, x, y, colour in ends]
+    ends = sorted((end for end in ends if np.isfinite(end[2])), key=lambda end: end[2])
+    places = [_place(ax, x, y) for _, x, y, _ in ends]
+    ups = spread([up for _, up in places], 0.05)
+    for (name, x, y, colour), (across, _), up in zip(ends, places, ups, strict=True):
+        lead = {"arrowstyle": "-", "color": colour, "lw": 1.2, "relpos": (0, 0.5)}
+        # A long way to go must not look like data.
+        lead |= {"shrinkA": 0, "shrinkB": 0, "ls": "-" if across > 0.97 else ":"}
+        ax.annotate(
+            name,
+            (x, y),
+            (1.035, up),
+            textcoords="axes fraction",
+            va="center",
+            annotation_clip=False,
+            arrowprops=lead,
+        ).set_fontsize(11)
+
+
+def label_top(ax: Axes, marks: Sequence[Mark], width: float) -> None:
+    """Flags above a panel some points wide, on poles from their points; the figure grows."""
+    across = [float(_place(ax, x, y)[0]) for _, x, y, _ in marks]
+    figure: Any = ax.get_figure(root=True)
+    # A letter of 11 points is about 6 wide.
+    sides, rows = fly(across, [(6.0 * len(name) + 10) / width for name, *_ in marks])
+    figure.set_figheight(figure.get_figheight() + 0.24 * (max(rows, default=-1) + 1))
+    for (name, x, y, colour), side, row in zip(marks, sides, rows, strict=True):
+        lead = {"arrowstyle": "-", "color": colour, "lw": 1, "shrinkA": 0, "shrinkB": 0}
+        pole = offset_copy(ax.get_xaxis_transform(), figure, y=12 + 17 * row, units="points")
+        ax.annotate("", (x, y), (x, 1), textcoords=pole, arrowprops=lead, annotation_clip=False)
+        place = offset_copy(pole, figure, x=3 * side, units="points")
+        text = ax.text(x, 1, name, transform=place, ha="left" if side > 0 else "right", va="center")
+        text.set(fontsize=11, zorder=5, bbox=ON_WHITE)
+
+
+def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
+    """Places between 0 and 1 nearest to the wanted ones, which rise, at least a gap apart."""
+    n = len(wanted)
+    gap = min(gap, 1 / max(n, 1))
+    free = np.asarray(wanted, float) - gap * np.arange(n)
+    # Isotonic regression, in its closed form.
+    rising = [
+        max(min(free[i : k + 1].mean() for k in range(j, n)) for i in range(j + 1))
+        for j in range(n)
+    ]
+    return np.clip(rising, 0, 1 - gap * (n - 1)) + gap * np.arange(n)
+
+
+def fly(across: Sequence[float], lengths: Sequence[float]) -> tuple[Sequence[int], Sequence[int]]:
+    """To which side of its pole each flag flies, and in which row, so that none hides another.
+
+    Args:
+      across: Where the poles stand, from 0 to 1.
+      lengths: Of the flags.
+    """
+    n = len(across)
+    edges = [1 if x + length <= 1 else -1 for x, length in zip(across, lengths, strict=True)]
+    # All choices of sides, if they are few.
+    choices = itertools.product((1, -1), repeat=n) if n <= 6 else [(1,) * n, edges]
+    best: Any = None
+    for sides in choices:
+        flags = zip(across, sides, lengths, strict=True)
+        spans = [tuple(sorted((x, x + side * length))) for x, side, length in flags]
+        rows, n_hidden = _rows(across, spans)
+        outside = sum(max(0, -low) + max(0, high - 1) for low, high in spans)
+        score = (n_hidden, round(outside, 3), max(rows, default=0), -sum(sides))
+        if best is None or score < best[0]:
+            best = score, sides, rows
+    return best[1:]
+
+
+def _rows(across: Sequence[float], spans: Sequence[Any]) -> tuple[list[int], int]:
+    """The lowest rows in which flags do not meet, nor hide a pole; and how many do."""
+    rows: dict[int, int] = {}
+    n, n_hidden = len(across), 0
+
+    def hides(i: int, j: int) -> bool:
+        return spans[i][0] + 1e-9 < across[j] < spans[i][1] - 1e-9
+
+    # What would hide a pole comes after it, to fly above it.
+    depths = [0] * n
+    for _ in range(n):
+        depths = [
+            max((depths[j] + 1 for j in range(n) if hides(i, j)), default=0) for i in range(n)
+        ]
+    for i in sorted(range(n), key=lambda i: (depths[i], -across[i])):
+        meeting = {
+            row
+            for j, row in rows.items()
+            if spans[i][0] < spans[j][1] and spans[j][0] < spans[i][1]
+        }
+        free = [row for row in range(n) if row not in meeting]
+        clear = [
+            row
+            for row in free
+            if not any(
+                (other < row and hides(j, i)) or (other > row and hides(i, j))
+                for j, other in rows.items()
+            )
+        ]
+        n_hidden += not clear
+        rows[i] = (clear or free)[0]
+    return [rows[i] for i in range(n)], n_hidden
+
+
+def _place(ax: Axes, x: float, y: float) -> np.ndarray:
+    """Across and up in the panel, from 0 to 1."""
+    return (ax.transScale + ax.transLimits).transform((x, y))
