@@ -87,16 +87,31 @@ def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
 
 def landscapes(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Superpositions of up to four packets over a random landscape of any family."""
-    key_psi, key_family, key_v = jax.random.split(key, 3)
+    key_psi, *keys_v = jax.random.split(key, 3)
     ranges = packets.PacketRanges((12.0, 88.0), (1.0, 6.0), (0.2, 11.0))
     psi = packets.sample_superposition(key_psi, grid, 4, ranges)
+    return psi, _easier(difficulty, 0.2, 1.0) * _any_family(keys_v, grid)
+
+
+def encounters(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
+    """One packet that flies onto a random landscape of any family, from either side."""
+    key_packet, key_side, *keys_v = jax.random.split(key, 4)
+    key_centre, key_width, key_energy = jax.random.split(key_packet, 3)
+    side = jax.random.rademacher(key_side, (), float)
+    centre = grid.lengths[0] * (0.5 - side * _uniform(key_centre, 0.25, 0.4))
+    momentum = side * jnp.sqrt(2 * _uniform(key_energy, 1.0, 9.5))
+    psi = packets.gaussian(grid, centre, _uniform(key_width, 1.0, 5.0), momentum)
+    return psi, _easier(difficulty, 0.2, 1.0) * _any_family(keys_v, grid)
+
+
+def _any_family(keys: Sequence[Key[Array, ""]], grid: Grid) -> Float[Array, " n_x"]:
+    key_family, key_v = keys
     branches = [
         functools.partial(potentials.sample, x=grid.positions(), family=family)
         for family in potentials.FAMILIES
     ]
     index = jax.random.randint(key_family, (), 0, len(branches))
-    v = jax.lax.switch(index, [lambda k, b=b: b(k) for b in branches], key_v)
-    return psi, _easier(difficulty, 0.2, 1.0) * v
+    return jax.lax.switch(index, [lambda k, b=b: b(k) for b in branches], key_v)
 
 
 def _paper(
@@ -122,6 +137,7 @@ LESSONS: dict[str, Lesson] = {
     "trapping": trapping,
     "barrier": barrier,
     "landscapes": landscapes,
+    "encounters": encounters,
     "paper-demo": functools.partial(_paper, (2.0, 5.0, 10.0)),
     "paper-full": functools.partial(_paper, tuple(float(height) for height in range(1, 15))),
 }

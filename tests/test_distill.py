@@ -49,7 +49,7 @@ def test_smoke_run_writes_config_scores_and_figures(tmp_path: pathlib.Path) -> N
             ["demo", "--teacher.solver", "split_step", "--teacher.n-substeps", "2"],
             "`n_substeps` must be at least 4 on this grid",
         ),
-        (["demo", "--student.name", "oracle"], "`name` must be one of 'gru', 'unitary'"),
+        (["demo", "--student.name", "oracle"], "`name` must be one of 'linear', 'dense', 'conv'"),
         (["demo", "--curriculum.lessons", "diving"], "`lessons` must be one of 'free'"),
         (["demo", "--teacher.dispersion", "relativistic"], "invalid choice"),
         (["oracle"], "Unrecognized options: oracle"),

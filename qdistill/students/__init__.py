@@ -8,13 +8,27 @@ from jaxtyping import PyTree
 
 from qdistill.arguments import require_at_least, require_one_of
 from qdistill.grid import Grid
-from qdistill.students import unitary, windowed
+from qdistill.students import fno, local, unitary, windowed
+from qdistill.students.feedforward import Conv, Dense, Linear
+from qdistill.students.fno import FNOConfig
 from qdistill.students.gru import GRU
+from qdistill.students.local import LocalConfig
+from qdistill.students.lstm import LSTM
 from qdistill.students.student import Student
 from qdistill.students.unitary import UnitaryConfig
 from qdistill.windows import WindowConfig
 
-__all__ = ["STUDENTS", "Student", "StudentConfig", "UnitaryConfig", "count_parameters", "make"]
+__all__ = [
+    "STUDENTS",
+    "FNOConfig",
+    "LocalConfig",
+    "Student",
+    "StudentConfig",
+    "UnitaryConfig",
+    "count_parameters",
+    "make",
+    "unitary",
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -25,13 +39,15 @@ class StudentConfig:
       name: A name in `STUDENTS`.
       n_units: Width of its layers, if it is made of windows.
       windows: What it sees, if it is made of windows.
-      unitary: The form of the student of that name.
+      unitary, local, fno: The forms of the students of these names.
     """
 
     name: str = "gru"
     n_units: int = 69
     windows: WindowConfig = dataclasses.field(default_factory=WindowConfig)
     unitary: UnitaryConfig = dataclasses.field(default_factory=UnitaryConfig)
+    local: LocalConfig = dataclasses.field(default_factory=LocalConfig)
+    fno: FNOConfig = dataclasses.field(default_factory=FNOConfig)
 
     def __post_init__(self) -> None:  # noqa: D105
         require_one_of(STUDENTS, name=self.name)
@@ -39,7 +55,13 @@ class StudentConfig:
 
 
 STUDENTS: dict[str, Callable[[StudentConfig, Grid, float], Student]] = {
+    "linear": lambda config, *_: windowed.make(Linear(), config.windows),
+    "dense": lambda config, *_: windowed.make(Dense(config.n_units), config.windows),
+    "conv": lambda config, *_: windowed.make(Conv(config.n_units), config.windows),
+    "lstm": lambda config, *_: windowed.make(LSTM(config.n_units), config.windows),
     "gru": lambda config, *_: windowed.make(GRU(config.n_units), config.windows),
+    "fno": lambda config, grid, _: fno.make(config.fno, grid),
+    "local": lambda config, grid, dt: local.make(config.local, grid, dt),
     "unitary": lambda config, grid, dt: unitary.make(config.unitary, grid, dt),
 }
 

@@ -11,6 +11,7 @@ from jaxtyping import Array, Complex, Float, Key, PyTree
 from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
 from qdistill.grid import Grid
 from qdistill.solver import Propagator, Step
+from qdistill.students.phases import LandscapePhases, complete
 from qdistill.students.student import Student
 
 Start: TypeAlias = Literal["nothing", "informed"]
@@ -55,9 +56,6 @@ class Splitting(nn.Module):
     group velocity times the time; a phase that grows out of its slope from k = 0 upwards cannot
     end up on another branch, 2 pi away, than its neighbours.
 
-    a_j(x) = dt (c_j v(x) + a network of the differences v(x + s) - v(x)), with sum c_j = 1 and
-    a network that gives zero for a flat landscape: a constant added to v is exactly a phase.
-
     Attributes:
       config: Its form.
       dx: Spacing of the grid, in bohr.
@@ -72,68 +70,31 @@ class Splitting(nn.Module):
 
     def setup(self) -> None:  # noqa: D102
         config = self.config
-        n_a, n_b = config.n_pairs + 1, config.n_pairs
-        if config.reversible:
-            n_a, n_b = (n_a + 1) // 2, (n_b + 1) // 2
-        slopes = nn.initializers.constant(jnp.asarray(_slopes_at_start(self), float))
-        shares = nn.initializers.constant(jnp.asarray(_shares_at_start(config)[:n_a], float))
-        n_knots = len(knots(config, self.dx))
-        self.share = self.param("share", shares, (n_a,))
-        self.slope = self.param("slope", slopes, (n_b, n_knots))
-        self.offset = self.param("offset", nn.initializers.zeros, (n_b,), float)
-        self.hidden = [nn.Dense(config.n_units, param_dtype=float) for _ in range(2)]
-        self.direct = nn.Dense(n_a, use_bias=False, kernel_init=_zeros, param_dtype=float)
-        self.output = nn.Dense(n_a, use_bias=False, kernel_init=_zeros, param_dtype=float)
+        n_free = (config.n_pairs + 1) // 2 if config.reversible else config.n_pairs
+        start = nn.initializers.constant(jnp.asarray(_slopes_at_start(self), float))
+        self.slope = self.param("slope", start, (n_free, len(knots(config, self.dx))))
+        self.offset = self.param("offset", nn.initializers.zeros, (n_free,), float)
+        self.landscape = LandscapePhases(
+            config.n_pairs + 1,
+            self.dt,
+            _shares_at_start(config),
+            config.reach,
+            config.n_units,
+            config.mirror,
+            config.reversible,
+        )
 
     def __call__(
         self, v: Float[Array, " n_x"]
     ) -> tuple[Float[Array, "n_a n_x"], Float[Array, "n_b n_x"]]:
         """All a_j(x), and all b_j(k) in FFT order."""
-        return self.potential_phases(v), self.kinetic_phases(v.shape[-1])
+        return self.landscape(v), self.kinetic_phases(v.shape[-1])
 
     def kinetic_phases(self, n_x: int) -> Float[Array, "n_b n_x"]:
         """All b_j(k) on a box of n_x points, in FFT order."""
         k = np.abs(2 * np.pi * np.fft.fftfreq(n_x, self.dx))
         integrals = jnp.asarray(_hat_integrals(k, knots(self.config, self.dx)), self.slope.dtype)
-        return self._palindrome(
-            self.offset[:, None] + self.slope @ integrals.T, self.config.n_pairs
-        )
-
-    def potential_phases(self, v: Float[Array, " n_x"]) -> Float[Array, "n_a n_x"]:
-        """All a_j(x) of a landscape."""
-        reach, n_a = self.config.reach, self.config.n_pairs + 1
-        shares = self._palindrome(self.share, n_a)
-        shares = shares - jnp.mean(shares) + 1 / n_a
-        offsets = [s for s in range(-reach, reach + 1) if s != 0]
-        differences = jnp.stack([jnp.roll(v, -s) - v for s in offsets], axis=-1)
-        local = self._palindrome(self._local(differences).T, n_a)
-        return self.dt * (shares[:, None] * v[None] + local)
-
-    def _local(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_a"]:
-        if self.config.mirror:
-            return (self._network(differences) + self._network(differences[:, ::-1])) / 2
-        return self._network(differences)
-
-    def _network(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_a"]:
-        flat = jnp.zeros((1, differences.shape[1]), differences.dtype)
-        return self.direct(differences) + self.output(
-            self._encode(differences) - self._encode(flat)
-        )
-
-    def _encode(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_units"]:
-        first, second = self.hidden
-        return nn.tanh(second(nn.tanh(first(differences / V_SCALE))))
-
-    def _palindrome(self, half: Float[Array, "n_free ..."], count: int) -> Array:
-        """All phases from the free ones, which are the first half if the student is reversible."""
-        if not self.config.reversible:
-            return half
-        return jnp.concatenate([half, half[: count // 2][::-1]])
-
-
-# Differences of the landscape, in hartree, that the local network takes as large.
-V_SCALE = 4.0
-_zeros = nn.initializers.zeros
+        return complete(self.offset[:, None] + self.slope @ integrals.T, self.config.n_pairs)
 
 
 def make(config: UnitaryConfig, grid: Grid, dt: float) -> Student:
@@ -216,9 +177,9 @@ def _slopes_at_start(network: Splitting) -> Float[np.ndarray, " n_knot"]:
     return np.linalg.lstsq(weights[:, None] * integrals, weights * phase, rcond=1e-6)[0]
 
 
-def _shares_at_start(config: UnitaryConfig) -> Float[np.ndarray, " n_a"]:
+def _shares_at_start(config: UnitaryConfig) -> tuple[float, ...]:
     """Of the landscape among the kicks: equal ones, or those of the split step."""
+    n_pairs = config.n_pairs
     if config.start == "nothing":
-        return np.full(config.n_pairs + 1, 1 / (config.n_pairs + 1))
-    ends = 1 / (2 * config.n_pairs)
-    return np.array([ends, *[2 * ends] * (config.n_pairs - 1), ends])
+        return (1 / (n_pairs + 1),) * (n_pairs + 1)
+    return (0.5 / n_pairs, *(1 / n_pairs,) * (n_pairs - 1), 0.5 / n_pairs)

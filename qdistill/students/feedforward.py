@@ -1,0 +1,65 @@
+"""The paper's students without memory of their own: one affine map, a dense and a conv network."""
+
+import flax.linen as nn
+from jaxtyping import Array, Float
+
+
+class Linear(nn.Module):
+    """One affine map of the last frame."""
+
+    @nn.compact
+    def __call__(
+        self, window: Float[Array, "n_history n_window n_channel"]
+    ) -> Float[Array, "n_window 2"]:
+        """One window's next frame, (Re psi, Im psi)."""
+        return _decode(window[-1].ravel(), window.shape[1])
+
+
+class Dense(nn.Module):
+    """Dense + ReLU on each frame, Dense + ReLU over all of them, Dense to the next window.
+
+    Attributes:
+      n_units: Width of both layers.
+    """
+
+    n_units: int = 69
+
+    @nn.compact
+    def __call__(
+        self, window: Float[Array, "n_history n_window n_channel"]
+    ) -> Float[Array, "n_window 2"]:
+        """One window's next frame, (Re psi, Im psi)."""
+        n_history, n_window, _ = window.shape
+        dense = nn.Dense(self.n_units, param_dtype=float, name="encoder")
+        frames = nn.relu(dense(window.reshape(n_history, -1)))
+        over_time = nn.Dense(self.n_units, param_dtype=float, name="over_time")
+        return _decode(nn.relu(over_time(frames.ravel())), n_window)
+
+
+class Conv(nn.Module):
+    """16 filters over the frames + ReLU, Dense + ReLU, Dense to the next window.
+
+    Attributes:
+      n_units: Width of the dense layer.
+      n_filters: Filters, each a weighted sum of the frames.
+    """
+
+    n_units: int = 69
+    n_filters: int = 16
+
+    @nn.compact
+    def __call__(
+        self, window: Float[Array, "n_history n_window n_channel"]
+    ) -> Float[Array, "n_window 2"]:
+        """One window's next frame, (Re psi, Im psi)."""
+        n_history, n_window, _ = window.shape
+        # A (n_history, 1) convolution that slides over nothing is a dense layer over the frames.
+        filters = nn.Dense(self.n_filters, param_dtype=float, name="filters")
+        filtered = nn.relu(filters(window.reshape(n_history, -1).T))
+        dense = nn.Dense(self.n_units, param_dtype=float, name="dense")
+        return _decode(nn.relu(dense(filtered.ravel())), n_window)
+
+
+def _decode(state: Float[Array, " n_unit"], n_window: int) -> Float[Array, "n_window 2"]:
+    decoder = nn.Dense(2 * n_window, param_dtype=float, name="decoder")
+    return decoder(state).reshape(n_window, 2)

@@ -1,0 +1,111 @@
+"""A student that is linear and local: a learned kernel between phases of the landscape nearby."""
+
+import dataclasses
+
+import flax.linen as nn
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float, Key, PyTree
+
+from qdistill import windows
+from qdistill.arguments import refuse, require_at_least
+from qdistill.grid import Grid
+from qdistill.solver import Propagator, Step
+from qdistill.students.phases import LandscapePhases
+from qdistill.students.student import Student
+
+
+@dataclasses.dataclass(frozen=True)
+class LocalConfig:
+    """psi -> exp(-i a_n(x)) (kernel * (exp(-i a_(n-1)(x)) ... (kernel * (exp(-i a_0(x)) psi)))).
+
+    Attributes:
+      n_layers: Kernels a frame.
+      kernel_reach: Points on either side over which a kernel reaches.
+      reach: Points on either side that the local network of the a_j sees.
+      n_units: Width of the local network.
+    """
+
+    n_layers: int = 1
+    kernel_reach: int = 24
+    reach: int = 8
+    n_units: int = 16
+
+    def __post_init__(self) -> None:  # noqa: D105
+        for name in ("n_layers", "kernel_reach", "reach", "n_units"):
+            require_at_least(1, **{name: getattr(self, name)})
+
+
+class LocalKernels(nn.Module):
+    """The kernels, and the phases of a landscape.
+
+    A kernel is even and begins as the identity: nothing is known of the kinetic energy. It is
+    divided by the largest modulus of its Fourier transform, if that is above one: so no step can
+    make psi grow, and a forecast is stable over any number of frames.
+
+    Attributes:
+      config: Its form.
+      dt: Duration of a frame, in atomic units.
+    """
+
+    config: LocalConfig
+    dt: float
+
+    @nn.compact
+    def __call__(
+        self, v: Float[Array, " n_x"]
+    ) -> tuple[Float[Array, "n_a n_x"], Complex[Array, "n_layer n_point"]]:
+        """All a_j(x), and all kernels over offsets from -kernel_reach to kernel_reach."""
+        config = self.config
+        n_a, reach = config.n_layers + 1, config.kernel_reach
+        zeros = nn.initializers.zeros
+        taps = self.param("taps", zeros, (2, config.n_layers, reach + 1), float)
+        half = (taps[0] + 1j * taps[1]).at[:, 0].add(1)
+        kernels = jnp.concatenate([half[:, :0:-1], half], axis=1)
+        # 16 points between two of the kernel's own frequencies: its maximum is not missed by 1e-3.
+        response = jnp.abs(jnp.fft.fft(kernels, 32 * reach, axis=1))
+        kernels = kernels / jnp.maximum(jnp.max(response, axis=1, keepdims=True), 1)
+        phases = LandscapePhases(n_a, self.dt, (1 / n_a,) * n_a, config.reach, config.n_units)
+        return phases(v), kernels
+
+
+def make(config: LocalConfig, grid: Grid, dt: float) -> Student:
+    """The student of learned local kernels.
+
+    Its forecast at a point depends on psi and v within n_layers * kernel_reach + reach points, so
+    it runs on a periodic line of any number of points with the spacing of the grid, and may be
+    split over devices.
+
+    Args:
+      config: Its form.
+      grid: One-dimensional.
+      dt: Duration of a frame, in atomic units.
+
+    Raises:
+      ValueError: For a grid of more than one dimension, or shorter than a kernel.
+    """
+    if grid.n_dim != 1:
+        refuse("grid", "one-dimensional for this student", grid)
+    n_point = 2 * config.kernel_reach + 1
+    if n_point > grid.shape[0]:
+        refuse("kernel_reach", f"at most {(grid.shape[0] - 1) // 2} here", config.kernel_reach)
+    network = LocalKernels(config, dt)
+
+    def init(key: Key[Array, ""]) -> PyTree:
+        return network.init(key, jnp.zeros(grid.shape, float))["params"]
+
+    def propagator(params: PyTree) -> Propagator:
+        def make_step(v: Float[Array, " n_x"]) -> Step:
+            phases, kernels = network.apply({"params": params}, v)
+            kicks = jnp.exp(-1j * jnp.asarray(phases))
+
+            def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
+                psi = kicks[0] * psi
+                for kick, kernel in zip(kicks[1:], jnp.asarray(kernels), strict=True):
+                    psi = kick * (windows.around_all(psi, n_point) @ kernel)
+                return psi
+
+            return step
+
+        return make_step
+
+    return Student(1, init, propagator)
