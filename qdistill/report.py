@@ -8,12 +8,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from qdistill import benchmark, plots, runs
+from qdistill import benchmark, plots, runs, students
 from qdistill.config import Config
+from qdistill.grid import Grid
 
 # The two landscapes that the paper shows.
 SHOWN = {"steps": "Staircase hill", "half-circle": "Half-circle hill"}
 SNAPSHOTS = (50, 200, 350)
+# Momentum in 1/bohr of the fastest waves that the lessons hold in number.
+TAUGHT = 8.0
 
 
 def draw(
@@ -60,8 +63,11 @@ def draw(
             },
         ),
         "training": _training(settings, runs.read_log(out)),
-        "windows": _windows(settings, setup, x),
     }
+    if not settings.training.stages[0].batches.whole_frames:
+        figures["windows"] = _windows(settings, setup, x)
+    if settings.student.name == "unitary":
+        figures["dispersion"] = _dispersion(settings, setup, params)
     for name, title in SHOWN.items():
         i = names.index(name)
         figures[f"spacetime-{name}"] = plots.plot_spacetime(
@@ -109,6 +115,20 @@ def _windows(settings: Config, setup: runs.Setup, x: np.ndarray) -> plots.Figure
     )
 
 
+def _dispersion(settings: Config, setup: runs.Setup, params: PyTree) -> plots.Figure:
+    grid = setup.grid
+    half = grid.shape[0] // 2
+    learned = students.unitary.dispersion(
+        settings.student.unitary, grid, settings.teacher.dt, params
+    )
+    other = "continuum" if grid.dispersion == "lattice" else "lattice"
+    known = {
+        name: Grid(grid.shape, grid.lengths, name).kinetic_energy()[:half]
+        for name in (grid.dispersion, other)
+    }
+    return plots.plot_dispersion(grid.wavenumbers()[:half], learned[:half], known, TAUGHT)
+
+
 def summary(metrics: dict[str, Any]) -> str:
     """The scores of a run beside the paper's, as a table in text."""
     scores = metrics["benchmark"]
@@ -140,5 +160,20 @@ def summary(metrics: dict[str, Any]) -> str:
         f"{scores['mean_nrmse']:.2e}, largest norm drift {scores['max_norm_drift']:.2e}.",
         f"Training took {metrics['training_seconds']:.0f} s, of which the teacher "
         f"{100 * metrics['teacher_share']:.0f}%.",
+        *_dispersion_lines(metrics),
     ]
     return "\n".join(lines)
+
+
+def _dispersion_lines(metrics: dict[str, Any]) -> list[str]:
+    """The dispersion that a unitary student discovered beside the teacher's."""
+    if "dispersion" not in metrics:
+        return []
+    k, learned, true = (np.array(column) for column in metrics["dispersion"].values())
+    at = [int(np.argmin(np.abs(k - wanted))) for wanted in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)]
+    return [
+        "The kinetic energy that it discovered, in hartree (from k = 8 on hardly taught):",
+        f"{'k (1/bohr)':16}" + "".join(f"{k[i]:9.3f}" for i in at),
+        f"{'learned':16}" + "".join(f"{learned[i]:9.4f}" for i in at),
+        f"{'teacher':16}" + "".join(f"{true[i]:9.4f}" for i in at),
+    ]
