@@ -9,7 +9,7 @@ from qdistill.arguments import refuse
 from qdistill.batches import BatchConfig
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.curriculum import CurriculumConfig
-from qdistill.students import StudentConfig
+from qdistill.students import StudentConfig, UnitaryConfig
 from qdistill.teacher import TeacherConfig
 from qdistill.training import Stage, TrainingConfig
 from qdistill.windows import WindowConfig
@@ -44,7 +44,7 @@ _GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
 _BARRIERS = CurriculumConfig(lessons=("barrier",))
 
 
-def _gauged_stage(n_steps: int) -> Stage:
+def gauged_stage(n_steps: int) -> Stage:
     """Muon on gauged windows that follow psi, and a loss that counts what is stitched."""
     return Stage(
         n_steps=n_steps,
@@ -62,12 +62,13 @@ def _gauged_stage(n_steps: int) -> Stage:
     )
 
 
-def _frames_stage(
+def frames_stage(
     n_steps: int,
     n_target: int,
     n_batch: int,
     peak_rate: float,
     power: float = 1.0,
+    n_runs: int = 48,
 ) -> Stage:
     """Adam on whole frames, rolled out over `n_target` of them."""
     return Stage(
@@ -75,7 +76,7 @@ def _frames_stage(
         batches=BatchConfig(
             n_batch=n_batch,
             n_block=20,
-            n_runs=48,
+            n_runs=n_runs,
             n_frames=40 + n_target,
             n_target=n_target,
             whole_frames=True,
@@ -97,11 +98,41 @@ PRESETS: dict[str, tuple[str, Config]] = {
             student=StudentConfig("unitary"),
             training=TrainingConfig(
                 (
-                    _frames_stage(300, 1, 64, 1e-2),
-                    _frames_stage(300, 8, 64, 1e-2),
-                    _frames_stage(400, 40, 16, 3e-3),
+                    frames_stage(300, 1, 64, 1e-2),
+                    frames_stage(300, 8, 64, 1e-2),
+                    frames_stage(1000, 40, 16, 3e-3),
                 ),
                 checkpoint_every=100,
+            ),
+        ),
+    ),
+    "unitary": (
+        "The same for longer, with a larger local network and longer rollouts.",
+        Config(
+            "unitary",
+            curriculum=_BARRIERS,
+            student=StudentConfig("unitary", unitary=UnitaryConfig(reach=16, n_units=32)),
+            training=TrainingConfig(
+                (
+                    frames_stage(300, 1, 64, 1e-2),
+                    frames_stage(300, 8, 64, 1e-2),
+                    frames_stage(3000, 40, 16, 3e-3),
+                    frames_stage(6000, 100, 8, 1e-3, power=0.5, n_runs=16),
+                ),
+                checkpoint_every=100,
+            ),
+        ),
+    ),
+    "informed": (
+        "A unitary student that starts as the clamped split step, on landscapes of every family.",
+        Config(
+            "informed",
+            curriculum=CurriculumConfig(lessons=("encounters", "landscapes")),
+            student=StudentConfig(
+                "unitary", unitary=UnitaryConfig(start="informed", reach=16, n_units=32)
+            ),
+            training=TrainingConfig(
+                (frames_stage(4000, 100, 8, 1e-3, power=0.25, n_runs=16),), checkpoint_every=1_000
             ),
         ),
     ),
@@ -111,7 +142,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             "gru-demo",
             curriculum=_BARRIERS,
             student=_GAUGED,
-            training=TrainingConfig((_gauged_stage(8_000),), checkpoint_every=2_000),
+            training=TrainingConfig((gauged_stage(8_000),), checkpoint_every=2_000),
         ),
     ),
     "gru": (
@@ -120,7 +151,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             "gru",
             curriculum=_BARRIERS,
             student=_GAUGED,
-            training=TrainingConfig((_gauged_stage(100_000),), checkpoint_every=5_000),
+            training=TrainingConfig((gauged_stage(100_000),), checkpoint_every=5_000),
         ),
     ),
     "gru-wide": (
@@ -129,7 +160,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             "gru-wide",
             curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
             student=_GAUGED,
-            training=TrainingConfig((_gauged_stage(40_000),), checkpoint_every=5_000),
+            training=TrainingConfig((gauged_stage(40_000),), checkpoint_every=5_000),
         ),
     ),
     "paper-demo": (
@@ -152,26 +183,26 @@ PRESETS: dict[str, tuple[str, Config]] = {
 }
 
 
+def smoke_stage(stage: Stage) -> Stage:
+    """Two small blocks of a stage."""
+    small = dataclasses.replace(
+        stage.batches,
+        n_block=4,
+        n_batch=min(stage.batches.n_batch, 16),
+        n_runs=2,
+        n_target=min(stage.batches.n_target, 3),
+        n_frames=8,
+    )
+    return dataclasses.replace(stage, n_steps=8, batches=small)
+
+
 def smoke(config: Config) -> Config:
     """The same run in seconds: the same path through the code, two small blocks a stage."""
-    stages = tuple(
-        dataclasses.replace(
-            stage,
-            n_steps=8,
-            batches=dataclasses.replace(
-                stage.batches,
-                n_block=4,
-                n_batch=min(stage.batches.n_batch, 16),
-                n_runs=2,
-                n_target=min(stage.batches.n_target, 3),
-                n_frames=8,
-            ),
-        )
-        for stage in config.training.stages
-    )
     return dataclasses.replace(
         config,
-        training=TrainingConfig(stages, checkpoint_every=4),
+        training=TrainingConfig(
+            tuple(smoke_stage(stage) for stage in config.training.stages), checkpoint_every=4
+        ),
         benchmark=dataclasses.replace(config.benchmark, n_frames=12),
     )
 

@@ -1,20 +1,20 @@
 """The ladder of students, from no physics to all of it, each trained for the same time."""
 
 import dataclasses
-import time
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
-from jaxtyping import PyTree
+from jaxtyping import Float, PyTree
 
 from qdistill import benchmark, config, generalisation, runs, students, training
 from qdistill.arguments import require_positive
-from qdistill.batches import BatchConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
+from qdistill.grid import Grid
 from qdistill.students import StudentConfig
+from qdistill.teacher import TeacherConfig
 from qdistill.training import Stage, TrainingConfig
 from qdistill.windows import WindowConfig
 
@@ -71,43 +71,110 @@ RUNGS: dict[str, Rung] = {
 }
 
 
-def settings_of(name: str, seed: int, n_steps: list[int]) -> Config:
-    """The config of a rung, on the lesson of single barriers and wells."""
+def settings_of(
+    name: str, seed: int, n_steps: Sequence[int] | None, physics: TeacherConfig
+) -> Config:
+    """The config of a rung with the steps of its stages, on single barriers and wells.
+
+    Without steps, each stage has two small blocks: the same training in seconds.
+    """
     rung = RUNGS[name]
-    stages = tuple(
-        dataclasses.replace(stage, n_steps=n)
-        for n, (_, stage) in zip(n_steps, rung.stages, strict=True)
-    )
+    stages = tuple(config.smoke_stage(stage) for _, stage in rung.stages)
+    if n_steps is not None:
+        stages = tuple(
+            dataclasses.replace(stage, n_steps=n)
+            for n, (_, stage) in zip(n_steps, rung.stages, strict=True)
+        )
     return Config(
         name,
         seed,
+        teacher=physics,
         curriculum=CurriculumConfig(lessons=("barrier",)),
         student=rung.student,
         training=TrainingConfig(stages),
     )
 
 
-def steps_within(name: str, seconds: float) -> list[int]:
-    """Steps of each stage of a rung that fill `seconds` of training, measured; at least a block."""
+def steps_within(name: str, seconds: float, physics: TeacherConfig) -> list[int]:
+    """Steps of each stage that fill `seconds` of training; measured, compilation not counted."""
     require_positive(seconds=seconds)
-    rung = RUNGS[name]
+    blocks = [stage.batches.n_block for _, stage in RUNGS[name].stages]
+    _, log = train(settings_of(name, 0, [3 * n for n in blocks], physics))
     counts = []
-    for i, (share, stage) in enumerate(rung.stages):
-        n_block = stage.batches.n_block
-        settings = settings_of(name, 0, [s.batches.n_block for _, s in rung.stages])
-        trial = dataclasses.replace(settings, training=TrainingConfig((stages_for(settings, i),)))
-        per_block = min(_block_seconds(trial))
-        counts.append(max(1, round(share * seconds / per_block)) * n_block)
+    for i, (share, _) in enumerate(RUNGS[name].stages):
+        mine = [line for line in log if line["stage"] == i]
+        block_seconds = min(line["teacher_seconds"] + line["student_seconds"] for line in mine)
+        counts.append(max(1, round(share * seconds / block_seconds)) * blocks[i])
     return counts
 
 
-def stages_for(settings: Config, i: int) -> Stage:
-    stage = settings.training.stages[i]
-    return dataclasses.replace(stage, n_steps=3 * stage.batches.n_block)
+def train(settings: Config) -> tuple[PyTree, list[dict[str, Any]]]:
+    """Train without a folder: the parameters, and what `training.fit` told of every block."""
+    trainers = runs.set_up(settings).trainers
+    state, log = trainers[0].init(jax.random.key(settings.seed)), []
+    for trained, metrics in training.fit(trainers, settings.training.boundaries, state):
+        state = trained
+        log.append(metrics)
+    return state.params, log
 
 
-def _block_seconds(settings: Config) -> Iterator[float]:
+class Climbed(NamedTuple):
+    """A student trained and scored.
+
+    Attributes:
+      scores: Numbers to be written.
+      nrmse: Phase-sensitive error against frame, mean over the 25 runs.
+    """
+
+    scores: dict[str, Any]
+    nrmse: Float[np.ndarray, " n_t"]
+
+
+def climb(settings: Config, truth: benchmark.Runs) -> Climbed:
+    """Train one student with one seed, and score it on the benchmark."""
+    params, log = train(settings)
     setup = runs.set_up(settings)
-    state = setup.trainers[0].init(jax.random.key(settings.seed))
-    for _, log in training.fit(setup.trainers, settings.training.boundaries, state):
-        yield log["teacher_seconds"] + log["student_seconds"]
+    forecast = benchmark.forecast(setup.student, setup.student.propagator(params), truth)
+    per_frame = benchmark.measure(setup.grid, forecast, truth)
+    scores = benchmark.summarise(list(benchmark.CASES), per_frame)
+    del scores["cases"]
+    scores |= {
+        "n_parameters": students.count_parameters(params),
+        "training_seconds": sum(line["teacher_seconds"] + line["student_seconds"] for line in log),
+        "training_steps": log[-1]["step"],
+        "microseconds_per_frame": benchmark.measure_cost(setup.student, params, truth),
+    }
+    return Climbed(scores, np.asarray(per_frame["nrmse"]).mean(axis=0))
+
+
+def baselines(grid: Grid, dt: float, truth: benchmark.Runs) -> dict[str, dict[str, Any]]:
+    """The clamped split step with 1, 2 and 3 FFT pairs a frame, each with its best cap."""
+    rows = {}
+    for n_pairs in (1, 2, 3):
+        cap, per_frame = generalisation.best_clamped(grid, dt, n_pairs, truth)
+        student = generalisation.clamped(grid, dt, n_pairs, cap)
+        scores = benchmark.summarise(list(benchmark.CASES), per_frame)
+        del scores["cases"]
+        cost = benchmark.measure_cost(student, {}, truth)
+        rows[f"clamped, {n_pairs}"] = scores | {"kinetic_cap": cap, "microseconds_per_frame": cost}
+    return rows
+
+
+def table(students: Mapping[str, Sequence[dict[str, Any]]], solvers: dict[str, dict]) -> str:
+    """Median over seeds of the main scores, as text; the published numbers below."""
+    columns = ("infidelity", "worst", "phase-sens.", "MAE", "drift", "parameters", "us/frame", "s")
+    lines = [f"{'':20}" + "".join(f"{name:>12}" for name in columns)]
+    for name, seeds in [*students.items(), *((n, [row]) for n, row in solvers.items())]:
+        median = {key: float(np.median([row[key] for row in seeds])) for key in seeds[0]}
+        lines.append(
+            f"{name:20}{median['mean_infidelity']:12.1e}{1 - median['worst_correlation']:12.1e}"
+            f"{median['mean_nrmse']:12.1e}{median['mean_mae']:12.1e}{median['max_norm_drift']:12.1e}"
+            f"{median.get('n_parameters', 0):12,.0f}{median['microseconds_per_frame']:12.1f}"
+            f"{median.get('training_seconds', 0):12.0f}"
+        )
+    for model in ("demo-linear", "demo-conv", "demo-dense", "demo-gru", "full-gru"):
+        means = benchmark.published_means(model)
+        lines.append(
+            f"{'paper ' + model:20}{1 - means['correlation']:12.1e}{'':24}{means['mae']:12.1e}"
+        )
+    return "\n".join(lines)

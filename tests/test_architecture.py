@@ -33,6 +33,7 @@ ORDER = [
     "plots",
     "config",
     "runs",
+    "ladder",
     "report",
 ]
 
