@@ -117,7 +117,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
                     frames_stage(300, 1, 64, 1e-2),
                     frames_stage(300, 8, 64, 1e-2),
                     frames_stage(3000, 40, 16, 3e-3),
-                    frames_stage(6000, 100, 8, 1e-3, power=0.5, n_runs=16),
+                    frames_stage(4000, 100, 8, 5e-4, power=0.5, n_runs=16),
                 ),
                 checkpoint_every=100,
             ),
@@ -127,12 +127,12 @@ PRESETS: dict[str, tuple[str, Config]] = {
         "A unitary student that starts as the clamped split step, on landscapes of every family.",
         Config(
             "informed",
-            curriculum=CurriculumConfig(lessons=("encounters", "landscapes")),
+            curriculum=CurriculumConfig(lessons=("encounters",)),
             student=StudentConfig(
                 "unitary", unitary=UnitaryConfig(start="informed", reach=16, n_units=32)
             ),
             training=TrainingConfig(
-                (frames_stage(4000, 100, 8, 1e-3, power=0.25, n_runs=16),), checkpoint_every=1_000
+                (frames_stage(3000, 100, 8, 5e-4, power=0.5, n_runs=16),), checkpoint_every=1_000
             ),
         ),
     ),

@@ -377,6 +377,38 @@ def test_the_resonance_is_refused_and_the_cure_it_names_is_accepted(dispersion, 
         solver.split_step(grid, dt, n_needed - 1)
 
 
+def test_a_kinetic_cap_changes_fast_waves_only() -> None:
+    """A slow packet over a smooth hill feels neither the cap nor, with it, so few substeps."""
+    grid = Grid(1024, 100.0)
+    x = grid.positions()
+    psi = packets.gaussian(grid, 40.0, 3.0, 2.0)
+    v = 2 * jnp.exp(-((x - 50) ** 2) / 8)
+    expected = evolve(solver.chebyshev(grid, 0.1)(v), psi, 50)
+    with pytest.raises(ValueError, match="`n_substeps` must be at least 4"):
+        solver.split_step(grid, 0.1, 2)
+    capped = evolve(solver.split_step(grid, 0.1, 2, kinetic_cap=40.0)(v), psi, 50)
+    # Strang's error at h = 0.05.
+    assert relative_error(capped, expected) < 1e-3
+    uncapped, idle = (
+        evolve(solver.split_step(grid, 0.1, 4, kinetic_cap=cap)(v), psi, 5) for cap in (None, 1e4)
+    )
+    np.testing.assert_array_equal(uncapped, idle)
+
+
+def test_a_kinetic_cap_below_the_packet_is_felt() -> None:
+    grid = Grid(1024, 100.0)
+    psi = packets.gaussian(grid, 40.0, 3.0, 3.0)
+    v = jnp.zeros(1024)
+    exact = evolve(solver.chebyshev(grid, 0.1)(v), psi, 50)
+    assert relative_error(evolve(solver.split_step(grid, 0.1, 4, 2.0)(v), psi, 50), exact) > 0.5
+
+
+@pytest.mark.parametrize("cap", [0.0, -1.0, float("nan")])
+def test_an_impossible_kinetic_cap_is_refused(cap: float) -> None:
+    with pytest.raises(ValueError, match="`kinetic_cap` must be finite and positive"):
+        solver.split_step(Grid(16, 4.0), 0.1, 9, kinetic_cap=cap)
+
+
 def test_a_landscape_outside_v_range_is_refused() -> None:
     grid = Grid(16, 4.0)
     solve = solver.chebyshev(grid, 0.1, v_range=(-1.0, 2.0))

@@ -8,6 +8,7 @@ from qdistill import students, windows
 from qdistill.grid import Grid
 from qdistill.rollout import rollout
 from qdistill.students import StudentConfig, windowed
+from qdistill.students.feedforward import Conv, Linear
 from qdistill.students.gru import GRU
 from qdistill.windows import WindowConfig
 
@@ -123,3 +124,62 @@ def test_refusals() -> None:
         StudentConfig("oracle")
     with pytest.raises(ValueError, match="`n_units` must be at least 1, but is 0"):
         StudentConfig(n_units=0)
+
+
+@pytest.mark.parametrize(
+    ("name", "n_parameters"),
+    [
+        ("linear", 69 * 46 + 46),
+        ("dense", (69 * 69 + 69) + (4 * 69 * 69 + 69) + (69 * 46 + 46)),
+        ("conv", (4 * 16 + 16) + (16 * 69 * 69 + 69) + (69 * 46 + 46)),
+        ("lstm", (69 * 69 + 69) + (2 * 69 * 4 * 69 + 4 * 69) + (69 * 46 + 46)),
+    ],
+)
+def test_the_papers_other_students_have_its_sizes(name: str, n_parameters: int) -> None:
+    student = students.make(StudentConfig(name), Grid(), 0.1)
+    assert students.count_parameters(student.init(jax.random.key(0))) == n_parameters
+
+
+def test_the_linear_student_is_affine_and_sees_the_last_frame_only() -> None:
+    network = Linear()
+    one, other = jax.random.normal(jax.random.key(1), (2, 4, 23, 3))
+    params = network.init(jax.random.key(0), one)
+
+    def forecast(window: jax.Array) -> jax.Array:
+        return jnp.asarray(network.apply(params, window))
+
+    mean = (forecast(one) + forecast(other)) / 2
+    np.testing.assert_allclose(forecast((one + other) / 2), mean, atol=1e-6)
+    np.testing.assert_array_equal(forecast(one.at[:3].set(0)), forecast(one))
+
+
+def test_the_convolution_is_one_over_the_frames() -> None:
+    """Its filters equal those of a convolution with a (4, 1) kernel over (frames, features)."""
+    network = Conv()
+    window = jax.random.normal(jax.random.key(1), (4, 23, 3))
+    params = network.init(jax.random.key(0), window)["params"]
+    convolution = nn.Conv(16, (4, 1), padding="VALID")
+    kernel = params["filters"]["kernel"].reshape(4, 1, 1, 16)
+    filtered = convolution.apply(
+        {"params": {"kernel": kernel, "bias": params["filters"]["bias"]}},
+        window.reshape(1, 4, 69, 1),
+    )
+    hidden = (
+        nn.relu(jnp.asarray(filtered)).reshape(-1) @ params["dense"]["kernel"]
+        + params["dense"]["bias"]
+    )
+    expected = nn.relu(hidden) @ params["decoder"]["kernel"] + params["decoder"]["bias"]
+    forecast = jnp.asarray(network.apply({"params": params}, window))
+    np.testing.assert_allclose(forecast.ravel(), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", students.STUDENTS)
+def test_every_student_makes_a_step(name: str) -> None:
+    student = students.make(StudentConfig(name, n_units=8), Grid(256, 25.0), 0.1)
+    frames = jax.random.normal(jax.random.key(1), (4, 256), jnp.complex64)
+    propagator = student.propagator(student.init(jax.random.key(0)))
+    state = student.state(frames)
+    new = jax.jit(propagator(jnp.ones(256)))(state)
+    assert new.shape == state.shape
+    assert student.psi(new).dtype == jnp.complex64
+    assert jnp.all(jnp.isfinite(new))

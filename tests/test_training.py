@@ -4,11 +4,12 @@ import math
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 import small
 
 from qdistill import batches, curriculum, losses, runs, training
-from qdistill.batches import BatchConfig
+from qdistill.batches import Batch, BatchConfig
 from qdistill.students import StudentConfig
 from qdistill.training import Stage, TrainState
 from qdistill.windows import WindowConfig
@@ -153,3 +154,21 @@ def test_weight_decay_spares_biases(optimiser: training.Optimiser) -> None:
 def test_refusals(arguments: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         Stage(**arguments)
+
+
+def test_power_decides_who_pulls() -> None:
+    """With loss (p - target)^2 and power 1/2 all targets pull alike; with 1 by their distance."""
+    targets = jnp.array([1.0, 2.0, -9.0])
+    batch = Batch(jnp.zeros((3, 1, 1), jnp.complex64), jnp.zeros((3, 1)), jnp.zeros(3, jnp.int32))
+    descent = optax.sgd(1.0)
+    params = jnp.array(0.0)
+    state = TrainState(jnp.array(0), params, descent.init(params), jnp.zeros(1), jax.random.key(0))
+    moved = {}
+    for power in (1.0, 0.5):
+        new, each = training.train_step(
+            lambda p, *_: (p - targets) ** 2, power, descent, state, batch
+        )
+        np.testing.assert_allclose(each, targets**2)
+        moved[power] = float(new.params)
+    assert moved[1.0] == pytest.approx(2 * (1 + 2 - 9) / 3)
+    assert moved[0.5] == pytest.approx((1 + 1 - 1) / 3)

@@ -1,0 +1,69 @@
+import json
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from qdistill import config, ladder, students
+from qdistill.teacher import TeacherConfig
+
+ROOT = pathlib.Path(__file__).parents[1]
+PHYSICS = TeacherConfig()
+
+
+@pytest.mark.parametrize("name", ladder.RUNGS)
+def test_every_rung_has_a_whole_training(name: str) -> None:
+    rung = ladder.RUNGS[name]
+    assert sum(share for share, _ in rung.stages) == pytest.approx(1)
+    blocks = [stage.batches.n_block for _, stage in rung.stages]
+    settings = ladder.settings_of(name, 3, [2 * n for n in blocks], PHYSICS)
+    assert settings.seed == 3
+    assert settings.training.boundaries[-1] == 2 * sum(blocks)
+    assert config.from_json(config.to_json(settings)) == settings
+    assert set(rung.properties) <= {"local", "linear", "unitary", "unrolled"}
+    is_unrolled = any(stage.batches.n_target > 1 for _, stage in rung.stages)
+    assert ("unrolled" in rung.properties) == is_unrolled
+
+
+def test_every_student_of_the_factory_stands_on_the_ladder() -> None:
+    assert {rung.student.name for rung in ladder.RUNGS.values()} == set(students.STUDENTS)
+
+
+def test_steps_fill_the_time_in_the_stages_shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    small = config.smoke_stage(config.frames_stage(8, 2, 4, 1e-3))
+    rung = ladder.RUNGS["unitary"]._replace(stages=((0.25, small), (0.75, small)))
+    monkeypatch.setitem(ladder.RUNGS, "unitary", rung)
+    first, second = ladder.steps_within("unitary", 20.0, PHYSICS)
+    assert first % 4 == second % 4 == 0
+    assert 1.5 < second / first < 6
+    _, log = ladder.train(ladder.settings_of("unitary", 0, [8, 8], PHYSICS))
+    per_step = np.median([line["teacher_seconds"] + line["student_seconds"] for line in log]) / 4
+    assert 5 < per_step * (first + second) < 80
+
+
+def test_smoke_comparison_writes_scores_and_figures(tmp_path: pathlib.Path) -> None:
+    command = [sys.executable, "experiments/compare_students.py", "--smoke", "--seeds", "2"]
+    command += ["--out", str(tmp_path), "--students", "linear", "local, unrolled"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((tmp_path / "metrics.json").read_text())
+    assert set(metrics["students"]) == {"linear", "local, unrolled"}
+    first, second = metrics["students"]["local, unrolled"]
+    assert first["n_parameters"] == second["n_parameters"] == 627
+    assert first["mean_nrmse"] != second["mean_nrmse"]
+    assert metrics["solvers"]["clamped, 3"]["mean_infidelity"] < 1e-4
+    assert {"ladder.png", "errors.png", "config.json"} <= {p.name for p in tmp_path.iterdir()}
+    assert "clamped, 1" in done.stdout
+    assert "paper full-gru" in done.stdout
+
+
+def test_unknown_students_are_refused(tmp_path: pathlib.Path) -> None:
+    command = [sys.executable, "experiments/compare_students.py", "--students", "oracle"]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 1
+    assert "`students` must be one of 'linear'" in done.stderr
+    assert "Traceback" not in done.stderr
