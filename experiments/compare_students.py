@@ -22,7 +22,7 @@ class Args:
 
     out: pathlib.Path = pathlib.Path("runs/compare_students")
     """Folder of the results."""
-    seconds: float = 60.0
+    seconds: float = 30.0
     """Training time of each, compilation not counted."""
     seeds: int = 3
     """How many trainings of each."""

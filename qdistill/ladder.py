@@ -5,14 +5,16 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float, PyTree
+from jaxtyping import Array, Float, PyTree
 
-from qdistill import benchmark, config, generalisation, runs, students, training
+from qdistill import benchmark, config, generalisation, metrics, runs, students, training
 from qdistill.arguments import require_positive
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
 from qdistill.grid import Grid
+from qdistill.rollout import rollout
 from qdistill.students import StudentConfig
 from qdistill.teacher import TeacherConfig
 from qdistill.training import Stage, TrainingConfig
@@ -112,9 +114,9 @@ def train(settings: Config) -> tuple[PyTree, list[dict[str, Any]]]:
     """Train without a folder: the parameters, and what `training.fit` told of every block."""
     trainers = runs.set_up(settings).trainers
     state, log = trainers[0].init(jax.random.key(settings.seed)), []
-    for trained, metrics in training.fit(trainers, settings.training.boundaries, state):
+    for trained, line in training.fit(trainers, settings.training.boundaries, state):
         state = trained
-        log.append(metrics)
+        log.append(line)
     return state.params, log
 
 
@@ -145,6 +147,43 @@ def climb(settings: Config, truth: benchmark.Runs) -> Climbed:
         "microseconds_per_frame": benchmark.measure_cost(setup.student, params, truth),
     }
     return Climbed(scores, np.asarray(per_frame["nrmse"]).mean(axis=0))
+
+
+def learning_curve(
+    settings: Config, truth: benchmark.Runs, every: float
+) -> tuple[list[float], list[float]]:
+    """Seconds of training, and the mean infidelity on the benchmark after them.
+
+    Neither compilation nor scoring counts as training.
+
+    Args:
+      settings: Of the training.
+      truth: Of the benchmark.
+      every: Seconds of training between two scores.
+    """
+    require_positive(every=every)
+    setup = runs.set_up(settings)
+
+    @jax.jit
+    def infidelity(params: PyTree) -> Array:
+        def of_case(given: Array, v: Array, frames: Array) -> Array:
+            step = setup.student.propagator(params)(v)
+            state = setup.student.state(given)
+            forecast = rollout(step, state, len(frames), setup.student.psi)
+            return jnp.mean(1 - metrics.correlation(forecast, frames))
+
+        return jnp.mean(jax.vmap(of_case)(*truth))
+
+    trained, seconds, errors = 0.0, [0.0], []
+    state = setup.trainers[0].init(jax.random.key(settings.seed))
+    errors.append(float(infidelity(state.params)))
+    for new, log in training.fit(setup.trainers, settings.training.boundaries, state):
+        trained += log["teacher_seconds"] + log["student_seconds"]
+        is_last = log["step"] == settings.training.boundaries[-1]
+        if trained - seconds[-1] >= every or is_last:
+            seconds.append(trained)
+            errors.append(float(infidelity(new.params)))
+    return seconds, errors
 
 
 def baselines(grid: Grid, dt: float, truth: benchmark.Runs) -> dict[str, dict[str, Any]]:

@@ -67,3 +67,25 @@ def test_unknown_students_are_refused(tmp_path: pathlib.Path) -> None:
     assert done.returncode == 1
     assert "`students` must be one of 'linear'" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_learning_curve_follows_a_training(tmp_path: pathlib.Path) -> None:
+    command = [
+        sys.executable,
+        "experiments/learning_curve.py",
+        "demo",
+        "--smoke",
+        "--every",
+        "0.01",
+    ]
+    done = subprocess.run(
+        [*command, "--out", str(tmp_path)], cwd=ROOT, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    curve = json.loads((tmp_path / "metrics.json").read_text())["demo"]
+    seconds, errors = curve["training_seconds"], curve["mean_infidelity"]
+    assert seconds == sorted(seconds)
+    assert len(seconds) == len(errors) > 2
+    assert 0 < errors[-1] < 1
+    assert (tmp_path / "learning.png").exists()
+    assert "passes paper's full-gru" in done.stdout

@@ -1,58 +1,103 @@
-"""The README's numbers are those of the files under results/."""
+"""The README's numbers are those under results/, and its code runs (as a doctest)."""
 
 import json
 import pathlib
+from typing import Any
 
+import numpy as np
 import pytest
 
 from qdistill import benchmark
 
 ROOT = pathlib.Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()
+PHYSICS = ("lattice", "continuum")
 
 
-def rows() -> dict[str, list[str]]:
-    """The README's table rows by their first cell."""
-    lines = [line for line in README.splitlines() if line.startswith("| ")]
+def rows(heading: str) -> dict[str, list[str]]:
+    """The rows of the table below a heading, by their first cell."""
+    section = README.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
     cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     return {row[0]: row[1:] for row in cells}
 
 
-@pytest.mark.parametrize("run", ["demo", "gru", "gru-wide"])
+def result(name: str) -> Any:
+    return json.loads((ROOT / "results" / name).read_text())
+
+
+@pytest.mark.parametrize("run", ["demo", "unitary", "gru", "gru-wide"])
 def test_scores_are_those_of_the_runs(run: str) -> None:
-    metrics = json.loads((ROOT / "results" / run / "metrics.json").read_text())
+    metrics = result(f"{run}/metrics.json")
     scores = metrics["benchmark"]
     assert metrics["preset"] == run
     assert scores["n_frames"] == 400
-    assert rows()[f"`{run}`"] == [
+    minutes = metrics["training_seconds"] / 60
+    assert rows("The paper's test")[f"`{run}`"][1:] == [
         f"{metrics['training_steps']:,}",
-        f"{metrics['training_seconds'] / 60:.0f} min",
-        f"{scores['mean_correlation']:.4f}",
-        f"{scores['worst_correlation']:.4f}",
-        f"{scores['mean_final_correlation']:.4f}",
-        f"{scores['mean_mae']:.4f}",
-        f"{scores['mean_nrmse']:.3f}",
+        f"{minutes:.1f} min" if minutes < 10 else f"{minutes:.0f} min",
+        f"{scores['mean_infidelity']:.1e}",
+        f"{1 - scores['worst_correlation']:.1e}",
+        f"{scores['mean_nrmse']:.1e}",
+        f"{scores['max_norm_drift']:.0e}",
     ]
 
 
-@pytest.mark.parametrize(("model", "digits"), [("demo-gru", 3), ("full-gru", 4)])
-def test_published_scores_are_the_papers(model: str, digits: int) -> None:
-    means = benchmark.published_means(model)
-    worst = min(models[model]["correlation"] for models in benchmark.published().values())
-    assert rows()[f"the paper's `{model.split('-')[0]}` GRU"][2:6] == [
-        f"{means['correlation']:.{digits}f}",
-        f"{worst:.{digits}f}",
-        f"{means['final_correlation']:.{digits}f}",
-        f"{means['mae']:.4f}",
+@pytest.mark.parametrize(("model", "steps"), [("demo", "900,000"), ("full", "5,290,000")])
+def test_published_scores_are_the_papers(model: str, steps: str) -> None:
+    means = benchmark.published_means(f"{model}-gru")
+    worst = min(models[f"{model}-gru"]["correlation"] for models in benchmark.published().values())
+    assert rows("The paper's test")[f"the paper's `{model}` GRU"][1:5] == [
+        steps,
+        "",
+        f"{1 - means['correlation']:.1e}",
+        f"{1 - worst:.1e}",
     ]
+
+
+def test_ladder_is_that_of_the_comparison() -> None:
+    results = result("compare_students/metrics.json")
+    table = rows("What each piece of physics buys")
+    assert set(results["students"]) | set(results["solvers"]) <= set(table)
+    for name, seeds in results["students"].items():
+        infidelities = sorted(seed["mean_infidelity"] for seed in seeds)
+        assert table[name][1:] == [
+            f"{seeds[0]['n_parameters']:,}",
+            f"{np.median(infidelities):.1e} ({infidelities[0]:.1e} to {infidelities[-1]:.1e})",
+            f"{np.median([seed['mean_nrmse'] for seed in seeds]):.1e}",
+            f"{np.median([seed['microseconds_per_frame'] for seed in seeds]):.0f}",
+        ]
+    for name, row in results["solvers"].items():
+        assert table[name][2:] == [
+            f"{row['mean_infidelity']:.1e}",
+            f"{row['mean_nrmse']:.1e}",
+            f"{row['microseconds_per_frame']:.0f}",
+        ]
+
+
+@pytest.mark.parametrize("n_pairs", [1, 2, 3])
+@pytest.mark.parametrize("physics", PHYSICS)
+def test_informed_students_and_solvers_are_those_of_the_evaluations(
+    n_pairs: int, physics: str
+) -> None:
+    scores = result(f"informed-{n_pairs}-{physics}/evaluation-1.json")["scores"]
+    table = rows("Against a solver of equal cost")
+    for name, row in (("informed", "student"), (f"clamped-{n_pairs}", "solver")):
+        every = scores[name]["all"]
+        assert table[f"{physics}, {n_pairs}, {row}"] == [
+            f"{every[f'{statistic}_{error}']:.1e}"
+            for error in ("infidelity", "nrmse")
+            for statistic in ("median", "mean", "worst")
+        ]
 
 
 def test_solver_errors_are_those_of_the_script() -> None:
-    errors = json.loads((ROOT / "results/solver_accuracy/metrics.json").read_text())["errors"]
+    errors = result("solver_accuracy/metrics.json")["errors"]
+    table = rows("How it works")
     for name in ("split_step, 10 substeps", "chebyshev, 1e-6", "chebyshev, 1e-12"):
-        assert rows()[name] == [
+        assert table[name] == [
             f"{errors[f'{dispersion}, {name}, {dtype}']['rms_relative_error']:.1e}"
-            for dispersion in ("lattice", "continuum")
+            for dispersion in PHYSICS
             for dtype in ("complex64", "complex128")
         ]
 
