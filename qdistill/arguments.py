@@ -1,13 +1,15 @@
 """Refusal of bad arguments at the public door, all in one form.
 
-A value that is being traced by `jax.jit`, `jax.vmap` or `jax.grad` is not known
-yet and passes; trouble that arises there shows as NaN or in a returned metric.
+A value that is being traced by `jax.jit`, `jax.vmap` or `jax.grad` is not known yet and
+passes: what depends on it is then only as good as the value, and nothing says so unless the
+function's docstring promises it.
 """
 
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 
@@ -25,6 +27,14 @@ def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
 def is_known(value: Any) -> bool:
     """Whether a value can be looked at now, that is, whether it is not traced."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
+
+
+def require_real(**values: Any) -> None:
+    """Refuse what is not an array of real floating-point numbers."""
+    for name, value in values.items():
+        kind = getattr(value, "dtype", type(value).__name__)
+        if not hasattr(value, "dtype") or not jnp.issubdtype(kind, jnp.floating):
+            refuse(name, "an array of real floating-point numbers", f"of type {kind}")
 
 
 def require_finite(**values: Any) -> None:

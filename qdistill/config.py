@@ -5,7 +5,7 @@ import json
 import typing
 from typing import Any, TypeVar
 
-from qdistill.arguments import refuse
+from qdistill.arguments import refuse, require_at_least
 from qdistill.batches import BatchConfig
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.curriculum import CurriculumConfig
@@ -23,12 +23,15 @@ class Config:
 
     Attributes:
       preset: The name that it goes by.
-      seed: The one seed of all randomness.
+      seed: The one seed of all randomness, between 0 and 2^32 - 1.
       teacher: The physics and its solver.
       curriculum: What is taught, and when.
       student: Who learns.
       training: How.
       benchmark: How it is scored.
+
+    Raises:
+      ValueError: For parts that do not fit together.
     """
 
     preset: str = "custom"
@@ -38,6 +41,25 @@ class Config:
     student: StudentConfig = dataclasses.field(default_factory=StudentConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(0, seed=self.seed)
+        if self.seed >= 2**32:
+            refuse("seed", "at most 2^32 - 1", self.seed)
+        if self.teacher.length != 100:
+            refuse("teacher.length", "100, as the lessons and cases are", self.teacher.length)
+        if self.student.is_windowed:
+            windows = self.student.windows
+            require_at_least(windows.n_window, **{"teacher.n_x": self.teacher.n_x})
+            require_at_least(windows.n_history, **{"benchmark.n_given": self.benchmark.n_given})
+        if self.curriculum.plan == "staged":
+            n_lessons = len(self.curriculum.lessons)
+            n_block = max(stage.batches.n_block for stage in self.training.stages)
+            n_blocks = self.training.boundaries[-1] / n_block
+            if n_blocks < n_lessons:
+                # A lesson's weight is looked up where a block begins.
+                requirement = f"at least {n_lessons}, the number of staged lessons"
+                refuse("n_steps / n_block", requirement, f"{n_blocks:g}")
 
 
 _GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
@@ -183,8 +205,8 @@ PRESETS: dict[str, tuple[str, Config]] = {
 }
 
 
-def smoke_stage(stage: Stage) -> Stage:
-    """Two small blocks of a stage."""
+def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
+    """A few small blocks of a stage."""
     small = dataclasses.replace(
         stage.batches,
         n_block=4,
@@ -193,15 +215,20 @@ def smoke_stage(stage: Stage) -> Stage:
         n_target=min(stage.batches.n_target, 3),
         n_frames=8,
     )
-    return dataclasses.replace(stage, n_steps=8, batches=small)
+    return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
 
 
 def smoke(config: Config) -> Config:
-    """The same run in seconds: the same path through the code, two small blocks a stage."""
+    """The same run in seconds: the same path through the code, two small blocks a stage.
+
+    There are more where each lesson has a stage of its own.
+    """
+    n_blocks = max(2, len(config.curriculum.lessons)) if config.curriculum.plan == "staged" else 2
     return dataclasses.replace(
         config,
         training=TrainingConfig(
-            tuple(smoke_stage(stage) for stage in config.training.stages), checkpoint_every=4
+            tuple(smoke_stage(stage, n_blocks) for stage in config.training.stages),
+            checkpoint_every=4,
         ),
         benchmark=dataclasses.replace(config.benchmark, n_frames=12),
     )
@@ -213,7 +240,10 @@ def to_json(config: Config) -> str:
 
 
 def from_json(text: str) -> Config:
-    """The tree that `to_json` wrote. Unknown and missing settings are refused.
+    """The tree that `to_json` wrote.
+
+    Raises:
+      ValueError: For unknown and missing settings, and values of the wrong type.
 
     >>> config = PRESETS["demo"][1]
     >>> from_json(to_json(config)) == config
@@ -236,9 +266,25 @@ def _build(kind: Any, value: Any, name: str) -> Any:
         return kind(**{key: _build(hints[key], value[key], f"{name}.{key}") for key in hints})
     if typing.get_origin(kind) is tuple:
         of = list(typing.get_args(kind))
+        if not isinstance(value, list):
+            refuse(name, "a list", repr(value))
         of = of[:1] * len(value) if of[-1] is Ellipsis else of
-        return tuple(_build(k, v, name) for k, v in zip(of, value, strict=True))
+        if len(of) != len(value):
+            refuse(name, f"a list of {len(of)}", repr(value))
+        items = enumerate(zip(of, value, strict=True))
+        return tuple(_build(k, v, f"{name}.{i}") for i, (k, v) in items)
+    allowed, words = _LEAVES[str if typing.get_origin(kind) is typing.Literal else kind]
+    if type(value) not in allowed:
+        refuse(name, words, repr(value))
     return value
+
+
+_LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
+    bool: ((bool,), "true or false"),
+    int: ((int,), "an integer"),
+    float: ((int, float), "a number"),
+    str: ((str,), "a string"),
+}
 
 
 def differences(first: Config, second: Config) -> list[str]:

@@ -31,7 +31,7 @@ def window_loss(
     Args:
       student: Made of windows.
       window: Its windows.
-      relative: Divide by the squared amplitude of the window.
+      relative: Divide by the squared amplitude of the window's last given frame.
       loss_sigma: Weigh the points by a Gaussian of this width, in points; 0 weighs them alike.
       noise: Size of the complex white noise on the given frames, relative to their amplitude.
 
@@ -45,10 +45,11 @@ def window_loss(
 
     def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
         given, target = psi[: window.n_history], psi[window.n_history]
-        _, unit = windows.encode(window, given, v)
         forecast = forecast_window(params, _disturb(key, given, noise), v)
         error = jnp.sum(weights * jnp.abs(forecast - target) ** 2) / 2
-        return error / (jnp.abs(unit) ** 2 if relative else 1)
+        if relative:
+            error = error / jnp.abs(windows.gauge_unit(window, given[-1])) ** 2
+        return error
 
     return _over_batch(loss)
 

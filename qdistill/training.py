@@ -38,9 +38,10 @@ class Stage:
       n_steps: Steps, a multiple of `batches.n_block`.
       batches: The examples. If they are whole frames, the student is rolled out over their
         `n_target` frames, and the gradient flows through the whole rollout.
-      relative: Whether a window's error is taken relative to its amplitude.
+      relative: Whether a window's error is taken relative to its amplitude. That of whole frames
+        always is.
       loss_sigma: Width in points of a Gaussian that weighs a window's points in the loss; 0
-        weighs them alike.
+        weighs them alike. For windows only.
       power: The mean of (loss of an example)^power goes down. The losses are squared errors, and
         with 1/2 all examples pull alike, where with 1 the few worst pull most.
       noise: Complex white noise on the given frames, relative to the example's amplitude.
@@ -75,6 +76,13 @@ class Stage:
         require_between(0, 1, warm_up=self.warm_up)
         for name in ("loss_sigma", "noise", "weight_decay"):
             require_between(0, float("inf"), **{name: getattr(self, name)})
+        if self.batches.whole_frames:
+            if self.relative:
+                refuse("relative", "False with whole_frames", self.relative)
+            if self.loss_sigma:
+                refuse("loss_sigma", "0 with whole_frames", self.loss_sigma)
+        elif self.batches.n_target != 1:
+            refuse("n_target", "1 without whole_frames", self.batches.n_target)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,6 +106,12 @@ class TrainingConfig:
     def boundaries(self) -> list[int]:
         """The step at which each stage ends."""
         return list(itertools.accumulate(stage.n_steps for stage in self.stages))
+
+    @property
+    def block_ends(self) -> list[int]:
+        """The step at which each block ends."""
+        blocks = ([s.batches.n_block] * (s.n_steps // s.batches.n_block) for s in self.stages)
+        return list(itertools.accumulate(itertools.chain(*blocks)))
 
 
 class TrainState(NamedTuple):

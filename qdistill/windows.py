@@ -15,7 +15,7 @@ class WindowConfig:
     """How a window student sees the world.
 
     Attributes:
-      n_window: Points of a window, odd. 23 spans the light cone of one frame on the lattice.
+      n_window: Points of a window, odd, at least 3. 23 span the light cone of a lattice's frame.
       n_history: Frames that are given.
       sigma: Width of the Gaussian, in points, by which overlapping forecasts are averaged.
       v_scale: Landscapes are divided by this, in hartree.
@@ -33,7 +33,8 @@ class WindowConfig:
     floor: float = 3e-4
 
     def __post_init__(self) -> None:  # noqa: D105
-        require_at_least(1, n_window=self.n_window, n_history=self.n_history)
+        require_at_least(3, n_window=self.n_window)
+        require_at_least(1, n_history=self.n_history)
         if self.n_window % 2 == 0:
             refuse("n_window", "odd", self.n_window)
         require_positive(sigma=self.sigma, v_scale=self.v_scale, floor=self.floor)
@@ -53,10 +54,15 @@ def around(
 ) -> Shaped[Array, "*axes n_centre n_window"]:
     """The windows of a field around given points, wrapped around the box.
 
+    Raises:
+      ValueError: For a box of fewer points than a window.
+
     >>> around(jnp.arange(6), jnp.array([0, 3]), 3)
     Array([[5, 0, 1],
            [2, 3, 4]], dtype=int32)
     """
+    if n_window > field.shape[-1]:
+        refuse("n_window", f"at most {field.shape[-1]}, the points of the box", n_window)
     return field[..., (centres[:, None] + offsets(n_window)[None]) % field.shape[-1]]
 
 
@@ -90,6 +96,18 @@ def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[A
     return forecasts[centres, jnp.arange(n_window)[None]] @ weights.astype(forecasts.dtype)
 
 
+def gauge_unit(config: WindowConfig, psi: Complex[Array, " n_window"]) -> Complex[Array, ""]:
+    """The root-mean-square amplitude of a window times the phase of its sum.
+
+    Both with the stitching weights, and the amplitude with the floor. Gradients see it as given:
+    the phase of a sum that vanishes has none.
+    """
+    weights = jnp.asarray(stitching_weights(config.n_window, config.sigma), psi.real.dtype)
+    amplitude = jnp.sqrt(jnp.sum(weights * jnp.abs(psi) ** 2) + config.floor**2)
+    phase = jnp.exp(1j * jnp.angle(jnp.sum(weights * psi)))
+    return jax.lax.stop_gradient(amplitude * phase)
+
+
 def encode(
     config: WindowConfig,
     psi: Complex[Array, "n_history n_window"],
@@ -97,17 +115,9 @@ def encode(
 ) -> tuple[Float[Array, "n_history n_window 3"], Complex[Array, ""]]:
     """A network's input (Re psi, Im psi, v / v_scale), and the complex unit of psi in it.
 
-    Without the gauge the unit is 1. With it, the unit has the root-mean-square amplitude of
-    the last frame and the phase of its sum, both with the stitching weights.
+    Without the gauge the unit is 1, with it the `gauge_unit` of the last frame.
     """
-    unit = jnp.ones((), psi.dtype)
-    if config.gauge:
-        last = psi[-1]
-        weights = jnp.asarray(stitching_weights(config.n_window, config.sigma), v.dtype)
-        amplitude = jnp.sqrt(jnp.sum(weights * jnp.abs(last) ** 2) + config.floor**2)
-        phase = jnp.exp(1j * jnp.angle(jnp.sum(weights * last)))
-        # Gradients see the unit as given: the phase of a sum that vanishes has none.
-        unit = jax.lax.stop_gradient(amplitude * phase)
+    unit = gauge_unit(config, psi[-1]) if config.gauge else jnp.ones((), psi.dtype)
     scaled = psi / unit
     channels = [scaled.real, scaled.imag, jnp.broadcast_to(v / config.v_scale, scaled.shape)]
     return jnp.stack(channels, axis=-1), unit

@@ -1,9 +1,16 @@
+import dataclasses
 import json
+from typing import Any
 
 import pytest
 
-from qdistill import config
+from qdistill import config, curriculum
+from qdistill.benchmark import BenchmarkConfig
 from qdistill.config import PRESETS, Config
+from qdistill.curriculum import CurriculumConfig
+from qdistill.students import StudentConfig
+from qdistill.teacher import TeacherConfig
+from qdistill.training import Stage, TrainingConfig
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -18,6 +25,21 @@ def test_smoke_is_small_and_valid(name: str) -> None:
     small = config.smoke(PRESETS[name][1])
     assert small.training.boundaries[-1] <= 8 * len(small.training.stages)
     assert len(small.training.stages) == len(PRESETS[name][1].training.stages)
+    assert small.benchmark.n_frames == 12
+    for stage in small.training.stages:
+        assert stage.batches.n_batch <= 16
+        assert stage.batches.n_block == 4
+        assert stage.batches.n_runs == 2
+        assert stage.batches.n_frames == 8
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_smoke_teaches_every_staged_lesson(name: str) -> None:
+    preset = dataclasses.replace(PRESETS[name][1], curriculum=CurriculumConfig(plan="staged"))
+    small = config.smoke(preset)
+    starts = [0, *small.training.block_ends[:-1]]
+    weights, _ = curriculum.make_schedules(small.curriculum, small.training.boundaries[-1])
+    assert {int(weights(step).argmax()) for step in starts} == set(range(5))
 
 
 def test_paper_presets_are_the_papers() -> None:
@@ -48,6 +70,63 @@ def test_unknown_missing_and_bad_settings_are_refused() -> None:
     tree["teacher"]["length"] = -1.0
     with pytest.raises(ValueError, match="`lengths` must be finite and positive"):
         config.from_json(json.dumps(tree))
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "message"),
+    [
+        ("curriculum.lessons", 3, "`config.curriculum.lessons` must be a list, but is 3"),
+        ("curriculum.lessons", [3], "`config.curriculum.lessons.0` must be a string, but is 3"),
+        ("curriculum.difficulty", [1.0], "`config.curriculum.difficulty` must be a list of 2"),
+        ("seed", 1.5, "`config.seed` must be an integer, but is 1.5"),
+        ("seed", True, "`config.seed` must be an integer, but is True"),
+        ("teacher.dt", "0.1", "`config.teacher.dt` must be a number, but is '0.1'"),
+        ("student.windows.gauge", 1, "`config.student.windows.gauge` must be true or false"),
+        ("teacher", [], "`config.teacher` must be a table of settings, but is"),
+    ],
+)
+def test_values_of_the_wrong_type_are_refused(path: str, value: Any, message: str) -> None:
+    tree = json.loads(config.to_json(Config()))
+    *folders, leaf = path.split(".")
+    node = tree
+    for folder in folders:
+        node = node[folder]
+    node[leaf] = value
+    with pytest.raises(ValueError, match=message):
+        config.from_json(json.dumps(tree))
+
+
+@pytest.mark.parametrize(
+    ("parts", "message"),
+    [
+        ({"seed": -1}, "`seed` must be at least 0, but is -1"),
+        ({"seed": 2**32}, r"`seed` must be at most 2\^32 - 1, but is 4294967296"),
+        ({"teacher": TeacherConfig(length=50.0)}, "`teacher.length` must be 100"),
+        ({"teacher": TeacherConfig(n_x=22)}, "`teacher.n_x` must be at least 23, but is 22"),
+        (
+            {"benchmark": BenchmarkConfig(n_given=3)},
+            "`benchmark.n_given` must be at least 4, but is 3",
+        ),
+        (
+            {
+                "curriculum": CurriculumConfig(plan="staged"),
+                "training": TrainingConfig((Stage(n_steps=4000),)),
+            },
+            "`n_steps / n_block` must be at least 5, the number of staged lessons, but is 4",
+        ),
+    ],
+)
+def test_parts_that_do_not_fit_together_are_refused(parts: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Config(**parts)
+
+
+def test_a_student_without_windows_needs_one_frame_and_any_grid() -> None:
+    Config(
+        teacher=TeacherConfig(n_x=16),
+        student=StudentConfig("unitary"),
+        benchmark=BenchmarkConfig(n_given=1),
+    )
 
 
 def test_differences_name_the_settings() -> None:

@@ -33,11 +33,12 @@ def test_window_loss_is_the_papers_mean_squared_error() -> None:
     np.testing.assert_allclose(each, expected, rtol=1e-5)
 
 
-def test_relative_window_loss_is_blind_to_the_amplitude() -> None:
+@pytest.mark.parametrize("gauge", [False, True])
+def test_relative_window_loss_is_blind_to_the_amplitude(gauge: bool) -> None:
     batch = make_batch()
     louder = batch._replace(psi=100 * batch.psi)
     loss = losses.window_loss(
-        persistence(), WindowConfig(gauge=True), relative=True, loss_sigma=2.8
+        persistence(), WindowConfig(gauge=gauge), relative=True, loss_sigma=2.8
     )
     key = jax.random.key(0)
     np.testing.assert_allclose(loss({}, batch, key), loss({}, louder, key), rtol=1e-4)

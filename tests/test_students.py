@@ -119,8 +119,39 @@ def test_student_state_is_history_or_psi() -> None:
     np.testing.assert_array_equal(memoryless.psi(frames[-1]), frames[-1])
 
 
+def test_a_student_with_a_history_of_one_frame_is_used_like_a_teacher() -> None:
+    student = windowed.make(Persistence(), WindowConfig(n_history=1))
+    frames = jax.random.normal(jax.random.key(0), (3, 64), jnp.complex64)
+    later = rollout(student.propagator({})(jnp.zeros(64)), student.state(frames), 5, student.psi)
+    np.testing.assert_allclose(later, jnp.tile(frames[-1], (5, 1)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", students.STUDENTS)
+def test_a_config_knows_whether_its_student_is_made_of_windows(name: str) -> None:
+    config = StudentConfig(name)
+    student = students.make(config, Grid(), 0.1)
+    assert config.is_windowed == (student.forecast_window is not None)
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_windowed_students_refuse_what_they_cannot_forecast_from() -> None:
+    student = windowed.make(Persistence(), WindowConfig())
+    propagator = student.propagator({})
+    frames = jnp.zeros((3, 64), jnp.complex64)
+    with pytest.raises(ValueError, match="`frames` must be at least 4 frames, but is 3"):
+        student.state(frames)
+    with pytest.raises(ValueError, match=r"`state` must be of shape \(4, 64\), but is .*\(3, 64\)"):
+        propagator(jnp.zeros(64))(frames)
+    with pytest.raises(ValueError, match="`v` must be finite"):
+        propagator(jnp.full(64, jnp.nan))
+    with pytest.raises(ValueError, match="`v` must be one-dimensional, but is 2-dimensional"):
+        propagator(jnp.zeros((64, 64)))
+    with pytest.raises(ValueError, match="`v` must be an array of real floating-point numbers"):
+        propagator(jnp.zeros(64, int))
+
+
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match=r"`name` must be one of 'gru'.*, but is 'oracle'"):
+    with pytest.raises(ValueError, match=r"`name` must be one of 'linear'.*, but is 'oracle'"):
         StudentConfig("oracle")
     with pytest.raises(ValueError, match="`n_units` must be at least 1, but is 0"):
         StudentConfig(n_units=0)

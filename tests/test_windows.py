@@ -17,6 +17,12 @@ def test_windows_wrap_around_the_box(frame: jax.Array) -> None:
     np.testing.assert_array_equal(around_first, frame[jnp.array([62, 63, 0, 1, 2])])
 
 
+def test_a_window_does_not_wrap_over_itself(frame: jax.Array) -> None:
+    assert windows.around_all(frame[:5], 5).shape == (5, 5)
+    with pytest.raises(ValueError, match="`n_window` must be at most 4, the points of the box"):
+        windows.around_all(frame[:4], 5)
+
+
 def test_around_all_is_around_every_point(frame: jax.Array) -> None:
     every = windows.around_all(frame, 23)
     np.testing.assert_array_equal(every, windows.around(frame, jnp.arange(64), 23))
@@ -82,6 +88,7 @@ def test_gauge_survives_empty_space() -> None:
     ("arguments", "message"),
     [
         ({"n_window": 22}, "Argument `n_window` must be odd, but is 22."),
+        ({"n_window": 1}, "Argument `n_window` must be at least 3, but is 1."),
         ({"n_history": 0}, "Argument `n_history` must be at least 1, but is 0."),
         ({"sigma": -1.0}, "Argument `sigma` must be finite and positive, but is -1.0."),
         ({"v_scale": 0.0}, "Argument `v_scale` must be finite and positive, but is 0.0."),

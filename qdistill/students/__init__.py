@@ -53,6 +53,11 @@ class StudentConfig:
         require_one_of(STUDENTS, name=self.name)
         require_at_least(1, n_units=self.n_units)
 
+    @property
+    def is_windowed(self) -> bool:
+        """Whether it is made of windows."""
+        return self.name in ("linear", "dense", "conv", "lstm", "gru")
+
 
 STUDENTS: dict[str, Callable[[StudentConfig, Grid, float], Student]] = {
     "linear": lambda config, *_: windowed.make(Linear(), config.windows),

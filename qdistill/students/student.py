@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
+from qdistill.arguments import refuse
 from qdistill.solver import Propagator
 
 
@@ -34,7 +35,13 @@ class Student(NamedTuple):
     ) = None
 
     def state(self, frames: Complex[Array, "n_t *n_x"]) -> Array:
-        """The state after given frames, oldest first, of which the last `n_history` are used."""
+        """The state after given frames, oldest first, of which the last `n_history` are used.
+
+        Raises:
+          ValueError: For fewer frames than that.
+        """
+        if len(frames) < self.n_history:
+            refuse("frames", f"at least {self.n_history} frames", len(frames))
         return frames[-1] if self.n_history == 1 else frames[-self.n_history :]
 
     def psi(self, state: Array) -> Complex[Array, "*n_x"]:

@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
 from qdistill import windows
+from qdistill.arguments import refuse, require_finite, require_real, require_shape
 from qdistill.solver import Propagator, Step
 from qdistill.students.student import Student
 from qdistill.windows import WindowConfig
@@ -38,13 +39,21 @@ def make(network: nn.Module, config: WindowConfig) -> Student:
         forecast_all = jax.vmap(forecast_window, in_axes=(None, 1, 0))
 
         def make_step(v: Float[Array, " n_x"]) -> Step:
+            require_real(v=v)
+            require_finite(v=v)
+            if v.ndim != 1:
+                refuse("v", "one-dimensional", f"{v.ndim}-dimensional")
+            is_memoryless = config.n_history == 1
+            state_shape = v.shape if is_memoryless else (config.n_history, *v.shape)
             v_windows = windows.around_all(v, config.n_window)
 
-            def step(history: Complex[Array, "n_history n_x"]) -> Complex[Array, "n_history n_x"]:
+            def step(state: Complex[Array, "..."]) -> Complex[Array, "..."]:
+                require_shape(state_shape, state=state)
+                history = state[None] if is_memoryless else state
                 psi_windows = windows.around_all(history, config.n_window)
                 forecasts = forecast_all(params, psi_windows, v_windows)
                 psi = windows.stitch(forecasts, config.sigma)
-                return jnp.concatenate([history[1:], psi[None]])
+                return psi if is_memoryless else jnp.concatenate([history[1:], psi[None]])
 
             return step
 
