@@ -5,7 +5,9 @@ import pathlib
 from types import TracebackType
 
 import jax
+import jax.numpy as jnp
 import orbax.checkpoint as ocp
+from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from qdistill.training import TrainState
@@ -72,10 +74,34 @@ class Checkpoints:
 
         Raises:
           FileNotFoundError: If there is none.
+          ValueError: If it is damaged, or of another precision.
         """
         step = self.newest_step()
         if step is None:
             raise FileNotFoundError(f"There is no checkpoint in {self._manager.directory}.")
         target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like._asdict())
-        restored = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+        folder = pathlib.Path(self._manager.directory) / str(step)
+        try:
+            with ocp.StandardCheckpointer() as reader:
+                saved = reader.metadata(folder / "default").item_metadata.tree
+            restored = self._manager.restore(step, args=ocp.args.StandardRestore(target))
+        except Exception as error:  # Orbax and its stores have many.
+            raise ValueError(
+                f"The checkpoint in `{folder}` cannot be read: it is damaged, or of another "
+                "student. Delete this folder to go on from an older one."
+            ) from error
+        _require_same_precision(saved["params"], like.params)
         return TrainState(**restored)
+
+
+def _require_same_precision(saved: PyTree, params: PyTree) -> None:
+    """Refuse to turn single precision into double, or back, in silence."""
+    theirs, ours = (
+        ", ".join(sorted({jnp.dtype(leaf.dtype).name for leaf in jax.tree.leaves(tree)}))
+        for tree in (saved, params)
+    )
+    if theirs != ours:
+        raise ValueError(
+            f"The checkpoint holds {theirs} parameters, but this process makes {ours}: "
+            "set JAX_ENABLE_X64 as it was when the run began."
+        )

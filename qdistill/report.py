@@ -62,8 +62,9 @@ def draw(
                 for name, given in zip(names, np.asarray(scored.truth.given), strict=True)
             },
         ),
-        "training": _training(settings, runs.read_log(out)),
     }
+    if log := runs.read_log(out):
+        figures["training"] = _training(settings, log)
     if not settings.training.stages[0].batches.whole_frames:
         figures["windows"] = _windows(settings, setup, x)
     if settings.student.name == "unitary":
@@ -158,11 +159,18 @@ def summary(metrics: dict[str, Any]) -> str:
         *(f"{name:26}{c:12.5f}{last:12.5f}{mae:10.5f}{n:>12}" for name, c, last, mae, n in rows),
         f"Worst case {scores['worst_correlation']:.5f}, phase-sensitive error "
         f"{scores['mean_nrmse']:.2e}, largest norm drift {scores['max_norm_drift']:.2e}.",
-        f"Training took {metrics['training_seconds']:.0f} s, of which the teacher "
-        f"{100 * metrics['teacher_share']:.0f}%.",
+        *_time_lines(metrics),
         *_dispersion_lines(metrics),
     ]
     return "\n".join(lines)
+
+
+def _time_lines(metrics: dict[str, Any]) -> list[str]:
+    """The time of the training, unless it is unknown."""
+    seconds, share = metrics["training_seconds"], metrics["teacher_share"]
+    if seconds is None:
+        return []
+    return [f"Training took {seconds:.0f} s, of which the teacher {100 * share:.0f}%."]
 
 
 def _dispersion_lines(metrics: dict[str, Any]) -> list[str]:

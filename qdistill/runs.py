@@ -72,7 +72,7 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
         path.write_text(config.to_json(settings))
     elif not path.exists():
         raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")
-    elif different := config.differences(config.from_json(path.read_text()), settings):
+    elif different := config.differences(_read_config(path), settings):
         raise ValueError(f"The run in `{out}` has other settings: " + "; ".join(different) + ".")
 
 
@@ -80,7 +80,8 @@ def train(settings: Config, out: pathlib.Path) -> TrainState:
     """Train in a folder, from its newest checkpoint if it has one, and return the final state.
 
     Raises:
-      FloatingPointError: If the loss is no longer finite. Nothing is saved after that.
+      FloatingPointError: If the loss or the teacher's frames are no longer finite. Nothing is
+        saved after that.
     """
     trainers, plan = set_up(settings).trainers, settings.training
     n_steps = plan.boundaries[-1]
@@ -98,10 +99,12 @@ def train(settings: Config, out: pathlib.Path) -> TrainState:
                 state, loss = trained, metrics["loss"]
                 _append_to_log(out, metrics)
                 if not math.isfinite(loss):
+                    newest = saved.newest_step()
+                    kept = "no checkpoint" if newest is None else f"a checkpoint of step {newest}"
                     raise FloatingPointError(
                         f"The loss is {loss} at step {metrics['step']} with learning rate "
-                        f"{metrics['learning_rate']:.2g}. The newest checkpoint in `{out}` is from "
-                        f"step {saved.newest_step()}; try a smaller `peak_rate`."
+                        f"{metrics['learning_rate']:.2g}. There is {kept} in `{out}`; try a "
+                        "smaller `peak_rate`."
                     )
                 bar.update(metrics["step"] - bar.n)
                 bar.set_postfix_str(f"loss {loss:.2e}", refresh=False)
@@ -117,7 +120,7 @@ def load(out: pathlib.Path) -> tuple[Config, Setup, PyTree]:
     path = out / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
-    settings = config.from_json(path.read_text())
+    settings = _read_config(path)
     setup = set_up(settings)
     with Checkpoints(out / "checkpoints") as saved:
         step = saved.newest_step()
@@ -151,18 +154,14 @@ def write_metrics(
     out: pathlib.Path, settings: Config, setup: Setup, params: PyTree, scored: Scored
 ) -> dict:
     """Write `metrics.json` of a finished run, and return what it holds."""
-    log = read_log(out)
-    taught = sum(line["teacher_seconds"] for line in log)
-    learned = sum(line["student_seconds"] for line in log)
+    log, n_steps = read_log(out), settings.training.boundaries[-1]
     metrics = {
         "student": settings.student.name,
         "preset": settings.preset,
         "n_parameters": students.count_parameters(params),
-        "training_steps": log[-1]["step"],
-        "training_seconds": taught + learned,
-        "compile_seconds": sum(line["compile_seconds"] for line in log),
-        "teacher_share": taught / (taught + learned),
-        "final_loss": log[-1]["loss"],
+        "training_steps": n_steps,
+        **_times(log, settings.training.block_ends),
+        "final_loss": log[-1]["loss"] if log and log[-1]["step"] == n_steps else None,
         "microseconds_per_frame": benchmark.measure_cost(setup.student, params, scored.truth),
         **_learned_dispersion(settings, setup, params),
         "benchmark": scored.scores,
@@ -175,6 +174,20 @@ def write_metrics(
     }
     (out / "metrics.json").write_text(json.dumps(_plain(metrics), indent=2, allow_nan=False) + "\n")
     return metrics
+
+
+def _times(log: list[dict[str, Any]], block_ends: list[int]) -> dict[str, float | None]:
+    """What the training took; None if the log does not hold every block once."""
+    if [line["step"] for line in log] != block_ends:
+        return dict.fromkeys(("training_seconds", "compile_seconds", "teacher_share"))
+    taught, learned, compiled = (
+        sum(line[f"{who}_seconds"] for line in log) for who in ("teacher", "student", "compile")
+    )
+    return {
+        "training_seconds": taught + learned,
+        "compile_seconds": compiled,
+        "teacher_share": taught / (taught + learned),
+    }
 
 
 def _learned_dispersion(settings: Config, setup: Setup, params: PyTree) -> dict[str, Any]:
@@ -195,9 +208,32 @@ def _learned_dispersion(settings: Config, setup: Setup, params: PyTree) -> dict[
 
 
 def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`, oldest first; null stands for what is not finite."""
+    """The lines of `metrics.jsonl`, oldest first; null stands for what is not finite.
+
+    Raises:
+      ValueError: For a line that is not a block's metrics, with its number.
+    """
     path = out / "metrics.jsonl"
-    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+    lines = path.read_text().splitlines() if path.exists() else []
+    return [_parse_log_line(path, i, line) for i, line in enumerate(lines, 1)]
+
+
+def _parse_log_line(path: pathlib.Path, number: int, line: str) -> dict[str, Any]:
+    try:
+        metrics = json.loads(line)
+        metrics["step"] + 0
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(
+            f"Line {number} of `{path}` is not the metrics of a block. Delete it to go on."
+        ) from error
+    return metrics
+
+
+def _read_config(path: pathlib.Path) -> Config:
+    try:
+        return config.from_json(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"`{path}`: {error}") from error
 
 
 def _trainer_at(trainers: list[Trainer], plan: training.TrainingConfig, step: int) -> Trainer:
@@ -215,11 +251,13 @@ def _keep_log_until(out: pathlib.Path, step: int) -> None:
     path = out / "metrics.jsonl"
     if path.exists():
         kept = []
-        for line in path.read_text().splitlines(keepends=True):
-            if not line.endswith("\n") or json.loads(line)["step"] > step:
+        for i, line in enumerate(path.read_text().splitlines(keepends=True), 1):
+            if not line.endswith("\n") or _parse_log_line(path, i, line)["step"] > step:
                 break
             kept.append(line)
-        path.write_text("".join(kept))
+        new = path.with_suffix(".new")
+        new.write_text("".join(kept))
+        os.replace(new, path)
 
 
 def _plain(value: Any) -> Any:

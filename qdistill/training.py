@@ -270,7 +270,7 @@ def _make_trainer(
         new, means = jax.lax.scan(advance, state, jnp.arange(stage.batches.n_block))
         return new, {
             "loss": jnp.mean(means),
-            "learning_rate": jnp.asarray(rate(new.step - begin)),
+            "learning_rate": jnp.asarray(rate(new.step - 1 - begin)),
             "difficulty": difficulty,
             "lesson_weights": weights,
             "lesson_losses": new.lesson_losses,
@@ -311,6 +311,9 @@ def fit(
     Yields:
       After every block the state, and its metrics: those of `Trainer.train_block`, the stage, and
       the seconds that the compiler (at the start of a stage), the teacher and the student took.
+
+    Raises:
+      FloatingPointError: If the teacher's frames are not finite.
     """
     for i, (trainer, end) in enumerate(zip(trainers, boundaries, strict=True)):
         if state.step >= end:
@@ -325,6 +328,11 @@ def fit(
         while state.step < end:
             start = time.perf_counter()
             block = jax.block_until_ready(make_block(state))
+            if not jnp.all(jnp.isfinite(block.frames)):
+                raise FloatingPointError(
+                    f"The teacher's frames after step {int(state.step)} are not finite: "
+                    "a lesson's landscape lies outside `teacher.v_range`."
+                )
             taught = time.perf_counter()
             state, metrics = jax.block_until_ready(train_block(state, block))
             learned = time.perf_counter()

@@ -2,6 +2,7 @@ import dataclasses
 import json
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import numpy as np
 import pytest
 import small
 
-from qdistill import config, runs
+from qdistill import config, report, runs
 from qdistill.checkpoints import Checkpoints
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -50,6 +51,8 @@ def test_a_run_is_evaluated_from_its_folder_alone(finished: pathlib.Path) -> Non
     } == set(written["benchmark"]["cases"]["steps"])  # fmt: skip
     assert written["training_steps"] == 20
     assert 0 < written["teacher_share"] < 1
+    assert "of which the teacher" in report.summary(metrics)
+    assert "Training took" not in report.summary(metrics | {"training_seconds": None})
 
 
 def test_the_log_holds_every_block_once(finished: pathlib.Path) -> None:
@@ -158,9 +161,70 @@ def test_a_diverging_loss_stops_the_run_with_a_sentence(tmp_path: pathlib.Path) 
     )
     runs.open_folder(tmp_path, settings, resume=False)
     with pytest.raises(
-        FloatingPointError, match=r"The loss is (nan|inf) at step .* smaller `peak_rate`"
+        FloatingPointError,
+        match=r"The loss is (nan|inf) at step .* no checkpoint .* smaller `peak_rate`",
     ):
         runs.train(settings, tmp_path)
+
+
+def test_a_landscape_outside_the_teachers_range_is_named(tmp_path: pathlib.Path) -> None:
+    teacher = dataclasses.replace(small.CONFIG.teacher, v_range=(-0.001, 0.001))
+    settings = dataclasses.replace(small.CONFIG, teacher=teacher)
+    with pytest.raises(FloatingPointError, match=r"frames after step 0 .* `teacher\.v_range`"):
+        runs.train(settings, tmp_path)
+
+
+def copy_of(finished: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+def test_a_damaged_checkpoint_is_named_and_the_older_one_goes_on(
+    finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    out = copy_of(finished, tmp_path)
+    for path in (out / "checkpoints" / "20" / "default").rglob("*"):
+        if path.is_file():
+            path.write_bytes(path.read_bytes()[:10])
+    with pytest.raises(ValueError, match=r"`.*/checkpoints/20` cannot be read.*Delete this folder"):
+        runs.train(small.CONFIG, out)
+    shutil.rmtree(out / "checkpoints" / "20")
+    runs.train(small.CONFIG, out)
+    for ours, theirs in zip(params_of(out), params_of(finished), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_run_is_not_resumed_in_another_precision(finished: pathlib.Path) -> None:
+    with jax.enable_x64(True), pytest.raises(ValueError, match=r"float32 .* JAX_ENABLE_X64"):
+        runs.load(finished)
+
+
+@pytest.mark.parametrize("keep", [0, 1, 5])
+def test_an_incomplete_log_gives_no_times(keep: int, finished: pathlib.Path) -> None:
+    block_ends = small.CONFIG.training.block_ends
+    log = runs.read_log(finished)
+    assert set(runs._times(log[-keep:] if keep else [], block_ends).values()) == {None}
+    assert None not in runs._times(log, block_ends).values()
+
+
+@pytest.mark.parametrize("damage", ["garbage", "{}", "[]", "7"])
+def test_a_damaged_line_of_the_log_is_named(
+    damage: str, finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    out = copy_of(finished, tmp_path)
+    lines = (out / "metrics.jsonl").read_text().splitlines()
+    lines[2] = damage
+    (out / "metrics.jsonl").write_text("\n".join(lines) + "\n")
+    for read in (lambda: runs.read_log(out), lambda: runs.train(small.CONFIG, out)):
+        with pytest.raises(ValueError, match=r"Line 3 of `.*metrics.jsonl` is not the metrics"):
+            read()
+    assert (out / "metrics.jsonl").read_text().splitlines() == lines
+
+
+def test_a_damaged_config_is_named(finished: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    out = copy_of(finished, tmp_path)
+    (out / "config.json").write_text('{"preset": "small", ')
+    with pytest.raises(ValueError, match=r"`.*/config\.json`: "):
+        runs.load(out)
 
 
 def test_metrics_hold_null_where_json_has_no_number() -> None:
