@@ -12,6 +12,7 @@ import tyro
 from jaxtyping import Array
 
 from qdistill import Grid, metrics, packets, potentials, rollout, solver
+from qdistill.arguments import require_at_least
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +51,11 @@ def errors(teacher: solver.Propagator, v: Array, psi: Array, truth: Array, n: in
 def main() -> None:
     """Parse, run, write."""
     args = tyro.cli(Args)
-    if args.out.exists() and any(args.out.iterdir()):
+    try:
+        require_at_least(1, n_cases=args.n_cases, n_frames=args.n_frames)
+    except ValueError as error:
+        sys.exit(f"solver_accuracy.py: {error}")
+    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
         sys.exit(f"solver_accuracy.py: `{args.out}` is not an empty folder. Choose another.")
     n_cases, n_frames = (2, 10) if args.smoke else (args.n_cases, args.n_frames)
     jax.config.update("jax_enable_x64", True)

@@ -150,10 +150,12 @@ def make_batch(
     step: int,
     weights: Float[Array, " n_lesson"],
     difficulty: Scalar,
+    begin: int = 0,
 ) -> Batch:
     """The batch of one training step, simulated on the fly: pure in (key, step).
 
-    Training makes whole blocks and cuts all their batches, which gives the same ones.
+    Training makes whole blocks and cuts all their batches, which gives the same ones for the same
+    weights and difficulty; those of a block are of the step at which it begins.
 
     Args:
       block_maker: From `make_block`.
@@ -161,11 +163,16 @@ def make_batch(
       n_history: Frames that are given in an example.
       n_window: Points of a window.
       key: The root key.
-      step: The step within its stage.
+      step: The step, counted from the start of the training.
       weights: Of the lessons.
       difficulty: Of the lessons.
+      begin: The step at which the stage begins.
+
+    Raises:
+      ValueError: For a step before its stage.
     """
-    first = step - step % config.n_block
+    require_at_least(begin, step=step)
+    first = step - (step - begin) % config.n_block
     block = block_maker(jax.random.fold_in(key, first), weights, difficulty)
     n_point = None if config.whole_frames else n_window
     return cut_batch(block, step - first, n_history + config.n_target, n_point)

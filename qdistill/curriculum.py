@@ -180,7 +180,8 @@ def loss_driven(
     """
     require_at_least(1, n_lesson=n_lesson)
     require_between(0, 1, floor=floor, memory=memory)
-    require_positive(forgetting=1 - memory)
+    if memory == 1:
+        refuse("memory", "below 1", memory)
     require_finite(power=power)
 
     def init() -> Array:

@@ -56,6 +56,9 @@ class Grid:
             refuse("shape", "at least one axis", shape)
         for n_x in shape:
             require_at_least(2, shape=n_x)
+        for length in lengths:
+            if np.ndim(length) != 0 or isinstance(length, str):
+                refuse("lengths", "a number, or a tuple of them", repr(length))
         require_positive(lengths=lengths)
         if len(lengths) != len(shape):
             refuse("lengths", f"one length for each of {len(shape)} axes", lengths)

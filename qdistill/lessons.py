@@ -1,10 +1,11 @@
 """Lessons, one per physical process.
 
-A lesson samples an experiment, ``(key, grid, difficulty) -> (psi0, v)``. The difficulty runs
-from 0, narrow ranges around an easy case, to 1, the whole range.
+A lesson samples an experiment, ``(key, grid, difficulty) -> (psi0, v)``, in a box of 100 bohr. The
+difficulty runs from 0, narrow ranges around an easy case, to 1, the whole range.
 """
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -13,7 +14,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Int, Key
 
 from qdistill import packets, potentials
-from qdistill.arguments import require_between, require_one_of, require_shape
+from qdistill.arguments import (
+    is_known,
+    refuse,
+    require_between,
+    require_one_of,
+    require_shape,
+)
 from qdistill.grid import Grid, Scalar
 
 Experiment: TypeAlias = tuple[Complex[Array, " n_x"], Float[Array, " n_x"]]
@@ -22,29 +29,31 @@ Lesson: TypeAlias = Callable[[Key[Array, ""], Grid, Scalar], Experiment]
 
 def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Dispersion: one packet in empty space, slow and broad at first, then fast and narrow too."""
-    psi = _packet(key, grid, width=(_easier(difficulty, 3.0, 1.0), 5.0), energy=(0.5, 10.0))
+    energy = (0.5, _easier(difficulty, 2.0, 10.0))
+    psi = _packet(key, grid, width=(_easier(difficulty, 3.0, 1.0), 5.0), energy=energy)
     return psi, jnp.zeros(grid.shape, psi.real.dtype)
 
 
 def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Scattering over a barrier: the packet has more energy than the barrier is high."""
-    key_packet, key_barrier, key_width = jax.random.split(key, 3)
-    energy = _uniform(key_packet, 2.0, 10.0)
+    key_energy, key_barrier, key_width, key_flight = jax.random.split(key, 4)
+    energy = _uniform(key_energy, 2.0, 10.0)
     height = energy * _uniform(key_barrier, 0.1, _easier(difficulty, 0.4, 0.95))
-    return _collision(key, grid, energy, height, _uniform(key_width, 1.0, 15.0))
+    return _collision(key_flight, grid, energy, height, _uniform(key_width, 1.0, 15.0))
 
 
 def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Tunnelling: the barrier is higher than the energy, and thin enough to leak through.
 
-    Its width is 0.3 to 2 decay lengths 1 / sqrt(2 (V - E)), so that from half down to a few
-    percent gets through.
+    Its width is 1 to 2 decay lengths 1 / sqrt(2 (V - E)), and at least 3 points, so that on 1024
+    points from about half down to 2% of the carrier wave gets through.
     """
-    key_packet, key_barrier, key_width = jax.random.split(key, 3)
-    energy = _uniform(key_packet, 1.0, 6.0)
+    key_energy, key_barrier, key_width, key_flight = jax.random.split(key, 4)
+    energy = _uniform(key_energy, 1.0, 6.0)
     height = energy * _uniform(key_barrier, 1.1, _easier(difficulty, 1.4, 2.5))
     decay_length = 1 / jnp.sqrt(2 * (height - energy))
-    return _collision(key, grid, energy, height, decay_length * _uniform(key_width, 0.3, 2.0))
+    width = jnp.maximum(decay_length * _uniform(key_width, 1.0, 2.0), 3 * grid.dx[0])
+    return _collision(key_flight, grid, energy, height, width)
 
 
 def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
@@ -154,7 +163,7 @@ def sample(
 
     Args:
       key: Random key.
-      grid: A one-dimensional grid.
+      grid: A one-dimensional grid of 100 bohr.
       lessons: Names in `LESSONS`.
       weights: Relative, not negative; an array, so that changing it recompiles nothing.
       difficulty: Between 0 and 1.
@@ -170,7 +179,12 @@ def sample(
     """
     for name in lessons:
         require_one_of(LESSONS, lessons=name)
+    if grid.lengths != (100.0,):
+        refuse("grid", "one-dimensional and 100 bohr long", grid)
     require_shape((len(lessons),), weights=weights)
+    require_between(0, math.inf, weights=weights)
+    if is_known(weights) and jnp.sum(weights) == 0:
+        refuse("weights", "not all zero", weights)
     require_between(0, 1, difficulty=difficulty)
     key_lesson, key_experiment = jax.random.split(key)
     index = jax.random.categorical(key_lesson, jnp.log(weights))
@@ -182,9 +196,9 @@ def _collision(
     key: Key[Array, ""], grid: Grid, energy: Scalar, height: Scalar, width: Scalar
 ) -> Experiment:
     """A packet close before a barrier in the middle of the box, flying towards it."""
-    key_packet, key_gap, key_side = jax.random.split(jax.random.fold_in(key, 1), 3)
+    key_width, key_gap, key_side = jax.random.split(key, 3)
     middle = grid.lengths[0] / 2
-    s0 = _uniform(key_packet, 1.0, 4.0)
+    s0 = _uniform(key_width, 1.0, 4.0)
     distance = width / 2 + 3 * s0 + _uniform(key_gap, 0.0, 4.0)
     side = jax.random.rademacher(key_side, (), s0.dtype)
     psi = packets.gaussian(grid, middle - side * distance, s0, side * jnp.sqrt(2 * energy))

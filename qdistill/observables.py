@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from qdistill.arguments import require_between
+from qdistill.arguments import is_known, refuse, require_between
 from qdistill.grid import Grid, Scalar, inner_product
 from qdistill.solver import hamiltonian
 
@@ -70,6 +70,8 @@ def transmission_reflection(
     """
     grid.require_axis(axis)
     require_between(0, grid.lengths[axis], left=left, right=right)
+    if is_known((left, right)) and left > right:
+        refuse("left", f"at most right = {right}", left)
     density = jnp.abs(psi) ** 2 * grid.cell
     x = grid.positions(axis, density.dtype)
     transmitted = jnp.sum(jnp.where(x > right, density, 0))

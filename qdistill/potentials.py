@@ -173,6 +173,8 @@ def random(
     """
     require_finite(amplitudes=amplitudes, phases=phases, height=height, centre=centre)
     require_positive(width=width)
+    if len(phases) != len(amplitudes):
+        refuse("phases", f"{len(amplitudes)} phases, one for each amplitude", phases)
     u = (x - centre) / width + 0.5
     waves = jnp.zeros_like(x)
     for m, (amplitude, phase) in enumerate(zip(amplitudes, phases, strict=True)):
@@ -198,6 +200,9 @@ def double_slit(
     >>> double_slit(x, y, 9.0, thickness=1.0, separation=2.0, slit=0.5, centre=(5.0, 5.0))
     Array([[9., 0., 9., 0.]], dtype=float32)
     """
+    if len(centre) != 2:
+        refuse("centre", "one value for each of 2 axes", centre)
+    require_finite(centre=centre)
     require_positive(separation=separation, slit=slit, spacing=separation - slit)
     wall = barrier(x, height, thickness, centre[0])
     in_slit = jnp.abs(jnp.abs(y - centre[1]) - separation / 2) < slit / 2

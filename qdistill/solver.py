@@ -20,6 +20,7 @@ from qdistill.arguments import (
     require_at_least,
     require_finite,
     require_positive,
+    require_real,
     require_shape,
 )
 from qdistill.grid import Grid
@@ -108,7 +109,8 @@ def chebyshev(
       grid: Where psi lives, and its dispersion.
       dt: Duration of a frame, in atomic units; negative runs time backwards.
       tolerance: Bound on the sum of the coefficients left out, which bounds the relative
-        error of a frame. Below 1e-6 it needs complex128 to be felt.
+        error of a frame; below 1. Below 1e-6 it needs complex128 to be felt, and below the
+        rounding of the coefficients, some 1e-12, it is not met.
       v_range: Lowest and highest value that a landscape may have, in hartree. It sets the number
         of terms, so it has to be known before tracing. None reads it off the landscape, which
         works only where the landscape is not traced.
@@ -123,6 +125,8 @@ def chebyshev(
     """
     _require_duration(dt)
     require_positive(tolerance=tolerance)
+    if tolerance >= 1:
+        refuse("tolerance", "below 1", tolerance)
     if v_range is not None:
         require_finite(v_range=v_range)
         if v_range[0] > v_range[1]:
@@ -271,6 +275,7 @@ def _require_duration(dt: float) -> None:
 
 
 def _require_landscape(grid: Grid, v: Array) -> None:
+    require_real(v=v)
     require_shape(grid.shape, v=v)
     require_finite(v=v)
 

@@ -47,6 +47,18 @@ def test_a_batch_is_pure_in_key_and_step() -> None:
     jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
 
 
+def test_batches_of_a_later_stage_count_from_its_begin() -> None:
+    """A stage that begins at step 4 has a block from step 7, whose second batch is of step 8."""
+    teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
+    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, SMALL, 4, 23))
+    key = jax.random.key(5)
+    batch = batches.make_batch(maker, SMALL, 4, 23, key, 8, EVEN, 1.0, begin=4)
+    block = maker(jax.random.fold_in(key, 7), EVEN, 1.0)
+    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
+    with pytest.raises(ValueError, match="`step` must be at least 4, but is 3"):
+        batches.make_batch(maker, SMALL, 4, 23, key, 3, EVEN, 1.0, begin=4)
+
+
 def test_window_batches_are_windows_of_the_runs() -> None:
     block = make_block(SMALL)
     batch = batches.cut_batch(block, 1, 5, 23)

@@ -122,9 +122,12 @@ def test_a_grid_cannot_be_changed() -> None:
         ((8, float("nan")), "`lengths` must be finite and positive"),
         (((8, 8), 1.0), "`lengths` must be one length for each of 2 axes"),
         ((8, (1.0, 1.0)), "`lengths` must be one length for each of 1 axes"),
+        ((8, [1.0]), "`lengths` must be a number, or a tuple of them, but is \\[1.0\\]"),
+        ((8, "100"), "`lengths` must be a number, or a tuple of them, but is '100'"),
         ((8, 1.0, "cubic"), "`dispersion` must be one of 'lattice', 'continuum', but is 'cubic'"),
     ],
 )
+@pytest.mark.usefixtures("without_checker")
 def test_senseless_grids_are_refused(arguments, message) -> None:
     with pytest.raises(ValueError, match=message):
         Grid(*arguments)

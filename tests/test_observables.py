@@ -139,6 +139,11 @@ def test_an_end_of_the_scatterer_outside_the_box_is_refused(side) -> None:
         observables.transmission_reflection(Grid(16, 10.0), rough_state((16,)), **ends)
 
 
+def test_a_scatterer_that_ends_before_it_begins_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"`left` must be at most right = 2\.0, but is 4\.0"):
+        observables.transmission_reflection(Grid(16, 10.0), rough_state((16,)), 4.0, 2.0)
+
+
 @both_dispersions
 @pytest.mark.parametrize(
     "observe",

@@ -109,6 +109,18 @@ def test_a_sample_follows_its_key_and_nothing_else() -> None:
         (lambda: packets.gaussian(GRID, float("nan"), 2.0, 1.0), "`centre` must be finite"),
         (lambda: packets.gaussian(GRID, 50.0, 2.0, float("inf")), "`momentum` must be finite"),
         (
+            lambda: packets.gaussian(GRID, 500.0, 2.0, 1.0),
+            "`centre` must be between 0 and 100, but is 500",
+        ),
+        (
+            lambda: packets.gaussian(GRID, 50.0, 1e-3, 1.0),
+            "`width` must be at least dx / 2 = 0.0488281, but is 0.001",
+        ),
+        (
+            lambda: packets.gaussian(GRID, 50.0, 2.0, -40.0),
+            "`momentum` must be between -32.1699 and 32.1699, but is -40",
+        ),
+        (
             lambda: packets.gaussian(GRID, (1.0, 2.0), 2.0, 1.0),
             "`centre` must be one value for each of 1 axes",
         ),

@@ -151,6 +151,20 @@ def test_slits_that_touch_are_refused() -> None:
         potentials.double_slit(x, x, 7.0, 2.0, 1.0, 2.0, centre=(0.0, 0.0))
 
 
+@pytest.mark.parametrize(
+    ("centre", "message"),
+    [
+        ((0.0, float("nan")), "`centre` must be finite"),
+        ((0.0,), "`centre` must be one value for each of 2 axes"),
+    ],
+)
+@pytest.mark.usefixtures("without_checker")
+def test_slits_without_a_middle_are_refused(centre, message) -> None:
+    x = jnp.zeros((1, 1))
+    with pytest.raises(ValueError, match=message):
+        potentials.double_slit(x, x, 7.0, 2.0, 3.0, 1.0, centre)
+
+
 @pytest.mark.parametrize("width", [0.0, -1.0, float("nan")])
 @pytest.mark.parametrize("family", TABLE)
 def test_a_width_that_is_not_positive_is_refused(family, width) -> None:
@@ -169,6 +183,7 @@ def test_a_width_that_is_not_positive_is_refused(family, width) -> None:
         ("double", {"heights": (1.0,)}, "`heights` must be 2 heights"),
         ("triple", {"heights": (1.0, 2.0)}, "`heights` must be 3 heights"),
         ("steps", {"heights": ()}, "`heights` must be at least one height"),
+        ("random", {"phases": (1.0,)}, "`phases` must be . phases, one for each amplitude"),
         ("trapezoid", {"top": 1.1}, "`top` must be between 0 and 1, but is 1.1"),
         ("triangle", {"skew": -1.1}, "`skew` must be between -1 and 1, but is -1.1"),
     ],

@@ -480,10 +480,28 @@ def test_wrong_shapes_types_and_values_are_refused(name) -> None:
         solve(jnp.zeros(16, jnp.float32))(jnp.zeros(16, jnp.complex128))
 
 
+@both_solvers
+@pytest.mark.usefixtures("without_checker")
+@pytest.mark.parametrize(
+    ("v", "kind"),
+    [
+        ([0.0] * 16, "list"),
+        (jnp.zeros(16, int), "int32"),
+        (jnp.zeros(16, jnp.complex64), "complex64"),
+    ],
+)
+def test_a_landscape_that_is_no_array_of_real_numbers_is_refused(name, v, kind) -> None:
+    solve = SOLVERS[name](Grid(16, 4.0), 0.1)
+    words = f"`v` must be an array of real floating-point numbers, but is of type {kind}"
+    with pytest.raises(ValueError, match=words):
+        solve(v)
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
         ({"tolerance": 0.0}, "`tolerance` must be finite and positive"),
+        ({"tolerance": 1.0}, "`tolerance` must be below 1, but is 1.0"),
         ({"v_range": (2.0, 1.0)}, r"`v_range` must be \(lowest, highest\)"),
         ({"v_range": (0.0, np.inf)}, "`v_range` must be finite"),
     ],

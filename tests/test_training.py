@@ -65,6 +65,28 @@ def test_training_sees_the_batches_that_make_batch_gives(setup: runs.Setup) -> N
     np.testing.assert_array_equal(batch.psi, expected.psi)
 
 
+def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: runs.Setup) -> None:
+    """The second block of the second stage, which begins at step 16, begins at step 18."""
+    state = train(setup, until=18)[-1][0]
+    expected = batches.cut_batch(setup.trainers[1].make_block(state), 1, 6)
+    stage = small.FRAMES
+    maker = batches.make_block(
+        setup.grid, setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4
+    )
+    weights = curriculum.loss_driven(2).weights(state.lesson_losses)
+    weights = weights / weights.sum()
+    batch = batches.make_batch(
+        jax.jit(maker), stage.batches, 4, 23, state.key, 19, weights, 1.0, begin=16
+    )
+    np.testing.assert_array_equal(batch.psi, expected.psi)
+
+
+def test_the_logged_learning_rate_is_that_of_the_blocks_last_step(setup: runs.Setup) -> None:
+    rate = training.learning_rate(small.WINDOWS)
+    _, metrics = train(setup, until=4)[-1]
+    assert metrics["learning_rate"] == pytest.approx(float(rate(3)))
+
+
 def test_two_seeds_differ(setup: runs.Setup) -> None:
     one, other = (setup.trainers[0].init(jax.random.key(seed)) for seed in (0, 1))
     assert not jnp.allclose(one.params["recurrent"], other.params["recurrent"])
