@@ -111,6 +111,10 @@ def frames_stage(
     )
 
 
+_FINE_TUNING = dataclasses.replace(
+    frames_stage(3000, 100, 8, 1e-3, power=0.5, n_runs=24), decay="cosine", memory=0.99
+)
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "demo": (
         "The unitary student from nothing, in minutes, on single barriers and wells.",
@@ -153,9 +157,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             student=StudentConfig(
                 "unitary", unitary=UnitaryConfig(start="informed", reach=16, n_units=32)
             ),
-            training=TrainingConfig(
-                (frames_stage(3000, 100, 8, 5e-4, power=0.5, n_runs=16),), checkpoint_every=1_000
-            ),
+            training=TrainingConfig((_FINE_TUNING,), checkpoint_every=1_000),
         ),
     ),
     "gru-demo": (

@@ -28,6 +28,7 @@ from qdistill.students import Student
 from qdistill.windows import WindowConfig
 
 Optimiser: TypeAlias = Literal["adam", "muon"]
+Decay: TypeAlias = Literal["linear", "cosine"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -47,7 +48,9 @@ class Stage:
       noise: Complex white noise on the given frames, relative to the example's amplitude.
       optimiser: ``"adam"``, decoupled weight decay included, or ``"muon"`` for the kernels.
       peak_rate: Learning rate after the warm-up, which rises linearly from 0.
-      final_rate: Learning rate that is reached, linearly, at the end.
+      final_rate: Learning rate at the end.
+      decay: How it falls from the peak: ``"linear"``, or ``"cosine"``.
+      memory: Of the mean squared gradient that Adam keeps, per step.
       warm_up: Share of the steps in the warm-up.
       weight_decay: Decoupled, of kernels only.
       clip: Largest norm of the gradient of each parameter array.
@@ -62,6 +65,8 @@ class Stage:
     optimiser: Optimiser = "adam"
     peak_rate: float = 1e-3
     final_rate: float = 1e-6
+    decay: Decay = "linear"
+    memory: float = 0.999
     warm_up: float = 0.01
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -73,7 +78,8 @@ class Stage:
         require_one_of(get_args(Optimiser), optimiser=self.optimiser)
         for name in ("peak_rate", "final_rate", "clip", "power"):
             require_positive(**{name: getattr(self, name)})
-        require_between(0, 1, warm_up=self.warm_up)
+        require_one_of(get_args(Decay), decay=self.decay)
+        require_between(0, 1, warm_up=self.warm_up, memory=self.memory)
         for name in ("loss_sigma", "noise", "weight_decay"):
             require_between(0, float("inf"), **{name: getattr(self, name)})
         if self.batches.whole_frames:
@@ -127,10 +133,16 @@ class TrainState(NamedTuple):
 
 
 def learning_rate(stage: Stage) -> optax.Schedule:
-    """Linear warm-up to the peak, then linear decay, over the steps of a stage."""
+    """Linear warm-up to the peak, then linear or cosine decay, over the steps of a stage."""
     n_warm = max(1, round(stage.warm_up * stage.n_steps))
     rise = optax.linear_schedule(0.0, stage.peak_rate, n_warm)
-    fall = optax.linear_schedule(stage.peak_rate, stage.final_rate, max(1, stage.n_steps - n_warm))
+    n_fall = max(1, stage.n_steps - n_warm)
+    if stage.decay == "linear":
+        fall = optax.linear_schedule(stage.peak_rate, stage.final_rate, n_fall)
+    else:
+        fall = optax.cosine_decay_schedule(
+            stage.peak_rate, n_fall, stage.final_rate / stage.peak_rate
+        )
     return optax.join_schedules([rise, fall], [n_warm])
 
 
@@ -142,7 +154,7 @@ def make_optimiser(stage: Stage) -> optax.GradientTransformation:
 
     rate = learning_rate(stage)
     if stage.optimiser == "adam":
-        rule = optax.adamw(rate, weight_decay=stage.weight_decay, mask=is_kernel)
+        rule = optax.adamw(rate, b2=stage.memory, weight_decay=stage.weight_decay, mask=is_kernel)
     else:
         rule = optax.contrib.muon(
             rate, weight_decay=stage.weight_decay, weight_decay_mask=is_kernel
