@@ -133,17 +133,17 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "unitary": (
-        "The same for longer, with a larger local network and longer rollouts.",
+        "The same for longer, on landscapes of every family too.",
         Config(
             "unitary",
-            curriculum=_BARRIERS,
-            student=StudentConfig("unitary", unitary=UnitaryConfig(reach=16, n_units=32)),
+            curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
+            student=StudentConfig("unitary"),
             training=TrainingConfig(
                 (
                     frames_stage(300, 1, 64, 1e-2),
                     frames_stage(300, 8, 64, 1e-2),
-                    frames_stage(3000, 40, 16, 3e-3),
-                    frames_stage(4000, 100, 8, 5e-4, power=0.5, n_runs=16),
+                    frames_stage(2000, 40, 16, 3e-3),
+                    _FINE_TUNING,
                 ),
                 checkpoint_every=100,
             ),

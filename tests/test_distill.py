@@ -29,10 +29,11 @@ def test_smoke_run_writes_config_scores_and_figures(tmp_path: pathlib.Path) -> N
     assert metrics["benchmark"]["n_frames"] == 12
     assert json.loads((out / "config.json").read_text())["seed"] == 3
     assert {path.stem for path in out.glob("*.png")} == {
-        "correlations", "landscapes", "training", "windows", "spacetime-steps",
+        "correlations", "landscapes", "training", "dispersion", "spacetime-steps",
         "spacetime-half-circle", "snapshots-steps", "snapshots-half-circle",
     }  # fmt: skip
     assert "paper's full-gru" in done.stdout
+    assert "The kinetic energy that it discovered" in done.stdout
     again = distill("demo", "--smoke", "--out", str(out), "--seed", "3")
     assert again.returncode == 1
     assert "is not an empty folder. Choose another with --out" in again.stderr
