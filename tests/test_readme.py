@@ -76,15 +76,12 @@ def test_ladder_is_that_of_the_comparison() -> None:
 
 
 @pytest.mark.parametrize("n_pairs", [1, 2, 3])
-@pytest.mark.parametrize("physics", PHYSICS)
-def test_informed_students_and_solvers_are_those_of_the_evaluations(
-    n_pairs: int, physics: str
-) -> None:
-    scores = result(f"informed-{n_pairs}-{physics}/evaluation-1.json")["scores"]
+def test_informed_students_and_solvers_are_those_of_the_evaluations(n_pairs: int) -> None:
+    scores = result(f"informed-{n_pairs}-lattice/evaluation-1.json")["scores"]
     table = rows("Against a solver of equal cost")
     for name, row in (("informed", "student"), (f"clamped-{n_pairs}", "solver")):
         every = scores[name]["all"]
-        assert table[f"{physics}, {n_pairs}, {row}"] == [
+        assert table[f"{n_pairs}, {row}"] == [
             f"{every[f'{statistic}_{error}']:.1e}"
             for error in ("infidelity", "nrmse")
             for statistic in ("median", "mean", "worst")
