@@ -112,7 +112,7 @@ def frames_stage(
 
 
 _FINE_TUNING = dataclasses.replace(
-    frames_stage(3000, 100, 8, 1e-3, power=0.5, n_runs=24), decay="cosine", memory=0.99
+    frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24), decay="cosine", memory=0.99
 )
 
 PRESETS: dict[str, tuple[str, Config]] = {

@@ -27,7 +27,7 @@ class Rung(NamedTuple):
     Attributes:
       properties: What is built into it, or how it was trained.
       student: Its form.
-      stages: Its training; `n_steps` are shares of the time, not steps.
+      stages: Its training, each stage with its share of the time; `n_steps` is set by that.
     """
 
     properties: tuple[str, ...]

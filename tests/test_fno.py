@@ -13,28 +13,29 @@ SMALL = FNOConfig(n_channels=4, n_layers=2, n_modes=20)
 
 def test_it_scales_with_psi_and_sees_the_landscape() -> None:
     student = students.make(StudentConfig("fno", fno=SMALL), GRID, 0.1)
-    params = student.init(jax.random.key(0))
+    params = jax.jit(student.init)(jax.random.key(0))
     psi = jax.random.normal(jax.random.key(1), (128,), jnp.complex64)
     v = jax.random.normal(jax.random.key(2), (128,))
-    step = student.propagator(params)(v)
+    step = jax.jit(student.propagator(params)(v))
     np.testing.assert_allclose(step(3 * psi), 3 * step(psi), rtol=1e-4, atol=1e-4)
     assert not jnp.allclose(step(psi), student.propagator(params)(0 * v)(psi))
 
 
 def test_it_is_translation_covariant() -> None:
     student = students.make(StudentConfig("fno", fno=SMALL), GRID, 0.1)
-    propagator = student.propagator(student.init(jax.random.key(0)))
+    params = jax.jit(student.init)(jax.random.key(0))
+    evolve = jax.jit(lambda v, psi: student.propagator(params)(v)(psi))
     psi = jax.random.normal(jax.random.key(1), (128,), jnp.complex64)
     v = jax.random.normal(jax.random.key(2), (128,))
-    moved = propagator(jnp.roll(v, 17))(jnp.roll(psi, 17))
-    np.testing.assert_allclose(moved, jnp.roll(propagator(v)(psi), 17), atol=1e-4)
+    moved = evolve(jnp.roll(v, 17), jnp.roll(psi, 17))
+    np.testing.assert_allclose(moved, jnp.roll(evolve(v, psi), 17), atol=1e-4)
 
 
 def test_the_number_of_parameters_is_that_of_the_layers() -> None:
     student = students.make(StudentConfig("fno", fno=SMALL), GRID, 0.1)
     lift, layers = 4 * 4, 2 * (2 * 20 * 16 + 16 + 4)
     project = 4 * 16 + 16 + 16 * 2 + 2
-    params = student.init(jax.random.key(0))
+    params = jax.jit(student.init)(jax.random.key(0))
     assert students.count_parameters(params) == lift + layers + project
 
 

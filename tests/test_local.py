@@ -26,7 +26,7 @@ def make(config: LocalConfig = FORM) -> Student:
 @pytest.fixture(scope="module")
 def disturbed() -> tuple[Student, PyTree]:
     student = make()
-    leaves, tree = jax.tree.flatten(student.init(jax.random.key(0)))
+    leaves, tree = jax.tree.flatten(jax.jit(student.init)(jax.random.key(0)))
     keys = jax.random.split(jax.random.key(1), len(leaves))
     noisy = [p + 0.3 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
     return student, jax.tree.unflatten(tree, noisy)
@@ -47,7 +47,7 @@ def test_convolution_is_a_product_in_fourier_space() -> None:
 def test_it_begins_as_the_identity() -> None:
     student = make()
     (psi,) = states(1)
-    step = student.propagator(student.init(jax.random.key(0)))(jnp.zeros(256))
+    step = student.propagator(jax.jit(student.init)(jax.random.key(0)))(jnp.zeros(256))
     np.testing.assert_allclose(step(psi), psi, atol=1e-6)
 
 

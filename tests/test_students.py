@@ -1,6 +1,7 @@
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import jaxtyping
 import numpy as np
 import pytest
 
@@ -74,7 +75,7 @@ def test_windowed_student_stitches_what_its_network_says(gauge: bool) -> None:
 
 def test_step_moves_the_history_on() -> None:
     student = students.make(StudentConfig(n_units=8), Grid(), 0.1)
-    params = student.init(jax.random.key(0))
+    params = jax.jit(student.init)(jax.random.key(0))
     history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
     v = jax.random.normal(jax.random.key(2), (64,))
     new = student.propagator(params)(v)(history)
@@ -93,7 +94,7 @@ def test_step_moves_the_history_on() -> None:
 
 def test_windowed_students_are_translation_invariant() -> None:
     student = students.make(StudentConfig(n_units=8), Grid(), 0.1)
-    propagator = student.propagator(student.init(jax.random.key(0)))
+    propagator = student.propagator(jax.jit(student.init)(jax.random.key(0)))
     history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
     v = jax.random.normal(jax.random.key(2), (64,))
     moved = propagator(jnp.roll(v, 7))(jnp.roll(history, 7, axis=1))
@@ -102,7 +103,7 @@ def test_windowed_students_are_translation_invariant() -> None:
 
 def test_gauged_students_are_homogeneous() -> None:
     student = students.make(StudentConfig(n_units=8, windows=WindowConfig(gauge=True)), Grid(), 0.1)
-    step = student.propagator(student.init(jax.random.key(0)))(jnp.ones(64))
+    step = student.propagator(jax.jit(student.init)(jax.random.key(0)))(jnp.ones(64))
     history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
     factor = 0.3 - 0.7j
     # The floor of 3e-4 enters squared: relative deviations of about 1e-6.
@@ -168,7 +169,7 @@ def test_refusals() -> None:
 )
 def test_the_papers_other_students_have_its_sizes(name: str, n_parameters: int) -> None:
     student = students.make(StudentConfig(name), Grid(), 0.1)
-    assert students.count_parameters(student.init(jax.random.key(0))) == n_parameters
+    assert students.count_parameters(jax.jit(student.init)(jax.random.key(0))) == n_parameters
 
 
 def test_the_linear_student_is_affine_and_sees_the_last_frame_only() -> None:
@@ -208,9 +209,30 @@ def test_the_convolution_is_one_over_the_frames() -> None:
 def test_every_student_makes_a_step(name: str) -> None:
     student = students.make(StudentConfig(name, n_units=8), Grid(256, 25.0), 0.1)
     frames = jax.random.normal(jax.random.key(1), (4, 256), jnp.complex64)
-    propagator = student.propagator(student.init(jax.random.key(0)))
     state = student.state(frames)
-    new = jax.jit(propagator(jnp.ones(256)))(state)
+
+    @jax.jit
+    def advance(state: jax.Array) -> jax.Array:
+        return student.propagator(student.init(jax.random.key(0)))(jnp.ones(256))(state)
+
+    new = advance(state)
     assert new.shape == state.shape
     assert student.psi(new).dtype == jnp.complex64
     assert jnp.all(jnp.isfinite(new))
+
+
+@pytest.mark.parametrize("name", students.STUDENTS)
+def test_landscapes_that_are_none_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
+    student = students.make(StudentConfig(name, n_units=8), Grid(256, 25.0), 0.1)
+    propagator = student.propagator(jax.jit(student.init)(jax.random.key(0)))
+    for v, message in (
+        (jnp.full(256, jnp.nan), "`v` must be finite"),
+        (jnp.zeros((256, 2)), "`v` must be one-dimensional, but is 2-dimensional"),
+        (jnp.zeros(256, int), "`v` must be an array of real floating-point numbers"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            propagator(v)
+    short = jnp.zeros((4, 250), jnp.complex64)
+    with pytest.raises(ValueError, match="must be of shape"):
+        propagator(jnp.zeros(256))(student.state(short))

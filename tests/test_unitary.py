@@ -28,7 +28,7 @@ def make(**form: Any) -> Student:
 
 def disturbed(student: Student, seed: int = 1) -> PyTree:
     """Parameters away from every special value."""
-    params = student.init(jax.random.key(0))
+    params = jax.jit(student.init)(jax.random.key(0))
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(seed), len(leaves))
     noisy = [p + 0.3 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
@@ -57,7 +57,7 @@ def each_state(trained: tuple[Student, PyTree]) -> list[tuple[Student, PyTree]]:
     """Students at their start, far from it, and trained."""
     forms = [make(**form) for form in FORMS]
     return [
-        *[(student, student.init(jax.random.key(0))) for student in forms],
+        *[(student, jax.jit(student.init)(jax.random.key(0))) for student in forms],
         *[(student, disturbed(student)) for student in forms],
         trained,
     ]
@@ -124,7 +124,7 @@ def test_the_informed_start_is_the_clamped_split_step(n_pairs: int, dispersion: 
     grid = Grid(1024, 100.0, dispersion)
     config = UnitaryConfig(n_pairs=n_pairs, start="informed", kinetic_cap=30.0)
     student = unitary.make(config, grid, DT)
-    params = student.init(jax.random.key(0))
+    params = jax.jit(student.init)(jax.random.key(0))
     psi = jnp.exp(-((grid.positions() - 50) ** 2) / 8 + 3j * grid.positions())
     psi = psi / jnp.linalg.norm(psi)
     v = jnp.where(jnp.abs(grid.positions() - 52) < 3, 5.0, 0.0)
@@ -138,7 +138,7 @@ def test_the_informed_start_is_the_clamped_split_step(n_pairs: int, dispersion: 
 
 def test_the_start_from_nothing_knows_no_kinetic_energy() -> None:
     student = make()
-    params = student.init(jax.random.key(0))
+    params = jax.jit(student.init)(jax.random.key(0))
     (psi,) = states(1)
     np.testing.assert_allclose(student.propagator(params)(jnp.zeros(256))(psi), psi, atol=ROUNDING)
     assert not unitary.dispersion(UnitaryConfig(n_units=8), GRID, DT, params).any()
@@ -147,7 +147,7 @@ def test_the_start_from_nothing_knows_no_kinetic_energy() -> None:
 def test_phases_do_not_depend_on_the_size_of_the_box() -> None:
     """A packet in the middle does not see whether the box is 25 or 50 bohr long."""
     student = make()
-    params = student.init(jax.random.key(0))
+    params = jax.jit(student.init)(jax.random.key(0))
     x = jnp.arange(512) * GRID.dx[0]
     params = params | {"slope": 0.05 * jnp.arange(params["slope"].shape[1])[None]}
     psi = jnp.exp(-((x - 25) ** 2) + 2j * x)

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill.arguments import refuse, require_at_least, require_positive
+from qdistill.arguments import refuse, require_at_least, require_positive, require_shape
 from qdistill.grid import Grid
 from qdistill.solver import Propagator, Step
-from qdistill.students.student import Student
+from qdistill.students.student import Student, require_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,7 +82,10 @@ def make(config: FNOConfig, grid: Grid) -> Student:
 
     def propagator(params: PyTree) -> Propagator:
         def make_step(v: Float[Array, " n_x"]) -> Step:
+            require_line(v)
+
             def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
+                require_shape(v.shape, psi=psi)
                 size = jax.lax.stop_gradient(jnp.sqrt(jnp.mean(jnp.abs(psi) ** 2)))
                 scaled = psi / size
                 frame = jnp.stack([scaled.real, scaled.imag, v / config.v_scale], axis=-1)

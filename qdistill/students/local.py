@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill.arguments import refuse, require_at_least
+from qdistill.arguments import refuse, require_at_least, require_shape
 from qdistill.grid import Grid
 from qdistill.solver import Propagator, Step
 from qdistill.students.phases import LandscapePhases
-from qdistill.students.student import Student
+from qdistill.students.student import Student, require_line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,10 +95,12 @@ def make(config: LocalConfig, grid: Grid, dt: float) -> Student:
 
     def propagator(params: PyTree) -> Propagator:
         def make_step(v: Float[Array, " n_x"]) -> Step:
+            require_line(v)
             phases, kernels = network.apply({"params": params}, v)
             kicks = jnp.exp(-1j * jnp.asarray(phases))
 
             def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
+                require_shape(v.shape, psi=psi)
                 psi = kicks[0] * psi
                 for kick, kernel in zip(kicks[1:], jnp.asarray(kernels), strict=True):
                     psi = kick * convolve(psi, kernel)

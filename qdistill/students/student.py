@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill.arguments import refuse
+from qdistill.arguments import refuse, require_finite, require_real
 from qdistill.solver import Propagator
 
 
@@ -47,3 +47,11 @@ class Student(NamedTuple):
     def psi(self, state: Array) -> Complex[Array, "*n_x"]:
         """The newest frame of a state."""
         return state if self.n_history == 1 else state[-1]
+
+
+def require_line(v: Array) -> None:
+    """Refuse a landscape that is not a line of finite real numbers."""
+    require_real(v=v)
+    require_finite(v=v)
+    if v.ndim != 1:
+        refuse("v", "one-dimensional", f"{v.ndim}-dimensional")

@@ -8,11 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
+from qdistill.arguments import (
+    refuse,
+    require_at_least,
+    require_one_of,
+    require_positive,
+    require_shape,
+)
 from qdistill.grid import Grid
 from qdistill.solver import Propagator, Step
 from qdistill.students.phases import LandscapePhases, complete
-from qdistill.students.student import Student
+from qdistill.students.student import Student, require_line
 
 Start: TypeAlias = Literal["nothing", "informed"]
 
@@ -119,10 +125,12 @@ def make(config: UnitaryConfig, grid: Grid, dt: float) -> Student:
 
     def propagator(params: PyTree) -> Propagator:
         def make_step(v: Float[Array, " n_x"]) -> Step:
+            require_line(v)
             phases = network.apply({"params": params}, v)
             kicks, drifts = (jnp.exp(-1j * jnp.asarray(phase)) for phase in phases)
 
             def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
+                require_shape(v.shape, psi=psi)
                 psi = kicks[0] * psi
                 for kick, drift in zip(kicks[1:], drifts, strict=True):
                     psi = kick * jnp.fft.ifft(drift * jnp.fft.fft(psi))

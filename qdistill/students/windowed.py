@@ -6,9 +6,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
 from qdistill import windows
-from qdistill.arguments import refuse, require_finite, require_real, require_shape
+from qdistill.arguments import require_shape
 from qdistill.solver import Propagator, Step
-from qdistill.students.student import Student
+from qdistill.students.student import Student, require_line
 from qdistill.windows import WindowConfig
 
 
@@ -39,10 +39,7 @@ def make(network: nn.Module, config: WindowConfig) -> Student:
         forecast_all = jax.vmap(forecast_window, in_axes=(None, 1, 0))
 
         def make_step(v: Float[Array, " n_x"]) -> Step:
-            require_real(v=v)
-            require_finite(v=v)
-            if v.ndim != 1:
-                refuse("v", "one-dimensional", f"{v.ndim}-dimensional")
+            require_line(v)
             is_memoryless = config.n_history == 1
             state_shape = v.shape if is_memoryless else (config.n_history, *v.shape)
             v_windows = windows.around_all(v, config.n_window)
