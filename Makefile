@@ -24,21 +24,14 @@ check: .venv/.dev
 RUN = $(BIN)/python experiments/distill.py
 SCORES = $(BIN)/python experiments/distill.py --seed 1 --landscapes 100 --evaluate
 results: .venv/.core
-	rm -rf $(addprefix runs/,solver_accuracy compare_students learning_curve demo unitary gru \
-		gru-wide informed-*)
+	rm -rf $(addprefix runs/,solver_accuracy compare_students learning_curve demo unitary informed \
+		gru gru-wide)
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
-	for run in demo unitary gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
-	for run in demo unitary; do $(SCORES) runs/$$run || exit 1; done
-	for form in '1 25' '2 40' '3 60'; do \
-		set -- $$form; \
-		$(RUN) informed --out runs/informed-$$1-lattice \
-			--student.unitary.n-pairs $$1 --student.unitary.kinetic-cap $$2 || exit 1; \
-		$(SCORES) runs/informed-$$1-lattice || exit 1; \
-	done
+	for run in demo unitary informed gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
+	for run in demo unitary informed; do $(SCORES) runs/$$run || exit 1; done
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
-	for run in solver_accuracy compare_students learning_curve demo unitary gru gru-wide \
-			informed-1-lattice informed-2-lattice informed-3-lattice; do \
+	for run in solver_accuracy compare_students learning_curve demo unitary informed gru gru-wide; do \
 		mkdir -p results/$$run; \
 		cp runs/$$run/*.json results/$$run/; \
 	done

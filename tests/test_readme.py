@@ -75,13 +75,13 @@ def test_ladder_is_that_of_the_comparison() -> None:
         ]
 
 
-@pytest.mark.parametrize("n_pairs", [1, 2, 3])
-def test_informed_students_and_solvers_are_those_of_the_evaluations(n_pairs: int) -> None:
-    scores = result(f"informed-{n_pairs}-lattice/evaluation-1.json")["scores"]
+@pytest.mark.parametrize("run", ["demo", "unitary", "informed"])
+def test_scores_on_fresh_landscapes_are_those_of_the_evaluations(run: str) -> None:
+    scores = result(f"{run}/evaluation-1.json")["scores"]
     table = rows("Against a solver of equal cost")
-    for name, row in (("informed", "student"), (f"clamped-{n_pairs}", "solver")):
+    for name in (run, "clamped-1", "clamped-2", "clamped-3"):
         every = scores[name]["all"]
-        assert table[f"{n_pairs}, {row}"] == [
+        assert table[f"`{name}`"] == [
             f"{every[f'{statistic}_{error}']:.1e}"
             for error in ("infidelity", "nrmse")
             for statistic in ("median", "mean", "worst")
