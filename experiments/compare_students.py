@@ -10,7 +10,7 @@ import numpy as np
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import benchmark, ladder, plots, teacher
+from qdistill import benchmark, ladder, plots, runs, teacher
 from qdistill.arguments import require_at_least, require_one_of
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.teacher import TeacherConfig
@@ -54,7 +54,8 @@ def compare(args: Args) -> None:
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str))
     report = {"students": scores, "solvers": solvers}
-    (args.out / "metrics.json").write_text(json.dumps(report, indent=2) + "\n")
+    text = json.dumps(runs.plain(report), indent=2, allow_nan=False)
+    (args.out / "metrics.json").write_text(text + "\n")
     draw(args, climbed, solvers)
     print(ladder.table(scores, solvers))
 

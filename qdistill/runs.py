@@ -172,7 +172,7 @@ def write_metrics(
             **{name: importlib.metadata.version(name) for name in ("jax", "flax", "optax")},
         },
     }
-    (out / "metrics.json").write_text(json.dumps(_plain(metrics), indent=2, allow_nan=False) + "\n")
+    (out / "metrics.json").write_text(json.dumps(plain(metrics), indent=2, allow_nan=False) + "\n")
     return metrics
 
 
@@ -243,7 +243,7 @@ def _trainer_at(trainers: list[Trainer], plan: training.TrainingConfig, step: in
 
 def _append_to_log(out: pathlib.Path, metrics: dict[str, Any]) -> None:
     with (out / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps(_plain(metrics), allow_nan=False) + "\n")
+        file.write(json.dumps(plain(metrics), allow_nan=False) + "\n")
 
 
 def _keep_log_until(out: pathlib.Path, step: int) -> None:
@@ -260,10 +260,10 @@ def _keep_log_until(out: pathlib.Path, step: int) -> None:
         os.replace(new, path)
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value with null for every number that is not finite, which JSON cannot hold."""
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

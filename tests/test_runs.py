@@ -228,7 +228,7 @@ def test_a_damaged_config_is_named(finished: pathlib.Path, tmp_path: pathlib.Pat
 
 
 def test_metrics_hold_null_where_json_has_no_number() -> None:
-    plain = runs._plain({"a": [1.0, float("nan")], "b": {"c": float("inf")}, "d": 3})
+    plain = runs.plain({"a": [1.0, float("nan")], "b": {"c": float("inf")}, "d": 3})
     assert plain == {"a": [1.0, None], "b": {"c": None}, "d": 3}
 
 
