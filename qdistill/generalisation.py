@@ -14,7 +14,7 @@ from jaxtyping import Array, Complex, Float, Key
 from qdistill import benchmark, packets, potentials, solver
 from qdistill.arguments import require_at_least
 from qdistill.benchmark import BenchmarkConfig, Runs
-from qdistill.grid import Grid
+from qdistill.grid import Grid, Scalar
 from qdistill.packets import PacketRanges
 from qdistill.students import Student
 
@@ -58,7 +58,7 @@ def _right_moving(key: Key[Array, ""], grid: Grid) -> Complex[Array, " n_x"]:
     return packets.gaussian(grid, centre, width, jnp.sqrt(2 * energy))
 
 
-def clamped(grid: Grid, dt: float, n_pairs: int, kinetic_cap: float) -> Student:
+def clamped(grid: Grid, dt: float, n_pairs: int, kinetic_cap: Scalar) -> Student:
     """The clamped split step as a student that has nothing to learn."""
     propagator = solver.split_step(grid, dt, n_pairs, kinetic_cap)
     return Student(1, lambda key: {}, lambda params: propagator)
@@ -68,14 +68,16 @@ def best_clamped(
     grid: Grid, dt: float, n_pairs: int, truth: Runs
 ) -> tuple[float, dict[str, Float[Array, "n_case n_t"]]]:
     """The cap (hartree) of least mean infidelity over given runs, and the metrics with it."""
-    tried = {}
-    for phase in CAP_PHASES:
-        cap = phase * n_pairs / dt
+
+    def measure(cap: Scalar, truth: Runs) -> dict[str, Array]:
         student = clamped(grid, dt, n_pairs, cap)
         forecast = benchmark.forecast(student, student.propagator({}), truth)
-        tried[cap] = benchmark.measure(grid, forecast, truth)
-    best = min(tried, key=lambda cap: float(jnp.mean(1 - tried[cap]["correlation"])))
-    return best, tried[best]
+        return benchmark.measure(grid, forecast, truth)
+
+    infidelity = jax.jit(lambda *given: jnp.mean(1 - measure(*given)["correlation"]))
+    caps = [phase * n_pairs / dt for phase in CAP_PHASES]
+    best = min(caps, key=lambda cap: float(infidelity(cap, truth)))
+    return best, measure(best, truth)
 
 
 def summarise(

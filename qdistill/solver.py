@@ -23,14 +23,14 @@ from qdistill.arguments import (
     require_real,
     require_shape,
 )
-from qdistill.grid import Grid
+from qdistill.grid import Grid, Scalar
 
 Step: TypeAlias = Callable[[Array], Array]
 Propagator: TypeAlias = Callable[[Array], Step]
 
 
 def split_step(
-    grid: Grid, dt: float, n_substeps: int, kinetic_cap: float | None = None
+    grid: Grid, dt: float, n_substeps: int, kinetic_cap: Scalar | None = None
 ) -> Propagator:
     """Strang splitting: exp(-i v h/2) F^-1 exp(-i omega(k) h) F exp(-i v h/2), h = dt / n_substeps.
 
@@ -48,6 +48,7 @@ def split_step(
     Raises:
       ValueError: If h reaches the splitting's first resonance, max(omega) |h| >= 2 pi, where
         the splitting is not coarse but wrong; the message says how many substeps are needed.
+        A traced cap is not looked at.
 
     >>> grid = Grid(64, 10.0)
     >>> step = split_step(grid, dt=0.1, n_substeps=4)(jnp.zeros(64))
@@ -59,8 +60,8 @@ def split_step(
     kinetic = grid.kinetic_energy()
     if kinetic_cap is not None:
         require_positive(kinetic_cap=kinetic_cap)
-        kinetic = np.minimum(kinetic, kinetic_cap)
-    n_needed = int(kinetic.max() * abs(dt) / (2 * np.pi)) + 1
+        kinetic = (np if is_known(kinetic_cap) else jnp).minimum(kinetic, kinetic_cap)
+    n_needed = int(kinetic.max() * abs(dt) / (2 * np.pi)) + 1 if is_known(kinetic) else 1
     if n_substeps < n_needed:
         refuse(
             "n_substeps",
@@ -69,7 +70,7 @@ def split_step(
             "The largest kinetic phase of a substep must stay below 2 pi.",
         )
     h = dt / n_substeps
-    kinetic_phase = np.exp(-1j * kinetic * h)
+    kinetic_phase = (np if is_known(kinetic) else jnp).exp(-1j * kinetic * h)
 
     def propagator(v: Float[Array, "*n_x"]) -> Step:
         _require_landscape(grid, v)
