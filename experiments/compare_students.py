@@ -39,6 +39,7 @@ def compare(args: Args) -> None:
     require_at_least(1, seeds=args.seeds)
     for name in args.students:
         require_one_of(ladder.RUNGS, students=name)
+    runs.make_folder(args.out)
     config = BenchmarkConfig(n_frames=8 if args.smoke else 400)
     grid, _ = teacher.make(args.teacher)
     truth = benchmark.simulate(grid, args.teacher.dt, *benchmark.make_cases(grid), config)
@@ -51,7 +52,6 @@ def compare(args: Args) -> None:
         climbed[name] = [ladder.climb(each, truth) for each in settings]
     solvers = ladder.baselines(grid, args.teacher.dt, truth)
     scores = {name: [each.scores for each in mine] for name, mine in climbed.items()}
-    args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str))
     report = {"students": scores, "solvers": solvers}
     text = json.dumps(runs.plain(report), indent=2, allow_nan=False)

@@ -48,7 +48,7 @@ def evaluate(args: Evaluation) -> None:
         setup.grid, settings.teacher.dt, rivals, args.seed, args.landscapes, settings.benchmark
     )
     path = args.evaluate / f"evaluation-{args.seed}.json"
-    path.write_text(json.dumps(scores, indent=2) + "\n")
+    path.write_text(json.dumps(runs.plain(scores), indent=2, allow_nan=False) + "\n")
     print(generalisation.table(scores))
 
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import tyro
 
-from qdistill import benchmark, config, ladder, plots, teacher
+from qdistill import benchmark, config, ladder, plots, runs, teacher
 from qdistill.arguments import require_one_of
 
 
@@ -30,9 +30,11 @@ class Args:
 
 def follow(args: Args) -> None:
     """Train, score as they learn, write, draw."""
-    curves = {}
     for name in args.presets:
         require_one_of(config.PRESETS, presets=name)
+    runs.make_folder(args.out)
+    curves = {}
+    for name in args.presets:
         settings = config.PRESETS[name][1]
         settings = config.smoke(settings) if args.smoke else settings
         grid, _ = teacher.make(settings.teacher)
@@ -40,7 +42,6 @@ def follow(args: Args) -> None:
         truth = benchmark.simulate(grid, settings.teacher.dt, *cases, settings.benchmark)
         seconds, errors = ladder.learning_curve(settings, truth, args.every)
         curves[name] = {"training_seconds": seconds, "mean_infidelity": errors}
-    args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
     (args.out / "metrics.json").write_text(json.dumps(curves, indent=2) + "\n")
     paper = {

@@ -53,6 +53,17 @@ def set_up(settings: Config) -> Setup:
     return Setup(grid, propagator, student, trainers)
 
 
+def make_folder(out: pathlib.Path, cure: str = "Choose another with --out.") -> None:
+    """Make a folder for new results.
+
+    Raises:
+      FileExistsError: If they would mix with what is there.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"`{out}` exists and is not an empty folder. {cure}")
+    out.mkdir(parents=True, exist_ok=True)
+
+
 def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
     """Make the folder of a new run, or check that a folder can be resumed.
 
@@ -63,12 +74,7 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
     """
     path = out / "config.json"
     if not resume:
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise FileExistsError(
-                f"`{out}` exists and is not an empty folder. "
-                "Choose another with --out, or go on with that run by --resume."
-            )
-        out.mkdir(parents=True, exist_ok=True)
+        make_folder(out, "Choose another with --out, or go on with that run by --resume.")
         path.write_text(config.to_json(settings))
     elif not path.exists():
         raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")

@@ -89,3 +89,16 @@ def test_learning_curve_follows_a_training(tmp_path: pathlib.Path) -> None:
     assert 0 < errors[-1] < 1
     assert (tmp_path / "learning.png").exists()
     assert "passes paper's full-gru" in done.stdout
+
+
+@pytest.mark.parametrize("script", ["compare_students", "learning_curve"])
+def test_a_folder_with_something_in_it_is_refused_before_training(
+    script: str, tmp_path: pathlib.Path
+) -> None:
+    (tmp_path / "thesis.tex").write_text("precious")
+    command = [sys.executable, f"experiments/{script}.py", "--out", str(tmp_path)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "is not an empty folder. Choose another with --out." in done.stderr
+    assert "Traceback" not in done.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
