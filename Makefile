@@ -13,7 +13,7 @@ demo: .venv/.core
 	$(BIN)/python experiments/distill.py demo --out runs/demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
 
 check: .venv/.dev
 	$(BIN)/ruff check .
