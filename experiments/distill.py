@@ -9,7 +9,7 @@ from typing import Annotated
 import jax
 import tyro
 
-from qdistill import config, generalisation, report, runs
+from qdistill import config, generalisation, presets, report, runs
 
 
 @dataclasses.dataclass(frozen=True)
@@ -54,7 +54,7 @@ def evaluate(args: Evaluation) -> None:
 
 def distill(args: Args) -> None:
     """Train, score, draw."""
-    settings = config.smoke(args.config) if args.smoke else args.config
+    settings = presets.smoke(args.config) if args.smoke else args.config
     runs.open_folder(args.out, settings, args.resume)
     state = runs.train(settings, args.out)
     setup = runs.set_up(settings)
@@ -68,15 +68,15 @@ def main() -> None:
     """Parse, then distil or evaluate."""
     jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-    presets = {
+    choices = {
         name: (text, Args(preset, pathlib.Path("runs") / name))
-        for name, (text, preset) in config.PRESETS.items()
+        for name, (text, preset) in presets.PRESETS.items()
     }
     try:
         if any(word.split("=")[0] == "--evaluate" for word in sys.argv[1:]):
             evaluate(tyro.cli(Evaluation, prog="distill.py"))
         else:
-            distill(tyro.extras.overridable_config_cli(presets, prog="distill.py"))
+            distill(tyro.extras.overridable_config_cli(choices, prog="distill.py"))
     except (OSError, ValueError, FloatingPointError) as error:
         sys.exit(f"distill.py: {error}")
 

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import tyro
 
-from qdistill import benchmark, config, ladder, plots, runs, teacher
+from qdistill import benchmark, ladder, plots, presets, runs, teacher
 from qdistill.arguments import require_one_of
 
 
@@ -31,12 +31,12 @@ class Args:
 def follow(args: Args) -> None:
     """Train, score as they learn, write, draw."""
     for name in args.presets:
-        require_one_of(config.PRESETS, presets=name)
+        require_one_of(presets.PRESETS, presets=name)
     runs.make_folder(args.out)
     curves = {}
     for name in args.presets:
-        settings = config.PRESETS[name][1]
-        settings = config.smoke(settings) if args.smoke else settings
+        settings = presets.PRESETS[name][1]
+        settings = presets.smoke(settings) if args.smoke else settings
         grid, _ = teacher.make(settings.teacher)
         cases = benchmark.make_cases(grid)
         truth = benchmark.simulate(grid, settings.teacher.dt, *cases, settings.benchmark)

@@ -26,15 +26,16 @@ import numpy as np
 from qdistill import (
     Grid,
     benchmark,
-    config,
     metrics,
     observables,
     packets,
     plots,
     potentials,
+    presets,
     rollout,
     runs,
     solver,
+    stages,
     training,
 )
 
@@ -83,14 +84,14 @@ print(f"correlation after 100 frames {correlation[99]:.3f}, after 200 {correlati
 # down to a few seconds of training: enough to see it learn, not to see it excel.
 
 # %%
-demo = config.PRESETS["gru-demo"][1]
+demo = presets.PRESETS["gru-demo"][1]
 stage = demo.training.stages[0]
 quick = dataclasses.replace(
     stage,
     n_steps=300,
     batches=dataclasses.replace(stage.batches, n_batch=256, n_block=50, n_runs=16, n_frames=60),
 )
-settings = dataclasses.replace(demo, training=training.TrainingConfig((quick,)))
+settings = dataclasses.replace(demo, training=stages.TrainingConfig((quick,)))
 setup = runs.set_up(settings)
 
 state = setup.trainers[0].init(jax.random.key(settings.seed))

@@ -6,13 +6,11 @@ import typing
 from typing import Any, TypeVar
 
 from qdistill.arguments import refuse, require_at_least
-from qdistill.batches import BatchConfig
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.curriculum import CurriculumConfig
-from qdistill.students import StudentConfig, UnitaryConfig
+from qdistill.stages import TrainingConfig
+from qdistill.students import StudentConfig
 from qdistill.teacher import TeacherConfig
-from qdistill.training import Stage, TrainingConfig
-from qdistill.windows import WindowConfig
 
 Node = TypeVar("Node")
 
@@ -62,180 +60,6 @@ class Config:
                 refuse("n_steps / n_block", requirement, f"{n_blocks:g}")
 
 
-_GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
-_BARRIERS = CurriculumConfig(lessons=("barrier",))
-
-
-def gauged_stage(n_steps: int) -> Stage:
-    """Muon on gauged windows that follow psi, and a loss that counts what is stitched."""
-    return Stage(
-        n_steps=n_steps,
-        batches=BatchConfig(
-            n_batch=1024, n_block=200, n_runs=48, n_frames=200, placement="amplitude"
-        ),
-        relative=True,
-        loss_sigma=2.8,
-        noise=1e-3,
-        optimiser="muon",
-        peak_rate=1e-2,
-        final_rate=1e-5,
-        warm_up=0.03,
-        weight_decay=0.0,
-    )
-
-
-def frames_stage(
-    n_steps: int,
-    n_target: int,
-    n_batch: int,
-    peak_rate: float,
-    power: float = 1.0,
-    n_runs: int = 48,
-) -> Stage:
-    """Adam on whole frames, rolled out over `n_target` of them."""
-    return Stage(
-        n_steps=n_steps,
-        batches=BatchConfig(
-            n_batch=n_batch,
-            n_block=20,
-            n_runs=n_runs,
-            n_frames=40 + n_target,
-            n_target=n_target,
-            whole_frames=True,
-        ),
-        power=power,
-        peak_rate=peak_rate,
-        final_rate=peak_rate / 100,
-        warm_up=0.05,
-        weight_decay=0.0,
-    )
-
-
-_FINE_TUNING = dataclasses.replace(
-    frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24), decay="cosine", memory=0.99
-)
-
-PRESETS: dict[str, tuple[str, Config]] = {
-    "demo": (
-        "The unitary student from nothing, in minutes, on single barriers and wells.",
-        Config(
-            "demo",
-            curriculum=_BARRIERS,
-            student=StudentConfig("unitary"),
-            training=TrainingConfig(
-                (
-                    frames_stage(300, 1, 64, 1e-2),
-                    frames_stage(300, 8, 64, 1e-2),
-                    frames_stage(1000, 40, 16, 3e-3),
-                ),
-                checkpoint_every=100,
-            ),
-        ),
-    ),
-    "unitary": (
-        "The same for longer, on landscapes of every family too.",
-        Config(
-            "unitary",
-            curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
-            student=StudentConfig("unitary"),
-            training=TrainingConfig(
-                (
-                    frames_stage(300, 1, 64, 1e-2),
-                    frames_stage(300, 8, 64, 1e-2),
-                    frames_stage(2000, 40, 16, 3e-3),
-                    _FINE_TUNING,
-                ),
-                checkpoint_every=100,
-            ),
-        ),
-    ),
-    "informed": (
-        "A unitary student that starts as the clamped split step, on landscapes of every family.",
-        Config(
-            "informed",
-            curriculum=CurriculumConfig(lessons=("encounters",)),
-            student=StudentConfig(
-                "unitary", unitary=UnitaryConfig(start="informed", reach=16, n_units=32)
-            ),
-            training=TrainingConfig((_FINE_TUNING,), checkpoint_every=1_000),
-        ),
-    ),
-    "gru-demo": (
-        "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",
-        Config(
-            "gru-demo",
-            curriculum=_BARRIERS,
-            student=_GAUGED,
-            training=TrainingConfig((gauged_stage(8_000),), checkpoint_every=2_000),
-        ),
-    ),
-    "gru": (
-        "The same for longer: 100,000 steps, within an hour on two cores.",
-        Config(
-            "gru",
-            curriculum=_BARRIERS,
-            student=_GAUGED,
-            training=TrainingConfig((gauged_stage(100_000),), checkpoint_every=5_000),
-        ),
-    ),
-    "gru-wide": (
-        "40,000 steps on landscapes of every family too, with random parameters.",
-        Config(
-            "gru-wide",
-            curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
-            student=_GAUGED,
-            training=TrainingConfig((gauged_stage(40_000),), checkpoint_every=5_000),
-        ),
-    ),
-    "paper-demo": (
-        "The paper's `demo` GRU, as published: 900,000 steps.",
-        Config(
-            "paper-demo",
-            curriculum=CurriculumConfig(lessons=("paper-demo",)),
-            student=StudentConfig("gru", windows=WindowConfig(v_scale=10.0)),
-            training=TrainingConfig((Stage(n_steps=900_000),)),
-        ),
-    ),
-    "paper-full": (
-        "The paper's `full` GRU, as published: 5,290,000 steps.",
-        Config(
-            "paper-full",
-            curriculum=CurriculumConfig(lessons=("paper-full",)),
-            training=TrainingConfig((Stage(n_steps=5_290_000),)),
-        ),
-    ),
-}
-
-
-def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
-    """A few small blocks of a stage."""
-    small = dataclasses.replace(
-        stage.batches,
-        n_block=4,
-        n_batch=min(stage.batches.n_batch, 16),
-        n_runs=2,
-        n_target=min(stage.batches.n_target, 3),
-        n_frames=8,
-    )
-    return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
-
-
-def smoke(config: Config) -> Config:
-    """The same run in seconds: the same path through the code, two small blocks a stage.
-
-    There are more where each lesson has a stage of its own.
-    """
-    n_blocks = max(2, len(config.curriculum.lessons)) if config.curriculum.plan == "staged" else 2
-    return dataclasses.replace(
-        config,
-        training=TrainingConfig(
-            tuple(smoke_stage(stage, n_blocks) for stage in config.training.stages),
-            checkpoint_every=4,
-        ),
-        benchmark=dataclasses.replace(config.benchmark, n_frames=12),
-    )
-
-
 def to_json(config: Config) -> str:
     """The whole tree as JSON."""
     return json.dumps(dataclasses.asdict(config), indent=2, allow_nan=False) + "\n"
@@ -247,7 +71,7 @@ def from_json(text: str) -> Config:
     Raises:
       ValueError: For unknown and missing settings, and values of the wrong type.
 
-    >>> config = PRESETS["demo"][1]
+    >>> config = Config(seed=3)
     >>> from_json(to_json(config)) == config
     True
     """

@@ -9,15 +9,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from qdistill import benchmark, config, generalisation, metrics, runs, students, training
+from qdistill import benchmark, generalisation, metrics, presets, runs, students, training
 from qdistill.arguments import require_positive
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
 from qdistill.grid import Grid
 from qdistill.rollout import rollout
+from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig
 from qdistill.teacher import TeacherConfig
-from qdistill.training import Stage, TrainingConfig
 from qdistill.windows import WindowConfig
 
 
@@ -39,18 +39,18 @@ def _window_student(name: str) -> StudentConfig:
     return StudentConfig(name, windows=WindowConfig(gauge=True))
 
 
-_WINDOWS = ((1.0, config.gauged_stage(200)),)
+_WINDOWS = ((1.0, presets.gauged_stage(200)),)
 
 
 def _one_frame(rate: float) -> tuple[tuple[float, Stage], ...]:
-    return ((1.0, config.frames_stage(20, 1, 64, rate)),)
+    return ((1.0, presets.frames_stage(20, 1, 64, rate)),)
 
 
 def _unrolled(rate: float, n_batch: int = 64) -> tuple[tuple[float, Stage], ...]:
     return (
-        (0.25, config.frames_stage(20, 1, n_batch, rate)),
-        (0.25, config.frames_stage(20, 8, n_batch, rate)),
-        (0.5, config.frames_stage(20, 40, n_batch // 4, 0.3 * rate)),
+        (0.25, presets.frames_stage(20, 1, n_batch, rate)),
+        (0.25, presets.frames_stage(20, 8, n_batch, rate)),
+        (0.5, presets.frames_stage(20, 40, n_batch // 4, 0.3 * rate)),
     )
 
 
@@ -81,7 +81,7 @@ def settings_of(
     Without steps, each stage has two small blocks: the same training in seconds.
     """
     rung = RUNGS[name]
-    stages = tuple(config.smoke_stage(stage) for _, stage in rung.stages)
+    stages = tuple(presets.smoke_stage(stage) for _, stage in rung.stages)
     if n_steps is not None:
         stages = tuple(
             dataclasses.replace(stage, n_steps=n)

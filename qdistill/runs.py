@@ -20,7 +20,7 @@ import jax
 from jaxtyping import PyTree
 from tqdm.auto import tqdm
 
-from qdistill import benchmark, config, students, teacher, training
+from qdistill import benchmark, config, stages, students, teacher, training
 from qdistill.checkpoints import Checkpoints
 from qdistill.config import Config
 from qdistill.grid import Grid
@@ -242,7 +242,7 @@ def _read_config(path: pathlib.Path) -> Config:
         raise ValueError(f"`{path}`: {error}") from error
 
 
-def _trainer_at(trainers: list[Trainer], plan: training.TrainingConfig, step: int) -> Trainer:
+def _trainer_at(trainers: list[Trainer], plan: stages.TrainingConfig, step: int) -> Trainer:
     """The trainer whose optimiser a checkpoint of this step holds: the one that reached it."""
     return trainers[next(i for i, end in enumerate(plan.boundaries) if step <= end)]
 

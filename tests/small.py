@@ -6,8 +6,8 @@ from qdistill.batches import BatchConfig
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
+from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig
-from qdistill.training import Stage, TrainingConfig
 from qdistill.windows import WindowConfig
 
 WINDOWS = Stage(

@@ -4,13 +4,14 @@ from typing import Any
 
 import pytest
 
-from qdistill import config, curriculum
+from qdistill import config, curriculum, presets
 from qdistill.benchmark import BenchmarkConfig
-from qdistill.config import PRESETS, Config
+from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
+from qdistill.presets import PRESETS
+from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig
 from qdistill.teacher import TeacherConfig
-from qdistill.training import Stage, TrainingConfig
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -22,7 +23,7 @@ def test_presets_survive_json_and_bear_their_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_smoke_is_small_and_valid(name: str) -> None:
-    small = config.smoke(PRESETS[name][1])
+    small = presets.smoke(PRESETS[name][1])
     assert small.training.boundaries[-1] <= 8 * len(small.training.stages)
     assert len(small.training.stages) == len(PRESETS[name][1].training.stages)
     assert small.benchmark.n_frames == 12
@@ -36,7 +37,7 @@ def test_smoke_is_small_and_valid(name: str) -> None:
 @pytest.mark.parametrize("name", PRESETS)
 def test_smoke_teaches_every_staged_lesson(name: str) -> None:
     preset = dataclasses.replace(PRESETS[name][1], curriculum=CurriculumConfig(plan="staged"))
-    small = config.smoke(preset)
+    small = presets.smoke(preset)
     starts = [0, *small.training.block_ends[:-1]]
     weights, _ = curriculum.make_schedules(small.curriculum, small.training.boundaries[-1])
     assert {int(weights(step).argmax()) for step in starts} == set(range(5))

@@ -6,7 +6,7 @@ import sys
 import numpy as np
 import pytest
 
-from qdistill import config, ladder, students
+from qdistill import config, ladder, presets, students
 from qdistill.teacher import TeacherConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -32,7 +32,7 @@ def test_every_student_of_the_factory_stands_on_the_ladder() -> None:
 
 
 def test_steps_fill_the_time_in_the_stages_shares(monkeypatch: pytest.MonkeyPatch) -> None:
-    small = config.smoke_stage(config.frames_stage(20, 2, 4, 1e-3))
+    small = presets.smoke_stage(presets.frames_stage(20, 2, 4, 1e-3))
     rung = ladder.RUNGS["unitary"]._replace(stages=((0.25, small), (0.75, small)))
     monkeypatch.setitem(ladder.RUNGS, "unitary", rung)
     first, second = ladder.steps_within("unitary", 20.0, PHYSICS)

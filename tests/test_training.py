@@ -8,10 +8,11 @@ import optax
 import pytest
 import small
 
-from qdistill import batches, curriculum, losses, runs, training
+from qdistill import batches, curriculum, losses, runs, stages, training
 from qdistill.batches import Batch, BatchConfig
+from qdistill.stages import Stage
 from qdistill.students import StudentConfig
-from qdistill.training import Stage, TrainState
+from qdistill.training import TrainState
 from qdistill.windows import WindowConfig
 
 
@@ -82,7 +83,7 @@ def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: runs
 
 
 def test_the_logged_learning_rate_is_that_of_the_blocks_last_step(setup: runs.Setup) -> None:
-    rate = training.learning_rate(small.WINDOWS)
+    rate = stages.learning_rate(small.WINDOWS)
     _, metrics = train(setup, until=4)[-1]
     assert metrics["learning_rate"] == pytest.approx(float(rate(3)))
 
@@ -118,7 +119,7 @@ def test_training_learns() -> None:
     )
     config = dataclasses.replace(
         small.CONFIG,
-        training=training.TrainingConfig((stage,)),
+        training=stages.TrainingConfig((stage,)),
         student=StudentConfig(n_units=32, windows=WindowConfig(gauge=True)),
     )
     setup = runs.set_up(config)
@@ -134,7 +135,7 @@ def test_training_learns() -> None:
 
 
 def test_learning_rate_warms_up_and_decays() -> None:
-    rate = training.learning_rate(Stage(n_steps=10_000, warm_up=0.01))
+    rate = stages.learning_rate(Stage(n_steps=10_000, warm_up=0.01))
     assert float(rate(0)) == 0
     assert float(rate(50)) == pytest.approx(0.5e-3)
     assert float(rate(100)) == pytest.approx(1e-3)
@@ -143,7 +144,7 @@ def test_learning_rate_warms_up_and_decays() -> None:
 
 
 def test_gradients_are_clipped_per_array() -> None:
-    clip = training.clip_each(1.0)
+    clip = stages.clip_each(1.0)
     gradients = {"large": jnp.array([3.0, 4.0]), "small": jnp.array([0.3, 0.4])}
     clipped, _ = clip.update(gradients, clip.init(gradients))
     np.testing.assert_allclose(clipped["large"], [0.6, 0.8], rtol=1e-6)
@@ -151,10 +152,10 @@ def test_gradients_are_clipped_per_array() -> None:
 
 
 @pytest.mark.parametrize("optimiser", ["adam", "muon"])
-def test_weight_decay_spares_biases(optimiser: training.Optimiser) -> None:
+def test_weight_decay_spares_biases(optimiser: stages.Optimiser) -> None:
     """With a zero gradient only the decay moves the parameters."""
     stage = Stage(n_steps=1000, optimiser=optimiser, warm_up=0.0, peak_rate=0.1)
-    rule = training.make_optimiser(stage)
+    rule = stages.make_optimiser(stage)
     params = {"kernel": jnp.ones((3, 3)), "bias": jnp.ones(3)}
     state = rule.init(params)
     nothing = jax.tree.map(jnp.zeros_like, params)

@@ -3,6 +3,8 @@
 import flax.linen as nn
 from jaxtyping import Array, Float
 
+from qdistill.students import layers
+
 
 class Linear(nn.Module):
     """One affine map of the last frame."""
@@ -12,7 +14,7 @@ class Linear(nn.Module):
         self, window: Float[Array, "n_history n_window n_channel"]
     ) -> Float[Array, "n_window 2"]:
         """One window's next frame, (Re psi, Im psi)."""
-        return _decode(window[-1].ravel(), window.shape[1])
+        return layers.decode(window[-1].ravel(), window.shape[1])
 
 
 class Dense(nn.Module):
@@ -29,11 +31,9 @@ class Dense(nn.Module):
         self, window: Float[Array, "n_history n_window n_channel"]
     ) -> Float[Array, "n_window 2"]:
         """One window's next frame, (Re psi, Im psi)."""
-        n_history, n_window, _ = window.shape
-        dense = nn.Dense(self.n_units, param_dtype=float, name="encoder")
-        frames = nn.relu(dense(window.reshape(n_history, -1)))
+        frames = layers.encode(window, self.n_units)
         over_time = nn.Dense(self.n_units, param_dtype=float, name="over_time")
-        return _decode(nn.relu(over_time(frames.ravel())), n_window)
+        return layers.decode(nn.relu(over_time(frames.ravel())), window.shape[1])
 
 
 class Conv(nn.Module):
@@ -57,9 +57,4 @@ class Conv(nn.Module):
         filters = nn.Dense(self.n_filters, param_dtype=float, name="filters")
         filtered = nn.relu(filters(window.reshape(n_history, -1).T))
         dense = nn.Dense(self.n_units, param_dtype=float, name="dense")
-        return _decode(nn.relu(dense(filtered.ravel())), n_window)
-
-
-def _decode(state: Float[Array, " n_unit"], n_window: int) -> Float[Array, "n_window 2"]:
-    decoder = nn.Dense(2 * n_window, param_dtype=float, name="decoder")
-    return decoder(state).reshape(n_window, 2)
+        return layers.decode(nn.relu(dense(filtered.ravel())), n_window)

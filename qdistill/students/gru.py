@@ -1,11 +1,11 @@
 """The paper's student: a gated recurrent unit over the frames of a window."""
 
-import functools
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
+
+from qdistill.students import layers
 
 
 class GRU(nn.Module):
@@ -29,10 +29,8 @@ class GRU(nn.Module):
         self, window: Float[Array, "n_history n_window n_channel"]
     ) -> Float[Array, "n_window 2"]:
         """One window's next frame, (Re psi, Im psi)."""
-        n_history, n_window, _ = window.shape
-        dense = functools.partial(nn.Dense, param_dtype=float)
-        frames = nn.relu(dense(self.n_units, name="encoder")(window.reshape(n_history, -1)))
-        from_frames = dense(3 * self.n_units, name="input")(frames)
+        frames = layers.encode(window, self.n_units)
+        from_frames = nn.Dense(3 * self.n_units, param_dtype=float, name="input")(frames)
         recurrent = self.param("recurrent", _three_orthogonal, (self.n_units, 3 * self.n_units))
         bias = self.param("candidate_bias", nn.initializers.zeros, (self.n_units,), float)
 
@@ -48,7 +46,7 @@ class GRU(nn.Module):
             update = nn.sigmoid(update_x + update_h)
             candidate = nn.relu(candidate_x + reset * (candidate_h + bias))
             state = (1 - update) * candidate + update * state
-        return dense(2 * n_window, name="decoder")(state).reshape(n_window, 2)
+        return layers.decode(state, window.shape[1])
 
 
 def _three_orthogonal(key: Array, shape: tuple[int, int], dtype: type = float) -> Array:
