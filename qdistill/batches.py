@@ -18,8 +18,10 @@ from qdistill.arguments import refuse, require_at_least, require_between, requir
 from qdistill.grid import Grid, Scalar
 from qdistill.rollout import rollout
 from qdistill.solver import Propagator
+from qdistill.spectra import SpectraConfig
 
 Placement: TypeAlias = Literal["landscape", "amplitude"]
+Examples: TypeAlias = Literal["windows", "frames", "spectra"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,11 +34,12 @@ class BatchConfig:
       n_runs: Runs in a block.
       n_frames: Frames of a run, the first included.
       n_target: Frames to forecast that an example holds, at least 1.
-      whole_frames: Whether an example is a whole frame rather than a window.
+      examples: ``"windows"`` of frames, whole ``"frames"``, or the ``"spectra"`` of boxes.
       placement: Where windows lie. ``"landscape"``, the paper's: 50 times as likely where they
         overlap the landscape. ``"amplitude"``: in proportion to the root-mean-square amplitude
         of psi in the window, three times as likely where the landscape has an edge.
       floor: Share of the windows that are placed anywhere, with ``"amplitude"``.
+      spectra: The boxes, for spectra; these have no frames.
     """
 
     n_batch: int = 128
@@ -44,15 +47,17 @@ class BatchConfig:
     n_runs: int = 32
     n_frames: int = 501
     n_target: int = 1
-    whole_frames: bool = False
+    examples: Examples = "windows"
     placement: Placement = "landscape"
     floor: float = 0.05
+    spectra: SpectraConfig = dataclasses.field(default_factory=SpectraConfig)
 
     def __post_init__(self) -> None:  # noqa: D105
         for name in ("n_batch", "n_block", "n_runs", "n_target"):
             require_at_least(1, **{name: getattr(self, name)})
         require_at_least(2, n_frames=self.n_frames)
         require_one_of(get_args(Placement), placement=self.placement)
+        require_one_of(get_args(Examples), examples=self.examples)
         require_between(0, 1, floor=self.floor)
 
 
@@ -174,7 +179,7 @@ def make_batch(
     require_at_least(begin, step=step)
     first = step - (step - begin) % config.n_block
     block = block_maker(jax.random.fold_in(key, first), weights, difficulty)
-    n_point = None if config.whole_frames else n_window
+    n_point = None if config.examples == "frames" else n_window
     return cut_batch(block, step - first, n_history + config.n_target, n_point)
 
 
@@ -223,7 +228,7 @@ def _sample_places(
     run = jax.random.randint(key_run, shape, 0, n_runs)
     last_start = n_frames - n_history - config.n_target
     time = jax.random.randint(key_time, shape, 0, last_start + 1)
-    if config.whole_frames:
+    if config.examples == "frames":
         return run, time, jnp.zeros(shape, run.dtype)
     weigh = jax.vmap(lambda psi, v: window_weights(config, n_window, psi, v))
     cumulative = jnp.cumsum(weigh(frames, v), axis=-1)

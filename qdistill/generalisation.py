@@ -4,7 +4,7 @@ The solver is the split step with its kinetic energy clamped, in which nothing i
 number, the cap, is chosen to be best on the very runs that are scored.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -80,12 +80,22 @@ def best_clamped(
     return best, measure(best, truth)
 
 
-def summarise(
-    families: list[str], per_frame: dict[str, Float[Array, "n_case n_t"]]
-) -> dict[str, dict[str, float]]:
-    """Median and worst over the cases of each family, and of all, of the means over frames."""
+class CaseErrors(NamedTuple):
+    """Means over the frames of each case."""
+
+    infidelity: Float[np.ndarray, " n_case"]
+    nrmse: Float[np.ndarray, " n_case"]
+
+
+def case_errors(per_frame: dict[str, Float[Array, "n_case n_t"]]) -> CaseErrors:
+    """The errors of each case, from the metrics of every frame."""
     infidelity = 1 - np.asarray(per_frame["correlation"], float).mean(axis=1)
-    nrmse = np.asarray(per_frame["nrmse"], float).mean(axis=1)
+    return CaseErrors(infidelity, np.asarray(per_frame["nrmse"], float).mean(axis=1))
+
+
+def summarise(families: list[str], errors: CaseErrors) -> dict[str, dict[str, float]]:
+    """Mean, median and worst over the cases of each family, and of all."""
+    infidelity, nrmse = errors
     members = {name: np.array(families) == name for name in dict.fromkeys(families)}
     members["all"] = np.ones(len(families), bool)
     return {
@@ -123,25 +133,30 @@ def evaluate(
       pairs: FFT pairs a frame of the clamped split steps.
 
     Returns:
-      By name of the student, and for ``"clamped-1"`` and so on, `summarise` of its errors; the cap
-      of each clamped split step is under ``"kinetic_caps"``.
+      Under ``"scores"`` what `summarise` says, and under ``"cases"`` the errors of each case, by
+      name of the student and for ``"clamped-1"`` and so on, whose caps are under
+      ``"kinetic_caps"``.
     """
     families, psi0, v = sample_cases(jax.random.key(seed), grid, n_case)
     truth = benchmark.simulate(grid, dt, psi0, v, config)
-    scores: dict[str, Any] = {}
+    errors = {}
     for name, (student, params) in rivals.items():
         forecast = benchmark.forecast(student, student.propagator(params), truth)
-        scores[name] = summarise(families, benchmark.measure(grid, forecast, truth))
+        errors[name] = case_errors(benchmark.measure(grid, forecast, truth))
     caps = {}
     for n_pairs in pairs:
         caps[f"clamped-{n_pairs}"], per_frame = best_clamped(grid, dt, n_pairs, truth)
-        scores[f"clamped-{n_pairs}"] = summarise(families, per_frame)
+        errors[f"clamped-{n_pairs}"] = case_errors(per_frame)
     return {
         "seed": seed,
         "n_landscapes": n_case,
         "n_frames": config.n_frames,
         "kinetic_caps": caps,
-        "scores": scores,
+        "scores": {name: summarise(families, each) for name, each in errors.items()},
+        "cases": {
+            name: {key: values.tolist() for key, values in each._asdict().items()}
+            for name, each in errors.items()
+        },
     }
 
 

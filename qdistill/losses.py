@@ -1,8 +1,8 @@
-"""Losses of a student on a batch: of the next window, or of a whole rollout."""
+"""Losses of a student on a batch: of the next window, a whole rollout, or an operator."""
 
 import math
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -12,10 +12,11 @@ from qdistill import windows
 from qdistill.arguments import refuse
 from qdistill.batches import Batch
 from qdistill.rollout import rollout
+from qdistill.spectra import Spectra, SpectraConfig
 from qdistill.students import Student
 from qdistill.windows import WindowConfig
 
-Loss: TypeAlias = Callable[[PyTree, Batch, Key[Array, ""]], Float[Array, " n_batch"]]
+Loss: TypeAlias = Callable[[PyTree, Any, Key[Array, ""]], Float[Array, " n_batch"]]
 
 
 def window_loss(
@@ -40,7 +41,7 @@ def window_loss(
     """
     weights = windows.stitching_weights(window.n_window, loss_sigma or math.inf)
     if student.forecast_window is None:
-        refuse("whole_frames", "True for this student, which is not made of windows", False)
+        refuse("examples", "frames for this student, which is not made of windows", "windows")
     forecast_window = student.forecast_window
 
     def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
@@ -69,6 +70,38 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
         return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=-1))
 
     return _over_batch(loss)
+
+
+def spectral_loss(student: Student, dt: float, config: SpectraConfig) -> Loss:
+    """The squared error of all packets in a box after many frames, foretold from one frame.
+
+    With r_n the error of a frame on the eigenstate phi_n, the error after t frames is, to first
+    order, the sum over m of <phi_m|r_n> times a sum of t phases exp(i (E_m - E_n) dt s): it grows
+    with t where the energies agree, and stays within 2 / |exp(i (E_m - E_n) dt) - 1| where they do
+    not. So elements count by (|exp(i (E_m - E_n) dt) - 1|^2 + horizon^-2)^-1; what r_n has beyond
+    the given states counts once. The mean is over the states between floor and ceiling.
+
+    Raises:
+      ValueError: For a student that needs more than one frame.
+    """
+    if student.n_history != 1:
+        refuse("examples", "windows or frames for a student of more than one frame", "spectra")
+
+    def loss(params: PyTree, spectra: Spectra) -> Array:
+        energies, states = spectra.energies, spectra.states + 0j
+        phases = jnp.exp(-1j * dt * energies)
+        forecast = jax.vmap(student.propagator(params)(spectra.v))(states)
+        error = forecast - phases[:, None] * states
+        elements = jnp.abs(error @ states.T) ** 2
+        beats = jnp.abs(phases[:, None] - phases[None]) ** 2
+        grown = jnp.sum(elements / (beats + config.horizon**-2), axis=1)
+        beyond = jnp.sum(jnp.abs(error) ** 2, axis=1) - jnp.sum(elements, axis=1)
+        weights = jax.nn.sigmoid(config.ceiling - energies)
+        weights *= jax.nn.sigmoid(4 * (energies - config.floor))
+        each = grown + jnp.maximum(beyond, 0)
+        return jnp.sum(weights * each) / (jnp.sum(weights) + 1e-6)
+
+    return lambda params, batch, key: jax.vmap(loss, (None, 0))(params, batch)
 
 
 def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:

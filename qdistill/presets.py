@@ -5,6 +5,7 @@ import dataclasses
 from qdistill.batches import BatchConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
+from qdistill.spectra import SpectraConfig
 from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig, UnitaryConfig
 from qdistill.windows import WindowConfig
@@ -48,13 +49,42 @@ def frames_stage(
             n_runs=n_runs,
             n_frames=40 + n_target,
             n_target=n_target,
-            whole_frames=True,
+            examples="frames",
         ),
         power=power,
         peak_rate=peak_rate,
         final_rate=peak_rate / 100,
         warm_up=0.05,
         weight_decay=0.0,
+    )
+
+
+def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
+    """Adam on the eigenstates of small boxes."""
+    return Stage(
+        n_steps=n_steps,
+        batches=BatchConfig(n_batch=32, n_block=40, n_runs=64, examples="spectra"),
+        power=0.7,
+        peak_rate=peak_rate,
+        final_rate=peak_rate / 300,
+        decay="cosine",
+        memory=0.99,
+        warm_up=0.05,
+        weight_decay=0.0,
+    )
+
+
+def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
+    name = f"informed-{n_pairs}"
+    form = UnitaryConfig(n_pairs, "informed", kinetic_cap, reach=16, n_units=32)
+    return (
+        f"From the clamped split step with {n_pairs} FFT pairs a frame, by its eigenstates.",
+        Config(
+            name,
+            curriculum=CurriculumConfig(lessons=("landscapes",)),
+            student=StudentConfig("unitary", unitary=form),
+            training=TrainingConfig((spectra_stage(5000),), checkpoint_every=1_000),
+        ),
     )
 
 
@@ -96,17 +126,9 @@ PRESETS: dict[str, tuple[str, Config]] = {
             ),
         ),
     ),
-    "informed": (
-        "A unitary student that starts as the clamped split step, on landscapes of every family.",
-        Config(
-            "informed",
-            curriculum=CurriculumConfig(lessons=("encounters",)),
-            student=StudentConfig(
-                "unitary", unitary=UnitaryConfig(start="informed", reach=16, n_units=32)
-            ),
-            training=TrainingConfig((_FINE_TUNING,), checkpoint_every=1_000),
-        ),
-    ),
+    "informed-1": _informed(1, 25.0),
+    "informed-2": _informed(2, 40.0),
+    "informed-3": _informed(3, 60.0),
     "gru-demo": (
         "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",
         Config(
@@ -163,6 +185,7 @@ def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
         n_runs=2,
         n_target=min(stage.batches.n_target, 3),
         n_frames=8,
+        spectra=SpectraConfig(n_box=64, n_states=16),
     )
     return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
 

@@ -65,7 +65,7 @@ def draw(
     }
     if log := runs.read_log(out):
         figures["training"] = _training(settings, log)
-    if not settings.training.stages[0].batches.whole_frames:
+    if settings.training.stages[0].batches.examples == "windows":
         figures["windows"] = _windows(settings, setup, x)
     if settings.student.name == "unitary":
         figures["dispersion"] = _dispersion(settings, setup, params)

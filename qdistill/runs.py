@@ -46,6 +46,7 @@ def set_up(settings: Config) -> Setup:
         student,
         propagator,
         grid,
+        settings.teacher.dt,
         settings.curriculum,
         settings.student.windows,
         settings.training,

@@ -73,13 +73,16 @@ class Stage:
         require_between(0, 1, warm_up=self.warm_up, memory=self.memory)
         for name in ("loss_sigma", "noise", "weight_decay"):
             require_between(0, float("inf"), **{name: getattr(self, name)})
-        if self.batches.whole_frames:
+        examples = self.batches.examples
+        if examples != "windows":
             if self.relative:
-                refuse("relative", "False with whole_frames", self.relative)
+                refuse("relative", f"False with {examples}", self.relative)
             if self.loss_sigma:
-                refuse("loss_sigma", "0 with whole_frames", self.loss_sigma)
-        elif self.batches.n_target != 1:
-            refuse("n_target", "1 without whole_frames", self.batches.n_target)
+                refuse("loss_sigma", f"0 with {examples}", self.loss_sigma)
+        if examples != "frames" and self.batches.n_target != 1:
+            refuse("n_target", f"1 with {examples}", self.batches.n_target)
+        if examples == "spectra" and self.noise:
+            refuse("noise", "0 with spectra", self.noise)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,12 +9,13 @@ import jax.numpy as jnp
 import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
-from qdistill import batches, curriculum, losses
+from qdistill import batches, curriculum, losses, spectra
 from qdistill.batches import Batch, Block
 from qdistill.curriculum import CurriculumConfig
 from qdistill.grid import Grid
 from qdistill.losses import Loss
 from qdistill.solver import Propagator
+from qdistill.spectra import Spectra, SpectraBlock
 from qdistill.stages import Stage, TrainingConfig, learning_rate, make_optimiser
 from qdistill.students import Student
 from qdistill.windows import WindowConfig
@@ -37,7 +38,7 @@ def train_step(
     power: float,
     optimiser: optax.GradientTransformation,
     state: TrainState,
-    batch: Batch,
+    batch: Batch | Spectra,
 ) -> tuple[TrainState, Float[Array, " n_batch"]]:
     """One step down the gradient of mean(loss^power); the new state, and each example's loss."""
     # 2^31 - 1 - step: a stream apart from that of the blocks.
@@ -58,7 +59,7 @@ class Trainer(NamedTuple):
 
     Attributes:
       init: ``key -> TrainState`` before the first step.
-      make_block: ``TrainState -> Block``, the examples of the next `n_block` steps.
+      make_block: ``TrainState -> Block`` (or ``SpectraBlock``), what the next `n_block` steps see.
       train_block: ``(TrainState, Block) -> (TrainState, metrics)``, which takes these steps.
     """
 
@@ -71,6 +72,7 @@ def make_trainers(
     student: Student,
     teacher: Propagator,
     grid: Grid,
+    dt: float,
     lessons: CurriculumConfig,
     window: WindowConfig,
     config: TrainingConfig,
@@ -81,13 +83,16 @@ def make_trainers(
       student: Who learns.
       teacher: Who makes the examples.
       grid: Where.
+      dt: Duration of a frame, in atomic units.
       lessons: The curriculum.
-      window: The windows, for stages whose examples are not whole frames.
+      window: The windows, for stages whose examples are windows.
       config: The stages.
     """
     begins = [0, *config.boundaries[:-1]]
     return [
-        _make_trainer(student, teacher, grid, lessons, window, stage, begin, config.boundaries[-1])
+        _make_trainer(
+            student, teacher, grid, dt, lessons, window, stage, begin, config.boundaries[-1]
+        )
         for stage, begin in zip(config.stages, begins, strict=True)
     ]
 
@@ -96,6 +101,7 @@ def _make_trainer(
     student: Student,
     teacher: Propagator,
     grid: Grid,
+    dt: float,
     lessons: CurriculumConfig,
     window: WindowConfig,
     stage: Stage,
@@ -105,14 +111,9 @@ def _make_trainer(
     optimiser, rate = make_optimiser(stage), learning_rate(stage)
     weights_at, difficulty_at = curriculum.make_schedules(lessons, n_steps)
     driven = curriculum.loss_driven(len(lessons.lessons))
-    n_history = student.n_history
-    block_maker = batches.make_block(
-        grid, teacher, lessons.lessons, stage.batches, n_history, window.n_window
+    block_maker, cut_batch, losses_of = _examples(
+        student, teacher, grid, dt, lessons.lessons, window, stage
     )
-    is_whole = stage.batches.whole_frames
-    losses_of = _make_loss(student, window, stage)
-    n_t = n_history + stage.batches.n_target
-    n_window = None if is_whole else window.n_window
 
     def init(key: Key[Array, ""]) -> TrainState:
         key_params, key_rest = jax.random.split(key)
@@ -127,12 +128,14 @@ def _make_trainer(
             weights = weights * driven.weights(state.lesson_losses)
         return weights / jnp.sum(weights), difficulty_at(state.step)
 
-    def make_block(state: TrainState) -> Block:
+    def make_block(state: TrainState) -> Block | SpectraBlock:
         return block_maker(jax.random.fold_in(state.key, state.step), *teach(state))
 
-    def train_block(state: TrainState, block: Block) -> tuple[TrainState, dict[str, Array]]:
+    def train_block(
+        state: TrainState, block: Block | SpectraBlock
+    ) -> tuple[TrainState, dict[str, Array]]:
         def advance(state: TrainState, i: Array) -> tuple[TrainState, Array]:
-            batch = batches.cut_batch(block, i, n_t, n_window)
+            batch = cut_batch(block, i)
             state, each = train_step(losses_of, stage.power, optimiser, state, batch)
             by_lesson = _mean_by_lesson(each, batch.lesson, len(lessons.lessons))
             lesson_losses = driven.update(state.lesson_losses, by_lesson)
@@ -151,16 +154,34 @@ def _make_trainer(
     return Trainer(jax.jit(init), jax.jit(make_block), jax.jit(train_block))
 
 
-def _make_loss(student: Student, window: WindowConfig, stage: Stage) -> Loss:
-    if stage.batches.whole_frames:
-        return losses.rollout_loss(student, stage.batches.n_target, noise=stage.noise)
-    return losses.window_loss(
+def _examples(
+    student: Student,
+    teacher: Propagator,
+    grid: Grid,
+    dt: float,
+    names: tuple[str, ...],
+    window: WindowConfig,
+    stage: Stage,
+) -> tuple[Callable, Callable, Loss]:
+    """How a stage's blocks are made, how batches are cut from them, and the loss on these."""
+    config, n_history = stage.batches, student.n_history
+    if config.examples == "spectra":
+        shape = (config.n_block, config.n_batch)
+        spectra_maker = spectra.make_block(grid, names, config.spectra, config.n_runs, shape)
+        return spectra_maker, spectra.cut_batch, losses.spectral_loss(student, dt, config.spectra)
+    block_maker = batches.make_block(grid, teacher, names, config, n_history, window.n_window)
+    n_t = n_history + config.n_target
+    if config.examples == "frames":
+        loss = losses.rollout_loss(student, config.n_target, noise=stage.noise)
+        return block_maker, lambda block, i: batches.cut_batch(block, i, n_t), loss
+    loss = losses.window_loss(
         student,
         window,
         relative=stage.relative,
         loss_sigma=stage.loss_sigma,
         noise=stage.noise,
     )
+    return block_maker, lambda block, i: batches.cut_batch(block, i, n_t, window.n_window), loss
 
 
 def _mean_by_lesson(each: Array, lesson: Array, n_lesson: int) -> Array:
@@ -200,7 +221,7 @@ def fit(
         while state.step < end:
             start = time.perf_counter()
             block = jax.block_until_ready(make_block(state))
-            if not jnp.all(jnp.isfinite(block.frames)):
+            if not all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(block)):
                 raise FloatingPointError(
                     f"The teacher's frames after step {int(state.step)} are not finite: "
                     "a lesson's landscape lies outside `teacher.v_range`."

@@ -20,7 +20,7 @@ WINDOWS = Stage(
 FRAMES = dataclasses.replace(
     WINDOWS,
     n_steps=4,
-    batches=BatchConfig(n_batch=2, n_block=2, n_runs=2, n_frames=8, n_target=2, whole_frames=True),
+    batches=BatchConfig(n_batch=2, n_block=2, n_runs=2, n_frames=8, n_target=2, examples="frames"),
     relative=False,
     loss_sigma=0.0,
     peak_rate=1e-4,

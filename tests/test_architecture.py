@@ -22,6 +22,7 @@ ORDER = [
     "lessons",
     "curriculum",
     "windows",
+    "spectra",
     "batches",
     "students",
     "losses",

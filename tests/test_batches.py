@@ -74,7 +74,7 @@ def test_window_batches_are_windows_of_the_runs() -> None:
 
 
 def test_whole_frame_batches_are_frames_of_the_runs() -> None:
-    config = BatchConfig(n_batch=4, n_block=2, n_runs=4, n_frames=12, n_target=3, whole_frames=True)
+    config = BatchConfig(n_batch=4, n_block=2, n_runs=4, n_frames=12, n_target=3, examples="frames")
     block = make_block(config)
     batch = batches.cut_batch(block, 0, 7)
     run, time = int(block.run[0, 2]), int(block.time[0, 2])

@@ -70,7 +70,8 @@ def test_summary_is_by_family() -> None:
         "correlation": jnp.array([[1.0, 0.9], [0.8, 0.8], [0.5, 0.7]]),
         "nrmse": jnp.array([[0.1, 0.3], [0.2, 0.2], [0.4, 0.4]]),
     }
-    summary = generalisation.summarise(["a", "b", "b"], per_frame)
+    errors = generalisation.case_errors(per_frame)
+    summary = generalisation.summarise(["a", "b", "b"], errors)
     assert summary["a"]["median_infidelity"] == pytest.approx(0.05)
     assert summary["b"]["worst_infidelity"] == pytest.approx(0.4)
     assert summary["all"]["median_nrmse"] == pytest.approx(0.2)

@@ -92,5 +92,5 @@ def test_gradient_flows_through_a_rollout() -> None:
 
 def test_students_without_windows_cannot_learn_from_windows() -> None:
     student = persistence()._replace(forecast_window=None)
-    with pytest.raises(ValueError, match="`whole_frames` must be True for this student"):
+    with pytest.raises(ValueError, match="`examples` must be frames for this student"):
         losses.window_loss(student, WindowConfig())

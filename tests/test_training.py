@@ -172,16 +172,16 @@ def test_weight_decay_spares_biases(optimiser: stages.Optimiser) -> None:
         ({"peak_rate": 0.0}, "`peak_rate` must be finite and positive, but is 0.0"),
         ({"noise": -0.1}, "`noise` must be between 0 and inf, but is -0.1"),
         (
-            {"batches": BatchConfig(whole_frames=True), "relative": True},
-            "`relative` must be False with whole_frames, but is True",
+            {"batches": BatchConfig(examples="frames"), "relative": True},
+            "`relative` must be False with frames, but is True",
         ),
         (
-            {"batches": BatchConfig(whole_frames=True), "loss_sigma": 2.8},
-            "`loss_sigma` must be 0 with whole_frames, but is 2.8",
+            {"batches": BatchConfig(examples="frames"), "loss_sigma": 2.8},
+            "`loss_sigma` must be 0 with frames, but is 2.8",
         ),
         (
             {"batches": BatchConfig(n_target=2)},
-            "`n_target` must be 1 without whole_frames, but is 2",
+            "`n_target` must be 1 with windows, but is 2",
         ),
         ({"warm_up": 2.0}, "`warm_up` must be between 0 and 1, but is 2.0"),
     ],

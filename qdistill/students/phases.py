@@ -22,6 +22,7 @@ class LandscapePhases(nn.Module):
       n_units: Width of its two hidden layers.
       mirror: Whether a mirrored landscape has the mirrored phases.
       palindrome: Whether a_j and a_(n - j) are the same.
+      unit: Of what the network adds, relative to the landscape.
     """
 
     n_phases: int
@@ -31,6 +32,7 @@ class LandscapePhases(nn.Module):
     n_units: int
     mirror: bool = True
     palindrome: bool = True
+    unit: float = 1.0
 
     def setup(self) -> None:  # noqa: D102
         n_free = (self.n_phases + 1) // 2 if self.palindrome else self.n_phases
@@ -50,7 +52,8 @@ class LandscapePhases(nn.Module):
             local = (local + self._network(differences[:, ::-1])) / 2
         shares = complete(self.share, self.n_phases)
         shares = shares - jnp.mean(shares) + 1 / self.n_phases
-        return self.dt * (shares[:, None] * v[None] + complete(local.T, self.n_phases))
+        local = self.unit * complete(local.T, self.n_phases)
+        return self.dt * (shares[:, None] * v[None] + local)
 
     def _network(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_free"]:
         flat = jnp.zeros((1, differences.shape[1]), differences.dtype)

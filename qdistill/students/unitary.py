@@ -77,9 +77,9 @@ class Splitting(nn.Module):
     def setup(self) -> None:  # noqa: D102
         config = self.config
         n_free = (config.n_pairs + 1) // 2 if config.reversible else config.n_pairs
-        start = nn.initializers.constant(jnp.asarray(_slopes_at_start(self), float))
-        self.slope = self.param("slope", start, (n_free, len(knots(config, self.dx))))
-        self.offset = self.param("offset", nn.initializers.zeros, (n_free,), float)
+        zeros = nn.initializers.zeros
+        self.slope = self.param("slope", zeros, (n_free, len(knots(config, self.dx))), float)
+        self.offset = self.param("offset", zeros, (n_free,), float)
         self.landscape = LandscapePhases(
             config.n_pairs + 1,
             self.dt,
@@ -88,6 +88,7 @@ class Splitting(nn.Module):
             config.n_units,
             config.mirror,
             config.reversible,
+            1.0 if config.start == "nothing" else config.n_pairs**-2,
         )
 
     def __call__(
@@ -100,7 +101,10 @@ class Splitting(nn.Module):
         """All b_j(k) on a box of n_x points, in FFT order."""
         k = np.abs(2 * np.pi * np.fft.fftfreq(n_x, self.dx))
         integrals = jnp.asarray(_hat_integrals(k, knots(self.config, self.dx)), self.slope.dtype)
-        return complete(self.offset[:, None] + self.slope @ integrals.T, self.config.n_pairs)
+        start, unit = (jnp.asarray(f(self), float) for f in (_slopes_at_start, _units_of_learning))
+        slopes = start[None] + unit[None] * self.slope
+        phases = unit[0] * self.offset[:, None] + slopes @ integrals.T
+        return complete(phases, self.config.n_pairs)
 
 
 def make(config: UnitaryConfig, grid: Grid, dt: float) -> Student:
@@ -183,6 +187,18 @@ def _slopes_at_start(network: Splitting) -> Float[np.ndarray, " n_knot"]:
     weights = np.where(kinetic < config.kinetic_cap, 1.0, 0.03)
     integrals = _hat_integrals(np.abs(fine.wavenumbers()), at)
     return np.linalg.lstsq(weights[:, None] * integrals, weights * phase, rcond=1e-6)[0]
+
+
+def _units_of_learning(network: Splitting) -> Float[np.ndarray, " n_knot"]:
+    """By how much a slope changes where its parameter changes by one.
+
+    An informed start moves in small units. Its phases are right for slow packets, wrong by the
+    third order in the kinetic energy for faster ones, and beyond the cap but a makeshift.
+    """
+    config, at = network.config, knots(network.config, network.dx)
+    if config.start == "nothing":
+        return np.ones(len(at))
+    return 0.02 * np.minimum(at**2 / 2 / config.kinetic_cap, 1) ** 3 / config.n_pairs**2
 
 
 def _shares_at_start(config: UnitaryConfig) -> tuple[float, ...]:

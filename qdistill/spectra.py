@@ -1,0 +1,150 @@
+"""Examples for whole operators: the eigenstates of small boxes, which one frame turns by a phase.
+
+A box cut out of a landscape around one of its edges has a few dozen eigenstates at the energies of
+packets. A student's error on these after a single frame tells, to first order, its error on every
+packet in that box after any number of frames, where a rollout tells that of one packet.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from qdistill import lessons
+from qdistill.arguments import refuse, require_at_least, require_finite, require_positive
+from qdistill.grid import Grid, Scalar
+
+
+@dataclasses.dataclass(frozen=True)
+class SpectraConfig:
+    """The boxes, and which of their eigenstates count.
+
+    Attributes:
+      n_box: Points of a box.
+      n_states: Eigenstates of a box, from the lowest.
+      floor: Energy in hartree below which states hardly count: a packet that comes from where the
+        landscape is zero has none of them.
+      ceiling: Energy in hartree above which states hardly count.
+      horizon: Frames over which errors are to add up.
+    """
+
+    n_box: int = 256
+    n_states: int = 64
+    floor: float = 0.0
+    ceiling: float = 12.0
+    horizon: int = 100
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(2, n_box=self.n_box)
+        require_at_least(1, n_states=self.n_states, horizon=self.horizon)
+        require_finite(floor=self.floor)
+        require_positive(**{"ceiling - floor": self.ceiling - self.floor})
+        if self.n_states > self.n_box:
+            refuse("n_states", f"at most n_box = {self.n_box}", self.n_states)
+
+
+class Spectra(NamedTuple):
+    """Boxes, and their eigenstates from the lowest."""
+
+    energies: Float[Array, "n_box n_state"]
+    # Real, and of unit length: the sum of their squares is 1.
+    states: Float[Array, "n_box n_state n_x"]
+    v: Float[Array, "n_box n_x"]
+    lesson: Int[Array, " n_box"]
+
+
+class SpectraBlock(NamedTuple):
+    """Spectra, and which of them make the following batches."""
+
+    spectra: Spectra
+    run: Int[Array, "n_block n_batch"]
+
+
+SpectraMaker: TypeAlias = Callable[
+    [Key[Array, ""], Float[Array, " n_lesson"], Scalar], SpectraBlock
+]
+
+
+def eigenstates(
+    grid: Grid, v: Float[Array, " n_x"], n_states: int
+) -> tuple[Float[Array, " n_state"], Float[Array, "n_state n_x"]]:
+    """The lowest energies in hartree, and their states, by exact diagonalisation.
+
+    Args:
+      grid: A line.
+      v: The landscape on it.
+      n_states: How many.
+
+    >>> energies, states = eigenstates(Grid(64, 10.0, "continuum"), jnp.zeros(64), 3)
+    >>> (energies[1:] * 2 * (10 / (2 * jnp.pi)) ** 2).round(3), states.shape
+    (Array([1., 1.], dtype=float32), (3, 64))
+    """
+    kinetic = jnp.asarray(_kinetic_matrix(grid), v.dtype)
+    _, vectors = jnp.linalg.eigh(kinetic + jnp.diag(v))
+    states = vectors[:, :n_states].T
+    # The quotient is right to second order in the rounding of the states.
+    energies = jnp.sum(states * (states @ kinetic + v[None] * states), axis=1)
+    return energies / jnp.sum(states**2, axis=1), states
+
+
+def _kinetic_matrix(grid: Grid) -> Float[np.ndarray, "n_x n_x"]:
+    row = np.fft.ifft(grid.kinetic_energy()).real
+    i = np.arange(len(row))
+    return row[(i[:, None] - i) % len(row)]
+
+
+def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
+    """A stretch of a landscape with one of its slopes in it, drawn in proportion to the steepness.
+
+    As the ground of a periodic box it may have a step where its ends meet.
+    """
+    key_edge, key_shift = jax.random.split(key)
+    steepness = jnp.abs(jnp.roll(v, -1) - v)
+    # A flat landscape has no slope, and any stretch of it will do.
+    weights = steepness + 1e-6 * (jnp.max(steepness) + 1)
+    edge = jax.random.categorical(key_edge, jnp.log(weights))
+    first = edge - jax.random.randint(key_shift, (), 0, n_box)
+    return v[(first + jnp.arange(n_box)) % len(v)]
+
+
+def make_block(
+    grid: Grid, names: tuple[str, ...], config: SpectraConfig, n_runs: int, shape: tuple[int, int]
+) -> SpectraMaker:
+    """The function ``(key, weights, difficulty) -> SpectraBlock``; pure, jitted by the caller.
+
+    Args:
+      grid: One-dimensional; it gives the physics, and the box in which lessons are sampled.
+      names: The lessons.
+      config: The boxes.
+      n_runs: Boxes in a block.
+      shape: (n_block, n_batch).
+
+    Raises:
+      ValueError: If a box does not fit into the grid.
+    """
+    if config.n_box > grid.shape[0]:
+        refuse("n_box", f"at most n_x = {grid.shape[0]}", config.n_box)
+    box = Grid(config.n_box, config.n_box * grid.dx[0], grid.dispersion)
+
+    def solve(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Spectra:
+        key_lesson, key_cut = jax.random.split(key)
+        lesson, (_, v) = lessons.sample(key_lesson, grid, names, weights, difficulty)
+        v = cut_out(key_cut, v, config.n_box)
+        return Spectra(*eigenstates(box, v, config.n_states), v, lesson)
+
+    def block(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> SpectraBlock:
+        key_runs, key_places = jax.random.split(key)
+        keys = jax.random.split(key_runs, n_runs)
+        spectra = jax.vmap(solve, (0, None, None))(keys, weights, difficulty)
+        return SpectraBlock(spectra, jax.random.randint(key_places, shape, 0, n_runs))
+
+    return block
+
+
+def cut_batch(block: SpectraBlock, i: Int[Array, ""] | int) -> Spectra:
+    """The i-th batch of a block."""
+    return jax.tree.map(lambda leaf: leaf[block.run[i]], block.spectra)
