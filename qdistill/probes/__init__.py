@@ -19,10 +19,12 @@ from qdistill.probes.learning import (
     PROCESSES,
     Exams,
     Learning,
+    describe_learning,
     examine,
     make_exams,
     measure_learning,
     steps_until,
+    words_of_learning,
 )
 from qdistill.probes.response import (
     BumpResponse,
@@ -65,6 +67,7 @@ __all__ = [
     "WaveResponse",
     "as_student",
     "describe",
+    "describe_learning",
     "examine",
     "fit_dispersion",
     "group_velocity",
@@ -81,4 +84,5 @@ __all__ = [
     "steps_until",
     "transmission",
     "words",
+    "words_of_learning",
 ]

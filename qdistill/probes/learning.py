@@ -144,3 +144,28 @@ def steps_until(
     # The last record is within whatever it is, unless it is not a number.
     stays = np.cumprod(within[::-1], axis=0)[::-1]
     return step[len(step) - np.maximum(1, stays.sum(axis=0))]
+
+
+def describe_learning(learning: Learning) -> dict[str, Any]:
+    """The numbers of `measure_learning`; `last_learned` is the process that took most steps."""
+    names = learning.processes
+    learned = dict(zip(names, learning.learned.tolist(), strict=True))
+    return {
+        "step": learning.step.tolist(),
+        "error": dict(zip(names, learning.error.T.tolist(), strict=True)),
+        "factor": learning.factor,
+        "steps_until_learned": learned,
+        "last_learned": max(learned, key=lambda name: learned[name]),
+    }
+
+
+def words_of_learning(name: str, learning: Learning) -> str:
+    """The order of learning in a line or two."""
+    numbers = describe_learning(learning)
+    order = sorted(numbers["steps_until_learned"].items(), key=lambda item: item[1])
+    last = dict(zip(learning.processes, learning.error[-1], strict=True))
+    return (
+        f"Order in which {name} learned (steps until an error stays within {learning.factor:g} "
+        "times its last value, and that value):\n  "
+        + ", ".join(f"{process} {step:,} ({last[process]:.1e})" for process, step in order)
+    )
