@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qdistill.arguments import refuse, require_at_least, require_positive, require_shape
@@ -84,8 +85,7 @@ def plot_waves(
         ax.set(xlabel="k (1/bohr)", xlim=(0, k[-1]))
         ax.grid(axis="y", color=GRID, lw=0.8)
         if name != "above":
-            ax.set_yscale("log")
-            ax.set_ylim(ROUNDING / 2, max(1e-2, ax.get_ylim()[1]))
+            _log_from_rounding(ax)
         if taught < k[-1]:
             ax.axvspan(taught, k[-1], color=UNTAUGHT, lw=0, zorder=0)
     if taught < k[-1]:
@@ -125,8 +125,8 @@ def plot_response(
         k = bump[name].k
         right.plot(k, np.abs(bump[name].forward), ls="-", **marks)
         right.plot(k, np.abs(bump[name].backward), ls=":", mfc="white", **marks)
-    left.set(yscale="log", xlabel="uniform V (hartree)")
-    left.set_ylim(ROUNDING / 2, max(1e-2, left.get_ylim()[1]))
+    left.set_xlabel("uniform V (hartree)")
+    _log_from_rounding(left)
     left.set_ylabel("|shift of $\\omega$ $-$ V| (hartree)")
     right.set(xlabel="k of the packet (1/bohr)", ylabel="response to a bump / first order")
     low, high = right.get_ylim()
@@ -209,8 +209,10 @@ def plot_transmission(
     one.set(title="packets on a barrier", ylabel="transmission", ylim=(-0.03, 1.25))
     two.set(title="resonances of two barriers", ylim=(-0.03, 1.25))
     two.legend(loc="upper left")
-    below[0].set(xlabel="energy (hartree)", ylabel="|error|", yscale="log")
-    below[1].set(xlabel="energy (hartree)", yscale="log")
+    for ax in below:
+        ax.set_xlabel("energy (hartree)")
+        style.log_limits(ax, *(np.ma.asarray(line.get_ydata()) for line in ax.lines))
+    below[0].set_ylabel("|error|")
     for ax in (one, two, *below):
         ax.grid(axis="y", color=GRID, lw=0.8)
     figure.legend(*one.get_legend_handles_labels(), loc="outside upper center", ncols=4)
@@ -303,6 +305,13 @@ def _look(i: int) -> dict[str, Any]:
     if i == 0:
         return {"color": INK, "ls": "-", "lw": 3.0, "alpha": 0.55}
     return {"color": COLOURS[i - 1], "ls": LINE_STYLES[i], "lw": 1.8}
+
+
+def _log_from_rounding(ax: Axes) -> None:
+    """A log y axis from the rounding of a frame up to what is drawn, and at least to 1e-2."""
+    drawn: list[np.ndarray] = [np.ma.compressed(np.ma.asarray(line.get_ydata())) for line in ax.lines]
+    top = max((float(values.max()) for values in drawn if values.size), default=0.0)
+    ax.set(yscale="log", ylim=(ROUNDING / 2, max(1e-2, 2 * top)))
 
 
 def _raised(error: np.ndarray) -> np.ndarray:

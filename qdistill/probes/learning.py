@@ -29,15 +29,19 @@ class Learning(NamedTuple):
       error: |forecast - truth| / |truth|, the mean over the frames and the median over the
         cases of a process.
       processes: Their names.
-      learned: Steps after which the error of each stays below `factor` times its last value.
-      factor: Of this rule.
+      learned: Steps from which on the error of each is at most `factor` times its last value.
+      reached: Steps after which it is at most `level` for the first time, or -1 for never.
+      factor, level: Of these rules. The first says when learning was done, which with a falling
+        learning rate is late for what is learned best; the second who was ahead.
     """
 
     step: Int[np.ndarray, " n_t"]
     error: Float[np.ndarray, "n_t n_process"]
     processes: tuple[str, ...]
     learned: Int[np.ndarray, " n_process"]
+    reached: Int[np.ndarray, " n_process"]
     factor: float
+    level: float
 
 
 class Exams(NamedTuple):
@@ -103,6 +107,7 @@ def measure_learning(
     exams: Exams,
     every: int,
     factor: float = 10.0,
+    level: float = 0.1,
     progress: Callable[[dict[str, Any]], None] = lambda log: None,
 ) -> Learning:
     """Follow a training, and examine the student on each process as it goes.
@@ -115,11 +120,11 @@ def measure_learning(
       trainers, boundaries, state: As for `training.fit`.
       exams: Of `make_exams`.
       every: Steps between exams, at the ends of blocks; the first and the last state always count.
-      factor: A process counts as learned once its error stays below this times its last value.
+      factor, level: Of the two rules in `Learning`.
       progress: Told of every block.
     """
     require_at_least(1, every=every)
-    require_positive(factor=factor)
+    require_positive(factor=factor, level=level)
     errors = examine(student, exams)
     steps, rows = [int(state.step)], [np.asarray(errors(state.params), float)]
     for new, log in training.fit(trainers, boundaries, state):
@@ -128,7 +133,10 @@ def measure_learning(
             steps.append(log["step"])
             rows.append(np.asarray(errors(new.params), float))
     step, error = np.array(steps), np.stack(rows)
-    return Learning(step, error, exams.processes, steps_until(step, error, factor), factor)
+    first = np.argmax(error <= level, axis=0)
+    reached = np.where(np.any(error <= level, axis=0), step[first], -1)
+    learned = steps_until(step, error, factor)
+    return Learning(step, error, exams.processes, learned, reached, factor, level)
 
 
 def steps_until(
@@ -147,25 +155,33 @@ def steps_until(
 
 
 def describe_learning(learning: Learning) -> dict[str, Any]:
-    """The numbers of `measure_learning`; `last_learned` is the process that took most steps."""
+    """The numbers of `measure_learning`; null for a level that was never reached."""
     names = learning.processes
-    learned = dict(zip(names, learning.learned.tolist(), strict=True))
+    reached = [int(step) if step >= 0 else None for step in learning.reached]
     return {
         "step": learning.step.tolist(),
         "error": dict(zip(names, learning.error.T.tolist(), strict=True)),
         "factor": learning.factor,
-        "steps_until_learned": learned,
-        "last_learned": max(learned, key=lambda name: learned[name]),
+        "level": learning.level,
+        "steps_until_learned": dict(zip(names, learning.learned.tolist(), strict=True)),
+        "steps_until_level": dict(zip(names, reached, strict=True)),
     }
 
 
 def words_of_learning(name: str, learning: Learning) -> str:
-    """The order of learning in a line or two."""
-    numbers = describe_learning(learning)
-    order = sorted(numbers["steps_until_learned"].items(), key=lambda item: item[1])
-    last = dict(zip(learning.processes, learning.error[-1], strict=True))
-    return (
-        f"Order in which {name} learned (steps until an error stays within {learning.factor:g} "
-        "times its last value, and that value):\n  "
-        + ", ".join(f"{process} {step:,} ({last[process]:.1e})" for process, step in order)
+    """Which process came last, by either rule, in a few lines."""
+    rows = [*zip(learning.processes, learning.learned, learning.error[-1], strict=True)]
+    done = [f"{process} {step:,}" for process, step, _ in sorted(rows, key=lambda row: row[1])]
+    never = learning.step[-1] + 1
+    steps = np.where(learning.reached < 0, never, learning.reached)
+    order = sorted(zip(learning.processes, steps, strict=True), key=lambda row: row[1])
+    first = [f"{process} {f'{step:,}' if step < never else 'never'}" for process, step in order]
+    last = [f"{process} {error:.1e}" for process, _, error in rows]
+    return "\n".join(
+        [
+            f"order of learning of {name}, in steps",
+            f"  error first at {learning.level:g}: {', '.join(first)}",
+            f"  error stays within {learning.factor:g} times its last value: {', '.join(done)}",
+            f"  last error: {', '.join(last)}",
+        ]
     )

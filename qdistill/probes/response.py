@@ -83,14 +83,15 @@ def measure_uniform(
     cases = np.repeat(modes, len(v)), np.tile(v, len(modes))
     factor, _ = transfer(student, propagator, plane_waves(grid, dt, *cases))
     factor = factor.reshape(len(modes), len(v))
-    turned = factor / factor[:, n_v, None]
+    # A wave that is gone, or that blew up, has no phase.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        turned = factor / factor[:, n_v, None]
+        damping = np.max(np.abs(np.log(np.abs(turned))), axis=1) / dt
     phase = -np.angle(turned)
     up = np.stack([follow(row) for row in phase[:, n_v:]])
     down = np.stack([follow(row) for row in phase[:, n_v::-1]])
     shift = np.concatenate([down[:, :0:-1], up], axis=1) / dt
     fits = [_fit_coupling(v, row) for row in shift]
-    with np.errstate(divide="ignore"):
-        damping = np.max(np.abs(np.log(np.abs(turned))), axis=1) / dt
     coupling, error = np.array(fits).T
     return UniformResponse(2 * np.pi * modes / grid.lengths[0], v, shift, coupling, error, damping)
 
@@ -179,11 +180,12 @@ def measure_bump(
     change = np.fft.fft(np.asarray(with_bump - upside_down, complex) / 2, axis=1)
     directions = (grid.wavenumbers() > 0, grid.wavenumbers() < 0)
     power = [np.sum(np.abs(true[:, way]) ** 2, axis=1) for way in directions]
-    gains = [
-        np.sum(np.conj(true[:, way]) * change[:, way], axis=1) / p
-        for way, p in zip(directions, power, strict=True)
-    ]
-    error = np.linalg.norm(change - true, axis=1) / np.linalg.norm(true, axis=1)
+    with np.errstate(over="ignore", invalid="ignore"):
+        gains = [
+            np.sum(np.conj(true[:, way]) * change[:, way], axis=1) / p
+            for way, p in zip(directions, power, strict=True)
+        ]
+        error = np.linalg.norm(change - true, axis=1) / np.linalg.norm(true, axis=1)
     reflected = power[1] * grid.cell / grid.shape[0]
     return BumpResponse(np.asarray(momenta, float), gains[0], gains[1], error, reflected)
 

@@ -223,16 +223,13 @@ def fit_dispersion(k: Momenta, omega: Momenta, k_max: float) -> SeriesFit:
     fit = least_squares(np.stack([u**i for i in range(4)], axis=1), omega[taught])
     longer = least_squares(np.stack([u**i for i in range(5)], axis=1), omega[taught])
     error = np.hypot(fit.error, longer.value[:4] - fit.value)
-    mass = k_max**2 / (2 * fit.value[1])
-    return SeriesFit(
-        Series(float(fit.value[0]), float(mass), float(fit.value[2] / k_max**4)),
-        Series(
-            float(error[0]),
-            float(abs(mass * error[1] / fit.value[1])),
-            float(error[2] / k_max**4),
-        ),
-        fit.residual,
-    )
+    # Waves that all stand still have no mass.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mass = k_max**2 / (2 * fit.value[1])
+        mass_error = abs(mass * error[1] / fit.value[1])
+    value = Series(float(fit.value[0]), float(mass), float(fit.value[2] / k_max**4))
+    errors = Series(float(error[0]), float(mass_error), float(error[2] / k_max**4))
+    return SeriesFit(value, errors, fit.residual)
 
 
 def require_line(grid: Grid) -> None:
