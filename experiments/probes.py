@@ -14,8 +14,7 @@ from tqdm.auto import tqdm
 from qdistill import plots, potentials, presets, probes, runs, solver
 from qdistill.arguments import refuse, require_at_least
 from qdistill.config import Config
-from qdistill.grid import Grid
-from qdistill.probes import Learning, ProbeConfig, Probes
+from qdistill.probes import Learning, ProbeConfig
 from qdistill.stages import TrainingConfig
 from qdistill.students import unitary
 
@@ -45,7 +44,7 @@ class Args:
 
 
 def ask(args: Args) -> None:
-    """Probe, write, draw, tell."""
+    """Probe, draw, tell, write."""
     require_at_least(1, runs=len(args.runs))
     if len(args.runs) > 3 or len({path.name for path in args.runs}) < len(args.runs):
         refuse("runs", "of 1 to 3 folders with different names", list(map(str, args.runs)))
@@ -67,7 +66,8 @@ def ask(args: Args) -> None:
     metrics: dict[str, Any] = {
         "probes": {name: probes.describe(grid, args.probes, each) for name, each in found.items()}
     }
-    draw(args, grid, found)
+    for name, figure in plots.plot_probes(found, grid, args.probes.k_taught).items():
+        plots.save(figure, args.out / f"{name}.png")
     for name, loading in loaded.items():
         if loading[0].student.name == "unitary":
             draw_phases(args, name, *loading)
@@ -102,26 +102,6 @@ def follow(args: Args, settings: Config) -> Learning:
             every,
             progress=lambda log: bar.update(log["step"] - bar.n),
         )
-
-
-def draw(args: Args, grid: Grid, found: dict[str, Probes]) -> None:
-    """The figures of all probes."""
-
-    def column(name: str) -> dict[str, Any]:
-        return {subject: getattr(each, name) for subject, each in found.items()}
-
-    k = next(iter(found.values())).dispersion.k
-    names = sorted(("lattice", "continuum"), key=lambda name: name != grid.dispersion)
-    known = {name: probes.omega(Grid(grid.shape, grid.lengths, name), k) for name in names}
-    taught = args.probes.k_taught
-    figures = {
-        "dispersion": plots.plot_waves(column("dispersion"), known, taught),
-        "response": plots.plot_response(column("uniform"), column("bump")),
-        "light_cone": plots.plot_light_cones(column("light_cone")),
-        "transmission": plots.plot_transmission(column("scattering"), column("resonances")),
-    }
-    for name, figure in figures.items():
-        plots.save(figure, args.out / f"{name}.png")
 
 
 def draw_phases(args: Args, name: str, settings: Config, setup: runs.Setup, params: Any) -> None:

@@ -2,9 +2,11 @@
 
 import json
 import pathlib
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import exact
 import jax
@@ -137,7 +139,7 @@ def test_a_wind_is_found_by_the_asymmetry_alone() -> None:
 
     response = disperse(propagator)
     # Moved by dx in a frame, which adds k dx to the phase of one direction.
-    np.testing.assert_allclose(-response.asymmetry, -response.k * GRID.dx[0] / DT, atol=ROUNDING)
+    np.testing.assert_allclose(response.asymmetry, response.k * GRID.dx[0] / DT, atol=ROUNDING)
     np.testing.assert_allclose(response.omega, exact.omega(GRID, response.k), atol=2 * ROUNDING)
 
 
@@ -491,6 +493,26 @@ def test_smoke_run_writes_numbers_figures_and_words(tmp_path: pathlib.Path) -> N
     assert again.returncode == 1
     assert "is not an empty folder. Choose another with --out." in again.stderr
     assert "Traceback" not in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "There is no run in `nowhere`"),
+        (["a", "b", "c", "d"], "`runs` must be of 1 to 3 folders with different names"),
+        (["a/run", "b/run"], "`runs` must be of 1 to 3 folders with different names"),
+        (["a", "--probes.k-max", "3"], "`k_max` must be between 8 and inf"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(
+    arguments: list[str], message: str, monkeypatch: pytest.MonkeyPatch, capsys: Any
+) -> None:
+    script = ROOT / "experiments" / "probes.py"
+    monkeypatch.setattr(sys, "argv", [str(script), *arguments])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_path(str(script), run_name="__main__")
+    words = f"{caught.value} {capsys.readouterr().err}".replace("│", " ")
+    assert message in " ".join(words.split())
 
 
 def test_phases_of_a_unitary_student_are_its_potential_and_kinetic_energy() -> None:

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qdistill.arguments import refuse, require_at_least, require_positive, require_shape
+from qdistill.grid import Grid
 from qdistill.plots import style
 from qdistill.plots.style import (
     BAR,
@@ -25,10 +26,12 @@ from qdistill.probes import (
     BumpResponse,
     Learning,
     LightCone,
+    Probes,
     Resonances,
     Scattering,
     UniformResponse,
     WaveResponse,
+    omega,
 )
 
 # Of closed forms, and beyond what was taught.
@@ -39,6 +42,29 @@ MOST = len(MARKERS)
 FAINTEST = 1e-6
 # Energies and rates in a.u. that the rounding of one frame in float32 makes.
 ROUNDING = 1e-6
+
+
+def plot_probes(found: Mapping[str, Probes], grid: Grid, taught: float) -> dict[str, Figure]:
+    """All figures of what was found, by name.
+
+    Args:
+      found: By the name of the propagator, the exact solver first; four at most.
+      grid: The physics that was taught.
+      taught: The largest k in 1/bohr that the curriculum excites.
+    """
+    k = next(iter(found.values())).dispersion.k
+    kinds = sorted(("lattice", "continuum"), key=lambda kind: kind != grid.dispersion)
+    known = {kind: omega(Grid(grid.shape, grid.lengths, kind), k) for kind in kinds}
+
+    def column(name: str) -> dict[str, Any]:
+        return {subject: getattr(each, name) for subject, each in found.items()}
+
+    return {
+        "dispersion": plot_waves(column("dispersion"), known, taught),
+        "response": plot_response(column("uniform"), column("bump")),
+        "light_cone": plot_light_cones(column("light_cone")),
+        "transmission": plot_transmission(column("scattering"), column("resonances")),
+    }
 
 
 @style.styled
@@ -91,7 +117,7 @@ def plot_waves(
     if taught < k[-1]:
         style.note(panels["above"], (taught / k[-1] + 1) / 2, 0.92, "not taught")
     handles = panels["above"].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside upper center", ncols=4)
+    figure.legend(*handles, loc="outside upper center", ncols=5)
     return figure
 
 
@@ -309,8 +335,8 @@ def _look(i: int) -> dict[str, Any]:
 
 def _log_from_rounding(ax: Axes) -> None:
     """A log y axis from the rounding of a frame up to what is drawn, and at least to 1e-2."""
-    drawn: list[np.ndarray] = [np.ma.compressed(np.ma.asarray(line.get_ydata())) for line in ax.lines]
-    top = max((float(values.max()) for values in drawn if values.size), default=0.0)
+    curves: list[np.ndarray] = [np.ma.compressed(line.get_ydata()) for line in ax.lines]
+    top = max((float(values.max()) for values in curves if values.size), default=0.0)
     ax.set(yscale="log", ylim=(ROUNDING / 2, max(1e-2, 2 * top)))
 
 
