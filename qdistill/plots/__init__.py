@@ -11,6 +11,15 @@ from matplotlib.figure import Figure
 
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.lessons import plot_landscapes, plot_training, plot_window_map
+from qdistill.plots.probes import (
+    plot_light_cones,
+    plot_order,
+    plot_phases,
+    plot_probes,
+    plot_response,
+    plot_transmission,
+    plot_waves,
+)
 from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
 from qdistill.plots.style import save
 
@@ -22,9 +31,16 @@ __all__ = [
     "plot_ladder",
     "plot_landscapes",
     "plot_learning",
+    "plot_light_cones",
+    "plot_order",
+    "plot_phases",
+    "plot_probes",
+    "plot_response",
     "plot_snapshots",
     "plot_spacetime",
     "plot_training",
+    "plot_transmission",
+    "plot_waves",
     "plot_window_map",
     "save",
 ]

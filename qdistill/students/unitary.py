@@ -156,6 +156,19 @@ def dispersion(
     return np.sum(np.asarray(phases, float), axis=0) / dt
 
 
+def phases(
+    config: UnitaryConfig, grid: Grid, dt: float, params: PyTree, v: Float[Array, " n_x"]
+) -> tuple[Float[np.ndarray, "n_a n_x"], Float[np.ndarray, "n_b n_x"]]:
+    """The a_j(x) of a landscape and the b_j(k) in FFT order, in radians a frame.
+
+    sum_j a_j / dt is the potential that the student acts with, sum_j b_j / dt its kinetic energy.
+    """
+    require_shape(grid.shape, v=v)
+    network = Splitting(config, grid.dx[0], dt, grid.dispersion)
+    kicks, drifts = network.apply({"params": params}, v)
+    return np.asarray(kicks, float), np.asarray(drifts, float)
+
+
 def knots(config: UnitaryConfig, dx: float) -> Float[np.ndarray, " n_knot"]:
     """The |k| between which slopes are interpolated, from 0 to the largest on the grid, pi / dx."""
     return np.linspace(0, np.pi / dx, max(2, round(np.pi / dx / config.knot_spacing) + 1))

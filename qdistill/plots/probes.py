@@ -1,0 +1,349 @@
+"""What the probes found: students beside the exact solver and beside closed forms."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from qdistill.arguments import refuse, require_at_least, require_positive, require_shape
+from qdistill.grid import Grid
+from qdistill.plots import style
+from qdistill.plots.style import (
+    BAR,
+    COLOURS,
+    GRID,
+    INK,
+    LINE_STYLES,
+    ORANGE,
+    SLATE,
+    Along,
+    Values,
+)
+from qdistill.probes import (
+    BumpResponse,
+    Learning,
+    LightCone,
+    Probes,
+    Resonances,
+    Scattering,
+    UniformResponse,
+    WaveResponse,
+    omega,
+)
+
+# Of closed forms, and beyond what was taught.
+KNOWN, UNTAUGHT = "#b9c0c9", "#eceef1"
+MARKERS = ("o", "s", "^", "D", "v", "P")
+MOST = len(MARKERS)
+# Density in 1/bohr below which a map of a light cone is white.
+FAINTEST = 1e-6
+# Energies and rates in a.u. that the rounding of one frame in float32 makes.
+ROUNDING = 1e-6
+
+
+def plot_probes(found: Mapping[str, Probes], grid: Grid, taught: float) -> dict[str, Figure]:
+    """All figures of what was found, by name.
+
+    Args:
+      found: By the name of the propagator, the exact solver first; four at most.
+      grid: The physics that was taught.
+      taught: The largest k in 1/bohr that the curriculum excites.
+    """
+    k = next(iter(found.values())).dispersion.k
+    kinds = sorted(("lattice", "continuum"), key=lambda kind: kind != grid.dispersion)
+    known = {kind: omega(Grid(grid.shape, grid.lengths, kind), k) for kind in kinds}
+
+    def column(name: str) -> dict[str, Any]:
+        return {subject: getattr(each, name) for subject, each in found.items()}
+
+    return {
+        "dispersion": plot_waves(column("dispersion"), known, taught),
+        "response": plot_response(column("uniform"), column("bump")),
+        "light_cone": plot_light_cones(column("light_cone")),
+        "transmission": plot_transmission(column("scattering"), column("resonances")),
+    }
+
+
+@style.styled
+def plot_waves(
+    waves: Mapping[str, WaveResponse],
+    known: Mapping[str, Float[Values, " n_k"]],
+    taught: float,
+) -> Figure:
+    """The dispersion relations of several propagators: which physics was each taught?
+
+    Above, omega - k^2 / 2, which is zero on the continuum; below, the error against the first
+    known dispersion, and the damping, or growth, of the waves. Values below 1e-6, the rounding of
+    a frame in float32, are drawn there.
+
+    Args:
+      waves: By the name of the propagator, all at the same k; six at most.
+      known: omega of known physics at these k in hartree, by name; the first is what was taught.
+      taught: The largest k in 1/bohr that the curriculum excites.
+    """
+    _require_few("waves", waves)
+    require_positive(taught=taught)
+    k = style.axis("k", next(iter(waves.values())).k)
+    require_shape(k.shape, **{f"known[{name!r}]": values for name, values in known.items()})
+    if not known:
+        refuse("known", "at least one dispersion", known)
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    panels = figure.subplot_mosaic([["above", "above"], ["error", "damping"]], height_ratios=[3, 2])
+    truth = np.asarray(next(iter(known.values())), float)
+    for (name, values), ls in zip(known.items(), ("-", (0, (6, 3)), ":"), strict=False):
+        panels["above"].plot(k, values - k**2 / 2, color=KNOWN, lw=6, ls=ls, label=name)
+    for i, (name, each) in enumerate(waves.items()):
+        require_shape(k.shape, **{f"waves[{name!r}]": each.omega})
+        look = _look(i)
+        panels["above"].plot(k, each.omega - k**2 / 2, label=name, **look)
+        panels["error"].plot(k, _raised(each.omega - truth), **look)
+        panels["damping"].plot(k, _raised(each.damping), **look)
+    inside = k <= 1.25 * taught
+    depth = max(np.ptp((values - k**2 / 2)[inside]) for values in known.values())
+    panels["above"].set(ylim=(-1.15 * depth, 0.25 * depth))
+    panels["above"].set_ylabel("$\\omega - k^2/2$ (hartree)")
+    panels["error"].set_ylabel(f"|$\\omega$ $-$ {next(iter(known))}|\n(hartree)")
+    panels["damping"].set_ylabel("|damping|\n(1 / a.u.)")
+    for name, ax in panels.items():
+        ax.set(xlabel="k (1/bohr)", xlim=(0, k[-1]))
+        ax.grid(axis="y", color=GRID, lw=0.8)
+        if name != "above":
+            _log_from_rounding(ax)
+        if taught < k[-1]:
+            ax.axvspan(taught, k[-1], color=UNTAUGHT, lw=0, zorder=0)
+    if taught < k[-1]:
+        style.note(panels["above"], (taught / k[-1] + 1) / 2, 0.92, "not taught")
+    handles = panels["above"].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=5)
+    return figure
+
+
+@style.styled
+def plot_response(
+    uniform: Mapping[str, UniformResponse], bump: Mapping[str, BumpResponse]
+) -> Figure:
+    """How strongly the landscape is felt: a uniform one, and a small bump.
+
+    On the left the error of the energy by which a uniform V shifts plane waves, the worst over
+    their momenta; values below 1e-6 are drawn there. On the right the response to a bump over the
+    Dyson term, of the phase of what flies on and of the reflected wave.
+
+    Args:
+      uniform, bump: By the name of the propagator, the same six at most.
+    """
+    _require_few("uniform", uniform)
+    if set(uniform) != set(bump):
+        refuse("bump", f"of the names {sorted(uniform)}", sorted(bump))
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    right.axhline(1, color=KNOWN, lw=6, zorder=0)
+    for i, (name, each) in enumerate(uniform.items()):
+        look = _look(i)
+        # At V = 0 there is no shift.
+        error = np.where(each.v == 0, np.nan, np.max(np.abs(each.shift - each.v[None]), axis=0))
+        (line,) = left.plot(each.v, _raised(error), marker=MARKERS[i], ms=4, **look)
+        strength = np.mean(each.coupling)
+        line.set_label(f"{name}: V felt {strength:.4f} times")
+        marks = {"color": look["color"], "marker": MARKERS[i], "ms": 8}
+        k = bump[name].k
+        right.plot(k, np.abs(bump[name].forward), ls="-", **marks)
+        right.plot(k, np.abs(bump[name].backward), ls=":", mfc="white", **marks)
+    left.set_xlabel("uniform V (hartree)")
+    _log_from_rounding(left)
+    left.set_ylabel("|shift of $\\omega$ $-$ V| (hartree)")
+    right.set(xlabel="k of the packet (1/bohr)", ylabel="response to a bump / first order")
+    low, high = right.get_ylim()
+    right.set_ylim(min(low, 0.95), max(min(high, 3.0), 1.05))
+    right.set_title("filled: phase of what flies on; open: reflected")
+    left.set_title("error of the shift, of the worst wave")
+    for ax in (left, right):
+        ax.grid(axis="y", color=GRID, lw=0.8)
+    handles = left.get_legend_handles_labels()
+    figure.legend(*handles, loc="outside upper center", ncols=3)
+    return figure
+
+
+@style.styled
+def plot_light_cones(cones: Mapping[str, LightCone]) -> Figure:
+    """An impulse that spreads: |psi|^2 in space-time, and the front beside the light cone.
+
+    Dashed lines are the largest group velocity of the impulse's waves.
+
+    Args:
+      cones: By the name of the propagator, four at most.
+    """
+    if not 1 <= len(cones) <= 4:
+        refuse("cones", "of 1 to 4 propagators", f"of {len(cones)}")
+    figure = Figure(figsize=(10, 7), layout="constrained")
+    places = figure.add_gridspec(2, len(cones), height_ratios=[3, 2])
+    axes = [figure.add_subplot(places[0, 0])]
+    axes += [figure.add_subplot(places[0, i], sharey=axes[0]) for i in range(1, len(cones))]
+    ax = figure.add_subplot(places[1, :])
+    first = next(iter(cones.values()))
+    edge: dict[str, Any] = {"color": ORANGE, "ls": (0, (4, 3)), "lw": 1.5}
+    ax.plot(first.t, first.limit * first.t, label="largest group velocity", **edge)
+    ax.plot(first.t, first.expected_front, color=KNOWN, lw=6, label="front, closed form")
+    for i, ((name, cone), panel) in enumerate(zip(cones.items(), axes, strict=True)):
+        shown = np.log10(np.maximum(np.nan_to_num(cone.density, nan=0.0), FAINTEST))
+        image = style.draw_map(panel, cone.x, cone.t, shown, "Blues", (np.log10(FAINTEST), 0.0))
+        for side in (-1, 1):
+            panel.plot(side * cone.limit * cone.t, cone.t, **edge)
+        panel.set(title=name, xlabel="x (bohr)", xlim=(cone.x[0], cone.x[-1]))
+        panel.tick_params(labelleft=i == 0)
+        speed = f"{name}: {cone.speed:.2f} bohr per a.u."
+        ax.plot(cone.t, cone.front, label=speed, **_look(i))
+    axes[0].set_ylabel("t (a.u.)")
+    figure.colorbar(image, ax=axes, label="log$_{10}$ of $|\\psi|^2$ bohr", extend="both", **BAR)
+    ax.set(xlabel="t (a.u.)", ylabel="distance of the front (bohr)", xmargin=0, ylim=(0, None))
+    ax.grid(axis="y", color=GRID, lw=0.8)
+    ax.legend(loc="upper left", ncols=2)
+    return figure
+
+
+@style.styled
+def plot_transmission(
+    scattering: Mapping[str, Scattering], resonances: Mapping[str, Resonances]
+) -> Figure:
+    """Transmission against energy, through one barrier and through two; the errors below.
+
+    Args:
+      scattering: Packets on a barrier, by the name of the propagator; six at most.
+      resonances: Energies resolved behind two barriers, for the same names.
+    """
+    _require_few("scattering", scattering)
+    if set(scattering) != set(resonances):
+        refuse("resonances", f"of the names {sorted(scattering)}", sorted(resonances))
+    figure = Figure(figsize=(10, 6.4), layout="constrained")
+    (one, two), below = figure.subplots(2, 2, sharex="col", height_ratios=[3, 2])
+    single, double = next(iter(scattering.values())), next(iter(resonances.values()))
+    one.plot(single.energy, single.expected, color=KNOWN, lw=6, label="analytic")
+    two.plot(double.energy, double.expected, color=KNOWN, lw=6)
+    two.plot(double.energy, double.sharp, color=SLATE, lw=1, ls=":", label="after infinite time")
+    for i, name in enumerate(scattering):
+        each, wave, look = scattering[name], resonances[name], _look(i)
+        marks = {"color": look["color"], "marker": MARKERS[i], "ls": "", "mfc": "none", "mew": 1.5}
+        one.plot(each.energy, each.transmitted, ms=8 - i, label=name, **marks)
+        two.plot(wave.energy, wave.transmission, **look)
+        error = np.abs(each.transmitted - each.expected)
+        below[0].plot(each.energy, style.floored(error), ms=5, **marks | {"ls": look["ls"]})
+        below[1].plot(wave.energy, style.floored(np.abs(wave.transmission - wave.expected)), **look)
+    for peak in double.expected_peaks:
+        two.axvline(peak, color=GRID, lw=1, zorder=0)
+    one.set(title="packets on a barrier", ylabel="transmission", ylim=(-0.03, 1.25))
+    two.set(title="resonances of two barriers", ylim=(-0.03, 1.25))
+    two.legend(loc="upper left")
+    for ax in below:
+        ax.set_xlabel("energy (hartree)")
+        style.log_limits(ax, *(np.ma.asarray(line.get_ydata()) for line in ax.lines))
+    below[0].set_ylabel("|error|")
+    for ax in (one, two, *below):
+        ax.grid(axis="y", color=GRID, lw=0.8)
+    figure.legend(*one.get_legend_handles_labels(), loc="outside upper center", ncols=4)
+    return figure
+
+
+@style.styled
+def plot_phases(
+    x: Along,
+    v: Along,
+    kicks: Float[Values, "n_a n_x"],
+    k: Float[Values, " n_k"],
+    drifts: Float[Values, "n_b n_k"],
+    known: Float[Values, " n_k"],
+    taught: float,
+) -> Figure:
+    """The learned phases of a unitary student, read as potential and as kinetic energies.
+
+    On the left the potential with which each kick acts, and their sum, over the landscape; on the
+    right the kinetic energy of each drift, and their sum.
+
+    Args:
+      x, v: Positions in bohr, rising, around what is to be seen, and the landscape in hartree.
+      kicks: a_j(x) / dt in hartree.
+      k: Wavenumbers in 1/bohr, rising from 0.
+      drifts: b_j(k) / dt in hartree.
+      known: omega that was taught, in hartree.
+      taught: The largest k in 1/bohr that the curriculum excites.
+    """
+    x, v, k = style.axis("x", x), style.landscape(x, v), style.axis("k", k)
+    require_at_least(1, n_kick=len(kicks), n_drift=len(drifts))
+    require_shape((len(kicks), x.size), kicks=kicks)
+    require_shape((len(drifts), k.size), drifts=drifts)
+    require_shape(k.shape, known=known)
+    figure = Figure(figsize=(10, 5), layout="constrained")
+    left, right = figure.subplots(1, 2)
+    style.draw_landscape(left, x, v, np.concatenate([np.ravel(kicks), np.sum(kicks, axis=0)]))
+    left.plot(x, np.sum(kicks, axis=0), color=INK, marker="o", ms=4, lw=1.5, label="sum")
+    right.plot(k, known, color=KNOWN, lw=6, label="taught")
+    right.plot(k, np.sum(drifts, axis=0), color=INK, lw=1.5, label="sum")
+    for ax, along, rows, name in ((left, x, kicks, "kick"), (right, k, drifts, "drift")):
+        # Phases of a palindrome lie upon each other.
+        widths = np.linspace(4, 1.5, len(rows)) if len(rows) > 1 else [1.5]
+        for i, (row, width) in enumerate(zip(rows, widths, strict=True)):
+            look = {"color": COLOURS[i % 12], "ls": LINE_STYLES[i % 12], "lw": width}
+            ax.plot(along, row, label=f"{name} {i + 1}", **look)
+        ax.grid(axis="y", color=GRID, lw=0.8)
+        ax.legend(loc="upper left")
+    left.set(xlabel="x (bohr)", ylabel="$a_j(x)$ / dt (hartree)", xmargin=0)
+    left.set_title("potential, over the landscape")
+    right.set(xlabel="k (1/bohr)", ylabel="$b_j(k)$ / dt (hartree)", xlim=(0, k[-1]))
+    right.set_title("kinetic energy")
+    if taught < k[-1]:
+        right.axvspan(taught, k[-1], color=UNTAUGHT, lw=0, zorder=0)
+        style.note(right, (taught / k[-1] + 1) / 2, 0.05, "not taught")
+    return figure
+
+
+@style.styled
+def plot_order(learning: Learning) -> Figure:
+    """The order of learning: the forecast error of each process against the training step.
+
+    A dot marks from where on the error stays below a multiple of its last value.
+    """
+    step = style.axis("step", learning.step)
+    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    ax = figure.subplots()
+    curves = style.floored(learning.error)
+    style.log_limits(ax, curves)
+    ends = []
+    rows = zip(learning.processes, curves.T, learning.learned, strict=True)
+    for i, (name, curve, learned) in enumerate(rows):
+        ax.plot(step, curve, color=COLOURS[i % 12], ls=LINE_STYLES[i % 12], lw=2)
+        at = int(np.searchsorted(step, learned))
+        ax.plot(step[at], curve[at], color=COLOURS[i % 12], marker="o", ms=9, mec="white", zorder=4)
+        ends.append((f"{name}, {learned:,}", step[-1], curve[-1], COLOURS[i % 12]))
+    ax.set(xlabel="training step", ylabel="|forecast $-$ truth| / |truth|", xlim=(0, step[-1] or 1))
+    ax.xaxis.set_major_formatter(lambda n, _: f"{n:,.0f}")
+    ax.grid(axis="y", color=GRID, lw=0.8)
+    style.label_right(ax, ends)
+    ax.set_title(
+        f"dots, and numbers: the step from which an error stays within {learning.factor:g} times "
+        "its last value"
+    )
+    return figure
+
+
+def _look(i: int) -> dict[str, Any]:
+    """Of the curve of a propagator; the first, the exact solver, is broad, and lies below."""
+    if i == 0:
+        return {"color": INK, "ls": "-", "lw": 3.0, "alpha": 0.55}
+    return {"color": COLOURS[i - 1], "ls": LINE_STYLES[i], "lw": 1.8}
+
+
+def _log_from_rounding(ax: Axes) -> None:
+    """A log y axis from the rounding of a frame up to what is drawn, and at least to 1e-2."""
+    curves: list[np.ndarray] = [np.ma.compressed(line.get_ydata()) for line in ax.lines]
+    top = max((float(values.max()) for values in curves if values.size), default=0.0)
+    ax.set(yscale="log", ylim=(ROUNDING / 2, max(1e-2, 2 * top)))
+
+
+def _raised(error: np.ndarray) -> np.ndarray:
+    return np.ma.maximum(style.floored(np.abs(error)), ROUNDING)
+
+
+def _require_few(name: str, propagators: Mapping[str, Any]) -> None:
+    if not 1 <= len(propagators) <= MOST:
+        refuse(name, f"of 1 to {MOST} propagators", f"of {len(propagators)}")
