@@ -1,4 +1,4 @@
-"""Figures of runs, forecasts, scores, training and students; the only importer of matplotlib.
+"""Figures of runs, forecasts, scores, training, students and symmetries; the only importer of matplotlib.
 
 Every function takes plain arrays and returns a `matplotlib.figure.Figure` that no global state
 holds. All share one look, made to be read at 800 pixels' width, in greyscale and by colour-blind
@@ -22,6 +22,7 @@ from qdistill.plots.probes import (
 )
 from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
 from qdistill.plots.style import save
+from qdistill.plots.symmetries import plot_symmetries
 
 __all__ = [
     "Figure",
@@ -38,6 +39,7 @@ __all__ = [
     "plot_response",
     "plot_snapshots",
     "plot_spacetime",
+    "plot_symmetries",
     "plot_training",
     "plot_transmission",
     "plot_waves",

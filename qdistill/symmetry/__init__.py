@@ -9,7 +9,7 @@ from qdistill.symmetry.table import (
     Transformation,
     v_range,
 )
-from qdistill.symmetry.verdicts import summarise, table, verdict
+from qdistill.symmetry.verdicts import BY_RHO, Rival, evaluate, rounding, summarise, table, verdict
 from qdistill.symmetry.violations import (
     Findings,
     Laboratory,
@@ -22,19 +22,23 @@ from qdistill.symmetry.violations import (
 )
 
 __all__ = [
+    "BY_RHO",
     "SYMMETRIES",
     "Cases",
     "Composition",
     "Findings",
     "Invariant",
     "Laboratory",
+    "Rival",
     "Symmetry",
     "Transformation",
     "Violation",
+    "evaluate",
     "make_laboratory",
     "measure",
     "measure_all",
     "measure_lie_derivative",
+    "rounding",
     "run",
     "sample_cases",
     "summarise",

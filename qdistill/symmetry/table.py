@@ -205,13 +205,13 @@ def inner_products(weighted: bool = False) -> Invariant:
     """<psi|psi>, <phi|psi> and <phi|phi>, or those with x / L between: not norms alone."""
 
     def form(grid: Grid, v: Landscape, start: States) -> Callable[[States, States], Array]:
-        weight = jnp.asarray(_x(grid) / grid.lengths[0] if weighted else 1.0, v.dtype)
-        norms = jnp.stack([grids.norm(grid, psi) for psi in start])
-        scale = 2 * norms[:, None] * norms[None]
+        weight = _x(grid) / grid.lengths[0] if weighted else np.ones(grid.shape)
+        weight = jnp.asarray(weight[None], v.dtype)
+        norms = jnp.linalg.norm(start, axis=1)
 
         def q(bras: States, kets: States) -> Array:
-            rows = [[inner_product(grid, bra, weight * ket) for ket in kets] for bra in bras]
-            return (jnp.stack([jnp.stack(row) for row in rows]) / scale).ravel()
+            products = jnp.sum(jnp.conj(bras)[:, None] * (weight * kets)[None], axis=-1)
+            return (products / (2 * norms[:, None] * norms[None])).ravel()
 
         return q
 

@@ -1,18 +1,27 @@
-"""From violations to words: medians, bootstrap intervals, verdicts."""
+"""From violations to words: medians, bootstrap intervals, verdicts, and the whole evaluation."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
+import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, PyTree
 
+from qdistill import solver
 from qdistill.arguments import refuse, require_at_least
-from qdistill.symmetry.violations import Findings, Violation
+from qdistill.grid import Grid
+from qdistill.students import Student
+from qdistill.symmetry.cases import sample_cases
+from qdistill.symmetry.table import SYMMETRIES, Symmetry, v_range
+from qdistill.symmetry.violations import Findings, Violation, make_laboratory, measure_all
 
 # Of a violation by rounding alone, in units of eps per frame.
 ROUNDING = 2.0
 # Independent errors have rho = 0.71. Half of that needs another reason than accuracy.
 LEARNED, ACCURATE = 0.35, 0.6
+# The verdicts that rho decides.
+BY_RHO = ("learned", "partly learned", "as accurate")
 N_RESAMPLED = 1000
 
 PerCase: TypeAlias = Float[np.ndarray, "n_run n_case"]
@@ -131,26 +140,106 @@ def _rho(violation: Violation, rounding: float) -> np.ndarray:
     return np.where(errors > rounding, np.asarray(violation.rho, float), np.nan)
 
 
-def table(summaries: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> str:
-    """Violations, rho and verdicts by student and symmetry, as text."""
-    lines = []
-    for who, summary in summaries.items():
-        lines.append(
-            f"{who:26}{'violation':>10}{'teacher':>10}{'rho (95%)':>20}{'Lie':>10}"
-            f"{'control':>10}  verdict"
-        )
-        for name, row in summary.items():
-            rho = row["rho"]
-            ratio = f"{rho['median']:.2f} ({rho['low']:.2f}-{rho['high']:.2f})"
-            lie = f"{row['lie_derivative']['median']:.0e}" if "lie_derivative" in row else ""
-            lines.append(
-                f"  {name:24}{row['violation']['median']:10.0e}"
-                f"{row['teacher_violation']['median']:10.0e}"
-                f"{ratio if np.isfinite(rho['median']) else '':>20}{lie:>10}"
-                f"{row['control_violation']['median']:10.0e}  {row['verdict']}"
-                f"{'' if row['control_fires'] else ', but its control is silent'}"
+class Rival(NamedTuple):
+    """A student to be judged.
+
+    Attributes:
+      student: Its form.
+      params: Of each of its trainings, one for each seed.
+      is_differentiable: Whether derivatives of its forecast are true ones: no gauge is stopped.
+    """
+
+    student: Student
+    params: Sequence[PyTree]
+    is_differentiable: bool = True
+
+
+def evaluate(
+    grid: Grid,
+    dt: float,
+    rivals: Mapping[str, Rival],
+    seed: int,
+    n_case: int,
+    n_frames: int,
+    symmetries: dict[str, Symmetry] = SYMMETRIES,
+) -> dict[str, Any]:
+    """Every symmetry of students and, as a control, of the exact solver itself, on fresh cases.
+
+    Args:
+      grid: The physics; a line of 100 bohr.
+      dt: Duration of a frame, in atomic units.
+      rivals: Students, by name.
+      seed: Of the cases.
+      n_case: How many of either kind, at least 2.
+      n_frames: Frames of a forecast, at least 2.
+      symmetries: By name.
+
+    Returns:
+      `summarise` by student and kind of case under `findings`, where ``"exact solver"`` comes
+      first; the claims in words under `formulas` and `controls`; and the settings.
+    """
+    n_given = max(1, *(rival.student.n_history for rival in rivals.values()))
+    cases = sample_cases(jax.random.key(seed), grid, dt, n_case, n_given)
+    every_v = jnp.concatenate([kind.v for kind in cases.values()])
+    allowed = v_range(grid, every_v, symmetries)
+    exact = solver.chebyshev(grid, dt, 1e-7, allowed)
+    itself = Rival(Student(1, lambda key: {}, lambda params: exact), [{}])
+    noise = rounding(n_frames, every_v.dtype)
+    findings = {}
+    for who, rival in {"exact solver": itself, **rivals}.items():
+        labs = [
+            make_laboratory(
+                grid, dt, rival.student, rival.student.propagator(params), n_frames, allowed
             )
+            for params in rival.params
+        ]
+        findings[who] = {
+            kind: summarise(
+                [measure_all(lab, *of, symmetries, rival.is_differentiable) for lab in labs],
+                noise,
+                seed,
+            )
+            for kind, of in cases.items()
+        }
+    return {
+        "seed": seed,
+        "n_cases": n_case,
+        "n_frames": n_frames,
+        "dt_au": dt,
+        "rounding": noise,
+        "formulas": {name: each.formula for name, each in symmetries.items()},
+        "controls": {name: each.control_formula for name, each in symmetries.items()},
+        "findings": findings,
+    }
+
+
+def table(evaluation: Mapping[str, Any]) -> str:
+    """Violations, rho and verdicts by student, kind of case and symmetry, as text."""
+    lines = [
+        f"{evaluation['n_cases']} cases of each kind (seed {evaluation['seed']}), "
+        f"{evaluation['n_frames']} frames: medians. Rounding makes up to "
+        f"{evaluation['rounding']:.0e}."
+    ]
+    for who, kinds in evaluation["findings"].items():
+        for kind, summary in kinds.items():
+            lines.append(
+                f"{who + ', ' + kind:36}{'violation':>10}{'teacher':>10}{'Lie':>8}{'control':>9}"
+                f"{'rho (95%)':>19}  verdict"
+            )
+            lines += [_row(name, row) for name, row in summary.items()]
     return "\n".join(lines)
+
+
+def _row(name: str, row: Mapping[str, Any]) -> str:
+    rho = row["rho"]
+    ratio = f"{rho['median']:.2f} ({rho['low']:.2f}-{rho['high']:.2f})"
+    lie = f"{row['lie_derivative']['median']:.0e}" if "lie_derivative" in row else ""
+    return (
+        f"  {name:34}{row['violation']['median']:10.0e}{row['teacher_violation']['median']:10.0e}"
+        f"{lie:>8}{row['control_violation']['median']:9.0e}"
+        f"{ratio if np.isfinite(rho['median']) else '':>19}  {row['verdict']}"
+        f"{'' if row['control_fires'] else '; the control is silent'}"
+    )
 
 
 def _medians(rows: Float[np.ndarray, "n_row n"]) -> Float[np.ndarray, " n_row"]:

@@ -176,25 +176,30 @@ def measure(lab: Laboratory, claim: Claim, ran: Trajectories) -> Violation:
 
 
 def _of_transformation(lab: Laboratory, g: Transformation, ran: Trajectories) -> Violation:
-    v, (image, true_image) = _images(lab, g, ran)
-    n = lab.n_history
+    v, (given, image), (true_given, true_image) = _jitted_images(lab, g, ran)
     return _compare(
-        lab.forecast(image[:n], v),
-        image[n:],
-        lab.exact(image[n - 1], v),
-        true_image[n:],
+        lab.forecast(given, v),
+        image,
+        lab.exact(given[-1], v),
+        true_image,
         # Not the same given frames where time runs backwards: then they come from the forecasts.
-        lab.exact(true_image[n - 1], v),
+        lab.exact(true_given[-1], v),
     )
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
 def _images(
     lab: Laboratory, g: Transformation, ran: Trajectories
-) -> tuple[Landscape, tuple[Frames, Frames]]:
-    """Of the landscape, and of the trajectory of student and exact solver."""
-    frames = functools.partial(g.frames, lab.grid, lab.times)
-    return g.landscape(lab.grid, ran.v), (frames(ran.student), frames(ran.exact))
+) -> tuple[Landscape, tuple[Frames, Frames], tuple[Frames, Frames]]:
+    """Of the landscape, and of both trajectories, each cut after the newest given frame."""
+
+    def image(pair: Pair) -> tuple[Frames, Frames]:
+        frames = g.frames(lab.grid, lab.times, pair)
+        return frames[: lab.n_history], frames[lab.n_history :]
+
+    return g.landscape(lab.grid, ran.v), image(ran.student), image(ran.exact)
+
+
+_jitted_images = jax.jit(_images, static_argnums=(0, 1))
 
 
 def _of_composition(lab: Laboratory, claim: Composition, ran: Trajectories) -> Violation:
@@ -232,6 +237,7 @@ def _compare(
     )
 
 
+@functools.partial(jax.jit, static_argnums=(0, 1))
 def _of_invariant(lab: Laboratory, claim: Invariant, ran: Trajectories) -> Violation:
     start = ran.exact[:, lab.n_history - 1]
     q = claim.form(lab.grid, ran.v, start)
@@ -239,9 +245,11 @@ def _of_invariant(lab: Laboratory, claim: Invariant, ran: Trajectories) -> Viola
     @jax.vmap
     def at_frame(psi: Complex[Array, "2 n_x"], true: Complex[Array, "2 n_x"]) -> tuple:
         error = psi - true
-        crossed = jnp.abs(q(error, true)) + jnp.abs(q(true, error)) + jnp.abs(q(error, error))
-        changes = q(psi, psi) - q(start, start), q(true, true) - q(start, start)
-        return *(jnp.linalg.norm(a) for a in (*changes, changes[0] - changes[1], crossed)),
+        bras = jnp.stack([psi, true, start, error, true, error])
+        kets = jnp.stack([psi, true, start, true, error, error])
+        ours, exact, before, *crossed = jax.vmap(q)(bras, kets)
+        changes = ours - before, exact - before, ours - exact
+        return *(jnp.linalg.norm(a) for a in changes), jnp.linalg.norm(sum(map(jnp.abs, crossed)))
 
     pairs = (jnp.swapaxes(pair[:, lab.n_history :], 0, 1) for pair in ran[1:])
     return Violation(*(_or_infinite(jnp.mean(each)) for each in at_frame(*pairs)))
@@ -256,21 +264,31 @@ def measure_lie_derivative(
     frames of either, by forward differentiation through the forecast. It is what the gradients
     of a training would see: a gauge that is stopped there is not seen here either.
     """
+    v, (given, image), (true_given, true_image) = _generate(lab, group, ran)
+    n = lab.n_history
+    ours = _push(lab.forecast, (ran.student[0, :n], ran.v), (given, v))
+    exact = _push(lab.exact, (ran.exact[0, n - 1], ran.v), (true_given[-1], v))
+    return _relative(ours, image), _relative(exact, true_image)
 
-    def relative(forecast: Callable[[Frames, Landscape], Frames], pair: Pair) -> Array:
-        def images(s: Array) -> tuple[Array, Array]:
-            g = group(s)
-            frames = g.frames(lab.grid, lab.times, pair)
-            v = g.landscape(lab.grid, ran.v)
-            return forecast(frames[: lab.n_history], v), frames[lab.n_history :]
 
-        zero = jnp.zeros((), ran.v.dtype)
-        _, (ours, image) = jax.jvp(images, (zero,), (jnp.ones_like(zero),))
-        sizes = (jnp.mean(jnp.linalg.norm(a, axis=-1)) for a in (ours - image, image))
-        return _or_infinite(jnp.divide(*sizes))
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _generate(
+    lab: Laboratory, group: Callable[[Scalar], Transformation], ran: Trajectories
+) -> tuple[Landscape, tuple[Frames, Frames], tuple[Frames, Frames]]:
+    """What the generator makes of landscape and trajectories: d/ds of `_images` at s = 0."""
+    zero = jnp.zeros((), ran.v.dtype)
+    return jax.jvp(lambda s: _images(lab, group(s), ran), (zero,), (jnp.ones_like(zero),))[1]
 
-    exact = relative(lambda given, v: lab.exact(given[-1], v), ran.exact)
-    return relative(lab.forecast, ran.student), exact
+
+@functools.partial(jax.jit, static_argnums=0)
+def _push(forecast: Callable[..., Frames], at: tuple, tangents: tuple) -> Frames:
+    return jax.jvp(forecast, at, tangents)[1]
+
+
+@jax.jit
+def _relative(ours: Frames, image: Frames) -> Float[Array, ""]:
+    sizes = (jnp.mean(jnp.linalg.norm(a, axis=-1)) for a in (ours - image, image))
+    return _or_infinite(jnp.divide(*sizes))
 
 
 class Findings(NamedTuple):

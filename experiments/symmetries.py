@@ -1,0 +1,111 @@
+"""Which symmetries a student has: `python experiments/symmetries.py runs/demo runs/gru`."""
+
+import dataclasses
+import json
+import pathlib
+import sys
+from typing import Any
+
+import jax
+import tyro
+
+from qdistill import plots, runs, symmetry
+from qdistill.arguments import refuse
+from qdistill.config import Config
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Test finished runs, and the exact solver as a control, for every symmetry."""
+
+    runs: tyro.conf.Positional[tuple[pathlib.Path, ...]]
+    """Folders of the runs, of one physics. Those that differ in their seed only are one student."""
+    out: pathlib.Path = pathlib.Path("runs/symmetries")
+    """Folder of the results."""
+    cases: int = 24
+    """How many cases of either kind: barriers, and other landscapes."""
+    frames: int = 40
+    """Frames of a forecast."""
+    seed: int = 0
+    """Of the cases."""
+    smoke: bool = False
+    """Seconds instead of minutes: the same path with tiny numbers."""
+
+
+def load(folders: tuple[pathlib.Path, ...]) -> tuple[Config, dict[str, symmetry.Rival]]:
+    """The physics of the runs as the config of the first, and the students."""
+    if not folders:
+        refuse("runs", "at least one folder", folders)
+    loaded: dict[Config, list[tuple[pathlib.Path, runs.Setup, Any]]] = {}
+    for folder in folders:
+        settings, setup, params = runs.load(folder)
+        loaded.setdefault(dataclasses.replace(settings, seed=0), []).append((folder, setup, params))
+    first = next(iter(loaded))
+    rivals = {}
+    for settings, mine in loaded.items():
+        if settings.teacher != first.teacher:
+            refuse("runs", f"of the physics of `{folders[0]}`", f"`{mine[0][0]}`")
+        is_gauged = settings.student.is_windowed and settings.student.windows.gauge
+        params = [params for _, _, params in mine]
+        rivals[mine[0][0].name] = symmetry.Rival(mine[0][1].student, params, not is_gauged)
+    return first, rivals
+
+
+def columns(findings: dict[str, dict[str, Any]]) -> dict[str, list[tuple[float, str]]]:
+    """Of the figure: exact solver, every student on either kind, and the control."""
+    exact, *students = findings.items()
+    drawn = {"exact solver": [worst(kinds, True) for kinds in by_symmetry(exact[1])]}
+    for who, kinds in students:
+        for kind, rows in kinds.items():
+            title = f"{who},\n{kind.replace(' ', chr(10))}"
+            drawn[title] = [(row["violation"]["median"], words(row)) for row in rows.values()]
+    drawn["negative\ncontrol"] = [worst(kinds, False) for kinds in by_symmetry(exact[1])]
+    return drawn
+
+
+def by_symmetry(kinds: dict[str, dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """The rows of each symmetry, over all kinds of cases."""
+    return [list(rows) for rows in zip(*(kind.values() for kind in kinds.values()), strict=True)]
+
+
+def worst(rows: list[dict[str, Any]], is_claim: bool) -> tuple[float, str]:
+    """The exact solver's largest violation of the claim, or the least of the control."""
+    if is_claim:
+        holds = all(row["verdict"] == "holds" for row in rows)
+        return max(row["violation"]["median"] for row in rows), "holds" if holds else "broken"
+    fires = all(row["control_fires"] for row in rows)
+    least = min(row["control_violation"]["median"] for row in rows)
+    return least, "fires" if fires else "silent"
+
+
+def words(row: dict[str, Any]) -> str:
+    """The verdict, with rho where it decided."""
+    rho = row["rho"]["median"]
+    return row["verdict"] + (f", {rho:.2f}" if row["verdict"] in symmetry.BY_RHO else "")
+
+
+def main() -> None:
+    """Parse, test, write, draw."""
+    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
+    try:
+        args = tyro.cli(Args, prog="symmetries.py")
+        settings, rivals = load(args.runs)
+        runs.make_folder(args.out)
+        n_case, n_frames = (2, 4) if args.smoke else (args.cases, args.frames)
+        physics = settings.teacher
+        grid = runs.set_up(settings).grid
+        found = symmetry.evaluate(grid, physics.dt, rivals, args.seed, n_case, n_frames)
+    except (OSError, ValueError) as error:
+        sys.exit(f"symmetries.py: {error}")
+    config = json.dumps(dataclasses.asdict(args), indent=2, default=str)
+    (args.out / "config.json").write_text(config + "\n")
+    text = json.dumps(runs.plain(found), indent=2, allow_nan=False)
+    (args.out / "metrics.json").write_text(text + "\n")
+    figure = plots.plot_symmetries(found["formulas"], columns(found["findings"]))
+    plots.save(figure, args.out / "symmetries.png")
+    print(symmetry.table(found))
+
+
+if __name__ == "__main__":
+    main()
