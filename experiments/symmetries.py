@@ -102,9 +102,10 @@ def main() -> None:
     (args.out / "config.json").write_text(config + "\n")
     text = json.dumps(runs.plain(found), indent=2, allow_nan=False)
     (args.out / "metrics.json").write_text(text + "\n")
-    figure = plots.plot_symmetries(found["formulas"], columns(found["findings"]))
+    drawn = columns(found["findings"])
+    figure = plots.plot_symmetries(found["formulas"], drawn, found["rounding"])
     plots.save(figure, args.out / "symmetries.png")
-    print(symmetry.table(found))
+    print(symmetry.describe(found))
 
 
 if __name__ == "__main__":

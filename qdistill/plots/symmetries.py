@@ -3,30 +3,39 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeAlias
 
-import matplotlib
 import numpy as np
-from matplotlib.colors import LogNorm
+from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from qdistill.arguments import refuse, require_between, require_shape
+from qdistill.arguments import refuse, require_between, require_positive, require_shape
 from qdistill.plots import style
-from qdistill.plots.style import BAR, FLOOR, GREY, INK, MISSING
+from qdistill.plots.style import BAR, FLOOR, INK, MISSING, SLATE
 
 # The violation and a word on it.
 Cell: TypeAlias = tuple[float, str]
+# White to dark red, also in greyscale.
+SCALE = LinearSegmentedColormap.from_list(
+    "violation", ["#fbfaf7", "#fdd9ac", "#f79a4d", "#d1521d", "#6b1f07"]
+).with_extremes(bad=MISSING)
+SIGNS = {"psi": "\u03c8", "phi": "\u03c6", " pi ": " \u03c0 ", "->": "\u2192"}
 
 
 @style.styled
-def plot_symmetries(formulas: Mapping[str, str], columns: Mapping[str, Sequence[Cell]]) -> Figure:
-    """A row for each symmetry, a column for each who was asked; light where the symmetry holds.
+def plot_symmetries(
+    formulas: Mapping[str, str],
+    columns: Mapping[str, Sequence[Cell]],
+    rounding: float = FLOOR,
+) -> Figure:
+    """A row for each symmetry, a column for each who was asked; white where the symmetry holds.
 
-    The colour is the violation on a log scale from 1e-7, the rounding of float32, to 1. What is
-    not finite is grey.
+    The colour is the violation on a log scale from what rounding makes up to 1. What is not finite
+    is grey.
 
     Args:
-      formulas: What each symmetry claims, by its name.
+      formulas: What each symmetry claims, by its name; psi, phi, pi and arrows become signs.
       columns: Violation (relative, so without unit) and verdict of every symmetry, by the
         title of the column, at most 8; a title may have several lines.
+      rounding: The violation that rounding makes, below 1.
     """
     if not formulas:
         refuse("formulas", "at least one symmetry", formulas)
@@ -34,18 +43,19 @@ def plot_symmetries(formulas: Mapping[str, str], columns: Mapping[str, Sequence[
         refuse("columns", "1 to 8 columns", f"{len(columns)}")
     for title, cells in columns.items():
         require_shape((len(formulas),), **{f"columns[{title!r}]": [word for _, word in cells]})
+    require_positive(rounding=rounding)
+    require_between(0, 0.99, rounding=rounding)
     values = np.array([[value for value, _ in cells] for cells in columns.values()], float).T
     require_between(0, np.inf, columns=values[np.isfinite(values)])
     n_row, n_column = values.shape
     figure = Figure(figsize=(10, 1.3 + 0.56 * n_row), layout="constrained")
     ax = figure.subplots()
-    cmap = matplotlib.colormaps["OrRd"].with_extremes(bad=MISSING)
-    scale = LogNorm(FLOOR, 1, clip=True)
+    scale = LogNorm(rounding, 1, clip=True)
     shown = np.ma.masked_invalid(values)
-    image = ax.imshow(np.ma.maximum(shown, FLOOR), cmap=cmap, norm=scale, aspect="auto")
+    image = ax.imshow(np.ma.maximum(shown, rounding), cmap=SCALE, norm=scale, aspect="auto")
     for column, cells in enumerate(columns.values()):
         for row, (value, word) in enumerate(cells):
-            is_dark = np.isfinite(value) and scale(max(value, FLOOR)) > 0.6
+            is_dark = np.isfinite(value) and scale(max(value, rounding)) > 0.6
             colour = "white" if is_dark else INK
             number = f"{value:.0e}".replace("e-0", "e-").replace("e+00", "") if value else "0"
             ax.text(column, row - 0.2, number, color=colour, ha="center", va="center", fontsize=11)
@@ -58,12 +68,20 @@ def plot_symmetries(formulas: Mapping[str, str], columns: Mapping[str, Sequence[
         place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
         ax.annotate(name, (0, row), (-8, 6), ha="right", va="center", fontsize=12, **place)
         ax.annotate(
-            formula, (0, row), (-8, -8), ha="right", va="center", fontsize=9, color=GREY, **place
+            _signs(formula),
+            *((0, row), (-8, -8)),
+            **{**place, "ha": "right", "va": "center", "fontsize": 9.5, "color": SLATE},
         )
     ax.set_xticks(np.arange(n_column - 1) + 0.5, minor=True)
     ax.set_yticks(np.arange(n_row - 1) + 0.5, minor=True)
     ax.grid(which="minor", color="white", lw=2)
     ax.tick_params(which="minor", length=0)
     ax.spines[:].set_visible(False)
-    figure.colorbar(image, ax=ax, label="violation, relative to |psi|", extend="min", **BAR)
+    figure.colorbar(image, ax=ax, label="violation, relative to $|\\psi|$", extend="min", **BAR)
     return figure
+
+
+def _signs(formula: str) -> str:
+    for word, sign in SIGNS.items():
+        formula = formula.replace(word, sign)
+    return formula

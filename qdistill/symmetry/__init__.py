@@ -9,7 +9,17 @@ from qdistill.symmetry.table import (
     Transformation,
     v_range,
 )
-from qdistill.symmetry.verdicts import BY_RHO, Rival, evaluate, rounding, summarise, table, verdict
+from qdistill.symmetry.verdicts import (
+    BY_RHO,
+    Interval,
+    Rival,
+    bootstrap,
+    describe,
+    evaluate,
+    rounding,
+    summarise,
+    verdict,
+)
 from qdistill.symmetry.violations import (
     Findings,
     Laboratory,
@@ -27,12 +37,15 @@ __all__ = [
     "Cases",
     "Composition",
     "Findings",
+    "Interval",
     "Invariant",
     "Laboratory",
     "Rival",
     "Symmetry",
     "Transformation",
     "Violation",
+    "bootstrap",
+    "describe",
     "evaluate",
     "make_laboratory",
     "measure",
@@ -42,7 +55,6 @@ __all__ = [
     "run",
     "sample_cases",
     "summarise",
-    "table",
     "v_range",
     "verdict",
 ]

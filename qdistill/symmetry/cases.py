@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Key
 
 from qdistill import generalisation, lessons, observables, potentials, solver
@@ -52,7 +53,11 @@ def sample_cases(
     psi, v = _barriers(key_barriers, grid, n_case)
     given = _simulate(grid, dt, psi, v, n_given, tolerance)
     barriers = Cases(given, v)
-    psi, v = _others(key_others, grid, n_case)
+    n_family = len(potentials.FAMILIES) - len(TAUGHT)
+    psi, v = _others(jax.random.split(key_others, -(-n_case // n_family)), grid)
+    psi, v = psi[:n_case], v[:n_case]
+    # The partner is the next packet, at first onto another landscape.
+    psi = jnp.stack([psi, jnp.roll(psi, 1, axis=0)], axis=1)
     n_flight = round(LONGEST_FLIGHT / dt)
     flights = _simulate(grid, dt, psi, v, n_flight + n_given, tolerance)
     given = jax.vmap(jax.vmap(functools.partial(_meeting, grid, dt, n_given)))(flights)
@@ -71,18 +76,18 @@ def _barriers(key: Key[Array, ""], grid: Grid, n_case: int) -> tuple[Array, Arra
     return jax.vmap(sample)(jax.random.split(key, n_case))
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _others(key: Key[Array, ""], grid: Grid, n_case: int) -> tuple[Array, Array]:
+@functools.partial(jax.jit, static_argnums=1)
+def _others(keys: Key[Array, " n_key"], grid: Grid) -> tuple[Array, Array]:
+    """A packet and landscape of each family that is not taught, for each key."""
     families = list(potentials.FAMILIES)
-    kept = jnp.array([i for i, name in enumerate(families) if name not in TAUGHT])
+    kept = np.array([i for i, name in enumerate(families) if name not in TAUGHT])
 
     def one_of_each(key: Key[Array, ""]) -> tuple[Array, Array]:
         _, psi, v = generalisation.sample_cases(key, grid, len(families))
         return psi[kept], v[kept]
 
-    psi, v = jax.vmap(one_of_each)(jax.random.split(key, -(-n_case // len(kept))))
-    psi, v = (a.reshape(-1, a.shape[-1])[:n_case] for a in (psi, v))
-    return jnp.stack([psi, jnp.roll(psi, 1, axis=0)], axis=1), v
+    psi, v = jax.vmap(one_of_each)(keys)
+    return psi.reshape(-1, *grid.shape), v.reshape(-1, *grid.shape)
 
 
 def _simulate(

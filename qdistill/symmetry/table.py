@@ -100,12 +100,12 @@ class Symmetry(NamedTuple):
     group: Callable[[Scalar], Transformation] | None = None
 
 
-def superposition(a: Scalar, b: Scalar) -> Transformation:
+def superposition(a: complex | Scalar, b: complex | Scalar) -> Transformation:
     """Of psi and phi on the same landscape: a psi + b phi."""
     return Transformation(lambda grid, t, pair: a * pair[0] + b * pair[1])
 
 
-def _antilinear(a: Scalar, b: Scalar) -> Transformation:
+def _antilinear(a: complex, b: complex) -> Transformation:
     return Transformation(lambda grid, t, pair: a * pair[0] + b * jnp.conj(pair[1]))
 
 
@@ -247,7 +247,7 @@ SYMMETRIES: dict[str, Symmetry] = {
         superposition(0.6, 0.8j),
         "conj(phi) evolves as conj(U phi)",
         _antilinear(0.6, 0.8j),
-        lambda s: superposition(1.0, s),
+        lambda s: superposition(1.0, 1j * s),
     ),
     "scaling": Symmetry(
         "psi -> 0.7 psi",

@@ -65,20 +65,24 @@ def verdict(
     """What the violations of one symmetry mean, in words.
 
     - ``"holds"``: to rounding; the symmetry is built in.
-    - ``"as the teacher"``: broken, by as much and in the same way as by the exact solver.
     - ``"learned"``: broken by less than half of what independent errors would do.
     - ``"partly learned"``: by less than independent errors would do.
     - ``"as accurate"``: no better kept than by any forecast of the same accuracy.
+    - ``"as the teacher"``: broken by the exact solver, and by the student in the same way.
+    - ``"unlike the teacher"``: broken by the exact solver, and by the student far less.
     - ``"diverges"``: the forecast is not finite.
 
     The limits for rho count for its whole interval.
     """
     if not np.isfinite(student.median):
         return "diverges"
-    if student.median <= rounding:
+    if teacher.median > rounding:
+        if excess.median < teacher.median / 2 or rho.high < LEARNED:
+            return "as the teacher"
+        if student.median < teacher.median / 2:
+            return "unlike the teacher"
+    elif student.median <= rounding:
         return "holds"
-    if teacher.median > rounding and excess.median < teacher.median / 2:
-        return "as the teacher"
     if rho.high < LEARNED:
         return "learned"
     return "partly learned" if rho.high < ACCURATE else "as accurate"
@@ -178,6 +182,8 @@ def evaluate(
       `summarise` by student and kind of case under `findings`, where ``"exact solver"`` comes
       first; the claims in words under `formulas` and `controls`; and the settings.
     """
+    if not rivals:
+        refuse("rivals", "at least one student", rivals)
     n_given = max(1, *(rival.student.n_history for rival in rivals.values()))
     cases = sample_cases(jax.random.key(seed), grid, dt, n_case, n_given)
     every_v = jnp.concatenate([kind.v for kind in cases.values()])
@@ -213,7 +219,7 @@ def evaluate(
     }
 
 
-def table(evaluation: Mapping[str, Any]) -> str:
+def describe(evaluation: Mapping[str, Any]) -> str:
     """Violations, rho and verdicts by student, kind of case and symmetry, as text."""
     lines = [
         f"{evaluation['n_cases']} cases of each kind (seed {evaluation['seed']}), "

@@ -48,31 +48,41 @@ from qdistill.symmetry.table import (
 )
 
 
-class Laboratory(NamedTuple):
-    """A student and the exact solver side by side, both compiled once.
+class Setting(NamedTuple):
+    """What a forecast is of.
 
     Attributes:
       grid: One-dimensional.
       dt: Duration of a frame, in atomic units.
-      n_history: Frames that the student needs.
+      n_history: Frames that are given.
       n_frames: Frames that are forecast.
-      forecast: ``(given, v) -> frames``, the student's.
-      exact: ``(psi, v) -> frames``, the exact solver's from the newest given frame.
-      past: ``(psi, v) -> frames`` up to psi, as many as the student needs, by the exact solver.
     """
 
     grid: Grid
     dt: float
     n_history: int
     n_frames: int
-    forecast: Callable[[Frames, Landscape], Frames]
-    exact: Callable[[Complex[Array, " n_x"], Landscape], Frames]
-    past: Callable[[Complex[Array, " n_x"], Landscape], Frames]
 
     @property
     def times(self) -> Float[np.ndarray, " n_t"]:
         """Of given frames and forecast, in a.u.; 0 at the newest given one."""
         return self.dt * np.arange(1 - self.n_history, self.n_frames + 1)
+
+
+class Laboratory(NamedTuple):
+    """A student and the exact solver side by side, both compiled once.
+
+    Attributes:
+      setting: Static.
+      forecast: ``(given, v) -> frames``, the student's.
+      exact: ``(psi, v) -> frames``, the exact solver's from the newest given frame.
+      past: ``(psi, v) -> frames`` up to psi, as many as the student needs, by the exact solver.
+    """
+
+    setting: Setting
+    forecast: Callable[[Frames, Landscape], Frames]
+    exact: Callable[[Complex[Array, " n_x"], Landscape], Frames]
+    past: Callable[[Complex[Array, " n_x"], Landscape], Frames]
 
 
 def make_laboratory(
@@ -101,24 +111,26 @@ def make_laboratory(
     if grid.n_dim != 1:
         refuse("grid", "one-dimensional", grid)
     require_at_least(2, n_frames=n_frames)
+    setting = Setting(grid, dt, student.n_history, n_frames)
+    forecast = jax.jit(lambda f, v: rollout(propagator(v), student.state(f), n_frames, student.psi))
+    return Laboratory(setting, forecast, *_solve_exactly(setting, v_range, tolerance))
+
+
+@functools.cache
+def _solve_exactly(
+    setting: Setting, v_range: tuple[float, float], tolerance: float
+) -> tuple[Callable[..., Frames], Callable[..., Frames]]:
+    """Forwards and backwards; kept, since students of one form share what is compiled."""
+    grid, dt, n_history, n_frames = setting
     forwards = solver.chebyshev(grid, dt, tolerance, v_range)
     backwards = solver.chebyshev(grid, -dt, tolerance, v_range)
-    n_history = student.n_history
 
     def past(psi: Complex[Array, " n_x"], v: Landscape) -> Frames:
         if n_history == 1:
             return psi[None]
         return jnp.concatenate([psi[None], rollout(backwards(v), psi, n_history - 1)])[::-1]
 
-    return Laboratory(
-        grid,
-        dt,
-        n_history,
-        n_frames,
-        jax.jit(lambda f, v: rollout(propagator(v), student.state(f), n_frames, student.psi)),
-        jax.jit(lambda psi, v: rollout(forwards(v), psi, n_frames)),
-        jax.jit(past),
-    )
+    return jax.jit(lambda psi, v: rollout(forwards(v), psi, n_frames)), jax.jit(past)
 
 
 class Trajectories(NamedTuple):
@@ -133,7 +145,7 @@ def run(
     lab: Laboratory, given: Complex[Array, "2 n_given n_x"], v: Landscape
 ) -> Trajectories:
     """Both forecasts of a pair of packets from the same given frames."""
-    given = given[:, given.shape[1] - lab.n_history :]
+    given = given[:, given.shape[1] - lab.setting.n_history :]
     student = jnp.stack([lab.forecast(frames, v) for frames in given])
     exact = jnp.stack([lab.exact(frames[-1], v) for frames in given])
     return Trajectories(v, *(jnp.concatenate([given, later], 1) for later in (student, exact)))
@@ -172,11 +184,11 @@ def measure(lab: Laboratory, claim: Claim, ran: Trajectories) -> Violation:
         return _of_transformation(lab, claim, ran)
     if isinstance(claim, Composition):
         return _of_composition(lab, claim, ran)
-    return _of_invariant(lab, claim, ran)
+    return _of_invariant(lab.setting, claim, ran)
 
 
 def _of_transformation(lab: Laboratory, g: Transformation, ran: Trajectories) -> Violation:
-    v, (given, image), (true_given, true_image) = _jitted_images(lab, g, ran)
+    v, (given, image), (true_given, true_image) = _jitted_images(lab.setting, g, ran)
     return _compare(
         lab.forecast(given, v),
         image,
@@ -188,22 +200,22 @@ def _of_transformation(lab: Laboratory, g: Transformation, ran: Trajectories) ->
 
 
 def _images(
-    lab: Laboratory, g: Transformation, ran: Trajectories
-) -> tuple[Landscape, tuple[Frames, Frames], tuple[Frames, Frames]]:
+    setting: Setting, g: Transformation, ran: Trajectories
+) -> tuple[Array, tuple[Array, Array], tuple[Array, Array]]:
     """Of the landscape, and of both trajectories, each cut after the newest given frame."""
 
-    def image(pair: Pair) -> tuple[Frames, Frames]:
-        frames = g.frames(lab.grid, lab.times, pair)
-        return frames[: lab.n_history], frames[lab.n_history :]
+    def image(pair: Pair) -> tuple[Array, Array]:
+        frames = g.frames(setting.grid, setting.times, pair)
+        return frames[: setting.n_history], frames[setting.n_history :]
 
-    return g.landscape(lab.grid, ran.v), image(ran.student), image(ran.exact)
+    return g.landscape(setting.grid, ran.v), image(ran.student), image(ran.exact)
 
 
 _jitted_images = jax.jit(_images, static_argnums=(0, 1))
 
 
 def _of_composition(lab: Laboratory, claim: Composition, ran: Trajectories) -> Violation:
-    middle = lab.n_history + lab.n_frames // 2
+    middle = lab.setting.n_history + lab.setting.n_frames // 2
     first = middle + claim.n_lost
 
     def restart(pair: Pair) -> tuple[Array, Array, Array]:
@@ -238,9 +250,9 @@ def _compare(
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _of_invariant(lab: Laboratory, claim: Invariant, ran: Trajectories) -> Violation:
-    start = ran.exact[:, lab.n_history - 1]
-    q = claim.form(lab.grid, ran.v, start)
+def _of_invariant(setting: Setting, claim: Invariant, ran: Trajectories) -> Violation:
+    start = ran.exact[:, setting.n_history - 1]
+    q = claim.form(setting.grid, ran.v, start)
 
     @jax.vmap
     def at_frame(psi: Complex[Array, "2 n_x"], true: Complex[Array, "2 n_x"]) -> tuple:
@@ -251,7 +263,7 @@ def _of_invariant(lab: Laboratory, claim: Invariant, ran: Trajectories) -> Viola
         changes = ours - before, exact - before, ours - exact
         return *(jnp.linalg.norm(a) for a in changes), jnp.linalg.norm(sum(map(jnp.abs, crossed)))
 
-    pairs = (jnp.swapaxes(pair[:, lab.n_history :], 0, 1) for pair in ran[1:])
+    pairs = (jnp.swapaxes(pair[:, setting.n_history :], 0, 1) for pair in ran[1:])
     return Violation(*(_or_infinite(jnp.mean(each)) for each in at_frame(*pairs)))
 
 
@@ -264,8 +276,8 @@ def measure_lie_derivative(
     frames of either, by forward differentiation through the forecast. It is what the gradients
     of a training would see: a gauge that is stopped there is not seen here either.
     """
-    v, (given, image), (true_given, true_image) = _generate(lab, group, ran)
-    n = lab.n_history
+    v, (given, image), (true_given, true_image) = _generate(lab.setting, group, ran)
+    n = lab.setting.n_history
     ours = _push(lab.forecast, (ran.student[0, :n], ran.v), (given, v))
     exact = _push(lab.exact, (ran.exact[0, n - 1], ran.v), (true_given[-1], v))
     return _relative(ours, image), _relative(exact, true_image)
@@ -273,11 +285,11 @@ def measure_lie_derivative(
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
 def _generate(
-    lab: Laboratory, group: Callable[[Scalar], Transformation], ran: Trajectories
-) -> tuple[Landscape, tuple[Frames, Frames], tuple[Frames, Frames]]:
+    setting: Setting, group: Callable[[Scalar], Transformation], ran: Trajectories
+) -> tuple[Array, tuple[Array, Array], tuple[Array, Array]]:
     """What the generator makes of landscape and trajectories: d/ds of `_images` at s = 0."""
     zero = jnp.zeros((), ran.v.dtype)
-    return jax.jvp(lambda s: _images(lab, group(s), ran), (zero,), (jnp.ones_like(zero),))[1]
+    return jax.jvp(lambda s: _images(setting, group(s), ran), (zero,), (jnp.ones_like(zero),))[1]
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -323,7 +335,7 @@ def measure_all(
     Raises:
       ValueError: For fewer given frames than the student needs.
     """
-    require_at_least(lab.n_history, n_given=given.shape[2])
+    require_at_least(lab.setting.n_history, n_given=given.shape[2])
     every_run = jax.vmap(lambda given, v: run(lab, given, v))
     ran = every_run(given, v)
     is_free = any(getattr(s.claim, "is_free", False) for s in symmetries.values())
@@ -346,7 +358,7 @@ def measure_all(
 
 def _freely(lab: Laboratory, given: Complex[Array, "n_case 2 n_given n_x"]) -> Array:
     """The frames that would end where the given ones do, had there been no landscape."""
-    empty = jnp.zeros(lab.grid.shape, given.real.dtype)
+    empty = jnp.zeros(lab.setting.grid.shape, given.real.dtype)
     return jax.vmap(jax.vmap(lambda frames: lab.past(frames[-1], empty)))(given)
 
 
