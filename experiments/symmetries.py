@@ -4,7 +4,7 @@ import dataclasses
 import json
 import pathlib
 import sys
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax
 import tyro
@@ -12,6 +12,9 @@ import tyro
 from qdistill import plots, runs, symmetry
 from qdistill.arguments import refuse
 from qdistill.config import Config
+
+# Violation, rho where it tells something, and verdict.
+Cell: TypeAlias = tuple[float, float | None, str]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,37 +54,38 @@ def load(folders: tuple[pathlib.Path, ...]) -> tuple[Config, dict[str, symmetry.
     return first, rivals
 
 
-def columns(findings: dict[str, dict[str, Any]]) -> dict[str, list[tuple[float, str]]]:
-    """Of the figure: exact solver, every student on either kind, and the control."""
+def columns(findings: dict[str, dict[str, Any]]) -> dict[str, list[Cell]]:
+    """Of the figure: exact solver, every student on either kind of case, and the control."""
     exact, *students = findings.items()
-    drawn = {"exact solver": [worst(kinds, True) for kinds in by_symmetry(exact[1])]}
+    # The rows of each symmetry, over the kinds of cases.
+    rows = list(zip(*(kind.values() for kind in exact[1].values()), strict=True))
+    drawn = {"exact solver": [of_exact_solver(each) for each in rows]}
     for who, kinds in students:
-        for kind, rows in kinds.items():
+        for kind, summary in kinds.items():
             title = f"{who},\n{kind.replace(' ', chr(10))}"
-            drawn[title] = [(row["violation"]["median"], words(row)) for row in rows.values()]
-    drawn["negative\ncontrol"] = [worst(kinds, False) for kinds in by_symmetry(exact[1])]
+            drawn[title] = [of_student(row) for row in summary.values()]
+    drawn["negative\ncontrol"] = [of_control(each) for each in rows]
     return drawn
 
 
-def by_symmetry(kinds: dict[str, dict[str, Any]]) -> list[list[dict[str, Any]]]:
-    """The rows of each symmetry, over all kinds of cases."""
-    return [list(rows) for rows in zip(*(kind.values() for kind in kinds.values()), strict=True)]
+def of_exact_solver(rows: tuple[dict[str, Any], ...]) -> Cell:
+    """Its largest violation."""
+    holds = all(row["verdict"] == "holds" for row in rows)
+    largest = max(row["violation"]["median"] for row in rows)
+    return largest, None, "holds" if holds else "broken"
 
 
-def worst(rows: list[dict[str, Any]], is_claim: bool) -> tuple[float, str]:
-    """The exact solver's largest violation of the claim, or the least of the control."""
-    if is_claim:
-        holds = all(row["verdict"] == "holds" for row in rows)
-        return max(row["violation"]["median"] for row in rows), "holds" if holds else "broken"
+def of_student(row: dict[str, Any]) -> Cell:
+    """With rho where it decides the verdict."""
+    rho = row["rho"]["median"] if row["verdict"] in symmetry.BY_RHO else None
+    return row["violation"]["median"], rho, row["verdict"]
+
+
+def of_control(rows: tuple[dict[str, Any], ...]) -> Cell:
+    """The exact solver's least violation of what must not hold."""
     fires = all(row["control_fires"] for row in rows)
     least = min(row["control_violation"]["median"] for row in rows)
-    return least, "fires" if fires else "silent"
-
-
-def words(row: dict[str, Any]) -> str:
-    """The verdict, with rho where it decided."""
-    rho = row["rho"]["median"]
-    return row["verdict"] + (f", {rho:.2f}" if row["verdict"] in symmetry.BY_RHO else "")
+    return least, None, "fires" if fires else "silent"
 
 
 def main() -> None:

@@ -409,27 +409,26 @@ def test_bootstrap_takes_runs_and_cases_as_wholes() -> None:
     ],
 )
 def test_verdicts(student: float, teacher: float, excess: float, rho: float, words: str) -> None:
-    intervals = (symmetry.Interval(a, a, a) for a in (student, teacher, excess, rho))
-    assert symmetry.verdict(*intervals, rounding=1e-6) == words
+    at = [symmetry.Interval(a, a, a) for a in (student, teacher, excess, rho)]
+    assert symmetry.verdict(at[0], at[1], at[2], at[3], rounding=1e-6) == words
 
 
 @pytest.mark.usefixtures("without_checker")
 def test_bad_input_is_refused_by_words() -> None:
     square = Grid((8, 8), (1.0, 1.0))
     lab = laboratory(GRID, with_memory, n_history=2)
+    student = Student(1, lambda key: {}, lambda params: with_memory)
     refused: dict[str, Callable[[], Any]] = {
         "`grid` must be one-dimensional": lambda: laboratory(square, exactly(square)),
         "`n_frames` must be at least 2, but is 1": lambda: symmetry.make_laboratory(
-            GRID, DT, Student(1, lambda key: {}, lambda params: with_memory), with_memory, 1, V_RANGE
+            GRID, DT, student, with_memory, 1, V_RANGE
         ),
         "`n_given` must be at least 2, but is 1": lambda: measured(lab, make_cases(GRID)),
         "`n_case` must be at least 2, but is 1": lambda: symmetry.sample_cases(
             jax.random.key(0), Grid(), DT, 1, 1
         ),
         "`runs` must be at least one run": lambda: symmetry.summarise([], 1e-6),
-        "`rivals` must be at least one student": lambda: symmetry.evaluate(
-            Grid(), DT, {}, 0, 2, 2
-        ),
+        "`rivals` must be at least one student": lambda: symmetry.evaluate(Grid(), DT, {}, 0, 2, 2),
     }
     for words, call in refused.items():
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 -- the words follow.

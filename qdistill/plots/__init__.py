@@ -1,4 +1,4 @@
-"""Figures of runs, forecasts, scores, training, students and symmetries; the only importer of matplotlib.
+"""Figures of runs, forecasts, scores, training, students, symmetries; only they import matplotlib.
 
 Every function takes plain arrays and returns a `matplotlib.figure.Figure` that no global state
 holds. All share one look, made to be read at 800 pixels' width, in greyscale and by colour-blind

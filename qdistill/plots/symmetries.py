@@ -11,8 +11,8 @@ from qdistill.arguments import refuse, require_between, require_positive, requir
 from qdistill.plots import style
 from qdistill.plots.style import BAR, FLOOR, INK, MISSING, SLATE
 
-# The violation and a word on it.
-Cell: TypeAlias = tuple[float, str]
+# The violation, rho where it tells something, and the verdict.
+Cell: TypeAlias = tuple[float, float | None, str]
 # White to dark red, also in greyscale.
 SCALE = LinearSegmentedColormap.from_list(
     "violation", ["#fbfaf7", "#fdd9ac", "#f79a4d", "#d1521d", "#6b1f07"]
@@ -33,7 +33,7 @@ def plot_symmetries(
 
     Args:
       formulas: What each symmetry claims, by its name; psi, phi, pi and arrows become signs.
-      columns: Violation (relative, so without unit) and verdict of every symmetry, by the
+      columns: Violation (relative, so without unit), rho and verdict of every symmetry, by the
         title of the column, at most 8; a title may have several lines.
       rounding: The violation that rounding makes, below 1.
     """
@@ -42,10 +42,10 @@ def plot_symmetries(
     if not 1 <= len(columns) <= 8:
         refuse("columns", "1 to 8 columns", f"{len(columns)}")
     for title, cells in columns.items():
-        require_shape((len(formulas),), **{f"columns[{title!r}]": [word for _, word in cells]})
+        require_shape((len(formulas),), **{f"columns[{title!r}]": [cell[0] for cell in cells]})
     require_positive(rounding=rounding)
     require_between(0, 0.99, rounding=rounding)
-    values = np.array([[value for value, _ in cells] for cells in columns.values()], float).T
+    values = np.array([[value for value, *_ in cells] for cells in columns.values()], float).T
     require_between(0, np.inf, columns=values[np.isfinite(values)])
     n_row, n_column = values.shape
     figure = Figure(figsize=(10, 1.3 + 0.56 * n_row), layout="constrained")
@@ -54,24 +54,22 @@ def plot_symmetries(
     shown = np.ma.masked_invalid(values)
     image = ax.imshow(np.ma.maximum(shown, rounding), cmap=SCALE, norm=scale, aspect="auto")
     for column, cells in enumerate(columns.values()):
-        for row, (value, word) in enumerate(cells):
-            is_dark = np.isfinite(value) and scale(max(value, rounding)) > 0.6
-            colour = "white" if is_dark else INK
-            number = f"{value:.0e}".replace("e-0", "e-").replace("e+00", "") if value else "0"
-            ax.text(column, row - 0.2, number, color=colour, ha="center", va="center", fontsize=11)
-            size = 10 if n_column <= 5 else 8
-            ax.text(column, row + 0.2, word, color=colour, ha="center", va="center", fontsize=size)
+        for row, (value, rho, word) in enumerate(cells):
+            is_dark = np.isfinite(value) and scale(max(value, rounding)) > 0.66
+            first = _number(value) + ("" if rho is None else f"   $\\rho$ {rho:.2f}")
+            # A letter is about 0.6 of its size wide, all cells together 410 points.
+            size = min(10.5, 410 / n_column / (0.6 * max(len(word), 13)))
+            for up, line in ((-0.2, first), (0.2, word)):
+                text = ax.text(column, row + up, line, ha="center", va="center", fontsize=size)
+                text.set_color("white" if is_dark else INK)
     ax.set_xticks(range(n_column), list(columns), fontsize=11 if n_column <= 5 else 9)
     ax.set_yticks(range(n_row), [""] * n_row)
     ax.tick_params(length=0, top=True, labeltop=True, bottom=False, labelbottom=False)
+    place = ax.get_yaxis_transform()
     for row, (name, formula) in enumerate(formulas.items()):
-        place = {"xycoords": ("axes fraction", "data"), "textcoords": "offset points"}
-        ax.annotate(name, (0, row), (-8, 6), ha="right", va="center", fontsize=12, **place)
-        ax.annotate(
-            _signs(formula),
-            *((0, row), (-8, -8)),
-            **{**place, "ha": "right", "va": "center", "fontsize": 9.5, "color": SLATE},
-        )
+        ax.text(-0.012, row - 0.17, name, transform=place, ha="right", va="center")
+        text = ax.text(-0.012, row + 0.2, _signs(formula), transform=place, ha="right", va="center")
+        text.set(fontsize=9.5, color=SLATE)
     ax.set_xticks(np.arange(n_column - 1) + 0.5, minor=True)
     ax.set_yticks(np.arange(n_row - 1) + 0.5, minor=True)
     ax.grid(which="minor", color="white", lw=2)
@@ -79,6 +77,11 @@ def plot_symmetries(
     ax.spines[:].set_visible(False)
     figure.colorbar(image, ax=ax, label="violation, relative to $|\\psi|$", extend="min", **BAR)
     return figure
+
+
+def _number(value: float) -> str:
+    """As 3e-5; 1 and 0 as they are."""
+    return f"{value:.0e}".replace("e-0", "e-").replace("e+00", "") if value else "0"
 
 
 def _signs(formula: str) -> str:

@@ -172,9 +172,7 @@ def time_reversal(conjugate: bool = True) -> Transformation:
     The newest frames of a forecast, conjugated and reversed, are the given ones of the image;
     from them the forecast has to retrace all the way to the first given frame.
     """
-    return Transformation(
-        lambda grid, t, pair: (jnp.conj(pair[0]) if conjugate else pair[0])[::-1]
-    )
+    return Transformation(lambda grid, t, pair: (jnp.conj(pair[0]) if conjugate else pair[0])[::-1])
 
 
 def constant(energy: Scalar, turn_phase: bool = True) -> Transformation:
@@ -205,8 +203,8 @@ def inner_products(weighted: bool = False) -> Invariant:
     """<psi|psi>, <phi|psi> and <phi|phi>, or those with x / L between: not norms alone."""
 
     def form(grid: Grid, v: Landscape, start: States) -> Callable[[States, States], Array]:
-        weight = _x(grid) / grid.lengths[0] if weighted else np.ones(grid.shape)
-        weight = jnp.asarray(weight[None], v.dtype)
+        x_over_length = _x(grid) / grid.lengths[0]
+        weight = jnp.asarray(x_over_length[None] ** weighted, v.dtype)
         norms = jnp.linalg.norm(start, axis=1)
 
         def q(bras: States, kets: States) -> Array:
@@ -273,7 +271,7 @@ SYMMETRIES: dict[str, Symmetry] = {
         translation(37, landscape_too=False),
     ),
     "translation, fractions": Symmetry(
-        "x -> x + 10.5 dx in psi and V, Fourier interpolated",
+        "x -> x + 10.5 dx, Fourier interpolated",
         fractional_translation(10.5),
         "in psi only",
         fractional_translation(10.5, landscape_too=False),
@@ -308,7 +306,7 @@ SYMMETRIES: dict[str, Symmetry] = {
         "<psi|H|psi> is conserved", mean_of(hamiltonian), "the kinetic energy is", mean_of(_kinetic)
     ),
     "composition": Symmetry(
-        "U(2n) = U(n) U(n): psi alone determines its future",
+        "U(2n) = U(n) U(n) on psi alone",
         Composition(),
         "U(2n) = U(n - 1) U(n)",
         Composition(n_lost=1),

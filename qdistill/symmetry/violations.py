@@ -6,10 +6,13 @@ errors. With U the exact solver and F the student, both over n frames, the viola
 
     C_F = F(g psi) - g F(psi),        rho = |C_F - C_U| / (|F(g psi) - U(g psi)| + |g F - g U|),
 
-and C_U, the teacher's own violation, vanishes wherever the teacher has the symmetry. By the triangle
-inequality rho lies between 0 and 1. Two errors that know nothing of each other, of equal size, give
-1 / sqrt(2); errors that g maps onto each other give 0. So a student that breaks what its teacher
-breaks is not blamed for it.
+and C_U, the teacher's own violation, vanishes wherever the teacher has the symmetry. By the
+triangle inequality rho lies between 0 and 1. Two errors that know nothing of each other, of equal
+size, give 1 / sqrt(2); errors that g maps onto each other give 0. A student that breaks what its
+teacher breaks is not blamed for it.
+
+Where g turns time round, its image begins with the end of the forecast, so that F and U begin at
+different places; the errors are then those of U's retracing of F's frames: see `_compare`.
 
 For a conserved q(psi, psi) the violation is |q(F psi) - q(psi)|, and with e = F psi - U psi
 
@@ -141,9 +144,7 @@ class Trajectories(NamedTuple):
     exact: Pair
 
 
-def run(
-    lab: Laboratory, given: Complex[Array, "2 n_given n_x"], v: Landscape
-) -> Trajectories:
+def run(lab: Laboratory, given: Complex[Array, "2 n_given n_x"], v: Landscape) -> Trajectories:
     """Both forecasts of a pair of packets from the same given frames."""
     given = given[:, given.shape[1] - lab.setting.n_history :]
     student = jnp.stack([lab.forecast(frames, v) for frames in given])
