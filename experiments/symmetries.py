@@ -10,7 +10,7 @@ import jax
 import tyro
 
 from qdistill import plots, runs, symmetry
-from qdistill.arguments import refuse
+from qdistill.arguments import refuse, require_at_least
 from qdistill.config import Config
 
 # Violation, rho where it tells something, and verdict.
@@ -94,6 +94,7 @@ def main() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     try:
         args = tyro.cli(Args, prog="symmetries.py")
+        require_at_least(2, cases=args.cases, frames=args.frames)
         settings, rivals = load(args.runs)
         runs.make_folder(args.out)
         n_case, n_frames = (2, 4) if args.smoke else (args.cases, args.frames)

@@ -30,13 +30,12 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, PyTree
 
 from qdistill import solver
 from qdistill.arguments import refuse, require_at_least
 from qdistill.grid import Grid, Scalar
 from qdistill.rollout import rollout
-from qdistill.solver import Propagator
 from qdistill.students import Student
 from qdistill.symmetry.table import (
     SYMMETRIES,
@@ -77,13 +76,15 @@ class Laboratory(NamedTuple):
 
     Attributes:
       setting: Static.
-      forecast: ``(given, v) -> frames``, the student's.
+      params: The student's.
+      forecast: ``(params, given, v) -> frames``, the student's.
       exact: ``(psi, v) -> frames``, the exact solver's from the newest given frame.
       past: ``(psi, v) -> frames`` up to psi, as many as the student needs, by the exact solver.
     """
 
     setting: Setting
-    forecast: Callable[[Frames, Landscape], Frames]
+    params: PyTree
+    forecast: Callable[[PyTree, Frames, Landscape], Frames]
     exact: Callable[[Complex[Array, " n_x"], Landscape], Frames]
     past: Callable[[Complex[Array, " n_x"], Landscape], Frames]
 
@@ -92,7 +93,7 @@ def make_laboratory(
     grid: Grid,
     dt: float,
     student: Student,
-    propagator: Propagator,
+    params: PyTree,
     n_frames: int,
     v_range: tuple[float, float],
     tolerance: float = 1e-7,
@@ -103,7 +104,7 @@ def make_laboratory(
       grid: One-dimensional.
       dt: Duration of a frame, in atomic units.
       student: Its form; a solver's is ``Student(1, lambda key: {}, lambda params: propagator)``.
-      propagator: The student with its parameters.
+      params: The student's; {} for a solver.
       n_frames: Frames to forecast, at least 2.
       v_range: Of all landscapes and their images, in hartree: `table.v_range`.
       tolerance: Of the exact solver, per frame.
@@ -115,15 +116,27 @@ def make_laboratory(
         refuse("grid", "one-dimensional", grid)
     require_at_least(2, n_frames=n_frames)
     setting = Setting(grid, dt, student.n_history, n_frames)
-    forecast = jax.jit(lambda f, v: rollout(propagator(v), student.state(f), n_frames, student.psi))
-    return Laboratory(setting, forecast, *_solve_exactly(setting, v_range, tolerance))
+    forecast = _forecast_with(student, n_frames)
+    return Laboratory(setting, params, forecast, *_solve_exactly(setting, v_range, tolerance))
+
+
+# What is compiled is kept: seeds of a student share it, and students share the exact solver.
+
+
+@functools.cache
+def _forecast_with(student: Student, n_frames: int) -> Callable[..., Frames]:
+    def forecast(params: PyTree, given: Frames, v: Landscape) -> Array:
+        step = student.propagator(params)(v)
+        return rollout(step, student.state(given), n_frames, student.psi)
+
+    return jax.jit(forecast)
 
 
 @functools.cache
 def _solve_exactly(
     setting: Setting, v_range: tuple[float, float], tolerance: float
 ) -> tuple[Callable[..., Frames], Callable[..., Frames]]:
-    """Forwards and backwards; kept, since students of one form share what is compiled."""
+    """Forwards and backwards."""
     grid, dt, n_history, n_frames = setting
     forwards = solver.chebyshev(grid, dt, tolerance, v_range)
     backwards = solver.chebyshev(grid, -dt, tolerance, v_range)
@@ -147,7 +160,7 @@ class Trajectories(NamedTuple):
 def run(lab: Laboratory, given: Complex[Array, "2 n_given n_x"], v: Landscape) -> Trajectories:
     """Both forecasts of a pair of packets from the same given frames."""
     given = given[:, given.shape[1] - lab.setting.n_history :]
-    student = jnp.stack([lab.forecast(frames, v) for frames in given])
+    student = jnp.stack([lab.forecast(lab.params, frames, v) for frames in given])
     exact = jnp.stack([lab.exact(frames[-1], v) for frames in given])
     return Trajectories(v, *(jnp.concatenate([given, later], 1) for later in (student, exact)))
 
@@ -191,7 +204,7 @@ def measure(lab: Laboratory, claim: Claim, ran: Trajectories) -> Violation:
 def _of_transformation(lab: Laboratory, g: Transformation, ran: Trajectories) -> Violation:
     v, (given, image), (true_given, true_image) = _jitted_images(lab.setting, g, ran)
     return _compare(
-        lab.forecast(given, v),
+        lab.forecast(lab.params, given, v),
         image,
         lab.exact(given[-1], v),
         true_image,
@@ -224,7 +237,7 @@ def _of_composition(lab: Laboratory, claim: Composition, ran: Trajectories) -> V
         psi, went_on = pair[0, middle - 1], pair[0, first:]
         given = lab.past(psi, ran.v)
         n = len(went_on)
-        return lab.forecast(given, ran.v)[:n], lab.exact(psi, ran.v)[:n], went_on
+        return lab.forecast(lab.params, given, ran.v)[:n], lab.exact(psi, ran.v)[:n], went_on
 
     again, reference, went_on = restart(ran.student)
     _, true_again, true_went_on = restart(ran.exact)
@@ -279,8 +292,8 @@ def measure_lie_derivative(
     """
     v, (given, image), (true_given, true_image) = _generate(lab.setting, group, ran)
     n = lab.setting.n_history
-    ours = _push(lab.forecast, (ran.student[0, :n], ran.v), (given, v))
-    exact = _push(lab.exact, (ran.exact[0, n - 1], ran.v), (true_given[-1], v))
+    ours = _push(lab.forecast, (lab.params,), (ran.student[0, :n], ran.v), (given, v))
+    exact = _push(lab.exact, (), (ran.exact[0, n - 1], ran.v), (true_given[-1], v))
     return _relative(ours, image), _relative(exact, true_image)
 
 
@@ -294,8 +307,8 @@ def _generate(
 
 
 @functools.partial(jax.jit, static_argnums=0)
-def _push(forecast: Callable[..., Frames], at: tuple, tangents: tuple) -> Frames:
-    return jax.jvp(forecast, at, tangents)[1]
+def _push(forecast: Callable[..., Frames], params: tuple, at: tuple, tangents: tuple) -> Frames:
+    return jax.jvp(functools.partial(forecast, *params), at, tangents)[1]
 
 
 @jax.jit
