@@ -20,8 +20,8 @@ def columns(n: int) -> dict[str, Any]:
 
 def test_symmetries_have_rows_and_columns_of_violations_and_words() -> None:
     figure = draw(plots.plot_symmetries(FORMULAS, columns(2), 1e-6))
-    image = figure.axes[0].images[0]
-    np.testing.assert_allclose(image.get_array(), [[1e-6, 1e-6], [3e-3, 3e-3], [1, 1]])
+    shown: np.ma.MaskedArray = np.ma.asarray(figure.axes[0].images[0].get_array())
+    np.testing.assert_allclose(shown, np.array([[1e-6, 1e-6], [3e-3, 3e-3], [1, 1]]))
     assert_labels(figure, *FORMULAS, "x → -x in ψ", "exp(i π / 2)", "student 1,\nother")
     assert_labels(figure, "1e-7", "3e-3   $\\rho$ 0.50", "holds", "as accurate", "violation")
 
@@ -57,7 +57,7 @@ def test_words_stay_in_their_cells(n_column: int) -> None:
 def test_symmetries_survive_what_is_not_finite() -> None:
     cells = [(np.inf, None, "diverges"), (np.nan, None, "diverges"), (0.0, None, "holds")]
     figure = draw(plots.plot_symmetries(FORMULAS, {"lost": cells}))
-    shown = figure.axes[0].images[0].get_array()
+    shown: np.ma.MaskedArray = np.ma.asarray(figure.axes[0].images[0].get_array())
     assert np.ma.getmaskarray(shown).ravel().tolist() == [True, True, False]
     assert "diverges" in texts(figure)
 

@@ -15,11 +15,12 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
-from qdistill import observables, packets, potentials, solver, symmetry
+from qdistill import observables, packets, potentials, solver, students, symmetry
 from qdistill.grid import Grid
 from qdistill.rollout import rollout
-from qdistill.students import Student
+from qdistill.students import Student, StudentConfig
 from qdistill.symmetry import SYMMETRIES, Cases, Laboratory, table
+from qdistill.windows import WindowConfig
 
 GRID = Grid(128, 32.0, "continuum")
 DT, N_FRAMES, V_RANGE = 0.1, 10, (-3.0, 6.0)
@@ -124,6 +125,36 @@ def test_the_lattice_breaks_boosts_and_sharp_edges_break_fractional_translations
     rows = symmetry.summarise([findings], NOTHING)
     assert rows["Galilean boost"]["verdict"] == "as the teacher"
     assert rows["mirror"]["verdict"] == "holds"
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_an_exact_student_that_uses_its_history_has_every_symmetry() -> None:
+    def from_newest_and_oldest(v: Array) -> solver.Step:
+        step = exactly(GRID)(v)
+
+        def advance(history: Array) -> Array:
+            from_oldest = step(step(step(step(history[0]))))
+            return jnp.concatenate([history[1:], (step(history[3]) + from_oldest)[None] / 2])
+
+        return advance
+
+    lab = laboratory(GRID, from_newest_and_oldest, n_history=4)
+    assert caught(measured(lab, make_cases(GRID, n_given=5))) == set()
+
+
+def test_a_gated_recurrent_unit_has_what_is_built_in_and_composition_is_put_to_the_test() -> None:
+    config = StudentConfig("gru", n_units=8, windows=WindowConfig(gauge=True, floor=1e-6))
+    gru = students.make(config, GRID, DT)
+    params = gru.init(jax.random.key(0))
+    lab = symmetry.make_laboratory(GRID, DT, gru, params, 2, V_RANGE)
+    rows = symmetry.summarise(
+        [measured(lab, make_cases(GRID, n_given=4), with_lie=False)], symmetry.rounding(2)
+    )
+    for name in ("global phase", "translation, whole cells"):
+        assert rows[name]["verdict"] == "holds", name
+    for name in ("superposition", "mirror", "time reversal", "inner products", "composition"):
+        assert rows[name]["verdict"] in symmetry.BY_RHO, name
+        assert "lie_derivative" not in rows[name]
 
 
 # Planted truths -----------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 """How far a student breaks each symmetry, and whether it is more than its inaccuracy.
 
-An accurate student breaks every symmetry a little, because the solution has it. To tell a symmetry
+An accurate student nearly keeps every symmetry, because the solution has it. To tell a symmetry
 that is built in or learned from mere accuracy, its violation is set against the student's own
 errors. With U the exact solver and F the student, both over n frames, the violation of a map g is
 
