@@ -1,7 +1,7 @@
 # make demo    set up, distil a student and score it, into runs/demo
 # make test    set up, and pass every test
 # make check   lint, format, types and docstrings
-# make results the runs behind the README's numbers, some four hours
+# make results the runs behind the README's numbers, some five hours
 # make clean   remove the environment, the cache and runs/
 
 PYTHON ?= python3
@@ -23,21 +23,33 @@ check: .venv/.dev
 # Runs into runs/, then keeps what the README quotes.
 RUN = $(BIN)/python experiments/distill.py
 SCORES = $(BIN)/python experiments/distill.py --seed 1 --landscapes 100 --evaluate
+LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000
+INFORMED = informed-1 informed-2 informed-3
+CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
+FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
+KEPT = solver_accuracy compare_students learning_curve symmetries probes $(FRESH) gru gru-wide
 results: .venv/.core
-	rm -rf $(addprefix runs/,solver_accuracy compare_students learning_curve demo unitary informed \
-		gru gru-wide)
+	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(BIN)/python experiments/compare_students.py --out runs/compare_students
-	for run in demo unitary informed gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
-	for run in demo unitary informed; do $(SCORES) runs/$$run || exit 1; done
-	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
-	for run in solver_accuracy compare_students learning_curve demo unitary informed gru gru-wide; do \
-		mkdir -p results/$$run; \
-		cp runs/$$run/*.json results/$$run/; \
+	$(BIN)/python experiments/compare_students.py --seconds 25 --out runs/compare_students
+	for run in demo unitary $(INFORMED) gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
+	for run in demo $(INFORMED); do \
+		$(RUN) $$run --teacher.dispersion continuum --out runs/$$run-continuum || exit 1; \
 	done
-	cp runs/demo/*.png results/demo/
-	cp runs/compare_students/*.png results/compare_students/
-	cp runs/learning_curve/*.png results/learning_curve/
+	$(LONG) --teacher.dt 0.2 --student.unitary.kinetic-cap 20 --benchmark.n-frames 200 \
+		--out runs/informed-2-dt0.2
+	$(LONG) --teacher.dt 0.5 --student.unitary.kinetic-cap 8 --benchmark.n-frames 80 \
+		--out runs/informed-2-dt0.5
+	$(LONG) --teacher.dt 1 --student.unitary.kinetic-cap 4 --benchmark.n-frames 40 \
+		--out runs/informed-2-dt1
+	for run in $(FRESH); do $(SCORES) runs/$$run || exit 1; done
+	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
+	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
+	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
+	for run in $(KEPT); do mkdir -p results/$$run; cp runs/$$run/*.json results/$$run/; done
+	for run in demo compare_students learning_curve symmetries probes; do \
+		cp runs/$$run/*.png results/$$run/; \
+	done
 
 clean:
 	rm -rf .venv .cache runs

@@ -1,5 +1,6 @@
 """The README's numbers are those under results/, and its code runs (as a doctest)."""
 
+import itertools
 import json
 import math
 import pathlib
@@ -79,17 +80,43 @@ def test_ladder_is_that_of_the_comparison() -> None:
         ]
 
 
-@pytest.mark.parametrize("run", ["demo", "unitary", "informed"])
-def test_scores_on_fresh_landscapes_are_those_of_the_evaluations(run: str) -> None:
-    scores = result(f"{run}/evaluation-1.json")["scores"]
-    table = rows("Against a solver of equal cost")
+def fresh_row(evaluation: Any, name: str) -> list[str]:
+    every = evaluation["scores"][name]["all"]
+    cells = [
+        f"{every[f'{statistic}_{error}']:.1e}"
+        for error in ("infidelity", "nrmse")
+        for statistic in ("median", "mean", "worst")
+    ]
+    if name.startswith("clamped"):
+        return [*cells, ""]
+    solver = f"clamped-{name[-1]}" if name.startswith("informed") else "clamped-2"
+    errors = (evaluation["cases"][each]["nrmse"] for each in (solver, name))
+    return [*cells, f"{sum(a < b for a, b in zip(*errors, strict=True))}"]
+
+
+BOTH = ("demo", "informed-1", "informed-2", "informed-3")
+
+
+@pytest.mark.parametrize(
+    ("run", "physics"), [("unitary", "lattice"), *itertools.product(BOTH, PHYSICS)]
+)
+def test_scores_on_fresh_landscapes_are_those_of_the_evaluations(run: str, physics: str) -> None:
+    on_continuum = physics == "continuum"
+    folder = f"{run}-continuum" if on_continuum else run
+    assert result(f"{folder}/config.json")["teacher"]["dispersion"] == physics
+    table = rows("The same on the continuum" if on_continuum else "Against a solver of equal cost")
+    evaluation = result(f"{folder}/evaluation-1.json")
     for name in (run, "clamped-1", "clamped-2", "clamped-3"):
-        every = scores[name]["all"]
-        assert table[f"`{name}`"] == [
-            f"{every[f'{statistic}_{error}']:.1e}"
-            for error in ("infidelity", "nrmse")
-            for statistic in ("median", "mean", "worst")
-        ]
+        assert table[f"`{name}`"] == fresh_row(evaluation, name)
+
+
+def test_errors_of_longer_frames_are_those_of_the_evaluations() -> None:
+    words = []
+    for dt in ("0.2", "0.5", "1"):
+        scores = result(f"informed-2-dt{dt}/evaluation-1.json")["scores"]
+        student, solver = (scores[n]["all"]["mean_nrmse"] for n in ("informed-2", "clamped-2"))
+        words.append(f"{student:.1e} (solver {solver:.1e})")
+    assert ", ".join(words) in README.replace("\n", " ")
 
 
 def test_solver_errors_are_those_of_the_script() -> None:
