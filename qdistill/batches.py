@@ -31,15 +31,16 @@ class BatchConfig:
     Attributes:
       n_batch: Examples in a batch.
       n_block: Batches that are cut from one block of runs.
-      n_runs: Runs in a block.
+      n_runs: Runs in a block, or boxes.
       n_frames: Frames of a run, the first included.
       n_target: Frames to forecast that an example holds, at least 1.
-      examples: ``"windows"`` of frames, whole ``"frames"``, or the ``"spectra"`` of boxes.
+      examples: ``"windows"`` of frames, whole ``"frames"``, or the ``"spectra"`` of boxes, for
+        which no frames are simulated: there `n_frames` and all that places windows has no part.
       placement: Where windows lie. ``"landscape"``, the paper's: 50 times as likely where they
         overlap the landscape. ``"amplitude"``: in proportion to the root-mean-square amplitude
         of psi in the window, three times as likely where the landscape has an edge.
       floor: Share of the windows that are placed anywhere, with ``"amplitude"``.
-      spectra: The boxes, for spectra; these have no frames.
+      spectra: The boxes, for spectra.
     """
 
     n_batch: int = 128

@@ -29,7 +29,8 @@ class Stage:
     Attributes:
       n_steps: Steps, a multiple of `batches.n_block`.
       batches: The examples. If they are whole frames, the student is rolled out over their
-        `n_target` frames, and the gradient flows through the whole rollout.
+        `n_target` frames, and the gradient flows through the whole rollout; if they are spectra,
+        it makes one frame of each eigenstate of a box.
       relative: Whether a window's error is taken relative to its amplitude. That of whole frames
         always is.
       loss_sigma: Width in points of a Gaussian that weighs a window's points in the loss; 0
