@@ -31,7 +31,7 @@ KEPT = solver_accuracy compare_students learning_curve symmetries probes $(FRESH
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(BIN)/python experiments/compare_students.py --seconds 25 --out runs/compare_students
+	$(BIN)/python experiments/compare_students.py --out runs/compare_students
 	for run in demo unitary $(INFORMED) gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
 	for run in demo $(INFORMED); do \
 		$(RUN) $$run --teacher.dispersion continuum --out runs/$$run-continuum || exit 1; \

@@ -79,7 +79,8 @@ def spectral_loss(student: Student, dt: float, config: SpectraConfig) -> Loss:
     order, the sum over m of <phi_m|r_n> times a sum of t phases exp(i (E_m - E_n) dt s): it grows
     with t where the energies agree, and stays within 2 / |exp(i (E_m - E_n) dt) - 1| where they do
     not. So elements count by (|exp(i (E_m - E_n) dt) - 1|^2 + horizon^-2)^-1; what r_n has beyond
-    the given states counts once. The mean is over the states between floor and ceiling.
+    the given states counts once. The mean is over the states between floor and ceiling. What no
+    first order tells is a resonance of the student's own fast waves with slow ones.
 
     Raises:
       ValueError: For a student that needs more than one frame.

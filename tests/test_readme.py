@@ -94,6 +94,8 @@ def fresh_row(evaluation: Any, name: str) -> list[str]:
     return [*cells, f"{sum(a < b for a, b in zip(*errors, strict=True))}"]
 
 
+SHARP = ("barrier", "double", "triple", "steps")
+SMOOTH = ("quadratic", "triangle", "well")
 BOTH = ("demo", "informed-1", "informed-2", "informed-3")
 
 
@@ -110,6 +112,22 @@ def test_scores_on_fresh_landscapes_are_those_of_the_evaluations(run: str, physi
         assert table[f"`{name}`"] == fresh_row(evaluation, name)
 
 
+def gains(families: tuple[str, ...]) -> str:
+    """How many times the median error is smaller than the solver's: least and largest."""
+    ratios = []
+    for n in "12":
+        scores = result(f"informed-{n}/evaluation-1.json")["scores"]
+        student, solver = scores[f"informed-{n}"], scores[f"clamped-{n}"]
+        ratios += [solver[f]["median_nrmse"] / student[f]["median_nrmse"] for f in families]
+    return f"{min(ratios):.1f} to {max(ratios):.1f} times"
+
+
+def test_gains_are_those_of_the_evaluations() -> None:
+    text = README.replace("\n", " ")
+    assert f"(parabolas, triangles, wells) it is {gains(SMOOTH)}" in text
+    assert f"median phase-sensitive error of these two is {gains(SHARP)}" in text
+
+
 def test_errors_of_longer_frames_are_those_of_the_evaluations() -> None:
     words = []
     for dt in ("0.2", "0.5", "1"):
@@ -117,6 +135,27 @@ def test_errors_of_longer_frames_are_those_of_the_evaluations() -> None:
         student, solver = (scores[n]["all"]["mean_nrmse"] for n in ("informed-2", "clamped-2"))
         words.append(f"{student:.1e} (solver {solver:.1e})")
     assert ", ".join(words) in README.replace("\n", " ")
+
+
+def probe_rows(name: str) -> list[str]:
+    found = result("probes/metrics.json")["probes"][name]
+    waves, coupling = found["dispersion"], found["uniform"]["coupling"]
+    return [
+        f"{waves['mass_au']:.4f} ± {waves['mass_error_au']:.0e}",
+        f"{waves['quartic_over_lattice']:.2f} ± {waves['quartic_over_lattice_error']:.0e}",
+        f"{min(coupling):.4f} to {max(coupling):.4f}",
+        f"{found['light_cone']['front_speed_bohr_per_au']:.3f}",
+    ]
+
+
+def test_probes_are_those_of_the_script() -> None:
+    table = rows("What it learned")
+    names = ("mass", "k⁴ term over the lattice's", "uniform V felt", "speed of the front")
+    columns = zip(*(probe_rows(name) for name in ("exact solver", "demo", "gru")), strict=True)
+    for name, row in zip(names, columns, strict=True):
+        assert table[name] == list(row)
+    cone = result("probes/metrics.json")["probes"]["demo"]["light_cone"]
+    assert f"({cone['expected_front_speed_bohr_per_au']:.3f} expected)" in README
 
 
 def test_solver_errors_are_those_of_the_script() -> None:
