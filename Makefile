@@ -38,17 +38,19 @@ results: .venv/.core
 	done
 	$(LONG) --teacher.dt 0.2 --student.unitary.kinetic-cap 20 --benchmark.n-frames 200 \
 		--out runs/informed-2-dt0.2
-	$(LONG) --teacher.dt 0.5 --student.unitary.kinetic-cap 8 --benchmark.n-frames 80 \
+	$(LONG) --teacher.dt 0.5 --student.unitary.kinetic-cap 12 --benchmark.n-frames 80 \
 		--out runs/informed-2-dt0.5
-	$(LONG) --teacher.dt 1 --student.unitary.kinetic-cap 4 --benchmark.n-frames 40 \
+	$(LONG) --teacher.dt 1 --student.unitary.kinetic-cap 6 --benchmark.n-frames 40 \
 		--out runs/informed-2-dt1
 	for run in $(FRESH); do $(SCORES) runs/$$run || exit 1; done
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
-	for run in $(KEPT); do mkdir -p results/$$run; cp runs/$$run/*.json results/$$run/; done
-	for run in demo compare_students learning_curve symmetries probes; do \
-		cp runs/$$run/*.png results/$$run/; \
+	for run in $(KEPT); do \
+		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
+	done
+	for run in demo gru compare_students learning_curve symmetries probes; do \
+		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 
 clean:

@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import plots, potentials, presets, probes, runs, solver
+from qdistill import plots, potentials, presets, probes, runs, solver, students
 from qdistill.arguments import refuse, require_at_least
 from qdistill.config import Config
 from qdistill.probes import Learning, ProbeConfig
@@ -57,7 +57,7 @@ def ask(args: Args) -> None:
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
     grid, dt = setup.grid, first.teacher.dt
     exact = solver.chebyshev(grid, dt, first.benchmark.tolerance, first.teacher.v_range)
-    subjects = {"exact solver": (probes.as_student(exact), exact)}
+    subjects = {"exact solver": (students.from_propagator(exact), exact)}
     subjects |= {n: (s.student, s.student.propagator(p)) for n, (_, s, p) in loaded.items()}
     found = {
         name: probes.probe(student, propagator, grid, dt, args.probes)

@@ -50,7 +50,10 @@ def load(folders: tuple[pathlib.Path, ...]) -> tuple[Config, dict[str, symmetry.
             refuse("runs", f"of the physics of `{folders[0]}`", f"`{mine[0][0]}`")
         is_gauged = settings.student.is_windowed and settings.student.windows.gauge
         params = [params for _, _, params in mine]
-        rivals[mine[0][0].name] = symmetry.Rival(mine[0][1].student, params, not is_gauged)
+        name = mine[0][0].name
+        if name in rivals:
+            refuse("runs", "of folders with different names, seeds of one config excepted", name)
+        rivals[name] = symmetry.Rival(mine[0][1].student, params, not is_gauged)
     return first, rivals
 
 

@@ -105,8 +105,11 @@ def make_block(
       n_window: Points of a window; whole frames do without.
 
     Raises:
-      ValueError: If a run is too short for the history and the frames to forecast.
+      ValueError: If a run is too short for the history and the frames to forecast, or for spectra,
+        which `spectra.make_block` makes.
     """
+    if config.examples == "spectra":
+        refuse("examples", "windows or frames here", config.examples)
     n_t = n_history + config.n_target
     if config.n_frames < n_t:
         refuse("n_frames", f"at least {n_t}, the length of an example", config.n_frames)

@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key
 
-from qdistill import benchmark, packets, potentials, solver
+from qdistill import benchmark, packets, potentials, solver, students
 from qdistill.arguments import require_at_least
 from qdistill.benchmark import BenchmarkConfig, Runs
 from qdistill.grid import Grid, Scalar
@@ -61,7 +61,7 @@ def _right_moving(key: Key[Array, ""], grid: Grid) -> Complex[Array, " n_x"]:
 def clamped(grid: Grid, dt: float, n_pairs: int, kinetic_cap: Scalar) -> Student:
     """The clamped split step as a student that has nothing to learn."""
     propagator = solver.split_step(grid, dt, n_pairs, kinetic_cap)
-    return Student(1, lambda key: {}, lambda params: propagator)
+    return students.from_propagator(propagator)
 
 
 def best_clamped(

@@ -83,10 +83,10 @@ def spectral_loss(student: Student, dt: float, config: SpectraConfig) -> Loss:
     first order tells is a resonance of the student's own fast waves with slow ones.
 
     Raises:
-      ValueError: For a student that needs more than one frame.
+      ValueError: For a student that is not linear, of which eigenstates say nothing of packets.
     """
-    if student.n_history != 1:
-        refuse("examples", "windows or frames for a student of more than one frame", "spectra")
+    if not student.is_linear:
+        refuse("examples", "windows or frames for a student that is not linear", "spectra")
 
     def loss(params: PyTree, spectra: Spectra) -> Array:
         energies, states = spectra.energies, spectra.states + 0j

@@ -5,7 +5,6 @@ import dataclasses
 from qdistill.batches import BatchConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
-from qdistill.spectra import SpectraConfig
 from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig, UnitaryConfig
 from qdistill.windows import WindowConfig
@@ -128,7 +127,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
     ),
     "informed-1": _informed(1, 25.0),
     "informed-2": _informed(2, 40.0),
-    # With 60, the best cap of equal substeps, a frame would turn fast waves on top of a barrier by
+    # With 54 to 60, the best caps of equal substeps, a frame would turn fast waves on a barrier by
     # 2 pi more than slow ones, and what is unequal in a learned splitting would couple the two.
     "informed-3": _informed(3, 45.0),
     "gru-demo": (
@@ -187,7 +186,7 @@ def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
         n_runs=2,
         n_target=min(stage.batches.n_target, 3),
         n_frames=8,
-        spectra=SpectraConfig(n_box=64, n_states=16),
+        spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
     )
     return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
 

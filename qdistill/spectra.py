@@ -15,7 +15,15 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from qdistill import lessons
-from qdistill.arguments import refuse, require_at_least, require_finite, require_positive
+from qdistill.arguments import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_finite,
+    require_positive,
+    require_real,
+    require_shape,
+)
 from qdistill.grid import Grid, Scalar
 
 
@@ -76,13 +84,22 @@ def eigenstates(
 
     Args:
       grid: A line.
-      v: The landscape on it.
+      v: The landscape on it, finite real numbers.
       n_states: How many.
+
+    Raises:
+      ValueError: For another grid or landscape, or more states than points.
 
     >>> energies, states = eigenstates(Grid(64, 10.0, "continuum"), jnp.zeros(64), 3)
     >>> (energies[1:] * 2 * (10 / (2 * jnp.pi)) ** 2).round(3), states.shape
     (Array([1., 1.], dtype=float32), (3, 64))
     """
+    require_real(v=v)
+    require_finite(v=v)
+    require_shape(grid.shape, v=v)
+    if grid.n_dim != 1:
+        refuse("grid", "one-dimensional", grid)
+    require_between(1, len(v), n_states=n_states)
     kinetic = jnp.asarray(_kinetic_matrix(grid), v.dtype)
     _, vectors = jnp.linalg.eigh(kinetic + jnp.diag(v))
     states = vectors[:, :n_states].T
@@ -98,10 +115,15 @@ def _kinetic_matrix(grid: Grid) -> Float[np.ndarray, "n_x n_x"]:
 
 
 def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
-    """A stretch of a landscape with one of its slopes in it, drawn in proportion to the steepness.
+    """A stretch of a landscape around one of its slopes, drawn in proportion to the steepness.
 
-    As the ground of a periodic box it may have a step where its ends meet.
+    As the ground of a periodic box it may have a step where its ends meet. One stretch in n_box
+    ends just before its slope.
+
+    Raises:
+      ValueError: For a box that is longer than the landscape.
     """
+    require_between(1, len(v), n_box=n_box)
     key_edge, key_shift = jax.random.split(key)
     steepness = jnp.abs(jnp.roll(v, -1) - v)
     # A flat landscape has no slope, and any stretch of it will do.

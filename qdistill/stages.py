@@ -42,7 +42,7 @@ class Stage:
       peak_rate: Learning rate after the warm-up, which rises linearly from 0.
       final_rate: Learning rate at the end.
       decay: How it falls from the peak: ``"linear"``, or ``"cosine"``.
-      memory: Of the mean squared gradient that Adam keeps, per step.
+      memory: Of the mean squared gradient that Adam keeps, per step; below 1.
       warm_up: Share of the steps in the warm-up.
       weight_decay: Decoupled, of kernels only.
       clip: Largest norm of the gradient of each parameter array.
@@ -72,6 +72,8 @@ class Stage:
             require_positive(**{name: getattr(self, name)})
         require_one_of(get_args(Decay), decay=self.decay)
         require_between(0, 1, warm_up=self.warm_up, memory=self.memory)
+        if self.memory == 1:
+            refuse("memory", "below 1", self.memory)
         for name in ("loss_sigma", "noise", "weight_decay"):
             require_between(0, float("inf"), **{name: getattr(self, name)})
         examples = self.batches.examples
@@ -140,7 +142,10 @@ def make_optimiser(stage: Stage) -> optax.GradientTransformation:
         rule = optax.adamw(rate, b2=stage.memory, weight_decay=stage.weight_decay, mask=is_kernel)
     else:
         rule = optax.contrib.muon(
-            rate, weight_decay=stage.weight_decay, weight_decay_mask=is_kernel
+            rate,
+            adam_b2=stage.memory,
+            weight_decay=stage.weight_decay,
+            weight_decay_mask=is_kernel,
         )
     return optax.chain(clip_each(stage.clip), rule)
 

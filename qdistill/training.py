@@ -223,8 +223,8 @@ def fit(
             block = jax.block_until_ready(make_block(state))
             if not all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(block)):
                 raise FloatingPointError(
-                    f"The teacher's frames after step {int(state.step)} are not finite: "
-                    "a lesson's landscape lies outside `teacher.v_range`."
+                    f"The examples after step {int(state.step)} are not finite: a lesson's "
+                    "landscape is not, or lies outside `teacher.v_range`."
                 )
             taught = time.perf_counter()
             state, metrics = jax.block_until_ready(train_block(state, block))

@@ -17,9 +17,9 @@ import small
 
 from qdistill import potentials, probes, runs, solver, students
 from qdistill.grid import Grid
-from qdistill.probes import as_student, fits, waves
+from qdistill.probes import fits, waves
 from qdistill.solver import Propagator
-from qdistill.students import Student
+from qdistill.students import Student, from_propagator
 
 ROOT = pathlib.Path(__file__).parents[1]
 GRID = Grid(512, 50.0)
@@ -56,7 +56,7 @@ def deaf(share: float) -> Propagator:
 
 
 def disperse(propagator: Propagator, grid: Grid = GRID) -> probes.WaveResponse:
-    return probes.measure_dispersion(as_student(propagator), propagator, grid, DT, 12.8)
+    return probes.measure_dispersion(from_propagator(propagator), propagator, grid, DT, 12.8)
 
 
 def fit(propagator: Propagator, grid: Grid = GRID) -> probes.SeriesFit:
@@ -65,15 +65,17 @@ def fit(propagator: Propagator, grid: Grid = GRID) -> probes.SeriesFit:
 
 
 def couple(propagator: Propagator) -> probes.UniformResponse:
-    return probes.measure_uniform(as_student(propagator), propagator, GRID, DT, (1.0, 5.0), 10.0)
+    return probes.measure_uniform(
+        from_propagator(propagator), propagator, GRID, DT, (1.0, 5.0), 10.0
+    )
 
 
 def bump(propagator: Propagator, grid: Grid = GRID) -> probes.BumpResponse:
-    return probes.measure_bump(as_student(propagator), propagator, grid, DT, (3.0, 4.0, 5.0))
+    return probes.measure_bump(from_propagator(propagator), propagator, grid, DT, (3.0, 4.0, 5.0))
 
 
 def spread(propagator: Propagator, grid: Grid = GRID, k_band: float = 8.0) -> probes.LightCone:
-    return probes.measure_light_cone(as_student(propagator), propagator, grid, DT, k_band)
+    return probes.measure_light_cone(from_propagator(propagator), propagator, grid, DT, k_band)
 
 
 # Dispersion ---------------------------------------------------------------------------------------
@@ -217,7 +219,7 @@ def test_the_exact_solver_feels_a_uniform_landscape_once() -> None:
 
 def test_the_shift_is_followed_through_many_turns() -> None:
     wide = solver.split_step(GRID, DT, 4)
-    uniform = probes.measure_uniform(as_student(wide), wide, GRID, DT, (2.0,), 100.0, n_v=20)
+    uniform = probes.measure_uniform(from_propagator(wide), wide, GRID, DT, (2.0,), 100.0, n_v=20)
     assert uniform.shift[0, -1] * DT > 3 * np.pi
     np.testing.assert_allclose(uniform.coupling, 1, atol=1e-5)
 
@@ -309,7 +311,7 @@ def test_the_exact_solver_transmits_what_transfer_matrices_say(
     momenta = np.sqrt(2 * np.array([2.5, 4.0, 5.5])).tolist()
     propagator = solve(grid)
     found = probes.measure_scattering(
-        as_student(propagator), propagator, grid, DT, v, momenta, packet_width=2.0
+        from_propagator(propagator), propagator, grid, DT, v, momenta, packet_width=2.0
     )
     np.testing.assert_allclose(found.transmitted, found.expected, atol=tolerance)
     # The tails of the slowest packet, some 4 widths out, are still between the sides.
@@ -321,7 +323,7 @@ def test_lost_probability_shows_in_transmission_and_reflection() -> None:
     v = potentials.barrier(GRID.positions(), 4.0, 1.0, 25.0)
     planted = absorbing(0.02)
     found = probes.measure_scattering(
-        as_student(planted), planted, GRID, DT, v, [3.0], packet_width=2.0
+        from_propagator(planted), planted, GRID, DT, v, [3.0], packet_width=2.0
     )
     n_frames = probes.response.crossing_frames(
         GRID, DT, [3.0], 2.0, float(jnp.sum(v != 0)) * GRID.dx[0]
@@ -335,7 +337,7 @@ def test_resonances_are_those_of_transfer_matrices_and_of_what_is_planted() -> N
     x = grid.positions()
     v = potentials.double(x, (5.0, 5.0), 0.5, 4.0)
     propagator = solve(grid)
-    found = probes.measure_resonances(as_student(propagator), propagator, grid, DT, v)
+    found = probes.measure_resonances(from_propagator(propagator), propagator, grid, DT, v)
     np.testing.assert_allclose(found.transmission, found.expected, atol=5e-3)
     assert len(found.expected_peaks) == 3
     # A fiftieth of their width, since the frames end.
@@ -344,13 +346,13 @@ def test_resonances_are_those_of_transfer_matrices_and_of_what_is_planted() -> N
     assert found.sharp.max() == pytest.approx(1, abs=1e-3)
     wider = potentials.double(x, (5.0, 5.0), 0.5, 4.6)
     planted = probes.measure_resonances(
-        as_student(propagator),
+        from_propagator(propagator),
         lambda v: propagator(jnp.where(jnp.any(v != 0), wider, v)),
         grid,
         DT,
         v,
     )
-    truth = probes.measure_resonances(as_student(propagator), propagator, grid, DT, wider)
+    truth = probes.measure_resonances(from_propagator(propagator), propagator, grid, DT, wider)
     np.testing.assert_allclose(planted.peaks, truth.expected_peaks, atol=0.02)
     assert np.min(np.abs(planted.peaks[:, None] - found.peaks[None])) > 0.3
 
@@ -366,7 +368,7 @@ def test_a_propagator_that_blows_up_is_reported_not_raised(value: float) -> None
         return lambda psi: value * psi
 
     config = probes.ProbeConfig(n_energy=2, bump_momenta=(3.0,), uniform_momenta=(2.0,))
-    found = probes.probe(as_student(propagator), propagator, grid, DT, config)
+    found = probes.probe(from_propagator(propagator), propagator, grid, DT, config)
     numbers = probes.describe(grid, config, found)
     assert not np.isfinite(numbers["light_cone"]["front_speed_bohr_per_au"])
     assert "nan" in probes.words("broken", grid, config, found)
@@ -380,7 +382,7 @@ def test_a_propagator_that_does_nothing_has_no_mass() -> None:
 
 def test_bad_questions_are_refused() -> None:
     propagator = solve()
-    subject = as_student(propagator), propagator
+    subject = from_propagator(propagator), propagator
     plane = Grid((8, 8), (1.0, 1.0))
     short = Grid(64, 2.0, "continuum")
     v = potentials.barrier(GRID.positions(), 4.0, 1.0, 25.0)
@@ -422,10 +424,10 @@ def test_exams_hold_each_process_and_do_not_change() -> None:
     again = probes.make_exams(Grid(), DT, 5, 2, 6, ("free", "trapping"))
     np.testing.assert_array_equal(again.runs.given, exams.runs.given)
     exact_solver = solve(Grid())
-    errors = probes.examine(as_student(exact_solver), exams)({})
+    errors = probes.examine(from_propagator(exact_solver), exams)({})
     np.testing.assert_allclose(errors, 0, atol=1e-5)
     # A wrong mass is a mistake in every process; deafness to v only in one.
-    errors = probes.examine(as_student(lambda v: exact_solver(0.9 * v)), exams)({})
+    errors = probes.examine(from_propagator(lambda v: exact_solver(0.9 * v)), exams)({})
     assert errors[0] < 1e-5 < 1e-3 < errors[1]
 
 

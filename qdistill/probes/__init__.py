@@ -5,10 +5,11 @@ beside those of closed forms, transfer matrices or perturbation theory. Run on t
 must find the known answer: that is its control. A student that needs a history is given the
 exact one.
 
->>> from qdistill import Grid, probes, solver
+>>> from qdistill import Grid, probes, solver, students
 >>> grid = Grid(256, 25.0, "lattice")
 >>> exact = solver.chebyshev(grid, 0.1, v_range=(-1.0, 1.0))
->>> waves = probes.measure_dispersion(probes.as_student(exact), exact, grid, 0.1, k_max=8.0)
+>>> student = students.from_propagator(exact)
+>>> waves = probes.measure_dispersion(student, exact, grid, 0.1, k_max=8.0)
 >>> fit = probes.fit_dispersion(waves.k, waves.omega, k_max=8.0)
 >>> print(f"mass {fit.value.mass:.3f}, quartic term {fit.value.quartic:.1e}")
 mass 1.000, quartic term -4.0e-04
@@ -44,7 +45,6 @@ from qdistill.probes.waves import (
     Series,
     SeriesFit,
     WaveResponse,
-    as_student,
     fit_dispersion,
     group_velocity,
     measure_dispersion,
@@ -65,7 +65,6 @@ __all__ = [
     "SeriesFit",
     "UniformResponse",
     "WaveResponse",
-    "as_student",
     "describe",
     "describe_learning",
     "examine",

@@ -90,7 +90,7 @@ def probe(
     """Ask a propagator everything.
 
     Args:
-      student: The form of the propagator; `as_student` for a solver.
+      student: The form of the propagator; `students.from_propagator` for a solver.
       propagator: What is probed.
       grid: One-dimensional, and the physics that is compared with.
       dt: Duration of a frame, in atomic units.

@@ -30,11 +30,6 @@ N_AT_ONCE = 16
 Momenta = Float[np.ndarray, " n_k"]
 
 
-def as_student(propagator: Propagator) -> Student:
-    """A solver in the form of a student that has nothing to learn: any propagator can be probed."""
-    return Student(1, lambda key: {}, lambda params: propagator)
-
-
 def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """The grid's dispersion at any k, in hartree: (1 - cos k dx) / dx^2 or k^2 / 2."""
     if grid.dispersion == "continuum":
@@ -137,7 +132,7 @@ def measure_dispersion(
     more than pi / 2 from one to the next, the branch is lost, and omega is NaN from there on.
 
     Args:
-      student: The form of the propagator; `as_student` for a solver.
+      student: The form of the propagator; `students.from_propagator` for a solver.
       propagator: What is probed.
       grid: One-dimensional; its dispersion makes the history of a student that needs one.
       dt: Duration of a frame, in atomic units.

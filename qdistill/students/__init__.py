@@ -14,7 +14,7 @@ from qdistill.students.fno import FNOConfig
 from qdistill.students.gru import GRU
 from qdistill.students.local import LocalConfig
 from qdistill.students.lstm import LSTM
-from qdistill.students.student import Student
+from qdistill.students.student import Student, from_propagator
 from qdistill.students.unitary import UnitaryConfig
 from qdistill.windows import WindowConfig
 
@@ -26,6 +26,7 @@ __all__ = [
     "StudentConfig",
     "UnitaryConfig",
     "count_parameters",
+    "from_propagator",
     "make",
     "unitary",
 ]

@@ -110,7 +110,7 @@ def make(config: LocalConfig, grid: Grid, dt: float) -> Student:
 
         return make_step
 
-    return Student(1, init, propagator)
+    return Student(1, init, propagator, is_linear=True)
 
 
 def convolve(

@@ -21,6 +21,7 @@ class Student(NamedTuple):
       propagator: ``params -> Propagator``.
       forecast_window: ``(params, psi, v) -> psi of the next frame`` on one window, for
         students that are made of windows; else None.
+      is_linear: Whether its step is linear in psi by construction.
     """
 
     n_history: int
@@ -33,6 +34,7 @@ class Student(NamedTuple):
         ]
         | None
     ) = None
+    is_linear: bool = False
 
     def state(self, frames: Complex[Array, "n_t *n_x"]) -> Array:
         """The state after given frames, oldest first, of which the last `n_history` are used.
@@ -47,6 +49,11 @@ class Student(NamedTuple):
     def psi(self, state: Array) -> Complex[Array, "*n_x"]:
         """The newest frame of a state."""
         return state if self.n_history == 1 else state[-1]
+
+
+def from_propagator(propagator: Propagator) -> Student:
+    """A solver, or any propagator, in the form of a student that has nothing to learn."""
+    return Student(1, lambda key: {}, lambda params: propagator)
 
 
 def require_line(v: Array) -> None:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, PyTree
 
-from qdistill import solver
+from qdistill import solver, students
 from qdistill.arguments import refuse, require_at_least
 from qdistill.grid import Grid
 from qdistill.students import Student
@@ -190,7 +190,7 @@ def evaluate(
     every_v = jnp.concatenate([kind.v for kind in cases.values()])
     allowed = v_range(grid, every_v, symmetries)
     exact = solver.chebyshev(grid, dt, 1e-7, allowed)
-    itself = Rival(Student(1, lambda key: {}, lambda params: exact), [{}])
+    itself = Rival(students.from_propagator(exact), [{}])
     noise = rounding(n_frames, every_v.dtype)
     findings = {}
     for who, rival in {"exact solver": itself, **rivals}.items():

@@ -103,7 +103,7 @@ def make_laboratory(
     Args:
       grid: One-dimensional.
       dt: Duration of a frame, in atomic units.
-      student: Its form; a solver's is ``Student(1, lambda key: {}, lambda params: propagator)``.
+      student: Its form; a solver's is ``students.from_propagator``.
       params: The student's; {} for a solver.
       n_frames: Frames to forecast, at least 2.
       v_range: Of all landscapes and their images, in hartree: `table.v_range`.
