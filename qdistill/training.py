@@ -10,8 +10,9 @@ import optax
 from jaxtyping import Array, Float, Int, Key, PyTree
 
 from qdistill import batches, curriculum, losses, spectra
+from qdistill.arguments import require_shape
 from qdistill.batches import Batch, Block
-from qdistill.curriculum import CurriculumConfig
+from qdistill.curriculum import CurriculumConfig, Schedule
 from qdistill.grid import Grid
 from qdistill.losses import Loss
 from qdistill.solver import Propagator
@@ -76,6 +77,7 @@ def make_trainers(
     lessons: CurriculumConfig,
     window: WindowConfig,
     config: TrainingConfig,
+    weights: Float[Array, " n_lesson"] | None = None,
 ) -> list[Trainer]:
     """The functions that train a student, one `Trainer` for each stage.
 
@@ -87,12 +89,17 @@ def make_trainers(
       lessons: The curriculum.
       window: The windows, for stages whose examples are windows.
       config: The stages.
+      weights: Of the lessons throughout, in place of those that the curriculum plans; they may be
+        traced, so that trainings which differ in them only are one program.
     """
     begins = [0, *config.boundaries[:-1]]
+    weights_at, difficulty_at = curriculum.make_schedules(lessons, config.boundaries[-1])
+    if weights is not None:
+        require_shape((len(lessons.lessons),), weights=weights)
+        weights_at = curriculum.constant(weights)
+    schedules = weights_at, difficulty_at
     return [
-        _make_trainer(
-            student, teacher, grid, dt, lessons, window, stage, begin, config.boundaries[-1]
-        )
+        _make_trainer(student, teacher, grid, dt, lessons, window, stage, begin, schedules)
         for stage, begin in zip(config.stages, begins, strict=True)
     ]
 
@@ -106,10 +113,10 @@ def _make_trainer(
     window: WindowConfig,
     stage: Stage,
     begin: int,
-    n_steps: int,
+    schedules: tuple[Schedule, Schedule],
 ) -> Trainer:
     optimiser, rate = make_optimiser(stage), learning_rate(stage)
-    weights_at, difficulty_at = curriculum.make_schedules(lessons, n_steps)
+    weights_at, difficulty_at = schedules
     driven = curriculum.loss_driven(len(lessons.lessons))
     block_maker, cut_batch, losses_of = _examples(
         student, teacher, grid, dt, lessons.lessons, window, stage
