@@ -39,6 +39,7 @@ ORDER = [
     "presets",
     "runs",
     "ladder",
+    "importance",
     "report",
 ]
 
@@ -68,7 +69,7 @@ def test_imports_point_only_upward(path: pathlib.Path) -> None:
     assert imported_modules(path) <= above
 
 
-@pytest.mark.parametrize("package", ["students", "symmetry", "probes", "plots"])
+@pytest.mark.parametrize("package", ["students", "symmetry", "probes", "plots", "importance"])
 def test_packages_import_only_what_is_above_them(package: str) -> None:
     above = set(ORDER[: ORDER.index(package) + 1])
     for path in (PACKAGE / package).glob("*.py"):

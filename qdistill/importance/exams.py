@@ -52,9 +52,7 @@ def make_landscape_exams(
     require_at_least(1, n_case=n_case, n_frames=n_frames)
     require_at_least(4, n_lead=n_lead)
     families = tuple(potentials.FAMILIES)
-    drawn, psi0, v = generalisation.sample_cases(
-        jax.random.key(seed), grid, n_case * len(families)
-    )
+    drawn, psi0, v = generalisation.sample_cases(jax.random.key(seed), grid, n_case * len(families))
     order = np.argsort([families.index(name) for name in drawn], kind="stable")
     config = BenchmarkConfig(n_frames=n_frames, n_given=n_lead)
     truth = benchmark.simulate(grid, dt, psi0[order], v[order], config)

@@ -152,10 +152,10 @@ def importance(errors: Errors, seed: int = 0) -> Importance:
       ValueError: For arrays that do not fit the lessons.
     """
     n_seed, n_coalition, n_lesson, n_case = errors.of_lessons.shape
-    require_shape((n_seed, 2 ** len(errors.lessons), len(errors.lessons), n_case),
-                  of_lessons=errors.of_lessons)  # fmt: skip
-    require_shape((n_seed, n_coalition, len(errors.families), n_case),
-                  of_landscapes=errors.of_landscapes)  # fmt: skip
+    if (n_coalition, n_lesson) != (2 ** len(errors.lessons), len(errors.lessons)):
+        refuse("of_lessons", "of every coalition and lesson", f"of shape {errors.of_lessons.shape}")
+    shape = (n_seed, n_coalition, len(errors.families), n_case)
+    require_shape(shape, of_landscapes=errors.of_landscapes)
     rng = np.random.default_rng(seed)
     values = [_values(errors, np.arange(n_seed), np.arange(n_case), np.arange(n_case))]
     for _ in range(N_RESAMPLED):

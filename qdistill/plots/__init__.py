@@ -10,6 +10,7 @@ that is not finite.
 from matplotlib.figure import Figure
 
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
+from qdistill.plots.importance import plot_services, plot_shares
 from qdistill.plots.lessons import plot_landscapes, plot_training, plot_window_map
 from qdistill.plots.probes import (
     plot_light_cones,
@@ -37,6 +38,8 @@ __all__ = [
     "plot_phases",
     "plot_probes",
     "plot_response",
+    "plot_services",
+    "plot_shares",
     "plot_snapshots",
     "plot_spacetime",
     "plot_symmetries",
