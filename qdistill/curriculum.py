@@ -64,7 +64,7 @@ class CurriculumConfig:
         require_between(0, 1, ramp=self.ramp)
 
 
-def constant(value: Scalar | Sequence[float]) -> Schedule:
+def constant(value: Scalar | Sequence[float] | Float[Array, " n_value"]) -> Schedule:
     """One value at every step.
 
     >>> constant([0.5, 0.5])(100)

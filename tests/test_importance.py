@@ -2,7 +2,11 @@
 
 import dataclasses
 import itertools
+import json
 import math
+import pathlib
+import runpy
+import sys
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +19,7 @@ from qdistill.batches import BatchConfig
 from qdistill.curriculum import CurriculumConfig
 from qdistill.importance import exams, games, trainings
 
+ROOT = pathlib.Path(__file__).parents[1]
 MEMBERS = games.coalitions(5)
 # A coarse grid, and two stages of one small block.
 TINY = dataclasses.replace(
@@ -100,7 +105,8 @@ def test_made_up_errors_have_their_importance() -> None:
     np.testing.assert_allclose(found.pairs.mean[-1, 0, 1], -1)
     np.testing.assert_allclose(found.leave_one_out.mean[-1], [0, 0, 0.5], atol=1e-12)
     np.testing.assert_allclose(found.only_one.mean[-1], [1, 1, 0.5])
-    assert "a              0.50 (0.50 to 0.50)           0.00      1.00" in importance.table(found)
+    words = importance.table(found).splitlines()[2].split()
+    assert words[:7] == ["a", "0.50", "(0.50", "to", "0.50)", "0.00", "1.00"]
     row = importance.describe(found)["all landscapes"]
     assert row["value_by_coalition"]["a+c"] == pytest.approx(1.5 - math.log10(0.9))
     assert row["interaction"]["a+b"]["mean"] == pytest.approx(-1)
@@ -126,7 +132,7 @@ def test_trainings_side_by_side_are_those_of_fit_and_copies_are_equal() -> None:
     settings = dataclasses.replace(TINY, curriculum=copies, seed=3)
     weights = trainings.coalition_weights(games.coalitions(2))
     *_, last = trainings.train(settings, weights, [3] * 3, n_at_once=1)
-    assert last.step == 4
+    assert last.step == 8
     taught = dataclasses.replace(copies, weights=(1.0, 0.0))
     setup = runs.set_up(dataclasses.replace(settings, curriculum=taught))
     state = setup.trainers[0].init(jax.random.key(3))
@@ -163,3 +169,27 @@ def test_bad_input_is_refused_in_a_sentence() -> None:
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 -- the words follow.
             call()
         assert message in str(refusal.value)
+
+
+def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
+    monkeypatch.setattr(sys, "argv", ["importance.py", *arguments])
+    runpy.run_path(str(ROOT / "experiments" / "importance.py"), run_name="__main__")
+
+
+def test_smoke_run_writes_numbers_and_figures(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out, two = tmp_path / "out", ("--config.curriculum.lessons", "free", "trapping")
+    run_script(monkeypatch, "quick", "--smoke", "--out", str(out), *two)
+    report = json.loads((out / "metrics.json").read_text())["decades_of_error"]
+    overall = report[importance.OVERALL]
+    earned = overall["value_by_coalition"]["free+trapping"] - overall["value_by_coalition"]["none"]
+    shares = [share["mean"] for share in overall["shapley"].values()]
+    assert sum(shares) == pytest.approx(earned)
+    settings = json.loads((out / "config.json").read_text())
+    assert settings["config"]["curriculum"]["lessons"] == ["free", "trapping"]
+    for name in ("shares.png", "services.png"):
+        assert (out / name).stat().st_size > 10_000
+    assert "Shapley (95%)" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="is not an empty folder"):
+        run_script(monkeypatch, "quick", "--smoke", "--out", str(out))

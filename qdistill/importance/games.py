@@ -96,7 +96,8 @@ def _mean_gain(
     every = range(values.shape[-1])
     rests = [rest for rest in every if not rest & (joined | without)]
     weigh = np.array([weights[rest.bit_count()] for rest in rests])
-    return (values[..., [rest | joined for rest in rests]] - values[..., rests]) @ weigh
+    gains = values[..., [rest | joined for rest in rests]] - values[..., rests]
+    return np.asarray(gains @ weigh)
 
 
 def _n_player(values: Values) -> int:
