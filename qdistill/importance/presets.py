@@ -30,14 +30,14 @@ def _study(name: str, n_seed: int, n_case: int, *stages: Stage) -> Study:
 
 STUDIES: dict[str, tuple[str, Study]] = {
     "quick": (
-        "The unitary student from nothing, two seeds, within half an hour.",
+        "The unitary student from nothing, three seeds, within half an hour.",
         _study(
             "quick",
-            2,
+            3,
             8,
-            short_stage(160, 1, 16, 1e-2),
-            short_stage(160, 8, 8, 1e-2),
-            short_stage(160, 24, 4, 3e-3),
+            short_stage(240, 1, 16, 1e-2),
+            short_stage(240, 8, 8, 1e-2),
+            short_stage(240, 24, 4, 3e-3),
         ),
     ),
     "full": (
