@@ -26,7 +26,7 @@ def test_shares_show_every_measure_and_pair() -> None:
 def test_services_have_a_row_for_each_family() -> None:
     families = ["exam: free", "well"]
     figure = draw(plots.plot_services(LESSONS, families, INTERVAL[:2]))
-    shown = np.ma.asarray(figure.axes[0].images[0].get_array())
+    shown: np.ma.MaskedArray = np.ma.asarray(figure.axes[0].images[0].get_array())
     np.testing.assert_allclose(shown, INTERVAL[:2])
     assert_labels(figure, *LESSONS, *families, "Shapley value, decades of error")
 

@@ -1,7 +1,7 @@
 """What a coalition of lessons is worth: the forecast errors of its student, by kind of case."""
 
 import math
-from typing import Any, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -95,8 +95,3 @@ def skill(errors: Errors) -> Float[np.ndarray, "*training n_family"]:
     """
     require_between(0, math.inf, errors=errors)
     return -np.log10(np.clip(errors.mean(axis=-1), 1e-12, 1)) + 0.0
-
-
-def as_columns(exams: Any) -> list[str]:
-    """Names of the families of several exams, one after the other."""
-    return [name for exam in exams for name in exam.families]

@@ -159,7 +159,7 @@ def importance(errors: Errors, seed: int = 0) -> Importance:
     rng = np.random.default_rng(seed)
     values = [_values(errors, np.arange(n_seed), np.arange(n_case), np.arange(n_case))]
     for _ in range(N_RESAMPLED):
-        seeds, *cases = (rng.integers(n, size=n) for n in (n_seed, n_case, n_case))
+        seeds, *cases = (rng.integers(n, size=(n,)) for n in (n_seed, n_case, n_case))
         values.append(_values(errors, seeds, *cases))
     drawn = np.stack(values)
     return Importance(
