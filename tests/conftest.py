@@ -7,7 +7,7 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # The dense oracles are far slower when two BLAS threads and XLA fight for two cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Most of the time goes into compiling programs that then run for milliseconds.
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=1")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import jax
 import jaxtyping

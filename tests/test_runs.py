@@ -170,7 +170,7 @@ def test_a_diverging_loss_stops_the_run_with_a_sentence(tmp_path: pathlib.Path) 
 def test_a_landscape_outside_the_teachers_range_is_named(tmp_path: pathlib.Path) -> None:
     teacher = dataclasses.replace(small.CONFIG.teacher, v_range=(-0.001, 0.001))
     settings = dataclasses.replace(small.CONFIG, teacher=teacher)
-    with pytest.raises(FloatingPointError, match=r"frames after step 0 .* `teacher\.v_range`"):
+    with pytest.raises(FloatingPointError, match=r"examples after step 0 .* `teacher\.v_range`"):
         runs.train(settings, tmp_path)
 
 
