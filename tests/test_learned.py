@@ -1,0 +1,89 @@
+"""The numbers of results/learned.md are those that the scripts wrote."""
+
+import json
+import pathlib
+from typing import Any
+
+RESULTS = pathlib.Path(__file__).parents[1] / "results"
+TEXT = " ".join((RESULTS / "learned.md").read_text().split())
+
+
+def result(name: str) -> Any:
+    return json.loads((RESULTS / name / "metrics.json").read_text())
+
+
+def span(values: list[float], digits: int) -> str:
+    return f"{min(values):.{digits}f} to {max(values):.{digits}f}"
+
+
+def listed(values: list[float]) -> str:
+    return ", ".join(f"{value:.2f}" for value in values)
+
+
+def test_ratios_of_symmetries() -> None:
+    findings = result("symmetries")["findings"]
+
+    def rho(who: str, kind: str, name: str) -> str:
+        found = findings[who][kind][name]["rho"]
+        return f"rho {found['median']:.2f} ({found['low']:.2f} to {found['high']:.2f})"
+
+    barriers, others = "barriers", "other landscapes"
+    gru = {name: rho("gru", barriers, name) for name in findings["gru"][barriers]}
+    assert f"{rho('demo', barriers, 'energy')} on barriers and wells" in TEXT
+    assert f"{rho('demo', others, 'energy')} on other landscapes" in TEXT
+    assert f"superposition: {gru['superposition']} on barriers" in TEXT
+    assert f"{rho('gru', others, 'superposition').removeprefix('rho ')} elsewhere" in TEXT
+    assert f"goes on as before, {gru['composition']}" in TEXT
+    assert f"the mirror, {gru['mirror']}, nor time reversal, {gru['time reversal']}" in TEXT
+    assert f"inner products are conserved, {gru['inner products']}" in TEXT
+    assert f"only a phase, {gru['constant in V']}" in TEXT
+    boosts = [
+        f"{findings[who][barriers]['Galilean boost']['violation']['median']:.0e}"
+        for who in ("exact solver", "demo", "gru")
+    ]
+    assert (
+        "by {} of psi on this lattice; both students break it by {} and {}".format(*boosts) in TEXT
+    )
+
+
+def test_waves() -> None:
+    found = result("probes")["probes"]
+    demo, gru = found["demo"], found["gru"]
+    waves = demo["dispersion"]
+    mass = f"{waves['mass_au']:.4f} ± {waves['mass_error_au']:.4f}"
+    quartic = f"{waves['quartic_over_lattice']:.2f} ± {waves['quartic_over_lattice_error']:.2f}"
+    assert f"moves is {mass}, and its k⁴ term {quartic} of the lattice's" in TEXT
+    waves = gru["dispersion"]
+    assert f"`gru` is {waves['mass_au']:.2f} ± {waves['mass_error_au']:.2f}" in TEXT
+    assert waves["quartic_over_lattice_error"] > 1
+    assert f"feels {span(gru['uniform']['coupling'], 3)} of it" in TEXT
+    assert f"`gru` feels {span(gru['bump']['forward'], 2)} in the phase" in TEXT
+    assert f"reflects {span(gru['bump']['backward'], 2)} of the amplitude" in TEXT
+    bumps = span(demo["bump"]["forward"], 4), span(demo["bump"]["backward"], 3)
+    assert "`demo` {} and {}".format(*bumps) in TEXT
+    cones = [each["light_cone"] for each in (demo, gru)]
+    fronts = [f"{cone['front_speed_bohr_per_au']:.2f}" for cone in cones]
+    fronts.append(f"{cones[0]['expected_front_speed_bohr_per_au']:.2f}")
+    assert "{} bohr per a.u. in `demo` and at {} in `gru`, against {}".format(*fronts) in TEXT
+    double = demo["double_barrier"]
+    assert f"stand at {listed(double['expected_resonances_hartree'])} hartree" in TEXT
+    assert f"in `demo` at {listed(double['resonances_hartree'])};" in TEXT
+    two = gru["double_barrier"]["resonances_hartree"]
+    assert f"two of the three, at {listed(two)}." in TEXT
+
+
+def test_order_of_learning() -> None:
+    learning = result("probes")["learning"]
+    steps = learning["steps_until_level"]
+    last = {name: f"{errors[-1]:.1e}" for name, errors in learning["error"].items()}
+    assert steps["free"] == steps["interference"]
+    assert steps["tunnelling"] == steps["trapping"] == max(steps.values())
+    assert f"after {steps['free']} steps in free flight and interference" in TEXT
+    assert f"after {steps['scattering']} in scattering" in TEXT
+    assert f"last, after {steps['trapping']}, in tunnelling and trapping" in TEXT
+    assert (
+        f"stands at {last['free']} in free flight, {last['interference']} in interference" in TEXT
+    )
+    assert f"{last['scattering']} in scattering, {last['tunnelling']} in tunnelling" in TEXT
+    assert f"{last['trapping']} in trapping, the process that stays worst" in TEXT
+    assert max(last, key=lambda name: learning["error"][name][-1]) == "trapping"
