@@ -87,3 +87,21 @@ def test_order_of_learning() -> None:
     assert f"{last['scattering']} in scattering, {last['tunnelling']} in tunnelling" in TEXT
     assert f"{last['trapping']} in trapping, the process that stays worst" in TEXT
     assert max(last, key=lambda name: learning["error"][name][-1]) == "trapping"
+
+
+def test_importance_of_processes() -> None:
+    found = result("importance")["decades_of_error"]["all landscapes"]
+    shares = {
+        name: f"{share['mean']:.2f} ({share['low']:.2f} to {share['high']:.2f})"
+        for name, share in found["shapley"].items()
+    }
+    assert f"a Shapley value of {shares['trapping']} decades" in TEXT
+    for name in ("tunnelling", "scattering", "interference"):
+        assert f"{name} {shares[name]}" in TEXT
+    assert f"free flight {shares['free']}:" in TEXT
+    values = found["value_by_coalition"]
+    together = values["+".join(found["shapley"])]
+    assert f"better, {values['trapping']:.2f}, than that of all five" in TEXT
+    assert f"in as many steps, {together:.2f}." in TEXT
+    assert values["trapping"] > together
+    assert all(pair["mean"] < 0 for pair in found["interaction"].values())
