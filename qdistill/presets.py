@@ -87,6 +87,8 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
     )
 
 
+# One frame at first: with more of them, phases would wrap before they are nearly right.
+_FROM_NOTHING = (frames_stage(300, 1, 64, 1e-2), frames_stage(300, 8, 64, 1e-2))
 _FINE_TUNING = dataclasses.replace(
     frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24), decay="cosine", memory=0.99
 )
@@ -100,8 +102,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             student=StudentConfig("unitary"),
             training=TrainingConfig(
                 (
-                    frames_stage(300, 1, 64, 1e-2),
-                    frames_stage(300, 8, 64, 1e-2),
+                    *_FROM_NOTHING,
                     frames_stage(1000, 40, 16, 3e-3),
                 ),
                 checkpoint_every=100,
@@ -116,8 +117,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             student=StudentConfig("unitary"),
             training=TrainingConfig(
                 (
-                    frames_stage(300, 1, 64, 1e-2),
-                    frames_stage(300, 8, 64, 1e-2),
+                    *_FROM_NOTHING,
                     frames_stage(2000, 40, 16, 3e-3),
                     _FINE_TUNING,
                 ),

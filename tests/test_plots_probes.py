@@ -70,7 +70,7 @@ def test_waves_stand_over_both_kinds_of_physics() -> None:
     np.testing.assert_allclose(ys(damping.lines[1]), 1e-3)
     assert error.get_yscale() == damping.get_yscale() == "log"
     assert_labels(
-        figure, "k (1/bohr)", "(hartree)", "|damping|\n(1 / a.u.)", "not taught", *KNOWN, "demo"
+        figure, "k (1/bohr)", "(hartree)", "|damping|\n(1 / a.u.)", "hardly taught", *KNOWN, "demo"
     )
 
 

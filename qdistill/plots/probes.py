@@ -115,7 +115,7 @@ def plot_waves(
         if taught < k[-1]:
             ax.axvspan(taught, k[-1], color=UNTAUGHT, lw=0, zorder=0)
     if taught < k[-1]:
-        style.note(panels["above"], (taught / k[-1] + 1) / 2, 0.92, "not taught")
+        style.note(panels["above"], (taught / k[-1] + 1) / 2, 0.92, "hardly taught")
     handles = panels["above"].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=5)
     return figure
@@ -293,7 +293,7 @@ def plot_phases(
     right.set_title("kinetic energy")
     if taught < k[-1]:
         right.axvspan(taught, k[-1], color=UNTAUGHT, lw=0, zorder=0)
-        style.note(right, (taught / k[-1] + 1) / 2, 0.05, "not taught")
+        style.note(right, (taught / k[-1] + 1) / 2, 0.05, "hardly taught")
     return figure
 
 
