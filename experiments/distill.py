@@ -9,7 +9,8 @@ from typing import Annotated
 import jax
 import tyro
 
-from qdistill import config, generalisation, presets, report, runs
+from qdistill import cluster, config, generalisation, presets, report, runs
+from qdistill.signals import Stopped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,6 +27,14 @@ class Args:
     """Seconds instead of minutes: the same path with tiny numbers."""
     resume: bool = False
     """Go on with the run in the folder."""
+    devices: int = 1
+    """How many share the work, those of all processes together; on a CPU any number."""
+    coordinator: str | None = None
+    """Of several processes: host:port of the first, or QDISTILL_COORDINATOR."""
+    processes: int | None = None
+    """How many, or QDISTILL_PROCESSES."""
+    process: int | None = None
+    """Which of them this is, from 0, or QDISTILL_PROCESS."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,15 +47,19 @@ class Evaluation:
     """Of the landscapes and packets."""
     landscapes: int = 100
     """How many."""
+    devices: int = 1
+    """How many share the work; on a CPU any number."""
 
 
 def evaluate(args: Evaluation) -> None:
     """Score a finished run and the clamped split step on fresh landscapes."""
+    mesh = cluster.start(args.devices)
     settings, setup, params = runs.load(args.evaluate)
     rivals = {settings.preset: (setup.student, params)}
     scores = generalisation.evaluate(
-        setup.grid, settings.teacher.dt, rivals, args.seed, args.landscapes, settings.benchmark
-    )
+        setup.grid, settings.teacher.dt, rivals, args.seed, args.landscapes, settings.benchmark,
+        mesh=mesh,
+    )  # fmt: skip
     path = args.evaluate / f"evaluation-{args.seed}.json"
     path.write_text(json.dumps(runs.plain(scores), indent=2, allow_nan=False) + "\n")
     print(generalisation.table(scores))
@@ -54,14 +67,19 @@ def evaluate(args: Evaluation) -> None:
 
 def distill(args: Args) -> None:
     """Train, score, draw."""
+    mesh = cluster.start(args.devices, args.coordinator, args.processes, args.process)
     settings = presets.smoke(args.config) if args.smoke else args.config
-    runs.open_folder(args.out, settings, args.resume)
-    state = runs.train(settings, args.out)
+    if cluster.is_main():
+        runs.open_folder(args.out, settings, args.resume)
+    cluster.wait("the folder is open")
+    state = runs.train(settings, args.out, mesh)
     setup = runs.set_up(settings)
-    scored = runs.score(settings, setup, state.params)
-    metrics = runs.write_metrics(args.out, settings, setup, state.params, scored)
-    report.draw(args.out, settings, setup, state.params, scored)
-    print(report.summary(metrics))
+    scored = runs.score(settings, setup, state.params, mesh)
+    params = cluster.to_host(state.params)
+    metrics = runs.write_metrics(args.out, settings, setup, params, scored)
+    if cluster.is_main():
+        report.draw(args.out, settings, setup, params, scored)
+        print(report.summary(metrics))
 
 
 def main() -> None:
@@ -79,6 +97,9 @@ def main() -> None:
             distill(tyro.extras.overridable_config_cli(choices, prog="distill.py"))
     except (OSError, ValueError, FloatingPointError) as error:
         sys.exit(f"distill.py: {error}")
+    except Stopped as stopped:
+        print(f"distill.py: {stopped}", file=sys.stderr)
+        sys.exit(128 + stopped.number)
 
 
 if __name__ == "__main__":

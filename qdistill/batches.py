@@ -11,9 +11,10 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 
 import jax
 import jax.numpy as jnp
+from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Int, Key
 
-from qdistill import lessons, windows
+from qdistill import cluster, lessons, windows
 from qdistill.arguments import refuse, require_at_least, require_between, require_one_of
 from qdistill.grid import Grid, Scalar
 from qdistill.rollout import rollout
@@ -93,6 +94,7 @@ def make_block(
     config: BatchConfig,
     n_history: int,
     n_window: int = 1,
+    mesh: Mesh | None = None,
 ) -> BlockMaker:
     """The function ``(key, weights, difficulty) -> Block``; pure, to be jitted by the caller.
 
@@ -103,6 +105,7 @@ def make_block(
       config: Sizes and placement.
       n_history: Frames that are given in an example.
       n_window: Points of a window; whole frames do without.
+      mesh: Devices that simulate, each its share of the runs.
 
     Raises:
       ValueError: If a run is too short for the history and the frames to forecast, or for spectra,
@@ -122,7 +125,8 @@ def make_block(
     def block(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Block:
         key_runs, key_places = jax.random.split(key)
         keys = jax.random.split(key_runs, config.n_runs)
-        frames, v, lesson = jax.vmap(simulate, (0, None, None))(keys, weights, difficulty)
+        many = cluster.spread(mesh, jax.vmap(simulate, (0, None, None)))
+        frames, v, lesson = many(keys, weights, difficulty)
         places = _sample_places(key_places, config, n_history, n_window, frames, v)
         return Block(frames, v, lesson, *places)
 

@@ -16,9 +16,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, PyTree
 
-from qdistill import metrics, packets, potentials, solver
+from qdistill import cluster, metrics, packets, potentials, solver
 from qdistill.arguments import refuse, require_at_least, require_positive
 from qdistill.grid import Grid
 from qdistill.rollout import rollout
@@ -159,31 +160,41 @@ def simulate(
     psi0: Complex[Array, "n_case n_x"],
     v: Float[Array, "n_case n_x"],
     config: BenchmarkConfig,
+    mesh: Mesh | None = None,
 ) -> Runs:
-    """The truth: the Chebyshev solver on the grid's own dispersion, to the config's tolerance."""
+    """The truth: the Chebyshev solver on the grid's own dispersion, to the config's tolerance.
+
+    With a mesh of devices, each simulates its share of the cases.
+    """
     v_range = (float(v.min()), float(v.max()))
     teacher = solver.chebyshev(grid, dt, config.tolerance, v_range)
 
-    @jax.jit
-    @jax.vmap
-    def run(psi: Array, v: Array) -> Array:
+    def run(case: tuple[Array, Array]) -> Array:
+        psi, v = case
         later = rollout(teacher(v), psi, config.n_given - 1 + config.n_frames)
         return jnp.concatenate([psi[None], later])
 
-    frames = run(psi0, v)
+    cases = cluster.replicate(mesh, (psi0, v))
+    frames = cluster.jit(mesh, cluster.spread(mesh, jax.vmap(run)))(cases)
     return Runs(frames[:, : config.n_given], v, frames[:, config.n_given :])
 
 
-def forecast(student: Student, propagator: Propagator, truth: Runs) -> Runs:
-    """A student's forecast of the same frames from the same given ones."""
+def forecast(
+    student: Student, propagator: Propagator, truth: Runs, mesh: Mesh | None = None
+) -> Runs:
+    """A student's forecast of the same frames from the same given ones.
+
+    With a mesh of devices, each forecasts its share of the cases.
+    """
     n_frames = truth.frames.shape[1]
 
-    @jax.jit
-    @jax.vmap
-    def run(given: Array, v: Array) -> Array:
+    def run(case: tuple[Array, Array]) -> Array:
+        given, v = case
         return rollout(propagator(v), student.state(given), n_frames, student.psi)
 
-    return truth._replace(frames=run(truth.given, truth.v))
+    cases = cluster.replicate(mesh, (truth.given, truth.v))
+    frames = cluster.jit(mesh, cluster.spread(mesh, jax.vmap(run)))(cases)
+    return truth._replace(frames=frames)
 
 
 def measure_cost(student: Student, params: PyTree, truth: Runs, n_frames: int = 8) -> float:

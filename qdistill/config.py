@@ -69,7 +69,8 @@ def from_json(text: str) -> Config:
     """The tree that `to_json` wrote.
 
     Raises:
-      ValueError: For unknown and missing settings, and values of the wrong type.
+      ValueError: For unknown and missing settings, and values of the wrong type. Only settings that
+        are newer than some runs may be missing.
 
     >>> config = Config(seed=3)
     >>> from_json(to_json(config)) == config
@@ -87,8 +88,9 @@ def _build(kind: Any, value: Any, name: str) -> Any:
         for key in [*value, *hints]:
             if key not in hints:
                 refuse(f"{name}.{key}", "a setting that exists", "unknown")
-            if key not in value:
+            if key not in value and f"{name}.{key}" not in ADDED:
                 refuse(f"{name}.{key}", "given", "missing")
+        value = {key: value.get(key, ADDED.get(f"{name}.{key}")) for key in hints}
         return kind(**{key: _build(hints[key], value[key], f"{name}.{key}") for key in hints})
     if typing.get_origin(kind) is tuple:
         of = list(typing.get_args(kind))
@@ -104,6 +106,14 @@ def _build(kind: Any, value: Any, name: str) -> Any:
         refuse(name, words, repr(value))
     return value
 
+
+# Settings that older runs do not name, and what they were then.
+ADDED: dict[str, Any] = {
+    "config.training.on_divergence": "stop",
+    "config.training.diverged": 1000.0,
+    "config.training.rollback_rate": 0.5,
+    "config.training.max_rollbacks": 10,
+}
 
 _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
     bool: ((bool,), "true or false"),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
 from qdistill import benchmark, packets, potentials, solver, students
@@ -120,6 +121,7 @@ def evaluate(
     n_case: int,
     config: BenchmarkConfig,
     pairs: tuple[int, ...] = (1, 2, 3),
+    mesh: Mesh | None = None,
 ) -> dict[str, Any]:
     """Errors of students and of the clamped split step on the same fresh landscapes.
 
@@ -131,6 +133,7 @@ def evaluate(
       n_case: How many landscapes.
       config: Frames and tolerance of the truth.
       pairs: FFT pairs a frame of the clamped split steps.
+      mesh: Devices that share the landscapes.
 
     Returns:
       Under ``"scores"`` what `summarise` says, and under ``"cases"`` the errors of each case, by
@@ -138,10 +141,10 @@ def evaluate(
       ``"kinetic_caps"``.
     """
     families, psi0, v = sample_cases(jax.random.key(seed), grid, n_case)
-    truth = benchmark.simulate(grid, dt, psi0, v, config)
+    truth = benchmark.simulate(grid, dt, psi0, v, config, mesh)
     errors = {}
     for name, (student, params) in rivals.items():
-        forecast = benchmark.forecast(student, student.propagator(params), truth)
+        forecast = benchmark.forecast(student, student.propagator(params), truth, mesh)
         errors[name] = case_errors(benchmark.measure(grid, forecast, truth))
     caps = {}
     for n_pairs in pairs:

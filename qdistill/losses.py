@@ -16,7 +16,8 @@ from qdistill.spectra import Spectra, SpectraConfig
 from qdistill.students import Student
 from qdistill.windows import WindowConfig
 
-Loss: TypeAlias = Callable[[PyTree, Any, Key[Array, ""]], Float[Array, " n_batch"]]
+# Of parameters, a batch, and a random key, or one for each example.
+Loss: TypeAlias = Callable[[PyTree, Any, Key[Array, "..."]], Float[Array, " n_batch"]]
 
 
 def window_loss(
@@ -113,8 +114,8 @@ def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:
 
 
 def _over_batch(loss: Callable[..., Array]) -> Loss:
-    def losses(params: PyTree, batch: Batch, key: Key[Array, ""]) -> Array:
-        keys = jax.random.split(key, len(batch.lesson))
+    def losses(params: PyTree, batch: Batch, key: Key[Array, "..."]) -> Array:
+        keys = key if key.ndim else jax.random.split(key, len(batch.lesson))
         return jax.vmap(loss, (None, 0, 0, 0))(params, batch.psi, batch.v, keys)
 
     return losses

@@ -2,31 +2,52 @@
 
 config.json      the resolved settings
 metrics.jsonl    a line for each block of training
+rollbacks.jsonl  a line for each rollback, if the training diverged
 checkpoints/     see `checkpoints`
+damaged/         checkpoints that could not be read
 metrics.json     the scores
 *.png            the figures
 """
 
+import dataclasses
 import importlib.metadata
 import json
-import math
+import logging
 import os
 import pathlib
 import platform
+import signal
 import sys
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import jax
+from jax.sharding import Mesh
 from jaxtyping import PyTree
 from tqdm.auto import tqdm
 
-from qdistill import benchmark, config, stages, students, teacher, training
-from qdistill.checkpoints import Checkpoints
+from qdistill import (
+    benchmark,
+    cluster,
+    config,
+    divergence,
+    records,
+    signals,
+    students,
+    teacher,
+    training,
+)
+from qdistill.checkpoints import Checkpoints, find_newest, set_aside
 from qdistill.config import Config
+from qdistill.divergence import Diverged
 from qdistill.grid import Grid
+from qdistill.records import plain
+from qdistill.signals import Stopped
 from qdistill.solver import Propagator
 from qdistill.students import Student
 from qdistill.training import Trainer, TrainState
+
+log = logging.getLogger(__name__)
 
 
 class Setup(NamedTuple):
@@ -38,8 +59,8 @@ class Setup(NamedTuple):
     trainers: list[Trainer]
 
 
-def set_up(settings: Config) -> Setup:
-    """Build what a config stands for."""
+def set_up(settings: Config, mesh: Mesh | None = None) -> Setup:
+    """Build what a config stands for, to be trained on the devices of a mesh."""
     grid, propagator = teacher.make(settings.teacher)
     student = students.make(settings.student, grid, settings.teacher.dt)
     trainers = training.make_trainers(
@@ -50,6 +71,7 @@ def set_up(settings: Config) -> Setup:
         settings.curriculum,
         settings.student.windows,
         settings.training,
+        mesh=mesh,
     )
     return Setup(grid, propagator, student, trainers)
 
@@ -76,65 +98,152 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
     path = out / "config.json"
     if not resume:
         make_folder(out, "Choose another with --out, or go on with that run by --resume.")
-        path.write_text(config.to_json(settings))
+        records.write(path, config.to_json(settings))
     elif not path.exists():
         raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")
     elif different := config.differences(_read_config(path), settings):
         raise ValueError(f"The run in `{out}` has other settings: " + "; ".join(different) + ".")
 
 
-def train(settings: Config, out: pathlib.Path) -> TrainState:
-    """Train in a folder, from its newest checkpoint if it has one, and return the final state.
+def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> TrainState:
+    """Train in a folder, from its newest sound checkpoint if it has one; return the final state.
+
+    Damaged checkpoints that stand in the way are named and moved to `damaged/`.
+
+    Args:
+      settings: Of the run.
+      out: Its folder, from `open_folder`.
+      mesh: Devices that share the work.
 
     Raises:
-      FloatingPointError: If the loss or the teacher's frames are no longer finite. Nothing is
-        saved after that.
+      FloatingPointError: If the training diverges, or the teacher's frames are not finite. Nothing
+        is saved after that; with ``on_divergence="rollback"`` the run goes back and on.
+      ValueError: If there are checkpoints, but none that can be read.
+      OSError: If the folder cannot be written. The checkpoints in it are left as they are.
+      Stopped: After SIGTERM or Ctrl-C, when all is saved.
     """
-    trainers, plan = set_up(settings).trainers, settings.training
+    plan = settings.training
     n_steps = plan.boundaries[-1]
-    with Checkpoints(out / "checkpoints") as saved:
-        state = trainers[0].init(jax.random.key(settings.seed))
-        if (step := saved.newest_step()) is not None:
-            state = saved.restore(jax.eval_shape(_trainer_at(trainers, plan, step).init, state.key))
-        _keep_log_until(out, int(state.step))
-        # A log file needs no line ten times a second.
-        pause = 0.1 if sys.stderr.isatty() else 10.0
-        with tqdm(
-            total=n_steps, initial=int(state.step), unit="step", leave=False, mininterval=pause
-        ) as bar:
-            for trained, metrics in training.fit(trainers, plan.boundaries, state):
-                state, loss = trained, metrics["loss"]
-                _append_to_log(out, metrics)
-                if not math.isfinite(loss):
-                    newest = saved.newest_step()
-                    kept = "no checkpoint" if newest is None else f"a checkpoint of step {newest}"
-                    raise FloatingPointError(
-                        f"The loss is {loss} at step {metrics['step']} with learning rate "
-                        f"{metrics['learning_rate']:.2g}. There is {kept} in `{out}`; try a "
-                        "smaller `peak_rate`."
-                    )
-                bar.update(metrics["step"] - bar.n)
-                bar.set_postfix_str(f"loss {loss:.2e}", refresh=False)
-                before = metrics["step"] - plan.stages[metrics["stage"]].batches.n_block
-                every = plan.checkpoint_every
-                if metrics["step"] // every > before // every or metrics["step"] == n_steps:
-                    saved.save(state, loss)
+    trainers = set_up(settings, mesh).trainers
+    state = _begin(settings, out, trainers, mesh)
+    # A log file needs no line ten times a second.
+    pause = 0.1 if sys.stderr.isatty() else 10.0
+    bar = tqdm(
+        total=n_steps, unit="step", leave=False, mininterval=pause, disable=not cluster.is_main()
+    )
+    with bar, signals.caught() as stop:
+        while int(state.step) < n_steps:
+            changed, until = divergence.plan_from(plan, out, int(state.step))
+            with Checkpoints(out / "checkpoints") as saved:
+                try:
+                    if changed != plan:
+                        now = dataclasses.replace(settings, training=changed)
+                        trainers = set_up(now, mesh).trainers
+                    for state in _advance(settings, out, trainers, state, saved, stop):  # noqa: B020
+                        bar.update(int(state.step) - bar.n)
+                        if int(state.step) == until:
+                            break
+                    continue
+                except Diverged as error:
+                    newest, diverged = saved.newest_step(), error
+            if not divergence.may_roll_back(plan, out):
+                kept = "no checkpoint" if newest is None else f"a checkpoint of step {newest}"
+                raise FloatingPointError(
+                    f"{diverged} There is {kept} in `{out}`; try a smaller `peak_rate`, or "
+                    "`--training.on-divergence rollback`."
+                ) from diverged
+            divergence.record(out, plan, newest or 0, diverged.metrics)
+            log.warning(
+                "%s Back to step %d, and on with %g times the learning rate.",
+                diverged, newest or 0, plan.rollback_rate,
+            )  # fmt: skip
+            state = _begin(settings, out, trainers, mesh)
+            bar.update(int(state.step) - bar.n)
     return state
 
 
+def _begin(
+    settings: Config, out: pathlib.Path, trainers: list[Trainer], mesh: Mesh | None
+) -> TrainState:
+    """The state from which a run goes on, its folder put in order up to there."""
+    key = cluster.replicate(mesh, jax.random.key(settings.seed))
+    folder = out / "checkpoints"
+    state, damaged = find_newest(folder, lambda step: _state_at(trainers, settings, step))
+    cluster.wait("checkpoints are read")
+    _report(damaged, out, None if state is None else int(state.step))
+    if cluster.is_main():
+        for path in damaged:
+            set_aside(path)
+    cluster.wait("damaged checkpoints are set aside")
+    state = trainers[0].init(key) if state is None else cluster.replicate(mesh, state)
+    if cluster.is_main():
+        records.keep_until(out / "metrics.jsonl", int(state.step))
+    cluster.wait("the log is in order")
+    return state
+
+
+def _report(damaged: list[pathlib.Path], out: pathlib.Path, step: int | None) -> None:
+    """Say which checkpoints are damaged; stop if there is none beside them."""
+    names = ", ".join(f"`{path}`" for path in damaged)
+    if damaged and step is None:
+        raise ValueError(
+            f"No checkpoint in `{out}` can be read, all are damaged: {names}. Move them away to "
+            "begin anew with --resume."
+        )
+    if damaged:
+        log.warning("Damaged, and left out: %s. The run is at step %d.", names, step)
+
+
+def _advance(
+    settings: Config,
+    out: pathlib.Path,
+    trainers: list[Trainer],
+    state: TrainState,
+    saved: Checkpoints,
+    stop: Callable[[], int],
+) -> Iterator[TrainState]:
+    """Train on from a state, with the log and the checkpoints; yield the state of every block."""
+    plan = settings.training
+    first = {line["stage"]: line["loss"] for line in reversed(read_log(out))}
+    for new, metrics in training.fit(trainers, plan.boundaries, state):
+        step, stage, loss = metrics["step"], metrics["stage"], metrics["loss"]
+        _append_to_log(out, metrics)
+        divergence.check(
+            metrics, first.setdefault(stage, loss), plan.diverged, settings.curriculum.lessons
+        )
+        before, every = step - plan.stages[stage].batches.n_block, plan.checkpoint_every
+        stopped = cluster.any_process(stop() != 0)
+        if step // every > before // every or step == plan.boundaries[-1] or stopped:
+            saved.save(new, loss)
+        if stopped:
+            number = stop() or signal.SIGTERM
+            raise Stopped(
+                f"Stopped by {signal.Signals(number).name}: a checkpoint of step {step} is saved "
+                f"in `{out}`. The same command with --resume goes on from there.",
+                number,
+            )
+        yield new
+
+
 def load(out: pathlib.Path) -> tuple[Config, Setup, PyTree]:
-    """The config, setup and newest parameters of a run, from its folder alone."""
+    """The config, setup and newest parameters of a run, from its folder alone, which may be locked.
+
+    Raises:
+      FileNotFoundError: If there is no run, or no checkpoint.
+      ValueError: If the config or all checkpoints are damaged. Of a damaged checkpoint before which
+        there is a sound one, a warning is logged.
+    """
     path = out / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
     settings = _read_config(path)
     setup = set_up(settings)
-    with Checkpoints(out / "checkpoints") as saved:
-        step = saved.newest_step()
-        if step is None:
-            raise FileNotFoundError(f"The run in `{out}` has no checkpoint.")
-        trainer = _trainer_at(setup.trainers, settings.training, step)
-        state = saved.restore(jax.eval_shape(trainer.init, jax.random.key(settings.seed)))
+    state, damaged = find_newest(
+        out / "checkpoints", lambda step: _state_at(setup.trainers, settings, step)
+    )
+    _report(damaged, out, None if state is None else int(state.step))
+    if state is None:
+        raise FileNotFoundError(f"The run in `{out}` has no checkpoint.")
     return settings, setup, state.params
 
 
@@ -147,12 +256,13 @@ class Scored(NamedTuple):
     per_frame: dict[str, Any]
 
 
-def score(settings: Config, setup: Setup, params: PyTree) -> Scored:
-    """Run the benchmark."""
+def score(settings: Config, setup: Setup, params: PyTree, mesh: Mesh | None = None) -> Scored:
+    """Run the benchmark, on the devices of a mesh."""
     grid, student = setup.grid, setup.student
     psi0, v = benchmark.make_cases(grid)
-    truth = benchmark.simulate(grid, settings.teacher.dt, psi0, v, settings.benchmark)
-    forecast = benchmark.forecast(student, student.propagator(params), truth)
+    truth = benchmark.simulate(grid, settings.teacher.dt, psi0, v, settings.benchmark, mesh)
+    forecast = benchmark.forecast(student, student.propagator(params), truth, mesh)
+    truth, forecast = cluster.to_host((truth, forecast))
     per_frame = benchmark.measure(grid, forecast, truth)
     return Scored(benchmark.summarise(list(benchmark.CASES), per_frame), truth, forecast, per_frame)
 
@@ -161,14 +271,14 @@ def write_metrics(
     out: pathlib.Path, settings: Config, setup: Setup, params: PyTree, scored: Scored
 ) -> dict:
     """Write `metrics.json` of a finished run, and return what it holds."""
-    log, n_steps = read_log(out), settings.training.boundaries[-1]
+    lines, n_steps = read_log(out), settings.training.boundaries[-1]
     metrics = {
         "student": settings.student.name,
         "preset": settings.preset,
         "n_parameters": students.count_parameters(params),
         "training_steps": n_steps,
-        **_times(log, settings.training.block_ends),
-        "final_loss": log[-1]["loss"] if log and log[-1]["step"] == n_steps else None,
+        **_times(lines, settings.training.block_ends),
+        "final_loss": lines[-1]["loss"] if lines and lines[-1]["step"] == n_steps else None,
         "microseconds_per_frame": benchmark.measure_cost(setup.student, params, scored.truth),
         **_learned_dispersion(settings, setup, params),
         "benchmark": scored.scores,
@@ -179,16 +289,18 @@ def write_metrics(
             **{name: importlib.metadata.version(name) for name in ("jax", "flax", "optax")},
         },
     }
-    (out / "metrics.json").write_text(json.dumps(plain(metrics), indent=2, allow_nan=False) + "\n")
+    records.write(
+        out / "metrics.json", json.dumps(plain(metrics), indent=2, allow_nan=False) + "\n"
+    )
     return metrics
 
 
-def _times(log: list[dict[str, Any]], block_ends: list[int]) -> dict[str, float | None]:
+def _times(lines: list[dict[str, Any]], block_ends: list[int]) -> dict[str, float | None]:
     """What the training took; None if the log does not hold every block once."""
-    if [line["step"] for line in log] != block_ends:
+    if [line["step"] for line in lines] != block_ends:
         return dict.fromkeys(("training_seconds", "compile_seconds", "teacher_share"))
     taught, learned, compiled = (
-        sum(line[f"{who}_seconds"] for line in log) for who in ("teacher", "student", "compile")
+        sum(line[f"{who}_seconds"] for line in lines) for who in ("teacher", "student", "compile")
     )
     return {
         "training_seconds": taught + learned,
@@ -220,20 +332,7 @@ def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
     Raises:
       ValueError: For a line that is not a block's metrics, with its number.
     """
-    path = out / "metrics.jsonl"
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [_parse_log_line(path, i, line) for i, line in enumerate(lines, 1)]
-
-
-def _parse_log_line(path: pathlib.Path, number: int, line: str) -> dict[str, Any]:
-    try:
-        metrics = json.loads(line)
-        metrics["step"] + 0
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"Line {number} of `{path}` is not the metrics of a block. Delete it to go on."
-        ) from error
-    return metrics
+    return records.read(out / "metrics.jsonl")
 
 
 def _read_config(path: pathlib.Path) -> Config:
@@ -243,34 +342,11 @@ def _read_config(path: pathlib.Path) -> Config:
         raise ValueError(f"`{path}`: {error}") from error
 
 
-def _trainer_at(trainers: list[Trainer], plan: stages.TrainingConfig, step: int) -> Trainer:
-    """The trainer whose optimiser a checkpoint of this step holds: the one that reached it."""
-    return trainers[next(i for i, end in enumerate(plan.boundaries) if step <= end)]
+def _state_at(trainers: list[Trainer], settings: Config, step: int) -> TrainState:
+    """The form of a checkpoint's state, with the optimiser of the stage that reached the step."""
+    stage = next((i for i, end in enumerate(settings.training.boundaries) if step <= end), -1)
+    return jax.eval_shape(trainers[stage].init, jax.random.key(settings.seed))
 
 
 def _append_to_log(out: pathlib.Path, metrics: dict[str, Any]) -> None:
-    with (out / "metrics.jsonl").open("a") as file:
-        file.write(json.dumps(plain(metrics), allow_nan=False) + "\n")
-
-
-def _keep_log_until(out: pathlib.Path, step: int) -> None:
-    """Drop the lines after a step, and a line cut short: a resumed run writes them anew."""
-    path = out / "metrics.jsonl"
-    if path.exists():
-        kept = []
-        for i, line in enumerate(path.read_text().splitlines(keepends=True), 1):
-            if not line.endswith("\n") or _parse_log_line(path, i, line)["step"] > step:
-                break
-            kept.append(line)
-        new = path.with_suffix(".new")
-        new.write_text("".join(kept))
-        os.replace(new, path)
-
-
-def plain(value: Any) -> Any:
-    """The value with null for every number that is not finite, which JSON cannot hold."""
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [plain(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    records.append(out / "metrics.jsonl", metrics)

@@ -12,9 +12,10 @@ from typing import NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Float, Int, Key
 
-from qdistill import lessons
+from qdistill import cluster, lessons
 from qdistill.arguments import (
     refuse,
     require_at_least,
@@ -134,7 +135,12 @@ def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[A
 
 
 def make_block(
-    grid: Grid, names: tuple[str, ...], config: SpectraConfig, n_runs: int, shape: tuple[int, int]
+    grid: Grid,
+    names: tuple[str, ...],
+    config: SpectraConfig,
+    n_runs: int,
+    shape: tuple[int, int],
+    mesh: Mesh | None = None,
 ) -> SpectraMaker:
     """The function ``(key, weights, difficulty) -> SpectraBlock``; pure, jitted by the caller.
 
@@ -144,6 +150,7 @@ def make_block(
       config: The boxes.
       n_runs: Boxes in a block.
       shape: (n_block, n_batch).
+      mesh: Devices that diagonalise, each its share of the boxes.
 
     Raises:
       ValueError: If a box does not fit into the grid.
@@ -161,7 +168,7 @@ def make_block(
     def block(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> SpectraBlock:
         key_runs, key_places = jax.random.split(key)
         keys = jax.random.split(key_runs, n_runs)
-        spectra = jax.vmap(solve, (0, None, None))(keys, weights, difficulty)
+        spectra = cluster.spread(mesh, jax.vmap(solve, (0, None, None)))(keys, weights, difficulty)
         return SpectraBlock(spectra, jax.random.randint(key_places, shape, 0, n_runs))
 
     return block

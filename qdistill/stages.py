@@ -20,6 +20,7 @@ from qdistill.batches import BatchConfig
 
 Optimiser: TypeAlias = Literal["adam", "muon"]
 Decay: TypeAlias = Literal["linear", "cosine"]
+OnDivergence: TypeAlias = Literal["stop", "rollback"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,15 +96,31 @@ class TrainingConfig:
     Attributes:
       stages: One after the other; each starts with a fresh optimiser.
       checkpoint_every: Steps between checkpoints, at the ends of blocks; the last is always saved.
+      on_divergence: ``"stop"``, or ``"rollback"``: back to the newest checkpoint, and on with a
+        smaller learning rate for the rest of the stage.
+      diverged: A loss is said to diverge at this many times that of its stage's first block.
+      rollback_rate: What a rollback multiplies the learning rate by; below 1.
+      max_rollbacks: After so many the run stops.
     """
 
     stages: tuple[Stage, ...] = (Stage(),)
     checkpoint_every: int = 10_000
+    on_divergence: OnDivergence = "stop"
+    diverged: float = 1000.0
+    rollback_rate: float = 0.5
+    max_rollbacks: int = 10
 
     def __post_init__(self) -> None:  # noqa: D105
         if not self.stages:
             refuse("stages", "at least one stage", self.stages)
         require_at_least(1, checkpoint_every=self.checkpoint_every)
+        require_at_least(0, max_rollbacks=self.max_rollbacks)
+        require_one_of(get_args(OnDivergence), on_divergence=self.on_divergence)
+        require_positive(diverged=self.diverged, rollback_rate=self.rollback_rate)
+        if self.diverged <= 1:
+            refuse("diverged", "above 1", self.diverged)
+        if self.rollback_rate >= 1:
+            refuse("rollback_rate", "below 1", self.rollback_rate)
 
     @property
     def boundaries(self) -> list[int]:

@@ -7,9 +7,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import optax
-from jaxtyping import Array, Float, Int, Key, PyTree
+from jax.sharding import Mesh
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
-from qdistill import batches, curriculum, losses, spectra
+from qdistill import batches, cluster, curriculum, losses, spectra
 from qdistill.arguments import require_shape
 from qdistill.batches import Batch, Block
 from qdistill.curriculum import CurriculumConfig, Schedule
@@ -78,6 +79,7 @@ def make_trainers(
     window: WindowConfig,
     config: TrainingConfig,
     weights: Float[Array, " n_lesson"] | None = None,
+    mesh: Mesh | None = None,
 ) -> list[Trainer]:
     """The functions that train a student, one `Trainer` for each stage.
 
@@ -91,6 +93,7 @@ def make_trainers(
       config: The stages.
       weights: Of the lessons throughout, in place of those that the curriculum plans; they may be
         traced, so that trainings which differ in them only are one program.
+      mesh: Devices that share every batch and every block, from `cluster.make_mesh`.
     """
     begins = [0, *config.boundaries[:-1]]
     weights_at, difficulty_at = curriculum.make_schedules(lessons, config.boundaries[-1])
@@ -99,7 +102,7 @@ def make_trainers(
         weights_at = curriculum.constant(weights)
     schedules = weights_at, difficulty_at
     return [
-        _make_trainer(student, teacher, grid, dt, lessons, window, stage, begin, schedules)
+        _make_trainer(student, teacher, grid, dt, lessons, window, stage, begin, schedules, mesh)
         for stage, begin in zip(config.stages, begins, strict=True)
     ]
 
@@ -114,12 +117,13 @@ def _make_trainer(
     stage: Stage,
     begin: int,
     schedules: tuple[Schedule, Schedule],
+    mesh: Mesh | None,
 ) -> Trainer:
     optimiser, rate = make_optimiser(stage), learning_rate(stage)
     weights_at, difficulty_at = schedules
     driven = curriculum.loss_driven(len(lessons.lessons))
     block_maker, cut_batch, losses_of = _examples(
-        student, teacher, grid, dt, lessons.lessons, window, stage
+        student, teacher, grid, dt, lessons.lessons, window, stage, mesh
     )
 
     def init(key: Key[Array, ""]) -> TrainState:
@@ -141,24 +145,29 @@ def _make_trainer(
     def train_block(
         state: TrainState, block: Block | SpectraBlock
     ) -> tuple[TrainState, dict[str, Array]]:
-        def advance(state: TrainState, i: Array) -> tuple[TrainState, Array]:
+        def advance(state: TrainState, i: Array) -> tuple[TrainState, tuple[Array, Array]]:
             batch = cut_batch(block, i)
             state, each = train_step(losses_of, stage.power, optimiser, state, batch)
             by_lesson = _mean_by_lesson(each, batch.lesson, len(lessons.lessons))
             lesson_losses = driven.update(state.lesson_losses, by_lesson)
-            return state._replace(lesson_losses=lesson_losses), jnp.mean(each)
+            worst = batch.lesson[jnp.argmax(_size(each))]
+            return state._replace(lesson_losses=lesson_losses), (jnp.mean(each), worst)
 
         weights, difficulty = teach(state)
-        new, means = jax.lax.scan(advance, state, jnp.arange(stage.batches.n_block))
+        new, (means, worst) = jax.lax.scan(advance, state, jnp.arange(stage.batches.n_block))
+        i_worst = jnp.argmax(_size(means))
         return new, {
             "loss": jnp.mean(means),
+            "worst_step": state.step + i_worst + 1,
+            "worst_lesson": worst[i_worst],
+            "is_finite": is_finite((means, new.params, new.opt_state)),
             "learning_rate": jnp.asarray(rate(new.step - 1 - begin)),
             "difficulty": difficulty,
             "lesson_weights": weights,
             "lesson_losses": new.lesson_losses,
         }
 
-    return Trainer(jax.jit(init), jax.jit(make_block), jax.jit(train_block))
+    return Trainer(*(cluster.jit(mesh, f) for f in (init, make_block, train_block)))
 
 
 def _examples(
@@ -169,18 +178,24 @@ def _examples(
     names: tuple[str, ...],
     window: WindowConfig,
     stage: Stage,
+    mesh: Mesh | None,
 ) -> tuple[Callable, Callable, Loss]:
     """How a stage's blocks are made, how batches are cut from them, and the loss on these."""
     config, n_history = stage.batches, student.n_history
     if config.examples == "spectra":
         shape = (config.n_block, config.n_batch)
-        spectra_maker = spectra.make_block(grid, names, config.spectra, config.n_runs, shape)
-        return spectra_maker, spectra.cut_batch, losses.spectral_loss(student, dt, config.spectra)
-    block_maker = batches.make_block(grid, teacher, names, config, n_history, window.n_window)
+        spectra_maker = spectra.make_block(grid, names, config.spectra, config.n_runs, shape, mesh)
+        loss = losses.spectral_loss(student, dt, config.spectra)
+        return spectra_maker, spectra.cut_batch, _spread_loss(mesh, loss)
+    block_maker = batches.make_block(grid, teacher, names, config, n_history, window.n_window, mesh)
     n_t = n_history + config.n_target
     if config.examples == "frames":
         loss = losses.rollout_loss(student, config.n_target, noise=stage.noise)
-        return block_maker, lambda block, i: batches.cut_batch(block, i, n_t), loss
+        return (
+            block_maker,
+            lambda block, i: batches.cut_batch(block, i, n_t),
+            _spread_loss(mesh, loss),
+        )
     loss = losses.window_loss(
         student,
         window,
@@ -188,7 +203,35 @@ def _examples(
         loss_sigma=stage.loss_sigma,
         noise=stage.noise,
     )
-    return block_maker, lambda block, i: batches.cut_batch(block, i, n_t, window.n_window), loss
+    return (
+        block_maker,
+        lambda block, i: batches.cut_batch(block, i, n_t, window.n_window),
+        _spread_loss(mesh, loss),
+    )
+
+
+def _spread_loss(mesh: Mesh | None, loss: Loss) -> Loss:
+    """The same loss, each device computing that of its share of the batch."""
+    if mesh is None:
+        return loss
+    each = cluster.spread(mesh, lambda examples, params: loss(params, *examples))
+
+    def spread_loss(params: PyTree, batch: Any, key: Key[Array, ""]) -> Array:
+        # Each example has the key that it has on one device.
+        return each((batch, jax.random.split(key, len(batch.lesson))), params)
+
+    return spread_loss
+
+
+def is_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether all floating-point numbers of a pytree are finite."""
+    leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+
+
+def _size(losses: Array) -> Array:
+    """Losses of which NaN is the largest."""
+    return jnp.where(jnp.isnan(losses), jnp.inf, losses)
 
 
 def _mean_by_lesson(each: Array, lesson: Array, n_lesson: int) -> Array:
@@ -228,7 +271,7 @@ def fit(
         while state.step < end:
             start = time.perf_counter()
             block = jax.block_until_ready(make_block(state))
-            if not all(jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(block)):
+            if not is_finite(block):
                 raise FloatingPointError(
                     f"The examples after step {int(state.step)} are not finite: a lesson's "
                     "landscape is not, or lies outside `teacher.v_range`."

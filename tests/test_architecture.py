@@ -12,6 +12,9 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "qdistill"
 # The reading order. A module may import only those above it.
 ORDER = [
     "arguments",
+    "devices",
+    "cluster",
+    "signals",
     "grid",
     "packets",
     "potentials",
@@ -28,6 +31,8 @@ ORDER = [
     "losses",
     "stages",
     "training",
+    "records",
+    "divergence",
     "checkpoints",
     "metrics",
     "benchmark",

@@ -1,0 +1,55 @@
+"""Signals that ask a run to stop: it goes on to a point where it can be saved."""
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+STOPS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Stopped(KeyboardInterrupt):
+    """A run was asked to stop, and is saved.
+
+    Attributes:
+      number: Of the signal.
+    """
+
+    def __init__(self, message: str, number: int) -> None:  # noqa: D107
+        super().__init__(message)
+        self.number = number
+
+
+@contextlib.contextmanager
+def caught() -> Iterator[Callable[[], int]]:
+    """While this lasts, SIGTERM and Ctrl-C are noted; when they come again, they act as before.
+
+    Outside the main thread, which alone gets signals, nothing is noted.
+
+    Yields:
+      A function that gives the number of the signal that has come, or 0.
+
+    >>> with caught() as stop:
+    ...     signal.raise_signal(signal.SIGTERM)
+    ...     signal.Signals(stop()).name
+    'SIGTERM'
+    """
+    noted: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: 0
+        return
+    before = {number: signal.getsignal(number) for number in STOPS}
+
+    def note(number: int, frame: FrameType | None) -> None:
+        noted.append(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+
+    for number in STOPS:
+        signal.signal(number, note)
+    try:
+        yield lambda: noted[0] if noted else 0
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,345 @@
+"""What a run survives: signals, damage, divergence, a full disk."""
+
+import dataclasses
+import json
+import os
+import pathlib
+import resource
+import shutil
+import signal
+from collections.abc import Iterator
+
+import jax
+import numpy as np
+import pytest
+import small
+
+from qdistill import divergence, records, runs, signals, stages, training
+from qdistill.batches import BatchConfig
+from qdistill.checkpoints import Checkpoints, find_newest, fingerprint, steps_in
+from qdistill.students import StudentConfig
+
+STAGE = dataclasses.replace(
+    small.WINDOWS,
+    n_steps=24,
+    batches=BatchConfig(n_batch=4, n_block=4, n_runs=2, n_frames=6, placement="amplitude"),
+)
+CONFIG = dataclasses.replace(
+    small.CONFIG,
+    student=StudentConfig("linear"),
+    training=stages.TrainingConfig((STAGE,), checkpoint_every=8),
+)
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    out = tmp_path_factory.mktemp("faults") / "finished"
+    runs.open_folder(out, CONFIG, resume=False)
+    runs.train(CONFIG, out)
+    return out
+
+
+@pytest.fixture
+def copy(finished: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
+    return pathlib.Path(shutil.copytree(finished, tmp_path / "copy"))
+
+
+@pytest.fixture(scope="module")
+def like() -> training.TrainState:
+    return jax.eval_shape(runs.set_up(CONFIG).trainers[0].init, jax.random.key(0))
+
+
+def final_params(out: pathlib.Path) -> list[np.ndarray]:
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(runs.load(out)[2])]
+
+
+def assert_ends_alike(out: pathlib.Path, finished: pathlib.Path) -> None:
+    assert steps_in(out / "checkpoints")[-1] == 24
+    for ours, theirs in zip(final_params(out), final_params(finished), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act) -> None:
+    """Do something as soon as a run has logged a step."""
+    append = runs._append_to_log
+
+    def append_and_act(out: pathlib.Path, metrics: dict) -> None:
+        append(out, metrics)
+        if metrics["step"] == step:
+            act()
+
+    monkeypatch.setattr(runs, "_append_to_log", append_and_act)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_stop_signal_saves_and_says_how_to_go_on(
+    number: signal.Signals, finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    out = tmp_path / "run"
+    runs.open_folder(out, CONFIG, resume=False)
+    before = signal.getsignal(number)
+    with pytest.MonkeyPatch.context() as patch:
+        at_step(patch, 12, lambda: signal.raise_signal(number))
+        with pytest.raises(signals.Stopped) as caught:
+            runs.train(CONFIG, out)
+    assert str(caught.value) == (
+        f"Stopped by {number.name}: a checkpoint of step 12 is saved in `{out}`. The same command "
+        "with --resume goes on from there."
+    )
+    assert caught.value.number == number
+    assert signal.getsignal(number) == before
+    # 12 is no multiple of 8: it is there because of the signal.
+    assert steps_in(out / "checkpoints") == [8, 12]
+    runs.train(CONFIG, out)
+    assert_ends_alike(out, finished)
+
+
+def test_a_second_signal_stops_at_once() -> None:
+    with signals.caught() as stop:
+        assert stop() == 0
+        signal.raise_signal(signal.SIGINT)
+        assert stop() == signal.SIGINT
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+
+
+def test_the_newest_two_and_the_best_checkpoint_are_kept(
+    like: training.TrainState, tmp_path: pathlib.Path
+) -> None:
+    state = runs.set_up(CONFIG).trainers[0].init(jax.random.key(0))
+    with Checkpoints(tmp_path) as saved:
+        for step, loss in [(4, 3.0), (8, 1.0), (12, 2.0), (16, 4.0), (20, 5.0)]:
+            saved.save(state._replace(step=np.int32(step)), loss)
+    assert steps_in(tmp_path) == [8, 16, 20]
+
+
+def flip(path: pathlib.Path) -> None:
+    data = bytearray(path.read_bytes())
+    if data:
+        data[len(data) // 2] ^= 4
+        path.write_bytes(data)
+
+
+DAMAGES = {
+    "truncated": lambda path: os.truncate(path, path.stat().st_size // 2),
+    "emptied": lambda path: os.truncate(path, 0),
+    "flipped": flip,
+    "missing": lambda path: path.unlink(),
+}
+
+
+@pytest.mark.parametrize("kind", DAMAGES)
+def test_a_checkpoint_with_one_damaged_file_is_right_or_left_out(
+    kind: str, copy: pathlib.Path, like: training.TrainState
+) -> None:
+    """Each file of the newest in turn: found is the newest or the one before, bit for bit."""
+    folder = copy / "checkpoints"
+    sound, n_left_out = {}, 0
+    for step in (16, 24):
+        loss = json.loads((folder / str(step) / "metrics" / "metrics").read_text())["loss"]
+        sound[step] = loss
+    files = [path for path in sorted((folder / "24").rglob("*")) if path.is_file()]
+    # One of each kind of file is enough of those that orbax does not read.
+    for path in {path.parent.name + path.name[:6]: path for path in files}.values():
+        whole = path.read_bytes()
+        DAMAGES[kind](path)
+        state, damaged = find_newest(folder, lambda step: like)
+        path.write_bytes(whole)
+        assert state is not None
+        step = int(state.step)
+        metrics = json.loads((folder / str(step) / "metrics" / "metrics").read_text())
+        assert fingerprint(state, sound[step]) == metrics["sha256"]
+        assert step == (16 if damaged else 24)
+        n_left_out += bool(damaged)
+    assert n_left_out >= 2, "no damage did any harm: this tests nothing"
+
+
+def test_a_silently_wrong_leaf_is_caught_by_its_fingerprint(
+    copy: pathlib.Path, like: training.TrainState
+) -> None:
+    """All is readable, but one bit of one parameter is another than when it was saved."""
+    folder = copy / "checkpoints"
+    state, _ = find_newest(folder, lambda step: like)
+    assert state is not None
+    leaves, form = jax.tree.flatten(state.params)
+    wrong = np.array(leaves[0])
+    wrong.view(np.uint32).flat[3] ^= 1 << 20
+    altered = state._replace(params=jax.tree.unflatten(form, [wrong, *leaves[1:]]))
+    metrics = (folder / "24" / "metrics" / "metrics").read_text()
+    shutil.rmtree(folder / "24")
+    with Checkpoints(folder) as saved:
+        saved.save(altered, json.loads(metrics)["loss"])
+    (folder / "24" / "metrics" / "metrics").write_text(metrics)
+    found, damaged = find_newest(folder, lambda step: like)
+    assert [path.name for path in damaged] == ["24"]
+    assert found is not None
+    assert int(found.step) == 16
+
+
+@pytest.mark.parametrize("damage", ["emptied", "metrics"])
+def test_a_run_falls_back_to_the_checkpoint_before_and_goes_on(
+    damage: str,
+    copy: pathlib.Path,
+    finished: pathlib.Path,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    newest = copy / "checkpoints" / "24"
+    if damage == "emptied":
+        shutil.rmtree(newest)
+        newest.mkdir()
+    else:
+        (newest / "metrics" / "metrics").write_text("")
+    runs.load(copy)
+    assert f"Damaged, and left out: `{newest}`. The run is at step 16." in caplog.text
+    assert newest.exists(), "to load a run changes nothing in its folder"
+    runs.train(CONFIG, copy)
+    assert_ends_alike(copy, finished)
+    assert [path.name for path in (copy / "damaged").iterdir()] == ["24"]
+
+
+def test_without_a_sound_checkpoint_the_run_says_so_and_stops(copy: pathlib.Path) -> None:
+    for path in (copy / "checkpoints").rglob("_METADATA"):
+        path.write_text("")
+    for use in (lambda: runs.load(copy), lambda: runs.train(CONFIG, copy)):
+        with pytest.raises(ValueError, match=r"No checkpoint in .* can be read, all are damaged"):
+            use()
+    assert len(steps_in(copy / "checkpoints")) >= 2
+
+
+def poisoned(monkeypatch: pytest.MonkeyPatch, step: int, times: int, **wrong: float) -> None:
+    """Make the metrics of a step say that it diverged, a few times."""
+    fit, left = training.fit, [times]
+
+    def poisoned_fit(*args) -> Iterator:
+        for state, metrics in fit(*args):
+            if metrics["step"] == step and left[0]:
+                left[0] -= 1
+                metrics |= wrong
+            yield state, metrics
+
+    monkeypatch.setattr(training, "fit", poisoned_fit)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ({"loss": float("nan")}, "The loss is nan at step"),
+        ({"is_finite": False}, "but the parameters are not finite, at step"),
+        ({"loss": 1e6}, "more than 1000 times that of its stage's first block, at step"),
+    ],
+)
+def test_divergence_stops_with_step_lesson_rate_and_a_checkpoint_from_before(
+    wrong: dict, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    poisoned(monkeypatch, 16, 9, **wrong)
+    out = tmp_path / "run"
+    runs.open_folder(out, CONFIG, resume=False)
+    with pytest.raises(FloatingPointError) as caught:
+        runs.train(CONFIG, out)
+    message = str(caught.value)
+    assert words in message
+    log = runs.read_log(out)[-1]
+    assert f"at step {log['worst_step']}, in lesson `" in message
+    assert 12 < log["worst_step"] <= 16
+    assert f"with learning rate {log['learning_rate']:.2g}" in message
+    assert f"There is a checkpoint of step 8 in `{out}`" in message
+    assert "--training.on-divergence rollback" in message
+    assert steps_in(out / "checkpoints") == [8]
+
+
+def test_a_rollback_goes_on_with_a_smaller_rate_and_can_be_repeated(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, finished: pathlib.Path
+) -> None:
+    """Diverging twice at step 16 quarters the rate from step 8 on; all later runs agree on it."""
+    settings = dataclasses.replace(
+        CONFIG, training=dataclasses.replace(CONFIG.training, on_divergence="rollback")
+    )
+    out = tmp_path / "run"
+    runs.open_folder(out, settings, resume=False)
+    with monkeypatch.context() as patch:
+        poisoned(patch, 16, 2, loss=float("inf"))
+        runs.train(settings, out)
+    rollbacks = records.read(out / divergence.FILE)
+    assert [(line["step"], line["rate_factor"]) for line in rollbacks] == [(8, 0.5)] * 2
+    log, plain = runs.read_log(out), runs.read_log(finished)
+    assert [line["step"] for line in log] == [4, 8, 12, 16, 20, 24]
+    for ours, theirs in zip(log, plain, strict=True):
+        factor = 0.25 if ours["step"] > 8 else 1.0
+        assert ours["learning_rate"] == pytest.approx(factor * theirs["learning_rate"], rel=1e-5)
+    # From what the folder records, the run can be repeated from before the rollback.
+    again = pathlib.Path(shutil.copytree(out, tmp_path / "again"))
+    shutil.rmtree(again / "checkpoints")
+    runs.train(settings, again)
+    for ours, theirs in zip(final_params(again), final_params(out), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+
+
+def test_a_run_that_always_diverges_stops_after_some_rollbacks(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    plan = dataclasses.replace(CONFIG.training, on_divergence="rollback", max_rollbacks=1)
+    settings = dataclasses.replace(CONFIG, training=plan)
+    poisoned(monkeypatch, 4, 9, loss=float("nan"))
+    runs.open_folder(tmp_path, settings, resume=False)
+    with pytest.raises(FloatingPointError, match="There is no checkpoint in"):
+        runs.train(settings, tmp_path)
+    assert len(records.read(tmp_path / divergence.FILE)) == 1
+
+
+def test_not_a_finite_number_in_the_state_is_seen() -> None:
+    tree = {"a": np.ones(3), "b": np.array([1, 2]), "c": np.array([1 + 0j, 2])}
+    assert training.is_finite(tree)
+    for name, bad in (("a", np.nan), ("c", complex(0, np.inf))):
+        assert not training.is_finite(tree | {name: np.array([1, bad])})
+
+
+def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_intact(
+    finished: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From step 12 on no file may grow beyond 100 bytes, which fails as a full disk does."""
+    out = tmp_path / "run"
+    runs.open_folder(out, CONFIG, resume=False)
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with monkeypatch.context() as patch:
+        save = Checkpoints.save
+
+        def save_on_a_full_disk(self, state, loss) -> None:
+            if int(state.step) > 8:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+            try:
+                save(self, state, loss)
+            finally:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+
+        patch.setattr(Checkpoints, "save", save_on_a_full_disk)
+        with pytest.raises(OSError, match=r"of step 16 cannot be written to .*that of step 8\."):
+            runs.train(CONFIG, out)
+    assert steps_in(out / "checkpoints") == [8]
+    runs.train(CONFIG, out)
+    assert_ends_alike(out, finished)
+
+
+def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "metrics.json"
+    records.write(path, "before")
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        for write in (
+            lambda: records.write(path, "x" * 1000),
+            lambda: records.append(tmp_path / "log.jsonl", {"step": "x" * 1000}),
+        ):
+            with pytest.raises(OSError, match=r"`.*` cannot be written: File too large\."):
+                write()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    assert path.read_text() == "before"
+    assert not path.with_name("metrics.json.new").exists()
+
+
+def test_a_locked_folder_is_named(tmp_path: pathlib.Path) -> None:
+    """A file stands where the folder of the checkpoints should be made: nobody can write there."""
+    runs.open_folder(tmp_path, CONFIG, resume=False)
+    (tmp_path / "checkpoints").write_text("in the way")
+    with pytest.raises(OSError, match="checkpoints"):
+        runs.train(CONFIG, tmp_path)
