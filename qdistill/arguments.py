@@ -40,7 +40,7 @@ def require_real(**values: Any) -> None:
 def require_finite(**values: Any) -> None:
     """Refuse NaN and infinity."""
     for name, value in values.items():
-        if is_known(value) and not np.all(np.isfinite(np.asarray(value))):
+        if is_known(value) and not np.all(np.isfinite(_numbers(name, value))):
             refuse(name, "finite", value)
 
 
@@ -48,7 +48,7 @@ def require_positive(**values: Any) -> None:
     """Refuse what is not a finite number above zero."""
     for name, value in values.items():
         if is_known(value):
-            array = np.asarray(value)
+            array = _numbers(name, value, is_real=True)
             if not np.all(np.isfinite(array) & (array > 0)):
                 refuse(name, "finite and positive", value)
 
@@ -57,7 +57,7 @@ def require_between(low: float, high: float, **values: Any) -> None:
     """Refuse what lies outside the closed interval from `low` to `high`."""
     for name, value in values.items():
         if is_known(value):
-            array = np.asarray(value)
+            array = _numbers(name, value, is_real=True)
             if not np.all((array >= low) & (array <= high)):
                 refuse(name, f"between {low:g} and {high:g}", value)
 
@@ -84,3 +84,17 @@ def require_shape(shape: tuple[int, ...], **values: Any) -> None:
     for name, value in values.items():
         if np.shape(value) != tuple(shape):
             refuse(name, f"of shape {tuple(shape)}", f"of shape {np.shape(value)}")
+
+
+def _numbers(name: str, value: Any, is_real: bool = False) -> np.ndarray:
+    """A value as an array; refuse what is not made of numbers."""
+    try:
+        array = np.asarray(value)
+    except ValueError:
+        refuse(name, "a number, or a full table of them", repr(value))
+    wanted = "real numbers" if is_real else "numbers"
+    if array.size and not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
+        refuse(name, f"made of {wanted}", repr(value))
+    if is_real and jnp.issubdtype(array.dtype, jnp.complexfloating):
+        refuse(name, f"made of {wanted}", repr(value))
+    return array

@@ -140,10 +140,11 @@ def cut_batch(
 
     Args:
       block: The block.
-      i: Which batch.
+      i: Which batch, from 0.
       n_t: Frames of an example, n_history + n_target.
       n_window: Points of a window; None for whole frames.
     """
+    require_between(0, len(block.run) - 1, i=i)
     run, time, centre = block.run[i], block.time[i], block.centre[i]
     times = time[:, None] + jnp.arange(n_t)[None]
     v, lesson = block.v[run], block.lesson[run]

@@ -20,7 +20,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, PyTree
 
 from qdistill import cluster, metrics, packets, potentials, solver
-from qdistill.arguments import refuse, require_at_least, require_positive
+from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
 from qdistill.grid import Grid
 from qdistill.rollout import rollout
 from qdistill.solver import Propagator
@@ -284,5 +284,6 @@ def published_means(model: str) -> dict[str, float]:
     >>> round(published_means("full-gru")["correlation"], 4)
     0.9959
     """
+    require_one_of(next(iter(published().values())), model=model)
     rows = [models[model] for models in published().values()]
     return {key: float(np.mean([row[key] for row in rows])) for key in rows[0]}

@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
 from qdistill import benchmark, packets, potentials, solver, students
-from qdistill.arguments import require_at_least
+from qdistill.arguments import refuse, require_at_least
 from qdistill.benchmark import BenchmarkConfig, Runs
 from qdistill.grid import Grid, Scalar
 from qdistill.packets import PacketRanges
@@ -43,6 +43,8 @@ def sample_cases(
     ('barrier', 'barrier', (12, 1024), (12, 1024))
     """
     require_at_least(1, n_case=n_case)
+    if grid.lengths != (100.0,):
+        refuse("grid", "one-dimensional and 100 bohr long", grid)
     names = list(potentials.FAMILIES)
     families = [names[i % len(names)] for i in range(n_case)]
     psi0, v = [], []

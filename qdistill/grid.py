@@ -9,7 +9,13 @@ import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Num
 
-from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
+from qdistill.arguments import (
+    refuse,
+    require_at_least,
+    require_one_of,
+    require_positive,
+    require_shape,
+)
 
 Dispersion: TypeAlias = Literal["lattice", "continuum"]
 Scalar: TypeAlias = float | np.number | Num[Array, ""]
@@ -112,7 +118,7 @@ class Grid:
 
     def require_axis(self, axis: int) -> None:
         """Refuse an axis that the grid does not have."""
-        if not 0 <= axis < self.n_dim:
+        if axis not in range(self.n_dim):
             refuse("axis", f"between 0 and {self.n_dim - 1}", axis)
 
     def _along(self, axis: int, values: np.ndarray) -> np.ndarray:
@@ -127,9 +133,11 @@ def inner_product(grid: Grid, phi: Num[Array, "*n_x"], psi: Num[Array, "*n_x"]) 
     >>> complex(inner_product(grid, plane, plane)).real
     2.0
     """
+    require_shape(grid.shape, phi=phi, psi=psi)
     return jnp.vdot(phi, psi) * grid.cell
 
 
 def norm(grid: Grid, psi: Num[Array, "*n_x"]) -> Float[Array, ""]:
     """The norm sqrt(<psi|psi>), which is 1 for a particle that is in the box."""
+    require_shape(grid.shape, psi=psi)
     return jnp.linalg.norm(psi.ravel()) * math.sqrt(grid.cell)

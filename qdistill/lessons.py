@@ -29,6 +29,7 @@ Lesson: TypeAlias = Callable[[Key[Array, ""], Grid, Scalar], Experiment]
 
 def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Dispersion: one packet in empty space, slow and broad at first, then fast and narrow too."""
+    _require_box(grid, difficulty)
     energy = (0.5, _easier(difficulty, 2.0, 10.0))
     psi = _packet(key, grid, width=(_easier(difficulty, 3.0, 1.0), 5.0), energy=energy)
     return psi, jnp.zeros(grid.shape, psi.real.dtype)
@@ -36,6 +37,7 @@ def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
 
 def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Scattering over a barrier: the packet has more energy than the barrier is high."""
+    _require_box(grid, difficulty)
     key_energy, key_barrier, key_width, key_flight = jax.random.split(key, 4)
     energy = _uniform(key_energy, 2.0, 10.0)
     height = energy * _uniform(key_barrier, 0.1, _easier(difficulty, 0.4, 0.95))
@@ -48,6 +50,7 @@ def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experimen
     Its width is 1 to 2 decay lengths 1 / sqrt(2 (V - E)), and at least 3 points, so that on 1024
     points from about half down to 2% of the carrier wave gets through.
     """
+    _require_box(grid, difficulty)
     key_energy, key_barrier, key_width, key_flight = jax.random.split(key, 4)
     energy = _uniform(key_energy, 1.0, 6.0)
     height = energy * _uniform(key_barrier, 1.1, _easier(difficulty, 1.4, 2.5))
@@ -58,6 +61,7 @@ def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experimen
 
 def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Interference: two packets, or at full difficulty up to four, that overlap in empty space."""
+    _require_box(grid, difficulty)
     key_centre, key_packets, key_amplitudes = jax.random.split(key, 3)
     middle = _uniform(key_centre, 0.3, 0.7) * grid.lengths[0]
     sample = jax.vmap(lambda k: _packet(k, grid, (1.5, 5.0), (0.5, 10.0), (middle - 6, middle + 6)))
@@ -70,6 +74,7 @@ def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experim
 
 def trapping(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Trapping: a packet starts inside a well that is deeper than its kinetic energy."""
+    _require_box(grid, difficulty)
     key_depth, key_energy, key_width, key_packet, key_centre = jax.random.split(key, 5)
     depth = _uniform(key_depth, 2.0, _easier(difficulty, 5.0, 12.0))
     energy = depth * _uniform(key_energy, 0.1, 0.8)
@@ -85,6 +90,7 @@ def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     A superposition of up to four packets anywhere in the box, also over the barrier, flying
     either way. The ranges open with the difficulty: heights from +-2 to (-12, 15).
     """
+    _require_box(grid, difficulty)
     key_psi, key_height, key_width, key_centre = jax.random.split(key, 4)
     ranges = packets.PacketRanges((12.0, 88.0), (1.0, 6.0), (0.2, 11.0))
     psi = packets.sample_superposition(key_psi, grid, 4, ranges)
@@ -96,6 +102,7 @@ def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
 
 def landscapes(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """Superpositions of up to four packets over a random landscape of any family."""
+    _require_box(grid, difficulty)
     key_psi, *keys_v = jax.random.split(key, 3)
     ranges = packets.PacketRanges((12.0, 88.0), (1.0, 6.0), (0.2, 11.0))
     psi = packets.sample_superposition(key_psi, grid, 4, ranges)
@@ -104,6 +111,7 @@ def landscapes(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experimen
 
 def encounters(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
     """One packet that flies onto a random landscape of any family, from either side."""
+    _require_box(grid, difficulty)
     key_packet, key_side, *keys_v = jax.random.split(key, 4)
     key_centre, key_width, key_energy = jax.random.split(key_packet, 3)
     side = jax.random.rademacher(key_side, (), float)
@@ -127,7 +135,8 @@ def _paper(
     heights: Sequence[float], key: Key[Array, ""], grid: Grid, difficulty: Scalar
 ) -> Experiment:
     """A run of the paper's curriculum: one packet flying right, one barrier 7 bohr wide at 50."""
-    del difficulty  # The paper draws from one fixed set.
+    _require_box(grid, difficulty)
+    # The difficulty changes nothing: the paper draws from one fixed set.
     key_centre, key_width, key_energy, key_height = jax.random.split(key, 4)
     dtype = grid.positions().dtype
     centre = jax.random.choice(key_centre, jnp.array([10.0, 40.0, 70.0], dtype))
@@ -179,17 +188,21 @@ def sample(
     """
     for name in lessons:
         require_one_of(LESSONS, lessons=name)
-    if grid.lengths != (100.0,):
-        refuse("grid", "one-dimensional and 100 bohr long", grid)
     require_shape((len(lessons),), weights=weights)
     require_between(0, math.inf, weights=weights)
     if is_known(weights) and jnp.sum(weights) == 0:
         refuse("weights", "not all zero", weights)
-    require_between(0, 1, difficulty=difficulty)
+    _require_box(grid, difficulty)
     key_lesson, key_experiment = jax.random.split(key)
     index = jax.random.categorical(key_lesson, jnp.log(weights))
     branches = [lambda k, lesson=LESSONS[name]: lesson(k, grid, difficulty) for name in lessons]
     return index, jax.lax.switch(index, branches, key_experiment)
+
+
+def _require_box(grid: Grid, difficulty: Scalar) -> None:
+    if grid.lengths != (100.0,):
+        refuse("grid", "one-dimensional and 100 bohr long", grid)
+    require_between(0, 1, difficulty=difficulty)
 
 
 def _collision(

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from qdistill import windows
-from qdistill.arguments import refuse
+from qdistill.arguments import refuse, require_at_least, require_between, require_positive
 from qdistill.batches import Batch
 from qdistill.rollout import rollout
 from qdistill.spectra import Spectra, SpectraConfig
@@ -40,6 +40,7 @@ def window_loss(
     Raises:
       ValueError: For a student that is not made of windows.
     """
+    require_between(0, math.inf, loss_sigma=loss_sigma, noise=noise)
     weights = windows.stitching_weights(window.n_window, loss_sigma or math.inf)
     if student.forecast_window is None:
         refuse("examples", "frames for this student, which is not made of windows", "windows")
@@ -61,6 +62,8 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
 
     The gradient flows through the whole rollout.
     """
+    require_at_least(1, n_target=n_target)
+    require_between(0, math.inf, noise=noise)
 
     def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
         given, target = psi[: student.n_history], psi[student.n_history :]
@@ -86,6 +89,7 @@ def spectral_loss(student: Student, dt: float, config: SpectraConfig) -> Loss:
     Raises:
       ValueError: For a student that is not linear, of which eigenstates say nothing of packets.
     """
+    require_positive(dt=dt)
     if not student.is_linear:
         refuse("examples", "windows or frames for a student that is not linear", "spectra")
 

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qdistill import observables
-from qdistill.arguments import require_between
+from qdistill.arguments import require_between, require_positive, require_shape
 from qdistill.grid import Grid
 
 Frames = Complex[Array, "n_t *n_x"]
@@ -42,6 +42,7 @@ def mae(forecast: Frames, truth: Frames) -> PerFrame:
     >>> mae(jnp.array([[1.0 + 2.0j]]), jnp.array([[0.0j]]))
     Array([1.5], dtype=float32)
     """
+    require_shape(truth.shape, forecast=forecast)
     difference = _flat(forecast - truth)
     both = (jnp.abs(difference.real) + jnp.abs(difference.imag)) / 2
     return _or_infinite(jnp.mean(both, axis=-1))
@@ -49,11 +50,13 @@ def mae(forecast: Frames, truth: Frames) -> PerFrame:
 
 def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
     """|forecast - truth| / |truth|, which sees every error, of phase and norm too."""
+    require_shape(truth.shape, forecast=forecast)
     return _or_infinite(_norm(forecast - truth) / _norm(truth))
 
 
 def norm_drift(forecast: Frames, psi0: Complex[Array, "*n_x"]) -> PerFrame:
     """| |forecast| / |psi0| - 1 |: how far the norm has moved from where it started."""
+    require_shape(forecast.shape[1:], psi0=psi0)
     return _or_infinite(jnp.abs(_norm(forecast) / _norm(psi0[None]) - 1))
 
 
@@ -75,6 +78,7 @@ def horizon(correlations: PerFrame, dt: float, threshold: float = 0.99) -> Float
     >>> horizon(jnp.array([1.0, 0.995, 0.98, 0.999]), dt=0.1)
     Array(0.2, dtype=float32)
     """
+    require_positive(dt=dt)
     require_between(0, 1, threshold=threshold)
     return dt * jnp.sum(jnp.cumprod(correlations >= threshold)).astype(correlations.dtype)
 
@@ -88,6 +92,7 @@ def _norm(frames: Array) -> Array:
 
 
 def _overlap(forecast: Array, truth: Array) -> Array:
+    require_shape(truth.shape, forecast=forecast)
     # Scaled by its largest entry first, so that a forecast of size 1e30 does not overflow.
     size = jnp.max(jnp.abs(_flat(forecast)), axis=-1, keepdims=True)
     scaled = _flat(forecast) / jnp.where(size > 0, size, 1)

@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
-from qdistill.arguments import is_known, refuse, require_between
+from qdistill.arguments import is_known, refuse, require_between, require_shape
 from qdistill.grid import Grid, Scalar, inner_product
 from qdistill.solver import hamiltonian
 
@@ -20,6 +20,7 @@ def energy(grid: Grid, v: Float[Array, "*n_x"], psi: Complex[Array, "*n_x"]) -> 
 
 def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
     """The mean position in bohr; it means what it says only while psi stays off the box edge."""
+    require_shape(grid.shape, psi=psi)
     density = jnp.abs(psi) ** 2
     x = grid.positions(axis, density.dtype)
     return jnp.sum(x * density) / jnp.sum(density)
@@ -33,6 +34,7 @@ def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
     >>> round(float(momentum(grid, psi)), 4), round(2 * 3.14159265 * 3 / 10, 4)
     (1.885, 1.885)
     """
+    require_shape(grid.shape, psi=psi)
     density = jnp.abs(jnp.fft.fftn(psi)) ** 2
     k = jnp.asarray(grid.wavenumbers(axis), density.dtype)
     return jnp.sum(k * density) / jnp.sum(density)
@@ -46,6 +48,7 @@ def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Arr
     j = Im(conj(psi) dpsi/dx) is taken at the points, with the spectral derivative.
     """
     grid.require_axis(axis)
+    require_shape(grid.shape, psi=psi)
     if grid.dispersion == "lattice":
         return jnp.imag(jnp.conj(psi) * jnp.roll(psi, -1, axis)) / grid.dx[axis]
     k = jnp.asarray(grid.wavenumbers(axis), psi.real.dtype)
@@ -72,6 +75,7 @@ def transmission_reflection(
     require_between(0, grid.lengths[axis], left=left, right=right)
     if is_known((left, right)) and left > right:
         refuse("left", f"at most right = {right}", left)
+    require_shape(grid.shape, psi=psi)
     density = jnp.abs(psi) ** 2 * grid.cell
     x = grid.positions(axis, density.dtype)
     transmitted = jnp.sum(jnp.where(x > right, density, 0))

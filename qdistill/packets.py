@@ -5,6 +5,7 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax.typing import DTypeLike
 from jaxtyping import Array, Complex, Key, Num
 
@@ -15,6 +16,7 @@ from qdistill.arguments import (
     require_between,
     require_finite,
     require_positive,
+    require_shape,
 )
 from qdistill.grid import Grid, Scalar, norm
 
@@ -94,6 +96,10 @@ def superpose(
     >>> round(float(norm(grid, superpose(grid, pair, jnp.array([1.0, 1.0j])))), 5)
     1.0
     """
+    require_finite(amplitudes=amplitudes, packets=packets)
+    require_shape(packets.shape[:1], amplitudes=amplitudes)
+    if is_known(amplitudes) and not np.any(np.asarray(amplitudes)):
+        refuse("amplitudes", "not all zero", amplitudes)
     psi = jnp.tensordot(amplitudes.astype(packets.dtype), packets, axes=1)
     return psi / norm(grid, psi)
 
@@ -103,6 +109,12 @@ def sample_gaussian(
 ) -> Complex[Array, " n_x"]:
     """A random packet on a one-dimensional grid, flying in either direction."""
     _require_one_dimension(grid)
+    require_positive(width=ranges.width)
+    require_between(0, math.inf, energy=ranges.energy)
+    require_between(0, grid.lengths[0], centre=ranges.centre)
+    for name, (low, high) in ranges._asdict().items():
+        if is_known((low, high)) and low > high:
+            refuse(name, "(lowest, highest)", (low, high))
     keys = jax.random.split(key, 4)
     centre, width, energy = (
         jax.random.uniform(k, (), float, low, high)

@@ -20,6 +20,7 @@ from qdistill.arguments import (
     require_finite,
     require_one_of,
     require_positive,
+    require_real,
 )
 from qdistill.grid import Scalar
 
@@ -35,6 +36,7 @@ def barrier(
     >>> barrier(jnp.array([44.0, 46.5, 50.0]), height=5.0, width=7.0)
     Array([0., 0., 5.], dtype=float32)
     """
+    _require_positions(x)
     require_finite(height=height, centre=centre)
     require_positive(width=width)
     return jnp.where(jnp.abs(x - centre) < width / 2, height, jnp.zeros_like(x))
@@ -83,6 +85,7 @@ def steps(
     >>> steps(jnp.array([45.5, 49.0, 53.0, 61.0]), heights=(2.0, 4.0), width=10.0)
     Array([2., 2., 4., 0.], dtype=float32)
     """
+    _require_positions(x)
     require_finite(heights=heights, centre=centre)
     require_positive(width=width)
     if len(heights) == 0:
@@ -119,6 +122,7 @@ def trapezoid(
     >>> trapezoid(jnp.array([45.5, 47.0, 50.0]), height=4.0, width=10.0, top=0.6)
     Array([1., 4., 4.], dtype=float32)
     """
+    _require_positions(x)
     require_finite(height=height, centre=centre)
     require_positive(width=width)
     require_between(0, 1, top=top)
@@ -135,6 +139,7 @@ def half_circle(
     x: Positions, height: Scalar, width: Scalar, centre: Scalar = 50.0
 ) -> Float[Array, "*n_x"]:
     """An elliptic arch, height * sqrt(1 - (2 (x - centre) / width)^2) inside, else 0."""
+    _require_positions(x)
     require_finite(height=height, centre=centre)
     require_positive(width=width)
     inside = 1 - (2 * (x - centre) / width) ** 2
@@ -146,6 +151,7 @@ def quadratic(
     x: Positions, height: Scalar, width: Scalar, centre: Scalar = 50.0
 ) -> Float[Array, "*n_x"]:
     """A parabolic hill, height * (1 - (2 (x - centre) / width)^2) inside, else 0."""
+    _require_positions(x)
     require_finite(height=height, centre=centre)
     require_positive(width=width)
     return height * jnp.maximum(1 - (2 * (x - centre) / width) ** 2, 0)
@@ -153,6 +159,7 @@ def quadratic(
 
 def harmonic(x: Positions, omega: Scalar, centre: Scalar = 50.0) -> Float[Array, "*n_x"]:
     """A harmonic trap omega^2 (x - centre)^2 / 2 over the whole axis."""
+    _require_positions(x)
     require_positive(omega=omega)
     require_finite(centre=centre)
     return 0.5 * omega**2 * (x - centre) ** 2
@@ -171,6 +178,7 @@ def random(
     sum_m amplitudes[m] sin((m + 1) pi u + phases[m]), with u running from 0 to 1 over the
     width, is squashed to (0, 1) by a sigmoid and multiplied by height * sin^2(pi u).
     """
+    _require_positions(x)
     require_finite(amplitudes=amplitudes, phases=phases, height=height, centre=centre)
     require_positive(width=width)
     if len(phases) != len(amplitudes):
@@ -202,11 +210,18 @@ def double_slit(
     """
     if len(centre) != 2:
         refuse("centre", "one value for each of 2 axes", centre)
+    _require_positions(x)
+    _require_positions(y)
     require_finite(centre=centre)
     require_positive(separation=separation, slit=slit, spacing=separation - slit)
     wall = barrier(x, height, thickness, centre[0])
     in_slit = jnp.abs(jnp.abs(y - centre[1]) - separation / 2) < slit / 2
     return jnp.where(in_slit, 0, wall)
+
+
+def _require_positions(x: Positions) -> None:
+    require_real(positions=x)
+    require_finite(positions=x)
 
 
 def _require_heights(n_height: int, heights: Heights) -> None:

@@ -97,6 +97,9 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
     """
     path = out / "config.json"
     if not resume:
+        if out.is_dir():
+            # Left by a process that was killed while it wrote its very first file.
+            (out / "config.json.new").unlink(missing_ok=True)
         make_folder(out, "Choose another with --out, or go on with that run by --resume.")
         records.write(path, config.to_json(settings))
     elif not path.exists():

@@ -270,6 +270,7 @@ def _landscape_range(v: Array, v_range: tuple[float, float] | None) -> tuple[flo
 
 
 def _require_duration(dt: float) -> None:
+    require_shape((), dt=dt)
     require_finite(dt=dt)
     if dt == 0:
         refuse("dt", "different from zero", dt)

@@ -100,6 +100,7 @@ def eigenstates(
     require_shape(grid.shape, v=v)
     if grid.n_dim != 1:
         refuse("grid", "one-dimensional", grid)
+    require_at_least(1, n_states=n_states)
     require_between(1, len(v), n_states=n_states)
     kinetic = jnp.asarray(_kinetic_matrix(grid), v.dtype)
     _, vectors = jnp.linalg.eigh(kinetic + jnp.diag(v))
@@ -124,7 +125,10 @@ def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[A
     Raises:
       ValueError: For a box that is longer than the landscape.
     """
+    require_at_least(1, n_box=n_box)
     require_between(1, len(v), n_box=n_box)
+    require_real(v=v)
+    require_finite(v=v)
     key_edge, key_shift = jax.random.split(key)
     steepness = jnp.abs(jnp.roll(v, -1) - v)
     # A flat landscape has no slope, and any stretch of it will do.
@@ -175,5 +179,6 @@ def make_block(
 
 
 def cut_batch(block: SpectraBlock, i: Int[Array, ""] | int) -> Spectra:
-    """The i-th batch of a block."""
+    """The i-th batch of a block, counted from 0."""
+    require_between(0, len(block.run) - 1, i=i)
     return jax.tree.map(lambda leaf: leaf[block.run[i]], block.spectra)

@@ -169,6 +169,7 @@ def make_optimiser(stage: Stage) -> optax.GradientTransformation:
 
 def clip_each(max_norm: float) -> optax.GradientTransformation:
     """Scale the gradient of each array down to a norm of at most `max_norm`."""
+    require_positive(max_norm=max_norm)
 
     def clip(gradient: Array) -> Array:
         norm = jnp.linalg.norm(gradient.ravel())

@@ -46,6 +46,9 @@ def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
     >>> offsets(5)
     array([-2, -1,  0,  1,  2])
     """
+    require_at_least(1, n_window=n_window)
+    if n_window % 2 == 0:
+        refuse("n_window", "odd", n_window)
     return np.arange(n_window) - n_window // 2
 
 
@@ -75,6 +78,8 @@ def around_all(
 
 def stitching_weights(n_window: int, sigma: float) -> Float[np.ndarray, " n_window"]:
     """Gaussian weights of a window's points by their offset from its centre; they sum to 1."""
+    if sigma != np.inf:
+        require_positive(sigma=sigma)
     weights = np.exp(-(offsets(n_window) ** 2) / (2 * sigma**2))
     return weights / weights.sum()
 

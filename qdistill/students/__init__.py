@@ -6,7 +6,7 @@ from collections.abc import Callable
 import jax
 from jaxtyping import PyTree
 
-from qdistill.arguments import require_at_least, require_one_of
+from qdistill.arguments import require_at_least, require_one_of, require_positive
 from qdistill.grid import Grid
 from qdistill.students import fno, local, unitary, windowed
 from qdistill.students.feedforward import Conv, Dense, Linear
@@ -84,6 +84,7 @@ def make(config: StudentConfig, grid: Grid, dt: float) -> Student:
     >>> count_parameters(student.init(jax.random.key(0)))
     36892
     """
+    require_positive(dt=dt)
     return STUDENTS[config.name](config, grid, dt)
 
 
