@@ -11,7 +11,7 @@ import numpy as np
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import importance, plots, runs
+from qdistill import cluster, importance, plots, runs
 from qdistill.importance import OVERALL, Importance, Study
 
 
@@ -24,15 +24,18 @@ class Args:
     """Folder of the results."""
     smoke: bool = False
     """Seconds instead of minutes: the same path with tiny numbers."""
+    devices: int = 1
+    """How many share the trainings; on a CPU any number."""
 
 
 def weigh(args: Args) -> None:
     """Train, examine, write, draw."""
+    mesh = cluster.start(args.devices)
     study = importance.smoke(args.study) if args.smoke else args.study
     runs.make_folder(args.out)
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(study), indent=2) + "\n")
     with tqdm(total=study.config.training.boundaries[-1], unit="step", leave=False) as bar:
-        errors = importance.run(study, lambda trained: bar.update(trained.step - bar.n))
+        errors = importance.run(study, lambda trained: bar.update(trained.step - bar.n), mesh)
     found = importance.importance(errors)
     report = {
         "n_seeds": study.n_seed,

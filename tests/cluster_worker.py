@@ -19,6 +19,7 @@ from qdistill.batches import BatchConfig
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
+from qdistill.importance import trainings
 from qdistill.stages import TrainingConfig
 from qdistill.students import StudentConfig
 
@@ -53,6 +54,19 @@ def compare_simulations(mesh: jax.sharding.Mesh | None) -> None:
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
 
 
+def compare_sweeps(mesh: jax.sharding.Mesh | None) -> None:
+    """Three seeds trained side by side, over the mesh and on one device."""
+    lessons = dataclasses.replace(CONFIG.curriculum, plan="constant")
+    plan = TrainingConfig((dataclasses.replace(STAGE, n_steps=20),))
+    settings = dataclasses.replace(CONFIG, curriculum=lessons, training=plan)
+
+    def train(mesh: jax.sharding.Mesh | None) -> np.ndarray:
+        (trained,) = trainings.train(settings, np.ones((3, 2)), [0, 1, 2], 1, mesh)
+        return trained.loss
+
+    np.testing.assert_allclose(train(mesh), train(None), rtol=1e-5)
+
+
 def die_at(step: int) -> None:
     """As if the machine of the second process failed."""
     fit = training.fit
@@ -78,6 +92,7 @@ def main(out: pathlib.Path, n_devices: int, death: int) -> None:
     runs.train(CONFIG, out, mesh)
     if jax.process_count() == 1:
         compare_simulations(mesh)
+        compare_sweeps(mesh)
 
 
 if __name__ == "__main__":

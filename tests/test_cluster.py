@@ -61,7 +61,7 @@ def assert_same_run(out: pathlib.Path, alone: pathlib.Path) -> None:
 def test_eight_devices_train_and_simulate_as_one_does(
     alone: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
-    """Training, and in the worker the benchmark's truth and forecast."""
+    """Training, and in the worker the benchmark's truth and forecast, and a sweep over seeds."""
     assert_ended_well(start(tmp_path / "run", 8))
     assert_same_run(tmp_path / "run", alone)
 

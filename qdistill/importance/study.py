@@ -7,9 +7,10 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Float
 
-from qdistill import students, teacher
+from qdistill import cluster, students, teacher
 from qdistill.arguments import refuse, require_at_least, require_shape
 from qdistill.config import Config
 from qdistill.importance import exams, games, trainings
@@ -95,7 +96,11 @@ class Importance(NamedTuple):
     pairs: Estimate
 
 
-def run(study: Study, progress: Callable[[Trained], None] = lambda trained: None) -> Errors:
+def run(
+    study: Study,
+    progress: Callable[[Trained], None] = lambda trained: None,
+    mesh: Mesh | None = None,
+) -> Errors:
     """Train the students of all coalitions and seeds, and examine them.
 
     All of a seed begin with the same parameters and share their random numbers, so that they differ
@@ -104,6 +109,7 @@ def run(study: Study, progress: Callable[[Trained], None] = lambda trained: None
     Args:
       study: What to do.
       progress: Told of every block of steps.
+      mesh: Devices that share the trainings, from `cluster.make_mesh`.
     """
     config = study.config
     lessons, dt = config.curriculum.lessons, config.teacher.dt
@@ -120,7 +126,7 @@ def run(study: Study, progress: Callable[[Trained], None] = lambda trained: None
     n_taught = len(weights)
     every = [seed for seed in seeds for _ in range(n_taught)]
     for trained in trainings.train(
-        config, np.tile(weights, (study.n_seed, 1)), every, study.n_at_once
+        config, np.tile(weights, (study.n_seed, 1)), every, study.n_at_once, mesh
     ):
         progress(trained)
     untaught = trainings.initial_params(config, seeds)
@@ -129,7 +135,7 @@ def run(study: Study, progress: Callable[[Trained], None] = lambda trained: None
             [first[:, None], later.reshape(study.n_seed, n_taught, *first.shape[1:])], axis=1
         ).reshape(-1, *first.shape[1:]),
         untaught,
-        trained.params,
+        cluster.to_host(trained.params),
     )
     on_lessons, on_landscapes = (
         errors.reshape(study.n_seed, n_taught + 1, *errors.shape[1:])

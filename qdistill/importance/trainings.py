@@ -6,9 +6,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, PyTree
 
-from qdistill import students, teacher, training
+from qdistill import cluster, students, teacher, training
 from qdistill.arguments import refuse, require_at_least
 from qdistill.config import Config
 from qdistill.training import Trainer, TrainState
@@ -33,6 +34,7 @@ def train(
     weights: Float[np.ndarray, "n_training n_lesson"],
     seeds: list[int],
     n_at_once: int,
+    mesh: Mesh | None = None,
 ) -> Iterator[Trained]:
     """Train a student many times side by side; it differs in its lessons and its seed only.
 
@@ -45,6 +47,7 @@ def train(
       seeds: One for each training.
       n_at_once: Trainings that are one vectorised computation, the others follow in a loop of the
         same program. Memory and compile time grow with it; a CPU is full with one.
+      mesh: Devices that share the trainings, from `cluster.make_mesh`.
 
     Yields:
       After every block of steps, all the trainings.
@@ -83,12 +86,13 @@ def train(
         finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(block)]
         return state, jnp.where(jnp.all(jnp.stack(finite)), metrics["loss"], jnp.nan)
 
+    shares, keys = cluster.replicate(mesh, (shares, keys))
     states = jax.jit(jax.vmap(lambda share, key: trainer(share, 0).init(key)))(shares, keys)
     step = 0
     for stage, plan in enumerate(settings.training.stages):
         if stage > 0:
             states = jax.jit(jax.vmap(lambda *at, i=stage: begin(i, *at)))(shares, states)
-        block = _many(lambda *at, i=stage: advance(i, *at), n_together)
+        block = _many(lambda *at, i=stage: advance(i, *at), n_together, mesh)
         for _ in range(plan.n_steps // plan.batches.n_block):
             states, losses = block(shares, states)
             step += plan.batches.n_block
@@ -119,13 +123,13 @@ def coalition_weights(
     return taught / taught.sum(axis=1, keepdims=True)
 
 
-def _many(function: Callable[..., Any], n_at_once: int) -> Callable[..., Any]:
-    """A function of one training for many, jitted, with so many of them vectorised."""
+def _many(function: Callable[..., Any], n_at_once: int, mesh: Mesh | None) -> Callable[..., Any]:
+    """A function of one training for many, jitted, with so many of them vectorised on a device."""
 
-    @jax.jit
-    def mapped(*of_all: Any) -> Any:
+    def mapped(of_all: Any) -> Any:
         # One at a time is the program of a single training: XLA compiles it several times faster.
         batch_size = n_at_once if n_at_once > 1 else None
         return jax.lax.map(lambda of_one: function(*of_one), of_all, batch_size=batch_size)
 
-    return mapped
+    together = cluster.jit(mesh, cluster.spread(mesh, mapped))
+    return lambda *of_all: together(of_all)
