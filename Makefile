@@ -28,6 +28,7 @@ INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 KEPT = solver_accuracy compare_students learning_curve symmetries probes importance \
+	reliability \
 	$(FRESH) gru gru-wide
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
@@ -48,6 +49,7 @@ results: .venv/.core
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
 	$(BIN)/python experiments/importance.py quick --out runs/importance
+	$(BIN)/python experiments/reliability.py --out runs/reliability
 	for run in $(KEPT); do \
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done

@@ -162,7 +162,7 @@ def _read(folder: pathlib.Path, like: TrainState) -> TrainState | None:
             saved = reader.metadata(folder / "default").item_metadata.tree
             theirs, ours = _precision(saved["params"]), _precision(like.params)
             if theirs == ours:
-                target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like._asdict())
+                target = jax.tree.map(_here, like._asdict())
                 state = TrainState(**reader.restore(folder / "default", target))
     except Exception:  # Orbax and its stores have many.
         return None
@@ -174,6 +174,12 @@ def _read(folder: pathlib.Path, like: TrainState) -> TrainState | None:
     # Older ones have no fingerprint.
     is_sound = metrics.get("sha256", fp := fingerprint(state, metrics["loss"])) == fp
     return state if is_sound else None
+
+
+def _here(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    """The form of a leaf, on one device here, wherever it was when it was saved."""
+    here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+    return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here)
 
 
 def _read_metrics(folder: pathlib.Path) -> dict:

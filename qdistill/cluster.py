@@ -78,20 +78,27 @@ def jit(mesh: Mesh | None, function: Callable[..., Tree]) -> Any:
 
 def replicate(mesh: Mesh | None, tree: Tree) -> Tree:
     """A pytree of arrays, whole on every device; each process gives the same values."""
-    return tree if mesh is None else devices.replicate(mesh, tree)
+    if mesh is None:
+        return tree
+    whole = NamedSharding(mesh, PartitionSpec())
+    return _map_data(lambda data: jax.device_put(data, whole), tree)
 
 
 def to_host(tree: Tree) -> Tree:
     """The same arrays on this process's first device alone, from a replicated pytree."""
-    here = jax.local_devices()[0]
+    return _map_data(lambda data: jax.device_put(data, jax.local_devices()[0]), tree)
 
-    def fetch(leaf: jax.Array) -> jax.Array:
-        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
-            data = jax.random.key_data(leaf)
-            return jax.random.wrap_key_data(jax.device_put(np.asarray(data), here))
-        return jax.device_put(np.asarray(leaf), here)
 
-    return jax.tree.map(fetch, tree)
+def _map_data(put: Callable[[np.ndarray], jax.Array], tree: Tree) -> Tree:
+    """A pytree with its arrays put elsewhere; random keys by the integers that they are made of."""
+
+    def put_leaf(leaf: jax.Array) -> jax.Array:
+        if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            return put(np.asarray(leaf))
+        data = put(np.asarray(jax.random.key_data(leaf)))
+        return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+
+    return jax.tree.map(put_leaf, tree)
 
 
 def join(coordinator: str | None, n_processes: int | None, process: int | None) -> bool:

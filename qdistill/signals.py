@@ -1,6 +1,7 @@
 """Signals that ask a run to stop: it goes on to a point where it can be saved."""
 
 import contextlib
+import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
@@ -43,6 +44,8 @@ def caught() -> Iterator[Callable[[], int]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
+        # No print, which must not be interrupted by itself.
+        os.write(2, b"\nStopping at the end of this block. Once more stops at once.\n")
         for each, handler in before.items():
             signal.signal(each, handler)
 

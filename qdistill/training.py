@@ -265,8 +265,12 @@ def fit(
             state = state._replace(opt_state=trainer.init(state.key).opt_state)
         start = time.perf_counter()
         make_block = trainer.make_block.lower(state).compile()
-        shape = jax.eval_shape(trainer.make_block, state)
-        train_block = trainer.train_block.lower(state, shape).compile()
+        form = jax.tree.map(
+            lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+            jax.eval_shape(trainer.make_block, state),
+            make_block.output_shardings,
+        )
+        train_block = trainer.train_block.lower(state, form).compile()
         compiled = time.perf_counter() - start
         while state.step < end:
             start = time.perf_counter()

@@ -46,7 +46,7 @@ from qdistill.grid import Grid
 from qdistill.rollout import rollout
 
 NAN, INF = float("nan"), float("inf")
-LINE, BOX = Grid(64, 10.0), Grid(128, 100.0)
+LINE, BOX = Grid(64, 10.0), Grid(256, 100.0)
 PSI = jnp.ones(64, jnp.complex64)
 FRAMES = jnp.ones((3, 64), jnp.complex64)
 V = jnp.zeros(64)
