@@ -15,10 +15,15 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from qdistill import records
 from qdistill.training import TrainState
 
 # Orbax reports every save at this level, and what cannot be read is reported by `find_newest`.
 logging.getLogger("absl").setLevel(logging.CRITICAL)
+
+
+# In the folder of a checkpoint.
+SUMS = pathlib.Path("metrics") / "files.json"
 
 
 class Checkpoints:
@@ -74,6 +79,8 @@ class Checkpoints:
         metrics = {"loss": loss, "sha256": fingerprint(state, loss)}
         try:
             self._manager.save(step, args=ocp.args.StandardSave(state._asdict()), metrics=metrics)
+            folder = pathlib.Path(self._manager.directory) / str(step)
+            records.write(folder / SUMS, json.dumps(_sums(folder)))
         except Exception as error:  # Orbax and its stores have many.
             left = steps_in(pathlib.Path(self._manager.directory))
             newest = f"the newest there is that of step {left[-1]}" if left else "there is none yet"
@@ -155,7 +162,7 @@ def fingerprint(state: TrainState, loss: float) -> str:
 def _read(folder: pathlib.Path, like: TrainState) -> TrainState | None:
     """The state of a checkpoint, or None if that is damaged."""
     metrics = _read_metrics(folder)
-    if not metrics:
+    if not metrics or not _has_right_files(folder):
         return None
     try:
         with ocp.StandardCheckpointer() as reader:
@@ -180,6 +187,29 @@ def _here(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     """The form of a leaf, on one device here, wherever it was when it was saved."""
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here)
+
+
+def _sums(folder: pathlib.Path) -> dict[str, str]:
+    """The SHA-256 of every file of a checkpoint's arrays."""
+    files = sorted(path for path in (folder / "default").rglob("*") if path.is_file())
+    return {
+        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in files
+    }
+
+
+def _has_right_files(folder: pathlib.Path) -> bool:
+    """Whether the files are those that were saved; so orbax hardly ever meets a damaged one.
+
+    A process that was killed right after a save may have left no list of them. Then the fingerprint
+    of the leaves alone decides.
+    """
+    try:
+        return json.loads((folder / SUMS).read_text()) == _sums(folder)
+    except FileNotFoundError:
+        return (folder / "default").is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def _read_metrics(folder: pathlib.Path) -> dict:
