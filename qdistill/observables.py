@@ -15,6 +15,7 @@ def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
 
 def energy(grid: Grid, v: Float[Array, "*n_x"], psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
     """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid."""
+    require_shape(grid.shape, psi=psi)
     return inner_product(grid, psi, hamiltonian(grid, v)(psi)).real / probability(grid, psi)
 
 

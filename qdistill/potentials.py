@@ -293,6 +293,7 @@ def sample(key: Key[Array, ""], x: Positions, family: str) -> Float[Array, "*n_x
     (64,)
     """
     require_one_of(FAMILIES, family=family)
+    _require_positions(x)
     landscape, ranges = FAMILIES[family]
     keys = jax.random.split(key, len(ranges))
     parameters = {

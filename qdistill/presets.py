@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from qdistill.arguments import require_at_least, require_positive
 from qdistill.batches import BatchConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
@@ -40,6 +41,8 @@ def frames_stage(
     n_runs: int = 48,
 ) -> Stage:
     """Adam on whole frames, rolled out over `n_target` of them."""
+    require_at_least(1, n_target=n_target)
+    require_positive(peak_rate=peak_rate)
     return Stage(
         n_steps=n_steps,
         batches=BatchConfig(
@@ -60,6 +63,7 @@ def frames_stage(
 
 def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
     """Adam on the eigenstates of small boxes."""
+    require_positive(peak_rate=peak_rate)
     return Stage(
         n_steps=n_steps,
         batches=BatchConfig(n_batch=32, n_block=40, n_runs=64, examples="spectra"),

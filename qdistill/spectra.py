@@ -50,7 +50,7 @@ class SpectraConfig:
     def __post_init__(self) -> None:  # noqa: D105
         require_at_least(2, n_box=self.n_box)
         require_at_least(1, n_states=self.n_states, horizon=self.horizon)
-        require_finite(floor=self.floor)
+        require_finite(floor=self.floor, ceiling=self.ceiling)
         require_positive(**{"ceiling - floor": self.ceiling - self.floor})
         if self.n_states > self.n_box:
             refuse("n_states", f"at most n_box = {self.n_box}", self.n_states)

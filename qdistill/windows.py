@@ -64,9 +64,10 @@ def around(
     Array([[5, 0, 1],
            [2, 3, 4]], dtype=int32)
     """
+    at = offsets(n_window)
     if n_window > field.shape[-1]:
         refuse("n_window", f"at most {field.shape[-1]}, the points of the box", n_window)
-    return field[..., (centres[:, None] + offsets(n_window)[None]) % field.shape[-1]]
+    return field[..., (centres[:, None] + at[None]) % field.shape[-1]]
 
 
 def around_all(
