@@ -127,8 +127,8 @@ def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> Trai
     """
     plan = settings.training
     n_steps = plan.boundaries[-1]
-    trainers = set_up(settings, mesh).trainers
-    state = _begin(settings, out, trainers, mesh)
+    planned = set_up(settings, mesh).trainers
+    state = _begin(settings, out, planned, mesh)
     # A log file needs no line ten times a second.
     pause = 0.1 if sys.stderr.isatty() else 10.0
     bar = tqdm(
@@ -139,6 +139,7 @@ def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> Trai
             changed, until = divergence.plan_from(plan, out, int(state.step))
             with Checkpoints(out / "checkpoints") as saved:
                 try:
+                    trainers = planned
                     if changed != plan:
                         now = dataclasses.replace(settings, training=changed)
                         trainers = set_up(now, mesh).trainers
@@ -160,7 +161,7 @@ def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> Trai
                 "%s Back to step %d, and on with %g times the learning rate.",
                 diverged, newest or 0, plan.rollback_rate,
             )  # fmt: skip
-            state = _begin(settings, out, trainers, mesh)
+            state = _begin(settings, out, planned, mesh)
             bar.update(int(state.step) - bar.n)
     return state
 
@@ -181,6 +182,7 @@ def _begin(
     state = trainers[0].init(key) if state is None else cluster.replicate(mesh, state)
     if cluster.is_main():
         records.keep_until(out / "metrics.jsonl", int(state.step))
+        records.keep_until(out / divergence.FILE, settings.training.boundaries[-1])
     cluster.wait("the log is in order")
     return state
 
