@@ -18,6 +18,7 @@ from qdistill.arguments import (
     is_known,
     refuse,
     require_between,
+    require_finite,
     require_one_of,
     require_shape,
 )
@@ -189,6 +190,7 @@ def sample(
     for name in lessons:
         require_one_of(LESSONS, lessons=name)
     require_shape((len(lessons),), weights=weights)
+    require_finite(weights=weights)
     require_between(0, math.inf, weights=weights)
     if is_known(weights) and jnp.sum(weights) == 0:
         refuse("weights", "not all zero", weights)

@@ -56,6 +56,7 @@ def double(
     >>> double(jnp.array([46.0, 50.0, 54.0]), heights=(2.0, 3.0), width=4.0, gap=4.0)
     Array([2., 0., 3.], dtype=float32)
     """
+    require_finite(centre=centre)
     require_positive(gap=gap, width=width)
     offset = (gap + width) / 2
     _require_heights(2, heights)
@@ -71,6 +72,7 @@ def triple(
     centre: Scalar = 50.0,
 ) -> Float[Array, "*n_x"]:
     """Three barriers of one width, with equal gaps between them."""
+    require_finite(centre=centre)
     require_positive(gap=gap, width=width)
     _require_heights(3, heights)
     outer = double(x, (heights[0], heights[2]), width, 2 * gap + width, centre)
@@ -213,7 +215,8 @@ def double_slit(
     _require_positions(x)
     _require_positions(y)
     require_finite(centre=centre)
-    require_positive(separation=separation, slit=slit, spacing=separation - slit)
+    require_positive(separation=separation, slit=slit)
+    require_positive(spacing=separation - slit)
     wall = barrier(x, height, thickness, centre[0])
     in_slit = jnp.abs(jnp.abs(y - centre[1]) - separation / 2) < slit / 2
     return jnp.where(in_slit, 0, wall)
