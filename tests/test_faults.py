@@ -10,6 +10,7 @@ import signal
 from collections.abc import Iterator
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import small
@@ -109,7 +110,7 @@ def test_the_newest_two_and_the_best_checkpoint_are_kept(
     state = runs.set_up(CONFIG).trainers[0].init(jax.random.key(0))
     with Checkpoints(tmp_path) as saved:
         for step, loss in [(4, 3.0), (8, 1.0), (12, 2.0), (16, 4.0), (20, 5.0)]:
-            saved.save(state._replace(step=np.int32(step)), loss)
+            saved.save(state._replace(step=jnp.int32(step)), loss)
     assert steps_in(tmp_path) == [8, 16, 20]
 
 
@@ -270,8 +271,8 @@ def test_a_rollback_goes_on_with_a_smaller_rate_and_can_be_repeated(
     again = pathlib.Path(shutil.copytree(out, tmp_path / "again"))
     shutil.rmtree(again / "checkpoints")
     runs.train(settings, again)
-    for ours, theirs in zip(final_params(again), final_params(out), strict=True):
-        np.testing.assert_array_equal(ours, theirs)
+    for one, other in zip(final_params(again), final_params(out), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_run_that_always_diverges_stops_after_some_rollbacks(

@@ -291,7 +291,8 @@ door(presets.smoke_stage, stage=(stages.Stage(),), n_blocks=(2, "blocks"))
 BAD["blocks"] = [0, -1, 0.5]
 door(
     losses.window_loss,
-    student=(STUDENT._replace(forecast_window=lambda *_: None),), window=(windows.WindowConfig(),),
+    student=(STUDENT._replace(forecast_window=lambda params, psi, v: psi[-1]),),
+    window=(windows.WindowConfig(),),
     loss_sigma=(0.0, "size"), noise=(0.0, "size"),
 )  # fmt: skip
 door(losses.rollout_loss, student=(STUDENT,), n_target=(2, COUNT), noise=(0.0, "size"))

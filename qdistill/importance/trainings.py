@@ -62,9 +62,7 @@ def train(
     if len(seeds) != len(weights):
         refuse("seeds", f"one for each of {len(weights)} trainings", len(seeds))
     weights = np.asarray(weights, float)
-    if not np.all((weights >= 0) & np.isfinite(weights)) or not np.all(weights.sum(axis=1) > 0):
-        refuse("weights", "not negative, and those of a training not all zero", weights)
-    shares = jnp.asarray(weights / weights.sum(axis=1, keepdims=True), float)
+    shares = _shares(weights)
     keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
     n_together = min(n_at_once, len(seeds))
     grid, propagator = teacher.make(settings.teacher)
@@ -105,6 +103,13 @@ def train(
                     "smaller `peak_rate` or a wider `teacher.v_range`."
                 )
             yield Trained(step, states.params, loss)
+
+
+def _shares(weights: Float[np.ndarray, "n_training n_lesson"]) -> Array:
+    """Weights that sum to 1 in each training."""
+    if not np.all((weights >= 0) & np.isfinite(weights)) or not np.all(weights.sum(axis=1) > 0):
+        refuse("weights", "not negative, and those of a training not all zero", weights)
+    return jnp.asarray(weights / weights.sum(axis=1, keepdims=True), float)
 
 
 def initial_params(settings: Config, seeds: list[int]) -> PyTree:
