@@ -42,7 +42,7 @@ def start(out: pathlib.Path, n_devices: int, *more: str, **environment: str) -> 
 
 
 def assert_ended_well(process: subprocess.Popen) -> None:
-    _, words = process.communicate(timeout=400)
+    _, words = process.communicate(timeout=900)
     assert process.returncode == 0, words
 
 
@@ -80,7 +80,7 @@ def test_two_processes_train_as_one_and_survive_the_loss_of_one(
     """The second dies at step 100; started again, both go on from their checkpoint of step 80."""
     out = tmp_path / "run"
     first, second = start_two(out, "100")
-    second.communicate(timeout=400)
+    second.communicate(timeout=900)
     assert second.returncode == -9
     time.sleep(0.5)
     # The first cannot go on alone. A cluster would end it too.
