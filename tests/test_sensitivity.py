@@ -71,7 +71,7 @@ def test_the_exact_solver_answers_with_its_kernel(
             unit = np.eye(64)[PLACES[i, j]]
             kernel = exact.propagate(GRID, np.asarray(case[1][i]), unit, ahead * DT)
             kernel = at_offsets(kernel, PLACES[i, j], truth.offset)
-            re, im, moved_re, moved_im, _ = truth.columns[i, j, n]
+            re, im, moved_re, moved_im, *_ = truth.columns[i, j, n]
             for got, expected in ((re, kernel), (im, 1j * kernel)):
                 np.testing.assert_allclose(got, expected, atol=1e-11)
             np.testing.assert_array_equal(moved_re, re)
@@ -95,9 +95,13 @@ def test_it_answers_to_the_landscape_with_perturbation_theory(
                 place = PLACES[i, j]
                 coupling = np.outer(states[place], states[place])
                 expected = states @ ((kernel * coupling) @ (states.T @ psi))
-                got = truth.columns[i, j, n, -1]
+                got = truth.columns[i, j, n, -2]
                 expected = at_offsets(expected, place, truth.offset)
                 np.testing.assert_allclose(got, expected, atol=1e-11)
+                # The landscape as a whole is the sum of all its places.
+                whole = states @ ((kernel * (states.T @ (v[:, None] * states))) @ (states.T @ psi))
+                got, whole = truth.columns[i, j, n, -1], at_offsets(whole, place, truth.offset)
+                np.testing.assert_allclose(got, whole, atol=1e-11)
 
 
 def test_differences_agree_with_derivatives(

@@ -44,13 +44,13 @@ def draw_maps(answers: Answers, sizes: Sizes) -> dict[str, Float[np.ndarray, "n_
     by its own rms: the rms over places, cases and the two components. V has one row.
     """
     columns = np.asarray(answers.columns[:, :, 0], complex)
-    n_history = (columns.shape[2] - 3) // 2
-    frames, past = columns[:, :, : 2 * n_history], columns[:, :, 2 * n_history : -1]
+    n_history = (columns.shape[2] - 4) // 2
+    frames, past = columns[:, :, : 2 * n_history], columns[:, :, 2 * n_history : -2]
     frames = frames.reshape(*columns.shape[:2], n_history, 2, -1)
     rows = np.concatenate([frames, frames.sum(axis=2, keepdims=True), past[:, :, None]], axis=2)
     # The unit of psi cancels, and half of |z|^2 is the mean square of a component.
     of_psi = np.sqrt(np.mean(np.abs(rows) ** 2, axis=(0, 1)) / 2)
-    of_v = columns[:, :, -1:] * (sizes.v / sizes.psi)[:, None, None, None]
+    of_v = columns[:, :, -2:-1] * (sizes.v / sizes.psi)[:, None, None, None]
     # A component of psi has an rms of |psi| / sqrt(2).
     v_map = np.sqrt(np.mean(np.abs(of_v) ** 2, axis=(0, 1)))
     return dict(zip(CHANNELS, (of_psi[:, 0], of_psi[:, 1], v_map), strict=True))
@@ -64,8 +64,8 @@ def total(row: Float[np.ndarray, "n_row n_offset"]) -> Float[np.ndarray, " n_row
 def compare(answers: Answers, exact: Answers) -> dict[str, Any]:
     """The relative error of the derivatives, by input, place and frame ahead; medians over cases.
 
-    Of psi with its past, and of V; everywhere, and where the forecast point is inside of the
-    landscape or outside.
+    Of psi with its past, of V, and of V as a whole (its height); everywhere, and where the forecast
+    point is inside of the landscape or outside.
     """
     inside = answers.is_inside.astype(bool)
     regions = {"all": np.ones_like(inside), "inside": inside, "outside": ~inside}
@@ -77,7 +77,11 @@ def compare(answers: Answers, exact: Answers) -> dict[str, Any]:
             ]
             for region, where in regions.items()
         }
-        for channel, at in (("psi", slice(-3, -1)), ("v", slice(-1, None)))
+        for channel, at in (
+            ("psi", slice(-4, -2)),
+            ("v", slice(-2, -1)),
+            ("height", slice(-1, None)),
+        )
     }
 
 

@@ -74,7 +74,7 @@ def meeting(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
 
 def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     """A packet between barriers, or in a well, that holds most of it for a while."""
-    key_v, key_height, key_width, key_gap, key_energy, key_packet = jax.random.split(key, 6)
+    key_height, key_width, key_gap, key_energy, key_packet = jax.random.split(key, 5)
     x, middle, n_wall = grid.positions(), grid.lengths[0] / 2, {"double": 2, "triple": 3}
     width, gap = _uniform(key_width, 0.3, 0.8), _uniform(key_gap, 5.0, 9.0)
     if family == "well":

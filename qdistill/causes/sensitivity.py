@@ -9,11 +9,12 @@ V it is first-order perturbation theory,
 A student with a history of frames has one answer for each, but how it is shared among them is not
 unique: the frames determine each other, and any two shares that are the same along solutions make
 the same forecasts. So beside the frames stand their sum, as if all were moved alike, and what is
-unique and may be compared with the exact solver: the answer to the newest frame *with its past*, the
-older frames moved as the exact solver moves them.
+unique and may be compared with the exact solver: the answer to the newest frame *with its past*,
+the older frames moved as the exact solver moves them.
 
 A single point holds all waves that the lattice holds, three quarters of them beyond those of any
-lesson. The same is therefore asked with a band-limited impulse.
+lesson. The same is therefore asked with a band-limited impulse; and beside V at one place stands
+the landscape as a whole, made higher or lower as lessons have it.
 """
 
 import functools
@@ -43,8 +44,9 @@ State: TypeAlias = Complex[Array, "*state"]
 class Answers(NamedTuple):
     """What a forecast answers to a unit change of an input, at all offsets from it.
 
-    The direction is "frame, Re", "frame, Im" of each given frame, oldest first, then Re and Im of
-    the newest frame with its past, then V. Offsets are those of the input from the forecast point.
+    The directions are Re and Im of each given frame, oldest first; Re and Im of the newest frame
+    with its past; V; and V as a whole, per relative change of its height, at the same points.
+    Offsets are those of the input from the forecast point.
 
     Attributes:
       columns: Derivatives; of psi without unit, of V in 1/hartree times psi's unit.
@@ -146,8 +148,9 @@ def _ask(
             past = [*older[::-1], unit]
         moving = turns[:, None, None] * jnp.stack(past)[None]
         of_psi = jnp.concatenate([single.reshape(-1, n_history, len(unit)), moving])
-        of_psi = jnp.concatenate([of_psi, jnp.zeros_like(of_psi[:1])])
-        of_v = jnp.zeros((len(of_psi), len(v)), v.dtype).at[-1].set(unit.real)
+        of_psi = jnp.concatenate([of_psi, jnp.zeros_like(of_psi[:2])])
+        of_v = jnp.zeros((len(of_psi), len(v)), v.dtype)
+        of_v = of_v.at[-2].set(unit.real).at[-1].set(v)
         return (of_psi[:, 0] if n_history == 1 else of_psi), of_v
 
     def ask(given: Array, v: Array, shape: Array, places: Array) -> Array:
@@ -158,7 +161,9 @@ def _ask(
             if is_differentiable:
                 return jax.jvp(forecast, (state, v), change)[1]
             # V is never moved together with psi.
-            nudge = NUDGE * jnp.where(jnp.any(change[1] != 0), sizes[1], sizes[0])
+            of_psi = jnp.max(jnp.abs(change[0])) / sizes[0]
+            of_v = jnp.max(jnp.abs(change[1])) / sizes[1]
+            nudge = NUDGE / jnp.maximum(jnp.maximum(of_psi, of_v), 1e-6)
             up, down = (
                 forecast(state + s * nudge * change[0], v + s * nudge * change[1]) for s in (1, -1)
             )

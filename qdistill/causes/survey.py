@@ -42,10 +42,10 @@ class CausesConfig:
       k_band: Largest wavenumber of the band-limited impulse, in 1/bohr.
     """
 
-    cases: int = 4
+    cases: int = 3
     families: tuple[str, ...] = ()
-    frames: int = 80
-    places: int = 4
+    frames: int = 60
+    places: int = 3
     place_cases: int = 8
     ahead: tuple[int, ...] = (1, 5)
     reach: int = 24
@@ -160,7 +160,11 @@ def _summarise(families: Sequence[str], effects: Effects) -> dict[str, Any]:
     is_taught = np.isin(families, TAUGHT)
     groups = {"all": np.ones_like(is_taught), "taught": is_taught, "other": ~is_taught}
     fields = ("own_effect", "own_moved", "error", "unfaithfulness", "excess")
-    return {
+    by_family = {
+        family: bootstrap(effects.unfaithfulness[None, np.array(families) == family]).median
+        for family in dict.fromkeys(families)
+    }
+    summary: dict[str, Any] = {
         group: {
             "n_case": int(np.sum(mine & np.isfinite(effects.unfaithfulness))),
             **{f: bootstrap(getattr(effects, f)[None, mine])._asdict() for f in fields},
@@ -168,6 +172,7 @@ def _summarise(families: Sequence[str], effects: Effects) -> dict[str, Any]:
         for group, mine in groups.items()
         if np.any(mine)
     }
+    return summary | {"unfaithfulness_by_family": by_family}
 
 
 def _differentiate(
@@ -226,7 +231,7 @@ def describe(found: Mapping[str, Any]) -> str:
         medians = (f"{exact[field]['median']:7.2f}" for field in ("effect", "moved"))
         lines.append(f"{name:20}{''.join(medians)}{cells}")
     lines.append(
-        "Sensitivity of the next frame: error of the derivative by psi with its past, by V"
+        "Next frame: errors of its derivatives by psi with its past, by V, by the height of V"
     )
     for kind in ("points", "waves"):
         for who, each in found["sensitivity"][kind].items():
@@ -235,7 +240,7 @@ def describe(found: Mapping[str, Any]) -> str:
                 f"{channel} {errors[channel]['all'][0]['median']:.1e} (inside "
                 f"{errors[channel]['inside'][0]['median']:.1e}, outside "
                 f"{errors[channel]['outside'][0]['median']:.1e})"
-                for channel in ("psi", "v")
+                for channel in ("psi", "v", "height")
             )
             lines.append(f"  {kind:8}{who:14}" + "; ".join(words))
             totals = zip(each["frames"], each["total"]["Re psi"], strict=True)
