@@ -27,7 +27,7 @@ LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
-KEPT = solver_accuracy compare_students learning_curve symmetries probes importance \
+KEPT = solver_accuracy compare_students learning_curve symmetries probes causes importance \
 	$(FRESH) gru gru-wide
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
@@ -47,11 +47,12 @@ results: .venv/.core
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
+	$(BIN)/python experiments/causes.py runs/demo runs/gru --out runs/causes
 	$(BIN)/python experiments/importance.py quick --out runs/importance
 	for run in $(KEPT); do \
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
-	for run in demo gru compare_students learning_curve symmetries probes importance; do \
+	for run in demo gru compare_students learning_curve symmetries probes causes importance; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 

@@ -22,10 +22,10 @@ from qdistill.causes.survey import (
     EXACT,
     CausesConfig,
     Subject,
-    describe,
     evaluate,
     make_controls,
 )
+from qdistill.causes.words import describe
 
 __all__ = [
     "BLIND",

@@ -79,7 +79,7 @@ def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     width, gap = _uniform(key_width, 0.3, 0.8), _uniform(key_gap, 5.0, 9.0)
     if family == "well":
         top = _uniform(key_height, 4.0, 10.0)
-        v, centre, extent = potentials.well(x, top, gap, middle), jnp.float_(middle), gap
+        v, centre, extent = potentials.well(x, top, gap, middle), middle, gap
     else:
         heights = jax.random.uniform(key_height, (n_wall[family],), x.dtype, 4.0, 9.0)
         top = jnp.min(heights)
