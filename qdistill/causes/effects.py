@@ -47,12 +47,14 @@ class World(NamedTuple):
       grid: One-dimensional.
       dt: Duration of a frame, in atomic units.
       forwards, backwards: The exact solver, and the same with time reversed.
+      exact: The solver in the form of a student.
     """
 
     grid: Grid
     dt: float
     forwards: Propagator
     backwards: Propagator
+    exact: Student
 
 
 def make_world(
@@ -66,8 +68,8 @@ def make_world(
       v_range: Of all landscapes, before and after interventions, in hartree.
       tolerance: Per frame.
     """
-    solvers = (solver.chebyshev(grid, t, tolerance, v_range) for t in (dt, -dt))
-    return World(grid, dt, *solvers)
+    forwards, backwards = (solver.chebyshev(grid, t, tolerance, v_range) for t in (dt, -dt))
+    return World(grid, dt, forwards, backwards, from_propagator(forwards))
 
 
 class Experiment(NamedTuple):
@@ -109,8 +111,7 @@ def experiment(
     gap = jnp.linalg.norm(frame_by_frame - changed[:, -2], axis=-1)
     given = jnp.stack([usual, changed])[:, :, -n_given:]
     both_v = jnp.stack([moments.v, v])
-    exact = from_propagator(world.forwards)
-    future = _futures(exact, world.forwards, given, both_v, n_frames)
+    future = _futures(world.exact, world.forwards, given, both_v, n_frames)
     return Experiment(given, both_v, future, gap / jnp.linalg.norm(psi, axis=-1))
 
 

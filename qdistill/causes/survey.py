@@ -42,9 +42,9 @@ class CausesConfig:
       k_band: Largest wavenumber of the band-limited impulse, in 1/bohr.
     """
 
-    cases: int = 3
+    cases: int = 2
     families: tuple[str, ...] = ()
-    frames: int = 60
+    frames: int = 80
     places: int = 3
     place_cases: int = 8
     ahead: tuple[int, ...] = (1, 5)
