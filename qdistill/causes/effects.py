@@ -104,8 +104,8 @@ def experiment(
     require_at_least(1, n_given=n_given, n_frames=n_frames)
     psi, v = _intervene(world.grid, intervention, moments)
     n_past = max(2, n_given)
-    usual = _recall(world, n_past, moments.psi, moments.v)
-    changed = _recall(world, n_past, psi, v)
+    usual = recall(world, n_past, moments.psi, moments.v)
+    changed = recall(world, n_past, psi, v)
     before = usual[:, -2]
     frame_by_frame, _ = _intervene(world.grid, intervention, moments._replace(psi=before))
     gap = jnp.linalg.norm(frame_by_frame - changed[:, -2], axis=-1)
@@ -124,15 +124,23 @@ def _intervene(grid: Grid, intervention: Intervention, moments: Moment) -> tuple
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _recall(
+def recall(
     world: World, n_past: int, psi: Complex[Array, "n_case n_x"], v: Float[Array, "n_case n_x"]
 ) -> Complex[Array, "n_case n_past n_x"]:
-    """The frames up to psi, as the exact solver would have come to it."""
+    """The frames up to psi in each case, as the exact solver would have come to it.
 
-    def recall(psi: Psi, v: Landscape) -> Array:
+    Args:
+      world: The physics.
+      n_past: How many, psi among them, at least 2.
+      psi: The newest.
+      v: In hartree, within the range of the world.
+    """
+    require_at_least(2, n_past=n_past)
+
+    def one(psi: Psi, v: Landscape) -> Array:
         return jnp.concatenate([psi[None], rollout(world.backwards(v), psi, n_past - 1)])[::-1]
 
-    return jax.vmap(recall)(psi, v)
+    return jax.vmap(one)(psi, v)
 
 
 def _futures(

@@ -1,17 +1,26 @@
 """All interventions and sensitivities of several students, as numbers."""
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Key
 
-from qdistill import solver, students
+from qdistill import lessons, solver, students
 from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
 from qdistill.causes import maps
-from qdistill.causes.effects import Effects, World, experiment, make_world, measure_effects
+from qdistill.causes.effects import (
+    Effects,
+    World,
+    experiment,
+    make_world,
+    measure_effects,
+    recall,
+)
 from qdistill.causes.interventions import INTERVENTIONS, WALL
 from qdistill.causes.scenes import SCENES, sample_moments
 from qdistill.causes.sensitivity import choose_places, measure_answers
@@ -19,7 +28,7 @@ from qdistill.grid import Grid
 from qdistill.potentials import FAMILIES
 from qdistill.solver import Propagator
 from qdistill.students import Student
-from qdistill.symmetry import bootstrap, sample_cases
+from qdistill.symmetry import bootstrap
 
 # Single barriers and wells, and free space.
 TAUGHT = ("free", "barrier", "well")
@@ -175,14 +184,20 @@ def _summarise(families: Sequence[str], effects: Effects) -> dict[str, Any]:
     return summary | {"unfaithfulness_by_family": by_family}
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _sample_barriers(key: Key[Array, ""], grid: Grid, n_case: int) -> lessons.Experiment:
+    """Superpositions of packets anywhere over single barriers and wells, as they are taught."""
+    return jax.vmap(lambda k: lessons.barrier(k, grid, 1.0))(jax.random.split(key, n_case))
+
+
 def _differentiate(
     world: World, subjects: Mapping[str, Subject], seed: int, config: CausesConfig
 ) -> dict[str, Any]:
     n_given = max(subject.student.n_history for subject in subjects.values())
     n_case = config.place_cases
-    cases = sample_cases(jax.random.key(seed), world.grid, world.dt, n_case, n_given)["barriers"]
-    given, v = cases.given[:, 0], cases.v
-    psi = np.asarray(given[:, -1])
+    newest, v = _sample_barriers(jax.random.key(seed), world.grid, n_case)
+    given = recall(world, max(2, n_given), newest, v)
+    psi = np.asarray(newest)
     places = choose_places(psi, config.places, seed)
     sizes = maps.measure_sizes(psi, np.asarray(v, float))
     found: dict[str, Any] = {
