@@ -1,6 +1,7 @@
 """Derivatives of forecasts: those of the exact solver are its kernel and perturbation theory."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import exact
 import jax
@@ -41,7 +42,7 @@ def case(world: World) -> tuple[jax.Array, jax.Array]:
 
 @pytest.fixture(scope="module")
 def ask(world: World, case: tuple[jax.Array, jax.Array]) -> Callable[..., Answers]:
-    def ask(propagator: Propagator, n_history: int = 1, **options: object) -> Answers:
+    def ask(propagator: Propagator, n_history: int = 1, **options: Any) -> Answers:
         student = Student(n_history, lambda key: {}, lambda params: propagator)
         return causes.measure_answers(
             world, student, propagator, *case, PLACES, AHEAD, REACH, **options
@@ -59,7 +60,7 @@ def error(answers: Answers, truth: Answers, channel: str, region: str = "all") -
     return causes.compare(answers, truth)[channel][region][0]["median"]
 
 
-def at_offsets(columns: np.ndarray, place: int, offset: np.ndarray) -> np.ndarray:
+def at_offsets(columns: np.ndarray, place: Any, offset: np.ndarray) -> np.ndarray:
     return columns[(place - offset) % 64]
 
 

@@ -77,9 +77,11 @@ def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     key_height, key_width, key_gap, key_energy, key_packet = jax.random.split(key, 5)
     x, middle, n_wall = grid.positions(), grid.lengths[0] / 2, {"double": 2, "triple": 3}
     width, gap = _uniform(key_width, 0.3, 0.8), _uniform(key_gap, 5.0, 9.0)
+    extent: Scalar = gap
+    centre: Scalar = middle
     if family == "well":
         top = _uniform(key_height, 4.0, 10.0)
-        v, centre, extent = potentials.well(x, top, gap, middle), middle, gap
+        v = potentials.well(x, top, gap, middle)
     else:
         heights = jax.random.uniform(key_height, (n_wall[family],), x.dtype, 4.0, 9.0)
         top = jnp.min(heights)
