@@ -28,8 +28,8 @@ INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum
-KEPT = solver_accuracy $(FRONTIER) compare_students learning_curve symmetries probes importance \
-	reliability \
+KEPT = solver_accuracy $(FRONTIER) compare_students learning_curve symmetries probes causes \
+	importance reliability \
 	$(FRESH) gru gru-wide
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
@@ -53,12 +53,14 @@ results: .venv/.core
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
+	$(BIN)/python experiments/causes.py runs/demo runs/gru --out runs/causes
 	$(BIN)/python experiments/importance.py quick --out runs/importance
 	$(BIN)/python experiments/reliability.py --out runs/reliability
 	for run in $(KEPT); do \
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
-	for run in $(FRONTIER) demo gru compare_students learning_curve symmetries probes importance; do \
+	for run in $(FRONTIER) demo gru compare_students learning_curve symmetries probes causes \
+		importance; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 

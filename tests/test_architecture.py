@@ -42,6 +42,7 @@ ORDER = [
     "frontier",
     "symmetry",
     "probes",
+    "causes",
     "plots",
     "config",
     "presets",
@@ -77,7 +78,9 @@ def test_imports_point_only_upward(path: pathlib.Path) -> None:
     assert imported_modules(path) <= above
 
 
-@pytest.mark.parametrize("package", ["students", "symmetry", "probes", "plots", "importance"])
+@pytest.mark.parametrize(
+    "package", ["students", "symmetry", "probes", "causes", "plots", "importance"]
+)
 def test_packages_import_only_what_is_above_them(package: str) -> None:
     above = set(ORDER[: ORDER.index(package) + 1])
     for path in (PACKAGE / package).glob("*.py"):

@@ -9,6 +9,7 @@ that is not finite.
 
 from matplotlib.figure import Figure
 
+from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.frontier import plot_frontier
 from qdistill.plots.importance import plot_services, plot_shares
@@ -32,6 +33,7 @@ __all__ = [
     "plot_dispersion",
     "plot_errors",
     "plot_frontier",
+    "plot_interventions",
     "plot_ladder",
     "plot_landscapes",
     "plot_learning",
@@ -40,6 +42,7 @@ __all__ = [
     "plot_phases",
     "plot_probes",
     "plot_response",
+    "plot_sensitivity",
     "plot_services",
     "plot_shares",
     "plot_snapshots",
