@@ -12,12 +12,15 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "qdistill"
 # The reading order. A module may import only those above it.
 ORDER = [
     "arguments",
+    "devices",
     "grid",
     "packets",
     "potentials",
+    "expansion",
     "solver",
     "teacher",
     "rollout",
+    "substeps",
     "observables",
     "lessons",
     "curriculum",
@@ -40,6 +43,7 @@ ORDER = [
     "runs",
     "ladder",
     "importance",
+    "throughput",
     "report",
 ]
 
@@ -69,7 +73,9 @@ def test_imports_point_only_upward(path: pathlib.Path) -> None:
     assert imported_modules(path) <= above
 
 
-@pytest.mark.parametrize("package", ["students", "symmetry", "probes", "plots", "importance"])
+@pytest.mark.parametrize(
+    "package", ["students", "symmetry", "probes", "plots", "importance", "throughput"]
+)
 def test_packages_import_only_what_is_above_them(package: str) -> None:
     above = set(ORDER[: ORDER.index(package) + 1])
     for path in (PACKAGE / package).glob("*.py"):
