@@ -63,7 +63,9 @@ def choose(
     require_positive(error=error)
     require_at_least(1, n_frames=n_frames, most=most)
     known = np.asarray(v)
-    teacher = solver.chebyshev(grid, dt, error / (100 * n_frames), (known.min(), known.max()))
+    teacher = solver.chebyshev(
+        grid, dt, error / (100 * n_frames), (float(known.min()), float(known.max()))
+    )
     truth = _last(teacher, n_frames, v, psi)
     measure = functools.partial(_measure, grid, dt, n_frames, v, psi, truth, is_capped)
     # At this many substeps there is no resonance left, capped or not.

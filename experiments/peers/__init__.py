@@ -148,7 +148,7 @@ def dynamiqs_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
     layout = dynamiqs.dia if problem.grid.dispersion == "lattice" else dynamiqs.dense
     times = jnp.asarray([0.0, problem.dt * problem.n_frames])
     method = dynamiqs.method.Dopri8(rtol=1e-5, atol=1e-5, max_steps=10**6)
-    options = dynamiqs.Options(progress_meter=None)
+    options = {"method": method, "save_states": False, "progress_meter": False}
     energies = [
         dynamiqs.asqarray(_hamiltonian(problem.grid, v).astype("c8"), layout=layout)
         for v in problem.v[:n]
@@ -156,7 +156,7 @@ def dynamiqs_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
 
     def run() -> np.ndarray:
         last = [
-            dynamiqs.sesolve(h, psi[:, None], times, method=method, options=options).final_state
+            dynamiqs.sesolve(h, psi[:, None], times, **options).final_state
             for h, psi in zip(energies, problem.psi[:n].astype("c8"), strict=True)
         ]
         return np.stack([np.asarray(psi.to_jax())[:, 0] for psi in last])
