@@ -27,11 +27,12 @@ LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
-KEPT = solver_accuracy compare_students learning_curve symmetries probes importance \
+KEPT = solver_accuracy throughput compare_students learning_curve symmetries probes importance \
 	$(FRESH) gru gru-wide
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
+	$(BIN)/python experiments/throughput.py --devices 2 --out runs/throughput
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
 	for run in demo unitary $(INFORMED) gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
 	for run in demo $(INFORMED); do \
@@ -51,7 +52,7 @@ results: .venv/.core
 	for run in $(KEPT); do \
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
-	for run in demo gru compare_students learning_curve symmetries probes importance; do \
+	for run in demo gru throughput compare_students learning_curve symmetries probes importance; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from figures import assert_labels, draw, xs
+from figures import assert_labels, draw, xs, ys
 
 from qdistill import plots
 
@@ -23,9 +23,9 @@ def test_costs_are_lines_over_sizes() -> None:
         "points": {"lattice": ([8, 16], [0.1, 0.3])},
     }
     figure = draw(plots.plot_scaling(sweeps))
-    np.testing.assert_allclose(figure.axes[0].lines[0].get_ydata(), [0.1, 0.2, 0.5])
+    np.testing.assert_allclose(ys(figure.axes[0].lines[0]), [0.1, 0.2, 0.5])
     # In proportion, through the last point.
-    np.testing.assert_allclose(figure.axes[0].lines[1].get_ydata(), [0.125, 0.25, 0.5])
+    np.testing.assert_allclose(ys(figure.axes[0].lines[1]), [0.125, 0.25, 0.5])
     assert_labels(figure, "packets", "points", "lattice", "seconds")
 
 

@@ -58,7 +58,8 @@ def test_teachers_evolve_the_problem(problem, name: str, bound: float) -> None:
 
 
 def test_runs_take_turns_and_the_median_counts(monkeypatch) -> None:
-    clock, order = [0.0], []
+    clock = [0.0]
+    order: list[str] = []
     durations = {"a": [1.0, 9.0, 2.0], "b": [5.0, 4.0, 6.0]}
 
     def pass_time(name: str) -> None:

@@ -184,11 +184,10 @@ def diffrax_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
             diffrax.Dopri8(),
             0.0,
             problem.dt * problem.n_frames,
-            None,
+            1e-3,
             _as_pair(psi),
             stepsize_controller=diffrax.PIDController(rtol=1e-5, atol=1e-5),
             max_steps=None,
-            dt0=1e-3,
         )
         return solution.ys[-1, 0] + 1j * solution.ys[-1, 1]
 

@@ -1,5 +1,6 @@
 """What the teacher takes of a training, and how fast the training is."""
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -26,12 +27,10 @@ def measure_training(
     for stage, trainer in zip(settings.training.stages, setup.trainers, strict=True):
         state = trainer.init(jax.random.key(settings.seed))._replace(params=state.params)
         block = trainer.make_block(state)
-        jax.block_until_ready(trainer.train_block(state, block))
+        _finish(trainer.train_block, state, block)
         halves = {
-            "teacher": lambda t=trainer, s=state: jax.block_until_ready(t.make_block(s)),
-            "student": lambda t=trainer, s=state, b=block: jax.block_until_ready(
-                t.train_block(s, b)
-            ),
+            "teacher": functools.partial(_finish, trainer.make_block, state),
+            "student": functools.partial(_finish, trainer.train_block, state, block),
         }
         seconds = interleave(halves, n_repeats, tick)
         n_block = stage.batches.n_block
@@ -50,3 +49,7 @@ def measure_training(
         taught += stage.n_steps * teacher
         learned += stage.n_steps * student
     return {"stages": stages, "teacher_share": taught / (taught + learned)}
+
+
+def _finish(function: Callable, *args: Any) -> None:
+    jax.block_until_ready(function(*args))

@@ -99,7 +99,7 @@ def measure_memory(config: ScalingConfig, dt: float = 0.1) -> dict[str, Any]:
     }
     found: dict[str, Any] = {"n_frames": list(config.memory_frames)}
     for name, run in runs.items():
-        analyses = []
+        analyses: list[Any] = []
         for n in config.memory_frames:
             mapped = jax.vmap(lambda v, psi, run=run, n=n: run(v, psi, n))
             analyses.append(jax.jit(mapped).lower(v, psi).compile().memory_analysis())
@@ -112,12 +112,12 @@ def measure_memory(config: ScalingConfig, dt: float = 0.1) -> dict[str, Any]:
 
 def _problem(dispersion: str, n_packets: int, n_x: int, n_frames: int) -> Problem:
     """Equal packets, for timing only: the truth is left empty."""
-    grid = Grid(n_x, n_x * DX, dispersion)
-    x, middle = grid.positions(), n_x * DX / 2
-    v = potentials.barrier(x, 5.0, 4.0, middle)
-    psi = packets.gaussian(grid, middle - 6.0, 1.5, 2.0)
-    many = (np.broadcast_to(np.asarray(each), (n_packets, n_x)) for each in (v, psi))
-    return Problem(grid, 0.1, n_frames, *many, np.empty((0, n_x)))
+    length = n_x * DX
+    grid = Grid(n_x, length, dispersion)
+    v = potentials.barrier(grid.positions(), 5.0, 0.1 * length, 0.5 * length)
+    psi = packets.gaussian(grid, 0.3 * length, 0.04 * length, 2.0)
+    v, psi = (np.broadcast_to(np.asarray(each), (n_packets, n_x)) for each in (v, psi))
+    return Problem(grid, 0.1, n_frames, v, psi, np.empty((0, n_x)))
 
 
 def _replaced(fixed: tuple[int, ...], i: int, size: int) -> tuple[int, ...]:
