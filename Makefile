@@ -28,12 +28,13 @@ INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum
-KEPT = solver_accuracy $(FRONTIER) compare_students learning_curve symmetries probes causes \
-	importance reliability \
+KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve symmetries probes \
+	causes importance reliability \
 	$(FRESH) gru gru-wide
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
+	$(BIN)/python experiments/throughput.py --devices 2 --out runs/throughput
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
 	for run in demo unitary $(INFORMED) gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
 	for run in demo $(INFORMED); do \
@@ -59,8 +60,8 @@ results: .venv/.core
 	for run in $(KEPT); do \
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
-	for run in $(FRONTIER) demo gru compare_students learning_curve symmetries probes causes \
-		importance; do \
+	for run in $(FRONTIER) throughput demo gru compare_students learning_curve symmetries probes \
+		causes importance; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 

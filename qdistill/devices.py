@@ -33,8 +33,8 @@ def mesh(n_devices: int | None = None) -> Mesh:
     Raises:
       ValueError: For more devices than there are.
 
-    >>> mesh(1).shape
-    OrderedDict({'batch': 1})
+    >>> mesh(1).axis_names, mesh(1).size
+    (('batch',), 1)
     """
     there = jax.devices()
     n_devices = len(there) if n_devices is None else n_devices

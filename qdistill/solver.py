@@ -3,17 +3,20 @@
 Both turn a landscape into a step, ``v -> (psi -> psi one frame later)``, and solve
 i dpsi/dt = [omega(-i grad) + v] psi with the dispersion omega of the grid, so that on
 one grid they converge to the same answer. `split_step` is the simple one, second order
-in the substep; `chebyshev` has the error that it is asked to have.
+in the substep; `chebyshev` has the error that it is asked to have. `dense` makes one matrix of
+either's frame.
 """
 
+import math
 from collections.abc import Callable
 from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Num
+from jaxtyping import Array, Complex, Float
 
+from qdistill import expansion
 from qdistill.arguments import (
     is_known,
     refuse,
@@ -133,7 +136,6 @@ def chebyshev(
         if v_range[0] > v_range[1]:
             refuse("v_range", "(lowest, highest)", v_range)
     t_max = float(grid.kinetic_energy().max())
-    expand = _expand_on_lattice if grid.dispersion == "lattice" else _expand_on_continuum
 
     def propagator(v: Float[Array, "*n_x"]) -> Step:
         _require_landscape(grid, v)
@@ -143,7 +145,7 @@ def chebyshev(
         # In float32 an offset that is not exact would be the same wrong energy in every term.
         offset = round((t_max + high + low) / 2 / radius * 4096) / 4096
         middle = offset * radius
-        coefficients = _chebyshev_coefficients(radius * dt, tolerance)
+        terms = expansion.coefficients(radius * dt, tolerance)
         # A traced landscape that leaves its range has no valid expansion: it must not pass for one.
         fits = (jnp.min(v) >= jnp.asarray(low, v.dtype)) & (
             jnp.max(v) <= jnp.asarray(high, v.dtype)
@@ -153,11 +155,43 @@ def chebyshev(
 
         def step(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
             _require_state(grid, v, psi)
-            return phase * expand(grid, v, offset, radius, coefficients, psi)
+            return phase * expansion.expand(grid, v, offset, radius, terms, psi)
 
         return step
 
     return propagator
+
+
+def dense(grid: Grid, propagator: Propagator) -> Propagator:
+    """The frame of a linear propagator as one matrix: for many packets in one landscape.
+
+    It takes n_x states once per landscape, and then a product with n_x^2 numbers a frame, however
+    long the frame is: `dense(grid, chebyshev(grid, 100 * dt))` jumps a hundred frames at once.
+
+    Args:
+      grid: Where psi lives.
+      propagator: Whose step is linear in psi.
+
+    >>> grid = Grid(64, 10.0)
+    >>> step = dense(grid, chebyshev(grid, dt=5.0))(jnp.zeros(64))
+    >>> step(jnp.ones(64, jnp.complex64)).shape
+    (64,)
+    """
+    n_x = math.prod(grid.shape)
+
+    def of_landscape(v: Float[Array, "*n_x"]) -> Step:
+        step = propagator(v)
+        points = jnp.eye(n_x, dtype=jnp.result_type(v.dtype, jnp.complex64))
+        # Row i is where a state on point i alone goes.
+        matrix = jax.vmap(lambda psi: step(psi.reshape(grid.shape)).ravel())(points)
+
+        def dense_step(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
+            _require_state(grid, v, psi)
+            return (psi.ravel() @ matrix).reshape(grid.shape)
+
+        return dense_step
+
+    return of_landscape
 
 
 def hamiltonian(
@@ -172,81 +206,10 @@ def hamiltonian(
     """
     _require_landscape(grid, v)
     if grid.dispersion == "lattice":
-        return lambda psi: _hop(grid, 1.0, psi) + (v + sum(1 / dx**2 for dx in grid.dx)) * psi
-    return lambda psi: _continuum_kinetic(grid, 1.0, psi) + v * psi
-
-
-def _hop(grid: Grid, scale: float, u: Num[Array, "..."]) -> Num[Array, "..."]:
-    """The off-diagonal part of the 3-point kinetic energy; further axes are carried along."""
-    hopped = jnp.zeros_like(u)
-    for axis, dx in enumerate(grid.dx):
-        hopped -= 0.5 * scale / dx**2 * (jnp.roll(u, 1, axis) + jnp.roll(u, -1, axis))
-    return hopped
-
-
-def _continuum_kinetic(grid: Grid, scale: float, psi: Array) -> Array:
-    omega = jnp.asarray(scale * grid.kinetic_energy(), psi.real.dtype)
-    return jnp.fft.ifftn(omega * jnp.fft.fftn(psi))
-
-
-def _expand_on_lattice(
-    grid: Grid, v: Array, offset: float, radius: float, coefficients: np.ndarray, psi: Array
-) -> Array:
-    """The Chebyshev sum with real arithmetic: h is real, so Re psi and Im psi never mix in it."""
-    u = jnp.stack([psi.real, psi.imag], axis=-1)
-    shift = sum(1 / dx**2 for dx in grid.dx) - offset * radius
-    diagonal = ((v + shift) / radius)[..., None]
-    even, odd = _chebyshev_sums(lambda u: _hop(grid, 1 / radius, u) + diagonal * u, coefficients, u)
-    # even - i odd, on the (Re, Im) axis.
-    return (even[..., 0] + odd[..., 1]) + 1j * (even[..., 1] - odd[..., 0])
-
-
-def _expand_on_continuum(
-    grid: Grid, v: Array, offset: float, radius: float, coefficients: np.ndarray, psi: Array
-) -> Array:
-    scaled = v / radius
-
-    def h(u: Array) -> Array:
-        return _continuum_kinetic(grid, 1 / radius, u) + scaled * u - offset * u
-
-    even, odd = _chebyshev_sums(h, coefficients, psi)
-    return even - 1j * odd
-
-
-def _chebyshev_sums(h: Step, coefficients: np.ndarray, u: Array) -> tuple[Array, Array]:
-    """The sums of c_n T_n(h) u over even and over odd n, the signs of (-i)^n put into c_n.
-
-    exp(-i z h) is then the first sum minus i times the second.
-    """
-    pairs = jnp.asarray(coefficients.reshape(-1, 2), u.real.dtype)
-
-    def advance(carry: tuple, pair: Array) -> tuple:
-        even_term, odd_term, even, odd = carry
-        even_term = 2 * h(odd_term) - even_term
-        odd_term = 2 * h(even_term) - odd_term
-        return (even_term, odd_term, even + pair[0] * even_term, odd + pair[1] * odd_term), None
-
-    first = h(u)
-    carry = (u, first, pairs[0, 0] * u, pairs[0, 1] * first)
-    (_, _, even, odd), _ = jax.lax.scan(advance, carry, pairs[1:])
-    return even, odd
-
-
-def _chebyshev_coefficients(z: float, tolerance: float) -> np.ndarray:
-    """(2 - delta_n0) J_n(z) with the signs 1, 1, -1, -1, ... of (-i)^n / (1, i), an even number.
-
-    The Bessel functions are the Fourier coefficients of exp(-i z cos theta), which the
-    FFT gives to machine precision.
-    """
-    n_theta = 4 * (int(abs(z)) + 64)
-    theta = 2 * np.pi * np.arange(n_theta) / n_theta
-    bessel_with_phase = np.fft.fft(np.exp(-1j * z * np.cos(theta)))[: n_theta // 2] / n_theta
-    coefficients = 2 * (bessel_with_phase.real - bessel_with_phase.imag)
-    coefficients[0] /= 2
-    left_out = np.cumsum(np.abs(coefficients)[::-1])[::-1]
-    rounding = 1e-15 * n_theta
-    n_terms = max(2, int(np.argmax(left_out < max(tolerance, rounding))))
-    return coefficients[: n_terms + n_terms % 2]
+        return lambda psi: (
+            expansion.hop(grid, 1.0, psi) + (v + sum(1 / dx**2 for dx in grid.dx)) * psi
+        )
+    return lambda psi: expansion.continuum_kinetic(grid, 1.0, psi) + v * psi
 
 
 def _landscape_range(v: Array, v_range: tuple[float, float] | None) -> tuple[float, float]:

@@ -18,9 +18,11 @@ ORDER = [
     "grid",
     "packets",
     "potentials",
+    "expansion",
     "solver",
     "teacher",
     "rollout",
+    "substeps",
     "resampling",
     "observables",
     "lessons",
@@ -49,6 +51,7 @@ ORDER = [
     "runs",
     "ladder",
     "importance",
+    "throughput",
     "report",
 ]
 
@@ -79,7 +82,7 @@ def test_imports_point_only_upward(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["students", "symmetry", "probes", "causes", "plots", "importance"]
+    "package", ["students", "symmetry", "probes", "causes", "plots", "importance", "throughput"]
 )
 def test_packages_import_only_what_is_above_them(package: str) -> None:
     above = set(ORDER[: ORDER.index(package) + 1])

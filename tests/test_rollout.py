@@ -5,7 +5,7 @@ import pytest
 
 from qdistill import packets, solver
 from qdistill.grid import Grid, norm
-from qdistill.rollout import rollout
+from qdistill.rollout import repeat, rollout
 
 GRID = Grid(32, 8.0)
 
@@ -60,3 +60,12 @@ def test_memory_is_that_of_what_is_observed() -> None:
 def test_no_frames_are_refused(n_frames, words) -> None:
     with pytest.raises(ValueError, match=f"`n_frames` must be {words}"):
         rollout(lambda n: n, 1, n_frames)
+
+
+def test_every_third_frame_is_that_of_the_whole_rollout() -> None:
+    step, psi = step_and_state()
+    frames = rollout(step, psi, 6)
+    np.testing.assert_allclose(rollout(step, psi, 6, every=3), frames[2::3], atol=1e-6)
+    np.testing.assert_allclose(repeat(step, psi, 6), frames[-1], atol=1e-6)
+    with pytest.raises(ValueError, match="`n_frames` must be a multiple of every = 4, but is 6"):
+        rollout(step, psi, 6, every=4)

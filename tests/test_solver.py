@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import observables, packets, potentials, solver
+from qdistill import observables, packets, potentials, solver, spectra
 from qdistill.grid import Grid, norm
 from qdistill.rollout import rollout
 
@@ -236,6 +236,26 @@ def test_the_two_solvers_agree(dispersion) -> None:
     other = evolve(solver.chebyshev(grid, 0.5, 1e-12)(v), psi, 4)
     # Extrapolation removes Strang's second order; 1e-8 is its fourth, (h T)^4 / 100 or so.
     assert relative_error((4 * fine - coarse) / 3, np.asarray(other)) < 1e-8
+
+
+@pytest.mark.usefixtures("double_precision")
+@both_dispersions
+def test_dense_step_and_eigenbasis_jump_to_where_frames_lead(dispersion) -> None:
+    """Both in a box and, for the step, in two dimensions; one landscape, three packets."""
+    grid = box(dispersion)
+    v, psi = smooth_problem(grid)
+    psi = jnp.stack([psi, psi.conj(), 1j * jnp.roll(psi, 9)])
+    expected = exact.propagate(grid, as_numpy(v), np.asarray(psi).T, t=6.0).T
+    jump = jax.jit(jax.vmap(solver.dense(grid, solver.chebyshev(grid, 6.0, 1e-12))(v)))
+    assert relative_error(jump(psi), expected) < 1e-10
+    evolve = jax.vmap(spectra.evolution(grid, v), (0, None))
+    assert relative_error(evolve(psi, 6.0), expected) < 1e-10
+
+    grid = Grid((4, 6), (2.0, 3.0), dispersion)
+    v = jnp.arange(24.0).reshape(4, 6) / 10
+    psi = jnp.exp(1j * v**2)
+    solve = solver.split_step(grid, 0.1, 10)
+    assert relative_error(solver.dense(grid, solve)(v)(psi), np.asarray(solve(v)(psi))) < 1e-13
 
 
 def rounding_of_40_frames(is_double: bool) -> float:

@@ -26,6 +26,7 @@ from qdistill.plots.probes import (
 from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
 from qdistill.plots.style import save
 from qdistill.plots.symmetries import plot_symmetries
+from qdistill.plots.throughput import plot_scaling, plot_throughput
 
 __all__ = [
     "Figure",
@@ -42,12 +43,14 @@ __all__ = [
     "plot_phases",
     "plot_probes",
     "plot_response",
+    "plot_scaling",
     "plot_sensitivity",
     "plot_services",
     "plot_shares",
     "plot_snapshots",
     "plot_spacetime",
     "plot_symmetries",
+    "plot_throughput",
     "plot_training",
     "plot_transmission",
     "plot_waves",
