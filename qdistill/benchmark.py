@@ -162,16 +162,28 @@ def simulate(
 ) -> Runs:
     """The truth: the Chebyshev solver on the grid's own dispersion, to the config's tolerance."""
     v_range = (float(v.min()), float(v.max()))
-    teacher = solver.chebyshev(grid, dt, config.tolerance, v_range)
+    n_later = config.n_given - 1 + config.n_frames
+    frames = _solve(grid, dt, config.tolerance, v_range, n_later, psi0, v)
+    return Runs(frames[:, : config.n_given], v, frames[:, config.n_given :])
 
-    @jax.jit
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))
+def _solve(
+    grid: Grid,
+    dt: float,
+    tolerance: float,
+    v_range: tuple[float, float],
+    n_later: int,
+    psi0: Array,
+    v: Array,
+) -> Complex[Array, "n_case n_t n_x"]:
+    teacher = solver.chebyshev(grid, dt, tolerance, v_range)
+
     @jax.vmap
     def run(psi: Array, v: Array) -> Array:
-        later = rollout(teacher(v), psi, config.n_given - 1 + config.n_frames)
-        return jnp.concatenate([psi[None], later])
+        return jnp.concatenate([psi[None], rollout(teacher(v), psi, n_later)])
 
-    frames = run(psi0, v)
-    return Runs(frames[:, : config.n_given], v, frames[:, config.n_given :])
+    return run(psi0, v)
 
 
 def forecast(student: Student, propagator: Propagator, truth: Runs) -> Runs:
@@ -189,8 +201,10 @@ def forecast(student: Student, propagator: Propagator, truth: Runs) -> Runs:
 def measure_cost(student: Student, params: PyTree, truth: Runs, n_frames: int = 8) -> float:
     """Microseconds that one frame of one packet takes, its landscape counted; median of five.
 
-    All cases run together in one jitted call, as everywhere else.
+    All cases run together in one jitted call, as everywhere else, for so many frames or as many as
+    the truth has.
     """
+    n_frames = min(n_frames, truth.frames.shape[1])
     short = truth._replace(frames=truth.frames[:, :n_frames])
 
     def run(params: PyTree, given: Array, v: Array) -> Array:
@@ -207,10 +221,10 @@ def measure_cost(student: Student, params: PyTree, truth: Runs, n_frames: int = 
     return 1e6 * float(np.median(seconds)) / (n_frames * len(short.v))
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def measure(grid: Grid, forecast: Runs, truth: Runs) -> dict[str, Float[Array, "n_case n_t"]]:
     """Every metric of `metrics`, for each case and frame."""
 
-    @jax.jit
     @jax.vmap
     def measure_case(given: Array, v: Array, frames: Array, true: Array) -> dict[str, Array]:
         start = given[-1]
