@@ -167,16 +167,29 @@ def simulate(
     With a mesh of devices, each simulates its share of the cases.
     """
     v_range = (float(v.min()), float(v.max()))
-    teacher = solver.chebyshev(grid, dt, config.tolerance, v_range)
+    n_later = config.n_given - 1 + config.n_frames
+    solve = _solve(grid, dt, config.tolerance, v_range, n_later, mesh)
+    frames = solve(cluster.replicate(mesh, (psi0, v)))
+    return Runs(frames[:, : config.n_given], v, frames[:, config.n_given :])
+
+
+@functools.lru_cache(maxsize=16)
+def _solve(
+    grid: Grid,
+    dt: float,
+    tolerance: float,
+    v_range: tuple[float, float],
+    n_later: int,
+    mesh: Mesh | None,
+) -> Callable[[tuple[Array, Array]], Complex[Array, "n_case n_t n_x"]]:
+    """All frames of cases (psi0, v), the first one included; what is compiled is kept."""
+    teacher = solver.chebyshev(grid, dt, tolerance, v_range)
 
     def run(case: tuple[Array, Array]) -> Array:
         psi, v = case
-        later = rollout(teacher(v), psi, config.n_given - 1 + config.n_frames)
-        return jnp.concatenate([psi[None], later])
+        return jnp.concatenate([psi[None], rollout(teacher(v), psi, n_later)])
 
-    cases = cluster.replicate(mesh, (psi0, v))
-    frames = cluster.jit(mesh, cluster.spread(mesh, jax.vmap(run)))(cases)
-    return Runs(frames[:, : config.n_given], v, frames[:, config.n_given :])
+    return cluster.jit(mesh, cluster.spread(mesh, jax.vmap(run)))
 
 
 def forecast(
@@ -200,8 +213,10 @@ def forecast(
 def measure_cost(student: Student, params: PyTree, truth: Runs, n_frames: int = 8) -> float:
     """Microseconds that one frame of one packet takes, its landscape counted; median of five.
 
-    All cases run together in one jitted call, as everywhere else.
+    All cases run together in one jitted call, as everywhere else, for so many frames or as many as
+    the truth has.
     """
+    n_frames = min(n_frames, truth.frames.shape[1])
     short = truth._replace(frames=truth.frames[:, :n_frames])
 
     def run(params: PyTree, given: Array, v: Array) -> Array:
@@ -218,10 +233,10 @@ def measure_cost(student: Student, params: PyTree, truth: Runs, n_frames: int = 
     return 1e6 * float(np.median(seconds)) / (n_frames * len(short.v))
 
 
+@functools.partial(jax.jit, static_argnums=0)
 def measure(grid: Grid, forecast: Runs, truth: Runs) -> dict[str, Float[Array, "n_case n_t"]]:
     """Every metric of `metrics`, for each case and frame."""
 
-    @jax.jit
     @jax.vmap
     def measure_case(given: Array, v: Array, frames: Array, true: Array) -> dict[str, Array]:
         start = given[-1]

@@ -12,12 +12,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scripts
 import small
 
 from qdistill import config, report, runs
 from qdistill.checkpoints import Checkpoints
-
-ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -91,41 +90,37 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
 
 def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> None:
     """The script itself, killed with SIGKILL in the middle and resumed, against one left alone."""
-    options = [
+    out = tmp_path / "killed"
+    command = [
+        "gru-demo", "--out", str(out),
         "--student.n-units", "8",
-        "--training.stages.0.n-steps", "600",
+        "--training.stages.0.n-steps", "480",
         "--training.stages.0.batches.n-batch", "8",
         "--training.stages.0.batches.n-block", "4",
         "--training.stages.0.batches.n-runs", "2",
         "--training.stages.0.batches.n-frames", "8",
-        "--training.checkpoint-every", "60",
+        "--training.checkpoint-every", "80",
         "--benchmark.n-frames", "2",
     ]  # fmt: skip
-
-    def start(name: str, *more: str) -> subprocess.Popen:
-        command = [sys.executable, "experiments/distill.py", "gru-demo", *options]
-        command += ["--out", str(tmp_path / name), *more]
-        return subprocess.Popen(command, cwd=ROOT, stderr=subprocess.DEVNULL)
-
-    alone = start("alone")
-    victim = start("killed")
-    log = tmp_path / "killed" / "metrics.jsonl"
+    script = str(scripts.FOLDER / "distill.py")
+    victim = subprocess.Popen([sys.executable, script, *command], stderr=subprocess.DEVNULL)
+    log = out / "metrics.jsonl"
     deadline = time.time() + 400
-    while not log.exists() or log.read_text().count("\n") < 40:
-        assert time.time() < deadline, "the run has not come to step 160"
+    while not log.exists() or log.read_text().count("\n") < 26:
+        assert time.time() < deadline, "the run has not come to step 104"
         assert victim.poll() is None, "the run ended before it could be killed"
         time.sleep(0.005)
     victim.send_signal(signal.SIGKILL)
     victim.wait()
-    with Checkpoints(tmp_path / "killed" / "checkpoints") as saved:
+    with Checkpoints(out / "checkpoints") as saved:
         step = saved.newest_step()
     assert step is not None
-    assert 60 <= step < 600
-    assert start("killed", "--resume").wait() == 0
-    assert alone.wait() == 0
-    for ours, theirs in zip(
-        params_of(tmp_path / "killed"), params_of(tmp_path / "alone"), strict=True
-    ):
+    assert 80 <= step < 480
+    assert scripts.run("distill", *command, "--resume").returncode == 0
+    assert [line["step"] for line in runs.read_log(out)] == list(range(4, 481, 4))
+    settings = config.from_json((out / "config.json").read_text())
+    alone = runs.train(settings, tmp_path)
+    for ours, theirs in zip(params_of(out), jax.tree.leaves(alone.params), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
 
