@@ -8,12 +8,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from qdistill import resampling, solver
+from qdistill import projection, resampling, solver
 from qdistill.arguments import refuse
 from qdistill.generalisation import CAP_PHASES
 from qdistill.grid import Grid, Scalar
 from qdistill.solver import Propagator, Step
-from qdistill.students import Student
+from qdistill.students import PropagatorConfig, Student, propagator
 
 # Atomic units of time between two looks at psi; every contender steps as it likes in between.
 UNIT = 1.0
@@ -105,6 +105,63 @@ def projected(fine: Grid, sizes: Sequence[int], exact: Propagator) -> dict[str, 
         return advance
 
     return {f"projected, {n_x} points": _on_coarse("projected", fine, n_x, make) for n_x in sizes}
+
+
+def long_waves(
+    grid: Grid, sizes: Sequence[int], hamiltonian: Callable[[int, Array], Array], kind: str
+) -> dict[str, Contender]:
+    """An effective Hamiltonian on the waves that so many points hold, diagonalised.
+
+    Args:
+      grid: Where psi and the landscape are given.
+      sizes: Points of the coarse grids.
+      hamiltonian: ``(points, v) -> `` its matrix between the waves of the band.
+      kind: What it is called.
+    """
+
+    def contender(n_x: int) -> Contender:
+        n_wave = (n_x - 1) // 2
+
+        def advance(v: Array) -> Step:
+            frame = projection.frame(hamiltonian(n_x, v), UNIT)
+            return lambda waves: frame @ waves
+
+        return Contender(
+            kind,
+            advance,
+            lambda frames: projection.to_waves(grid, n_wave, frames[-1]),
+            lambda waves: projection.from_waves(grid, waves),
+        )
+
+    return {f"{kind}, {n_x} points": contender(n_x) for n_x in sizes}
+
+
+def cut_off(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
+    """The Hamiltonian between long waves alone; nothing is folded in, and nothing learned."""
+    return long_waves(
+        grid, sizes, lambda n_x, v: projection.project(grid, (n_x - 1) // 2, v), "cut off"
+    )
+
+
+def folded(grid: Grid, sizes: Sequence[int], energy: float = 7.0) -> dict[str, Contender]:
+    """The Hamiltonian of long waves with the short ones folded in to second order."""
+    return long_waves(
+        grid, sizes, lambda n_x, v: projection.fold(grid, (n_x - 1) // 2, v, energy), "folded"
+    )
+
+
+def effective(
+    grid: Grid, form: PropagatorConfig, params: PyTree, name: str
+) -> dict[str, Contender]:
+    """The learned effective Hamiltonian, whose state are its waves: psi is made where looked at."""
+
+    def hamiltonian(n_x: int, v: Array) -> Array:
+        return propagator.hamiltonian(form, grid, params, v)
+
+    return {
+        key: each._replace(kind="student", is_learned=True)
+        for key, each in long_waves(grid, (form.n_coarse,), hamiltonian, name).items()
+    }
 
 
 def student(student: Student, params: PyTree, dt: float) -> Contender:

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill.arguments import refuse, require_between, require_shape
+from qdistill.arguments import is_known, refuse, require_between, require_shape
 from qdistill.grid import Grid
 
 
@@ -46,6 +46,47 @@ def to_fine(fine: Grid, coarse: Grid, f: Complex[Array, " n_coarse"]) -> Complex
 def low_pass(fine: Grid, coarse: Grid, v: Float[Array, " n_x"]) -> Float[Array, " n_coarse"]:
     """A landscape without the waves that a coarse grid does not hold, on that grid."""
     return to_coarse(fine, coarse, v + 0j).real
+
+
+def out_of_band(fine: Grid, coarse: Grid, psi: Complex[Array, " n_x"]) -> Float[Array, ""]:
+    """The share of the norm of psi, from 0 to 1, in waves that a coarse grid does not hold.
+
+    >>> fine = Grid(8, 2.0)
+    >>> psi = jnp.exp(2j * jnp.pi * 3 * fine.positions() / 2.0)
+    >>> out_of_band(fine, coarse_grid(fine, 4), psi).round(3)
+    Array(1., dtype=float32)
+    """
+    require_shape(fine.shape, psi=psi)
+    waves = jnp.fft.fft(psi)
+    beyond = np.ones(len(psi), bool)
+    beyond[_shared(coarse.shape[0]) % len(psi)] = False
+    return jnp.linalg.norm(waves[beyond]) / jnp.linalg.norm(waves)
+
+
+def require_within_band(
+    fine: Grid, coarse: Grid, psi: Complex[Array, " n_x"], tolerance: float = 2e-2
+) -> None:
+    """Refuse a psi that does not fit into the waves of a coarse grid.
+
+    Args:
+      fine: Where psi is given.
+      coarse: The same box with fewer points.
+      psi: The state; a traced one is not looked at.
+      tolerance: Largest share of its norm that may be lost: no forecast there is closer than that.
+
+    Raises:
+      ValueError: For a larger share; the message says what the coarse grid holds.
+    """
+    require_between(0, 1, tolerance=tolerance)
+    share = out_of_band(fine, coarse, psi)
+    if is_known(share) and float(share) > tolerance:
+        edge = np.pi / coarse.dx[0]
+        refuse(
+            "psi",
+            f"within |k| < {edge:.3g} but for {tolerance:g} of its norm",
+            f"beyond with {float(share):.2g} of it",
+            "Take a coarse grid of more points.",
+        )
 
 
 def _shared(n: int) -> np.ndarray:

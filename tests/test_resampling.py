@@ -54,3 +54,16 @@ def test_what_is_not_coarser_is_refused() -> None:
         resampling.coarse_grid(Grid((8, 8), (1.0, 1.0)), 4)
     with pytest.raises(ValueError, match="`f` must be of shape"):
         resampling.to_coarse(FINE, COARSE, jnp.zeros(60, complex))
+
+
+def test_the_share_beyond_the_band_is_that_of_its_waves() -> None:
+    psi = jnp.asarray(3 * wave(FINE, 29) + 4 * wave(FINE, -30))
+    np.testing.assert_allclose(resampling.out_of_band(FINE, COARSE, psi), 0.8, atol=1e-5)
+
+
+def test_a_packet_that_does_not_fit_is_refused() -> None:
+    slow, fast = (packets.gaussian(FINE, 12.0, 1.5, k) for k in (3.0, 7.0))
+    resampling.require_within_band(FINE, COARSE, slow)
+    with pytest.raises(ValueError, match=r"within \|k\| < 7\.54 but for 0\.02 of its norm"):
+        resampling.require_within_band(FINE, COARSE, fast)
+    resampling.require_within_band(FINE, COARSE, fast, tolerance=0.5)

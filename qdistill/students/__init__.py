@@ -8,12 +8,13 @@ from jaxtyping import PyTree
 
 from qdistill.arguments import require_at_least, require_one_of, require_positive
 from qdistill.grid import Grid
-from qdistill.students import fno, local, unitary, windowed
+from qdistill.students import fno, local, propagator, unitary, windowed
 from qdistill.students.feedforward import Conv, Dense, Linear
 from qdistill.students.fno import FNOConfig
 from qdistill.students.gru import GRU
 from qdistill.students.local import LocalConfig
 from qdistill.students.lstm import LSTM
+from qdistill.students.propagator import PropagatorConfig
 from qdistill.students.student import Student, from_propagator
 from qdistill.students.unitary import UnitaryConfig
 from qdistill.windows import WindowConfig
@@ -22,12 +23,14 @@ __all__ = [
     "STUDENTS",
     "FNOConfig",
     "LocalConfig",
+    "PropagatorConfig",
     "Student",
     "StudentConfig",
     "UnitaryConfig",
     "count_parameters",
     "from_propagator",
     "make",
+    "propagator",
     "unitary",
 ]
 

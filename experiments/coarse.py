@@ -1,0 +1,110 @@
+"""Few points and long frames: `python experiments/coarse.py`."""
+
+import dataclasses
+import json
+import pathlib
+import sys
+import time
+
+import jax
+import numpy as np
+import tyro
+
+from qdistill import contenders, frontier, operators, plots, runs
+from qdistill.arguments import require_at_least
+from qdistill.frontier import FrontierConfig
+from qdistill.grid import Grid
+from qdistill.operators import OperatorsConfig
+from qdistill.students import PropagatorConfig
+
+TEACHINGS = {"barriers": ("barrier",), "all": ("landscapes",)}
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Learned effective Hamiltonians beside solvers and what is worked out without learning."""
+
+    out: pathlib.Path = pathlib.Path("runs/coarse")
+    """Folder of the results."""
+    sizes: tuple[int, ...] = (208, 224, 256)
+    """Points of the students."""
+    rivals: tuple[int, ...] = (192, 208, 224, 240, 256, 320)
+    """Points of the Hamiltonians that are cut off, or folded."""
+    clamped: tuple[int, ...] = (7, 10, 12, 14, 20)
+    """FFT pairs an a.u. of the clamped split steps."""
+    coarse: tuple[tuple[int, int], ...] = ((384, 10), (384, 14), (384, 20), (256, 20))
+    """Points, and FFT pairs an a.u., of the split steps on fewer points."""
+    operators: OperatorsConfig = dataclasses.field(default_factory=OperatorsConfig)
+    """What is learned from."""
+    frontier: FrontierConfig = dataclasses.field(
+        default_factory=lambda: FrontierConfig(levels=(3e-2, 1e-2, 5e-3))
+    )
+    """What is run."""
+    seed: int = 0
+    """Of the lessons."""
+    smoke: bool = False
+    """Seconds instead of minutes: the same path with tiny numbers."""
+
+
+def shorten(args: Args) -> Args:
+    """A run of seconds."""
+    config = FrontierConfig(2, n_units=2, n_packets=2, job_units=2, n_repeats=2, n_bootstrap=20)
+    few = OperatorsConfig(n_boxes=2, n_box=64, n_states=10)
+    return dataclasses.replace(
+        args, sizes=(224,), rivals=(192,), clamped=(5,), coarse=((384, 20),), operators=few,
+        frontier=config,
+    )  # fmt: skip
+
+
+def compare(args: Args) -> None:
+    """Learn, measure, compare, write, draw."""
+    require_at_least(1, sizes=len(args.sizes))
+    runs.make_folder(args.out)
+    args = shorten(args) if args.smoke else args
+    grid = Grid(1024, 100.0, "continuum")
+    learned, students = {}, {}
+    for teaching, names in TEACHINGS.items():
+        for size in args.sizes:
+            form, start = PropagatorConfig(size), time.perf_counter()
+            config = dataclasses.replace(args.operators, lessons=names)
+            params, report = operators.fit(config, form, grid, jax.random.key(args.seed))
+            report["training_seconds"] = time.perf_counter() - start
+            students |= contenders.effective(grid, form, params, f"learned from {teaching}")
+            report["weights"] = np.asarray(params["weights"]).tolist()
+            learned[list(students)[-1]] = report
+    truth = frontier.make_truth(grid, 0.1, args.frontier)
+    best = {n: frontier.best_clamped(grid, n, truth) for n in args.clamped}
+    rivals = {
+        **{f"clamped, {n} pairs": rival for n, (_, rival) in best.items()},
+        **contenders.coarse_split_steps(grid, args.coarse),
+        **contenders.cut_off(grid, args.rivals),
+        **contenders.folded(grid, args.rivals),
+        **students,
+    }
+    errors = {name: frontier.measure_errors(rival, truth) for name, rival in rivals.items()}
+    costs = frontier.measure_costs(rivals, truth, args.frontier)
+    found = {
+        "dispersion": "continuum",
+        "learned": learned,
+        "kinetic_caps_hartree": {f"clamped, {n} pairs": cap for n, (cap, _) in best.items()},
+        "contenders": frontier.describe(rivals, errors, costs, args.frontier),
+        "levels": frontier.compare(errors, costs, list(students), args.frontier),
+    }
+    (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
+    text = json.dumps(runs.plain(found), indent=2, allow_nan=False)
+    (args.out / "metrics.json").write_text(text + "\n")
+    plots.save(plots.plot_frontier(found["contenders"]), args.out / "frontier.png")
+    print(frontier.table(found))
+
+
+def main() -> None:
+    """Parse and compare."""
+    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
+    try:
+        compare(tyro.cli(Args, prog="coarse.py"))
+    except (OSError, ValueError) as error:
+        sys.exit(f"coarse.py: {error}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,122 @@
+"""The learned effective Hamiltonian: its symmetries, its fields, and least squares on boxes."""
+
+import json
+import pathlib
+import runpy
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdistill import operators, packets, potentials, projection, solver
+from qdistill.grid import Grid, norm
+from qdistill.operators import OperatorsConfig
+from qdistill.students import PropagatorConfig, propagator
+
+ROOT = pathlib.Path(__file__).parents[1]
+GRID = Grid(1024, 100.0, "continuum")
+BOX = Grid(128, 12.5, "continuum")
+FORM = PropagatorConfig(256)
+V = potentials.double(BOX.positions(), (5.0, 8.0), 1.3, 2.1, 6.0)
+WEIGHTS = {"weights": jnp.asarray(np.random.default_rng(0).normal(size=(2, 12)), float)}
+
+
+def derivative_by_fft(rows: np.ndarray) -> np.ndarray:
+    k = 2 * np.pi * np.fft.fftfreq(128, BOX.dx[0])
+    return np.fft.ifft(1j * k * np.fft.fft(rows)).real
+
+
+@pytest.mark.parametrize("power", [0, 1, 2])
+def test_fields_stand_between_derivatives(power: int) -> None:
+    phase = 2 * np.pi * np.arange(16)[:, None] * np.asarray(BOX.positions(), float) / 12.5
+    rows = np.concatenate([np.cos(phase), np.sin(phase[1:])])
+    rows = rows / np.linalg.norm(rows, axis=1, keepdims=True)
+    edge = np.pi / (100 / 256)
+    for _ in range(power):
+        rows = derivative_by_fft(rows) / edge
+    found = propagator.between_derivatives(FORM, GRID, V, power)
+    # A second derivative has the sign of both sides twice.
+    np.testing.assert_allclose(found, (rows * np.asarray(V)) @ rows.T, atol=3e-5)
+
+
+def test_the_hamiltonian_is_symmetric_and_knows_constants_and_mirrors() -> None:
+    h = propagator.hamiltonian(FORM, GRID, WEIGHTS, V)
+    np.testing.assert_allclose(h, h.T, atol=1e-4)
+    shifted = propagator.hamiltonian(FORM, GRID, WEIGHTS, V + 3)
+    np.testing.assert_allclose(shifted - h, 3 * np.eye(len(h)), atol=1e-4)
+    # x -> 12.5 - x + dx takes points to points, and sines to minus sines but for that dx.
+    fields, mirrored = (propagator.fields(FORM, GRID, WEIGHTS, v) for v in (V, V[::-1]))
+    np.testing.assert_allclose(mirrored[:, ::-1], fields, atol=1e-4)
+    energies, others = (
+        np.linalg.eigvalsh(propagator.hamiltonian(FORM, GRID, WEIGHTS, v)) for v in (V, V[::-1])
+    )
+    np.testing.assert_allclose(energies, others, atol=1e-3)
+
+
+def test_the_student_is_unitary_and_frames_compose() -> None:
+    psi = packets.gaussian(BOX, 4.0, 0.9, 2.0)
+    half, whole = (propagator.make(FORM, GRID, dt).propagator(WEIGHTS)(V) for dt in (0.5, 1.0))
+    later = whole(psi)
+    np.testing.assert_allclose(norm(BOX, later), norm(BOX, psi), rtol=1e-4)
+    np.testing.assert_allclose(half(half(psi)), later, atol=1e-4)
+
+
+def test_what_is_not_learned_is_the_projected_hamiltonian() -> None:
+    student = propagator.make(FORM, GRID, 1.0)
+    params = student.init(jax.random.key(0))
+    h = propagator.hamiltonian(FORM, GRID, params, V)
+    np.testing.assert_allclose(h, projection.project(BOX, 15, V), atol=1e-6)
+
+
+def test_least_squares_find_a_planted_law() -> None:
+    config = OperatorsConfig(("barrier",), n_boxes=3, n_box=128, n_states=20, ridge=1e-9)
+    planted = np.random.default_rng(1).normal(size=24)
+    a = np.random.default_rng(2).normal(size=(3, 400, 24))
+    b = a @ planted
+    normal = (
+        np.einsum("bpi,bpj->bij", a, a),
+        np.einsum("bpi,bp->bi", a, b),
+        np.sum(b**2, axis=1),
+    )
+    found, errors = operators._solve(config, *normal)
+    np.testing.assert_allclose(found, planted, rtol=1e-4)
+    assert errors.max() < 1e-6 * normal[2].min()
+
+
+def test_a_law_learned_from_barriers_mends_a_double_barrier() -> None:
+    config = OperatorsConfig(("barrier",), n_boxes=12, n_box=128, n_states=20)
+    params, report = operators.fit(config, FORM, GRID, jax.random.key(0))
+    assert report["foretold_error"] < 0.4 * report["foretold_error_before"]
+    psi = packets.gaussian(BOX, 2.5, 0.8, 2.5)
+    true = jax.jit(solver.chebyshev(BOX, 5.0, 1e-6, (0.0, 8.0))(V))(psi)
+    student = propagator.make(FORM, GRID, 5.0)
+    step = jax.jit(lambda params: student.propagator(params)(V)(psi))
+    before, after = (
+        float(jnp.linalg.norm(step(p) - true) / jnp.linalg.norm(true))
+        for p in (student.init(jax.random.key(0)), params)
+    )
+    assert after < 0.6 * before
+
+
+def test_what_cannot_be_is_refused() -> None:
+    with pytest.raises(ValueError, match="`n_states` must be at most 31, the waves of the band"):
+        operators.fit(OperatorsConfig(n_box=128), FORM, GRID, jax.random.key(0))
+    with pytest.raises(ValueError, match="`n_fields` must be at least 1"):
+        operators.fit(OperatorsConfig(), PropagatorConfig(256, 0), GRID, jax.random.key(0))
+    with pytest.raises(ValueError, match="`widths` must be positive numbers"):
+        PropagatorConfig(widths=(0.1, 0.0))
+    with pytest.raises(ValueError, match="`n_coarse` must be between 4 and 1024"):
+        propagator.make(PropagatorConfig(2048), GRID, 1.0)
+
+
+def test_the_script_runs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out = tmp_path / "coarse"
+    monkeypatch.setattr(sys, "argv", ["coarse.py", "--smoke", "--out", str(out)])
+    runpy.run_path(str(ROOT / "experiments" / "coarse.py"), run_name="__main__")
+    metrics = json.loads((out / "metrics.json").read_text())
+    rows = metrics["contenders"].values()
+    assert {row["kind"] for row in rows} >= {"cut off", "folded", "student"}
+    assert all(row["rms_error"] < 0.5 for row in rows)
+    assert (out / "frontier.png").stat().st_size > 0
