@@ -151,6 +151,8 @@ def fold(
       ValueError: For an energy that waves beyond the band have too.
     """
     _require_landscape(grid, v)
+    _require_waves(grid, n_wave)
+    require_finite(energy=energy)
     n_outer = (grid.shape[0] - 1) // 2 if n_outer is None else n_outer
     require_at_least(n_wave + 1, n_outer=n_outer)
     beyond = np.r_[n_wave + 1 : n_outer + 1, n_outer + n_wave + 1 : 2 * n_outer + 1]

@@ -35,10 +35,13 @@ from qdistill import (
     packets,
     potentials,
     presets,
+    projection,
+    resampling,
     solver,
     spectra,
     stages,
     students,
+    substeps,
     teacher,
     windows,
 )
@@ -340,6 +343,30 @@ door(cluster.start, n_devices=(1, "none of them"))
 BAD["none of them"] = [0, -1, 1.5]
 
 # What needs no case of its own here, by name or by the start of a name, and why.
+HALF = Grid(32, 10.0)
+BAND = {"grid": (LINE, "line"), "n_wave": (5, COUNT)}
+door(resampling.coarse_grid, fine=(LINE, "line"), n_x=(32, "index", COUNT))
+door(resampling.to_coarse, fine=(LINE,), coarse=(HALF,), f=(PSI, "state"))
+door(resampling.to_fine, fine=(LINE,), coarse=(HALF,), f=(PSI[:32], "state"))
+door(resampling.low_pass, fine=(LINE,), coarse=(HALF,), v=(V, "state"))
+door(resampling.out_of_band, fine=(LINE,), coarse=(HALF,), psi=(PSI, "state"))
+door(
+    resampling.require_within_band,
+    fine=(LINE,), coarse=(HALF,), psi=(PSI, "state"), tolerance=(0.1, SHARE),
+)  # fmt: skip
+door(
+    substeps.choose,
+    grid=(LINE,), dt=(0.1, FINITE), error=(1e-2, POSITIVE), v=(V[None] + FRAMES[:1].real,),
+    psi=(FRAMES[:1],), n_frames=(1, COUNT), is_capped=(False,), most=(64, COUNT),
+)  # fmt: skip
+door(projection.to_waves, **BAND, psi=(PSI, "state"))
+door(projection.from_waves, grid=(LINE, "line"), coefficients=(PSI[:11], "state"))
+door(projection.kinetic, **BAND)
+door(projection.project, **BAND, v=(V, "landscape"))
+door(
+    projection.fold, **BAND, v=(V, "landscape"), energy=(0.5, FINITE), n_outer=(20,)
+)  # fmt: skip
+
 INSIDE = {
     "arguments.": "the refusals themselves: test_arguments",
     "devices.": "test_devices",
@@ -353,6 +380,15 @@ INSIDE = {
     "report.": "takes a run's own results: test_runs",
     "ladder.": "takes configs and its own results: test_ladder",
     "importance.": "test_importance",
+    "causes.": "takes the package's own worlds: test_causes, test_sensitivity",
+    "throughput.": "takes its own problems and results: test_throughput",
+    "contenders.": "takes settings that solvers refuse: test_frontier",
+    "frontier.": "takes configs, which refuse, and its own results: test_frontier",
+    "expansion.": "what `chebyshev` is made of: test_expansion, test_solver",
+    "operators.": "takes configs, which refuse: test_operators",
+    "projection.": "takes matrices that `project` and `fold` made: test_projection",
+    "rollout.repeat": "what `rollout` is made of: test_rollout",
+    "solver.dense": "takes a propagator, which refuses: test_solver",
     "probes.": "test_probes",
     "symmetry.": "test_symmetry",
     "plots": "test_plots",
@@ -369,7 +405,7 @@ INSIDE = {
     "generalisation.": "takes the package's own runs: test_generalisation",
 }
 # Named tuples hold what they are given.
-RECORDS = {"Batch", "Block", "Runs", "Case", "Family", "PacketRanges", "LossDriven"}
+RECORDS = {"Batch", "Block", "Runs", "Case", "Family", "PacketRanges", "LossDriven", "Substeps"}
 
 
 def public_names() -> Iterator[str]:
