@@ -27,7 +27,8 @@ LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
-KEPT = solver_accuracy compare_students learning_curve symmetries probes importance \
+FRONTIER = work_precision work_precision-continuum
+KEPT = solver_accuracy $(FRONTIER) compare_students learning_curve symmetries probes importance \
 	$(FRESH) gru gru-wide
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
@@ -44,6 +45,10 @@ results: .venv/.core
 	$(LONG) --teacher.dt 1 --student.unitary.kinetic-cap 6 --benchmark.n-frames 40 \
 		--out runs/informed-2-dt1
 	for run in $(FRESH); do $(SCORES) runs/$$run || exit 1; done
+	$(BIN)/python experiments/work_precision.py $(addprefix runs/,demo unitary $(INFORMED) gru gru-wide) \
+		--out runs/work_precision
+	$(BIN)/python experiments/work_precision.py $(addprefix runs/,$(CONTINUUM)) \
+		--out runs/work_precision-continuum
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
@@ -51,7 +56,7 @@ results: .venv/.core
 	for run in $(KEPT); do \
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
-	for run in demo gru compare_students learning_curve symmetries probes importance; do \
+	for run in $(FRONTIER) demo gru compare_students learning_curve symmetries probes importance; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 

@@ -1,4 +1,4 @@
-"""Figures of runs, forecasts, scores, training, students, symmetries; only they import matplotlib.
+"""Figures of runs, scores, students, symmetries and costs; only they import matplotlib.
 
 Every function takes plain arrays and returns a `matplotlib.figure.Figure` that no global state
 holds. All share one look, made to be read at 800 pixels' width, in greyscale and by colour-blind
@@ -10,6 +10,7 @@ that is not finite.
 from matplotlib.figure import Figure
 
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
+from qdistill.plots.frontier import plot_frontier
 from qdistill.plots.importance import plot_services, plot_shares
 from qdistill.plots.lessons import plot_landscapes, plot_training, plot_window_map
 from qdistill.plots.probes import (
@@ -30,6 +31,7 @@ __all__ = [
     "plot_correlations",
     "plot_dispersion",
     "plot_errors",
+    "plot_frontier",
     "plot_ladder",
     "plot_landscapes",
     "plot_learning",

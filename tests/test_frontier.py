@@ -1,0 +1,173 @@
+"""Contenders against closed forms, and the comparison of made-up costs."""
+
+import json
+import pathlib
+import runpy
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import small
+
+from qdistill import contenders, frontier, packets, potentials, runs, solver, students
+from qdistill.benchmark import Runs
+from qdistill.checkpoints import Checkpoints
+from qdistill.contenders import Contender
+from qdistill.frontier import Cost, FrontierConfig
+from qdistill.grid import Dispersion, Grid
+
+ROOT = pathlib.Path(__file__).parents[1]
+LATTICE = Grid(256, 25.0)
+V = potentials.barrier(LATTICE.positions(), 4.0, 2.0, 14.0)
+
+
+def runs_of(grid: Grid, v: jax.Array, n_units: int = 1) -> Runs:
+    """A packet, exactly evolved."""
+    psi = packets.gaussian(grid, 9.0, 1.5, 3.0)
+    exact = jax.jit(solver.chebyshev(grid, contenders.UNIT, 1e-7, (0.0, 4.0))(v))
+    frames = [psi]
+    for _ in range(n_units):
+        frames.append(exact(frames[-1]))
+    return Runs(psi[None, None], v[None], jnp.stack(frames[1:])[None])
+
+
+def error_of(contender: Contender, truth: Runs) -> float:
+    return float(frontier.measure_errors(contender, truth)[0])
+
+
+@pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
+def test_free_packets_are_exact_on_fewer_points(dispersion: Dispersion) -> None:
+    grid = Grid(256, 25.0, dispersion)
+    truth = runs_of(grid, jnp.zeros(256))
+    exact = solver.chebyshev(grid, contenders.UNIT, 1e-6, (0.0, 0.0))
+    few = contenders.coarse_split_steps(grid, [(64, 10)]) | contenders.projected(grid, [64], exact)
+    for contender in few.values():
+        # Rounding: the packet has exp(-50) beyond the waves of 64 points.
+        assert error_of(contender, truth) < 2e-5
+
+
+def test_solvers_err_as_their_orders_say() -> None:
+    truth = runs_of(LATTICE, V)
+    splits = contenders.split_steps(LATTICE, (20, 160, 320))
+    assert "split step, 20 pairs" not in splits  # a resonance
+    coarse, fine = (error_of(splits[f"split step, {n} pairs"], truth) for n in (160, 320))
+    assert coarse == pytest.approx(4 * fine, rel=0.1)
+    for tolerance, contender in zip(
+        (1e-2, 1e-4), contenders.chebyshevs(LATTICE, (1e-2, 1e-4), (0.0, 4.0)).values(), strict=True
+    ):
+        assert error_of(contender, truth) < tolerance
+
+
+def test_a_projected_propagator_loses_less_with_more_points() -> None:
+    truth = runs_of(LATTICE, V)
+    exact = solver.chebyshev(LATTICE, contenders.UNIT, 1e-6, (0.0, 4.0))
+    errors = [
+        error_of(each, truth)
+        for each in contenders.projected(LATTICE, (64, 128, 255), exact).values()
+    ]
+    assert errors[0] > 2 * errors[1] > 4 * errors[2]
+    # One wave is missing of 256.
+    assert errors[2] < 1e-3
+
+
+def test_a_student_makes_as_many_frames_as_fit() -> None:
+    frame = solver.chebyshev(LATTICE, 0.25, 1e-6, (0.0, 4.0))
+    itself = contenders.student(students.from_propagator(frame), {}, 0.25)
+    assert itself.is_learned
+    assert error_of(itself, runs_of(LATTICE, V, n_units=2)) < 2e-5
+    with pytest.raises(ValueError, match=r"`dt` must be a part of 1 a\.u\., but is 0\.3"):
+        contenders.student(students.from_propagator(frame), {}, 0.3)
+
+
+def test_the_best_cap_is_the_best() -> None:
+    truth = runs_of(LATTICE, V)
+    cap, chosen = frontier.best_clamped(LATTICE, 20, truth)
+    tried = [error_of(contenders.clamped(LATTICE, 20, each), truth) for each in contenders.caps(20)]
+    assert error_of(chosen, truth) == pytest.approx(min(tried), rel=1e-4)
+    assert contenders.caps(20)[int(np.argmin(tried))] == cap
+
+
+def test_the_cheapest_at_a_level_wins() -> None:
+    config = FrontierConfig(n_packets=2, job_units=5, n_bootstrap=200)
+    errors = {
+        "slow": np.full(6, 1e-4), "fast": np.full(6, 5e-2), "student": np.full(6, 5e-3),
+    }  # fmt: skip
+    seconds = {"slow": 8.0, "fast": 1.0, "student": 2.0}
+    costs = {
+        # A setup of half the seconds; ten packet-a.u. make the rest.
+        name: Cost(np.full(3, s / 2), np.full(3, s / 20))
+        for name, s in seconds.items()
+    }
+    found = frontier.compare(errors, costs, ["student"], config)
+    for level, solver_name, ratio in (("0.1", "fast", 0.5), ("0.01", "slow", 4.0)):
+        assert (found[level]["solver"], found[level]["student"]) == (solver_name, "student")
+        for key in ("ratio", "ratio_low", "ratio_high"):
+            assert found[level][key] == pytest.approx(ratio)
+    assert found["0.001"] == {"solver": "slow", "student": None}
+
+
+def test_an_interval_holds_the_luck_of_the_landscapes() -> None:
+    """Who fails on one landscape of four is within 0.01 on 0.32 of all draws, (3/4)^4."""
+    config = FrontierConfig(levels=(1e-2,), n_bootstrap=2000)
+    errors = {
+        "slow": np.full(4, 1e-4),
+        "fast": np.array([1e-3, 1e-3, 1e-3, 3e-2]),
+        "student": np.zeros(4),
+    }
+    costs = {
+        n: Cost(np.full(2, s), np.zeros(2)) for n, s in zip(errors, (8.0, 1.0, 2.0), strict=True)
+    }
+    row = frontier.compare(errors, costs, ["student"], config)["0.01"]
+    assert row["solver"] == "slow"
+    assert (row["ratio_low"], row["ratio"], row["ratio_high"]) == (0.5, 4.0, 4.0)
+
+
+def test_a_run_of_no_time_costs_what_a_landscape_costs() -> None:
+    """A contender that works on its landscape only, and one that works on its packets only."""
+    matrix = jnp.eye(400)
+
+    def work(v: jax.Array) -> jax.Array:
+        return jnp.sum(jax.lax.fori_loop(0, 20, lambda _, m: m @ m, matrix * v[0]))
+
+    def heavy_landscape(v: jax.Array) -> solver.Step:
+        done = work(v)
+        return lambda psi: psi * (1 + 0 * done)
+
+    heavy = {
+        "landscape": Contender("a", heavy_landscape),
+        "packet": Contender("b", lambda v: lambda psi: psi * (1 + 0 * work(v + jnp.abs(psi[0])))),
+    }
+    config = FrontierConfig(n_packets=2, job_units=4, n_repeats=3)
+    costs = frontier.measure_costs(heavy, runs_of(LATTICE, V), config)
+    landscape, packet = (costs[name] for name in heavy)
+    assert np.median(landscape.setup) > 10 * np.median(packet.setup)
+    assert np.median(packet.packet) > 10 * abs(np.median(landscape.packet))
+
+
+def test_smoke_run_writes_numbers_and_a_figure(
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    run, out = tmp_path / "student", tmp_path / "out"
+    runs.open_folder(run, small.UNITARY, resume=False)
+    state = runs.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
+    with Checkpoints(run / "checkpoints") as saved:
+        saved.save(state, 1.0)
+    script = ROOT / "experiments" / "work_precision.py"
+    arguments = [str(run), "--smoke", "--out", str(out)]
+    monkeypatch.setattr(sys, "argv", ["work_precision.py", *arguments])
+    runpy.run_path(str(script), run_name="__main__")
+    report = json.loads((out / "metrics.json").read_text())
+    kinds = {row["kind"] for row in report["contenders"].values()}
+    assert kinds == {
+        *("split step", "clamped split step", "Chebyshev", "fewer points, 10 pairs"),
+        *("projected", "student"),
+    }
+    assert list(report["levels"]) == ["0.1", "0.01", "0.001"]
+    assert (out / "frontier.png").stat().st_size > 10_000
+    assert "error 0.1: cheapest solver" in capsys.readouterr().out
+    with pytest.raises(SystemExit, match="is not an empty folder"):
+        runpy.run_path(str(script), run_name="__main__")
