@@ -12,11 +12,12 @@ os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # of loops compiles two to three times as fast, and one module faster than many parts. XLA ends a
 # process at a flag that it does not know, as other versions may not. Scripts and notebooks that
 # tests start inherit the flags.
-flags = ["--xla_backend_optimization_level=0"]
-flags += ["--xla_cpu_use_fusion_emitters=false", "--xla_cpu_parallel_codegen_split_count=1"] * (
-    importlib.metadata.version("jaxlib").startswith("0.10.")
+os.environ.setdefault(
+    "XLA_FLAGS",
+    "--xla_backend_optimization_level=0"
+    + " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
+    * importlib.metadata.version("jaxlib").startswith("0.10."),
 )
-os.environ.setdefault("XLA_FLAGS", " ".join(flags))
 
 import jax
 import jaxtyping
