@@ -9,12 +9,13 @@ os.environ.setdefault("MPLBACKEND", "Agg")
 # The dense oracles are far slower when two BLAS threads and XLA fight for two cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # Most of the time goes into compiling programs that then run for milliseconds. XLA's older emitter
-# of loops compiles two to three times as fast; XLA ends a process at a flag that it does not know,
-# as other versions may not. Scripts and notebooks that tests start inherit the flags.
+# of loops compiles two to three times as fast, and one module faster than many parts. XLA ends a
+# process at a flag that it does not know, as other versions may not. Scripts and notebooks that
+# tests start inherit the flags.
 os.environ.setdefault(
     "XLA_FLAGS",
     "--xla_backend_optimization_level=0"
-    + " --xla_cpu_use_fusion_emitters=false"
+    + " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     * importlib.metadata.version("jaxlib").startswith("0.10."),
 )
 

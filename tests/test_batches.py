@@ -1,3 +1,5 @@
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,10 +14,14 @@ LESSONS = ("free", "barrier")
 EVEN = jnp.array([0.5, 0.5])
 
 
-def make_block(config: BatchConfig, seed: int = 0, weights: jax.Array = EVEN) -> Block:
+@functools.cache
+def block_maker(config: BatchConfig) -> batches.BlockMaker:
     teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
-    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, config, 4, 23))
-    return maker(jax.random.key(seed), weights, 1.0)
+    return jax.jit(batches.make_block(GRID, teacher, LESSONS, config, 4, 23))
+
+
+def make_block(config: BatchConfig, seed: int = 0, weights: jax.Array = EVEN) -> Block:
+    return block_maker(config)(jax.random.key(seed), weights, 1.0)
 
 
 SMALL = BatchConfig(n_batch=32, n_block=3, n_runs=4, n_frames=12)
@@ -29,7 +35,7 @@ def test_blocks_are_pure_in_their_key() -> None:
 
 def test_runs_are_the_teachers() -> None:
     block = make_block(SMALL)
-    step = solver.split_step(GRID, 0.1, 50)(block.v[0])
+    step = jax.jit(solver.split_step(GRID, 0.1, 50)(block.v[0]))
     # Strang at 50 substeps errs by about 1e-4 over these 11 frames.
     psi = block.frames[0, 0]
     for frame in block.frames[0, 1:]:
@@ -39,9 +45,7 @@ def test_runs_are_the_teachers() -> None:
 
 def test_a_batch_is_pure_in_key_and_step() -> None:
     """Step 4 with blocks of 3 is the second batch of the block that begins at step 3."""
-    teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
-    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, SMALL, 4, 23))
-    key = jax.random.key(5)
+    maker, key = block_maker(SMALL), jax.random.key(5)
     batch = batches.make_batch(maker, SMALL, 4, 23, key, 4, EVEN, 1.0)
     block = maker(jax.random.fold_in(key, 3), EVEN, 1.0)
     jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
@@ -49,9 +53,7 @@ def test_a_batch_is_pure_in_key_and_step() -> None:
 
 def test_batches_of_a_later_stage_count_from_its_begin() -> None:
     """A stage that begins at step 4 has a block from step 7, whose second batch is of step 8."""
-    teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
-    maker = jax.jit(batches.make_block(GRID, teacher, LESSONS, SMALL, 4, 23))
-    key = jax.random.key(5)
+    maker, key = block_maker(SMALL), jax.random.key(5)
     batch = batches.make_batch(maker, SMALL, 4, 23, key, 8, EVEN, 1.0, begin=4)
     block = maker(jax.random.fold_in(key, 7), EVEN, 1.0)
     jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))

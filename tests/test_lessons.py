@@ -1,3 +1,6 @@
+import functools
+from collections.abc import Callable
+
 import exact
 import jax
 import jax.numpy as jnp
@@ -10,9 +13,14 @@ from qdistill.grid import Grid, norm
 GRID = Grid(1024, 100.0)
 
 
+@functools.cache
+def drawer(name: str) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """Of many experiments; compiled once for each number of them."""
+    return jax.jit(jax.vmap(lambda key, at: lessons.LESSONS[name](key, GRID, at), (0, None)))
+
+
 def draw(name: str, n: int = 64, difficulty: float = 1.0) -> tuple[jax.Array, jax.Array]:
-    keys = jax.random.split(jax.random.key(0), n)
-    return jax.vmap(lambda key: lessons.LESSONS[name](key, GRID, difficulty))(keys)
+    return drawer(name)(jax.random.split(jax.random.key(0), n), difficulty)
 
 
 @pytest.mark.parametrize("name", lessons.LESSONS)
@@ -20,7 +28,7 @@ def draw(name: str, n: int = 64, difficulty: float = 1.0) -> tuple[jax.Array, ja
 def test_lessons_give_normalised_packets_and_finite_landscapes(
     name: str, difficulty: float
 ) -> None:
-    psi, v = draw(name, 16, difficulty)
+    psi, v = draw(name, difficulty=difficulty)
     assert psi.dtype == jnp.complex64
     assert v.dtype == jnp.float32
     np.testing.assert_allclose(jax.vmap(lambda p: norm(GRID, p))(psi), 1, rtol=1e-5)
@@ -31,11 +39,12 @@ def test_lessons_give_normalised_packets_and_finite_landscapes(
 
 @pytest.mark.parametrize("name", lessons.LESSONS)
 def test_lessons_are_pure_in_their_key(name: str) -> None:
-    first, second = draw(name, 4), draw(name, 4)
+    first, second = draw(name), draw(name)
     np.testing.assert_array_equal(first[0], second[0])
     assert not jnp.allclose(first[0][0], first[0][1])
 
 
+@jax.jit
 def kinetic(psi: jax.Array) -> jax.Array:
     return jax.vmap(lambda p: observables.energy(GRID, jnp.zeros(1024), p))(psi)
 
@@ -119,7 +128,8 @@ def test_weights_decide_which_lesson_is_drawn() -> None:
     names = ("free", "barrier", "trapping")
     keys = jax.random.split(jax.random.key(1), 2000)
     weights = jnp.array([0.0, 3.0, 1.0])
-    index, _ = jax.vmap(lambda k: lessons.sample(k, GRID, names, weights, 1.0))(keys)
+    sample = jax.vmap(lambda k: lessons.sample(k, GRID, names, weights, 1.0)[0])
+    index = jax.jit(sample)(keys)
     share = np.bincount(index, minlength=3) / 2000
     assert share[0] == 0
     # Three standard deviations of a binomial with p = 3/4 and n = 2000.

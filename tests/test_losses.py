@@ -69,7 +69,8 @@ def test_gradient_flows_through_a_rollout() -> None:
     with jax.enable_x64(True):
         student = students.make(StudentConfig(n_units=6), Grid(), 0.1)
         # Off the start, where biases of zero put units that are all off on the kink of ReLU.
-        params = jax.tree.map(lambda p: p + 0.1 * jnp.sin(1 + p), student.init(jax.random.key(0)))
+        start = jax.jit(student.init)(jax.random.key(0))
+        params = jax.tree.map(lambda p: p + 0.1 * jnp.sin(1 + p), start)
         psi = jax.random.normal(jax.random.key(1), (1, 7, 32), jnp.complex128)
         batch = Batch(psi, jnp.ones((1, 32)), jnp.zeros(1, jnp.int32))
         of_batch = losses.rollout_loss(student, 3)

@@ -145,7 +145,7 @@ def test_an_exact_student_that_uses_its_history_has_every_symmetry() -> None:
 def test_a_gated_recurrent_unit_has_what_is_built_in_and_composition_is_put_to_the_test() -> None:
     config = StudentConfig("gru", n_units=8, windows=WindowConfig(gauge=True, floor=1e-6))
     gru = students.make(config, GRID, DT)
-    params = gru.init(jax.random.key(0))
+    params = jax.jit(gru.init)(jax.random.key(0))
     lab = symmetry.make_laboratory(GRID, DT, gru, params, 2, V_RANGE)
     rows = symmetry.summarise(
         [measured(lab, make_cases(GRID, n_given=4), with_lie=False)], symmetry.rounding(2)
