@@ -57,7 +57,7 @@ def truth(world: World, ask: Callable[..., Answers]) -> Answers:
 
 
 def error(answers: Answers, truth: Answers, channel: str, region: str = "all") -> float:
-    return causes.compare(answers, truth)[channel][region][0]["median"]
+    return causes.compare(answers, truth)[channel][region][0]["value"]
 
 
 def at_offsets(columns: np.ndarray, place: Any, offset: np.ndarray) -> np.ndarray:

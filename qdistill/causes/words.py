@@ -12,11 +12,11 @@ def describe(found: Mapping[str, Any]) -> str:
     lines = [
         "Unfaithfulness (95%), where landscapes are of the taught families / of others, after "
         f"{found['n_frames']} frames:",
-        f"{'':20}{'effect':>7}{'moved':>7}" + "".join(f"{who:>34}" for who in subjects),
+        f"{'':20}{'effect':>7}{'moved':>7}" + "".join(f"{who:>43}" for who in subjects),
     ]
     for name, each in found["interventions"].items():
         exact = each["exact"]["all"]
-        cells = "".join(f"{_pair(each['findings'][who]):>34}" for who in subjects)
+        cells = "".join(f"{_pair(each['findings'][who]):>43}" for who in subjects)
         medians = (f"{exact[field]['median']:7.2f}" for field in ("effect", "moved"))
         lines.append(f"{name:20}{''.join(medians)}{cells}")
     lines.append(
@@ -26,9 +26,9 @@ def describe(found: Mapping[str, Any]) -> str:
         for who, each in found["sensitivity"][kind].items():
             errors = each["relative_error"]
             words = (
-                f"{channel} {errors[channel]['all'][0]['median']:.1e} (inside "
-                f"{errors[channel]['inside'][0]['median']:.1e}, outside "
-                f"{errors[channel]['outside'][0]['median']:.1e})"
+                f"{channel} {errors[channel]['all'][0]['value']:.1e} (inside "
+                f"{errors[channel]['inside'][0]['value']:.1e}, outside "
+                f"{errors[channel]['outside'][0]['value']:.1e})"
                 for channel in ("psi", "v", "height")
             )
             lines.append(f"  {kind:8}{who:14}" + "; ".join(words))
