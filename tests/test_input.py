@@ -352,7 +352,6 @@ BAD["none of them"] = [0, -1, 1.5]
 # What needs no case of its own here, by name or by the start of a name, and why.
 HALF = Grid(32, 10.0)
 BAND = {"grid": (LINE, "line"), "n_wave": (5, COUNT)}
-door(resampling.coarse_grid, fine=(LINE, "line"), n_x=(32, "index", COUNT))
 door(resampling.to_coarse, fine=(LINE,), coarse=(HALF,), f=(PSI, "state"))
 door(resampling.to_fine, fine=(LINE,), coarse=(HALF,), f=(PSI[:32], "state"))
 door(resampling.low_pass, fine=(LINE,), coarse=(HALF,), v=(V, "state"))
