@@ -88,10 +88,12 @@ def fresh_row(evaluation: Any, name: str) -> list[str]:
         for statistic in ("median", "mean", "worst")
     ]
     if name.startswith("clamped"):
-        return [*cells, ""]
+        return [*cells, "", ""]
     solver = f"clamped-{name[-1]}" if name.startswith("informed") else "clamped-2"
-    errors = (evaluation["cases"][each]["nrmse"] for each in (solver, name))
-    return [*cells, f"{sum(a < b for a, b in zip(*errors, strict=True))}"]
+    for error in ("nrmse", "infidelity"):
+        both = (evaluation["cases"][each][error] for each in (solver, name))
+        cells.append(f"{sum(a < b for a, b in zip(*both, strict=True))}")
+    return cells
 
 
 SHARP = ("barrier", "double", "triple", "steps")
