@@ -99,5 +99,6 @@ def _relative(
     drawn = np.concatenate([np.arange(n_case)[None], drawn])
     with np.errstate(all="ignore"):
         error = np.sqrt(square(ours - exact)[drawn].sum(axis=1) / square(exact)[drawn].sum(axis=1))
-    low, high = np.nanpercentile(error[1:], (2.5, 97.5))
+    known = error[np.isfinite(error)]
+    low, high = np.percentile(known, (2.5, 97.5)) if known.size else (np.nan, np.nan)
     return {"value": float(error[0]), "low": float(low), "high": float(high)}
