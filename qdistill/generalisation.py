@@ -1,7 +1,7 @@
 """Landscapes that nobody has seen: a student's errors by family, beside a solver's of equal cost.
 
 The solver is the split step with its kinetic energy clamped, in which nothing is learned. Its one
-number, the cap, is chosen to be best on the very runs that are scored.
+number, the cap, is chosen to be best on the very runs that are scored, for each metric apart.
 """
 
 from typing import Any, NamedTuple
@@ -66,18 +66,29 @@ def clamped(grid: Grid, dt: float, n_pairs: int, kinetic_cap: Scalar) -> Student
 
 def best_clamped(
     grid: Grid, dt: float, n_pairs: int, truth: Runs
-) -> tuple[float, dict[str, Float[Array, "n_case n_t"]]]:
-    """The cap (hartree) of least mean infidelity over given runs, and the metrics with it."""
+) -> tuple[dict[str, float], dict[str, Float[Array, "n_case n_t"]]]:
+    """The clamped split step with the best caps, in hartree, and its metrics over given runs.
 
+    The cap of least mean infidelity is not that of least mean phase-sensitive error. Each of the
+    two has its own, by name of the metric; other metrics are those of the former.
+    """
+
+    @jax.jit
     def measure(cap: Scalar, truth: Runs) -> dict[str, Array]:
         student = clamped(grid, dt, n_pairs, cap)
         forecast = benchmark.forecast(student, student.propagator({}), truth)
         return benchmark.measure(grid, forecast, truth)
 
-    infidelity = jax.jit(lambda *given: jnp.mean(1 - measure(*given)["correlation"]))
-    caps = [phase * n_pairs / dt for phase in CAP_PHASES]
-    best = min(caps, key=lambda cap: float(infidelity(cap, truth)))
-    return best, measure(best, truth)
+    means = {}
+    for cap in (phase * n_pairs / dt for phase in CAP_PHASES):
+        per_frame = measure(cap, truth)
+        means[cap] = (
+            float(jnp.mean(1 - per_frame["correlation"])),
+            float(per_frame["nrmse"].mean()),
+        )
+    faithful, in_phase = (min(means, key=lambda cap: means[cap][i]) for i in (0, 1))
+    caps = {"correlation": faithful, "nrmse": in_phase}
+    return caps, measure(faithful, truth) | {"nrmse": measure(in_phase, truth)["nrmse"]}
 
 
 class CaseErrors(NamedTuple):

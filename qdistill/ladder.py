@@ -15,7 +15,7 @@ from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
 from qdistill.grid import Grid
 from qdistill.rollout import rollout
-from qdistill.stages import Stage, TrainingConfig
+from qdistill.stages import Optimiser, Stage, TrainingConfig
 from qdistill.students import StudentConfig
 from qdistill.teacher import TeacherConfig
 from qdistill.windows import WindowConfig
@@ -42,17 +42,28 @@ def _window_student(name: str) -> StudentConfig:
 _WINDOWS = ((1.0, presets.gauged_stage(200)),)
 
 
-def _one_frame(rate: float) -> tuple[tuple[float, Stage], ...]:
-    return ((1.0, presets.frames_stage(20, 1, 64, rate)),)
+def _one_frame(
+    rate: float, n_batch: int = 64, optimiser: Optimiser = "adam"
+) -> tuple[tuple[float, Stage], ...]:
+    stage = presets.frames_stage(20, 1, n_batch, rate)
+    return ((1.0, dataclasses.replace(stage, optimiser=optimiser)),)
 
 
-def _unrolled(rate: float, n_batch: int = 64) -> tuple[tuple[float, Stage], ...]:
-    return (
+def _unrolled(
+    rate: float, n_batch: int = 64, optimiser: Optimiser = "adam"
+) -> tuple[tuple[float, Stage], ...]:
+    stages = (
         (0.25, presets.frames_stage(20, 1, n_batch, rate)),
         (0.25, presets.frames_stage(20, 8, n_batch, rate)),
         (0.5, presets.frames_stage(20, 40, n_batch // 4, 0.3 * rate)),
     )
+    return tuple(
+        (share, dataclasses.replace(stage, optimiser=optimiser)) for share, stage in stages
+    )
 
+
+# Of the Fourier neural operator: the best of a dozen rates, batches and sizes, and of Adam.
+_FNO: tuple[float, int, Optimiser] = (1e-2, 8, "muon")
 
 RUNGS: dict[str, Rung] = {
     "linear": Rung(("local",), _window_student("linear"), _WINDOWS),
@@ -60,8 +71,8 @@ RUNGS: dict[str, Rung] = {
     "dense": Rung(("local",), _window_student("dense"), _WINDOWS),
     "lstm": Rung(("local",), _window_student("lstm"), _WINDOWS),
     "gru": Rung(("local",), _window_student("gru"), _WINDOWS),
-    "fno": Rung((), StudentConfig("fno"), _one_frame(3e-3)),
-    "fno, unrolled": Rung(("unrolled",), StudentConfig("fno"), _unrolled(3e-3, 32)),
+    "fno": Rung((), StudentConfig("fno"), _one_frame(*_FNO)),
+    "fno, unrolled": Rung(("unrolled",), StudentConfig("fno"), _unrolled(*_FNO)),
     "local": Rung(("local", "linear"), StudentConfig("local"), _one_frame(1e-2)),
     "local, unrolled": Rung(
         ("local", "linear", "unrolled"), StudentConfig("local"), _unrolled(1e-2)
@@ -190,12 +201,15 @@ def baselines(grid: Grid, dt: float, truth: benchmark.Runs) -> dict[str, dict[st
     """The clamped split step with 1, 2 and 3 FFT pairs a frame, each with its best cap."""
     rows = {}
     for n_pairs in (1, 2, 3):
-        cap, per_frame = generalisation.best_clamped(grid, dt, n_pairs, truth)
-        student = generalisation.clamped(grid, dt, n_pairs, cap)
+        caps, per_frame = generalisation.best_clamped(grid, dt, n_pairs, truth)
+        student = generalisation.clamped(grid, dt, n_pairs, caps["nrmse"])
         scores = benchmark.summarise(list(benchmark.CASES), per_frame)
         del scores["cases"]
         cost = benchmark.measure_cost(student, {}, truth)
-        rows[f"clamped, {n_pairs}"] = scores | {"kinetic_cap": cap, "microseconds_per_frame": cost}
+        rows[f"clamped, {n_pairs}"] = scores | {
+            "kinetic_caps": caps,
+            "microseconds_per_frame": cost,
+        }
     return rows
 
 
@@ -204,7 +218,11 @@ def table(students: Mapping[str, Sequence[dict[str, Any]]], solvers: dict[str, d
     columns = ("infidelity", "worst", "phase-sens.", "MAE", "drift", "parameters", "us/frame", "s")
     lines = [f"{'':20}" + "".join(f"{name:>12}" for name in columns)]
     for name, seeds in [*students.items(), *((n, [row]) for n, row in solvers.items())]:
-        median = {key: float(np.median([row[key] for row in seeds])) for key in seeds[0]}
+        median = {
+            key: float(np.median([row[key] for row in seeds]))
+            for key, value in seeds[0].items()
+            if not isinstance(value, dict)
+        }
         lines.append(
             f"{name:20}{median['mean_infidelity']:12.1e}{1 - median['worst_correlation']:12.1e}"
             f"{median['mean_nrmse']:12.1e}{median['mean_mae']:12.1e}{median['max_norm_drift']:12.1e}"

@@ -72,7 +72,9 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
     return _over_batch(loss)
 
 
-def spectral_loss(student: Student, dt: float, config: SpectraConfig) -> Loss:
+def spectral_loss(
+    student: Student, dt: float, config: SpectraConfig, *, start: PyTree | None = None
+) -> Loss:
     """The squared error of all packets in a box after many frames, foretold from one frame.
 
     With r_n the error of a frame on the eigenstate phi_n, the error after t frames is, to first
@@ -82,13 +84,20 @@ def spectral_loss(student: Student, dt: float, config: SpectraConfig) -> Loss:
     the given states counts once. The mean is over the states between floor and ceiling. What no
     first order tells is a resonance of the student's own fast waves with slow ones.
 
+    Args:
+      student: Linear.
+      dt: Duration of a frame, in atomic units.
+      config: The boxes and states.
+      start: Parameters; the loss of a box is then taken relative to theirs, so that it counts
+        where the student loses against what it began as.
+
     Raises:
       ValueError: For a student that is not linear, of which eigenstates say nothing of packets.
     """
     if not student.is_linear:
         refuse("examples", "windows or frames for a student that is not linear", "spectra")
 
-    def loss(params: PyTree, spectra: Spectra) -> Array:
+    def absolute(params: PyTree, spectra: Spectra) -> Array:
         energies, states = spectra.energies, spectra.states + 0j
         phases = jnp.exp(-1j * dt * energies)
         forecast = jax.vmap(student.propagator(params)(spectra.v))(states)
@@ -101,6 +110,11 @@ def spectral_loss(student: Student, dt: float, config: SpectraConfig) -> Loss:
         weights *= jax.nn.sigmoid(4 * (energies - config.floor))
         each = grown + jnp.maximum(beyond, 0)
         return jnp.sum(weights * each) / (jnp.sum(weights) + 1e-6)
+
+    def loss(params: PyTree, spectra: Spectra) -> Array:
+        if start is None:
+            return absolute(params, spectra)
+        return absolute(params, spectra) / (absolute(start, spectra) + 1e-8)
 
     return lambda params, batch, key: jax.vmap(loss, (None, 0))(params, batch)
 

@@ -117,19 +117,18 @@ def _kinetic_matrix(grid: Grid) -> Float[np.ndarray, "n_x n_x"]:
 def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
     """A stretch of a landscape around one of its slopes, drawn in proportion to the steepness.
 
-    As the ground of a periodic box it may have a step where its ends meet. One stretch in n_box
-    ends just before its slope.
+    As the ground of a periodic box it may have a step where its ends meet.
 
     Raises:
       ValueError: For a box that is longer than the landscape.
     """
-    require_between(1, len(v), n_box=n_box)
+    require_between(2, len(v), n_box=n_box)
     key_edge, key_shift = jax.random.split(key)
     steepness = jnp.abs(jnp.roll(v, -1) - v)
     # A flat landscape has no slope, and any stretch of it will do.
     weights = steepness + 1e-6 * (jnp.max(steepness) + 1)
     edge = jax.random.categorical(key_edge, jnp.log(weights))
-    first = edge - jax.random.randint(key_shift, (), 0, n_box)
+    first = edge - jax.random.randint(key_shift, (), 0, n_box - 1)
     return v[(first + jnp.arange(n_box)) % len(v)]
 
 

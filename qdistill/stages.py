@@ -31,8 +31,8 @@ class Stage:
       batches: The examples. If they are whole frames, the student is rolled out over their
         `n_target` frames, and the gradient flows through the whole rollout; if they are spectra,
         it makes one frame of each eigenstate of a box.
-      relative: Whether a window's error is taken relative to its amplitude. That of whole frames
-        always is.
+      relative: Whether a window's error is taken relative to its amplitude, and a spectrum's to
+        that of the student before its training. That of whole frames always is to the amplitude.
       loss_sigma: Width in points of a Gaussian that weighs a window's points in the loss; 0
         weighs them alike. For windows only.
       power: The mean of (loss of an example)^power goes down. The losses are squared errors, and
@@ -77,11 +77,10 @@ class Stage:
         for name in ("loss_sigma", "noise", "weight_decay"):
             require_between(0, float("inf"), **{name: getattr(self, name)})
         examples = self.batches.examples
-        if examples != "windows":
-            if self.relative:
-                refuse("relative", f"False with {examples}", self.relative)
-            if self.loss_sigma:
-                refuse("loss_sigma", f"0 with {examples}", self.loss_sigma)
+        if examples == "frames" and self.relative:
+            refuse("relative", "False with frames", self.relative)
+        if examples != "windows" and self.loss_sigma:
+            refuse("loss_sigma", f"0 with {examples}", self.loss_sigma)
         if examples != "frames" and self.batches.n_target != 1:
             refuse("n_target", f"1 with {examples}", self.batches.n_target)
         if examples == "spectra" and self.noise:

@@ -175,7 +175,9 @@ def _examples(
     if config.examples == "spectra":
         shape = (config.n_block, config.n_batch)
         spectra_maker = spectra.make_block(grid, names, config.spectra, config.n_runs, shape)
-        return spectra_maker, spectra.cut_batch, losses.spectral_loss(student, dt, config.spectra)
+        start = student.init(jax.random.key(0)) if stage.relative else None
+        loss = losses.spectral_loss(student, dt, config.spectra, start=start)
+        return spectra_maker, spectra.cut_batch, loss
     block_maker = batches.make_block(grid, teacher, names, config, n_history, window.n_window)
     n_t = n_history + config.n_target
     if config.examples == "frames":

@@ -43,9 +43,24 @@ def test_the_best_cap_is_the_best_of_those_tried(monkeypatch: pytest.MonkeyPatch
     _, psi0, v = generalisation.sample_cases(jax.random.key(0), GRID, 2)
     truth = benchmark.simulate(GRID, 0.1, psi0, v, FEW)
     # 3 hartree is less than the packets have.
-    cap, per_frame = generalisation.best_clamped(GRID, 0.1, 1, truth)
-    assert cap == pytest.approx(25.0)
+    caps, per_frame = generalisation.best_clamped(GRID, 0.1, 1, truth)
+    assert caps == {"correlation": pytest.approx(25.0), "nrmse": pytest.approx(25.0)}
     assert jnp.mean(1 - per_frame["correlation"]) < 1e-5
+
+
+def test_each_metric_has_its_own_best_cap(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(generalisation, "CAP_PHASES", (0.3, 2.5))
+    made_up = {
+        3.0: {"correlation": jnp.full((1, 2), 0.9), "nrmse": jnp.full((1, 2), 0.1)},
+        25.0: {"correlation": jnp.full((1, 2), 0.8), "nrmse": jnp.full((1, 2), 0.0)},
+    }
+    monkeypatch.setattr(jax, "jit", lambda measure: lambda cap, _: made_up[round(cap, 6)])
+    _, psi0, v = generalisation.sample_cases(jax.random.key(0), GRID, 1)
+    truth = benchmark.Runs(psi0[:, None], v, psi0[:, None])
+    caps, per_frame = generalisation.best_clamped(GRID, 0.1, 1, truth)
+    assert caps == {"correlation": pytest.approx(3.0), "nrmse": pytest.approx(25.0)}
+    np.testing.assert_allclose(per_frame["correlation"], 0.9)
+    np.testing.assert_allclose(per_frame["nrmse"], 0.0)
 
 
 def test_evaluation_holds_every_family_and_its_table_every_row(

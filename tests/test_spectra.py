@@ -54,8 +54,8 @@ def test_a_box_lies_around_an_edge() -> None:
     v = potentials.barrier(GRID.positions(), 5.0, 3.0, 50.0)
     keys = jax.random.split(jax.random.key(0), 6400)
     boxes = np.asarray(jax.vmap(lambda key: spectra.cut_out(key, v, 64))(keys))
-    # Drawn by its rising edge, one in 64 ends just before the barrier: 50 here, give or take 7.
-    assert 20 < np.sum(np.ptp(boxes, axis=1) == 0) < 80
+    # A box may be drawn around flat ground: by the weights 4 of 6400, give or take 2.
+    assert np.sum(np.ptp(boxes, axis=1) == 0) < 12
     # The barrier at every place, cut by either end or whole.
     assert len(np.unique(boxes, axis=0)) > 64
 
@@ -84,6 +84,20 @@ def test_the_loss_foretells_the_error_of_a_rollout() -> None:
     seen = jnp.linalg.norm(late[1] - late[0]) / jnp.linalg.norm(late[0])
     assert float(seen) == pytest.approx(100 * DT * 1e-3, rel=1e-2)
     assert foretold == pytest.approx(float(seen), rel=1e-2)
+
+
+def test_a_relative_loss_counts_from_where_the_student_began() -> None:
+    """The error of a constant in v grows with the square of the constant."""
+    exact = solver.chebyshev(BOX, DT, 1e-7, (0.0, 6.0))
+    student = Student(
+        1, lambda key: jnp.zeros(()), lambda c: lambda v: exact(v + c), is_linear=True
+    )
+    batch = spectra_of(potentials.barrier(BOX.positions(), 5.0, 3.0, 6.0), 24)
+    config = SpectraConfig(n_box=128, n_states=24, horizon=100)
+    loss = losses.spectral_loss(student, DT, config, start=jnp.array(1e-2))
+    for constant, expected in ((1e-2, 1.0), (5e-3, 0.25)):
+        found = float(loss(jnp.array(constant), batch, jax.random.key(0))[0])
+        assert found == pytest.approx(expected, rel=1e-2)
 
 
 def test_an_error_between_far_levels_does_not_add_up() -> None:
@@ -126,7 +140,7 @@ def test_what_does_not_fit_is_refused() -> None:
         SpectraConfig(n_box=32)
     with pytest.raises(ValueError, match="`n_states` must be between 1 and 128, but is 129"):
         spectra.eigenstates(BOX, jnp.zeros(128), 129)
-    with pytest.raises(ValueError, match="`n_box` must be between 1 and 32, but is 33"):
+    with pytest.raises(ValueError, match="`n_box` must be between 2 and 32, but is 33"):
         spectra.cut_out(jax.random.key(0), jnp.zeros(32), 33)
     student = from_propagator(solver.chebyshev(BOX, DT))
     with pytest.raises(ValueError, match="`examples` must be windows or frames"):
