@@ -5,6 +5,7 @@ import json
 import pathlib
 import sys
 import time
+from typing import Any
 
 import jax
 import numpy as np
@@ -12,6 +13,7 @@ import tyro
 
 from qdistill import contenders, frontier, operators, plots, runs
 from qdistill.arguments import require_at_least
+from qdistill.contenders import Contender
 from qdistill.frontier import FrontierConfig
 from qdistill.grid import Grid
 from qdistill.operators import OperatorsConfig
@@ -62,7 +64,8 @@ def compare(args: Args) -> None:
     runs.make_folder(args.out)
     args = shorten(args) if args.smoke else args
     grid = Grid(1024, 100.0, "continuum")
-    learned, students = {}, {}
+    learned: dict[str, Any] = {}
+    students: dict[str, Contender] = {}
     for teaching, names in TEACHINGS.items():
         for size in args.sizes:
             form, start = PropagatorConfig(size), time.perf_counter()
@@ -83,7 +86,7 @@ def compare(args: Args) -> None:
     }
     errors = {name: frontier.measure_errors(rival, truth) for name, rival in rivals.items()}
     costs = frontier.measure_costs(rivals, truth, args.frontier)
-    found = {
+    found: dict[str, Any] = {
         "dispersion": "continuum",
         "learned": learned,
         "kinetic_caps_hartree": {f"clamped, {n} pairs": cap for n, (cap, _) in best.items()},
