@@ -62,7 +62,7 @@ Evolution: TypeAlias = Callable[[jax.Array, jax.Array], jax.Array]
 def each_state(trained: tuple[Student, PyTree]) -> list[Evolution]:
     """What students do at their start, far from it, and trained."""
     forms = [make(**form) for form in FORMS]
-    evolutions = []
+    evolutions: list[Evolution] = []
     for student, every in (
         *[(s, (jax.jit(s.init)(jax.random.key(0)), disturbed(s))) for s in forms],
         (trained[0], (trained[1],)),
