@@ -26,6 +26,7 @@ CLAMPED_PAIRS = (5, 7, 10, 14, 20, 30, 40, 60)
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
 COARSE = ((512, 10), (512, 20), (384, 10), (384, 20), (256, 10), (256, 20))
 PROJECTED = (384, 256, 192)
+LONG_WAVES = (192, 224, 256, 320, 384)
 # Seconds of a timed run, unless the job is shorter.
 LONG_ENOUGH = 1.0
 
@@ -127,6 +128,8 @@ def line_up(
         **contenders.chebyshevs(grid, TOLERANCES[:n], v_range),
         **contenders.coarse_split_steps(grid, COARSE[:n]),
         **contenders.projected(grid, PROJECTED[-1:] if is_short else PROJECTED, exact),
+        **contenders.cut_off(grid, LONG_WAVES[:n]),
+        **contenders.folded(grid, LONG_WAVES[:n]),
     }
     return solvers, {f"clamped, {pairs} pairs": cap for pairs, (cap, _) in clamped.items()}
 

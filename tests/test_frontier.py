@@ -164,7 +164,7 @@ def test_smoke_run_writes_numbers_and_a_figure(
     kinds = {row["kind"] for row in report["contenders"].values()}
     assert kinds == {
         *("split step", "clamped split step", "Chebyshev", "fewer points, 10 pairs"),
-        *("projected", "student"),
+        *("projected", "cut off", "folded", "student"),
     }
     assert list(report["levels"]) == ["0.1", "0.01", "0.001"]
     assert (out / "frontier.png").stat().st_size > 10_000
