@@ -105,3 +105,65 @@ def test_importance_of_processes() -> None:
     assert f"in as many steps, {together:.2f}." in TEXT
     assert values["trapping"] > together
     assert all(pair["mean"] < 0 for pair in found["interaction"].values())
+
+
+def test_causes() -> None:
+    found = result("causes")
+    done = found["interventions"]
+    names = (
+        *("no landscape", "phase flipped", "no trapped part", "barrier closed", "no fast waves"),
+    )
+    moved = [done[name]["exact"]["all"]["moved"]["median"] for name in names]
+    said = "moves {:.2f} of the probability, the relative phase of two packets {:.2f}, "
+    said += "the trapped part {:.2f}, tunnelling {:.2f}, and the waves beyond k = 6 that sharp "
+    assert (said + "edges make {:.3f}").format(*moved) in TEXT
+
+    def median(who: str, name: str, what: str = "unfaithfulness", group: str = "all") -> float:
+        return done[name]["findings"][who][group][what]["median"]
+
+    usual = [n for n in done if n not in ("nothing", "barrier closed", "wall", "no fast waves")]
+    spans = {
+        (who, what): span([median(who, name, what) for name in usual], digits)
+        for who in ("demo", "gru")
+        for what, digits in (("unfaithfulness", 3), ("excess", 1))
+    }
+    assert (
+        f"`demo` is {spans['demo', 'unfaithfulness']} and that of `gru` "
+        f"{spans['gru', 'unfaithfulness']}, {spans['demo', 'excess']} and "
+        f"{spans['gru', 'excess']} times the error"
+    ) in TEXT
+    assert round(median("blind solver", "no landscape"), 5) == 1
+    assert f"but {median('blind solver', 'no reflected part'):.3f} where the reflected" in TEXT
+    closed = {w: done["barrier closed"]["findings"][w] for w in ("demo", "gru")}
+    closed = {w: each["unfaithfulness_by_family"] for w, each in closed.items()}
+    assert f"On barriers `gru` follows with {closed['gru']['barrier']:.2f};" in TEXT
+    assert f"a tower on a slope, with {closed['gru']['triangle']:.2f}, and" in TEXT
+    assert {f"{closed['demo'][f]:.3f}" for f in ("barrier", "triangle")} == {"0.005"}
+    assert f"meets it with an unfaithfulness of {median('demo', 'wall'):.3f};" in TEXT
+    blown = median("gru", "wall", "own_effect", "taught")
+    assert f"`gru` blows up to {blown:.1e} times the norm" in TEXT
+    fast = [median(w, "no fast waves") for w in ("demo", "gru")]
+    times = [median(w, "no fast waves", "excess") for w in ("demo", "gru")]
+    said = "is {:.2f} for `demo` and {:.2f} for `gru`, {:.0f} and {:.0f} times their usual errors"
+    assert said.format(*fast, *times) in TEXT
+
+
+def test_derivatives() -> None:
+    found = result("causes")["sensitivity"]
+
+    def error(who: str, kind: str, channel: str, ahead: int = 0) -> float:
+        return found[kind][who]["relative_error"][channel]["all"][ahead]["value"]
+
+    points, waves = ([error(w, k, "psi") for w in ("demo", "gru")] for k in ("points", "waves"))
+    assert "are wrong by {:.2f} in `demo` and {:.2f} in `gru`".format(*points) in TEXT
+    assert "waves up to k = 8 by {:.3f} and {:.3f}".format(*waves) in TEXT
+    *frames, _, past = found["waves"]["gru"]["total"]["Re psi"]
+    assert "oldest first, are {:.2f}, {:.2f}, {:.2f} and {:.2f}, and".format(*frames) in TEXT
+    exact = found["waves"]["exact solver"]["total"]["Re psi"][0]
+    assert f"the newest has {past:.2f}, where the exact solver's one frame has {exact:.2f}" in TEXT
+    by_v = found["waves"]["gru"]["relative_error"]["v"]["all"][0]
+    assert f"error of {by_v['value']:.2f} ({by_v['low']:.2f} to {by_v['high']:.2f})" in TEXT
+    heights = [error("gru", "waves", "height", ahead) for ahead in (0, 1)]
+    assert "better, {:.2f} after one frame and {:.2f} after five".format(*heights) in TEXT
+    mine = error("demo", "waves", "v"), error("demo", "waves", "height")
+    assert "`demo` {:.2f} and {:.2f}.".format(*mine) in TEXT

@@ -85,7 +85,7 @@ def _draw_effects(ax: Axes, shown: Mapping[str, Any], families: list[str]) -> No
 
 def _draw_unfaithfulness(ax: Axes, shown: Mapping[str, Any], subjects: list[str]) -> None:
     rows = np.arange(len(shown))
-    step = 0.8 / len(subjects)
+    step, largest = 0.8 / len(subjects), 1.0
     for i, (who, (marker, colour)) in enumerate(zip(subjects, MARKS, strict=False)):
         for group, filling, shift in (("taught", colour, -0.2), ("other", "white", 0.2)):
             at = rows + step * (i - (len(subjects) - 1) / 2 + shift)
@@ -95,11 +95,12 @@ def _draw_unfaithfulness(ax: Axes, shown: Mapping[str, Any], subjects: list[str]
                 for end in ("median", "low", "high")
             )
             middle, low, high = (np.ma.maximum(end, LOWEST) for end in (middle, low, high))
+            largest = max([largest, *np.ma.compressed(high)])
             ax.hlines(at, low, high, color=colour, lw=1.5)
             label = who if group == "taught" else None
             ax.plot(middle, at, marker, color=colour, mfc=filling, ms=5.5, label=label)
     ax.axvline(1, color=INK, lw=1, ls="--")
-    ax.set(xscale="log", ylim=(len(rows) - 0.5, -0.5), xlim=(LOWEST / 2, 10))
+    ax.set(xscale="log", ylim=(len(rows) - 0.5, -0.5), xlim=(LOWEST / 2, 10 * largest))
     ax.set_yticks(rows, [""] * len(rows))
     ax.set_yticks(rows[:-1] + 0.5, minor=True)
     ax.grid(which="minor", axis="y", color=GRID)
