@@ -114,10 +114,10 @@ def _problem(dispersion: str, n_packets: int, n_x: int, n_frames: int) -> Proble
     """Equal packets, for timing only: the truth is left empty."""
     length = n_x * DX
     grid = Grid(n_x, length, dispersion)
-    v = potentials.barrier(grid.positions(), 5.0, 0.1 * length, 0.5 * length)
-    psi = packets.gaussian(grid, 0.3 * length, 0.04 * length, 2.0)
-    v, psi = (np.broadcast_to(np.asarray(each), (n_packets, n_x)) for each in (v, psi))
-    return Problem(grid, 0.1, n_frames, v, psi, np.empty((0, n_x)))
+    v = np.asarray(potentials.barrier(grid.positions(), 5.0, 0.1 * length, 0.5 * length))
+    psi = np.asarray(packets.gaussian(grid, 0.3 * length, 0.04 * length, 2.0))
+    many = (n_packets, 1)
+    return Problem(grid, 0.1, n_frames, np.tile(v, many), np.tile(psi, many), np.empty((0, n_x)))
 
 
 def _replaced(fixed: tuple[int, ...], i: int, size: int) -> tuple[int, ...]:
