@@ -30,9 +30,7 @@ class Args:
     """Seconds instead of minutes: the same path with tiny numbers."""
 
 
-SMOKE = CausesConfig(
-    1, ("barrier", "well"), frames=4, places=1, place_cases=2, ahead=(1, 2), reach=8
-)
+SMOKE = CausesConfig(1, ("barrier",), frames=4, places=1, place_cases=2, ahead=(1, 2), reach=8)
 
 
 def ask(args: Args) -> None:

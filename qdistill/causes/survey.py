@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Key
+from jaxtyping import Array, Complex, Float, Key
 
 from qdistill import lessons, solver, students
 from qdistill.arguments import refuse, require_at_least, require_one_of, require_positive
@@ -42,7 +42,8 @@ class CausesConfig:
 
     Attributes:
       cases: Of every intervention in each family of landscapes.
-      families: Those that are taken, of those that a scene can have; () for all.
+      families: Those that are taken, of those that a scene can have; () for all. Interventions
+        in scenes that have none of them are left out.
       frames: From the intervention to the horizon.
       places: Points in each case at which inputs are moved.
       place_cases: Cases in which they are; barriers and wells.
@@ -131,7 +132,9 @@ def _intervene(
         # Scenes of one kind begin alike, whatever is done in them.
         key = jax.random.fold_in(jax.random.key(seed), list(SCENES).index(each.scene))
         possible = SCENES[each.scene].families
-        chosen = [family for family in possible if family in config.families] or None
+        chosen = [family for family in possible if family in (config.families or possible)]
+        if not chosen:
+            continue
         families, moments = sample_moments(
             key, world.grid, world.dt, world.forwards, each, config.cases, chosen
         )
@@ -185,7 +188,9 @@ def _summarise(families: Sequence[str], effects: Effects) -> dict[str, Any]:
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
-def _sample_barriers(key: Key[Array, ""], grid: Grid, n_case: int) -> lessons.Experiment:
+def _sample_barriers(
+    key: Key[Array, ""], grid: Grid, n_case: int
+) -> tuple[Complex[Array, "n_case n_x"], Float[Array, "n_case n_x"]]:
     """Superpositions of packets anywhere over single barriers and wells, as they are taught."""
     return jax.vmap(lambda k: lessons.barrier(k, grid, 1.0))(jax.random.split(key, n_case))
 
