@@ -1,5 +1,6 @@
 """Kill a training at random moments and resume it each time; watch the memory of one left alone."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -63,6 +64,16 @@ def lines_in(out: pathlib.Path) -> int:
     return path.read_bytes().count(b"\n") if path.exists() else 0
 
 
+def size_of(folder: pathlib.Path) -> int:
+    """Bytes of the files in a folder, from which some may vanish while one looks."""
+    total = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.stat(os.path.join(place, name)).st_size
+    return total
+
+
 def watch(out: pathlib.Path, n_blocks: int) -> dict[str, Any]:
     """Let a run go to its end; memory in MiB after a fifth and at the end, and the largest disk."""
     process, memory, disk = start(out, n_blocks), {}, 0
@@ -70,8 +81,7 @@ def watch(out: pathlib.Path, n_blocks: int) -> dict[str, Any]:
         pages = pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1:2]
         if pages:
             memory[lines_in(out)] = int(pages[0]) * os.sysconf("SC_PAGE_SIZE") / 2**20
-        files = [path for path in (out / "checkpoints").rglob("*") if path.is_file()]
-        disk = max(disk, sum(path.stat().st_size for path in files if path.exists()))
+        disk = max(disk, size_of(out / "checkpoints"))
         time.sleep(0.05)
     if process.returncode:
         sys.exit("reliability.py: the run left alone has failed")

@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Key
 
 from qdistill import packets, potentials
@@ -192,7 +193,7 @@ def sample(
     require_shape((len(lessons),), weights=weights)
     require_finite(weights=weights)
     require_between(0, math.inf, weights=weights)
-    if is_known(weights) and jnp.sum(weights) == 0:
+    if is_known(weights) and not np.any(np.asarray(weights)):
         refuse("weights", "not all zero", weights)
     _require_box(grid, difficulty)
     key_lesson, key_experiment = jax.random.split(key)

@@ -118,8 +118,10 @@ def project(grid: Grid, n_wave: int, v: Float[Array, " n_x"]) -> Float[Array, "n
     """The Hamiltonian between the waves of a band: kinetic energy and landscape, nothing else.
 
     >>> grid = Grid(64, 2.0, "continuum")
-    >>> project(grid, 1, jnp.full(64, 3.0)).diagonal().round(3)
-    Array([3.   , 7.935, 7.935], dtype=float32)
+    >>> kinetic_of_first = 0.5 * (2 * np.pi / 2.0) ** 2
+    >>> expected = np.diag([3, 3 + kinetic_of_first, 3 + kinetic_of_first])
+    >>> np.allclose(project(grid, 1, jnp.full(64, 3.0)), expected, atol=1e-5)
+    True
     """
     _require_landscape(grid, v)
     t = jnp.asarray(kinetic(grid, n_wave), v.dtype)

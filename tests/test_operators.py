@@ -86,7 +86,7 @@ def test_least_squares_find_a_planted_law() -> None:
 
 
 def test_a_law_learned_from_barriers_mends_a_double_barrier() -> None:
-    config = OperatorsConfig(("barrier",), n_boxes=12, n_box=128, n_states=20)
+    config = OperatorsConfig(("barrier",), n_boxes=48, n_box=128, n_states=20)
     params, report = operators.fit(config, FORM, GRID, jax.random.key(0))
     assert report["foretold_error"] < 0.4 * report["foretold_error_before"]
     psi = packets.gaussian(BOX, 2.5, 0.8, 2.5)
