@@ -23,11 +23,13 @@ check: .venv/.dev
 # Runs into runs/, then keeps what the README quotes.
 RUN = $(BIN)/python experiments/distill.py
 SCORES = $(BIN)/python experiments/distill.py --seed 1 --landscapes 100 --evaluate
-LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000
+# For frames this long the start is no solver worth a comparison: its errors count absolutely.
+LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no-relative \
+	--training.stages.0.power 0.7
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
-FRONTIER = work_precision work_precision-continuum
+FRONTIER = work_precision work_precision-continuum coarse
 KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve symmetries probes \
 	causes importance reliability \
 	$(FRESH) gru gru-wide
@@ -51,6 +53,7 @@ results: .venv/.core
 		--out runs/work_precision
 	$(BIN)/python experiments/work_precision.py $(addprefix runs/,$(CONTINUUM)) \
 		--out runs/work_precision-continuum
+	$(BIN)/python experiments/coarse.py --out runs/coarse
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes

@@ -142,6 +142,28 @@ def test_errors_of_longer_frames_are_those_of_the_evaluations() -> None:
     assert ", ".join(words) in README.replace("\n", " ")
 
 
+def level_rows() -> dict[str, list[str]]:
+    """Who reaches an error at the least cost, and by how much students differ from solvers."""
+    found = {}
+    for physics in PHYSICS:
+        folder = "work_precision" if physics == "lattice" else "work_precision-continuum"
+        report = result(f"{folder}/metrics.json")
+        assert report["dispersion"] == physics
+        for level, row in report["levels"].items():
+            speed = ""
+            if "ratio" in row:
+                speed = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+            names = [name or "none" for name in (row["solver"], row["student"])]
+            found[f"{physics}, {level}"] = [*names, speed]
+    return found
+
+
+def test_costs_are_those_of_the_script() -> None:
+    table = rows("What an error costs")
+    for name, cells in level_rows().items():
+        assert table[name] == cells
+
+
 def probe_rows(name: str) -> list[str]:
     found = result("probes/metrics.json")["probes"][name]
     waves, coupling = found["dispersion"], found["uniform"]["coupling"]
