@@ -38,10 +38,12 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
     for kind, colour, marker in zip(solvers, SOLVER_COLOURS, MARKERS, strict=False):
         _, seconds, errors = zip(*sorted(kinds[kind], key=lambda point: point[1]), strict=True)
         ax.plot(seconds, errors, marker + "-", color=colour, ms=6, lw=1.3, label=kind)
-    for name, x, y in kinds.get("student", []):
+    # Names of students of nearly one error lie above and below them in turn.
+    for i, (name, x, y) in enumerate(sorted(kinds.get("student", []), key=lambda point: point[2])):
         place = (x, y)
         ax.plot(*place, "*", color=INK, mec="white", mew=0.6, ms=16, zorder=3)
-        ax.annotate(name, place, (9, 4), textcoords="offset points", fontsize=11, zorder=4)
+        shift = (9, 5 - 19 * (i % 2))
+        ax.annotate(name, place, shift, textcoords="offset points", fontsize=11, zorder=4)
     ax.set(xscale="log", yscale="log", xlabel="seconds for a new landscape and all its packets")
     ax.set_ylabel("relative error of psi at the end, rms")
     ax.grid(color=GRID, lw=0.8)
