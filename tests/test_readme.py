@@ -45,6 +45,12 @@ def test_scores_are_those_of_the_runs(run: str) -> None:
     ]
 
 
+def test_seeds_of_demo_end_where_the_text_says() -> None:
+    runs = [result(f"demo-seed-{seed}/metrics.json") for seed in (0, 1, 2)]
+    errors = ", ".join(f"{run['benchmark']['mean_infidelity']:.1e}" for run in runs)
+    assert f"it ended at {errors}: take the row above" in README.replace("\n", " ")
+
+
 @pytest.mark.parametrize(("model", "steps"), [("demo", "900,000"), ("full", "5,290,000")])
 def test_published_scores_are_the_papers(model: str, steps: str) -> None:
     means = benchmark.published_means(f"{model}-gru")
