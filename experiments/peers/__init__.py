@@ -122,7 +122,8 @@ def qutip_krylov(problem: Problem, n_cores: int) -> tuple[Run, int]:
 
     n = min(problem.n_packets, 2)
     times = [0.0, problem.dt * problem.n_frames]
-    options = {"method": "krylov", "krylov_dim": 20, "store_states": True, "progress_bar": ""}
+    options = {"method": "krylov", "krylov_dim": 20, "nsteps": 100_000}
+    options |= {"store_states": True, "progress_bar": ""}
     energies = [
         qutip.Qobj(_hamiltonian(problem.grid, v)).to(
             "csr" if problem.grid.dispersion == "lattice" else "dense"
