@@ -37,7 +37,8 @@ KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve sy
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(BIN)/python experiments/throughput.py --devices 2 --out runs/throughput
+	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 50 \
+		--n-blocks 1 --out runs/throughput
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
 	for run in demo unitary $(INFORMED) gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
 	for seed in 0 1 2; do $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; done

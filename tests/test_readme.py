@@ -203,6 +203,23 @@ def test_solver_errors_are_those_of_the_script() -> None:
         ]
 
 
+def test_speeds_are_those_of_the_script() -> None:
+    found = result("throughput/metrics.json")
+    table = rows("How fast the teachers are")
+    quoted = {name: cells for name, cells in table.items() if name in found["solvers"]["lattice"]}
+    assert len(quoted) >= 10
+    for name, cells in quoted.items():
+        expected = []
+        for physics in PHYSICS:
+            row = found["solvers"][physics].get(name)
+            speed = f"{row['packet_frames_per_second']:,.0f}" if row else ""
+            expected += [speed, f"{row['rms_relative_error']:.1e}" if row else ""]
+        assert cells == expected, name
+    shares = [found["trainings"][run]["teacher_share"] for run in ("gru", "unitary")]
+    text = README.replace("\n", " ")
+    assert f"The teacher takes {shares[0]:.0%} of the training of `gru` and {shares[1]:.0%}" in text
+
+
 def test_every_linked_file_is_there() -> None:
     links = [part.split(")")[0] for part in README.split("](")[1:]]
     for link in links:
