@@ -62,7 +62,7 @@ def _unrolled(
     )
 
 
-# Of the Fourier neural operator: the best of a dozen rates, batches and sizes, and of Adam.
+# Of the Fourier neural operator: the best of fifteen settings of rate, optimiser, batch and size.
 _FNO: tuple[float, int, Optimiser] = (1e-2, 8, "muon")
 
 RUNGS: dict[str, Rung] = {
