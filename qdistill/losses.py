@@ -70,8 +70,9 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
         state = student.state(_disturb(key, given, noise))
         step = student.propagator(params)(v)
         forecast = rollout(step, state, n_target, student.psi)
-        error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=-1)
-        return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=-1))
+        space = tuple(range(1, target.ndim))
+        error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=space)
+        return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=space))
 
     return _over_batch(loss)
 
@@ -103,9 +104,10 @@ def spectral_loss(
         refuse("examples", "windows or frames for a student that is not linear", "spectra")
 
     def absolute(params: PyTree, spectra: Spectra) -> Array:
-        energies, states = spectra.energies, spectra.states + 0j
+        energies, waves = spectra.energies, spectra.states + 0j
         phases = jnp.exp(-1j * dt * energies)
-        forecast = jax.vmap(student.propagator(params)(spectra.v))(states)
+        forecast = jax.vmap(student.propagator(params)(spectra.v))(waves)
+        forecast, states = (psi.reshape(len(energies), -1) for psi in (forecast, waves))
         error = forecast - phases[:, None] * states
         elements = jnp.abs(error @ states.T) ** 2
         beats = jnp.abs(phases[:, None] - phases[None]) ** 2

@@ -2,12 +2,15 @@
 
 import dataclasses
 
+from qdistill import planes
 from qdistill.arguments import require_at_least, require_positive
 from qdistill.batches import BatchConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
+from qdistill.spectra import SpectraConfig
 from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig, UnitaryConfig
+from qdistill.teacher import TeacherConfig
 from qdistill.windows import WindowConfig
 
 _GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
@@ -182,6 +185,38 @@ PRESETS: dict[str, tuple[str, Config]] = {
     ),
 }
 
+# Boxes of 5 bohr, whose 400 points are diagonalised.
+_BOXES = BatchConfig(
+    n_batch=16, n_block=40, n_runs=64, examples="spectra", spectra=SpectraConfig(20, 48)
+)
+
+
+def _plane(name: str, student: UnitaryConfig, *stages: Stage) -> Config:
+    return Config(
+        name,
+        teacher=TeacherConfig(2, 64, 16.0, "continuum"),
+        curriculum=CurriculumConfig(tuple(planes.LESSONS)),
+        student=StudentConfig("unitary", unitary=student),
+        training=TrainingConfig(stages, checkpoint_every=500),
+    )
+
+
+# In two dimensions, where the paper's test is none: `experiments/double_slit.py` scores them.
+PLANES: dict[str, Config] = {
+    "plane": _plane(
+        "plane",
+        UnitaryConfig(reach=4),
+        frames_stage(300, 1, 16, 1e-2, n_runs=16),
+        frames_stage(300, 8, 8, 1e-2, n_runs=16),
+        frames_stage(2000, 30, 4, 3e-3, n_runs=16),
+    ),
+    "plane-informed": _plane(
+        "plane-informed",
+        UnitaryConfig(start="informed", kinetic_cap=36.0, reach=4),
+        dataclasses.replace(spectra_stage(4000), batches=_BOXES),
+    ),
+}
+
 
 def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
     """A few small blocks of a stage."""
@@ -192,7 +227,9 @@ def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
         n_runs=2,
         n_target=min(stage.batches.n_target, 3),
         n_frames=8,
-        spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
+        spectra=dataclasses.replace(
+            stage.batches.spectra, n_box=min(stage.batches.spectra.n_box, 64), n_states=16
+        ),
     )
     return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
 

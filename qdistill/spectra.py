@@ -33,7 +33,7 @@ class SpectraConfig:
     """The boxes, and which of their eigenstates count.
 
     Attributes:
-      n_box: Points of a box.
+      n_box: Points of a box along an axis.
       n_states: Eigenstates of a box, from the lowest.
       floor: Energy in hartree below which states hardly count: a packet that comes from where the
         landscape is zero has none of them.
@@ -52,8 +52,6 @@ class SpectraConfig:
         require_at_least(1, n_states=self.n_states, horizon=self.horizon)
         require_finite(floor=self.floor, ceiling=self.ceiling)
         require_positive(**{"ceiling - floor": self.ceiling - self.floor})
-        if self.n_states > self.n_box:
-            refuse("n_states", f"at most n_box = {self.n_box}", self.n_states)
 
 
 class Spectra(NamedTuple):
@@ -61,8 +59,8 @@ class Spectra(NamedTuple):
 
     energies: Float[Array, "n_box n_state"]
     # Real, and of unit length: the sum of their squares is 1.
-    states: Float[Array, "n_box n_state n_x"]
-    v: Float[Array, "n_box n_x"]
+    states: Float[Array, "n_box n_state *n_x"]
+    v: Float[Array, "n_box *n_x"]
     lesson: Int[Array, " n_box"]
 
 
@@ -79,17 +77,17 @@ SpectraMaker: TypeAlias = Callable[
 
 
 def eigenstates(
-    grid: Grid, v: Float[Array, " n_x"], n_states: int
-) -> tuple[Float[Array, " n_state"], Float[Array, "n_state n_x"]]:
+    grid: Grid, v: Float[Array, "*n_x"], n_states: int
+) -> tuple[Float[Array, " n_state"], Float[Array, "n_state *n_x"]]:
     """The lowest energies in hartree, and their states, by exact diagonalisation.
 
     Args:
-      grid: A line.
+      grid: A line, or a box of few points.
       v: The landscape on it, finite real numbers.
       n_states: How many.
 
     Raises:
-      ValueError: For another grid or landscape, or more states than points.
+      ValueError: For another landscape, or more states than points.
 
     >>> energies, states = eigenstates(Grid(64, 10.0, "continuum"), jnp.zeros(64), 3)
     >>> (energies[1:] * 2 * (10 / (2 * jnp.pi)) ** 2).round(3), states.shape
@@ -98,28 +96,26 @@ def eigenstates(
     require_real(v=v)
     require_finite(v=v)
     require_shape(grid.shape, v=v)
-    if grid.n_dim != 1:
-        refuse("grid", "one-dimensional", grid)
     require_at_least(1, n_states=n_states)
-    require_between(1, len(v), n_states=n_states)
+    require_between(1, v.size, n_states=n_states)
     kinetic = jnp.asarray(_kinetic_matrix(grid), v.dtype)
-    _, vectors = jnp.linalg.eigh(kinetic + jnp.diag(v))
+    _, vectors = jnp.linalg.eigh(kinetic + jnp.diag(v.ravel()))
     states = vectors[:, :n_states].T
     # The quotient is right to second order in the rounding of the states.
-    energies = jnp.sum(states * (states @ kinetic + v[None] * states), axis=1)
-    return energies / jnp.sum(states**2, axis=1), states
+    energies = jnp.sum(states * (states @ kinetic + v.ravel()[None] * states), axis=1)
+    return energies / jnp.sum(states**2, axis=1), states.reshape(n_states, *grid.shape)
 
 
 def evolution(
-    grid: Grid, v: Float[Array, " n_x"]
-) -> Callable[[Complex[Array, " n_x"], Scalar], Complex[Array, " n_x"]]:
+    grid: Grid, v: Float[Array, "*n_x"]
+) -> Callable[[Complex[Array, "*n_x"], Scalar], Complex[Array, "*n_x"]]:
     """The function ``(psi, t) -> psi`` after any time t in atomic units, in the eigenbasis of H.
 
     One diagonalisation per landscape, then two products with n_x^2 numbers a state. In float32 an
     energy E is right to some 1e-7 of the largest, which turns the phase by that times t.
 
     Args:
-      grid: A line.
+      grid: A line, or a box of few points.
       v: The landscape on it, in hartree.
 
     >>> grid = Grid(64, 10.0)
@@ -127,42 +123,47 @@ def evolution(
     >>> jnp.abs(evolve(jnp.ones(64, jnp.complex64), 100.0)).round(3)[:3]
     Array([1., 1., 1.], dtype=float32)
     """
-    energies, states = eigenstates(grid, v, grid.shape[0])
+    energies, states = eigenstates(grid, v, v.size)
+    states = states.reshape(v.size, v.size)
     # Of unit length to rounding only, which would count twice.
     states = states / jnp.linalg.norm(states, axis=1, keepdims=True)
 
-    def evolve(psi: Complex[Array, " n_x"], t: Scalar) -> Complex[Array, " n_x"]:
+    def evolve(psi: Complex[Array, "*n_x"], t: Scalar) -> Complex[Array, "*n_x"]:
         require_shape(grid.shape, psi=psi)
-        return (jnp.exp(-1j * t * energies) * (states @ psi)) @ states
+        return ((jnp.exp(-1j * t * energies) * (states @ psi.ravel())) @ states).reshape(grid.shape)
 
     return evolve
 
 
 def _kinetic_matrix(grid: Grid) -> Float[np.ndarray, "n_x n_x"]:
-    row = np.fft.ifft(grid.kinetic_energy()).real
-    i = np.arange(len(row))
-    return row[(i[:, None] - i) % len(row)]
+    row = np.fft.ifftn(grid.kinetic_energy()).real
+    points = np.indices(grid.shape).reshape(grid.n_dim, -1)
+    steps = (i[:, None] - i for i in points)
+    return row[tuple(step % n_x for step, n_x in zip(steps, grid.shape, strict=True))]
 
 
-def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
+def cut_out(key: Key[Array, ""], v: Float[Array, "*n_x"], n_box: int) -> Float[Array, "*n_box"]:
     """A stretch of a landscape around one of its slopes, drawn in proportion to the steepness.
 
-    As the ground of a periodic box it may have a step where its ends meet.
+    As the ground of a periodic box it may have a step where its ends meet. In two dimensions it is
+    a square.
 
     Raises:
       ValueError: For a box that is longer than the landscape.
     """
     require_at_least(1, n_box=n_box)
-    require_between(2, len(v), n_box=n_box)
+    require_between(2, min(v.shape, default=0), n_box=n_box)
     require_real(v=v)
     require_finite(v=v)
     key_edge, key_shift = jax.random.split(key)
-    steepness = jnp.abs(jnp.roll(v, -1) - v)
+    steepness = sum(jnp.abs(jnp.roll(v, -1, axis) - v) for axis in range(v.ndim))
     # A flat landscape has no slope, and any stretch of it will do.
     weights = steepness + 1e-6 * (jnp.max(steepness) + 1)
-    edge = jax.random.categorical(key_edge, jnp.log(weights))
-    first = edge - jax.random.randint(key_shift, (), 0, n_box - 1)
-    return v[(first + jnp.arange(n_box)) % len(v)]
+    edge = jnp.unravel_index(jax.random.categorical(key_edge, jnp.log(weights.ravel())), v.shape)
+    shifts = jax.random.randint(key_shift, (v.ndim,), 0, n_box - 1)
+    first = (place - shift for place, shift in zip(edge, shifts, strict=True))
+    points = ((i + jnp.arange(n_box)) % n_x for i, n_x in zip(first, v.shape, strict=True))
+    return v[jnp.ix_(*points)]
 
 
 def make_block(
@@ -176,7 +177,7 @@ def make_block(
     """The function ``(key, weights, difficulty) -> SpectraBlock``; pure, jitted by the caller.
 
     Args:
-      grid: One-dimensional; it gives the physics, and the box in which lessons are sampled.
+      grid: It gives the physics, and the box in which lessons are sampled.
       names: The lessons.
       config: The boxes.
       n_runs: Boxes in a block.
@@ -186,9 +187,12 @@ def make_block(
     Raises:
       ValueError: If a box does not fit into the grid.
     """
-    if config.n_box > grid.shape[0]:
-        refuse("n_box", f"at most n_x = {grid.shape[0]}", config.n_box)
-    box = Grid(config.n_box, config.n_box * grid.dx[0], grid.dispersion)
+    if config.n_box > min(grid.shape):
+        refuse("n_box", f"at most n_x = {min(grid.shape)}", config.n_box)
+    if config.n_states > config.n_box**grid.n_dim:
+        refuse("n_states", f"at most {config.n_box**grid.n_dim}", config.n_states)
+    lengths = tuple(config.n_box * dx for dx in grid.dx)
+    box = Grid((config.n_box,) * grid.n_dim, lengths, grid.dispersion)
 
     def solve(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Spectra:
         key_lesson, key_cut = jax.random.split(key)

@@ -18,6 +18,8 @@ ORDER = [
     "grid",
     "packets",
     "potentials",
+    "scatterers",
+    "planes",
     "expansion",
     "solver",
     "projection",
