@@ -24,8 +24,8 @@ Motion: TypeAlias = tuple[Sequence[Artist], Callable[[int], None]]
 # Draws every so-manieth frame as pixels.
 Camera: TypeAlias = Callable[[int], Iterator[np.ndarray]]
 # Pixels for each inch of a figure ten inches wide, and pictures a second at most, by the kind of
-# file; seconds for which the last picture stands.
-DOTS, FASTEST, HELD = {".gif": 80, ".mp4": 160}, {".gif": 12, ".mp4": 25}, 1.0
+# file; seconds for which the first and the last picture stand longer.
+DOTS, FASTEST, HELD = {".gif": 80, ".mp4": 160}, {".gif": 12, ".mp4": 25}, 0.8
 
 
 def require_film(path: Path, seconds: float) -> pathlib.Path:
@@ -54,7 +54,7 @@ def shoot(
       motion: What moves.
       n_t: Frames; of so many that more would pass in a second than `FASTEST`, some are left out.
       path: A GIF that loops for ever, 800 pixels wide, or an MP4 of twice that.
-      seconds: How long it plays; the last picture stands for one second more.
+      seconds: How long it plays, without the pauses at its first and last picture.
       n_colours: Of a GIF, at most 255.
     """
     n_shown = min(n_t, max(1, round(FASTEST[path.suffix] * seconds)))
@@ -117,6 +117,7 @@ def _write_gif(draw: Camera, path: pathlib.Path, pause: float, n_colours: int) -
     )
     # A GIF counts in hundredths of a second.
     times = [max(2, round(100 * pause)) * 10] * (1 + len(rest))
+    times[0] += round(1000 * HELD)
     times[-1] += round(1000 * HELD)
     first.save(path, save_all=True, append_images=rest, duration=times, loop=0, optimize=True)
 
@@ -134,9 +135,9 @@ def _write_mp4(pictures: Iterator[np.ndarray], path: pathlib.Path, pause: float)
         send: Any = ffmpeg.stdin
         # Should it end early, what it says is read below.
         with contextlib.suppress(BrokenPipeError):
-            for picture in itertools.chain([first], pictures):
+            for i, picture in enumerate(itertools.chain([first], pictures)):
                 last = picture[:height, :width].tobytes()
-                send.write(last)
+                send.write(last * (1 if i else 1 + round(HELD / pause)))
             send.write(last * round(HELD / pause))
         _, words = ffmpeg.communicate()
     if ffmpeg.returncode:

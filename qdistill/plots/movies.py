@@ -29,7 +29,7 @@ def animate_forecast(
 ) -> None:
     """Write truth and forecast in motion, above each other over the landscape, and the error.
 
-    The height is |psi|, its colour the phase. The truth's outline is dotted in the panel of the
+    The height is |psi|, its colour the phase. The truth's outline lies dotted behind the
     forecast; the error |forecast - truth| stands below on a scale of its own. From where a
     forecast is not finite its panel says so.
 
@@ -58,9 +58,8 @@ def animate_forecast(
     (dotted,) = lower.plot(x, 0 * x, color=INK, lw=1, ls=(0, (1, 1.5)))
     _phase_bar(upper)
     highest = np.clip(np.max(error, initial=0, where=np.isfinite(error)), 1e-12, top)
-    bottom.set(xlabel="x (bohr)", ylabel="error\n(bohr$^{-1/2}$)", ylim=(0, 1.25 * highest))
+    bottom.set(xlabel="x (bohr)", ylabel="error\n(bohr$^{-1/2}$)", ylim=(0, 1.5 * highest))
     bottom.grid(axis="y", color=GRID, lw=0.8)
-    (curve,) = bottom.plot(x, 0 * x, color=INK, lw=1)
     area = bottom.fill_between(x, 0 * x, color=ORANGE, lw=0)
     _say(bottom, 0.01, "|forecast $-$ truth|")
     words = [_say(ax, 0.01, "") for ax in (upper, lower)] + [_say(bottom, 0.99, "", "right")]
@@ -70,15 +69,14 @@ def animate_forecast(
         for frames, _, set_line in lines:
             set_line(frames[i])
         dotted.set_ydata(np.abs(truth[i]))
-        curve.set_ydata(error[i])
-        area.set_data(x, 0 * x, error[i])
+        area.set_data(x, 0 * x, np.where(np.isfinite(error[i]), error[i], 0))
         size = np.linalg.norm(error[i]) / max(float(np.linalg.norm(truth[i])), 1e-12)
         words[0].set_text(f"truth, by the solver, t = {t[i]:.1f} a.u.")
         words[1].set_text(_whose(i, n_given, t.size, bool(np.isfinite(size))))
         words[2].set_text(f"relative error {size:.1e}" if i >= n_given else "")
 
-    artists = [each for _, drawn, _ in lines for each in drawn]
-    film.shoot(figure, ([*artists, dotted, area, curve, *words], update), t.size, path, seconds)
+    artists = [dotted, *(each for _, drawn, _ in lines for each in drawn), area, *words]
+    film.shoot(figure, (artists, update), t.size, path, seconds)
 
 
 @style.styled
