@@ -104,10 +104,9 @@ def spectral_loss(
         refuse("examples", "windows or frames for a student that is not linear", "spectra")
 
     def absolute(params: PyTree, spectra: Spectra) -> Array:
-        energies, waves = spectra.energies, spectra.states + 0j
+        energies, states = spectra.energies, spectra.states + 0j
         phases = jnp.exp(-1j * dt * energies)
-        forecast = jax.vmap(student.propagator(params)(spectra.v))(waves)
-        forecast, states = (psi.reshape(len(energies), -1) for psi in (forecast, waves))
+        forecast = jax.vmap(student.propagator(params)(spectra.v))(states)
         error = forecast - phases[:, None] * states
         elements = jnp.abs(error @ states.T) ** 2
         beats = jnp.abs(phases[:, None] - phases[None]) ** 2

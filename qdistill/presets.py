@@ -7,7 +7,6 @@ from qdistill.arguments import require_at_least, require_positive
 from qdistill.batches import BatchConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
-from qdistill.spectra import SpectraConfig
 from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig, UnitaryConfig
 from qdistill.teacher import TeacherConfig
@@ -97,9 +96,14 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
 
 # One frame at first: with more of them, phases would wrap before they are nearly right.
 _FROM_NOTHING = (frames_stage(300, 1, 64, 1e-2), frames_stage(300, 8, 64, 1e-2))
-_FINE_TUNING = dataclasses.replace(
-    frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24), decay="cosine", memory=0.99
-)
+
+
+def _fine(stage: Stage) -> Stage:
+    """The same with a slow end, and an Adam that soon forgets."""
+    return dataclasses.replace(stage, decay="cosine", memory=0.99)
+
+
+_FINE_TUNING = _fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "demo": (
@@ -185,11 +189,6 @@ PRESETS: dict[str, tuple[str, Config]] = {
     ),
 }
 
-# Boxes of 5 bohr, whose 400 points are diagonalised.
-_BOXES = BatchConfig(
-    n_batch=16, n_block=40, n_runs=64, examples="spectra", spectra=SpectraConfig(20, 48)
-)
-
 
 def _plane(name: str, student: UnitaryConfig, *stages: Stage) -> Config:
     return Config(
@@ -209,11 +208,12 @@ PLANES: dict[str, Config] = {
         frames_stage(300, 1, 16, 1e-2, n_runs=16),
         frames_stage(300, 8, 8, 1e-2, n_runs=16),
         frames_stage(2000, 30, 4, 3e-3, n_runs=16),
+        _fine(frames_stage(1600, 50, 4, 5e-4, power=0.5, n_runs=16)),
     ),
     "plane-informed": _plane(
         "plane-informed",
         UnitaryConfig(start="informed", kinetic_cap=36.0, reach=4),
-        dataclasses.replace(spectra_stage(4000), batches=_BOXES),
+        _fine(frames_stage(2000, 30, 4, 2e-3, power=0.5, n_runs=16)),
     ),
 }
 
@@ -227,9 +227,7 @@ def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
         n_runs=2,
         n_target=min(stage.batches.n_target, 3),
         n_frames=8,
-        spectra=dataclasses.replace(
-            stage.batches.spectra, n_box=min(stage.batches.spectra.n_box, 64), n_states=16
-        ),
+        spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
     )
     return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
 

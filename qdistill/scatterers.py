@@ -43,9 +43,7 @@ def slit(
     """A straight wall with one opening, around the centre."""
     require_positive(opening=opening)
     _, along = turned(x, y, centre, angle)
-    return jnp.where(
-        jnp.abs(along) < opening / 2, 0, wall(x, y, height, thickness, centre, angle)
-    )
+    return jnp.where(jnp.abs(along) < opening / 2, 0, wall(x, y, height, thickness, centre, angle))
 
 
 def rectangle(
@@ -65,9 +63,7 @@ def rectangle(
     return jnp.where(inside, wall(x, y, height, sides[0], centre, angle), 0)
 
 
-def disc(
-    x: Along, y: Along, height: Scalar, radius: Scalar, centre: Point
-) -> Float[Array, "*n_x"]:
+def disc(x: Along, y: Along, height: Scalar, radius: Scalar, centre: Point) -> Float[Array, "*n_x"]:
     """A disc: height where the distance from the centre is below the radius, else 0.
 
     >>> disc(jnp.array([[4.0]]), jnp.array([[4.0, 5.0]]), 2.0, radius=1.2, centre=(5.0, 5.0))

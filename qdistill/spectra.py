@@ -33,7 +33,7 @@ class SpectraConfig:
     """The boxes, and which of their eigenstates count.
 
     Attributes:
-      n_box: Points of a box along an axis.
+      n_box: Points of a box.
       n_states: Eigenstates of a box, from the lowest.
       floor: Energy in hartree below which states hardly count: a packet that comes from where the
         landscape is zero has none of them.
@@ -52,6 +52,8 @@ class SpectraConfig:
         require_at_least(1, n_states=self.n_states, horizon=self.horizon)
         require_finite(floor=self.floor, ceiling=self.ceiling)
         require_positive(**{"ceiling - floor": self.ceiling - self.floor})
+        if self.n_states > self.n_box:
+            refuse("n_states", f"at most n_box = {self.n_box}", self.n_states)
 
 
 class Spectra(NamedTuple):
@@ -59,8 +61,8 @@ class Spectra(NamedTuple):
 
     energies: Float[Array, "n_box n_state"]
     # Real, and of unit length: the sum of their squares is 1.
-    states: Float[Array, "n_box n_state *n_x"]
-    v: Float[Array, "n_box *n_x"]
+    states: Float[Array, "n_box n_state n_x"]
+    v: Float[Array, "n_box n_x"]
     lesson: Int[Array, " n_box"]
 
 
@@ -142,28 +144,25 @@ def _kinetic_matrix(grid: Grid) -> Float[np.ndarray, "n_x n_x"]:
     return row[tuple(step % n_x for step, n_x in zip(steps, grid.shape, strict=True))]
 
 
-def cut_out(key: Key[Array, ""], v: Float[Array, "*n_x"], n_box: int) -> Float[Array, "*n_box"]:
+def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
     """A stretch of a landscape around one of its slopes, drawn in proportion to the steepness.
 
-    As the ground of a periodic box it may have a step where its ends meet. In two dimensions it is
-    a square.
+    As the ground of a periodic box it may have a step where its ends meet.
 
     Raises:
       ValueError: For a box that is longer than the landscape.
     """
     require_at_least(1, n_box=n_box)
-    require_between(2, min(v.shape, default=0), n_box=n_box)
+    require_between(2, len(v), n_box=n_box)
     require_real(v=v)
     require_finite(v=v)
     key_edge, key_shift = jax.random.split(key)
-    steepness = sum(jnp.abs(jnp.roll(v, -1, axis) - v) for axis in range(v.ndim))
+    steepness = jnp.abs(jnp.roll(v, -1) - v)
     # A flat landscape has no slope, and any stretch of it will do.
     weights = steepness + 1e-6 * (jnp.max(steepness) + 1)
-    edge = jnp.unravel_index(jax.random.categorical(key_edge, jnp.log(weights.ravel())), v.shape)
-    shifts = jax.random.randint(key_shift, (v.ndim,), 0, n_box - 1)
-    first = (place - shift for place, shift in zip(edge, shifts, strict=True))
-    points = ((i + jnp.arange(n_box)) % n_x for i, n_x in zip(first, v.shape, strict=True))
-    return v[jnp.ix_(*points)]
+    edge = jax.random.categorical(key_edge, jnp.log(weights))
+    first = edge - jax.random.randint(key_shift, (), 0, n_box - 1)
+    return v[(first + jnp.arange(n_box)) % len(v)]
 
 
 def make_block(
@@ -177,7 +176,7 @@ def make_block(
     """The function ``(key, weights, difficulty) -> SpectraBlock``; pure, jitted by the caller.
 
     Args:
-      grid: It gives the physics, and the box in which lessons are sampled.
+      grid: One-dimensional; it gives the physics, and the box in which lessons are sampled.
       names: The lessons.
       config: The boxes.
       n_runs: Boxes in a block.
@@ -185,14 +184,13 @@ def make_block(
       mesh: Devices that diagonalise, each its share of the boxes.
 
     Raises:
-      ValueError: If a box does not fit into the grid.
+      ValueError: For a grid of more than one dimension, or a box that does not fit into it.
     """
-    if config.n_box > min(grid.shape):
-        refuse("n_box", f"at most n_x = {min(grid.shape)}", config.n_box)
-    if config.n_states > config.n_box**grid.n_dim:
-        refuse("n_states", f"at most {config.n_box**grid.n_dim}", config.n_states)
-    lengths = tuple(config.n_box * dx for dx in grid.dx)
-    box = Grid((config.n_box,) * grid.n_dim, lengths, grid.dispersion)
+    if grid.n_dim != 1:
+        refuse("grid", "one-dimensional", grid)
+    if config.n_box > grid.shape[0]:
+        refuse("n_box", f"at most n_x = {grid.shape[0]}", config.n_box)
+    box = Grid(config.n_box, config.n_box * grid.dx[0], grid.dispersion)
 
     def solve(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Spectra:
         key_lesson, key_cut = jax.random.split(key)

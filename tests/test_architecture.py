@@ -56,6 +56,8 @@ ORDER = [
     "ladder",
     "importance",
     "throughput",
+    "diffraction",
+    "fringes",
     "report",
 ]
 
