@@ -38,6 +38,7 @@ ORDER = [
     "training",
     "records",
     "provenance",
+    "datasets",
     "divergence",
     "checkpoints",
     "metrics",

@@ -381,6 +381,7 @@ INSIDE = {
     "cluster.": "takes functions and meshes, or the state of this process: test_cluster",
     "records.": "files of a run: test_faults",
     "provenance.": "takes a run's folder: test_provenance",
+    "datasets.": "test_datasets",
     "pretrained.": "takes files and folders of runs, or what `load` gave: test_pretrained",
     "signals.": "no arguments: test_faults",
     "divergence.": "takes a run's own metrics: test_faults",

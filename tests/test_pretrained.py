@@ -1,5 +1,6 @@
 """The students of the package: they do what their files say, and a file is whole or refused."""
 
+import functools
 import json
 import pathlib
 import shutil
@@ -14,7 +15,17 @@ import scripts
 import small
 
 import qdistill
-from qdistill import benchmark, checkpoints, packets, potentials, pretrained, runs, teacher
+from qdistill import (
+    benchmark,
+    checkpoints,
+    config,
+    packets,
+    potentials,
+    pretrained,
+    provenance,
+    runs,
+    teacher,
+)
 from qdistill.grid import norm
 from qdistill.rollout import rollout
 
@@ -23,6 +34,9 @@ NAMES = [
     "demo", "gru", "gru-wide", "informed-1", "informed-2", "informed-2-continuum", "informed-3",
     "unitary",
 ]  # fmt: skip
+
+
+load = functools.cache(qdistill.load)
 
 
 def recorded(name: str) -> dict[str, Any]:
@@ -36,11 +50,9 @@ def test_the_files_are_few_and_small() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_says_what_its_run_says(name: str) -> None:
-    student, metrics = qdistill.load(name), recorded(name)
-    config = json.loads((ROOT / "results" / name / "config.json").read_text())
-    assert config == json.loads(pretrained.config.to_json(student.config)) | {
-        "training": config["training"]
-    }
+    student, metrics = load(name), recorded(name)
+    text = (ROOT / "results" / name / "config.json").read_text()
+    assert student.config == config.from_json(text)
     assert student.score is not None
     for key, value in student.score.items():
         assert value == (metrics if key in metrics else metrics["benchmark"])[key]
@@ -57,7 +69,7 @@ def test_the_commits_are_in_the_history() -> None:
     if git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
         pytest.skip("there is no history here")
     for name in NAMES:
-        commit = qdistill.load(name).commit
+        commit = load(name).commit
         assert git("merge-base", "--is-ancestor", str(commit), "HEAD").returncode == 0, name
 
 
@@ -69,7 +81,7 @@ def test_scores_are_met_again(name: str) -> None:
     unitary students shows; by the triangle inequality the phase-sensitive error moves by no more,
     and the correlation, of the order of its square, by the product of the two.
     """
-    student = qdistill.load(name)
+    student = load(name)
     cases = ["steps"] if name.startswith("gru") else ["steps", "barrier-17.0-7.4-2.4"]
     chosen = jnp.array([list(benchmark.CASES).index(case) for case in cases])
     psi0, v = (array[chosen] for array in benchmark.make_cases(student.grid))
@@ -92,7 +104,7 @@ def test_scores_are_met_again(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def packet() -> dict[str, jax.Array]:
-    grid = qdistill.load("unitary").grid
+    grid = load("unitary").grid
     return {
         "psi": packets.gaussian(grid, 20.0, 2.5, 3.5),
         "v": potentials.barrier(grid.positions(), height=5.0, width=2.0),
@@ -100,7 +112,7 @@ def packet() -> dict[str, jax.Array]:
 
 
 def test_a_step_is_used_as_a_teachers_is(packet) -> None:
-    student = qdistill.load("unitary")
+    student = load("unitary")
     step = student.propagator(packet["v"])
     by_hand = jax.jit(lambda psi: rollout(step, psi, 6))(packet["psi"])
     forecast = student.forecast(**packet, n_frames=6)
@@ -111,7 +123,7 @@ def test_a_step_is_used_as_a_teachers_is(packet) -> None:
 
 
 def test_a_student_with_a_history_is_given_its_first_frames(packet) -> None:
-    student = qdistill.load("gru")
+    student = load("gru")
     forecast = student.forecast(**packet, n_frames=8)
     solve = teacher.make(student.config.teacher)[1](packet["v"])
     solved = jnp.stack([packet["psi"], *rollout(solve, packet["psi"], 3)])
@@ -130,7 +142,7 @@ def test_in_double_precision_the_norm_is_kept_in_double_precision() -> None:
 
 
 def test_what_does_not_fit_is_refused(packet, without_checker) -> None:
-    student, gru = qdistill.load("unitary"), qdistill.load("gru")
+    student, gru = load("unitary"), load("gru")
     psi, v = packet["psi"], packet["v"]
     with pytest.raises(ValueError, match=r"`name` must be one of 'demo', .* but is 'oracle'"):
         qdistill.load("oracle")
@@ -176,12 +188,20 @@ def test_a_finished_run_is_published(run: pathlib.Path, tmp_path: pathlib.Path) 
     student, same = pretrained.from_run(run), pretrained.read(file)
     assert same.config == small.UNITARY
     assert same.score == student.score
-    assert same.provenance == student.provenance == runs.provenance.read(run)
+    assert same.provenance == student.provenance == provenance.read(run)
     for ours, theirs in zip(*map(jax.tree.leaves, (same.params, student.params)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     again = scripts.run("publish", str(run), "--out", str(file))
     assert again.returncode == 1
     assert "exists. Choose another with --out" in again.words
+
+
+def test_a_student_is_found_by_name_by_file_and_by_folder(run: pathlib.Path) -> None:
+    file = pretrained.FOLDER / "demo.npz"
+    assert pretrained.find("demo").score == pretrained.find(str(file)).score == load("demo").score
+    assert pretrained.find(str(run)).config == small.UNITARY
+    with pytest.raises(FileNotFoundError, match=r"`oracle` is neither .* nor of: demo, gru, "):
+        pretrained.find("oracle")
 
 
 def test_a_run_without_a_score_is_not_published(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
@@ -193,7 +213,7 @@ def test_a_run_without_a_score_is_not_published(run: pathlib.Path, tmp_path: pat
 
 def test_a_commit_is_given_to_old_runs_only(run: pathlib.Path) -> None:
     finish(run)
-    (note,) = runs.provenance.read(run)
+    (note,) = provenance.read(run)
     assert pretrained.from_run(run).commit == note["commit"]
     with pytest.raises(ValueError, match="`commit` must be the one that the run notes"):
         pretrained.from_run(run, "0" * 40)
