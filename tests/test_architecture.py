@@ -18,6 +18,7 @@ ORDER = [
     "grid",
     "packets",
     "potentials",
+    "landscapes",
     "expansion",
     "solver",
     "projection",
@@ -84,7 +85,8 @@ def test_imports_point_only_upward(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package", ["students", "symmetry", "probes", "causes", "plots", "importance", "throughput"]
+    "package",
+    ["landscapes", "students", "symmetry", "probes", "causes", "plots", "importance", "throughput"],
 )
 def test_packages_import_only_what_is_above_them(package: str) -> None:
     above = set(ORDER[: ORDER.index(package) + 1])
