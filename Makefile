@@ -32,7 +32,7 @@ SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse
 KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve symmetries probes \
-	causes importance reliability movie $(SEEDS) \
+	causes importance reliability movie double_slit $(SEEDS) \
 	$(FRESH) gru gru-wide
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
@@ -65,14 +65,16 @@ results: .venv/.core
 	$(BIN)/python experiments/reliability.py --out runs/reliability
 	$(BIN)/python experiments/movie.py runs/demo --title "A staircase that the student never saw" \
 		--out runs/movie
+	$(BIN)/python experiments/double_slit.py --out runs/double_slit
 	for run in $(KEPT); do \
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
 	for run in $(FRONTIER) throughput demo gru compare_students learning_curve symmetries probes \
-		causes importance; do \
+		causes importance double_slit; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 	cp runs/movie/forecast.gif results/movie/
+	cp runs/double_slit/double_slit.gif results/double_slit/
 
 clean:
 	rm -rf .venv .cache runs

@@ -5,7 +5,7 @@ import json
 import typing
 from typing import Any, TypeVar
 
-from qdistill.arguments import refuse, require_at_least
+from qdistill.arguments import refuse, require_at_least, require_one_of
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.curriculum import CurriculumConfig
 from qdistill.stages import TrainingConfig
@@ -46,6 +46,10 @@ class Config:
             refuse("seed", "at most 2^32 - 1", self.seed)
         if self.teacher.n_dim == 1 and self.teacher.length != 100:
             refuse("teacher.length", "100, as the lessons and cases are", self.teacher.length)
+        if self.teacher.n_dim > 1:
+            for stage in self.training.stages:
+                words = {"training.stages.batches.examples": stage.batches.examples}
+                require_one_of(("frames",), **words)
         if self.student.is_windowed:
             windows = self.student.windows
             require_at_least(windows.n_window, **{"teacher.n_x": self.teacher.n_x})

@@ -8,24 +8,26 @@ from qdistill import config, curriculum, presets
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
-from qdistill.presets import PRESETS
+from qdistill.presets import PLANES, PRESETS
 from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig
 from qdistill.teacher import TeacherConfig
 
+ALL = {name: preset for name, (_, preset) in PRESETS.items()} | PLANES
 
-@pytest.mark.parametrize("name", PRESETS)
+
+@pytest.mark.parametrize("name", ALL)
 def test_presets_survive_json_and_bear_their_names(name: str) -> None:
-    _, preset = PRESETS[name]
+    preset = ALL[name]
     assert preset.preset == name
     assert config.from_json(config.to_json(preset)) == preset
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", ALL)
 def test_smoke_is_small_and_valid(name: str) -> None:
-    small = presets.smoke(PRESETS[name][1])
+    small = presets.smoke(ALL[name])
     assert small.training.boundaries[-1] <= 8 * len(small.training.stages)
-    assert len(small.training.stages) == len(PRESETS[name][1].training.stages)
+    assert len(small.training.stages) == len(ALL[name].training.stages)
     assert small.benchmark.n_frames == 12
     for stage in small.training.stages:
         assert stage.batches.n_batch <= 16
@@ -103,6 +105,10 @@ def test_values_of_the_wrong_type_are_refused(path: str, value: Any, message: st
         ({"seed": -1}, "`seed` must be at least 0, but is -1"),
         ({"seed": 2**32}, r"`seed` must be at most 2\^32 - 1, but is 4294967296"),
         ({"teacher": TeacherConfig(length=50.0)}, "`teacher.length` must be 100"),
+        (
+            {"teacher": TeacherConfig(2, 64, 16.0), "student": StudentConfig("unitary")},
+            "`training.stages.batches.examples` must be one of 'frames', but is 'windows'",
+        ),
         ({"teacher": TeacherConfig(n_x=22)}, "`teacher.n_x` must be at least 23, but is 22"),
         (
             {"benchmark": BenchmarkConfig(n_given=3)},
