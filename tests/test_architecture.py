@@ -58,6 +58,9 @@ ORDER = [
     "importance",
     "throughput",
     "report",
+    "story",
+    "comparison",
+    "tracking",
 ]
 
 
