@@ -18,6 +18,7 @@ ORDER = [
     "grid",
     "packets",
     "potentials",
+    "landscapes",
     "expansion",
     "solver",
     "projection",
@@ -92,6 +93,7 @@ def test_imports_point_only_upward(path: pathlib.Path) -> None:
 @pytest.mark.parametrize(
     "package",
     [
+        "landscapes",
         "students",
         "symmetry",
         "probes",

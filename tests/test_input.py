@@ -398,6 +398,7 @@ INSIDE = {
     "throughput.": "takes its own problems and results: test_throughput",
     "contenders.": "takes settings that solvers refuse: test_frontier",
     "frontier.": "takes configs, which refuse, and its own results: test_frontier",
+    "landscapes.": "text, files and values: test_landscapes",
     "expansion.": "what `chebyshev` is made of: test_expansion, test_solver",
     "operators.": "takes configs, which refuse: test_operators",
     "projection.": "takes matrices that `project` and `fold` made: test_projection",
