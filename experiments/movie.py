@@ -10,7 +10,7 @@ import jax
 import numpy as np
 import tyro
 
-from qdistill import benchmark, plots, runs
+from qdistill import benchmark, plots, pretrained, runs
 from qdistill.arguments import require_one_of
 
 
@@ -18,8 +18,8 @@ from qdistill.arguments import require_one_of
 class Args:
     """Film a run's forecast of one of the paper's 25 runs, and draw the truth by its phase."""
 
-    run: Annotated[pathlib.Path, tyro.conf.Positional]
-    """Folder of the run."""
+    run: Annotated[str, tyro.conf.Positional]
+    """A student of the package, or the folder of a run."""
     case: str = "steps"
     """Name of the landscape, as in the run's metrics.json."""
     title: str = ""
@@ -37,15 +37,16 @@ class Args:
 def shoot(args: Args) -> None:
     """Simulate, forecast, film, score."""
     require_one_of(benchmark.CASES, case=args.case)
-    settings, setup, params = runs.load(args.run)
-    plan, grid, dt = settings.benchmark, setup.grid, settings.teacher.dt
+    found = pretrained.find(args.run)
+    settings, grid = found.config, found.grid
+    plan, dt = settings.benchmark, settings.teacher.dt
     plan = dataclasses.replace(plan, n_frames=8) if args.smoke else plan
     runs.make_folder(args.out)
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
     here = [list(benchmark.CASES).index(args.case)]
     psi0, v = (cases[np.array(here)] for cases in benchmark.make_cases(grid))
     truth = benchmark.simulate(grid, dt, psi0, v, plan)
-    forecast = benchmark.forecast(setup.student, setup.student.propagator(params), truth)
+    forecast = benchmark.forecast(found.student, found.propagator, truth)
     scores = benchmark.summarise([args.case], benchmark.measure(grid, forecast, truth))
     metrics = {"preset": settings.preset, "n_given": plan.n_given, "benchmark": scores}
     (args.out / "metrics.json").write_text(
