@@ -59,6 +59,9 @@ ORDER = [
     "importance",
     "throughput",
     "report",
+    "story",
+    "comparison",
+    "tracking",
 ]
 
 
