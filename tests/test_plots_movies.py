@@ -53,6 +53,8 @@ def test_forecast_says_what_was_given_and_what_was_forecast(moved) -> None:
     update(1)
     assert "given to the student" in texts(figure)
     assert "relative error" not in texts(figure)
+    update(2)
+    assert "forecast from its own forecasts, frame 1 of 4" in texts(figure)
     update(3)
     assert "forecast from its own forecasts, frame 2 of 4" in texts(figure)
     assert f"t = {T[3]:.1f} a.u." in texts(figure)
