@@ -10,6 +10,7 @@ that is not finite.
 from matplotlib.figure import Figure
 
 from qdistill.plots.causes import plot_interventions, plot_sensitivity
+from qdistill.plots.design import plot_designs, plot_through
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.frontier import plot_frontier
 from qdistill.plots.importance import plot_services, plot_shares
@@ -31,6 +32,7 @@ from qdistill.plots.throughput import plot_scaling, plot_throughput
 __all__ = [
     "Figure",
     "plot_correlations",
+    "plot_designs",
     "plot_dispersion",
     "plot_errors",
     "plot_frontier",
@@ -50,6 +52,7 @@ __all__ = [
     "plot_snapshots",
     "plot_spacetime",
     "plot_symmetries",
+    "plot_through",
     "plot_throughput",
     "plot_training",
     "plot_transmission",
