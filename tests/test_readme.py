@@ -220,6 +220,17 @@ def test_speeds_are_those_of_the_script() -> None:
     assert f"The teacher takes {shares[0]:.0%} of the training of `gru` and {shares[1]:.0%}" in text
 
 
+def test_film_shows_the_run_whose_scores_are_quoted() -> None:
+    filmed, run = result("movie/metrics.json"), result("demo/metrics.json")
+    assert (filmed["preset"], filmed["benchmark"]["n_frames"]) == ("demo", 400)
+    shown, scored = (scores["benchmark"]["cases"]["steps"] for scores in (filmed, run))
+    # Sums round differently where one case is simulated alone.
+    assert shown["nrmse"] == pytest.approx(scored["nrmse"], rel=0.02)
+    film = (ROOT / "results" / "movie" / "forecast.gif").read_bytes()
+    assert film.startswith(b"GIF89a")
+    assert len(film) < 1.6e6
+
+
 def test_every_linked_file_is_there() -> None:
     links = [part.split(")")[0] for part in README.split("](")[1:]]
     for link in links:

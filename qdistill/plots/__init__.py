@@ -1,20 +1,22 @@
 """Figures of runs, scores, students, symmetries and costs; only they import matplotlib.
 
-Every function takes plain arrays and returns a `matplotlib.figure.Figure` that no global state
-holds. All share one look, made to be read at 800 pixels' width, in greyscale and by colour-blind
-eyes. What is not finite in a forecast is left out, and the panel says so. A `ValueError` refuses
-empty arrays, shapes that do not match, axes that do not rise (in a map, evenly), and a truth
-that is not finite.
+Every function `plot_` takes plain arrays and returns a `matplotlib.figure.Figure` that no global
+state holds; every `animate_` writes a GIF, or an MP4 where ffmpeg is. All share one look, made to
+be read at 800 pixels' width, in greyscale and by colour-blind eyes. What is not finite in a
+forecast is left out, and the panel says so. A `ValueError` refuses empty arrays, shapes that do
+not match, axes that do not rise (in a map, evenly), and a truth that is not finite.
 """
 
 from matplotlib.figure import Figure
 
 from qdistill.plots.causes import plot_interventions, plot_sensitivity
+from qdistill.plots.colours import colour_phase
 from qdistill.plots.design import plot_designs, plot_through
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.frontier import plot_frontier
 from qdistill.plots.importance import plot_services, plot_shares
 from qdistill.plots.lessons import plot_landscapes, plot_training, plot_window_map
+from qdistill.plots.movies import animate_forecast, animate_wavefunction, animate_wavefunction_2d
 from qdistill.plots.probes import (
     plot_light_cones,
     plot_order,
@@ -28,9 +30,14 @@ from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, p
 from qdistill.plots.style import save
 from qdistill.plots.symmetries import plot_symmetries
 from qdistill.plots.throughput import plot_scaling, plot_throughput
+from qdistill.plots.wavefunctions import plot_wavefunction, plot_wavefunction_2d
 
 __all__ = [
     "Figure",
+    "animate_forecast",
+    "animate_wavefunction",
+    "animate_wavefunction_2d",
+    "colour_phase",
     "plot_correlations",
     "plot_designs",
     "plot_dispersion",
@@ -56,6 +63,8 @@ __all__ = [
     "plot_throughput",
     "plot_training",
     "plot_transmission",
+    "plot_wavefunction",
+    "plot_wavefunction_2d",
     "plot_waves",
     "plot_window_map",
     "save",

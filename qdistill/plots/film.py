@@ -1,0 +1,144 @@
+"""How a figure in motion is written: a GIF by pillow alone, or an MP4 by ffmpeg."""
+
+import contextlib
+import importlib
+import itertools
+import os
+import pathlib
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+from matplotlib.artist import Artist
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from PIL import Image
+
+from qdistill.arguments import refuse, require_positive
+
+Path: TypeAlias = str | os.PathLike[str]
+# Moving things in the order in which they are drawn, and what sets them to a frame.
+Motion: TypeAlias = tuple[Sequence[Artist], Callable[[int], None]]
+# Draws every so-manieth frame as pixels.
+Camera: TypeAlias = Callable[[int], Iterator[np.ndarray]]
+# Pixels for each inch of a figure ten inches wide, and pictures a second at most, by the kind of
+# file; seconds for which the first and the last picture stand longer.
+DOTS, FASTEST, HELD = {".gif": 80, ".mp4": 160}, {".gif": 12, ".mp4": 25}, 0.8
+
+
+def require_film(path: Path, seconds: float) -> pathlib.Path:
+    """Refuse a file that cannot be written before anything is drawn."""
+    require_positive(seconds=seconds)
+    path = pathlib.Path(path)
+    if path.suffix not in DOTS:
+        refuse("path", "the name of a .gif or a .mp4", path)
+    if path.suffix == ".mp4":
+        find_ffmpeg()
+    return path
+
+
+def shoot(
+    figure: Figure,
+    motion: Motion,
+    n_t: int,
+    path: pathlib.Path,
+    seconds: float,
+    n_colours: int = 64,
+) -> None:
+    """Write a figure in motion, and make its folder where it is missing.
+
+    Args:
+      figure: What stands still; it is changed.
+      motion: What moves.
+      n_t: Frames; of so many that more would pass in a second than `FASTEST`, some are left out.
+      path: A GIF that loops for ever, 800 pixels wide, or an MP4 of twice that.
+      seconds: How long it plays, without the pauses at its first and last picture.
+      n_colours: Of a GIF, at most 255.
+    """
+    n_shown = min(n_t, max(1, round(FASTEST[path.suffix] * seconds)))
+    frames = np.linspace(0, n_t - 1, n_shown).round().astype(int).tolist()
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.set_dpi(DOTS[path.suffix])
+    draw = _camera(figure, motion, frames)
+    pause = seconds / n_shown
+    if path.suffix == ".gif":
+        _write_gif(draw, path, pause, n_colours)
+    else:
+        _write_mp4(draw(1), path, pause)
+
+
+def find_ffmpeg() -> str:
+    """The path of ffmpeg.
+
+    Raises:
+      FileNotFoundError: If there is none, with the cure.
+    """
+    if found := shutil.which("ffmpeg"):
+        return found
+    try:
+        return importlib.import_module("imageio_ffmpeg").get_ffmpeg_exe()
+    except (ImportError, RuntimeError) as error:
+        raise FileNotFoundError(
+            "MP4 is written by ffmpeg, which is not here. Install it, or "
+            "`pip install 'qdistill[video]'`, or ask for a .gif, which needs neither."
+        ) from error
+
+
+def _camera(figure: Figure, motion: Motion, frames: Sequence[int]) -> Camera:
+    artists, update = motion
+    canvas = FigureCanvasAgg(figure)
+    for artist in artists:
+        artist.set_animated(True)
+    canvas.draw()
+    figure.set_layout_engine("none")
+    canvas.draw()
+    still = canvas.copy_from_bbox(figure.bbox)
+
+    def draw(every: int) -> Iterator[np.ndarray]:
+        for frame in frames[::every]:
+            canvas.restore_region(still)
+            update(frame)
+            for artist in artists:
+                figure.draw_artist(artist)
+            yield np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+    return draw
+
+
+def _write_gif(draw: Camera, path: pathlib.Path, pause: float, n_colours: int) -> None:
+    """All pictures in one palette, so that only what changes between them is stored."""
+    mosaic = Image.fromarray(np.concatenate(list(draw(10))))
+    palette = mosaic.quantize(n_colours, Image.Quantize.FASTOCTREE)
+    first, *rest = (
+        Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
+        for pixels in draw(1)
+    )
+    # A GIF counts in hundredths of a second.
+    times = [max(2, round(100 * pause)) * 10] * (1 + len(rest))
+    times[0] += round(1000 * HELD)
+    times[-1] += round(1000 * HELD)
+    first.save(path, save_all=True, append_images=rest, duration=times, loop=0, optimize=True)
+
+
+def _write_mp4(pictures: Iterator[np.ndarray], path: pathlib.Path, pause: float) -> None:
+    first = next(pictures)
+    # H.264 with colours at half the resolution wants even sides.
+    height, width = (n - n % 2 for n in first.shape[:2])
+    command = [
+        *(find_ffmpeg(), "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"),
+        *("-s", f"{width}x{height}", "-r", f"{1 / pause:.6g}", "-i", "-"),
+        *("-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", str(path)),
+    ]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
+        send: Any = ffmpeg.stdin
+        # Should it end early, what it says is read below.
+        with contextlib.suppress(BrokenPipeError):
+            for i, picture in enumerate(itertools.chain([first], pictures)):
+                last = picture[:height, :width].tobytes()
+                send.write(last * (1 if i else 1 + round(HELD / pause)))
+            send.write(last * round(HELD / pause))
+        _, words = ffmpeg.communicate()
+    if ffmpeg.returncode:
+        raise OSError(f"ffmpeg could not write `{path}`: {words.decode(errors='replace').strip()}")

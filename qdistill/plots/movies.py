@@ -1,0 +1,224 @@
+"""Moving pictures: a forecast beside the truth, and wave functions, over their landscape."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from jaxtyping import Complex, Float
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.path import Path as Outline
+
+from qdistill.arguments import require_between, require_finite, require_shape
+from qdistill.plots import film, style, wavefunctions
+from qdistill.plots.colours import colour_phase
+from qdistill.plots.style import GRID, INK, ORANGE, Along, Frames, Times, Values
+
+
+@style.styled
+def animate_forecast(
+    x: Along,
+    t: Times,
+    v: Along,
+    truth: Frames,
+    forecast: Frames,
+    path: film.Path,
+    n_given: int = 0,
+    title: str = "",
+    seconds: float = 10.0,
+) -> None:
+    """Write truth and forecast in motion, above each other over the landscape, and the error.
+
+    The height is |psi|, its colour the phase. The truth's outline lies dotted behind the
+    forecast; the error |forecast - truth| stands below on a scale of its own. From where a
+    forecast is not finite its panel says so.
+
+    Args:
+      x, t, v: Positions in bohr, times of the frames in a.u., and landscape in hartree.
+      truth, forecast: psi of teacher and student.
+      path: A .gif, or a .mp4 where ffmpeg is (an extra of this package, `video`).
+      n_given: The first frames that the student was given; they are marked so.
+      title: Of the whole picture.
+      seconds: How long it plays.
+
+    Raises:
+      FileNotFoundError: If an MP4 is asked for and ffmpeg is not there.
+    """
+    path = film.require_film(path, seconds)
+    x, t, v = style.axis("x", x, True), style.axis("t", t), style.landscape(x, v)
+    require_shape((t.size, x.size), truth=truth, forecast=forecast)
+    require_finite(truth=truth)
+    require_between(0, t.size, n_given=n_given)
+    truth, guess = np.asarray(truth), np.asarray(forecast)
+    error = np.abs(guess - truth)
+    top = 1.2 * max(float(np.abs(truth).max()), 1e-12)
+    figure = Figure(figsize=(10, 5.5), layout="constrained")
+    upper, lower, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1.4])
+    lines = [(truth, *_fill(upper, x, v, top)), (guess, *_fill(lower, x, v, top))]
+    (dotted,) = lower.plot(x, 0 * x, color=INK, lw=1, ls=(0, (1, 1.5)))
+    _phase_bar(upper)
+    highest = np.clip(np.max(error, initial=0, where=np.isfinite(error)), 1e-12, top)
+    bottom.set(xlabel="x (bohr)", ylabel="error\n(bohr$^{-1/2}$)", ylim=(0, 1.5 * highest))
+    bottom.grid(axis="y", color=GRID, lw=0.8)
+    area = bottom.fill_between(x, 0 * x, color=ORANGE, lw=0)
+    _say(bottom, 0.01, "|forecast $-$ truth|")
+    words = [_say(ax, 0.01, "") for ax in (upper, lower)] + [_say(bottom, 0.99, "", "right")]
+    figure.suptitle(title)
+
+    def update(i: int) -> None:
+        for frames, _, set_line in lines:
+            set_line(frames[i])
+        dotted.set_ydata(np.abs(truth[i]))
+        area.set_data(x, 0 * x, np.where(np.isfinite(error[i]), error[i], 0))
+        size = np.linalg.norm(error[i]) / max(float(np.linalg.norm(truth[i])), 1e-12)
+        words[0].set_text(f"truth, by the solver, t = {t[i]:.1f} a.u.")
+        words[1].set_text(_whose(i, n_given, t.size, bool(np.isfinite(size))))
+        words[2].set_text(f"relative error {size:.1e}" if i >= n_given else "")
+
+    artists = [dotted, *(each for _, drawn, _ in lines for each in drawn), area, *words]
+    film.shoot(figure, (artists, update), t.size, path, seconds)
+
+
+@style.styled
+def animate_wavefunction(
+    x: Along,
+    t: Times,
+    v: Along,
+    psi: Frames,
+    path: film.Path,
+    title: str = "",
+    seconds: float = 10.0,
+) -> None:
+    """Write psi in motion over its landscape: the height is |psi|, its colour the phase.
+
+    Args:
+      x, t, v: Positions in bohr, times of the frames in a.u., and landscape in hartree.
+      psi: Of every frame, finite.
+      path: A .gif, or a .mp4 where ffmpeg is.
+      title: Of the picture.
+      seconds: How long it plays.
+
+    Raises:
+      FileNotFoundError: If an MP4 is asked for and ffmpeg is not there.
+    """
+    path = film.require_film(path, seconds)
+    x, t, v = style.axis("x", x, True), style.axis("t", t), style.landscape(x, v)
+    require_shape((t.size, x.size), psi=psi)
+    require_finite(psi=psi)
+    psi = np.asarray(psi)
+    figure = Figure(figsize=(10, 4), layout="constrained")
+    ax = figure.subplots()
+    artists, set_line = _fill(ax, x, v, 1.2 * max(float(np.abs(psi).max()), 1e-12))
+    ax.set_xlabel("x (bohr)")
+    _phase_bar(ax)
+    time = _say(ax, 0.01, "")
+    figure.suptitle(title)
+
+    def update(i: int) -> None:
+        set_line(psi[i])
+        time.set_text(f"t = {t[i]:.1f} a.u.")
+
+    film.shoot(figure, ([*artists, time], update), t.size, path, seconds)
+
+
+@style.styled
+def animate_wavefunction_2d(
+    x: Along,
+    y: Float[Values, " n_y"],
+    t: Times,
+    psi: Complex[Values, "n_t n_x n_y"],
+    v: Float[Values, "n_x n_y"],
+    path: film.Path,
+    title: str = "",
+    seconds: float = 10.0,
+    scale: float | None = None,
+) -> None:
+    """Write psi on a plane in motion, as `plot_wavefunction_2d` draws it.
+
+    Args:
+      x, y: Positions in bohr.
+      t: Times of the frames in a.u.
+      psi: Of every frame, its first axis of space along x.
+      v: Landscape in hartree.
+      path: A .gif, or a .mp4 where ffmpeg is.
+      title: Stands before the time.
+      seconds: How long it plays.
+      scale: The modulus of full brightness in 1/bohr; by default what of 200 points one exceeds,
+        in the median frame.
+
+    Raises:
+      FileNotFoundError: If an MP4 is asked for and ffmpeg is not there.
+    """
+    path = film.require_film(path, seconds)
+    x, y, t = style.axis("x", x, True), style.axis("y", y, True), style.axis("t", t)
+    require_shape((t.size, x.size, y.size), psi=psi)
+    require_shape((x.size, y.size), v=v)
+    psi, v = np.asarray(psi), style.landscape(v, v)
+    if scale is None:
+        scale = float(np.median([style.limit(np.abs(frame)) for frame in psi]))
+    scale = wavefunctions.find_scale(psi, scale)
+    figure, ax = wavefunctions.plane(x, y, v, scale)
+    above = [*ax.images, *ax.collections, *ax.spines.values()]
+    image = wavefunctions.draw_plane(ax, x, y, psi[0], scale)
+    ax.set_title(" ")
+    time = ax.title
+
+    def update(i: int) -> None:
+        image.set_data(colour_phase(psi[i].T, scale))
+        time.set_text(f"{title}   t = {t[i]:.1f} a.u.".strip())
+
+    film.shoot(figure, ([image, *above, time], update), t.size, path, seconds, 255)
+
+
+def _fill(ax: Axes, x: np.ndarray, v: np.ndarray, top: float) -> tuple[list, Callable]:
+    """A panel for |psi| filled by phase, before its landscape; what moves, and what moves it."""
+    behind = ax.twinx()
+    style.draw_landscape(behind, x, v)
+    if v.min() >= 0:
+        # Zero where the other axis has it.
+        behind.set_ylim(bottom=0)
+    behind.set_ylabel("V (hartree)")
+    behind.spines["right"].set_visible(True)
+    ax.set_zorder(behind.get_zorder() + 1)
+    ax.patch.set_visible(False)
+    half = (x[1] - x[0]) / 2
+    ends = (float(x[0] - half), float(x[-1] + half))
+    blank: Any = np.ones((1, x.size, 3))
+    image = ax.imshow(blank, extent=(*ends, 0, top), aspect="auto", interpolation="nearest")
+    (line,) = ax.plot(x, 0 * x, color=INK, lw=1)
+    ax.set(xlim=ends, ylim=(0, top), ylabel=r"$|\psi|$ (bohr$^{-1/2}$)")
+
+    def set_line(psi: np.ndarray) -> None:
+        height = np.where(np.isfinite(psi), np.abs(psi), 0)
+        image.set_data(colour_phase(np.exp(1j * np.angle(np.where(height > 0, psi, 1)))[None], 1.0))
+        corners = [(x[0], 0), *zip(x, height, strict=True), (x[-1], 0)]
+        image.set_clip_path(Outline(corners), ax.transData)
+        line.set_ydata(height)
+
+    return [image, line], set_line
+
+
+def _phase_bar(ax: Axes) -> None:
+    """The legend of the colours, in the upper right corner of a panel."""
+    bar = ax.inset_axes((0.8, 0.8, 0.18, 0.07))
+    phase = np.linspace(-np.pi, np.pi, 181)
+    colours: Any = colour_phase(np.exp(1j * phase)[None], 1.0)
+    bar.imshow(colours, extent=(-1, 1, 0, 1), aspect="auto")
+    bar.set_yticks([])
+    bar.set_xticks([-1, 0, 1], [r"$-\pi$", "0", r"$\pi$"])
+    bar.tick_params(length=0, pad=2)
+    bar.spines[:].set_visible(False)
+    bar.set_title("phase of $\\psi$", pad=3)
+
+
+def _say(ax: Axes, across: float, text: str, ha: str = "left") -> Any:
+    """Words at the top of a panel."""
+    return ax.text(across, 0.95, text, transform=ax.transAxes, ha=ha, va="top")
+
+
+def _whose(i: int, n_given: int, n_t: int, is_finite: bool) -> str:
+    """Of whom the lower panel's frame is."""
+    if i < n_given:
+        return "given to the student"
+    words = f"forecast from its own forecasts, frame {i - n_given + 1} of {n_t - n_given}"
+    return words if is_finite else f"{words}: not finite"

@@ -1,0 +1,125 @@
+"""Wave functions by phase and brightness, over their landscape, on a line and on a plane."""
+
+from typing import Any
+
+import numpy as np
+from jaxtyping import Complex, Float
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+
+from qdistill.arguments import require_positive, require_shape
+from qdistill.plots import style
+from qdistill.plots.colours import colour_phase, draw_wheel
+from qdistill.plots.style import SAND, Along, Frames, Times, Values
+
+LINE, PLANE = "bohr$^{-1/2}$", "bohr$^{-1}$"
+
+
+@style.styled
+def plot_wavefunction(
+    x: Along, t: Times, v: Along, psi: Frames, title: str = "", scale: float | None = None
+) -> Figure:
+    """A space-time map of psi, the hue by phase and the brightness by modulus, over its landscape.
+
+    Time runs upward; the landscape lies below the map on the same x axis. What is not finite is
+    grey.
+
+    Args:
+      x, t, v: Positions in bohr, times of the frames in a.u., and landscape in hartree.
+      psi: Of every frame.
+      title: Of the whole figure.
+      scale: The modulus of full brightness in bohr^(-1/2); by default the 99.5th percentile.
+    """
+    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.landscape(x, v)
+    require_shape((t.size, x.size), psi=psi)
+    psi = np.asarray(psi)
+    scale = find_scale(psi, scale)
+    figure = Figure(figsize=(10, 5.6), layout="constrained")
+    panels = figure.subplots(2, 2, height_ratios=[5, 1], width_ratios=[4.4, 1], sharex="col")
+    (ax, side), (strip, corner) = panels
+    style.draw_map(ax, x, t, colour_phase(psi, scale), None, None)
+    ax.set(ylabel="t (a.u.)", title=title)
+    style.draw_landscape(strip, x, v)
+    strip.set(xlabel="x (bohr)", ylabel="V (hartree)")
+    corner.set_axis_off()
+    draw_wheel(side, scale, LINE)
+    return figure
+
+
+@style.styled
+def plot_wavefunction_2d(
+    x: Along,
+    y: Float[Values, " n_y"],
+    psi: Complex[Values, "n_x n_y"],
+    v: Float[Values, "n_x n_y"],
+    title: str = "",
+    scale: float | None = None,
+) -> Figure:
+    """A map of psi on a plane, the hue by phase and the brightness by modulus, under its landscape.
+
+    The landscape lies over the map as a haze, the denser the farther V is from zero, with an
+    outline halfway. What is not finite is grey.
+
+    Args:
+      x, y: Positions in bohr.
+      psi: On the plane, its first axis along x.
+      v: Landscape in hartree.
+      title: Of the panel, for instance the time.
+      scale: The modulus of full brightness in 1/bohr; by default the 99.5th percentile.
+    """
+    x, y = style.axis("x", x, True), style.axis("y", y, True)
+    require_shape((x.size, y.size), psi=psi, v=v)
+    v = style.landscape(v, v)
+    psi = np.asarray(psi)
+    scale = find_scale(psi, scale)
+    figure, ax = plane(x, y, v, scale)
+    draw_plane(ax, x, y, psi, scale)
+    ax.set_title(title)
+    return figure
+
+
+def find_scale(psi: np.ndarray, scale: float | None) -> float:
+    """The modulus of full brightness: the given one, or that of almost all points."""
+    if scale is None:
+        return style.limit(np.abs(psi))
+    require_positive(scale=scale)
+    return float(scale)
+
+
+def plane(x: np.ndarray, y: np.ndarray, v: np.ndarray, scale: float) -> tuple[Figure, Axes]:
+    """A figure with a landscape on a plane and the wheel of colours, and the panel for psi."""
+    # As high as the box needs, within reason.
+    height = np.clip(0.9 + 7.3 * np.ptp(y) / np.ptp(x), 3.6, 8.2)
+    figure = Figure(figsize=(10, height), layout="constrained")
+    ax, side = figure.subplots(1, 2, width_ratios=[4.6, 1])
+    draw_wheel(side, scale, PLANE)
+    side.set_anchor("NW")
+    ax.set_anchor("NE")
+    ax.set(xlabel="x (bohr)", ylabel="y (bohr)", aspect="equal")
+    ax.spines[:].set_visible(True)
+    highest = np.abs(v).max()
+    if highest > 0:
+        haze = np.empty((y.size, x.size, 4))
+        haze[..., :3] = to_rgb(SAND)
+        haze[..., 3] = 0.75 * np.abs(v.T) / highest
+        ax.imshow(haze, origin="lower", extent=extent(x, y), zorder=2)
+        half = float(v.flat[np.abs(v).argmax()]) / 2
+        ax.contour(x, y, v.T, levels=[half], colors=["white"], linewidths=1.2, zorder=3)
+        side.text(0, -2.75, f"outline: V =\n{half:.3g} hartree", ha="center", va="top", fontsize=11)
+    return figure, ax
+
+
+def draw_plane(ax: Axes, x: np.ndarray, y: np.ndarray, psi: np.ndarray, scale: float) -> AxesImage:
+    """Psi on a plane, below what its panel holds."""
+    colours: Any = colour_phase(psi.T, scale)
+    return ax.imshow(colours, origin="lower", extent=extent(x, y), zorder=1)
+
+
+def extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
+    """From the left edge of the first cell to the right edge of the last, along both axes."""
+    half_x, half_y = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2
+    return (
+        float(x[0] - half_x), float(x[-1] + half_x), float(y[0] - half_y), float(y[-1] + half_y),
+    )  # fmt: skip
