@@ -9,7 +9,7 @@ from qdistill.arguments import refuse, require_at_least
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.curriculum import CurriculumConfig
 from qdistill.stages import TrainingConfig
-from qdistill.students import StudentConfig
+from qdistill.students import PropagatorConfig, StudentConfig
 from qdistill.teacher import TeacherConfig
 
 Node = TypeVar("Node")
@@ -113,6 +113,7 @@ ADDED: dict[str, Any] = {
     "config.training.diverged": 1000.0,
     "config.training.rollback_rate": 0.5,
     "config.training.max_rollbacks": 10,
+    "config.student.propagator": json.loads(json.dumps(dataclasses.asdict(PropagatorConfig()))),
 }
 
 _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {

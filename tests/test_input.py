@@ -405,6 +405,7 @@ INSIDE = {
     "rollout.repeat": "what `rollout` is made of: test_rollout",
     "solver.dense": "takes a propagator, which refuses: test_solver",
     "probes.": "test_probes",
+    "design.": "test_design",
     "symmetry.": "test_symmetry",
     "plots": "test_plots",
     "students.": "networks and what they are made of, from configs that refuse: test_students",
