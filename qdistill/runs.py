@@ -1,6 +1,7 @@
 """A run and its folder, which holds all that is needed to resume, judge and use it later.
 
 config.json      the resolved settings
+provenance.json  the code and the machine that worked on it
 metrics.jsonl    a line for each block of training
 rollbacks.jsonl  a line for each rollback, if the training diverged
 checkpoints/     see `checkpoints`
@@ -11,12 +12,9 @@ metrics.json     the scores
 
 import dataclasses
 import functools
-import importlib.metadata
 import json
 import logging
-import os
 import pathlib
-import platform
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -34,6 +32,7 @@ from qdistill import (
     cluster,
     config,
     divergence,
+    provenance,
     records,
     signals,
     students,
@@ -109,7 +108,7 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
     Raises:
       FileExistsError: If a new run would mix with what is there.
       FileNotFoundError: If there is nothing to resume.
-      ValueError: If the run there has other settings, with the list of them.
+      ValueError: If the run there has other settings, with the list of them, or damaged notes.
     """
     path = out / "config.json"
     if not resume:
@@ -122,6 +121,7 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
         raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")
     elif different := config.differences(_read_config(path), settings):
         raise ValueError(f"The run in `{out}` has other settings: " + "; ".join(different) + ".")
+    provenance.record(out)
 
 
 def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> TrainState:
@@ -303,12 +303,7 @@ def write_metrics(
         "microseconds_per_frame": benchmark.measure_cost(setup.student, params, scored.truth),
         **_learned_dispersion(settings, setup, params),
         "benchmark": scored.scores,
-        "environment": {
-            "device": jax.devices()[0].device_kind,
-            "cpu_count": os.cpu_count(),
-            "python": platform.python_version(),
-            **{name: importlib.metadata.version(name) for name in ("jax", "flax", "optax")},
-        },
+        "environment": provenance.environment(),
     }
     records.write(
         out / "metrics.json", json.dumps(plain(metrics), indent=2, allow_nan=False) + "\n"

@@ -36,6 +36,7 @@ from qdistill import (
     packets,
     potentials,
     presets,
+    pretrained,
     projection,
     resampling,
     solver,
@@ -344,6 +345,7 @@ door(
 BAD["too many"] = [256, 1000]
 door(resampling.coarse_grid, fine=(BOX, "line"), n_x=(64, COUNT, "too many"))
 door(config.Config, seed=(0, "seed"))
+door(pretrained.load, name=("unitary", "name"))
 door(cluster.make_mesh, n_devices=(1, "devices"))
 BAD["devices"] = [0, -1, 9999, 1.5, "2"]
 door(cluster.start, n_devices=(1, "none of them"))
@@ -378,6 +380,9 @@ INSIDE = {
     "devices.": "test_devices",
     "cluster.": "takes functions and meshes, or the state of this process: test_cluster",
     "records.": "files of a run: test_faults",
+    "provenance.": "takes a run's folder: test_provenance",
+    "datasets.": "test_datasets",
+    "pretrained.": "takes files and folders of runs, or what `load` gave: test_pretrained",
     "signals.": "no arguments: test_faults",
     "divergence.": "takes a run's own metrics: test_faults",
     "checkpoints.": "takes a run's own state: test_faults",
@@ -390,6 +395,7 @@ INSIDE = {
     "throughput.": "takes its own problems and results: test_throughput",
     "contenders.": "takes settings that solvers refuse: test_frontier",
     "frontier.": "takes configs, which refuse, and its own results: test_frontier",
+    "landscapes.": "text, files and values: test_landscapes",
     "expansion.": "what `chebyshev` is made of: test_expansion, test_solver",
     "operators.": "takes configs, which refuse: test_operators",
     "projection.": "takes matrices that `project` and `fold` made: test_projection",

@@ -1,0 +1,155 @@
+"""Frames for other programs: what is written is what is read, with names, units and origin."""
+
+import json
+import pathlib
+import sys
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scripts
+import xarray
+
+from qdistill import Grid, benchmark, config, datasets, metrics, packets, potentials, solver
+from qdistill.rollout import rollout
+
+LINE = Grid(64, 20.0)
+ABOUT = {"title": "a test", "commit": None, "score": {"error": 0.5}}
+
+
+@pytest.fixture(scope="module")
+def frames() -> dict:
+    """Two runs of five frames."""
+    v = jnp.stack([potentials.barrier(LINE.positions(), h, 2.0, 10.0) for h in (1.0, 3.0)])
+    psi = packets.gaussian(LINE, 5.0, 1.0, 2.0)
+    step = solver.split_step(LINE, 0.1, 5)
+    truth = jax.vmap(lambda v: rollout(step(v), psi, 5))(v)
+    return {
+        "grid": LINE,
+        "t": 0.1 * np.arange(1, 6),
+        "v": v,
+        "psi": {"truth": truth, "forecast": truth.at[1, 2, 3].set(complex(2, jnp.inf))},
+        "runs": ("low", "high"),
+        "about": ABOUT,
+    }
+
+
+def assert_holds(data: xarray.Dataset, frames: dict) -> None:
+    assert data.truth.dims == ("run", "t", "x")
+    assert data.v.dims == ("run", "x")
+    for name, values in frames["psi"].items():
+        np.testing.assert_array_equal(data[name], values)
+        assert data[name].dtype == np.complex64
+        assert data[name].units == "bohr^(-1/2)"
+    assert (data.x.units, data.v.units, data.t.units[:4]) == ("bohr", "hartree", "a.u.")
+    np.testing.assert_array_equal(data.x, LINE.positions())
+    np.testing.assert_array_equal(data.v, frames["v"])
+    assert list(data.run.values) == ["low", "high"]
+    assert data.title == "a test"
+    assert json.loads(data.score) == {"error": 0.5}
+    assert json.loads(data.commit) is None
+    assert Grid(data.sizes["x"], float(np.squeeze(data.length_bohr)), data.dispersion) == LINE
+
+
+def test_a_dataset_is_asked_by_name(frames) -> None:
+    data = datasets.to_dataset(**frames)
+    assert_holds(data, frames)
+    picked = data.truth.sel(run="high").sel(t=0.3, x=10.0, method="nearest")
+    assert picked == frames["psi"]["truth"][1, 2, 31]
+    # Probability is kept, as xarray's own sums find.
+    np.testing.assert_allclose((np.abs(data.truth) ** 2).sum("x") * LINE.dx[0], 1, rtol=1e-4)
+
+
+def test_netcdf_holds_what_was_written(frames, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "new" / "frames.nc"
+    datasets.write(path, **frames)
+    assert_holds(datasets.read_netcdf(path), frames)
+    # Any NetCDF reader meets plain real numbers.
+    with xarray.open_dataset(path, engine="h5netcdf") as plain:
+        assert plain.truth.dims == ("run", "t", "x", "ri")
+        assert plain.truth.dtype == np.float32
+        assert list(plain.ri.values) == ["re", "im"]
+
+
+def test_npz_holds_what_was_written_and_needs_no_extra(
+    frames, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "xarray", None)
+    datasets.write(tmp_path / "frames.npz", **frames)
+    with np.load(tmp_path / "frames.npz") as file:
+        arrays = dict(file)
+    about = json.loads(arrays.pop("about").item())
+    assert about["dispersion"] == "lattice"
+    assert json.loads(about["score"]) == {"error": 0.5}
+    assert sorted(arrays) == ["forecast", "run", "t", "truth", "v", "x"]
+    for name, values in frames["psi"].items():
+        np.testing.assert_array_equal(arrays[name], values)
+
+
+def test_without_the_extra_the_command_that_installs_it_is_named(
+    frames, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "h5py", None)
+    for act in (
+        lambda: datasets.to_dataset(**frames),
+        lambda: datasets.require_writable(tmp_path / "frames.nc"),
+    ):
+        with pytest.raises(ImportError, match="pip install xarray 'h5netcdf"):
+            act()
+
+
+def test_one_run_in_two_dimensions_has_no_axis_of_runs() -> None:
+    plane = Grid((4, 6), (2.0, 3.0), "continuum")
+    data = datasets.to_dataset(
+        plane, jnp.arange(2.0), jnp.zeros((4, 6)), {"psi": jnp.ones((2, 4, 6), complex)}
+    )
+    assert data.psi.dims == ("t", "x", "y")
+    assert data.psi.units == "bohr^(-2/2)"
+    np.testing.assert_allclose(data.y, 0.5 * np.arange(1, 7))
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_what_does_not_fit_is_refused(frames, tmp_path: pathlib.Path) -> None:
+    truth = frames["psi"]["truth"]
+    for wrong, words in (
+        ({"v": frames["v"][0]}, "`v` must be of shape"),
+        ({"t": frames["t"][1:]}, r"`psi\['truth'\]` must be of shape"),
+        ({"t": frames["t"][None]}, "`t` must be of shape"),
+        ({"t": frames["t"] * np.nan}, "`t` must be finite"),
+        ({"runs": None}, "`v` must be of shape"),
+        ({"psi": {}}, "`psi` must be frames by their names"),
+        ({"psi": {"x": truth}}, "but is of the name 'x'"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            datasets.to_dataset(**frames | wrong)
+    with pytest.raises(ValueError, match=r"`path\.suffix` must be one of '\.nc', '\.npz', but is"):
+        datasets.write(tmp_path / "frames.csv", **frames)
+    assert not list(tmp_path.iterdir())
+
+
+def test_forecasts_of_a_student_are_written_with_their_origin(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "demo.nc"
+    command = ("export", "demo", "--out", str(path), "--smoke", "--every", "2")
+    done = scripts.run(*command)
+    assert done.returncode == 0, done.stderr
+    assert "1 runs of 2 frames" in done.stdout
+    data = datasets.read_netcdf(path)
+    np.testing.assert_allclose(data.t, [0.5, 0.7])
+    assert list(data.run.values) == list(benchmark.CASES)[:1]
+    assert config.from_json(data.config).preset == "demo"
+    assert len(data.commit) == 40
+    error = metrics.nrmse(*(jnp.asarray(data[name][0].values) for name in ("forecast", "truth")))
+    assert (error > 1e-5).all()
+    assert (error < 1e-2).all()
+    again = scripts.run(*command)
+    assert "exists. Choose another with --out" in again.words
+    for wrong, words in (
+        (("oracle", "--out", str(tmp_path / "a.nc")), "neither a run's folder, nor a file, nor of"),
+        (("demo", "--out", str(tmp_path / "a.txt")), "`path.suffix` must be one of"),
+        (("demo", "--out", str(tmp_path / "a.nc"), "--cases", "moon"), "`cases` must be one of"),
+        (("demo", "--out", str(tmp_path / "a.nc"), "--every", "0"), "`every` must be at least 1"),
+    ):
+        done = scripts.run("export", *wrong)
+        assert done.returncode == 1
+        assert words in done.words

@@ -1,0 +1,67 @@
+"""The script that forecasts on a landscape of one's own, by a run that has hardly been trained."""
+
+import json
+import pathlib
+
+import jax
+import numpy as np
+import pytest
+import scripts
+import small
+
+from qdistill import runs
+from qdistill.checkpoints import Checkpoints
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A run that has only just begun: its kinetic energy is zero."""
+    path = tmp_path_factory.mktemp("runs") / "small"
+    runs.open_folder(path, small.UNITARY, resume=False)
+    state = runs.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
+    with Checkpoints(path / "checkpoints") as saved:
+        saved.save(state, 1.0)
+    return str(path)
+
+
+def test_the_exact_packet_goes_over_and_an_untrained_one_stays(
+    folder: str, tmp_path: pathlib.Path
+) -> None:
+    rows = np.stack([np.arange(1001) / 10, 3 * np.exp(-((np.arange(1001) / 10 - 40) ** 2))], axis=1)
+    np.savetxt(tmp_path / "hill.csv", rows, delimiter=",")
+    done = scripts.run(
+        "forecast", "--landscape", str(tmp_path / "hill.csv"), "--run", folder,
+        "--out", str(tmp_path / "out"), "--centre", "47", "--momentum", "-6", "--width", "1",
+        "--n-frames", "22",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    # Far above the hill all goes over, to the left: 6 * 2.2 = 13 bohr. What never moves is at 47.
+    assert found["exact"]["transmission"] > 0.95
+    assert found["forecast"]["transmission"] < 1e-6
+    assert found["forecast"]["reflection"] > 0.99
+    # The lattice's energy of k = 6, and about 1 / (8 width^2) for the width.
+    dx = 100 / 1024
+    assert found["energy_hartree"] == pytest.approx((1 - np.cos(6 * dx)) / dx**2 + 1 / 8, rel=3e-3)
+    assert found["landscape_hartree"]["highest"] == pytest.approx(3.0, abs=0.02)
+    assert found["norm_drift"] < 1e-4
+    assert found["phase_sensitive_error"] == pytest.approx(np.sqrt(2), rel=0.05)
+    assert (tmp_path / "out" / "spacetime.png").stat().st_size > 10_000
+    assert json.loads((tmp_path / "out" / "config.json").read_text())["momentum"] == -6
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--landscape", "5*step(x)"], "must be of the functions abs, "),
+        (["--landscape", "nowhere.png"], "must be a picture that can be read"),
+        (["--centre", "120"], "`centre` must be between 0 and 100"),
+        (["--out", str(pathlib.Path(__file__).parent)], "is not an empty folder"),
+        (["--run", "nowhere"], "There is no run in `nowhere`"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(folder: str, options: list[str], words: str) -> None:
+    done = scripts.run("forecast", "--run", folder, *options)
+    assert done.returncode == 1
+    assert done.stderr.startswith("forecast.py: ")
+    assert words in done.stderr

@@ -1,0 +1,249 @@
+"""The students of the package: they do what their files say, and a file is whole or refused."""
+
+import functools
+import json
+import pathlib
+import shutil
+import subprocess
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scripts
+import small
+
+import qdistill
+from qdistill import (
+    benchmark,
+    checkpoints,
+    config,
+    packets,
+    potentials,
+    pretrained,
+    provenance,
+    runs,
+    teacher,
+)
+from qdistill.grid import norm
+from qdistill.rollout import rollout
+
+ROOT = pathlib.Path(__file__).parents[1]
+NAMES = [
+    "demo", "gru", "gru-wide", "informed-1", "informed-2", "informed-2-continuum", "informed-3",
+    "unitary",
+]  # fmt: skip
+
+
+load = functools.cache(qdistill.load)
+
+
+def recorded(name: str) -> dict[str, Any]:
+    return json.loads((ROOT / "results" / name / "metrics.json").read_text())
+
+
+def test_the_files_are_few_and_small() -> None:
+    assert pretrained.names() == NAMES
+    assert sum(path.stat().st_size for path in pretrained.FOLDER.glob("*.npz")) < 1_000_000
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_file_says_what_its_run_says(name: str) -> None:
+    student, metrics = load(name), recorded(name)
+    text = (ROOT / "results" / name / "config.json").read_text()
+    assert student.config == config.from_json(text)
+    assert student.score is not None
+    for key, value in student.score.items():
+        assert value == (metrics if key in metrics else metrics["benchmark"])[key]
+    assert student.score["n_frames"] == 400
+    assert student.commit is not None
+    (note,) = student.provenance
+    assert note["environment"] == metrics["environment"]
+
+
+def test_the_commits_are_in_the_history() -> None:
+    def git(*words: str) -> subprocess.CompletedProcess:
+        return subprocess.run(["git", *words], cwd=ROOT, capture_output=True, text=True)
+
+    if git("rev-parse", "--is-shallow-repository").stdout.strip() != "false":
+        pytest.skip("there is no history here")
+    for name in NAMES:
+        commit = load(name).commit
+        assert git("merge-base", "--is-ancestor", str(commit), "HEAD").returncode == 0, name
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_scores_are_met_again(name: str) -> None:
+    """All frames of one or two of the 25 runs.
+
+    Rounding to float32 adds up over 400 frames to some 5e-5 of |psi|, as the norm drift of the
+    unitary students shows; by the triangle inequality the phase-sensitive error moves by no more,
+    and the correlation, of the order of its square, by the product of the two.
+    """
+    student = load(name)
+    cases = ["steps"] if name.startswith("gru") else ["steps", "barrier-17.0-7.4-2.4"]
+    chosen = jnp.array([list(benchmark.CASES).index(case) for case in cases])
+    psi0, v = (array[chosen] for array in benchmark.make_cases(student.grid))
+    settings = student.config
+    truth = benchmark.simulate(student.grid, settings.teacher.dt, psi0, v, settings.benchmark)
+    # Not as all tests, which compile for milliseconds.
+    forecast = jax.jit(
+        jax.vmap(lambda given, v: student.forecast(given, v, 400)),
+        compiler_options={"xla_backend_optimization_level": 2} if len(cases) == 1 else None,
+    )
+    frames = forecast(truth.given, truth.v)
+    scores = benchmark.measure(student.grid, truth._replace(frames=frames), truth)
+    rounding = 1e-4
+    for case, score in benchmark.summarise(cases, scores)["cases"].items():
+        was = recorded(name)["benchmark"]["cases"][case]
+        assert abs(score["nrmse"] - was["nrmse"]) < rounding
+        assert abs(score["norm_drift"] - was["norm_drift"]) < rounding
+        assert abs(score["correlation"] - was["correlation"]) < 3e-7 + rounding * was["nrmse"]
+
+
+@pytest.fixture(scope="module")
+def packet() -> dict[str, jax.Array]:
+    grid = load("unitary").grid
+    return {
+        "psi": packets.gaussian(grid, 20.0, 2.5, 3.5),
+        "v": potentials.barrier(grid.positions(), height=5.0, width=2.0),
+    }
+
+
+def test_a_step_is_used_as_a_teachers_is(packet) -> None:
+    student = load("unitary")
+    step = student.propagator(packet["v"])
+    by_hand = jax.jit(lambda psi: rollout(step, psi, 6))(packet["psi"])
+    forecast = student.forecast(**packet, n_frames=6)
+    np.testing.assert_allclose(forecast, by_hand, atol=1e-6)
+    # Frames that are given before the last one change nothing.
+    again = student.forecast(by_hand[:4], packet["v"], 6)
+    np.testing.assert_allclose(again[:2], by_hand[4:], atol=1e-6)
+
+
+def test_a_student_with_a_history_is_given_its_first_frames(packet) -> None:
+    student = load("gru")
+    forecast = student.forecast(**packet, n_frames=8)
+    solve = teacher.make(student.config.teacher)[1](packet["v"])
+    solved = jnp.stack([packet["psi"], *rollout(solve, packet["psi"], 3)])
+    np.testing.assert_allclose(forecast[:3], solved[1:], atol=1e-5)
+    assert np.abs(forecast[3] - solve(solved[3])).max() > 1e-4
+    later = student.forecast(solved, packet["v"], 5)
+    np.testing.assert_allclose(forecast[3:], later, atol=1e-5)
+
+
+def test_in_double_precision_the_norm_is_kept_in_double_precision() -> None:
+    with jax.enable_x64(True):
+        student = qdistill.load("demo")
+        psi = packets.gaussian(student.grid, 20.0, 2.5, 3.5)
+        frames = student.forecast(psi, jnp.zeros(1024), 20)
+        np.testing.assert_allclose(norm(student.grid, frames[-1]), 1, atol=1e-12)
+
+
+def test_what_does_not_fit_is_refused(packet, without_checker) -> None:
+    student, gru = load("unitary"), load("gru")
+    psi, v = packet["psi"], packet["v"]
+    with pytest.raises(ValueError, match=r"`name` must be one of 'demo', .* but is 'oracle'"):
+        qdistill.load("oracle")
+    with pytest.raises(ValueError, match="`v` must be of shape"):
+        student.propagator(v[1:])
+    for bad in (v.at[0].set(jnp.nan), v.astype(int)):
+        with pytest.raises(ValueError, match="Argument `v` must be"):
+            student.forecast(psi, bad, 5)
+    with pytest.raises(ValueError, match="`psi` must be of shape"):
+        student.forecast(psi[1:], v, 5)
+    n_frames: Any
+    for n_frames in (0, 2.5):
+        with pytest.raises(ValueError, match="`n_frames` must be"):
+            student.forecast(psi, v, n_frames)
+    with pytest.raises(ValueError, match="`n_frames` must be at least 4, but is 3"):
+        gru.forecast(psi, v, 3)
+    with pytest.raises(ValueError, match="at least 4 frames, but is 2"):
+        gru.forecast(jnp.stack([psi, psi]), v, 5)
+    with pytest.raises(ValueError, match="`v` must be between -16 and 16"):
+        gru.forecast(psi, 10 * v, 5)
+
+
+@pytest.fixture
+def run(tmp_path: pathlib.Path) -> pathlib.Path:
+    """A run with a checkpoint, and no score yet."""
+    out = tmp_path / "run"
+    runs.open_folder(out, small.UNITARY, resume=False)
+    state = runs.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
+    with checkpoints.Checkpoints(out / "checkpoints") as saved:
+        saved.save(state, 1.0)
+    return out
+
+
+def finish(run: pathlib.Path) -> None:
+    shutil.copy(ROOT / "results" / "unitary" / "metrics.json", run)
+
+
+def test_a_finished_run_is_published(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    finish(run)
+    file = tmp_path / "new" / "mine.npz"
+    done = scripts.run("publish", str(run), "--out", str(file))
+    assert done.returncode == 0, done.stderr
+    student, same = pretrained.from_run(run), pretrained.read(file)
+    assert same.config == small.UNITARY
+    assert same.score == student.score
+    assert same.provenance == student.provenance == provenance.read(run)
+    for ours, theirs in zip(*map(jax.tree.leaves, (same.params, student.params)), strict=True):
+        np.testing.assert_array_equal(ours, theirs)
+    again = scripts.run("publish", str(run), "--out", str(file))
+    assert again.returncode == 1
+    assert "exists. Choose another with --out" in again.words
+
+
+def test_a_student_is_found_by_name_by_file_and_by_folder(run: pathlib.Path) -> None:
+    file = pretrained.FOLDER / "demo.npz"
+    assert pretrained.find("demo").score == pretrained.find(str(file)).score == load("demo").score
+    assert pretrained.find(str(run)).config == small.UNITARY
+    with pytest.raises(FileNotFoundError, match=r"`oracle` is neither .* nor of: demo, gru, "):
+        pretrained.find("oracle")
+
+
+def test_a_run_without_a_score_is_not_published(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
+    done = scripts.run("publish", str(run), "--out", str(tmp_path / "mine.npz"))
+    assert done.returncode == 1
+    assert "`student.score` must be there, but is missing. Let distill.py finish" in done.words
+    assert not (tmp_path / "mine.npz").exists()
+
+
+def test_a_commit_is_given_to_old_runs_only(run: pathlib.Path) -> None:
+    finish(run)
+    (note,) = provenance.read(run)
+    assert pretrained.from_run(run).commit == note["commit"]
+    with pytest.raises(ValueError, match="`commit` must be the one that the run notes"):
+        pretrained.from_run(run, "0" * 40)
+    (run / "provenance.json").unlink()
+    assert pretrained.from_run(run).commit is None
+    assert pretrained.from_run(run, "0" * 40).commit == "0" * 40
+
+
+def test_a_damaged_file_is_named(tmp_path: pathlib.Path) -> None:
+    whole = (pretrained.FOLDER / "demo.npz").read_bytes()
+    with np.load(pretrained.FOLDER / "demo.npz") as file:
+        arrays = dict(file)
+    mine = tmp_path / "mine.npz"
+
+    def refused(words: str = "") -> None:
+        with pytest.raises(ValueError, match=rf"mine\.npz` is not the file of a student.*{words}"):
+            pretrained.read(mine)
+
+    for damaged in (b"", whole[:3000], b"PK" + whole[100:], b"hello"):
+        mine.write_bytes(damaged)
+        refused()
+    name = next(name for name in arrays if name != "about")
+    for wrong in ({name: arrays[name][:1]}, {"more": arrays[name]}):
+        np.savez(mine, **arrays | wrong)
+        refused("its arrays are not those")
+    np.savez(mine, **{key: array for key, array in arrays.items() if key != "about"})
+    refused("about")
+    about = json.loads(arrays["about"].item())
+    about["config"]["seed"] = -1
+    np.savez(mine, **arrays | {"about": json.dumps(about)})
+    refused("`seed` must be")
+    with pytest.raises(FileNotFoundError):
+        pretrained.read(tmp_path / "nothing.npz")
