@@ -32,8 +32,10 @@ SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse
 KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve symmetries probes \
-	causes importance reliability movie $(SEEDS) \
+	causes importance design reliability movie $(SEEDS) \
 	$(FRESH) gru gru-wide
+# Kept in the package.
+STUDENTS = demo unitary $(INFORMED) gru gru-wide informed-2-continuum
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
@@ -62,6 +64,7 @@ results: .venv/.core
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
 	$(BIN)/python experiments/causes.py runs/demo runs/gru --out runs/causes
 	$(BIN)/python experiments/importance.py quick --out runs/importance
+	$(BIN)/python experiments/design.py runs/demo runs/unitary --out runs/design
 	$(BIN)/python experiments/reliability.py --out runs/reliability
 	$(BIN)/python experiments/movie.py runs/demo --title "A staircase that the student never saw" \
 		--out runs/movie
@@ -69,10 +72,14 @@ results: .venv/.core
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
 	for run in $(FRONTIER) throughput demo gru compare_students learning_curve symmetries probes \
-		causes importance; do \
+		causes importance design; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 	cp runs/movie/forecast.gif results/movie/
+	for run in $(STUDENTS); do \
+		rm -f qdistill/pretrained/$$run.npz && $(BIN)/python experiments/publish.py runs/$$run \
+			--out qdistill/pretrained/$$run.npz || exit 1; \
+	done
 
 clean:
 	rm -rf .venv .cache runs

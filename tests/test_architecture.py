@@ -49,6 +49,7 @@ ORDER = [
     "frontier",
     "symmetry",
     "probes",
+    "design",
     "causes",
     "plots",
     "config",
@@ -59,6 +60,9 @@ ORDER = [
     "importance",
     "throughput",
     "report",
+    "story",
+    "comparison",
+    "tracking",
 ]
 
 
@@ -88,18 +92,7 @@ def test_imports_point_only_upward(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package",
-    [
-        "landscapes",
-        "students",
-        "symmetry",
-        "probes",
-        "causes",
-        "plots",
-        "pretrained",
-        "importance",
-        "throughput",
-    ],
+    "package", sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 )
 def test_packages_import_only_what_is_above_them(package: str) -> None:
     above = set(ORDER[: ORDER.index(package) + 1])

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.colours import colour_phase
+from qdistill.plots.design import plot_designs, plot_through
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.frontier import plot_frontier
 from qdistill.plots.importance import plot_services, plot_shares
@@ -25,6 +26,7 @@ from qdistill.plots.probes import (
     plot_transmission,
     plot_waves,
 )
+from qdistill.plots.runs import plot_runs
 from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
 from qdistill.plots.style import save
 from qdistill.plots.symmetries import plot_symmetries
@@ -38,6 +40,7 @@ __all__ = [
     "animate_wavefunction_2d",
     "colour_phase",
     "plot_correlations",
+    "plot_designs",
     "plot_dispersion",
     "plot_errors",
     "plot_frontier",
@@ -50,6 +53,7 @@ __all__ = [
     "plot_phases",
     "plot_probes",
     "plot_response",
+    "plot_runs",
     "plot_scaling",
     "plot_sensitivity",
     "plot_services",
@@ -57,6 +61,7 @@ __all__ = [
     "plot_snapshots",
     "plot_spacetime",
     "plot_symmetries",
+    "plot_through",
     "plot_throughput",
     "plot_training",
     "plot_transmission",
