@@ -1,4 +1,4 @@
-"""A run's forecast beside the truth, in motion: `python experiments/movie.py runs/demo`."""
+"""A student's forecast beside the truth, in motion: `python experiments/movie.py demo`."""
 
 import dataclasses
 import json
@@ -16,14 +16,14 @@ from qdistill.arguments import require_one_of
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Film a run's forecast of one of the paper's 25 runs, and draw the truth by its phase."""
+    """Film a student's forecast of one of the paper's 25 runs, and draw the truth by its phase."""
 
-    run: Annotated[str, tyro.conf.Positional]
-    """A student of the package, or the folder of a run."""
+    student: Annotated[str, tyro.conf.Positional] = "demo"
+    """The folder of a run, or the name of a student that comes with the package."""
     case: str = "steps"
-    """Name of the landscape, as in the run's metrics.json."""
+    """Name of the landscape, as in a run's metrics.json."""
     title: str = ""
-    """Of the film; by default the run's preset and the landscape."""
+    """Of the film; by default the student's preset and the landscape."""
     film: Literal["gif", "mp4"] = "gif"
     """An MP4 needs ffmpeg, as in `pip install -e '.[video]'`."""
     seconds: float = 10.0
@@ -37,7 +37,7 @@ class Args:
 def shoot(args: Args) -> None:
     """Simulate, forecast, film, score."""
     require_one_of(benchmark.CASES, case=args.case)
-    found = pretrained.find(args.run)
+    found = pretrained.find(args.student)
     settings, grid = found.config, found.grid
     plan, dt = settings.benchmark, settings.teacher.dt
     plan = dataclasses.replace(plan, n_frames=8) if args.smoke else plan

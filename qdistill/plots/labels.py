@@ -52,7 +52,7 @@ def label_near(
             fontsize=11,
             color=colour,
             zorder=4,
-            arrowprops=lead if _gap(box, point) > NEAR else None,
+            arrowprops=lead if _gaps(box[None], point)[0] > NEAR else None,
             path_effects=[withStroke(linewidth=3, foreground="white")],
         )
 
@@ -74,23 +74,21 @@ def arrange(
     n = len(points)
     rng = np.random.default_rng(0)
     orders = [range(n), range(n)[::-1], *(rng.permutation(n) for _ in range(4))]
-    best: tuple[float, dict[int, np.ndarray]] = (np.inf, {})
     choices = [_boxes(point, width) for point, width in zip(points, widths, strict=True)]
-    alone = [
-        [_cost(box, point, points, crowd, size) for box in boxes]
-        for boxes, point in zip(choices, points, strict=True)
-    ]
+    leads = [_leads(boxes, point) for boxes, point in zip(choices, points, strict=True)]
+    alone = [_costs(choices[i], leads[i], i, points, crowd, size) for i in range(n)]
+    best: tuple[float, dict[int, int]] = (np.inf, {})
     for order in orders:
-        total, taken = 0.0, dict[int, np.ndarray]()
+        total, taken = 0.0, dict[int, int]()
         for i in order:
-            costs = [
-                cost + sum(_meet(box, points[i], taken[j], points[j]) for j in taken)
-                for box, cost in zip(choices[i], alone[i], strict=True)
-            ]
-            total += min(costs)
-            taken[i] = choices[i][int(np.argmin(costs))]
+            costs = alone[i] + sum(
+                500 * _meet(choices[i], leads[i], choices[j][place], leads[j][place])
+                for j, place in taken.items()
+            )
+            taken[i] = int(np.argmin(costs))
+            total += costs[taken[i]]
         best = min(best, (total, taken), key=lambda found: found[0])
-    return [best[1][i] for i in range(n)]
+    return [choices[i][best[1][i]] for i in range(n)]
 
 
 def _places(ax: Axes, points: np.ndarray, size: tuple[float, float]) -> np.ndarray:
@@ -106,54 +104,55 @@ def _between(corners: np.ndarray) -> np.ndarray:
     return np.concatenate([corners, *pieces])
 
 
-def _boxes(point: np.ndarray, width: float) -> list[np.ndarray]:
-    """Where a name may stand around its point."""
+def _boxes(point: np.ndarray, width: float) -> np.ndarray:
+    """Lower left and upper right corners of all places for a name around its point."""
     half = np.array([width, HEIGHT]) / 2
-    middles = [
-        point + np.array([np.cos(angle), np.sin(angle)]) * (far + half)
-        for far, angle in itertools.product(DISTANCES, ANGLES)
-    ]
-    return [np.array([middle - half, middle + half]) for middle in middles]
+    ways = np.column_stack([np.cos(ANGLES), np.sin(ANGLES)])
+    middles = point + np.concatenate([ways * (far + half) for far in DISTANCES])
+    return np.stack([middles - half, middles + half], axis=1)
 
 
-def _cost(
-    box: np.ndarray,
-    point: np.ndarray,
+def _leads(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """For each box, points on the way from its point to its edge."""
+    ends = np.clip(point, boxes[:, 0], boxes[:, 1])
+    return point + np.linspace(0, 1, 12)[:, None] * (ends - point)[:, None]
+
+
+def _costs(
+    boxes: np.ndarray,
+    leads: np.ndarray,
+    i: int,
     points: np.ndarray,
     crowd: tuple[np.ndarray, np.ndarray],
     size: tuple[float, float],
-) -> float:
-    """How bad a place is, whatever the places of the other names."""
-    outside = np.maximum(0, [-box[0], box[1] - size]).sum()
-    others = points[np.any(points != point, axis=1)]
-    is_through = (np.linalg.norm(others[:, None] - _lead(box, point), axis=-1) < 9).any()
-    # A name that stands apart from its point is led to it, and then clear.
-    near = _gap(box, point)
-    is_unclear = near <= NEAR and any(_gap(box, to) < near + 4 for to in others)
-    hidden = 60 * _hidden(box, crowd[0]) + 8 * _hidden(box, crowd[1])
-    return float(100 * outside + 300 * is_through + 200 * is_unclear + hidden + near)
+) -> np.ndarray:
+    """How bad each place for the name of a point is, whatever the places of the other names."""
+    outside = np.maximum(0, -boxes[:, 0]) + np.maximum(0, boxes[:, 1] - size)
+    cost = _gaps(boxes, points[i]) + 100 * outside.sum(axis=1)
+    for weight, marks in zip((60, 8), crowd, strict=True):
+        cost += weight * _inside(marks, boxes[:, None]).sum(axis=1)
+    for other in points[np.any(points != points[i], axis=1)]:
+        cost += 300 * (np.linalg.norm(leads - other, axis=-1) < 9).any(axis=1)
+        # A name that stands apart from its point is led to it, and then clear.
+        near = _gaps(boxes, points[i])
+        cost += 200 * ((near <= NEAR) & (_gaps(boxes, other) < near + 4))
+    return cost
 
 
-def _meet(box: np.ndarray, point: np.ndarray, other: np.ndarray, its_point: np.ndarray) -> float:
-    """The cost of two names, or of what leads them to their points, upon each other."""
-    return 500.0 * (
-        bool(np.all(box[0] < other[1]) and np.all(other[0] < box[1]))
-        or _hidden(other, _lead(box, point)) > 0
-        or _hidden(box, _lead(other, its_point)) > 0
-    )
+def _meet(
+    boxes: np.ndarray, leads: np.ndarray, other: np.ndarray, its_lead: np.ndarray
+) -> np.ndarray:
+    """Which of the boxes, or what leads to them, touch another name or what leads to it."""
+    upon = np.all((boxes[:, 0] < other[1]) & (other[0] < boxes[:, 1]), axis=1)
+    return upon | _inside(leads, other).any(axis=1) | _inside(its_lead, boxes[:, None]).any(axis=1)
 
 
-def _lead(box: np.ndarray, point: np.ndarray) -> np.ndarray:
-    """Points on the way from a point to the edge of its name."""
-    end = np.clip(point, box[0], box[1])
-    return point + np.linspace(0, 1, 12)[:, None] * (end - point)
+def _inside(points: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """Whether marks at these points touch a box."""
+    above, below = points > boxes[..., 0, :] - MARK, points < boxes[..., 1, :] + MARK
+    return np.all(above & below, axis=-1)
 
 
-def _hidden(box: np.ndarray, points: np.ndarray) -> int:
-    """How many marks at these points a name touches."""
-    return int(np.all((points > box[0] - MARK) & (points < box[1] + MARK), axis=1).sum())
-
-
-def _gap(box: np.ndarray, point: np.ndarray) -> float:
-    """From the edge of a name to a point."""
-    return float(np.linalg.norm(point - np.clip(point, box[0], box[1])))
+def _gaps(boxes: np.ndarray, point: np.ndarray) -> np.ndarray:
+    """From the edges of boxes to a point."""
+    return np.linalg.norm(point - np.clip(point, boxes[..., 0, :], boxes[..., 1, :]), axis=-1)
