@@ -34,6 +34,8 @@ FRONTIER = work_precision work_precision-continuum coarse
 KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve symmetries probes \
 	causes importance design reliability movie $(SEEDS) \
 	$(FRESH) gru gru-wide
+# Kept in the package.
+STUDENTS = demo unitary $(INFORMED) gru gru-wide informed-2-continuum
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
@@ -74,6 +76,10 @@ results: .venv/.core
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 	cp runs/movie/forecast.gif results/movie/
+	for run in $(STUDENTS); do \
+		rm -f qdistill/pretrained/$$run.npz && $(BIN)/python experiments/publish.py runs/$$run \
+			--out qdistill/pretrained/$$run.npz || exit 1; \
+	done
 
 clean:
 	rm -rf .venv .cache runs

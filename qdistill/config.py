@@ -129,13 +129,22 @@ def differences(first: Config, second: Config) -> list[str]:
     >>> differences(Config(), Config(seed=3))
     ['seed: 0 is not 3']
     """
-    one, other = _leaves(dataclasses.asdict(first)), _leaves(dataclasses.asdict(second))
+    one, other = leaves(first), leaves(second)
     absent = "absent"
     return [
         f"{name}: {one.get(name, absent)} is not {other.get(name, absent)}"
         for name in dict.fromkeys([*one, *other])
         if one.get(name, absent) != other.get(name, absent)
     ]
+
+
+def leaves(config: Config) -> dict[str, Any]:
+    """All settings by their names with dots, as `differences` and the options of scripts have them.
+
+    >>> leaves(Config())["teacher.dt"]
+    0.1
+    """
+    return _leaves(dataclasses.asdict(config))
 
 
 def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:

@@ -60,6 +60,9 @@ ORDER = [
     "importance",
     "throughput",
     "report",
+    "story",
+    "comparison",
+    "tracking",
 ]
 
 

@@ -26,6 +26,7 @@ from qdistill.plots.probes import (
     plot_transmission,
     plot_waves,
 )
+from qdistill.plots.runs import plot_runs
 from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
 from qdistill.plots.style import save
 from qdistill.plots.symmetries import plot_symmetries
@@ -52,6 +53,7 @@ __all__ = [
     "plot_phases",
     "plot_probes",
     "plot_response",
+    "plot_runs",
     "plot_scaling",
     "plot_sensitivity",
     "plot_services",

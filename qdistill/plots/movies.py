@@ -11,7 +11,7 @@ from matplotlib.path import Path as Outline
 
 from qdistill.arguments import require_between, require_finite, require_shape
 from qdistill.plots import film, style, wavefunctions
-from qdistill.plots.colours import colour_phase
+from qdistill.plots.colours import colour_disc, colour_phase
 from qdistill.plots.style import GRID, INK, ORANGE, Along, Frames, Times, Values
 
 
@@ -167,7 +167,7 @@ def animate_wavefunction_2d(
         image.set_data(colour_phase(psi[i].T, scale))
         time.set_text(f"{title}   t = {t[i]:.1f} a.u.".strip())
 
-    film.shoot(figure, ([image, *above, time], update), t.size, path, seconds, 255)
+    film.shoot(figure, ([image, *above, time], update), t.size, path, seconds, colour_disc())
 
 
 def _fill(ax: Axes, x: np.ndarray, v: np.ndarray, top: float) -> tuple[list, Callable]:
