@@ -30,8 +30,8 @@ class Args:
 
     landscape: str = "5*exp(-(x-50)**2/8)"
     """A formula in x (bohr), or a table (.csv) or drawing (.png), in hartree: see `landscapes`."""
-    run: str = "demo"
-    """A student of the package, or the folder of a run; it gives the grid too."""
+    student: str = "unitary"
+    """A name of the package's students, a file of `publish.py`, or the folder of a run."""
     centre: float = 25.0
     """Of the packet, in bohr."""
     width: float = 3.0
@@ -62,7 +62,7 @@ def sides(grid: Grid, v: Any, psi: Any, momentum: float) -> dict[str, float]:
 
 def forecast(args: Args) -> None:
     """Solve, forecast, compare, draw, tell."""
-    found = pretrained.find(args.run)
+    found = pretrained.find(args.student)
     grid, student, dt = found.grid, found.student, found.config.teacher.dt
     v = landscapes.read(grid, args.landscape, args.v_min, args.v_max)
     psi = packets.gaussian(grid, args.centre, args.width, args.momentum)
@@ -73,7 +73,7 @@ def forecast(args: Args) -> None:
     truth = jax.jit(lambda psi: rollout(exact, psi, n_given - 1 + n_frames))(psi)
     given = jax.numpy.concatenate([psi[None], truth])[:n_given]
     truth = truth[n_given - 1 :]
-    step = found.propagator(v)
+    step = student.propagator(found.params)(v)
     state = student.state(given)
     guess = jax.jit(lambda state: rollout(step, state, n_frames, student.psi))(state)
     report: dict[str, Any] = {
@@ -89,7 +89,7 @@ def forecast(args: Args) -> None:
     text = json.dumps(runs.plain(report), indent=2, allow_nan=False)
     (args.out / "metrics.json").write_text(text + "\n")
     t = dt * np.arange(n_given, n_given + n_frames)
-    title = f"{pathlib.Path(args.run).name} on a landscape of your own"
+    title = f"{pathlib.Path(args.student).stem} on a landscape of your own"
     figure = plots.plot_spacetime(grid.positions(), t, v, truth, guess, title)
     plots.save(figure, args.out / "spacetime.png")
     for name in ("exact", "forecast"):
