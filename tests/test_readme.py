@@ -1,4 +1,4 @@
-"""The README's numbers are those under results/, and its code runs (as a doctest)."""
+"""The numbers of README and docs/results.md are those under results/; code runs as a doctest."""
 
 import itertools
 import json
@@ -12,7 +12,8 @@ import pytest
 from qdistill import benchmark, potentials
 
 ROOT = pathlib.Path(__file__).parents[1]
-README = (ROOT / "README.md").read_text()
+PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/results.md")}
+README = "\n".join(PAGES.values())
 PHYSICS = ("lattice", "continuum")
 
 
@@ -48,7 +49,7 @@ def test_scores_are_those_of_the_runs(run: str) -> None:
 def test_seeds_of_demo_end_where_the_text_says() -> None:
     runs = [result(f"demo-seed-{seed}/metrics.json") for seed in (0, 1, 2)]
     errors = ", ".join(f"{run['benchmark']['mean_infidelity']:.1e}" for run in runs)
-    assert f"it ended at {errors}: take the row above" in README.replace("\n", " ")
+    assert f"it ended at {errors}: take README" in README.replace("\n", " ")
 
 
 @pytest.mark.parametrize(("model", "steps"), [("demo", "900,000"), ("full", "5,290,000")])
@@ -183,7 +184,7 @@ def probe_rows(name: str) -> list[str]:
 
 
 def test_probes_are_those_of_the_script() -> None:
-    table = rows("What it learned")
+    table = rows("What probes, symmetries and causes say")
     names = ("mass", "k⁴ term over the lattice's", "uniform V felt", "speed of the front")
     columns = zip(*(probe_rows(name) for name in ("exact solver", "demo", "gru")), strict=True)
     for name, row in zip(names, columns, strict=True):
@@ -235,7 +236,7 @@ def test_designs_through_students_are_those_of_the_script() -> None:
 
 def test_solver_errors_are_those_of_the_script() -> None:
     errors = result("solver_accuracy/metrics.json")["errors"]
-    table = rows("How it works")
+    table = rows("How exact the teachers are")
     for name in ("split_step, 10 substeps", "chebyshev, 1e-6", "chebyshev, 1e-12"):
         assert table[name] == [
             f"{errors[f'{dispersion}, {name}, {dtype}']['rms_relative_error']:.1e}"
@@ -272,8 +273,10 @@ def test_film_shows_the_run_whose_scores_are_quoted() -> None:
     assert len(film) < 1.6e6
 
 
-def test_every_linked_file_is_there() -> None:
-    links = [part.split(")")[0] for part in README.split("](")[1:]]
+@pytest.mark.parametrize("page", PAGES)
+def test_every_linked_file_is_there(page: str) -> None:
+    links = [part.split(")")[0] for part in PAGES[page].split("](")[1:]]
+    assert links
     for link in links:
         if not link.startswith("http"):
-            assert (ROOT / link).exists(), link
+            assert ((ROOT / page).parent / link).exists(), link
