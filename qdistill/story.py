@@ -91,11 +91,12 @@ def _who(story: Story) -> list[str]:
         settings.curriculum,
     )
     state = "finished and scored" if story.metrics else f"at step {story.step:,} of {n_steps:,}"
+    points = " x ".join(map(str, grid.shape))
     weights = "" if len(plan.lessons) == 1 else f", {plan.plan}"
     return [
         f"{story.out}: preset {settings.preset}, seed {settings.seed}, {state}",
         f"student   {settings.student.name}, {size:,} parameters",
-        f"teacher   {physics.solver} on the {physics.dispersion}, {physics.n_x} points of "
+        f"teacher   {physics.solver} on the {physics.dispersion}, {points} points of "
         f"{physics.length:g} bohr, frames of {physics.dt:g} a.u.",
         f"lessons   {', '.join(plan.lessons)}{weights}",
         f"begun by  {begin(settings, story.out)}",
