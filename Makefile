@@ -1,12 +1,13 @@
 # make demo    set up, distil a student and score it, into runs/demo
 # make test    set up, and pass every test
 # make check   lint, format, types and docstrings
+# make docs    the documentation as web pages, in site/
 # make results the runs behind the README's numbers, some five hours
-# make clean   remove the environment, the cache and runs/
+# make clean   remove the environment, the cache, runs/ and site/
 
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: demo test check results clean
+.PHONY: demo test check docs results clean
 
 demo: .venv/.core
 	rm -rf runs/demo
@@ -19,6 +20,10 @@ check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
 
 # Runs into runs/, then keeps what the README quotes.
 RUN = $(BIN)/python experiments/distill.py
@@ -82,7 +87,7 @@ results: .venv/.core
 	done
 
 clean:
-	rm -rf .venv .cache runs
+	rm -rf .venv .cache runs site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -93,4 +98,8 @@ clean:
 
 .venv/.dev: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch .venv/.core $@
+
+.venv/.docs: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch .venv/.core $@

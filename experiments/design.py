@@ -1,4 +1,4 @@
-"""Landscapes by gradients: `python experiments/design.py runs/demo`."""
+"""Landscapes by gradients: `python experiments/design.py demo unitary`."""
 
 import dataclasses
 import json
@@ -10,23 +10,28 @@ import jax
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import Grid, design, plots, runs
-from qdistill.arguments import refuse
+from qdistill import design, plots, pretrained, runs, teacher
+from qdistill.arguments import refuse, require_one_of
 from qdistill.design import RolloutConfig, SearchConfig, TaskConfig
+from qdistill.teacher import TeacherConfig
 
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Design a splitter, a filter and a mirror; and again through forecasts of finished runs."""
+    """Design a splitter, a filter and a mirror; and again through forecasts of trained students."""
 
-    runs: Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional] = ()
-    """Folders of the runs, of the same physics; none: only the exact solver."""
+    students: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
+    """Names of the package's students, their files, or folders of runs, of the same physics."""
     out: pathlib.Path = pathlib.Path("runs/design")
     """Folder of the results."""
+    designs: tuple[str, ...] = tuple(design.TASKS)
+    """What is designed by plane waves."""
+    through: tuple[str, ...] = tuple(design.ROLLOUTS)
+    """What is designed through forecasts."""
     tasks: dict[str, TaskConfig] = dataclasses.field(default_factory=lambda: design.TASKS)
     """What is asked of plane waves."""
     rollouts: dict[str, RolloutConfig] = dataclasses.field(default_factory=lambda: design.ROLLOUTS)
-    """What is asked of packets, through forecasts."""
+    """What is asked of packets."""
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
     """For the landscapes of plane waves."""
     rollout_search: SearchConfig = dataclasses.field(
@@ -50,6 +55,8 @@ def smoke(args: Args) -> Args:
     )
     return dataclasses.replace(
         args,
+        designs=("splitter", "filter"),
+        through=("splitter",),
         tasks={name: small(name) for name in ("splitter", "filter")},
         rollouts={"splitter": splitter},
         search=tiny,
@@ -59,37 +66,39 @@ def smoke(args: Args) -> Args:
 
 def make(args: Args) -> None:
     """Design, try, judge, write, draw."""
-    loaded = {path.name: runs.load(path) for path in args.runs}
-    grid, dt, first = Grid(), 0.1, None
-    for name, (settings, setup, _) in loaded.items():
-        first = first or settings
-        grid, dt = setup.grid, settings.teacher.dt
-        if settings.teacher != first.teacher:
-            refuse("runs", "of the same physics", f"of another in {name}")
+    require_one_of(args.tasks, **{f"designs[{i}]": name for i, name in enumerate(args.designs)})
+    require_one_of(args.rollouts, **{f"through[{i}]": name for i, name in enumerate(args.through)})
+    loaded = {pathlib.Path(name).stem: pretrained.find(name) for name in args.students}
+    physics = [each.config.teacher for each in loaded.values()] or [TeacherConfig()]
+    for name, each in loaded.items():
+        if each.config.teacher != physics[0]:
+            refuse("students", "of the same physics", f"of another in {name}")
+    (grid, _), dt = teacher.make(physics[0]), physics[0].dt
     runs.make_folder(args.out)
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
     args = smoke(args) if args.smoke else args
     rivals = {
-        name: design.Rival(setup.student, setup.student.propagator(params))
-        for name, (_, setup, params) in loaded.items()
+        name: design.Rival(each.student, each.student.propagator(each.params))
+        for name, each in loaded.items()
     }
-    bar = tqdm(total=len(args.tasks) + len(args.rollouts), unit="task", leave=False)
-    found, judged = {}, {}
-    for name, task in args.tasks.items():
-        found[name] = design.design(task, args.search, grid)
-        bar.update()
-    for name, rollout in args.rollouts.items():
-        judged[name] = design.through(rollout, args.rollout_search, grid, dt, rivals)
-        bar.update()
-    bar.close()
+    found = {
+        name: design.design(args.tasks[name], args.search, grid)
+        for name in tqdm(args.designs, unit="design", leave=False)
+    }
+    judged = {
+        name: design.through(args.rollouts[name], args.rollout_search, grid, dt, rivals)
+        for name in tqdm(args.through, unit="design", leave=False)
+    }
     metrics: dict[str, Any] = {
         "designs": {name: design.describe(args.tasks[name], each) for name, each in found.items()},
         "through": judged,
     }
     text = json.dumps(runs.plain(metrics), indent=2, allow_nan=False)
     (args.out / "metrics.json").write_text(text + "\n")
-    plots.save(plots.plot_designs(found), args.out / "designs.png")
-    plots.save(plots.plot_through(judged), args.out / "through.png")
+    if found:
+        plots.save(plots.plot_designs(found), args.out / "designs.png")
+    if judged:
+        plots.save(plots.plot_through(judged), args.out / "through.png")
     print(design.words(metrics))
 
 

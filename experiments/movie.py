@@ -37,7 +37,8 @@ class Args:
 def shoot(args: Args) -> None:
     """Simulate, forecast, film, score."""
     require_one_of(benchmark.CASES, case=args.case)
-    settings, grid, student, params, *_ = pretrained.find(args.student)
+    found = pretrained.find(args.student)
+    settings, grid = found.config, found.grid
     plan, dt = settings.benchmark, settings.teacher.dt
     plan = dataclasses.replace(plan, n_frames=8) if args.smoke else plan
     runs.make_folder(args.out)
@@ -45,7 +46,7 @@ def shoot(args: Args) -> None:
     here = [list(benchmark.CASES).index(args.case)]
     psi0, v = (cases[np.array(here)] for cases in benchmark.make_cases(grid))
     truth = benchmark.simulate(grid, dt, psi0, v, plan)
-    forecast = benchmark.forecast(student, student.propagator(params), truth)
+    forecast = benchmark.forecast(found.student, found.propagator, truth)
     scores = benchmark.summarise([args.case], benchmark.measure(grid, forecast, truth))
     metrics = {"preset": settings.preset, "n_given": plan.n_given, "benchmark": scores}
     (args.out / "metrics.json").write_text(

@@ -66,8 +66,8 @@ class BatchConfig:
 class Batch(NamedTuple):
     """Examples: psi over n_history + n_target frames, on windows or on the whole grid."""
 
-    psi: Complex[Array, "n_batch n_t n_point"]
-    v: Float[Array, "n_batch n_point"]
+    psi: Complex[Array, "n_batch n_t *n_point"]
+    v: Float[Array, "n_batch *n_point"]
     lesson: Int[Array, " n_batch"]
 
 
@@ -75,8 +75,8 @@ class Block(NamedTuple):
     """Runs of the teacher, and where the examples of the following batches begin."""
 
     # The runs.
-    frames: Complex[Array, "n_run n_t n_x"]
-    v: Float[Array, "n_run n_x"]
+    frames: Complex[Array, "n_run n_t *n_x"]
+    v: Float[Array, "n_run *n_x"]
     lesson: Int[Array, " n_run"]
     # The places: run, first frame, and the window's centre.
     run: Int[Array, "n_block n_batch"]
@@ -99,7 +99,7 @@ def make_block(
     """The function ``(key, weights, difficulty) -> Block``; pure, to be jitted by the caller.
 
     Args:
-      grid: One-dimensional.
+      grid: Where the lessons are sampled; for windows a line.
       teacher: Propagator of the teacher, one frame.
       names: The lessons.
       config: Sizes and placement.
@@ -231,7 +231,7 @@ def _sample_places(
     v: Array,
 ) -> tuple[Array, Array, Array]:
     """Run, first frame and centre of every example, each drawn independently."""
-    n_runs, n_frames, _ = frames.shape
+    n_runs, n_frames = frames.shape[:2]
     shape = (config.n_block, config.n_batch)
     key_run, key_time, key_centre = jax.random.split(key, 3)
     run = jax.random.randint(key_run, shape, 0, n_runs)

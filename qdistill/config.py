@@ -44,7 +44,7 @@ class Config:
         require_at_least(0, seed=self.seed)
         if self.seed >= 2**32:
             refuse("seed", "at most 2^32 - 1", self.seed)
-        if self.teacher.length != 100:
+        if self.teacher.n_dim == 1 and self.teacher.length != 100:
             refuse("teacher.length", "100, as the lessons and cases are", self.teacher.length)
         if self.student.is_windowed:
             windows = self.student.windows
@@ -109,6 +109,7 @@ def _build(kind: Any, value: Any, name: str) -> Any:
 
 # Settings that older runs do not name, and what they were then.
 ADDED: dict[str, Any] = {
+    "config.teacher.n_dim": 1,
     "config.training.on_divergence": "stop",
     "config.training.diverged": 1000.0,
     "config.training.rollback_rate": 0.5,

@@ -1,7 +1,8 @@
 """Lessons, one per physical process.
 
 A lesson samples an experiment, ``(key, grid, difficulty) -> (psi0, v)``, in a box of 100 bohr. The
-difficulty runs from 0, narrow ranges around an easy case, to 1, the whole range.
+difficulty runs from 0, narrow ranges around an easy case, to 1, the whole range. Those of two
+dimensions are in `planes`.
 """
 
 import functools
@@ -14,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Key
 
-from qdistill import packets, potentials
+from qdistill import packets, planes, potentials
 from qdistill.arguments import (
     is_known,
     refuse,
@@ -25,7 +26,7 @@ from qdistill.arguments import (
 )
 from qdistill.grid import Grid, Scalar
 
-Experiment: TypeAlias = tuple[Complex[Array, " n_x"], Float[Array, " n_x"]]
+Experiment: TypeAlias = tuple[Complex[Array, "*n_x"], Float[Array, "*n_x"]]
 Lesson: TypeAlias = Callable[[Key[Array, ""], Grid, Scalar], Experiment]
 
 
@@ -158,6 +159,7 @@ LESSONS: dict[str, Lesson] = {
     "barrier": barrier,
     "landscapes": landscapes,
     "encounters": encounters,
+    **planes.LESSONS,
     "paper-demo": functools.partial(_paper, (2.0, 5.0, 10.0)),
     "paper-full": functools.partial(_paper, tuple(float(height) for height in range(1, 15))),
 }
@@ -174,7 +176,7 @@ def sample(
 
     Args:
       key: Random key.
-      grid: A one-dimensional grid of 100 bohr.
+      grid: A line of 100 bohr, or for lessons in two dimensions a square.
       lessons: Names in `LESSONS`.
       weights: Relative, not negative; an array, so that changing it recompiles nothing.
       difficulty: Between 0 and 1.
@@ -195,7 +197,7 @@ def sample(
     require_between(0, math.inf, weights=weights)
     if is_known(weights) and not np.any(np.asarray(weights)):
         refuse("weights", "not all zero", weights)
-    _require_box(grid, difficulty)
+    require_between(0, 1, difficulty=difficulty)
     key_lesson, key_experiment = jax.random.split(key)
     index = jax.random.categorical(key_lesson, jnp.log(weights))
     branches = [lambda k, lesson=LESSONS[name]: lesson(k, grid, difficulty) for name in lessons]

@@ -70,8 +70,9 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
         state = student.state(_disturb(key, given, noise))
         step = student.propagator(params)(v)
         forecast = rollout(step, state, n_target, student.psi)
-        error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=-1)
-        return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=-1))
+        space = tuple(range(1, target.ndim))
+        error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=space)
+        return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=space))
 
     return _over_batch(loss)
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from qdistill import planes
 from qdistill.arguments import require_at_least, require_positive
 from qdistill.batches import BatchConfig
 from qdistill.benchmark import BenchmarkConfig
@@ -96,9 +97,14 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
 
 # One frame at first: with more of them, phases would wrap before they are nearly right.
 _FROM_NOTHING = (frames_stage(300, 1, 64, 1e-2), frames_stage(300, 8, 64, 1e-2))
-_FINE_TUNING = dataclasses.replace(
-    frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24), decay="cosine", memory=0.99
-)
+
+
+def _fine(stage: Stage) -> Stage:
+    """The same with a slow end, and an Adam that soon forgets."""
+    return dataclasses.replace(stage, decay="cosine", memory=0.99)
+
+
+_FINE_TUNING = _fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
 
 # Coefficients are of order 1 to 10, hence the rate; a landscape's frame is diagonalised.
 _LONG_FRAMES = dataclasses.replace(
@@ -197,6 +203,34 @@ PRESETS: dict[str, tuple[str, Config]] = {
             curriculum=CurriculumConfig(lessons=("paper-full",)),
             training=TrainingConfig((Stage(n_steps=5_290_000),)),
         ),
+    ),
+}
+
+
+def _plane(name: str, student: UnitaryConfig, *stages: Stage) -> Config:
+    return Config(
+        name,
+        teacher=TeacherConfig(2, 64, 16.0, "continuum"),
+        curriculum=CurriculumConfig(tuple(planes.LESSONS)),
+        student=StudentConfig("unitary", unitary=student),
+        training=TrainingConfig(stages, checkpoint_every=500),
+    )
+
+
+# In two dimensions, where the paper's test is none: `experiments/double_slit.py` scores them.
+PLANES: dict[str, Config] = {
+    "plane": _plane(
+        "plane",
+        UnitaryConfig(reach=4),
+        frames_stage(300, 1, 16, 1e-2, n_runs=16),
+        frames_stage(300, 8, 8, 1e-2, n_runs=16),
+        frames_stage(2000, 30, 4, 3e-3, n_runs=16),
+        _fine(frames_stage(1600, 50, 4, 5e-4, power=0.5, n_runs=16)),
+    ),
+    "plane-informed": _plane(
+        "plane-informed",
+        UnitaryConfig(start="informed", kinetic_cap=36.0, reach=4),
+        _fine(frames_stage(2000, 30, 4, 2e-3, power=0.5, n_runs=16)),
     ),
 }
 

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Literal, TypeAlias, get_args
 
 from qdistill import solver
-from qdistill.arguments import require_one_of
+from qdistill.arguments import require_at_least, require_one_of
 from qdistill.grid import Dispersion, Grid
 from qdistill.solver import Propagator
 
@@ -16,8 +16,9 @@ class TeacherConfig:
     """The physics that is taught, and the solver that teaches it.
 
     Attributes:
-      n_x: Points of the box.
-      length: Length of the box, in bohr.
+      n_dim: Dimensions of space: a line, or a square box.
+      n_x: Points of the box along an axis.
+      length: Length of the box along an axis, in bohr.
       dispersion: ``"lattice"``, the paper's physics, or ``"continuum"``.
       dt: Duration of a frame, in atomic units.
       solver: ``"chebyshev"`` or ``"split_step"``.
@@ -26,6 +27,7 @@ class TeacherConfig:
       n_substeps: Substeps per frame of the split-step solver.
     """
 
+    n_dim: int = 1
     n_x: int = 1024
     length: float = 100.0
     dispersion: Dispersion = "lattice"
@@ -36,6 +38,7 @@ class TeacherConfig:
     n_substeps: int = 10
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(1, n_dim=self.n_dim)
         require_one_of(get_args(Solver), solver=self.solver)
         make(self)
 
@@ -48,7 +51,8 @@ def make(config: TeacherConfig) -> tuple[Grid, Propagator]:
     >>> teacher(jnp.zeros(64))(jnp.ones(64, jnp.complex64)).shape
     (64,)
     """
-    grid = Grid(config.n_x, config.length, config.dispersion)
+    n_dim = config.n_dim
+    grid = Grid((config.n_x,) * n_dim, (config.length,) * n_dim, config.dispersion)
     if config.solver == "split_step":
         return grid, solver.split_step(grid, config.dt, config.n_substeps)
     return grid, solver.chebyshev(grid, config.dt, config.tolerance, config.v_range)

@@ -200,7 +200,9 @@ def test_a_student_is_found_by_name_by_file_and_by_folder(run: pathlib.Path) -> 
     file = pretrained.FOLDER / "demo.npz"
     assert pretrained.find("demo").score == pretrained.find(str(file)).score == load("demo").score
     assert pretrained.find(str(run)).config == small.UNITARY
-    with pytest.raises(FileNotFoundError, match=r"`oracle` is neither .* nor of: demo, gru, "):
+    with pytest.raises(
+        FileNotFoundError, match=r"There is no run in `oracle`.* there are demo, gru, "
+    ):
         pretrained.find("oracle")
 
 

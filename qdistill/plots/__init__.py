@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.colours import colour_phase
 from qdistill.plots.design import plot_designs, plot_through
+from qdistill.plots.diffraction import plot_diffraction
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.frontier import plot_frontier
 from qdistill.plots.importance import plot_services, plot_shares
@@ -41,6 +42,7 @@ __all__ = [
     "colour_phase",
     "plot_correlations",
     "plot_designs",
+    "plot_diffraction",
     "plot_dispersion",
     "plot_errors",
     "plot_frontier",

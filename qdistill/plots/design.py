@@ -30,9 +30,16 @@ def plot_designs(designs: Mapping[str, Design]) -> Figure:
         packets = found.verdict
         top.plot(
             packets.energy, packets.expected, "_", color=INK, ms=13, mew=1.5,
-            label="plane waves, averaged over a packet",
+            label="averaged over a packet",
         )  # fmt: skip
-        top.plot(packets.energy, packets.transmitted, "o", color=ORANGE, ms=5, label="packets")
+        top.plot(
+            packets.energy,
+            packets.transmitted,
+            "o",
+            color=ORANGE,
+            ms=5,
+            label="packets, exact solver",
+        )
         top.set(title=name, ylim=(-0.04, 1.06), xlabel="energy (hartree)")
         top.grid(axis="y", color=GRID, lw=0.8)
         style.draw_landscape(low, found.x, found.v)

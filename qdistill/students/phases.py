@@ -1,5 +1,7 @@
 """The phases that a landscape turns psi by, from the landscape nearby."""
 
+import itertools
+
 import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -12,17 +14,22 @@ class LandscapePhases(nn.Module):
     """a_j(x) = dt (c_j v(x) + a network of the differences v(x + s) - v(x)), in radians a frame.
 
     The c_j sum to one, and the network gives zero for a flat landscape: so a constant added to v
-    is exactly a phase.
+    is exactly a phase. On a line the network sees the differences themselves, and averages over
+    the two directions. In more dimensions it sees their means, and those of their squares, over
+    rings of points: for short frames the commutators of a splitting ask for the Laplacian of v and
+    for the square of its gradient, and no direction is singled out.
 
     Attributes:
       n_phases: How many.
       dt: Duration of a frame, in atomic units.
       shares: The c_j at the start.
-      reach: Points on either side that the network sees.
+      reach: Points on either side that the network sees, or those within this distance.
       n_units: Width of its two hidden layers.
-      mirror: Whether a mirrored landscape has the mirrored phases.
+      mirror: Whether a mirrored landscape has the mirrored phases. In more than one dimension it
+        always has.
       palindrome: Whether a_j and a_(n - j) are the same.
       unit: Of what the network adds, relative to the landscape.
+      n_dim: Dimensions of space.
     """
 
     n_phases: int
@@ -33,6 +40,7 @@ class LandscapePhases(nn.Module):
     mirror: bool = True
     palindrome: bool = True
     unit: float = 1.0
+    n_dim: int = 1
 
     def setup(self) -> None:  # noqa: D102
         n_free = (self.n_phases + 1) // 2 if self.palindrome else self.n_phases
@@ -43,26 +51,60 @@ class LandscapePhases(nn.Module):
         self.direct = nn.Dense(n_free, use_bias=False, kernel_init=zeros, param_dtype=float)
         self.output = nn.Dense(n_free, use_bias=False, kernel_init=zeros, param_dtype=float)
 
-    def __call__(self, v: Float[Array, " n_x"]) -> Float[Array, "n_phases n_x"]:
+    def __call__(self, v: Float[Array, "*n_x"]) -> Float[Array, "n_phases *n_x"]:
         """All a_j(x)."""
+        if self.n_dim == 1:
+            local = self._along_line(v)
+        else:
+            local = self._network(means_over_rings(v, self.reach))
+        shares = complete(self.share, self.n_phases)
+        shares = shares - jnp.mean(shares) + 1 / self.n_phases
+        local = self.unit * complete(jnp.moveaxis(local, -1, 0), self.n_phases)
+        return self.dt * (shares.reshape(-1, *[1] * self.n_dim) * v[None] + local)
+
+    def _along_line(self, v: Float[Array, " n_x"]) -> Float[Array, "n_x n_free"]:
         offsets = [s for s in range(-self.reach, self.reach + 1) if s != 0]
         differences = jnp.stack([jnp.roll(v, -s) - v for s in offsets], axis=-1)
         local = self._network(differences)
         if self.mirror:
             local = (local + self._network(differences[:, ::-1])) / 2
-        shares = complete(self.share, self.n_phases)
-        shares = shares - jnp.mean(shares) + 1 / self.n_phases
-        local = self.unit * complete(local.T, self.n_phases)
-        return self.dt * (shares[:, None] * v[None] + local)
+        return local
 
-    def _network(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_free"]:
-        flat = jnp.zeros((1, differences.shape[1]), differences.dtype)
+    def _network(self, differences: Float[Array, "*n_x n_input"]) -> Float[Array, "*n_x n_free"]:
+        flat = jnp.zeros((*[1] * self.n_dim, differences.shape[-1]), differences.dtype)
         response = self._encode(differences) - self._encode(flat)
         return self.direct(differences) + self.output(response)
 
-    def _encode(self, differences: Float[Array, "n_x n_offset"]) -> Float[Array, "n_x n_unit"]:
+    def _encode(self, differences: Float[Array, "*n_x n_input"]) -> Float[Array, "*n_x n_unit"]:
         first, second = self.hidden
         return nn.tanh(second(nn.tanh(first(differences / V_SCALE))))
+
+
+def means_over_rings(v: Float[Array, "*n_x"], reach: int) -> Float[Array, "*n_x n_input"]:
+    """Means of v(x + s) - v(x), and of its square / 4 hartree, over the s of each ring.
+
+    A ring holds an s and what mirrors and exchanged axes make of it. Nearest first.
+    """
+    axes = tuple(range(v.ndim))
+    means, squares = [], []
+    for ring in rings(reach, v.ndim):
+        differences = [jnp.roll(v, step, axes) - v for step in ring]
+        means.append(sum(differences) / len(ring))
+        squares.append(sum(d**2 for d in differences) / (V_SCALE * len(ring)))
+    return jnp.stack([*means, *squares], axis=-1)
+
+
+def rings(reach: int, n_dim: int) -> list[list[tuple[int, ...]]]:
+    """The steps to all points within a distance of `reach`, those alike by symmetry together.
+
+    >>> rings(1, 2)
+    [[(-1, 0), (0, -1), (0, 1), (1, 0)]]
+    """
+    alike: dict[tuple[int, ...], list[tuple[int, ...]]] = {}
+    for step in itertools.product(range(-reach, reach + 1), repeat=n_dim):
+        if 0 < sum(s**2 for s in step) <= reach**2:
+            alike.setdefault(tuple(sorted(map(abs, step))), []).append(step)
+    return [alike[key] for key in sorted(alike, key=lambda key: sum(s**2 for s in key))]
 
 
 def complete(free: Float[Array, "n_free ..."], count: int) -> Float[Array, "n_all ..."]:

@@ -56,9 +56,10 @@ def from_propagator(propagator: Propagator) -> Student:
     return Student(1, lambda key: {}, lambda params: propagator)
 
 
-def require_line(v: Array) -> None:
-    """Refuse a landscape that is not a line of finite real numbers."""
+def require_line(v: Array, n_dim: int = 1) -> None:
+    """Refuse a landscape that is not a line, or box, of finite real numbers."""
     require_real(v=v)
     require_finite(v=v)
-    if v.ndim != 1:
-        refuse("v", "one-dimensional", f"{v.ndim}-dimensional")
+    if v.ndim != n_dim:
+        words = "one-dimensional" if n_dim == 1 else f"{n_dim}-dimensional"
+        refuse("v", words, f"{v.ndim}-dimensional")

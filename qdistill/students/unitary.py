@@ -33,9 +33,11 @@ class UnitaryConfig:
         energy it learned. ``"informed"``: the split step with its kinetic energy clamped.
       kinetic_cap: Largest kinetic energy of the informed start, in hartree. Phases above it are
         learned fastest, those below the slower the slower the packet, b_j(0) = 0 not at all.
-      reach: Points on either side that the local network of the a_j sees.
+      reach: Points on either side that the local network of the a_j sees, or those within this
+        distance.
       n_units: Width of the local network.
-      mirror: Build the mirror symmetry in: mirrored psi and v give the mirrored forecast.
+      mirror: Build the mirror symmetry in: mirrored psi and v give the mirrored forecast; in two
+        dimensions it is always there, with the symmetry of the square.
       reversible: Build the symmetry under time reversal in: the phases form a palindrome, so
         that the complex conjugate of a forecast evolves back to that of the start.
       knot_spacing: Of the learned group velocities, in 1/bohr.
@@ -59,7 +61,8 @@ class UnitaryConfig:
 class Splitting(nn.Module):
     """The phases a_j(x) and b_j(k) of a landscape, in radians a frame.
 
-    b_j(k) = b_j(0) + integral of its slope, which is piecewise linear over |k|. The slope is the
+    b_j(k) = b_j(0) + integral of its slope, which is piecewise linear over |k|: in two dimensions
+    no direction is singled out. The slope is the
     group velocity times the time; a phase that grows out of its slope from k = 0 upwards cannot
     end up on another branch, 2 pi away, than its neighbours.
 
@@ -68,18 +71,20 @@ class Splitting(nn.Module):
       dx: Spacing of the grid, in bohr.
       dt: Duration of a frame, in atomic units.
       dispersion: Whose kinetic energy an informed start has.
+      n_dim: Dimensions of space.
     """
 
     config: UnitaryConfig
     dx: float
     dt: float
     dispersion: str
+    n_dim: int = 1
 
     def setup(self) -> None:  # noqa: D102
         config = self.config
         n_free = (config.n_pairs + 1) // 2 if config.reversible else config.n_pairs
         zeros = nn.initializers.zeros
-        self.slope = self.param("slope", zeros, (n_free, len(knots(config, self.dx))), float)
+        self.slope = self.param("slope", zeros, (n_free, len(self.knots())), float)
         self.offset = self.param("offset", zeros, (n_free,), float)
         self.landscape = LandscapePhases(
             config.n_pairs + 1,
@@ -90,55 +95,60 @@ class Splitting(nn.Module):
             config.mirror,
             config.reversible,
             1.0 if config.start == "nothing" else config.n_pairs**-2,
+            self.n_dim,
         )
 
     def __call__(
-        self, v: Float[Array, " n_x"]
-    ) -> tuple[Float[Array, "n_a n_x"], Float[Array, "n_b n_x"]]:
+        self, v: Float[Array, "*n_x"]
+    ) -> tuple[Float[Array, "n_a *n_x"], Float[Array, "n_b *n_x"]]:
         """All a_j(x), and all b_j(k) in FFT order."""
-        return self.landscape(v), self.kinetic_phases(v.shape[-1])
+        return self.landscape(v), self.kinetic_phases(v.shape)
 
-    def kinetic_phases(self, n_x: int) -> Float[Array, "n_b n_x"]:
-        """All b_j(k) on a box of n_x points, in FFT order."""
-        k = np.abs(2 * np.pi * np.fft.fftfreq(n_x, self.dx))
-        integrals = jnp.asarray(_hat_integrals(k, knots(self.config, self.dx)), self.slope.dtype)
+    def knots(self) -> Float[np.ndarray, " n_knot"]:
+        """The |k| between which slopes are interpolated, up to the largest on the grid."""
+        return knots(self.config, self.dx, self.n_dim)
+
+    def kinetic_phases(self, shape: tuple[int, ...]) -> Float[Array, "n_b *n_x"]:
+        """All b_j(k) on a box of so many points, in FFT order."""
+        axes = np.ix_(*(2 * np.pi * np.fft.fftfreq(n_x, self.dx) for n_x in shape))
+        k = np.sqrt(sum(component**2 for component in axes)).ravel()
+        integrals = jnp.asarray(_hat_integrals(k, self.knots()), self.slope.dtype)
         start, unit = (jnp.asarray(f(self), float) for f in (_slopes_at_start, _units_of_learning))
         slopes = start[None] + unit[None] * self.slope
         phases = unit[0] * self.offset[:, None] + slopes @ integrals.T
-        return complete(phases, self.config.n_pairs)
+        return complete(phases.reshape(-1, *shape), self.config.n_pairs)
 
 
 def make(config: UnitaryConfig, grid: Grid, dt: float) -> Student:
     """The student of a learned splitting.
 
-    It runs on a periodic line of any number of points with the spacing of the grid.
+    It runs on a periodic box of any number of points with the spacing of the grid.
 
     Args:
       config: Its form.
-      grid: One-dimensional; it gives the spacing, and the dispersion of an informed start.
+      grid: It gives the spacing, and the dispersion of an informed start.
       dt: Duration of a frame, in atomic units.
 
     Raises:
-      ValueError: For a grid of more than one dimension.
+      ValueError: In more than one dimension for a grid that singles a direction out: the lattice,
+        or unequal spacings.
     """
-    if grid.n_dim != 1:
-        refuse("grid", "one-dimensional for this student", grid)
-    network = Splitting(config, grid.dx[0], dt, grid.dispersion)
+    network = _network(config, grid, dt)
 
     def init(key: Key[Array, ""]) -> PyTree:
         return network.init(key, jnp.zeros(grid.shape, float))["params"]
 
     def propagator(params: PyTree) -> Propagator:
-        def make_step(v: Float[Array, " n_x"]) -> Step:
-            require_line(v)
+        def make_step(v: Float[Array, "*n_x"]) -> Step:
+            require_line(v, grid.n_dim)
             phases = network.apply({"params": params}, v)
             kicks, drifts = (jnp.exp(-1j * jnp.asarray(phase)) for phase in phases)
 
-            def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
+            def step(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
                 require_shape(v.shape, psi=psi)
                 psi = kicks[0] * psi
                 for kick, drift in zip(kicks[1:], drifts, strict=True):
-                    psi = kick * jnp.fft.ifft(drift * jnp.fft.fft(psi))
+                    psi = kick * jnp.fft.ifftn(drift * jnp.fft.fftn(psi))
                 return psi
 
             return step
@@ -148,31 +158,41 @@ def make(config: UnitaryConfig, grid: Grid, dt: float) -> Student:
     return Student(1, init, propagator, is_linear=True)
 
 
+def _network(config: UnitaryConfig, grid: Grid, dt: float) -> Splitting:
+    is_alike = grid.dispersion == "continuum" and np.allclose(grid.dx, grid.dx[0])
+    if grid.n_dim > 1 and not is_alike:
+        refuse("grid", "a continuum of equal spacings, or one-dimensional, for this student", grid)
+    if grid.n_dim > 1 and not config.mirror:
+        refuse("mirror", "True in more than one dimension", config.mirror)
+    return Splitting(config, grid.dx[0], dt, grid.dispersion, grid.n_dim)
+
+
 def dispersion(
     config: UnitaryConfig, grid: Grid, dt: float, params: PyTree
-) -> Float[np.ndarray, " n_k"]:
+) -> Float[np.ndarray, "*n_k"]:
     """The learned dispersion sum_j b_j(k) / dt in hartree, at the grid's k in FFT order."""
-    network = Splitting(config, grid.dx[0], dt, grid.dispersion)
-    phases = network.apply({"params": params}, grid.shape[0], method=Splitting.kinetic_phases)
+    network = _network(config, grid, dt)
+    phases = network.apply({"params": params}, grid.shape, method=Splitting.kinetic_phases)
     return np.sum(np.asarray(phases, float), axis=0) / dt
 
 
 def phases(
-    config: UnitaryConfig, grid: Grid, dt: float, params: PyTree, v: Float[Array, " n_x"]
-) -> tuple[Float[np.ndarray, "n_a n_x"], Float[np.ndarray, "n_b n_x"]]:
+    config: UnitaryConfig, grid: Grid, dt: float, params: PyTree, v: Float[Array, "*n_x"]
+) -> tuple[Float[np.ndarray, "n_a *n_x"], Float[np.ndarray, "n_b *n_x"]]:
     """The a_j(x) of a landscape and the b_j(k) in FFT order, in radians a frame.
 
     sum_j a_j / dt is the potential that the student acts with, sum_j b_j / dt its kinetic energy.
     """
     require_shape(grid.shape, v=v)
-    network = Splitting(config, grid.dx[0], dt, grid.dispersion)
+    network = _network(config, grid, dt)
     kicks, drifts = network.apply({"params": params}, v)
     return np.asarray(kicks, float), np.asarray(drifts, float)
 
 
-def knots(config: UnitaryConfig, dx: float) -> Float[np.ndarray, " n_knot"]:
-    """The |k| between which slopes are interpolated, from 0 to the largest on the grid, pi / dx."""
-    return np.linspace(0, np.pi / dx, max(2, round(np.pi / dx / config.knot_spacing) + 1))
+def knots(config: UnitaryConfig, dx: float, n_dim: int = 1) -> Float[np.ndarray, " n_knot"]:
+    """The |k| between which slopes are interpolated, from 0 to sqrt(n_dim) pi / dx, the largest."""
+    largest = n_dim**0.5 * np.pi / dx
+    return np.linspace(0, largest, max(2, round(largest / config.knot_spacing) + 1))
 
 
 def _hat_integrals(
@@ -191,10 +211,11 @@ def _hat_integrals(
 
 def _slopes_at_start(network: Splitting) -> Float[np.ndarray, " n_knot"]:
     """Zero, or the slopes whose integral is nearest the clamped kinetic phase of a substep."""
-    config, at = network.config, knots(network.config, network.dx)
+    config, at = network.config, network.knots()
     if config.start == "nothing":
         return np.zeros(len(at))
-    fine = Grid(16 * len(at), 16 * len(at) * network.dx, network.dispersion)
+    spacing = np.pi / at[-1] if network.n_dim > 1 else network.dx
+    fine = Grid(16 * len(at), 16 * len(at) * spacing, network.dispersion)
     kinetic = fine.kinetic_energy()
     phase = np.minimum(kinetic, config.kinetic_cap) * network.dt / config.n_pairs
     # The kink at the cap, which knots cannot follow, must not spoil what lies below it.
@@ -209,7 +230,7 @@ def _units_of_learning(network: Splitting) -> Float[np.ndarray, " n_knot"]:
     An informed start moves in small units: in empty space its phases are right below the cap, and
     what the commutators with a landscape ask for rises with the third power of the time.
     """
-    config, at = network.config, knots(network.config, network.dx)
+    config, at = network.config, network.knots()
     if config.start == "nothing":
         return np.ones(len(at))
     return 0.02 * np.minimum(at**2 / 2 / config.kinetic_cap, 1) ** 3 / config.n_pairs**2
