@@ -50,7 +50,7 @@ def test_smoke_run_films_given_and_forecast_frames(folder: pathlib.Path, tmp_pat
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (("nowhere",), "`nowhere` is neither a run's folder"),
+        (("nowhere",), "There is no run in `nowhere`"),
         (("nowhere", "--case", "cliff"), "Argument `case` must be one of 'barrier-15.0"),
     ],
 )

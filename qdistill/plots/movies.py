@@ -174,9 +174,10 @@ def _fill(ax: Axes, x: np.ndarray, v: np.ndarray, top: float) -> tuple[list, Cal
     """A panel for |psi| filled by phase, before its landscape; what moves, and what moves it."""
     behind = ax.twinx()
     style.draw_landscape(behind, x, v)
-    if v.min() >= 0:
-        # Zero where the other axis has it.
-        behind.set_ylim(bottom=0)
+    low, high = min(v.min(), 0), max(v.max(), 0)
+    span = max(high - low, 1e-3)
+    # Zero where the other axis has it, if nothing is below; and room for words above.
+    behind.set_ylim(low - 0.05 * span * (low < 0), high + 0.25 * span)
     behind.set_ylabel("V (hartree)")
     behind.spines["right"].set_visible(True)
     ax.set_zorder(behind.get_zorder() + 1)
