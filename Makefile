@@ -37,7 +37,7 @@ SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse
 KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve symmetries probes \
-	causes importance design reliability movie $(SEEDS) \
+	causes importance design design-gru reliability movie $(SEEDS) \
 	$(FRESH) gru gru-wide
 # Kept in the package.
 STUDENTS = demo unitary $(INFORMED) gru gru-wide informed-2-continuum
@@ -70,6 +70,9 @@ results: .venv/.core
 	$(BIN)/python experiments/causes.py runs/demo runs/gru --out runs/causes
 	$(BIN)/python experiments/importance.py quick --out runs/importance
 	$(BIN)/python experiments/design.py runs/demo runs/unitary --out runs/design
+	$(BIN)/python experiments/design.py runs/gru --designs --through splitter \
+		--rollout-search.n-starts 1 --rollout-search.n-steps 12 --rollout-search.rate 0.4 \
+		--out runs/design-gru
 	$(BIN)/python experiments/reliability.py --out runs/reliability
 	$(BIN)/python experiments/movie.py runs/demo --title "A staircase that the student never saw" \
 		--out runs/movie

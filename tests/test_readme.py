@@ -222,6 +222,9 @@ def test_designs_are_those_of_the_script() -> None:
     assert at_four(found["mirror"]["packets"]) < 0.01
     worst = max(each["packets"]["worst_difference_from_expected"] for each in found.values())
     assert f"within {worst:.0e}." in README
+    band, text = found["filter"]["passband"], README.replace("\n", " ")
+    assert f"the splitter passes {at_four(found['splitter']['packets']):.3f}." in text
+    assert f"is {band['fwhm_hartree']:.2f} hartree wide, and passes {band['leak']:.1%} at" in text
 
 
 def test_designs_through_students_are_those_of_the_script() -> None:
@@ -232,6 +235,14 @@ def test_designs_through_students_are_those_of_the_script() -> None:
             row = tasks[task]["designers"][who]
             cells += [f"{row[f'rms_amiss_{by}']:.4f}" for by in ("believed", "exact")]
         assert table[who if who == "split step" else f"`{who}`"] == cells
+        # What the text says of those in the table: the design holds on the solver.
+        assert abs(row["rms_amiss_exact"] - row["rms_amiss_believed"]) < 1e-3
+    few = result("design-gru/metrics.json")["through"]["splitter"]["designers"]
+    gru, text = few["gru"], README.replace("\n", " ")
+    ends = [f"{min(gru[by]):.2f} to {max(gru[by]):.2f}" for by in ("believed", "exact")]
+    assert f"believes that {ends[0]} of each packet pass, since it does not keep" in text
+    assert f"the norm, and {ends[1]} do." in text
+    assert f"come within {few['split step']['rms_amiss_exact']:.2f} of the splitter" in text
 
 
 def test_solver_errors_are_those_of_the_script() -> None:
