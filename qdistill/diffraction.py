@@ -84,6 +84,7 @@ def sample_forest(key: Key[Array, ""], grid: Grid, n_discs: int = 12) -> Experim
     """
     planes.require_plane(grid)
     require_between(40, np.inf, lengths=grid.lengths)
+    require_at_least(1, n_discs=n_discs)
     key_place, key_size, key_speed = jax.random.split(key, 3)
     middle = grid.lengths[1] / 2
     places = jax.random.uniform(key_place, (n_discs, 2), float, -10.0, 10.0)

@@ -30,7 +30,7 @@ def plane_wall(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experimen
     """Up to three packets and a straight wall of any height, thickness and direction."""
     require_plane(grid, difficulty)
     key_psi, key_v, key_thickness = jax.random.split(key, 3)
-    height, centre, angle = _place(key_v, grid, difficulty)
+    height, centre, angle = _place(key_v, grid, 2.0, 2 + 14 * difficulty)
     thickness = _uniform(key_thickness, 0.5, 4.0)
     v = scatterers.wall(*axes(grid), height, thickness, centre, angle)
     return _superposition(key_psi, grid, difficulty), v
@@ -40,17 +40,17 @@ def plane_slit(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experimen
     """Up to three packets and a wall with one opening."""
     require_plane(grid, difficulty)
     key_psi, key_v, key_thickness, key_opening = jax.random.split(key, 4)
-    height, centre, angle = _place(key_v, grid, difficulty)
+    height, centre, angle = _place(key_v, grid, 2.0, 2 + 14 * difficulty)
     thickness, opening = _uniform(key_thickness, 0.5, 3.0), _uniform(key_opening, 0.8, 3.0)
     v = scatterers.slit(*axes(grid), height, thickness, opening, centre, angle)
     return _superposition(key_psi, grid, difficulty), v
 
 
 def plane_shape(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """Up to three packets and one rectangle or disc."""
+    """Up to three packets and one rectangle or disc, a hill or a hole."""
     require_plane(grid, difficulty)
     key_psi, key_v, key_kind, key_sides = jax.random.split(key, 4)
-    height, centre, angle = _place(key_v, grid, difficulty)
+    height, centre, angle = _place(key_v, grid, -2 - 8 * difficulty, 2 + 13 * difficulty)
     sides = tuple(jax.random.uniform(key_sides, (2,), float, 1.0, 6.0))
     x, y = axes(grid)
     v = jnp.where(
@@ -101,14 +101,16 @@ def _superposition(
     return packets.superpose(grid, each, amplitudes)
 
 
-def _place(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> tuple[Array, Point, Array]:
+def _place(
+    key: Key[Array, ""], grid: Grid, lowest: Scalar, highest: Scalar
+) -> tuple[Array, Point, Array]:
     """Height, centre and angle of an obstacle."""
     keys = jax.random.split(key, 4)
-    height = _uniform(keys[0], -2 - 8 * difficulty, 2 + 13 * difficulty)
-    centre = tuple(
+    height = _uniform(keys[0], lowest, highest)
+    right, up = (
         _uniform(k, 0.3, 0.7) * length for k, length in zip(keys[1:3], grid.lengths, strict=True)
     )
-    return height, centre, _uniform(keys[3], 0, jnp.pi)
+    return height, (right, up), _uniform(keys[3], 0, jnp.pi)
 
 
 def _uniform(key: Key[Array, ""], low: Scalar, high: Scalar) -> Array:

@@ -224,13 +224,13 @@ PLANES: dict[str, Config] = {
         UnitaryConfig(reach=4),
         frames_stage(300, 1, 16, 1e-2, n_runs=16),
         frames_stage(300, 8, 8, 1e-2, n_runs=16),
-        frames_stage(2000, 30, 4, 3e-3, n_runs=16),
-        _fine(frames_stage(1600, 50, 4, 5e-4, power=0.5, n_runs=16)),
+        frames_stage(1500, 30, 4, 3e-3, n_runs=16),
+        _fine(frames_stage(1000, 50, 4, 5e-4, power=0.5, n_runs=16)),
     ),
     "plane-informed": _plane(
         "plane-informed",
-        UnitaryConfig(start="informed", kinetic_cap=36.0, reach=4),
-        _fine(frames_stage(2000, 30, 4, 2e-3, power=0.5, n_runs=16)),
+        UnitaryConfig(start="informed", kinetic_cap=40.0, reach=4),
+        _fine(frames_stage(1000, 30, 4, 1e-2, power=0.5, n_runs=16)),
     ),
 }
 

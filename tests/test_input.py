@@ -26,6 +26,8 @@ from qdistill import (
     cluster,
     config,
     curriculum,
+    diffraction,
+    fringes,
     frontier,
     generalisation,
     grid,
@@ -34,11 +36,13 @@ from qdistill import (
     metrics,
     observables,
     packets,
+    planes,
     potentials,
     presets,
     pretrained,
     projection,
     resampling,
+    scatterers,
     solver,
     spectra,
     stages,
@@ -175,6 +179,16 @@ door(
     thickness=(2.0, POSITIVE), separation=(9.0, POSITIVE), slit=(2.0, POSITIVE),
     centre=((50.0, 50.0), "numbers", "as many"),
 )  # fmt: skip
+PLANE = {
+    "x": (X[:, None], "positions"), "y": (X[None], "positions"), "height": (3.0, FINITE),
+    "centre": ((50.0, 50.0), "numbers", "as many"),
+}  # fmt: skip
+TURNED = PLANE | {"angle": (0.1, FINITE)}
+door(scatterers.wall, **TURNED, thickness=(2.0, POSITIVE))
+door(scatterers.slit, **TURNED, thickness=(2.0, POSITIVE), opening=(1.0, POSITIVE))
+door(scatterers.rectangle, **TURNED, sides=((2.0, 3.0), "numbers", "as many"))
+door(scatterers.disc, **PLANE, radius=(2.0, POSITIVE))
+door(scatterers.turned, **{name: kinds for name, kinds in TURNED.items() if name != "height"})
 door(potentials.sample, key=(KEY,), x=(X, "positions"), family=("barrier", "name"))
 BAD["duration"] = [0.0, NAN, INF, "2", None, jnp.ones(3)]
 door(
@@ -234,6 +248,10 @@ for lesson in (
     lessons.barrier, lessons.landscapes, lessons.encounters,
 ):  # fmt: skip
     door(lesson, key=(KEY,), grid=(BOX, "box"), difficulty=(1.0, SHARE))
+SQUARE = Grid((160, 160), (40.0, 40.0))
+BAD["plane"] = [BOX, Grid((8, 8), (1.0, 9.0)), Grid((4, 4, 4), (9.0, 9.0, 9.0))]
+for in_plane in planes.LESSONS.values():
+    door(in_plane, key=(KEY,), grid=(SQUARE, "plane"), difficulty=(1.0, SHARE))
 door(
     lessons.sample,
     key=(KEY,), grid=(BOX, "box"), lessons=(("free", "barrier"), "names"),
@@ -323,7 +341,7 @@ door(
 )  # fmt: skip
 door(
     teacher.TeacherConfig,
-    n_x=(64, COUNT), length=(100.0, POSITIVE), dispersion=("lattice", "name"),
+    n_dim=(1, COUNT), n_x=(64, COUNT), length=(100.0, POSITIVE), dispersion=("lattice", "name"),
     dt=(0.1, "duration"), solver=("chebyshev", "name"), tolerance=(1e-5, POSITIVE),
     v_range=((-1.0, 1.0), "range"),
 )  # fmt: skip
@@ -337,6 +355,30 @@ door(generalisation.sample_cases, key=(KEY,), grid=(BOX, "box"), n_case=(1, COUN
 door(
     generalisation.clamped,
     grid=(LINE,), dt=(0.1, "duration"), n_pairs=(2, COUNT), kinetic_cap=(20.0, POSITIVE),
+)  # fmt: skip
+door(
+    diffraction.DiffractionConfig,
+    n_cases=(1, COUNT), n_x=(160, COUNT), n_frames=(4, COUNT), every=(2, COUNT),
+    tolerance=(1e-6, POSITIVE), n_repeats=(1, COUNT),
+)  # fmt: skip
+BAD["close"] = [Grid((64, 64), (20.0, 40.0))]
+door(diffraction.sample_double_slit, key=(KEY,), grid=(SQUARE, "plane", "close"))
+door(diffraction.sample_forest, key=(KEY,), grid=(SQUARE, "plane", "close"), n_discs=(2, COUNT))
+door(
+    fringes.FringesConfig,
+    momentum=(3.5, POSITIVE), n_frames=(115, COUNT), look=(88, COUNT, "late"),
+)  # fmt: skip
+BAD["late"] = [116]
+SLITS = fringes.FringesConfig(screen=35.0)
+door(fringes.make, config=(SLITS,), grid=(SQUARE, "plane"))
+door(
+    fringes.arrivals,
+    grid=(SQUARE,), dt=(0.1, POSITIVE), frames=(jnp.ones((1, 160, 160), complex),),
+    screen=(35.0, "place"),
+)  # fmt: skip
+door(
+    fringes.maxima,
+    y=(np.arange(5.0),), profile=(np.array([0.0, 1.0, 2.0, 1.5, 0.0]), "state"), least=(0.05,),
 )  # fmt: skip
 door(
     frontier.FrontierConfig,
@@ -396,6 +438,9 @@ INSIDE = {
     "importance.": "test_importance",
     "causes.": "takes the package's own worlds: test_causes, test_sensitivity",
     "throughput.": "takes its own problems and results: test_throughput",
+    "planes.": "takes grids, or refuses itself: test_planes",
+    "diffraction.": "takes configs and the package's own cases: test_diffraction",
+    "fringes.": "takes a config, which refuses: test_diffraction",
     "contenders.": "takes settings that solvers refuse: test_frontier",
     "frontier.": "takes configs, which refuse, and its own results: test_frontier",
     "landscapes.": "text, files and values: test_landscapes",
@@ -421,7 +466,10 @@ INSIDE = {
     "generalisation.": "takes the package's own runs: test_generalisation",
 }
 # Named tuples hold what they are given.
-RECORDS = {"Batch", "Block", "Runs", "Case", "Family", "PacketRanges", "LossDriven", "Substeps"}
+RECORDS = {
+    *("Batch", "Block", "Runs", "Case", "Cases", "Family", "PacketRanges", "LossDriven"),
+    "Substeps",
+}
 
 
 def public_names() -> Iterator[str]:

@@ -48,7 +48,7 @@ def plot_diffraction(
     error = np.ma.masked_invalid(np.abs(forecast - truth))
     scale = 0.7 * style.limit(np.abs(truth))
     figure = Figure(figsize=(10, 6), layout="constrained")
-    upper, lower = figure.subfigures(2, 1, height_ratios=[1.2, 1])
+    upper, lower = list(np.asarray(figure.subfigures(2, 1, height_ratios=[1.2, 1])))
     maps = upper.subplots(1, 3, sharey=True)
     for ax, psi, name in zip(maps, (truth, forecast), ("solver", "student"), strict=False):
         wavefunctions.draw_plane(ax, x, y, psi, scale)

@@ -1,0 +1,172 @@
+"""The double slit: theory's fringes, what a screen sees, the exam, its figure and its script."""
+
+import json
+import pathlib
+
+import exact
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scripts
+
+from qdistill import diffraction, fringes, packets, plots, solver
+from qdistill.diffraction import Cases, DiffractionConfig
+from qdistill.fringes import FringesConfig
+from qdistill.grid import Grid
+from qdistill.rollout import rollout
+
+
+def test_orders_are_where_the_paths_differ_by_whole_wavelengths() -> None:
+    """On a far screen, from the two slits themselves."""
+    config = FringesConfig(screen=28.0 + 1e4)
+    places, distance = fringes.orders(config), 1e4
+    paths = [np.hypot(distance, places + side * config.separation / 2) for side in (1, -1)]
+    n = np.arange(len(places)) - len(places) // 2
+    np.testing.assert_allclose((paths[0] - paths[1]) / config.wavelength, n, atol=1e-3)
+
+
+def test_neighbours_near_the_middle_are_a_wavelength_l_over_d_apart() -> None:
+    config = FringesConfig(momentum=100.0)
+    places = fringes.orders(config)
+    middle = len(places) // 2
+    expected = config.wavelength * (config.screen - config.wall) / config.separation
+    np.testing.assert_allclose(places[middle + 1], expected, rtol=1e-3)
+    np.testing.assert_allclose(places[middle], 0, atol=1e-12)
+
+
+def test_maxima_of_a_cosine_are_found_between_points() -> None:
+    y = np.linspace(-5, 5, 61)
+    found = fringes.maxima(y, 1 + np.cos(2 * (y - 0.3)))
+    np.testing.assert_allclose(found, 0.3 + np.pi * np.array([-1, 0, 1]), atol=2e-3)
+
+
+def test_what_arrives_is_the_probability_that_has_passed() -> None:
+    """A free packet of the closed form, whose part beyond the screen is a Gaussian's tail."""
+    grid, dt, screen = Grid((64, 32), (32.0, 16.0), "continuum"), 0.05, 16.0
+    x, y = (np.asarray(grid.positions(a)).ravel() for a in (0, 1))
+    frames = [
+        np.multiply.outer(exact.gaussian(x, 12.0, 1.5, 2.0, t), exact.gaussian(y, 8.0, 1.5, 0.0, t))
+        for t in dt * (np.arange(40) + 0.5)
+    ]
+    seen = fringes.arrivals(grid, dt, jnp.asarray(np.stack(frames), jnp.complex64), screen)
+    beyond = [
+        np.sum(np.abs(exact.gaussian(np.linspace(16, 40, 2401), 12.0, 1.5, 2.0, t)) ** 2) * 0.01
+        for t in (0.0, 2.0)
+    ]
+    # The midpoint rule over frames of 0.05.
+    np.testing.assert_allclose(jnp.sum(seen) * grid.dx[1], beyond[1] - beyond[0], atol=3e-3)
+    np.testing.assert_allclose(seen[:-1], seen[:-1][::-1], atol=1e-5)
+
+
+CONFIG = DiffractionConfig(2, n_x=16, n_frames=4, every=2, n_repeats=1)
+SMALL = Grid((16, 16), (4.0, 4.0), "continuum")
+
+
+@pytest.fixture(scope="module")
+def cases() -> Cases:
+    """Four packets in random landscapes of a small box, by the truth."""
+    keys = jax.random.split(jax.random.key(0), 2)
+    v = 6 * jax.random.normal(keys[0], (4, 16, 16)).clip(-2, 2)
+    k = jnp.arange(1.0, 5.0)[:, None, None]
+    psi = jnp.exp(1j * 2 * jnp.pi * k / 4 * SMALL.positions()[None])
+    psi = jnp.broadcast_to(psi, v.shape) / 4 + 0j
+    truth = solver.chebyshev(SMALL, 0.1, 1e-6, diffraction.V_RANGE)
+    frames = jax.jit(lambda psi, v: diffraction.forecast(CONFIG, truth, psi, v))(psi, v)
+    return Cases(psi, v, frames)
+
+
+def test_the_truth_has_no_error_and_a_loose_solver_has(cases) -> None:
+    exact_one = solver.chebyshev(SMALL, 0.1, 1e-6, diffraction.V_RANGE)
+    loose = solver.chebyshev(SMALL, 0.1, 1e-1, diffraction.V_RANGE)
+    none, some = (diffraction.measure(CONFIG, each, cases) for each in (exact_one, loose))
+    assert none["nrmse"].shape == (4, 2)
+    assert none["nrmse"].max() < 1e-6
+    assert some["nrmse"].min() > 1e-3
+    rows = diffraction.summarise(CONFIG, some)
+    error = np.asarray(some["nrmse"])
+    assert list(rows) == ["double slits", "forests"]
+    np.testing.assert_allclose(rows["forests"]["nrmse"], error[2:].mean(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(rows["forests"]["nrmse_spread"], error[2:].std(axis=0), rtol=1e-6)
+    assert rows["double slits"]["cases_final_nrmse"] == pytest.approx(error[:2, -1].tolist())
+
+
+def test_the_clamp_has_the_best_cap_of_each_family(cases) -> None:
+    caps, found = diffraction.best_clamped(SMALL, 0.1, 2, cases, CONFIG)
+    for family, mine in diffraction.members(CONFIG).items():
+        own = found["nrmse"][mine].mean()
+        for cap in (24.0, 36.0, 48.0, 60.0):
+            other = diffraction.measure(CONFIG, solver.split_step(SMALL, 0.1, 2, cap), cases)
+            assert own <= other["nrmse"][mine].mean() * (1 + 1e-5), (family, cap)
+    assert found["norm_drift"].max() < 1e-5
+    assert set(caps) == set(diffraction.FAMILIES)
+
+
+def test_cases_of_the_exam_are_packets_before_their_obstacles() -> None:
+    grid = Grid((160, 160), (40.0, 40.0), "continuum")
+    for name, sample in diffraction.FAMILIES.items():
+        psi, v = jax.jit(lambda key, sample=sample: sample(key, grid))(jax.random.key(3))
+        density = jnp.abs(psi) ** 2 * grid.cell
+        np.testing.assert_allclose(density.sum(), 1, rtol=1e-5)
+        assert (density * (v != 0)).sum() < 0.1, name
+        assert len(np.unique(v)) >= (2 if name == "double slits" else 8)
+
+
+def test_a_mirrored_scene_has_mirrored_arrivals() -> None:
+    config = FringesConfig(
+        (64, 32), start=4.0, width=(1.0, 1.5), wall=8.0, screen=12.0, separation=3.0,
+        n_frames=20, look=10,
+    )  # fmt: skip
+    grid = Grid((64, 32), (16.0, 8.0), "continuum")
+    psi, v = fringes.make(config, grid)
+    step = solver.chebyshev(grid, 0.1)(v)
+    frames = jax.jit(lambda psi: rollout(step, psi, config.n_frames))(psi)
+    seen = np.asarray(fringes.arrivals(grid, 0.1, frames, config.screen))
+    assert seen.sum() * grid.dx[1] > 0.01
+    # The middle of 32 points at dx, 2 dx, ... 32 dx lies on the 16th.
+    np.testing.assert_allclose(seen[:-1], seen[:-1][::-1], atol=1e-5)
+
+
+def test_the_figure_draws_both_with_one_scale() -> None:
+    grid = Grid((40, 30), (10.0, 7.5), "continuum")
+    psi = packets.gaussian(grid, (5.0, 3.5), (1.0, 1.0), (2.0, 0.0))
+    x, y = (np.asarray(grid.positions(axis)).ravel() for axis in (0, 1))
+    v = np.where(np.abs(np.asarray(grid.positions(0)) - 3) < 0.5, 4.0, 0.0) + 0 * y
+    profile = np.exp(-((y - 3.5) ** 2))
+    figure = plots.plot_diffraction(
+        x, y, v, psi, 0.5 * psi, 7.0, (profile, 0.9 * profile), [3.5, 99.0], "t = 1 a.u."
+    )
+    upper = figure.subfigs[0].axes
+    truth, forecast, error = (np.asarray(ax.images[0].get_array()) for ax in upper[:3])
+    assert truth.shape == (30, 40, 3)
+    # Half the modulus is darker on one scale.
+    assert forecast.sum() < truth.sum()
+    np.testing.assert_allclose(error, 0.5 * np.abs(psi).T, rtol=1e-5)
+    lines = figure.subfigs[1].axes[0].lines
+    np.testing.assert_allclose(np.asarray(lines[-1].get_ydata(), float), 90 * profile)
+    assert len(lines) == 3
+
+
+def test_the_figure_refuses_what_does_not_fit(without_checker: None) -> None:
+    x, psi = np.arange(4.0), np.zeros((4, 4), complex)
+    with pytest.raises(ValueError, match="`arrivals` must be of shape"):
+        plots.plot_diffraction(x, x, psi.real, psi, psi, 2.0, (x, x[:3]), [0.0])
+    with pytest.raises(ValueError, match="`screen` must be between 0 and 3"):
+        plots.plot_diffraction(x, x, psi.real, psi, psi, 9.0, (x, x), [0.0])
+
+
+def test_the_script_writes_all_in_small(tmp_path: pathlib.Path) -> None:
+    out = tmp_path / "double_slit"
+    done = scripts.run("double_slit", "--smoke", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / "metrics.json").read_text())
+    assert set(found["scores"]) == {"plane-informed", "clamped-2", "clamped-3"}
+    assert found["scores"]["plane-informed"]["forests"]["max_norm_drift"] < 1e-5
+    assert found["training"]["plane-informed"]["steps"] == 8
+    assert set(found["costs"]) == {*found["scores"], "chebyshev"}
+    assert (out / "double_slit.png").stat().st_size > 10_000
+    assert (out / "double_slit.gif").read_bytes()[:3] == b"GIF"
+    assert json.loads((out / "config.json").read_text())["seed"] == 1
+    again = scripts.run("double_slit", "--smoke", "--out", str(out))
+    assert again.returncode == 1
+    assert "is not an empty folder" in again.words
