@@ -36,18 +36,19 @@ CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse
-KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve symmetries probes \
+KEPT = solver_accuracy throughput $(FRONTIER) coarse-100 propagator compare_students \
+	learning_curve symmetries probes \
 	causes importance design design-gru reliability movie $(SEEDS) \
 	$(FRESH) gru gru-wide
 # Kept in the package.
-STUDENTS = demo unitary $(INFORMED) gru gru-wide informed-2-continuum
+STUDENTS = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
 	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 50 \
 		--n-blocks 1 --out runs/throughput
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
-	for run in demo unitary $(INFORMED) gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
+	for run in demo unitary $(INFORMED) propagator gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
 	for seed in 0 1 2; do $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; done
 	for run in demo $(INFORMED); do \
 		$(RUN) $$run --teacher.dispersion continuum --out runs/$$run-continuum || exit 1; \
@@ -63,7 +64,9 @@ results: .venv/.core
 		--out runs/work_precision
 	$(BIN)/python experiments/work_precision.py $(addprefix runs/,$(CONTINUUM)) \
 		--out runs/work_precision-continuum
-	$(BIN)/python experiments/coarse.py --out runs/coarse
+	$(BIN)/python experiments/coarse.py runs/propagator --out runs/coarse
+	$(BIN)/python experiments/coarse.py runs/propagator --frontier.n-units 100 --frontier.n-repeats 1 \
+		--out runs/coarse-100
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
