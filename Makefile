@@ -1,12 +1,13 @@
 # make demo    set up, distil a student and score it, into runs/demo
 # make test    set up, and pass every test
 # make check   lint, format, types and docstrings
+# make docs    the documentation as web pages, in site/
 # make results the runs behind the README's numbers, some five hours
-# make clean   remove the environment, the cache and runs/
+# make clean   remove the environment, the cache, runs/ and site/
 
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: demo test check results clean
+.PHONY: demo test check docs results clean
 
 demo: .venv/.core
 	rm -rf runs/demo
@@ -20,6 +21,10 @@ check: .venv/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
+docs: .venv/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
+	@echo site/index.html
+
 # Runs into runs/, then keeps what the README quotes.
 RUN = $(BIN)/python experiments/distill.py
 SCORES = $(BIN)/python experiments/distill.py --seed 1 --landscapes 100 --evaluate
@@ -31,16 +36,19 @@ CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse
-KEPT = solver_accuracy throughput $(FRONTIER) compare_students learning_curve symmetries probes \
-	causes importance reliability movie double_slit $(SEEDS) \
+KEPT = solver_accuracy throughput $(FRONTIER) coarse-100 propagator compare_students \
+	learning_curve symmetries probes \
+	causes importance design design-gru reliability movie double_slit $(SEEDS) \
 	$(FRESH) gru gru-wide
+# Kept in the package.
+STUDENTS = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
 	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 50 \
 		--n-blocks 1 --out runs/throughput
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
-	for run in demo unitary $(INFORMED) gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
+	for run in demo unitary $(INFORMED) propagator gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
 	for seed in 0 1 2; do $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; done
 	for run in demo $(INFORMED); do \
 		$(RUN) $$run --teacher.dispersion continuum --out runs/$$run-continuum || exit 1; \
@@ -56,12 +64,18 @@ results: .venv/.core
 		--out runs/work_precision
 	$(BIN)/python experiments/work_precision.py $(addprefix runs/,$(CONTINUUM)) \
 		--out runs/work_precision-continuum
-	$(BIN)/python experiments/coarse.py --out runs/coarse
+	$(BIN)/python experiments/coarse.py runs/propagator --out runs/coarse
+	$(BIN)/python experiments/coarse.py runs/propagator --frontier.n-units 100 --frontier.n-repeats 1 \
+		--out runs/coarse-100
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
 	$(BIN)/python experiments/causes.py runs/demo runs/gru --out runs/causes
 	$(BIN)/python experiments/importance.py quick --out runs/importance
+	$(BIN)/python experiments/design.py runs/demo runs/unitary --out runs/design
+	$(BIN)/python experiments/design.py runs/gru --designs --through splitter \
+		--rollout-search.n-starts 1 --rollout-search.n-steps 12 --rollout-search.rate 0.4 \
+		--out runs/design-gru
 	$(BIN)/python experiments/reliability.py --out runs/reliability
 	$(BIN)/python experiments/movie.py runs/demo --title "A staircase that the student never saw" \
 		--out runs/movie
@@ -70,14 +84,18 @@ results: .venv/.core
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
 	for run in $(FRONTIER) throughput demo gru compare_students learning_curve symmetries probes \
-		causes importance double_slit; do \
+		causes importance design double_slit; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 	cp runs/movie/forecast.gif results/movie/
 	cp runs/double_slit/double_slit.gif results/double_slit/
+	for run in $(STUDENTS); do \
+		rm -f qdistill/pretrained/$$run.npz && $(BIN)/python experiments/publish.py runs/$$run \
+			--out qdistill/pretrained/$$run.npz || exit 1; \
+	done
 
 clean:
-	rm -rf .venv .cache runs
+	rm -rf .venv .cache runs site
 
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
@@ -88,4 +106,8 @@ clean:
 
 .venv/.dev: .venv/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
+	touch .venv/.core $@
+
+.venv/.docs: .venv/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch .venv/.core $@

@@ -1,18 +1,18 @@
-"""Few points and long frames: `python experiments/coarse.py`."""
+"""Few points and long frames: `python experiments/coarse.py [RUN ...]`."""
 
 import dataclasses
 import json
 import pathlib
 import sys
 import time
-from typing import Any
+from typing import Annotated, Any
 
 import jax
 import numpy as np
 import tyro
 
 from qdistill import contenders, frontier, operators, plots, runs
-from qdistill.arguments import require_at_least
+from qdistill.arguments import refuse, require_at_least
 from qdistill.contenders import Contender
 from qdistill.frontier import FrontierConfig
 from qdistill.grid import Grid
@@ -26,6 +26,8 @@ TEACHINGS = {"barriers": ("barrier",), "all": ("landscapes",)}
 class Args:
     """Learned effective Hamiltonians beside solvers and what is worked out without learning."""
 
+    trained: Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional] = ()
+    """Folders of finished runs of `distill.py propagator`: they learned from trajectories."""
     out: pathlib.Path = pathlib.Path("runs/coarse")
     """Folder of the results."""
     sizes: tuple[int, ...] = (208, 224, 256)
@@ -58,12 +60,8 @@ def shorten(args: Args) -> Args:
     )  # fmt: skip
 
 
-def compare(args: Args) -> None:
-    """Learn, measure, compare, write, draw."""
-    require_at_least(1, sizes=len(args.sizes))
-    runs.make_folder(args.out)
-    args = shorten(args) if args.smoke else args
-    grid = Grid(1024, 100.0, "continuum")
+def learn(args: Args, grid: Grid) -> tuple[dict[str, Any], dict[str, Contender]]:
+    """Students of all sizes from whole operators, and those of the runs from trajectories."""
     learned: dict[str, Any] = {}
     students: dict[str, Contender] = {}
     for teaching, names in TEACHINGS.items():
@@ -75,6 +73,25 @@ def compare(args: Args) -> None:
             students |= contenders.effective(grid, form, params, f"learned from {teaching}")
             report["weights"] = np.asarray(params["weights"]).tolist()
             learned[list(students)[-1]] = report
+    for out in args.trained:
+        settings, setup, params = runs.load(out)
+        if settings.student.name != "propagator" or setup.grid != grid:
+            refuse("trained", "runs of `propagator` on the continuum", out)
+        form = settings.student.propagator
+        students |= contenders.effective(grid, form, params, "learned from trajectories")
+        metrics = json.loads((out / "metrics.json").read_text())
+        report = {name: metrics[name] for name in ("training_seconds", "training_steps")}
+        learned[list(students)[-1]] = report | {"weights": np.asarray(params["weights"]).tolist()}
+    return learned, students
+
+
+def compare(args: Args) -> None:
+    """Learn, measure, compare, write, draw."""
+    require_at_least(1, sizes=len(args.sizes))
+    runs.make_folder(args.out)
+    args = shorten(args) if args.smoke else args
+    grid = Grid(1024, 100.0, "continuum")
+    learned, students = learn(args, grid)
     truth = frontier.make_truth(grid, 0.1, args.frontier)
     best = {n: frontier.best_clamped(grid, n, truth) for n in args.clamped}
     rivals = {

@@ -49,7 +49,7 @@ def export(args: Args) -> None:
     chosen = jnp.array([list(benchmark.CASES).index(case) for case in cases])
     psi0, v = (array[chosen] for array in benchmark.make_cases(grid))
     truth = benchmark.simulate(grid, dt, psi0, v, settings)
-    forecast = benchmark.forecast(found.student, found.student.propagator(found.params), truth)
+    forecast = benchmark.forecast(found.student, found.propagator, truth)
     kept = slice(args.every - 1, None, args.every)
     t = dt * np.arange(settings.n_given, settings.n_given + settings.n_frames)[kept]
     frames = {"truth": truth.frames[:, kept], "forecast": forecast.frames[:, kept]}

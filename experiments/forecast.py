@@ -10,18 +10,28 @@ import jax
 import numpy as np
 import tyro
 
-from qdistill import landscapes, metrics, observables, packets, plots, rollout, runs, solver
+from qdistill import (
+    landscapes,
+    metrics,
+    observables,
+    packets,
+    plots,
+    pretrained,
+    rollout,
+    runs,
+    solver,
+)
 from qdistill.grid import Grid
 
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """The exact frames of a packet on any landscape, and a run's forecast of the same."""
+    """The exact frames of a packet on any landscape, and a student's forecast of the same."""
 
     landscape: str = "5*exp(-(x-50)**2/8)"
     """A formula in x (bohr), or a table (.csv) or drawing (.png), in hartree: see `landscapes`."""
-    run: pathlib.Path = pathlib.Path("runs/demo")
-    """Folder of the run, which gives the grid too."""
+    student: str = "unitary"
+    """A name of the package's students, a file of `publish.py`, or the folder of a run."""
     centre: float = 25.0
     """Of the packet, in bohr."""
     width: float = 3.0
@@ -52,8 +62,8 @@ def sides(grid: Grid, v: Any, psi: Any, momentum: float) -> dict[str, float]:
 
 def forecast(args: Args) -> None:
     """Solve, forecast, compare, draw, tell."""
-    settings, setup, params = runs.load(args.run)
-    grid, student, dt = setup.grid, setup.student, settings.teacher.dt
+    found = pretrained.find(args.student)
+    grid, student, dt = found.grid, found.student, found.config.teacher.dt
     v = landscapes.read(grid, args.landscape, args.v_min, args.v_max)
     psi = packets.gaussian(grid, args.centre, args.width, args.momentum)
     runs.make_folder(args.out)
@@ -63,7 +73,7 @@ def forecast(args: Args) -> None:
     truth = jax.jit(lambda psi: rollout(exact, psi, n_given - 1 + n_frames))(psi)
     given = jax.numpy.concatenate([psi[None], truth])[:n_given]
     truth = truth[n_given - 1 :]
-    step = student.propagator(params)(v)
+    step = student.propagator(found.params)(v)
     state = student.state(given)
     guess = jax.jit(lambda state: rollout(step, state, n_frames, student.psi))(state)
     report: dict[str, Any] = {
@@ -79,7 +89,7 @@ def forecast(args: Args) -> None:
     text = json.dumps(runs.plain(report), indent=2, allow_nan=False)
     (args.out / "metrics.json").write_text(text + "\n")
     t = dt * np.arange(n_given, n_given + n_frames)
-    title = f"{args.run.name} on a landscape of your own"
+    title = f"{pathlib.Path(args.student).stem} on a landscape of your own"
     figure = plots.plot_spacetime(grid.positions(), t, v, truth, guess, title)
     plots.save(figure, args.out / "spacetime.png")
     for name in ("exact", "forecast"):

@@ -1,4 +1,4 @@
-"""A run's forecast beside the truth, in motion: `python experiments/movie.py runs/demo`."""
+"""A student's forecast beside the truth, in motion: `python experiments/movie.py demo`."""
 
 import dataclasses
 import json
@@ -10,20 +10,20 @@ import jax
 import numpy as np
 import tyro
 
-from qdistill import benchmark, plots, runs
+from qdistill import benchmark, plots, pretrained, runs
 from qdistill.arguments import require_one_of
 
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Film a run's forecast of one of the paper's 25 runs, and draw the truth by its phase."""
+    """Film a student's forecast of one of the paper's 25 runs, and draw the truth by its phase."""
 
-    run: Annotated[pathlib.Path, tyro.conf.Positional]
-    """Folder of the run."""
+    student: Annotated[str, tyro.conf.Positional] = "demo"
+    """The folder of a run, or the name of a student that comes with the package."""
     case: str = "steps"
-    """Name of the landscape, as in the run's metrics.json."""
+    """Name of the landscape, as in a run's metrics.json."""
     title: str = ""
-    """Of the film; by default the run's preset and the landscape."""
+    """Of the film; by default the student's preset and the landscape."""
     film: Literal["gif", "mp4"] = "gif"
     """An MP4 needs ffmpeg, as in `pip install -e '.[video]'`."""
     seconds: float = 10.0
@@ -37,15 +37,16 @@ class Args:
 def shoot(args: Args) -> None:
     """Simulate, forecast, film, score."""
     require_one_of(benchmark.CASES, case=args.case)
-    settings, setup, params = runs.load(args.run)
-    plan, grid, dt = settings.benchmark, setup.grid, settings.teacher.dt
+    found = pretrained.find(args.student)
+    settings, grid = found.config, found.grid
+    plan, dt = settings.benchmark, settings.teacher.dt
     plan = dataclasses.replace(plan, n_frames=8) if args.smoke else plan
     runs.make_folder(args.out)
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
     here = [list(benchmark.CASES).index(args.case)]
     psi0, v = (cases[np.array(here)] for cases in benchmark.make_cases(grid))
     truth = benchmark.simulate(grid, dt, psi0, v, plan)
-    forecast = benchmark.forecast(setup.student, setup.student.propagator(params), truth)
+    forecast = benchmark.forecast(found.student, found.propagator, truth)
     scores = benchmark.summarise([args.case], benchmark.measure(grid, forecast, truth))
     metrics = {"preset": settings.preset, "n_given": plan.n_given, "benchmark": scores}
     (args.out / "metrics.json").write_text(

@@ -75,21 +75,22 @@ def size_of(folder: pathlib.Path) -> int:
 
 
 def watch(out: pathlib.Path, n_blocks: int) -> dict[str, Any]:
-    """Let a run go to its end; memory in MiB after a fifth and at the end, and the largest disk."""
+    """Let a run go to its end; its memory after each fifth, and the most disk that it took."""
     process, memory, disk = start(out, n_blocks), {}, 0
     while process.poll() is None:
-        pages = pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1:2]
-        if pages:
-            memory[lines_in(out)] = int(pages[0]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+        resident = int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+        # A process that has just ended has none.
+        if resident:
+            memory[lines_in(out)] = resident * os.sysconf("SC_PAGE_SIZE") / 2**20
         disk = max(disk, size_of(out / "checkpoints"))
         time.sleep(0.05)
     if process.returncode:
         sys.exit("reliability.py: the run left alone has failed")
-    early = next(mib for block, mib in sorted(memory.items()) if block >= n_blocks // 5)
+    fifths = [n_blocks * i // 5 for i in range(1, 5)]
+    after = [next(mib for block, mib in sorted(memory.items()) if block >= n) for n in fifths]
     return {
         "n_blocks": lines_in(out),
-        "memory_mib_after_a_fifth": round(early, 1),
-        "memory_mib_at_the_end": round(memory[max(memory)], 1),
+        "memory_mib_after_each_fifth": [round(mib, 1) for mib in (*after, memory[max(memory)])],
         "largest_checkpoints_bytes": disk,
         "log_bytes_per_block": (out / "metrics.jsonl").stat().st_size // n_blocks,
     }
@@ -98,14 +99,13 @@ def watch(out: pathlib.Path, n_blocks: int) -> dict[str, Any]:
 def torment(out: pathlib.Path, args: Args) -> list[int]:
     """Kill a run again and again, then let it end; the blocks that its log held at each kill."""
     chance, killed_at = random.Random(args.seed), []
-    for _ in tqdm(range(args.n_kills), unit="kill", leave=False):
-        process, seen = start(out, args.n_blocks), lines_in(out)
-        wanted = chance.randrange(2 * args.n_blocks // (3 * args.n_kills))
-        # Mostly after some blocks, sometimes while it starts; at any moment of a block or a save.
-        while lines_in(out) < seen + wanted and process.poll() is None:
+    moments = sorted(chance.sample(range(args.n_blocks * 19 // 20), args.n_kills))
+    for moment in tqdm(moments, unit="kill", leave=False):
+        process, is_there = start(out, args.n_blocks), lines_in(out) >= moment
+        while lines_in(out) < moment and process.poll() is None:
             time.sleep(0.002)
-            seen = min(seen, lines_in(out))
-        time.sleep(chance.uniform(0, 0.1 if wanted else 5))
+        # At any moment of a block or a save, or while it starts where the moment has passed.
+        time.sleep(chance.uniform(0, 5 if is_there else 0.1))
         process.send_signal(signal.SIGKILL)
         if process.wait() != -signal.SIGKILL:
             sys.exit("reliability.py: the run ended before it could be killed")

@@ -9,7 +9,7 @@ from qdistill.arguments import refuse, require_at_least, require_one_of
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.curriculum import CurriculumConfig
 from qdistill.stages import TrainingConfig
-from qdistill.students import StudentConfig
+from qdistill.students import PropagatorConfig, StudentConfig
 from qdistill.teacher import TeacherConfig
 
 Node = TypeVar("Node")
@@ -118,6 +118,7 @@ ADDED: dict[str, Any] = {
     "config.training.diverged": 1000.0,
     "config.training.rollback_rate": 0.5,
     "config.training.max_rollbacks": 10,
+    "config.student.propagator": json.loads(json.dumps(dataclasses.asdict(PropagatorConfig()))),
 }
 
 _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
@@ -134,13 +135,22 @@ def differences(first: Config, second: Config) -> list[str]:
     >>> differences(Config(), Config(seed=3))
     ['seed: 0 is not 3']
     """
-    one, other = _leaves(dataclasses.asdict(first)), _leaves(dataclasses.asdict(second))
+    one, other = leaves(first), leaves(second)
     absent = "absent"
     return [
         f"{name}: {one.get(name, absent)} is not {other.get(name, absent)}"
         for name in dict.fromkeys([*one, *other])
         if one.get(name, absent) != other.get(name, absent)
     ]
+
+
+def leaves(config: Config) -> dict[str, Any]:
+    """All settings by their names with dots, as `differences` and the options of scripts have them.
+
+    >>> leaves(Config())["teacher.dt"]
+    0.1
+    """
+    return _leaves(dataclasses.asdict(config))
 
 
 def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:

@@ -81,6 +81,11 @@ RUNGS: dict[str, Rung] = {
     "unitary, unrolled": Rung(
         ("linear", "unitary", "unrolled"), StudentConfig("unitary"), _unrolled(1e-2)
     ),
+    "propagator": Rung(
+        ("linear", "unitary", "kinetic energy", "unrolled"),
+        StudentConfig("propagator"),
+        ((1.0, presets.frames_stage(20, 40, 8, 0.3, power=0.5)),),
+    ),
 }
 
 

@@ -5,6 +5,7 @@ import dataclasses
 from qdistill import planes
 from qdistill.arguments import require_at_least, require_positive
 from qdistill.batches import BatchConfig
+from qdistill.benchmark import BenchmarkConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
 from qdistill.stages import Stage, TrainingConfig
@@ -105,6 +106,11 @@ def _fine(stage: Stage) -> Stage:
 
 _FINE_TUNING = _fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
 
+# Coefficients are of order 1 to 10, hence the rate; a landscape's frame is diagonalised.
+_LONG_FRAMES = dataclasses.replace(
+    frames_stage(1000, 10, 8, 0.3, power=0.5, n_runs=8), decay="cosine", memory=0.99
+)
+
 PRESETS: dict[str, tuple[str, Config]] = {
     "demo": (
         "The unitary student from nothing, in minutes, on single barriers and wells.",
@@ -143,6 +149,17 @@ PRESETS: dict[str, tuple[str, Config]] = {
     # With 54, the best cap of equal substeps, a frame would turn fast waves on a barrier by 2 pi
     # more than slow ones, and what is unequal in a learned splitting would couple the two.
     "informed-3": _informed(3, 46.0),
+    "propagator": (
+        "24 numbers: an effective Hamiltonian on 224 points, from frames of 1 a.u.; continuum.",
+        Config(
+            "propagator",
+            teacher=TeacherConfig(dispersion="continuum", dt=1.0),
+            curriculum=CurriculumConfig(lessons=("landscapes",)),
+            student=StudentConfig("propagator"),
+            training=TrainingConfig((_LONG_FRAMES,), checkpoint_every=200),
+            benchmark=BenchmarkConfig(n_frames=40),
+        ),
+    ),
     "gru-demo": (
         "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",
         Config(

@@ -51,11 +51,14 @@ def _unwritable(path: pathlib.Path, error: OSError) -> OSError:
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
     """The lines of such a file, oldest first; null stands for what is not finite.
 
+    A last line without its end, which is being written or was cut short, is left out.
+
     Raises:
       ValueError: For a line that is not a block's metrics, with its number.
     """
-    lines = path.read_text().splitlines() if path.exists() else []
-    return [_parse(path, i, line) for i, line in enumerate(lines, 1)]
+    lines = path.read_text().splitlines(keepends=True) if path.exists() else []
+    whole = lines[:-1] if lines and not lines[-1].endswith("\n") else lines
+    return [_parse(path, i, line) for i, line in enumerate(whole, 1)]
 
 
 def keep_until(path: pathlib.Path, step: int) -> None:

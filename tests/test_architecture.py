@@ -51,6 +51,7 @@ ORDER = [
     "frontier",
     "symmetry",
     "probes",
+    "design",
     "causes",
     "plots",
     "config",
@@ -63,6 +64,9 @@ ORDER = [
     "diffraction",
     "fringes",
     "report",
+    "story",
+    "comparison",
+    "tracking",
 ]
 
 
@@ -92,18 +96,7 @@ def test_imports_point_only_upward(path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "package",
-    [
-        "landscapes",
-        "students",
-        "symmetry",
-        "probes",
-        "causes",
-        "plots",
-        "pretrained",
-        "importance",
-        "throughput",
-    ],
+    "package", sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
 )
 def test_packages_import_only_what_is_above_them(package: str) -> None:
     above = set(ORDER[: ORDER.index(package) + 1])

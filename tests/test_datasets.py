@@ -145,7 +145,10 @@ def test_forecasts_of_a_student_are_written_with_their_origin(tmp_path: pathlib.
     again = scripts.run(*command)
     assert "exists. Choose another with --out" in again.words
     for wrong, words in (
-        (("oracle", "--out", str(tmp_path / "a.nc")), "neither a run's folder, nor a file, nor of"),
+        (
+            ("oracle", "--out", str(tmp_path / "a.nc")),
+            "There is no run in `oracle`, and no student",
+        ),
         (("demo", "--out", str(tmp_path / "a.txt")), "`path.suffix` must be one of"),
         (("demo", "--out", str(tmp_path / "a.nc"), "--cases", "moon"), "`cases` must be one of"),
         (("demo", "--out", str(tmp_path / "a.nc"), "--every", "0"), "`every` must be at least 1"),

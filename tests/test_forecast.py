@@ -30,7 +30,7 @@ def test_the_exact_packet_goes_over_and_an_untrained_one_stays(
     rows = np.stack([np.arange(1001) / 10, 3 * np.exp(-((np.arange(1001) / 10 - 40) ** 2))], axis=1)
     np.savetxt(tmp_path / "hill.csv", rows, delimiter=",")
     done = scripts.run(
-        "forecast", "--landscape", str(tmp_path / "hill.csv"), "--run", folder,
+        "forecast", "--landscape", str(tmp_path / "hill.csv"), "--student", folder,
         "--out", str(tmp_path / "out"), "--centre", "47", "--momentum", "-6", "--width", "1",
         "--n-frames", "22",
     )  # fmt: skip
@@ -57,11 +57,11 @@ def test_the_exact_packet_goes_over_and_an_untrained_one_stays(
         (["--landscape", "nowhere.png"], "must be a picture that can be read"),
         (["--centre", "120"], "`centre` must be between 0 and 100"),
         (["--out", str(pathlib.Path(__file__).parent)], "is not an empty folder"),
-        (["--run", "nowhere"], "There is no run in `nowhere`"),
+        (["--student", "nowhere"], "nowhere"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(folder: str, options: list[str], words: str) -> None:
-    done = scripts.run("forecast", "--run", folder, *options)
+    done = scripts.run("forecast", "--student", folder, *options)
     assert done.returncode == 1
     assert done.stderr.startswith("forecast.py: ")
     assert words in done.stderr

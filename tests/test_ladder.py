@@ -20,7 +20,8 @@ def test_every_rung_has_a_whole_training(name: str) -> None:
     assert settings.seed == 3
     assert settings.training.boundaries[-1] == 2 * sum(blocks)
     assert config.from_json(config.to_json(settings)) == settings
-    assert set(rung.properties) <= {"local", "linear", "unitary", "unrolled"}
+    known = {"local", "linear", "unitary", "kinetic energy", "unrolled"}
+    assert set(rung.properties) <= known
     is_unrolled = any(stage.batches.n_target > 1 for _, stage in rung.stages)
     assert ("unrolled" in rung.properties) == is_unrolled
 

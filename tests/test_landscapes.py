@@ -211,6 +211,13 @@ def test_a_drawing_is_read_to_a_pixel(tmp_path: pathlib.Path, line: int) -> None
     np.testing.assert_allclose(v, expected, atol=10 / 200 + 0.2 * 0.9)
 
 
+@pytest.mark.parametrize("line", [2, 4, 9])
+def test_the_middle_of_a_line_counts(tmp_path: pathlib.Path, line: int) -> None:
+    path = draw(tmp_path / "drawing.png", np.full(500, 0.5), line=line)
+    # To half a point of the picture.
+    np.testing.assert_allclose(landscapes.read(GRID, path), 5.0, atol=0.5 * 10 / 200 + 1e-6)
+
+
 def test_a_silhouette_may_leave_the_ground_free(tmp_path: pathlib.Path) -> None:
     path = draw(tmp_path / "drawing.png", np.where(np.abs(COLUMNS - 50) < 10, 0.5, 0))
     v = np.asarray(landscapes.read(GRID, str(path), v_max=8.0))

@@ -2,20 +2,18 @@
 
 import json
 import pathlib
-import runpy
-import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scripts
 
-from qdistill import operators, packets, potentials, projection, solver
+from qdistill import operators, packets, potentials, presets, projection, runs, solver
 from qdistill.grid import Grid, norm
 from qdistill.operators import OperatorsConfig
 from qdistill.students import PropagatorConfig, propagator
 
-ROOT = pathlib.Path(__file__).parents[1]
 GRID = Grid(1024, 100.0, "continuum")
 BOX = Grid(128, 12.5, "continuum")
 FORM = PropagatorConfig(256)
@@ -111,12 +109,33 @@ def test_what_cannot_be_is_refused() -> None:
         propagator.make(PropagatorConfig(2048), GRID, 1.0)
 
 
-def test_the_script_runs(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    out = tmp_path / "coarse"
-    monkeypatch.setattr(sys, "argv", ["coarse.py", "--smoke", "--out", str(out)])
-    runpy.run_path(str(ROOT / "experiments" / "coarse.py"), run_name="__main__")
+def test_the_script_compares_what_learned_from_operators_and_from_trajectories(
+    tmp_path: pathlib.Path,
+) -> None:
+    trained, out = tmp_path / "propagator", tmp_path / "coarse"
+    done = scripts.run("distill", "propagator", "--smoke", "--out", str(trained))
+    assert done.returncode == 0, done.stderr
+    done = scripts.run("coarse", str(trained), "--smoke", "--out", str(out))
+    assert done.returncode == 0, done.stderr
     metrics = json.loads((out / "metrics.json").read_text())
     rows = metrics["contenders"].values()
     assert {row["kind"] for row in rows} >= {"cut off", "folded", "student"}
     assert all(row["rms_error"] < 0.5 for row in rows)
+    student = metrics["learned"]["learned from trajectories, 224 points"]
+    assert student["training_steps"] == 8
+    assert np.any(np.array(student["weights"]) != 0)
     assert (out / "frontier.png").stat().st_size > 0
+
+
+def test_the_script_refuses_runs_of_other_students(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = (str(tmp_path / "run"), "--smoke", "--out", str(tmp_path / "out"))
+    done = scripts.run("coarse", *options)
+    assert done.returncode == 1
+    assert "There is no run in" in done.words
+    settings = presets.PRESETS["demo"][1]
+    monkeypatch.setattr(runs, "load", lambda out: (settings, runs.set_up(settings), {}))
+    done = scripts.run("coarse", *(options[:-1]), str(tmp_path / "other"))
+    assert done.returncode == 1
+    assert "`trained` must be runs of `propagator` on the continuum" in done.words

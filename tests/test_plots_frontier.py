@@ -1,11 +1,18 @@
 """The figure of work and precision: what a reader needs of it, what it survives."""
 
+import json
 import math
+import pathlib
 
+import numpy as np
 import pytest
 from figures import assert_apart, assert_labels, draw, xs, ys
+from matplotlib.text import Text
 
 from qdistill import plots
+from qdistill.plots import labels
+
+RESULTS = pathlib.Path(__file__).parents[1] / "results"
 
 
 def row(kind: str, seconds: float, error: float) -> dict[str, object]:
@@ -26,6 +33,34 @@ def test_a_kind_is_a_line_by_cost_and_a_student_has_its_name() -> None:
     line = figure.axes[0].lines[0]
     assert (list(xs(line)), list(ys(line))) == ([2.0, 4.0], [1e-2, 1e-3])
     assert_labels(figure, "split step", "student", "relative error", "seconds")
+
+
+@pytest.mark.parametrize("run", ["work_precision", "coarse"])
+def test_names_of_students_lie_apart_from_each_other_and_from_marks(run: str) -> None:
+    found = json.loads((RESULTS / run / "metrics.json").read_text())["contenders"]
+    students = [name for name, each in found.items() if each["kind"] == "student"]
+    figure = plots.plot_frontier(found)
+    assert_apart(figure, *students)
+    ax = figure.axes[0]
+    names = [text for text in ax.texts if text.get_text() in students]
+    assert len(names) == len(students)
+    marks = np.concatenate([ax.transData.transform(line.get_xydata()) for line in ax.lines])
+    for name in names:
+        box = Text.get_window_extent(name)
+        inside = (marks > box.min) & (marks < box.max)
+        assert not inside.all(axis=1).any(), name.get_text()
+
+
+def test_names_of_close_points_are_led_to_them() -> None:
+    points = np.array([[300.0, 200.0], [302.0, 200.0], [300.0, 203.0], [40.0, 40.0]])
+    boxes = labels.arrange(points, [60.0] * 4, (points, points), (650.0, 360.0))
+    for i, box in enumerate(boxes):
+        assert (box[0] >= 0).all()
+        assert (box[1] <= (650, 360)).all()
+        for other in boxes[:i]:
+            assert not ((box[0] < other[1]) & (other[0] < box[1])).all()
+    gaps = [np.linalg.norm(p - np.clip(p, *box)) for p, box in zip(points, boxes, strict=True)]
+    assert min(gaps[:3]) > labels.NEAR > gaps[3]
 
 
 def test_what_diverges_is_left_out_and_named() -> None:

@@ -12,7 +12,7 @@ from PIL import Image, ImageSequence
 from test_plots_wavefunctions import PSI, WALL, T, X, Y
 
 from qdistill import plots
-from qdistill.plots import film
+from qdistill.plots import colours, film
 
 LINE, V = PSI[:, :, 15], WALL[:, 15]
 
@@ -53,6 +53,8 @@ def test_forecast_says_what_was_given_and_what_was_forecast(moved) -> None:
     update(1)
     assert "given to the student" in texts(figure)
     assert "relative error" not in texts(figure)
+    update(2)
+    assert "forecast from its own forecasts, frame 1 of 4" in texts(figure)
     update(3)
     assert "forecast from its own forecasts, frame 2 of 4" in texts(figure)
     assert f"t = {T[3]:.1f} a.u." in texts(figure)
@@ -91,6 +93,17 @@ def test_forecast_draws_both_over_one_landscape_and_the_error_on_its_own_scale(m
     assert all(artist in figure.findobj() for artist in artists)
 
 
+def test_words_stand_above_the_landscape(moved) -> None:
+    for landscape in (V, -V):
+        plots.animate_wavefunction(X, T, landscape, LINE, "run.gif")
+        behind = moved[-1][0].axes[1]
+        assert behind.get_ylabel() == "V (hartree)"
+        low, high = behind.get_ylim()
+        places = (np.append(landscape, 0) - low) / (high - low)
+        assert places.min() >= 0
+        assert places.max() < 0.82
+
+
 def test_plane_keeps_its_landscape_above_psi(moved) -> None:
     plots.animate_wavefunction_2d(X, Y, T, PSI, WALL, "run.gif", "Two slits")
     figure, (artists, update) = moved[0]
@@ -123,6 +136,19 @@ def test_gif_shows_what_was_drawn_in_its_colours(tmp_path) -> None:
     shown = pictures[0].astype(float) / 255
     for colour in plots.colour_phase(np.exp(1j * np.array([0.5, 2.0, -2.0])), 1.0):
         assert np.linalg.norm(shown - colour, axis=-1).min() < 0.12
+
+
+def test_gif_of_a_plane_keeps_faint_colours(tmp_path) -> None:
+    plots.animate_wavefunction_2d(X, Y, T[:2], PSI[:2], WALL, tmp_path / "run.gif", seconds=0.2)
+    pictures, _ = load(tmp_path / "run.gif")
+    for modulus, tolerance in ((0.3, 0.06), (0.6, 0.08), (1.0, 0.1)):
+        for turn in np.exp(1j * np.linspace(0, 2 * np.pi, 7)):
+            colour = plots.colour_phase(np.array([modulus * turn]), 1.0)
+            gap = np.linalg.norm(colours.colour_disc() - colour, axis=-1)
+            assert gap.min() < tolerance
+    held = {tuple(pixel) for pixel in pictures[1][::2, ::2].reshape(-1, 3)}
+    rings = np.round(255 * colours.colour_disc()).astype(int)
+    assert len(held & set(map(tuple, rings))) > 60
 
 
 def test_long_films_leave_frames_out_and_end_with_the_last(monkeypatch, tmp_path) -> None:

@@ -21,9 +21,11 @@ from qdistill import (
     config,
     packets,
     potentials,
+    presets,
     pretrained,
     provenance,
     runs,
+    students,
     teacher,
 )
 from qdistill.grid import norm
@@ -133,6 +135,18 @@ def test_a_student_with_a_history_is_given_its_first_frames(packet) -> None:
     np.testing.assert_allclose(forecast[3:], later, atol=1e-5)
 
 
+def test_a_student_on_a_plane_is_used_alike() -> None:
+    plane = presets.PLANES["plane"]
+    grid, _ = teacher.make(plane.teacher)
+    student = students.make(plane.student, grid, plane.teacher.dt)
+    params = student.init(jax.random.key(0))
+    untrained = pretrained.Pretrained(plane, grid, student, params, None, [])
+    psi = packets.gaussian(grid, (6.0, 8.0), (1.0, 1.0), (2.0, 0.0))
+    frames = untrained.forecast(psi, jnp.zeros(grid.shape), 3)
+    np.testing.assert_allclose(jax.vmap(lambda psi: norm(grid, psi))(frames), 1, atol=1e-5)
+    assert frames.shape == (3, 64, 64)
+
+
 def test_in_double_precision_the_norm_is_kept_in_double_precision() -> None:
     with jax.enable_x64(True):
         student = qdistill.load("demo")
@@ -200,7 +214,9 @@ def test_a_student_is_found_by_name_by_file_and_by_folder(run: pathlib.Path) -> 
     file = pretrained.FOLDER / "demo.npz"
     assert pretrained.find("demo").score == pretrained.find(str(file)).score == load("demo").score
     assert pretrained.find(str(run)).config == small.UNITARY
-    with pytest.raises(FileNotFoundError, match=r"`oracle` is neither .* nor of: demo, gru, "):
+    with pytest.raises(
+        FileNotFoundError, match=r"There is no run in `oracle`.* there are demo, gru, "
+    ):
         pretrained.find("oracle")
 
 

@@ -25,3 +25,25 @@ def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_one_left_alone(
     assert seen["same_parameters"]
     assert seen["same_losses"]
     assert seen["long_run"]["n_blocks"] == 60
+    assert min(seen["long_run"]["memory_mib_after_each_fifth"]) > 50
+
+
+def test_a_thousand_blocks_left_memory_flat_and_the_disk_bounded() -> None:
+    seen = json.loads((ROOT / "results" / "reliability" / "metrics.json").read_text())
+    assert seen["n_kills"] == len(seen["blocks_logged_at_each_kill"]) == 20
+    assert seen["same_parameters"]
+    assert seen["same_losses"]
+    run = seen["long_run"]
+    assert run["n_blocks"] >= 1000
+    # The third and last stage is compiled after two thirds; from then on nothing is to grow.
+    fourth, last = run["memory_mib_after_each_fifth"][3:]
+    assert last < 1.02 * fourth
+    assert run["largest_checkpoints_bytes"] < 1e6
+    assert run["log_bytes_per_block"] < 1000
+    page = " ".join((ROOT / "docs" / "reliability.md").read_text().split())
+    memory = run["memory_mib_after_each_fifth"]
+    assert "held {:.0f} MiB after three fifths, {:.0f} after four".format(*memory[2:4]) in page
+    assert f"and {last:.0f} at the end" in page
+    assert f"more than {run['largest_checkpoints_bytes'] / 1000:.0f} kB" in page
+    assert f"log {run['log_bytes_per_block']} bytes a block" in page
+    assert f"of {run['n_blocks']:,} blocks" in page

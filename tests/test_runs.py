@@ -15,7 +15,7 @@ import pytest
 import scripts
 import small
 
-from qdistill import config, report, runs
+from qdistill import config, report, runs, story, tracking
 from qdistill.checkpoints import Checkpoints
 
 
@@ -56,6 +56,18 @@ def test_a_run_is_evaluated_from_its_folder_alone(finished: pathlib.Path) -> Non
 
 def test_the_log_holds_every_block_once(finished: pathlib.Path) -> None:
     assert [line["step"] for line in runs.read_log(finished)] == [4, 8, 12, 16, 18, 20]
+
+
+def test_the_story_is_read_from_what_a_training_writes(
+    finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    read = story.read(finished)
+    assert read.step == 20
+    times = runs._times(read.log, small.CONFIG.training.block_ends)
+    assert read.seconds[-1] == pytest.approx(times["training_seconds"])
+    assert "saved at  16, 20" in story.tell(read)
+    tracking.to_tensorboard({"finished": finished}, tmp_path)
+    assert list((tmp_path / "finished").iterdir())
 
 
 def test_an_interrupted_run_resumes_to_the_same_bits(

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.colours import colour_phase
+from qdistill.plots.design import plot_designs, plot_through
 from qdistill.plots.diffraction import plot_diffraction
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.frontier import plot_frontier
@@ -26,6 +27,7 @@ from qdistill.plots.probes import (
     plot_transmission,
     plot_waves,
 )
+from qdistill.plots.runs import plot_runs
 from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
 from qdistill.plots.style import save
 from qdistill.plots.symmetries import plot_symmetries
@@ -39,6 +41,7 @@ __all__ = [
     "animate_wavefunction_2d",
     "colour_phase",
     "plot_correlations",
+    "plot_designs",
     "plot_diffraction",
     "plot_dispersion",
     "plot_errors",
@@ -52,6 +55,7 @@ __all__ = [
     "plot_phases",
     "plot_probes",
     "plot_response",
+    "plot_runs",
     "plot_scaling",
     "plot_sensitivity",
     "plot_services",
@@ -59,6 +63,7 @@ __all__ = [
     "plot_snapshots",
     "plot_spacetime",
     "plot_symmetries",
+    "plot_through",
     "plot_throughput",
     "plot_training",
     "plot_transmission",

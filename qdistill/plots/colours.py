@@ -62,6 +62,20 @@ def colour_phase(
     return np.where(known[..., None], rgb, 0.79)
 
 
+def colour_disc(n_ring: int = 9) -> Float[np.ndarray, "n 3"]:
+    """Colours that stand for all others of `colour_phase`, on rings about as dense everywhere.
+
+    >>> colour_disc().shape
+    (156, 3)
+    """
+    numbers = [np.zeros(1)]
+    for ring in range(1, n_ring + 1):
+        n_phase = round(1.1 * np.pi * ring)
+        phase = 2 * np.pi * (np.arange(n_phase) + 0.5 * (ring % 2)) / n_phase
+        numbers.append(ring / n_ring * np.exp(1j * phase))
+    return colour_phase(np.concatenate(numbers), 1.0)
+
+
 def draw_wheel(ax: Axes, scale: float, unit: str) -> None:
     """The legend of `colour_phase` in a panel: a disc of all complex numbers up to a modulus.
 

@@ -45,7 +45,7 @@ def shoot(
     n_t: int,
     path: pathlib.Path,
     seconds: float,
-    n_colours: int = 64,
+    colours: np.ndarray | None = None,
 ) -> None:
     """Write a figure in motion, and make its folder where it is missing.
 
@@ -55,7 +55,8 @@ def shoot(
       n_t: Frames; of so many that more would pass in a second than `FASTEST`, some are left out.
       path: A GIF that loops for ever, 800 pixels wide, or an MP4 of twice that.
       seconds: How long it plays, without the pauses at its first and last picture.
-      n_colours: Of a GIF, at most 255.
+      colours: That a GIF must hold, red, green and blue from 0 to 1, some 150 at most. By default
+        its palette is small and holds what is seen most.
     """
     n_shown = min(n_t, max(1, round(FASTEST[path.suffix] * seconds)))
     frames = np.linspace(0, n_t - 1, n_shown).round().astype(int).tolist()
@@ -64,7 +65,7 @@ def shoot(
     draw = _camera(figure, motion, frames)
     pause = seconds / n_shown
     if path.suffix == ".gif":
-        _write_gif(draw, path, pause, n_colours)
+        _write_gif(draw, path, pause, colours)
     else:
         _write_mp4(draw(1), path, pause)
 
@@ -107,10 +108,9 @@ def _camera(figure: Figure, motion: Motion, frames: Sequence[int]) -> Camera:
     return draw
 
 
-def _write_gif(draw: Camera, path: pathlib.Path, pause: float, n_colours: int) -> None:
+def _write_gif(draw: Camera, path: pathlib.Path, pause: float, colours: np.ndarray | None) -> None:
     """All pictures in one palette, so that only what changes between them is stored."""
-    mosaic = Image.fromarray(np.concatenate(list(draw(10))))
-    palette = mosaic.quantize(n_colours, Image.Quantize.FASTOCTREE)
+    palette = _palette(np.concatenate(list(draw(10))), colours)
     first, *rest = (
         Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
         for pixels in draw(1)
@@ -120,6 +120,21 @@ def _write_gif(draw: Camera, path: pathlib.Path, pause: float, n_colours: int) -
     times[0] += round(1000 * HELD)
     times[-1] += round(1000 * HELD)
     first.save(path, save_all=True, append_images=rest, duration=times, loop=0, optimize=True)
+
+
+def _palette(pixels: np.ndarray, colours: np.ndarray | None) -> Image.Image:
+    """An image with the palette of a GIF: given colours, and those of some pictures.
+
+    One of the 256 places stays free, for what does not change.
+    """
+    n_seen = 64 if colours is None else 255 - len(colours)
+    seen = Image.fromarray(pixels).quantize(n_seen, Image.Quantize.FASTOCTREE)
+    if colours is None:
+        return seen
+    given = np.round(255 * colours).astype(int).ravel().tolist()
+    holder = Image.new("P", (1, 1))
+    holder.putpalette(given + (seen.getpalette() or [])[: 3 * n_seen])
+    return holder
 
 
 def _write_mp4(pictures: Iterator[np.ndarray], path: pathlib.Path, pause: float) -> None:

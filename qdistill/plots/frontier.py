@@ -8,9 +8,12 @@ from matplotlib.figure import Figure
 
 from qdistill.arguments import refuse
 from qdistill.plots import style
+from qdistill.plots.labels import label_near
 from qdistill.plots.style import COLOURS, GRID, INK
 
 MARKERS = "osD^vPXh"
+# Of the panel, in typographic points.
+PANEL = (650.0, 360.0)
 SOLVER_COLOURS = [colour for colour in COLOURS if colour != INK]
 
 
@@ -38,12 +41,9 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
     for kind, colour, marker in zip(solvers, SOLVER_COLOURS, MARKERS, strict=False):
         _, seconds, errors = zip(*sorted(kinds[kind], key=lambda point: point[1]), strict=True)
         ax.plot(seconds, errors, marker + "-", color=colour, ms=6, lw=1.3, label=kind)
-    # Names of students of nearly one error lie above and below them in turn.
-    for i, (name, x, y) in enumerate(sorted(kinds.get("student", []), key=lambda point: point[2])):
-        place = (x, y)
-        ax.plot(*place, "*", color=INK, mec="white", mew=0.6, ms=16, zorder=3)
-        shift = (9, 5 - 19 * (i % 2))
-        ax.annotate(name, place, shift, textcoords="offset points", fontsize=11, zorder=4)
+    students = sorted(kinds.get("student", []), key=lambda point: point[2])
+    for _, x, y in students:
+        ax.plot(x, y, "*", color=INK, mec="white", mew=0.6, ms=16, zorder=3)
     ax.set(xscale="log", yscale="log", xlabel="seconds for a new landscape and all its packets")
     ax.set_ylabel("relative error of psi at the end, rms")
     ax.grid(color=GRID, lw=0.8)
@@ -52,5 +52,10 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
         ax.plot([], [], "*", color=INK, mec="white", ms=14, label="student")
     if left_out:
         ax.set_title("not finite, and left out: " + ", ".join(left_out))
+    ax.autoscale_view()
+    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
+    if students:
+        drawn = [np.asarray(line.get_xydata()) for line in ax.lines]
+        label_near(ax, [(*student, INK) for student in students], drawn, PANEL)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure

@@ -11,7 +11,7 @@ from matplotlib.path import Path as Outline
 
 from qdistill.arguments import require_between, require_finite, require_shape
 from qdistill.plots import film, style, wavefunctions
-from qdistill.plots.colours import colour_phase
+from qdistill.plots.colours import colour_disc, colour_phase
 from qdistill.plots.style import GRID, INK, ORANGE, Along, Frames, Times, Values
 
 
@@ -167,16 +167,17 @@ def animate_wavefunction_2d(
         image.set_data(colour_phase(psi[i].T, scale))
         time.set_text(f"{title}   t = {t[i]:.1f} a.u.".strip())
 
-    film.shoot(figure, ([image, *above, time], update), t.size, path, seconds, 255)
+    film.shoot(figure, ([image, *above, time], update), t.size, path, seconds, colour_disc())
 
 
 def _fill(ax: Axes, x: np.ndarray, v: np.ndarray, top: float) -> tuple[list, Callable]:
     """A panel for |psi| filled by phase, before its landscape; what moves, and what moves it."""
     behind = ax.twinx()
     style.draw_landscape(behind, x, v)
-    if v.min() >= 0:
-        # Zero where the other axis has it.
-        behind.set_ylim(bottom=0)
+    low, high = min(v.min(), 0), max(v.max(), 0)
+    span = max(high - low, 1e-3)
+    # Zero where the other axis has it, if nothing is below; and room for words above.
+    behind.set_ylim(low - 0.05 * span * (low < 0), high + 0.25 * span)
     behind.set_ylabel("V (hartree)")
     behind.spines["right"].set_visible(True)
     ax.set_zorder(behind.get_zorder() + 1)

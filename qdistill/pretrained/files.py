@@ -51,9 +51,9 @@ def find(place: str) -> Pretrained:
     if place in names() and not path.exists():
         return load(place)
     if not path.exists():
-        known = ", ".join(names())
         raise FileNotFoundError(
-            f"`{place}` is neither a run's folder, nor a file, nor of: {known}."
+            f"There is no run in `{place}`, and no student of that name comes with the package; "
+            f"there are {', '.join(names())}."
         )
     return from_run(path) if path.is_dir() else read(path)
 

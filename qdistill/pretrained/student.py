@@ -47,7 +47,7 @@ class Pretrained(NamedTuple):
         """Of the code that ended its training; None if that is not known."""
         return self.provenance[-1]["commit"] if self.provenance else None
 
-    def propagator(self, v: Float[Array, " n_x"]) -> Step:
+    def propagator(self, v: Float[Array, "*n_x"]) -> Step:
         """Its step of `config.teacher.dt` in a landscape, used as a teacher's is.
 
         The state is psi, or the last `student.n_history` frames, oldest first.
@@ -68,8 +68,8 @@ class Pretrained(NamedTuple):
         return self.student.propagator(self.params)(v)
 
     def forecast(
-        self, psi: Complex[Array, "*n_t n_x"], v: Float[Array, " n_x"], n_frames: int
-    ) -> Complex[Array, "n_frames n_x"]:
+        self, psi: Complex[Array, "*n_t_x"], v: Float[Array, "*n_x"], n_frames: int
+    ) -> Complex[Array, "n_frames *n_x"]:
         """The frames that follow psi, or that follow several given frames.
 
         A student that needs more than one frame, and is given psi alone, takes its first ones
@@ -109,9 +109,9 @@ def _forecast(
     n_solved: int,
     n_frames: int,
     params: PyTree,
-    frames: Complex[Array, "n_t n_x"],
-    v: Float[Array, " n_x"],
-) -> Complex[Array, "n_frames n_x"]:
+    frames: Complex[Array, "n_t *n_x"],
+    v: Float[Array, "*n_x"],
+) -> Complex[Array, "n_frames *n_x"]:
     grid, solve = teacher.make(physics)
     student = students.make(form, grid, physics.dt)
     solved = rollout(solve(v), frames[-1], n_solved) if n_solved else frames[:0]

@@ -43,7 +43,7 @@ class StudentConfig:
       name: A name in `STUDENTS`.
       n_units: Width of its layers, if it is made of windows.
       windows: What it sees, if it is made of windows.
-      unitary, local, fno: The forms of the students of these names.
+      unitary, local, fno, propagator: The forms of the students of these names.
     """
 
     name: str = "gru"
@@ -52,6 +52,7 @@ class StudentConfig:
     unitary: UnitaryConfig = dataclasses.field(default_factory=UnitaryConfig)
     local: LocalConfig = dataclasses.field(default_factory=LocalConfig)
     fno: FNOConfig = dataclasses.field(default_factory=FNOConfig)
+    propagator: PropagatorConfig = dataclasses.field(default_factory=PropagatorConfig)
 
     def __post_init__(self) -> None:  # noqa: D105
         require_one_of(STUDENTS, name=self.name)
@@ -72,6 +73,7 @@ STUDENTS: dict[str, Callable[[StudentConfig, Grid, float], Student]] = {
     "fno": lambda config, grid, _: fno.make(config.fno, grid),
     "local": lambda config, grid, dt: local.make(config.local, grid, dt),
     "unitary": lambda config, grid, dt: unitary.make(config.unitary, grid, dt),
+    "propagator": lambda config, grid, dt: propagator.make(config.propagator, grid, dt),
 }
 
 

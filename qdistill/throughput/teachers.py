@@ -56,6 +56,7 @@ TEACHERS: dict[str, Teacher] = {
     "chebyshev, 1e-5": Teacher(_chebyshev(1e-5)),
     "chebyshev, 1e-5, 16 at a time": Teacher(_chebyshev(1e-5), n_chunk=16),
     "chebyshev, 1e-6": Teacher(_chebyshev(1e-6)),
+    "chebyshev, 1e-6, 16 at a time": Teacher(_chebyshev(1e-6), n_chunk=16),
     "chebyshev, 1e-5, one frame in five": Teacher(_chebyshev(1e-5), n_jump=5, n_chunk=16),
     "chebyshev, 1e-10, complex128": Teacher(_chebyshev(1e-10), is_double=True),
     "split step, 10 substeps": Teacher(_split_step(10), n_chunk=16),

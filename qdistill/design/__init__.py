@@ -1,0 +1,60 @@
+"""Design by gradients: a landscape that transmits what is asked, found by descent, then tried.
+
+The stationary transmission of a landscape is exact for the grid and differentiable; so is the
+share of a packet that passes, through any propagator's frames. Whatever was found by either is
+tried in the time domain by the exact solver.
+
+>>> import jax.numpy as jnp
+>>> from qdistill import Grid, design, potentials
+>>> grid = Grid(256, 25.0)
+>>> v = potentials.barrier(grid.positions(), height=3.0, width=2.0, centre=12.5)
+>>> wave = design.scatter(grid, v, energy=4.0)
+>>> print(f"{wave.transmission:.3f} + {wave.reflection:.3f}")
+0.969 + 0.031
+"""
+
+from qdistill.design.profiles import ProfileConfig, landscape, stretch
+from qdistill.design.search import (
+    Found,
+    descend,
+    rollout_objective,
+    stationary_objective,
+    transmissions,
+)
+from qdistill.design.stationary import Scattered, scatter, wavenumber
+from qdistill.design.study import Design, Rival, describe, design, measure_passband, through, words
+from qdistill.design.tasks import ROLLOUTS, TASKS, RolloutConfig, SearchConfig, TaskConfig
+from qdistill.design.trials import Trial, Verdict, averages, embed, passing, prepare, verify
+
+__all__ = [
+    "ROLLOUTS",
+    "TASKS",
+    "Design",
+    "Found",
+    "ProfileConfig",
+    "Rival",
+    "RolloutConfig",
+    "Scattered",
+    "SearchConfig",
+    "TaskConfig",
+    "Trial",
+    "Verdict",
+    "averages",
+    "descend",
+    "describe",
+    "design",
+    "embed",
+    "landscape",
+    "measure_passband",
+    "passing",
+    "prepare",
+    "rollout_objective",
+    "scatter",
+    "stationary_objective",
+    "stretch",
+    "through",
+    "transmissions",
+    "verify",
+    "wavenumber",
+    "words",
+]
