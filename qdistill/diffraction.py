@@ -36,8 +36,8 @@ class DiffractionConfig:
       n_repeats: Rounds of the timing.
     """
 
-    n_cases: int = 12
-    n_x: int = 192
+    n_cases: int = 8
+    n_x: int = 160
     n_frames: int = 80
     every: int = 20
     tolerance: float = 1e-6

@@ -284,6 +284,48 @@ def test_film_shows_the_run_whose_scores_are_quoted() -> None:
     assert len(film) < 1.6e6
 
 
+def test_errors_in_two_dimensions_are_those_of_the_script() -> None:
+    found = result("double_slit/metrics.json")
+    table = rows("Two dimensions")
+    looks = [found["times_au"].index(t) for t in (4.0, 8.0)]
+    for name, families in found["scores"].items():
+        drift = max(row["max_norm_drift"] for row in families.values())
+        cost = found["costs"][name]
+        assert table[f"`{name}`"] == [
+            *(
+                f"{row['nrmse'][i]:.1e} ± {row['nrmse_spread'][i]:.0e}"
+                for row in families.values()
+                for i in looks
+            ),
+            f"{drift:.0e}",
+            f"{cost['milliseconds_a_frame']:.1f}",
+            f"{cost['milliseconds_a_landscape']:.0f}",
+        ]
+
+
+def test_what_is_said_of_two_dimensions_is_what_was_found() -> None:
+    found = result("double_slit/metrics.json")
+    text = README.replace("\n", " ")
+    final = {
+        name: {family: np.array(row["cases_final_nrmse"]) for family, row in families.items()}
+        for name, families in found["scores"].items()
+    }
+    counts = [
+        int(np.sum(final["clamped-2"][family] < final["plane"][family]))
+        for family in ("double slits", "forests")
+    ]
+    n = found["n_cases"]
+    assert f"closer than `plane` on {counts[0]} of {n} double slits and {counts[1]} of" in text
+    picture = found["picture"]
+    theory, exact, student = (
+        next(y for y in picture[f"fringes_of_{who}_bohr"] if 1 < y < 10)
+        for who in ("theory", "solver", "student")
+    )
+    assert f"at {exact:.2f} bohr by the solver, {student:.2f} by the student" in text
+    assert f"and {theory:.2f} by d sin θ = λ" in text
+    assert f"error of {picture['nrmse_at_look']:.1e} at 8.8 a.u." in text
+
+
 @pytest.mark.parametrize("page", PAGES)
 def test_every_linked_file_is_there(page: str) -> None:
     links = [part.split(")")[0] for part in PAGES[page].split("](")[1:]]

@@ -16,8 +16,8 @@ class LandscapePhases(nn.Module):
     The c_j sum to one, and the network gives zero for a flat landscape: so a constant added to v
     is exactly a phase. On a line the network sees the differences themselves, and averages over
     the two directions. In more dimensions it sees their means, and those of their squares, over
-    rings of points: for short frames the commutators of a splitting ask for the Laplacian of v and
-    for the square of its gradient, and no direction is singled out.
+    rings of points, which of a smooth landscape tell the Laplacian and the squared gradient. For
+    the latter the commutator [v, [T, v]] of a splitting asks. No direction is singled out.
 
     Attributes:
       n_phases: How many.

@@ -112,11 +112,13 @@ class Splitting(nn.Module):
         """All b_j(k) on a box of so many points, in FFT order."""
         axes = np.ix_(*(2 * np.pi * np.fft.fftfreq(n_x, self.dx) for n_x in shape))
         k = np.sqrt(sum(component**2 for component in axes)).ravel()
+        # On a plane many k have one length, and big constants would slow the compiler down.
+        k, where = (k, slice(None)) if self.n_dim == 1 else np.unique(k, return_inverse=True)
         integrals = jnp.asarray(_hat_integrals(k, self.knots()), self.slope.dtype)
         start, unit = (jnp.asarray(f(self), float) for f in (_slopes_at_start, _units_of_learning))
         slopes = start[None] + unit[None] * self.slope
         phases = unit[0] * self.offset[:, None] + slopes @ integrals.T
-        return complete(phases.reshape(-1, *shape), self.config.n_pairs)
+        return complete(phases[:, where].reshape(-1, *shape), self.config.n_pairs)
 
 
 def make(config: UnitaryConfig, grid: Grid, dt: float) -> Student:
