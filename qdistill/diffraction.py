@@ -41,7 +41,7 @@ class DiffractionConfig:
     n_frames: int = 80
     every: int = 20
     tolerance: float = 1e-6
-    n_repeats: int = 5
+    n_repeats: int = 15
 
     def __post_init__(self) -> None:  # noqa: D105
         for name in ("n_cases", "n_x", "n_frames", "every", "n_repeats"):

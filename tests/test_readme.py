@@ -310,12 +310,29 @@ def test_what_is_said_of_two_dimensions_is_what_was_found() -> None:
         name: {family: np.array(row["cases_final_nrmse"]) for family, row in families.items()}
         for name, families in found["scores"].items()
     }
-    counts = [
-        int(np.sum(final["clamped-2"][family] < final["plane"][family]))
-        for family in ("double slits", "forests")
-    ]
+
+    def closer(solver: str, student: str) -> list[int]:
+        pairs = ((final[solver][f], final[student][f]) for f in ("double slits", "forests"))
+        return [int(np.sum(a < b)) for a, b in pairs]
+
     n = found["n_cases"]
-    assert f"closer than `plane` on {counts[0]} of {n} double slits and {counts[1]} of" in text
+    slits, forests = closer("clamped-2", "plane")
+    assert (
+        f"closer than `plane` on {slits} of {n} double slits and {forests} of {n} forests" in text
+    )
+    slits, forests = closer("clamped-2", "plane-informed")
+    assert f"closer than `plane-informed` on {slits} and {forests}. With one pair" in text
+    slits, forests = closer("clamped-3", "plane-informed")
+    words = f"closer than `plane-informed` on {slits} of {n} double slits and {forests} of {n}"
+    assert words in text
+    truth = found["costs"]["chebyshev"]["milliseconds_a_frame"]
+    assert f"takes {truth:.0f} ms a frame" in text
+    minutes = [found["training"][name]["seconds"] / 60 for name in ("plane", "plane-informed")]
+    assert f"Training took {minutes[0]:.0f} and {minutes[1]:.0f} minutes" in text
+    scene = result("double_slit/config.json")["picture"]
+    assert f"packet of λ = {2 * math.pi / scene['momentum']:.2f} bohr" in text
+    assert f"{scene['screen'] - scene['wall']:g} bohr behind slits {scene['slit']:g} wide" in text
+    assert f"wide and {scene['separation']:g} apart" in text
     picture = found["picture"]
     theory, exact, student = (
         next(y for y in picture[f"fringes_of_{who}_bohr"] if 1 < y < 10)
