@@ -45,7 +45,7 @@ STUDENTS = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 50 \
+	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 200 \
 		--n-blocks 1 --out runs/throughput
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
 	for run in demo unitary $(INFORMED) propagator gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done

@@ -62,7 +62,7 @@ TEACHERS: dict[str, Teacher] = {
     "split step, 10 substeps": Teacher(_split_step(10), n_chunk=16),
     "split step, 20 substeps": Teacher(_split_step(20), n_chunk=16),
     "clamped, 3 substeps": Teacher(_split_step(3, 60.0), n_chunk=16),
-    "clamped, 4 substeps": Teacher(_split_step(4, 80.0), n_chunk=16),
+    "clamped, 4 substeps": Teacher(_split_step(4, 75.0), n_chunk=16),
     "clamped, 7 substeps": Teacher(_split_step(7, 110.0), n_chunk=16),
     "dense, one landscape": Teacher(_dense, is_dense=True),
     "dense, one landscape, all frames at once": Teacher(_dense, n_jump=None, is_dense=True),
