@@ -2,12 +2,13 @@
 # make test    set up, and pass every test
 # make check   lint, format, types and docstrings
 # make docs    the documentation as web pages, in site/
+# make notebooks  run all notebooks, into notebooks/executed
 # make results the runs behind the README's numbers, some five hours
 # make clean   remove the environment, the cache, runs/ and site/
 
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: demo test check docs results clean
+.PHONY: demo test check docs notebooks results clean
 
 demo: .venv/.core
 	rm -rf runs/demo
@@ -24,6 +25,9 @@ check: .venv/.dev
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo site/index.html
+
+notebooks: .venv/.dev
+	$(BIN)/python -W ignore docs/notebooks.py
 
 # Runs into runs/, then keeps what the README quotes.
 RUN = $(BIN)/python experiments/distill.py

@@ -1,6 +1,9 @@
-"""Every notebook runs from top to bottom."""
+"""Every notebook runs from top to bottom, and its copy for reading is of the same code."""
 
+import json
 import pathlib
+import re
+from typing import Any
 
 import jupytext
 import nbclient
@@ -8,19 +11,73 @@ import pytest
 
 ROOT = pathlib.Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
+EXECUTED = ROOT / "notebooks" / "executed"
+NAMES = [path.stem for path in NOTEBOOKS]
 
 
 def test_there_are_notebooks() -> None:
-    assert NOTEBOOKS
+    assert [name[:2] for name in NAMES] == ["1_", "2_", "3_", "4_", "5_"]
 
 
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client")
-def test_notebook_runs(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_notebook_runs(
+    path: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("QDISTILL_QUICK", "1")
+    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(".cache/jax").resolve()))
+    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
     notebook = jupytext.read(path)
     client = nbclient.NotebookClient(
-        notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}}
+        notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}
     )
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)
+
+
+def cells(name: str) -> list[Any]:
+    return json.loads((EXECUTED / f"{name}.ipynb").read_text())["cells"]
+
+
+def printed(name: str) -> str:
+    """All that a notebook printed when it was executed in full."""
+    outputs = [output for cell in cells(name) for output in cell.get("outputs", ())]
+    return "".join("".join(output.get("text", ())) for output in outputs)
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
+def test_the_executed_copy_is_of_this_notebook(path: pathlib.Path) -> None:
+    ours = [(cell.cell_type, cell.source) for cell in jupytext.read(path).cells]
+    assert [(cell["cell_type"], "".join(cell["source"])) for cell in cells(path.stem)] == ours
+    outputs = [output for cell in cells(path.stem) for output in cell.get("outputs", ())]
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert not [output for output in outputs if output.get("name") == "stderr"]
+    assert sum(path.stat().st_size for path in EXECUTED.iterdir()) < 4e6
+
+
+def numbers(pattern: str, name: str) -> list[float]:
+    found = re.search(pattern, printed(name))
+    assert found, pattern
+    return [float(number) for number in found.groups()]
+
+
+def test_the_copies_show_what_their_text_says() -> None:
+    number = r"([\d.e+-]+)"
+    (of_demo,) = numbers(rf"staircase: after 30 a\.u\. 1 - correlation {number}", "2_distil")
+    (of_paper,) = numbers(rf"mean of its test: 1 - correlation {number}", "2_distil")
+    assert of_demo < of_paper
+    three, blind, small = (
+        numbers(rf"{name}: [\d,]+ numbers, error at the end {number}", "4_your_own")[0]
+        for name in ("three numbers", "free flight only", "small network")
+    )
+    assert three < blind
+    assert three < small
+    lowest, highest = numbers(rf"hartree pass by {number} to {number}", "5_design")
+    assert 0.48 < lowest < highest < 0.52
+    exact, believed = (
+        numbers(rf"{name}: {number} of the packet passes", "5_design")[0]
+        for name in ("exact solver", "unitary")
+    )
+    assert abs(exact - 0.5) < 0.02
+    assert abs(believed - exact) < 0.01
