@@ -32,3 +32,25 @@ def level_rows() -> list[str]:
 def test_every_contender_and_level_is_quoted_as_measured() -> None:
     for line in [*error_rows(), *level_rows()]:
         assert line in PAGE
+
+
+def test_the_text_says_what_was_measured() -> None:
+    found, text = REPORT["contenders"], " ".join(PAGE.split())
+
+    def times(a: str, b: str, what: str) -> str:
+        return f"{found[a][what] / found[b][what]:.1f} times"
+
+    small, large = "learned from all, 208 points", "learned from all, 224 points"
+    full, few, fold = "clamped, 20 pairs", "384 points, 20 pairs", "folded, 224 points"
+    assert f"is {times(full, large, 'job_seconds')} as fast at a smaller error" in text
+    assert found[large]["rms_error"] < found[full]["rms_error"]
+    faster, closer = times(few, small, "job_seconds"), times(few, small, "rms_error")
+    assert f"is {faster} as fast as the best split step on fewer points, at {closer} less" in text
+    errors = " against ".join(f"{found[name]['rms_error']:.1e}" for name in (large, fold))
+    assert f"smaller ({errors} on 224 points)" in text
+    assert 0.6 < found[large]["setup_seconds"] / found[fold]["setup_seconds"] < 0.7
+    taught = found["learned from trajectories, 224 points"]["rms_error"]
+    assert f"ends at {taught:.1e}, between the Hamiltonian that is cut off" in text
+    late = json.loads((ROOT / "results" / "coarse-100" / "metrics.json").read_text())["contenders"]
+    words = [f"{late[name]['rms_error']:.1e}" for name in (large, fold, "cut off, 224 points")]
+    assert "student has {}, the fold {}, the Hamiltonian cut off {}".format(*words) in text

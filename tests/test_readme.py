@@ -257,7 +257,7 @@ def test_solver_errors_are_those_of_the_script() -> None:
 
 
 def test_speeds_are_those_of_the_script() -> None:
-    found = result("throughput/metrics.json")
+    found, text = result("throughput/metrics.json"), README.replace("\n", " ")
     table = rows("How fast the teachers are")
     quoted = {name: cells for name, cells in table.items() if name in found["solvers"]["lattice"]}
     assert len(quoted) >= 10
@@ -268,8 +268,25 @@ def test_speeds_are_those_of_the_script() -> None:
             speed = f"{row['packet_frames_per_second']:,.0f}" if row else ""
             expected += [speed, f"{row['rms_relative_error']:.1e}" if row else ""]
         assert cells == expected, name
+    solvers = {physics: found["solvers"][physics] for physics in PHYSICS}
+    speed, error = "packet_frames_per_second", "rms_relative_error"
+
+    def words(physics: str, name: str, other: str) -> tuple[str, str]:
+        one, two = solvers[physics][name], solvers[physics][other]
+        return f"{one[speed] / two[speed]:.3g}", f"{two[error] / one[error]:.0f}"
+
+    ours, loop, peer = "chebyshev, 1e-6", "C, real-space splitting", "pyFFTW, 10 substeps"
+    by_speed = max(
+        solvers["lattice"].items(), key=lambda row: row[1][speed] * (not row[1]["is_ours"])
+    )
+    assert by_speed[0] == peer
+    quick, close = words("lattice", ours, loop)
+    assert f"makes {float(quick):.0f} times its packet-frames at {close} times less error" in text
+    quick, close = words("lattice", ours, peer)
+    assert f"it is {float(quick):.1f} times as fast at {close} times less error" in text
+    quick, _ = words("continuum", "clamped, 4 substeps", peer)
+    assert f"and is {float(quick):.1f} times as fast; pair for pair" in text
     shares = [found["trainings"][run]["teacher_share"] for run in ("gru", "unitary")]
-    text = README.replace("\n", " ")
     assert f"The teacher takes {shares[0]:.0%} of the training of `gru` and {shares[1]:.0%}" in text
 
 
@@ -286,7 +303,7 @@ def test_film_shows_the_run_whose_scores_are_quoted() -> None:
 
 def test_errors_in_two_dimensions_are_those_of_the_script() -> None:
     found = result("double_slit/metrics.json")
-    table = rows("Two dimensions")
+    table = rows("A student on the plane")
     looks = [found["times_au"].index(t) for t in (4.0, 8.0)]
     for name, families in found["scores"].items():
         drift = max(row["max_norm_drift"] for row in families.values())
