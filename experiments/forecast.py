@@ -51,13 +51,15 @@ class Args:
 
 
 def sides(grid: Grid, v: Any, psi: Any, momentum: float) -> dict[str, float]:
-    """What is beyond the landscape and what before it, seen from where the packet came from."""
+    """What is beyond the landscape, before it, as the packet came, and inside."""
     x, flat = np.asarray(grid.positions()), np.asarray(v)[0]
-    inside = x[np.abs(np.asarray(v) - flat) > 0.01 * np.ptp(np.asarray(v))]
-    left, right = (inside[0], inside[-1]) if inside.size else (x[x.size // 2],) * 2
+    hills = x[np.abs(np.asarray(v) - flat) > 0.01 * np.ptp(np.asarray(v))]
+    left, right = (hills[0], hills[-1]) if hills.size else (x[x.size // 2],) * 2
     right_of, left_of = observables.transmission_reflection(grid, psi, left, right)
     through, back = (right_of, left_of) if momentum > 0 else (left_of, right_of)
-    return {"transmission": float(through), "reflection": float(back)}
+    inside = observables.probability(grid, psi) - through - back
+    shares = {"transmission": through, "reflection": back, "inside": inside}
+    return {name: float(share) for name, share in shares.items()}
 
 
 def forecast(args: Args) -> None:

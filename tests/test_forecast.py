@@ -40,6 +40,7 @@ def test_the_exact_packet_goes_over_and_an_untrained_one_stays(
     assert found["exact"]["transmission"] > 0.95
     assert found["forecast"]["transmission"] < 1e-6
     assert found["forecast"]["reflection"] > 0.99
+    assert sum(found["exact"].values()) == pytest.approx(1, abs=1e-4)
     # The lattice's energy of k = 6, and about 1 / (8 width^2) for the width.
     dx = 100 / 1024
     assert found["energy_hartree"] == pytest.approx((1 - np.cos(6 * dx)) / dx**2 + 1 / 8, rel=3e-3)

@@ -200,7 +200,7 @@ def test_a_finished_run_is_published(run: pathlib.Path, tmp_path: pathlib.Path) 
     file = tmp_path / "new" / "mine.npz"
     done = scripts.run("publish", str(run), "--out", str(file))
     assert done.returncode == 0, done.stderr
-    student, same = pretrained.from_run(run), pretrained.read(file)
+    student, same = pretrained.from_run(str(run)), pretrained.read(str(file))
     assert same.config == small.UNITARY
     assert same.score == student.score
     assert same.provenance == student.provenance == provenance.read(run)

@@ -50,6 +50,13 @@ def test_seeds_of_demo_end_where_the_text_says() -> None:
     runs = [result(f"demo-seed-{seed}/metrics.json") for seed in (0, 1, 2)]
     errors = ", ".join(f"{run['benchmark']['mean_infidelity']:.1e}" for run in runs)
     assert f"it ended at {errors}: take README" in README.replace("\n", " ")
+    assert f"`demo` ended at {errors}. A" in PAGES["README.md"].replace("\n", " ")
+
+
+def test_the_solver_beside_the_students_is_that_of_the_comparison() -> None:
+    error = result("compare_students/metrics.json")["solvers"]["clamped, 2"]["mean_infidelity"]
+    text = PAGES["README.md"].replace("\n", " ")
+    assert f"two clamped FFT pairs, in which nothing is learned, has {error:.1e} here" in text
 
 
 @pytest.mark.parametrize(("model", "steps"), [("demo", "900,000"), ("full", "5,290,000")])

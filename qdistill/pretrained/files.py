@@ -58,7 +58,7 @@ def find(place: str) -> Pretrained:
     return from_run(path) if path.is_dir() else read(path)
 
 
-def from_run(out: pathlib.Path, commit: str | None = None) -> Pretrained:
+def from_run(out: pathlib.Path | str, commit: str | None = None) -> Pretrained:
     """The student of a run, from the run's folder.
 
     Args:
@@ -71,6 +71,7 @@ def from_run(out: pathlib.Path, commit: str | None = None) -> Pretrained:
     """
     from qdistill import runs
 
+    out = pathlib.Path(out)
     settings, setup, params = runs.load(out)
     path, score, notes = out / "metrics.json", None, provenance.read(out)
     if path.exists():
@@ -107,13 +108,14 @@ def write(path: pathlib.Path, student: Pretrained) -> None:
         np.savez_compressed(file, about=json.dumps(about, allow_nan=False), **arrays)
 
 
-def read(path: pathlib.Path) -> Pretrained:
+def read(path: pathlib.Path | str) -> Pretrained:
     """The student of a file that `write` wrote.
 
     Raises:
       FileNotFoundError: If it is not there.
       ValueError: If it is damaged, or no such file.
     """
+    path = pathlib.Path(path)
     try:
         # Opened here, so that it is closed where it is damaged.
         with path.open("rb") as file, np.load(file) as members:
