@@ -157,8 +157,9 @@ def summary(metrics: dict[str, Any]) -> str:
         f"25 runs, {scores['n_frames']} forecast frames each",
         f"{'':26}{'correlation':>12}{'last frame':>12}{'MAE':>10}{'steps':>12}",
         *(f"{name:26}{c:12.5f}{last:12.5f}{mae:10.5f}{n:>12}" for name, c, last, mae, n in rows),
-        f"Worst case {scores['worst_correlation']:.5f}, phase-sensitive error "
-        f"{scores['mean_nrmse']:.2e}, largest norm drift {scores['max_norm_drift']:.2e}.",
+        f"1 - correlation {scores['mean_infidelity']:.1e}, in the worst case "
+        f"{1 - scores['worst_correlation']:.1e}; phase-sensitive error "
+        f"{scores['mean_nrmse']:.1e}, largest norm drift {scores['max_norm_drift']:.0e}.",
         *_time_lines(metrics),
         *_dispersion_lines(metrics),
     ]
