@@ -88,6 +88,8 @@ def to_site(path: str) -> str:
     name = pathlib.PurePosixPath(path)
     if name.parts[0] == "notebooks" and name.stem in {path.stem for path in executed()}:
         return f"tutorial/{name.stem}.md"
+    if name.parent.as_posix() == "notebooks/executed":
+        return f"tutorial/{name.name}"
     return pages.get(path, path.removeprefix("docs/"))
 
 

@@ -88,7 +88,9 @@ def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path: pathli
         assert not re.findall(r'<(?:img|script|link)\b[^>]*(?:src|href)="https?:', text), name
     assert pages["physics.html"].count("<math") > 50
     assert "arithmatex" not in pages["physics.html"]
-    assert "lattice, complex64" in pages["index.html"]
+    assert 'src="results/movie/forecast.gif"' in pages["index.html"]
+    assert "lattice, complex64" in pages["results.html"]
+    assert pages["tutorial/5_design.html"].count("<img") == 2
     assert 'id="qdistill.solver.chebyshev"' in pages["api/physics.html"]
     for picture in re.findall(r'<img[^>]* src="([^"]+)"', pages["gallery.html"]):
         assert (tmp_path / picture).exists(), picture
