@@ -7,16 +7,18 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import lessons, observables
+from qdistill import lessons, observables, planes
 from qdistill.grid import Grid, norm
 
 GRID = Grid(1024, 100.0)
+GRIDS = dict.fromkeys(planes.LESSONS, Grid((48, 48), (12.0, 12.0), "continuum"))
 
 
 @functools.cache
 def drawer(name: str) -> Callable[..., tuple[jax.Array, jax.Array]]:
     """Of many experiments; compiled once for each number of them."""
-    return jax.jit(jax.vmap(lambda key, at: lessons.LESSONS[name](key, GRID, at), (0, None)))
+    lesson, grid = lessons.LESSONS[name], GRIDS.get(name, GRID)
+    return jax.jit(jax.vmap(lambda key, at: lesson(key, grid, at), (0, None)))
 
 
 def draw(name: str, n: int = 64, difficulty: float = 1.0) -> tuple[jax.Array, jax.Array]:
@@ -31,7 +33,8 @@ def test_lessons_give_normalised_packets_and_finite_landscapes(
     psi, v = draw(name, difficulty=difficulty)
     assert psi.dtype == jnp.complex64
     assert v.dtype == jnp.float32
-    np.testing.assert_allclose(jax.vmap(lambda p: norm(GRID, p))(psi), 1, rtol=1e-5)
+    grid = GRIDS.get(name, GRID)
+    np.testing.assert_allclose(jax.vmap(lambda p: norm(grid, p))(psi), 1, rtol=1e-5)
     assert jnp.all(jnp.isfinite(v))
     assert v.min() >= -16
     assert v.max() <= 16

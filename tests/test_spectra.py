@@ -136,6 +136,9 @@ def test_integers_are_refused(without_checker: None) -> None:
 def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="`n_box` must be at most n_x = 1024, but is 2048"):
         spectra.make_block(GRID, ("barrier",), SpectraConfig(n_box=2048), 2, (2, 2))
+    square = Grid((8, 8), (2.0, 2.0))
+    with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
+        spectra.make_block(square, ("plane-wall",), SMALL, 2, (2, 2))
     with pytest.raises(ValueError, match="`n_states` must be at most n_box = 32, but is 64"):
         SpectraConfig(n_box=32)
     with pytest.raises(ValueError, match="`n_states` must be between 1 and 128, but is 129"):

@@ -173,11 +173,6 @@ def test_the_integral_of_the_slope_is_exact() -> None:
     np.testing.assert_allclose(unitary._hat_integrals(k, at) @ at, k**2 / 2, rtol=1e-12, atol=1e-12)
 
 
-def test_two_dimensions_are_refused() -> None:
-    with pytest.raises(ValueError, match="`grid` must be one-dimensional for this student"):
-        unitary.make(UnitaryConfig(), Grid((8, 8), (1.0, 1.0)), DT)
-
-
 @pytest.mark.parametrize(
     ("form", "message"),
     [
