@@ -102,7 +102,7 @@ def orders(config: FringesConfig) -> Float[np.ndarray, " n_order"]:
     screen: near the middle a wavelength L / separation apart.
 
     >>> orders(FringesConfig()).round(1)
-    array([-16.4,  -6.9,   0. ,   6.9,  16.4])
+    array([-44.8, -16.4,  -6.9,   0. ,   6.9,  16.4,  44.8])
     """
     highest = math.ceil(config.separation / config.wavelength) - 1
     sines = np.arange(-highest, highest + 1) * config.wavelength / config.separation
