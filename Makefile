@@ -41,7 +41,7 @@ SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse
 KEPT = solver_accuracy throughput $(FRONTIER) coarse-100 propagator compare_students \
-	learning_curve symmetries probes \
+	compare_students-propagator 	learning_curve symmetries probes \
 	causes importance design design-gru reliability movie double_slit $(SEEDS) \
 	$(FRESH) gru gru-wide
 # Kept in the package.
@@ -52,6 +52,8 @@ results: .venv/.core
 	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 200 \
 		--n-blocks 1 --out runs/throughput
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
+	$(BIN)/python experiments/compare_students.py --students propagator \
+		--out runs/compare_students-propagator
 	for run in demo unitary $(INFORMED) propagator gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
 	for seed in 0 1 2; do $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; done
 	for run in demo $(INFORMED); do \
