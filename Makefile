@@ -41,7 +41,7 @@ SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse
 KEPT = solver_accuracy throughput $(FRONTIER) coarse-100 propagator compare_students \
-	compare_students-propagator 	learning_curve symmetries probes \
+	compare_students-propagator learning_curve symmetries probes \
 	causes importance design design-gru reliability movie double_slit $(SEEDS) \
 	$(FRESH) gru gru-wide
 # Kept in the package.
