@@ -123,7 +123,7 @@ def _training(story: Story) -> list[str]:
         rows.append(f"It diverged and went back {len(back)} times.")
     if story.log and story.step < ends[-1]:
         left = story.seconds[-1] / story.step * (ends[-1] - story.step)
-        rows.append(f"About {left / 60:.0f} minutes are left, if steps go on as long as so far.")
+        rows.append(f"Some {left / 60:.1f} min are left, if steps go on as long as so far.")
     return rows
 
 

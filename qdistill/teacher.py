@@ -38,7 +38,7 @@ class TeacherConfig:
     n_substeps: int = 10
 
     def __post_init__(self) -> None:  # noqa: D105
-        require_at_least(1, n_dim=self.n_dim)
+        require_at_least(1, n_dim=self.n_dim, n_substeps=self.n_substeps)
         require_one_of(get_args(Solver), solver=self.solver)
         make(self)
 

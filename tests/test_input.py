@@ -343,7 +343,7 @@ door(
     teacher.TeacherConfig,
     n_dim=(1, COUNT), n_x=(64, COUNT), length=(100.0, POSITIVE), dispersion=("lattice", "name"),
     dt=(0.1, "duration"), solver=("chebyshev", "name"), tolerance=(1e-5, POSITIVE),
-    v_range=((-1.0, 1.0), "range"),
+    v_range=((-1.0, 1.0), "range"), n_substeps=(10, COUNT),
 )  # fmt: skip
 door(
     benchmark.BenchmarkConfig,

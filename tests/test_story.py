@@ -74,7 +74,7 @@ def test_the_story_of_a_run_that_trains(going: pathlib.Path) -> None:
     assert "1 16 windows 8 1 adam 1e-03 1.0e+00 1.2e-01 8" in rows
     assert "2 4 frames 2 2 adam 1e-04 6.2e-02 6.2e-02 2" in rows
     assert "loss   █▇▅▃▁ (log scale)" in told
-    assert "0 minutes are left" in told
+    assert "Some 0.0 min are left" in told
     assert "distill.py ... --out" in told
     assert "--resume" in told
     assert "--evaluate" not in told
@@ -90,7 +90,7 @@ def test_the_story_of_a_finished_run(finished: pathlib.Path) -> None:
     assert "this run (gru)" in told
     assert f"distill.py --evaluate {finished}" in told
     assert "--resume" not in told
-    assert "minutes are left" not in told
+    assert "min are left" not in told
 
 
 def test_a_run_that_has_hardly_begun_has_a_story_too(tmp_path: pathlib.Path) -> None:
