@@ -40,7 +40,7 @@ CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse
-KEPT = solver_accuracy throughput $(FRONTIER) coarse-100 propagator compare_students \
+KEPT = solver_accuracy throughput throughput-50 $(FRONTIER) coarse-100 propagator compare_students \
 	compare_students-propagator learning_curve symmetries probes \
 	causes importance design design-gru reliability movie double_slit $(SEEDS) \
 	$(FRESH) gru gru-wide
@@ -51,6 +51,8 @@ results: .venv/.core
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
 	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 200 \
 		--n-blocks 1 --out runs/throughput
+	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 50 \
+		--n-blocks 1 --out runs/throughput-50
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
 	$(BIN)/python experiments/compare_students.py --students propagator \
 		--out runs/compare_students-propagator

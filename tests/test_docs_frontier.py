@@ -54,3 +54,7 @@ def test_the_text_says_what_was_measured() -> None:
     late = json.loads((ROOT / "results" / "coarse-100" / "metrics.json").read_text())["contenders"]
     words = [f"{late[name]['rms_error']:.1e}" for name in (large, fold, "cut off, 224 points")]
     assert "student has {}, the fold {}, the Hamiltonian cut off {}".format(*words) in text
+    costs = json.loads((ROOT / "results" / "work_precision-continuum" / "metrics.json").read_text())
+    exact = costs["contenders"]["projected, 256 points"]
+    assert f"between the same waves has {exact['rms_error']:.1e} on 256" in text
+    assert f"the job takes it {1e3 * exact['job_seconds']:.0f} ms" in text

@@ -160,7 +160,6 @@ def test_long_films_leave_frames_out_and_end_with_the_last(monkeypatch, tmp_path
 
 
 def test_mp4_where_ffmpeg_is(tmp_path) -> None:
-    pytest.importorskip("imageio_ffmpeg")
     path = tmp_path / "run.mp4"
     plots.animate_wavefunction(X, T[:2], V, LINE[:2], path, seconds=0.5)
     found = subprocess.run([film.find_ffmpeg(), "-i", path], capture_output=True, text=True)
@@ -176,7 +175,6 @@ def test_mp4_without_ffmpeg_names_the_cure_before_anything_is_drawn(monkeypatch)
 
 
 def test_what_ffmpeg_says_is_passed_on(tmp_path) -> None:
-    pytest.importorskip("imageio_ffmpeg")
     (tmp_path / "run.mp4").mkdir()
     with pytest.raises(OSError, match="ffmpeg could not write"):
         plots.animate_wavefunction(X, T, V, LINE, tmp_path / "run.mp4", seconds=0.2)

@@ -312,6 +312,22 @@ def test_speeds_are_those_of_the_script() -> None:
     assert f"The teacher takes {shares[0]:.0%} of the training of `gru` and {shares[1]:.0%}" in text
 
 
+def test_speeds_over_fewer_frames_are_those_of_the_script() -> None:
+    found, text = result("throughput-50/metrics.json")["solvers"], " ".join(README.split())
+    assert result("throughput-50/config.json")["n_frames"] == 50
+
+    def speed(physics: str, name: str) -> float:
+        return found[physics][name]["packet_frames_per_second"]
+
+    stencil = speed("lattice", "chebyshev, 1e-6") / speed("lattice", "C, real-space splitting")
+    assert f"made {stencil:.0f} times the packet-frames of C" in text
+    names = ("clamped, 7 substeps", "pyFFTW, 10 substeps")
+    ours, theirs = (speed("continuum", name) for name in names)
+    errors = [f"{found['continuum'][name]['rms_relative_error']:.1e}" for name in names]
+    assert f"were {ours / theirs:.1f} times as fast as pyFFTW with ten" in text
+    assert f"at an error of {errors[0]} against {errors[1]}: no gain" in text
+
+
 def test_film_shows_the_run_whose_scores_are_quoted() -> None:
     filmed, run = result("movie/metrics.json"), result("demo/metrics.json")
     assert (filmed["preset"], filmed["benchmark"]["n_frames"]) == ("demo", 400)
