@@ -36,8 +36,8 @@ class Cost(NamedTuple):
 
 def measure(
     rivals: Mapping[str, Contender],
-    given: Complex[Array, "n_batch n_given n_x"],
-    v: Float[Array, " n_x"],
+    given: Complex[Array, "n_batch n_given *n_x"],
+    v: Float[Array, "*n_x"],
     n_units: int,
     n_repeats: int,
 ) -> dict[str, Cost]:
