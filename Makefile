@@ -39,7 +39,7 @@ INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
-FRONTIER = work_precision work_precision-continuum coarse
+FRONTIER = work_precision work_precision-continuum coarse coarse_plane
 KEPT = solver_accuracy throughput throughput-50 $(FRONTIER) coarse-100 propagator compare_students \
 	compare_students-propagator learning_curve symmetries probes \
 	causes importance design design-gru reliability movie double_slit $(SEEDS) \
@@ -70,11 +70,12 @@ results: .venv/.core
 	for run in $(FRESH); do $(SCORES) runs/$$run || exit 1; done
 	$(BIN)/python experiments/work_precision.py $(addprefix runs/,demo unitary $(INFORMED) gru gru-wide) \
 		--out runs/work_precision
-	$(BIN)/python experiments/work_precision.py $(addprefix runs/,$(CONTINUUM)) \
+	$(BIN)/python experiments/work_precision.py $(addprefix runs/,$(CONTINUUM) propagator) \
 		--out runs/work_precision-continuum
-	$(BIN)/python experiments/coarse.py runs/propagator --out runs/coarse
-	$(BIN)/python experiments/coarse.py runs/propagator --frontier.n-units 100 --frontier.n-repeats 1 \
-		--out runs/coarse-100
+	$(BIN)/python experiments/coarse.py $(addprefix runs/,$(COARSE)) --out runs/coarse
+	$(BIN)/python experiments/coarse.py $(addprefix runs/,$(COARSE)) --frontier.n-units 100 \
+		--frontier.n-repeats 1 --out runs/coarse-100
+	$(BIN)/python experiments/coarse_plane.py --out runs/coarse_plane
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from qdistill import contenders, operations, projection
+from qdistill import contenders, operations, projection, resampling
 from qdistill.contenders import Contender, Evolution
 from qdistill.grid import Grid
 from qdistill.operations import Operations
@@ -136,8 +136,37 @@ def effective(
     return {f"{name}, {form.n_coarse} points": contender._replace(is_learned=True)}
 
 
+def framed(
+    kind: str, grid: Grid, n_coarse: int, frame: Callable[[Array], Array], cost: float
+) -> Contender:
+    """A frame of 1 a.u. as one matrix, on points that hold the waves of a band.
+
+    Args:
+      kind: What it is called.
+      grid: Where psi and the landscape are given.
+      n_coarse: Points.
+      frame: Real and imaginary part of the matrix between the waves, of a landscape.
+      cost: Operations that they take.
+    """
+    coarse, n_wave = resampling.coarse_grid(grid, n_coarse), (n_coarse - 1) // 2
+    on_points = waves_on_points(grid, n_coarse, n_wave)
+
+    def evolution(v: Array) -> Evolution:
+        re, im = (on_points @ part @ on_points.T * coarse.dx[0] for part in frame(v))
+        matrix = re + 1j * im
+        return Evolution(
+            lambda frames: resampling.to_coarse(grid, coarse, frames[-1]),
+            lambda psi: matrix @ psi,
+            contenders.as_is,
+            lambda psi: resampling.to_fine(grid, coarse, psi),
+        )
+
+    cost += 2 * operations.product(n_coarse, 2 * n_wave + 1, 2 * n_coarse)
+    return Contender(kind, evolution, Operations(cost, 8 * n_coarse**2))
+
+
 def projected(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
-    """The propagator over 1 a.u. between the waves of a coarse grid, as a matrix.
+    """The propagator over 1 a.u. between the waves of a coarse grid.
 
     What leaves these waves within a step is lost, and nothing else is. The propagator is that of
     the waves of `N_OUTER` points, with those beyond folded in.
@@ -149,25 +178,18 @@ def projected(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
     def contender(n_coarse: int) -> Contender:
         n_wave = (n_coarse - 1) // 2
         kept = np.r_[: n_wave + 1, outer + 1 : outer + n_wave + 1]
-        n_band = len(kept)
 
-        def evolution(v: Array) -> Evolution:
+        def frame(v: Array) -> tuple[Array, Array]:
             energies, states = projection.diagonalise(projection.fold(grid, outer, v))
             rows, phases = states[kept], energies * contenders.UNIT
-            even, odd = ((rows * f(phases)[None]) @ rows.T for f in (jnp.cos, jnp.sin))
-            frame = even - 1j * odd
-            return Evolution(
-                lambda frames: projection.to_waves(grid, n_wave, frames[-1]),
-                lambda waves: frame @ waves,
-                lambda waves: projection.from_waves(Grid(n_coarse, grid.lengths), waves),
-                lambda waves: projection.from_waves(grid, waves),
+            return (
+                (rows * jnp.cos(phases)[None]) @ rows.T,
+                -(rows * jnp.sin(phases)[None]) @ rows.T,
             )
 
-        once = _of_fold(grid, n_outer, grid.shape[0]) + operations.diagonalisation(n_outer)
-        once += operations.product(n_band, n_outer, 2 * n_band)
-        return Contender(
-            "projected", evolution, Operations(once, 8 * n_band**2, operations.fft(n_coarse))
-        )
+        cost = _of_fold(grid, n_outer, grid.shape[0]) + operations.diagonalisation(n_outer)
+        cost += operations.product(len(kept), n_outer, 2 * len(kept))
+        return framed("projected", grid, n_coarse, frame, cost)
 
     return {f"projected, {n} points": contender(n) for n in sizes}
 

@@ -56,7 +56,7 @@ class Contender(NamedTuple):
 def on_fine(kind: str, advance: Propagator, operations: Operations | None = None) -> Contender:
     """A contender whose state is psi on the fine grid."""
     return Contender(
-        kind, lambda v: Evolution(lambda frames: frames[-1], advance(v), _as_is, _as_is), operations
+        kind, lambda v: Evolution(lambda frames: frames[-1], advance(v), as_is, as_is), operations
     )
 
 
@@ -139,7 +139,7 @@ def coarse_clamped(fine: Grid, n_coarse: int, n_pairs: int, cap: Scalar) -> Cont
         return Evolution(
             lambda frames: resampling.to_coarse(fine, coarse, frames[-1]),
             step,
-            _as_is,
+            as_is,
             lambda psi: resampling.to_fine(fine, coarse, psi),
         )
 
@@ -172,5 +172,6 @@ def _of_split_step(n_pairs: int, grid: Grid) -> Operations:
     return Operations(0, operations.split_step(n_pairs, *grid.shape))
 
 
-def _as_is(state: Any) -> Any:
+def as_is(state: Any) -> Any:
+    """Where a state is psi already."""
     return state
