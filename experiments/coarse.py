@@ -113,7 +113,7 @@ def compare(args: Args) -> None:
     config = args.frontier
     given = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
     cost = costs.measure(rivals, given, truth.v[0], config.job_units, config.n_repeats)
-    jobs = frontier.jobs(cost, config)
+    jobs = frontier.jobs(cost, config) | frontier.operations(rivals, config)
 
     def levels(among: Collection[str]) -> dict[str, Any]:
         some = {name: errors[name] for name in among}

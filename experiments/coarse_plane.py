@@ -102,13 +102,14 @@ def measure(args: Args, length: float, learned: dict[str, Any]) -> dict[str, Any
     errors = {name: frontier.measure_errors(rival, truth) for name, rival in rivals.items()}
     given = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
     cost = costs.measure(rivals, given, truth.v[0], config.job_units, config.n_repeats)
+    jobs = frontier.jobs(cost, config) | frontier.operations(rivals, config)
     return {
         "dispersion": grid.dispersion,
         "kinetic_caps_hartree": caps,
         "contenders": frontier.describe(rivals, errors, cost, config),
         "levels": {
             job: frontier.compare(errors, seconds, list(students), config)
-            for job, seconds in frontier.jobs(cost, config).items()
+            for job, seconds in jobs.items()
         },
     }
 

@@ -137,7 +137,11 @@ def effective(
 
 
 def framed(
-    kind: str, grid: Grid, n_coarse: int, frame: Callable[[Array], Array], cost: float
+    kind: str,
+    grid: Grid,
+    n_coarse: int,
+    frame: Callable[[Array], tuple[Array, Array]],
+    cost: float,
 ) -> Contender:
     """A frame of 1 a.u. as one matrix, on points that hold the waves of a band.
 

@@ -170,7 +170,7 @@ def compare(
 
     Args:
       errors: Of each contender.
-      seconds: That each took for the job, in every round.
+      seconds: That each took for the job, in every round; or any other cost.
       learned: Which are students.
       config: Levels and resamples.
 
@@ -233,6 +233,21 @@ def jobs(costs: Mapping[str, Cost], config: FrontierConfig) -> dict[str, dict[st
     }
 
 
+def operations(
+    rivals: Mapping[str, Contender], config: FrontierConfig
+) -> dict[str, dict[str, Any]]:
+    """Operations of the same jobs, for those of whom they are known; `compare` takes them too."""
+    looks = {"film, operations": config.job_units, "end, operations": 1}
+    known = {n: r.operations for n, r in rivals.items() if r.operations is not None}
+    return {
+        job: {
+            n: np.array([each.of_job(config.n_packets, config.job_units, n_looks)])
+            for n, each in known.items()
+        }
+        for job, n_looks in looks.items()
+    }
+
+
 def describe(
     rivals: Mapping[str, Contender],
     errors: Mapping[str, Float[np.ndarray, " n_case"]],
@@ -240,8 +255,8 @@ def describe(
     config: FrontierConfig,
 ) -> dict[str, dict[str, Any]]:
     """Errors and costs of every contender, to be written."""
-    seconds = jobs(costs, config)
-    found = {}
+    seconds, work = jobs(costs, config), operations(rivals, config)
+    found: dict[str, dict[str, Any]] = {}
     for name, rival in rivals.items():
         film, end = (seconds[job][name] for job in ("film", "end"))
         found[name] = {
@@ -258,11 +273,9 @@ def describe(
             "end_seconds": float(np.median(end)),
             "end_seconds_range": [float(np.min(end)), float(np.max(end))],
         }
-        if rival.operations is not None:
-            for job, n_looks in (("job", config.job_units), ("end", 1)):
-                found[name][f"{job}_gigaflop"] = 1e-9 * rival.operations.of_job(
-                    config.n_packets, config.job_units, n_looks
-                )
+        for job, counts in work.items():
+            if name in counts:
+                found[name][f"{job.split(',')[0]}_gigaflop"] = 1e-9 * float(counts[name][0])
     return found
 
 
@@ -274,16 +287,16 @@ def table(report: Mapping[str, Any]) -> str:
         errors = (row[f"{kind}_error"] for kind in ("rms", "median", "worst"))
         line = f"{name:28}" + "".join(f"{error:10.1e}" for error in errors)
         line += f"{1e3 * row['setup_seconds']:15.2f}"
-        for job in ("job", "end"):
+        for job, seconds in (("film", row["job_seconds"]), ("end", row["end_seconds"])):
             work = f"{row[f'{job}_gigaflop']:8.2f}" if f"{job}_gigaflop" in row else f"{'':8}"
-            line += f"{1e3 * row[f'{job}_seconds']:10.1f}{work}"
+            line += f"{1e3 * seconds:10.1f}{work}"
         lines.append(line)
     for job, levels in report["levels"].items():
         for level, row in levels.items():
             line = f"{job}, error {level}: cheapest solver {row['solver']}"
             line += f", cheapest student {row['student']}"
             if "ratio" in row:
-                line += f"; the student is {row['ratio']:.2f} times as fast"
+                line += f"; the student is {row['ratio']:.2f} times as cheap"
                 line += f" ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
             lines.append(line)
     return "\n".join(lines)
