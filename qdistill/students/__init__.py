@@ -8,10 +8,11 @@ from jaxtyping import PyTree
 
 from qdistill.arguments import require_at_least, require_one_of, require_positive
 from qdistill.grid import Grid
-from qdistill.students import fno, local, propagator, unitary, windowed
+from qdistill.students import fno, kernel, local, propagator, unitary, windowed
 from qdistill.students.feedforward import Conv, Dense, Linear
 from qdistill.students.fno import FNOConfig
 from qdistill.students.gru import GRU
+from qdistill.students.kernel import KernelConfig
 from qdistill.students.local import LocalConfig
 from qdistill.students.lstm import LSTM
 from qdistill.students.propagator import PropagatorConfig
@@ -22,6 +23,7 @@ from qdistill.windows import WindowConfig
 __all__ = [
     "STUDENTS",
     "FNOConfig",
+    "KernelConfig",
     "LocalConfig",
     "PropagatorConfig",
     "Student",
@@ -29,6 +31,7 @@ __all__ = [
     "UnitaryConfig",
     "count_parameters",
     "from_propagator",
+    "kernel",
     "make",
     "propagator",
     "unitary",
@@ -43,7 +46,7 @@ class StudentConfig:
       name: A name in `STUDENTS`.
       n_units: Width of its layers, if it is made of windows.
       windows: What it sees, if it is made of windows.
-      unitary, local, fno, propagator: The forms of the students of these names.
+      unitary, local, fno, propagator, kernel: The forms of the students of these names.
     """
 
     name: str = "gru"
@@ -53,6 +56,7 @@ class StudentConfig:
     local: LocalConfig = dataclasses.field(default_factory=LocalConfig)
     fno: FNOConfig = dataclasses.field(default_factory=FNOConfig)
     propagator: PropagatorConfig = dataclasses.field(default_factory=PropagatorConfig)
+    kernel: KernelConfig = dataclasses.field(default_factory=KernelConfig)
 
     def __post_init__(self) -> None:  # noqa: D105
         require_one_of(STUDENTS, name=self.name)
@@ -74,6 +78,7 @@ STUDENTS: dict[str, Callable[[StudentConfig, Grid, float], Student]] = {
     "local": lambda config, grid, dt: local.make(config.local, grid, dt),
     "unitary": lambda config, grid, dt: unitary.make(config.unitary, grid, dt),
     "propagator": lambda config, grid, dt: propagator.make(config.propagator, grid, dt),
+    "kernel": lambda config, grid, dt: kernel.make(config.kernel, grid, dt),
 }
 
 
