@@ -149,7 +149,7 @@ def matrix(
     # No norm is above this sum, and what is above is scaled down.
     bound = reach + jnp.sum(jnp.max(jnp.abs(c), axis=1))
     re, im = exponential(m * jnp.minimum(1, MAX_ANGLE / (bound + 1e-6)))
-    half = jnp.asarray(np.exp(-0.5j * tau * t), re.dtype if False else (re + 0j).dtype)
+    half = jnp.asarray(np.exp(-0.5j * tau * t), (re + 0j).dtype)
     half = half[:, None] * half[None]
     re, im = half.real * re - half.imag * im, half.real * im + half.imag * re
     for _ in range(config.n_doublings):
@@ -163,7 +163,7 @@ def fields(
     """The learned c_d(x), in radians."""
     even, odd = _surroundings(config, grid, v)
     network = Fields(config.n_offsets, config.n_units)
-    return network.apply({"params": params}, tau * even, tau * odd)
+    return jnp.asarray(network.apply({"params": params}, tau * even, tau * odd))
 
 
 def between_offsets(
@@ -174,8 +174,9 @@ def between_offsets(
     q = np.arange(2 * n_wave + 1)
     offsets = np.arange(len(fields))[:, None] * grid.lengths[0] / config.n_coarse
     cosines = jnp.asarray(np.cos(offsets * q * np.pi / line.lengths[0]), fields.dtype)
-    transform = jnp.fft.fft(fields)[:, q % fields.shape[1]] / fields.shape[1]
-    transform = transform * jnp.asarray(np.exp(-2j * np.pi * q / fields.shape[1]), transform.dtype)
+    n_x = fields.shape[1]
+    transform = jnp.fft.fft(fields)[:, q % n_x] / n_x
+    transform = transform * jnp.asarray(np.exp(-2j * np.pi * q / n_x), transform.dtype)[None]
     # Rows are differences of two waves, columns are sums.
     even, odd = transform.real.T @ cosines, -transform.imag.T @ cosines
     m, n = np.arange(n_wave + 1)[:, None], np.arange(n_wave + 1)
@@ -203,7 +204,8 @@ def exponential(
     y3 = y @ y2
 
     def polynomial(c: Array) -> Array:
-        return c[0] * one + c[1] * y + c[2] * y2 + y3 @ (c[3] * one + c[4] * y + c[5] * y2 + c[6] * y3)
+        high = c[3] * one + c[4] * y + c[5] * y2 + c[6] * y3
+        return c[0] * one + c[1] * y + c[2] * y2 + y3 @ high
 
     return polynomial(cosine), -(m @ polynomial(sine))
 
