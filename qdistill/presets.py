@@ -109,12 +109,13 @@ _FINE_TUNING = _fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
 
 # Coefficients are of order 1 to 10, hence the rate; a landscape's frame is diagonalised.
 _LONG_FRAMES, _LONG_FRAMES_OF_KERNELS = (
-    _fine(frames_stage(1000, 10, 8, rate, power=0.5, n_runs=8)) for rate in (0.3, 3e-3)
+    _fine(frames_stage(n_steps, 10, 8, rate, power=0.5, n_runs=8))
+    for n_steps, rate in ((1000, 0.3), (600, 3e-3))
 )
 
 # Twenty frames are 20 a.u.; each example pulls alike, for no landscape is to be given up.
 _LONG_SPECTRA = dataclasses.replace(
-    spectra_stage(4000, 3e-3),
+    spectra_stage(2000, 3e-3),
     batches=BatchConfig(
         n_batch=16,
         n_block=40,

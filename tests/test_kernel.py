@@ -63,7 +63,7 @@ def test_offsets_stand_between_translations() -> None:
 def test_free_packets_are_exact(noisy: PyTree) -> None:
     t = projection.kinetic(BOX, 15)
     free = matrix(noisy, jnp.zeros(128))
-    # A phase of up to 32 radians, from four of 8.
+    # A phase of up to 32 radians, by three squares.
     np.testing.assert_allclose(free, np.diag(np.exp(-1j * t)), atol=2e-5)
 
 
@@ -85,7 +85,7 @@ def test_a_mirrored_landscape_has_the_mirrored_kernel(noisy: PyTree) -> None:
 
 
 def test_frames_of_half_the_length_compose(noisy: PyTree) -> None:
-    half = matrix(noisy, V, 0.5, KernelConfig(256, n_doublings=1, n_units=8))
+    half = matrix(noisy, V, 0.5, KernelConfig(256, n_doublings=2, n_units=8))
     np.testing.assert_allclose(half @ half, matrix(noisy, V), atol=1e-5)
 
 
@@ -105,10 +105,10 @@ def test_it_is_right_to_first_order(noisy: PyTree) -> None:
 
 
 def test_the_network_sees_as_far_as_it_reaches(noisy: PyTree) -> None:
-    """1.5 bohr are 15 points."""
-    here, there = (kernel.fields(FORM, GRID, noisy, v, 0.25) for v in (V, V.at[64].add(1.0)))
+    """1 bohr is 10 points."""
+    here, there = (kernel.fields(FORM, GRID, noisy, v, 0.125) for v in (V, V.at[64].add(1.0)))
     changed = np.flatnonzero(np.any(np.asarray(here != there), axis=0))
-    assert (changed.min(), changed.max()) == (64 - 15, 64 + 15)
+    assert (changed.min(), changed.max()) == (64 - 10, 64 + 10)
 
 
 def test_no_landscape_makes_psi_grow(noisy: PyTree) -> None:
