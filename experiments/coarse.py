@@ -1,17 +1,20 @@
 """Few points and long frames: `python experiments/coarse.py [RUN ...]`."""
 
 import dataclasses
+import itertools
 import json
 import pathlib
 import sys
 import time
+from collections.abc import Collection
 from typing import Annotated, Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from qdistill import contenders, frontier, operators, plots, runs
+from qdistill import band_contenders, costs, frontier, operators, plots, runs
 from qdistill.arguments import refuse, require_at_least
 from qdistill.contenders import Contender
 from qdistill.frontier import FrontierConfig
@@ -30,14 +33,18 @@ class Args:
     """Folders of finished runs of `distill.py propagator`: they learned from trajectories."""
     out: pathlib.Path = pathlib.Path("runs/coarse")
     """Folder of the results."""
-    sizes: tuple[int, ...] = (208, 224, 256)
+    sizes: tuple[int, ...] = (192, 208, 224, 256)
     """Points of the students."""
-    rivals: tuple[int, ...] = (192, 208, 224, 240, 256, 320)
+    rivals: tuple[int, ...] = (176, 192, 208, 224, 240, 256, 320)
     """Points of the Hamiltonians that are cut off, or folded."""
     clamped: tuple[int, ...] = (7, 10, 12, 14, 20)
     """FFT pairs an a.u. of the clamped split steps."""
-    coarse: tuple[tuple[int, int], ...] = ((384, 10), (384, 14), (384, 20), (256, 20))
-    """Points, and FFT pairs an a.u., of the split steps on fewer points."""
+    coarse: tuple[int, ...] = (320, 384, 512)
+    """Points of the clamped split steps on fewer points."""
+    coarse_pairs: tuple[int, ...] = (7, 10, 14, 20, 28)
+    """FFT pairs an a.u. of these."""
+    projected: tuple[int, ...] = (208, 224, 256)
+    """Points of the exactly projected propagators."""
     operators: OperatorsConfig = dataclasses.field(default_factory=OperatorsConfig)
     """What is learned from."""
     frontier: FrontierConfig = dataclasses.field(
@@ -55,8 +62,8 @@ def shorten(args: Args) -> Args:
     config = FrontierConfig(2, n_units=2, n_packets=2, job_units=2, n_repeats=2, n_bootstrap=20)
     few = OperatorsConfig(n_boxes=2, n_box=64, n_states=10)
     return dataclasses.replace(
-        args, sizes=(224,), rivals=(192,), clamped=(5,), coarse=((384, 20),), operators=few,
-        frontier=config,
+        args, sizes=(224,), rivals=(192,), clamped=(5,), coarse=(384,), coarse_pairs=(20,),
+        projected=(192,), operators=few, frontier=config,
     )  # fmt: skip
 
 
@@ -70,7 +77,7 @@ def learn(args: Args, grid: Grid) -> tuple[dict[str, Any], dict[str, Contender]]
             config = dataclasses.replace(args.operators, lessons=names)
             params, report = operators.fit(config, form, grid, jax.random.key(args.seed))
             report["training_seconds"] = time.perf_counter() - start
-            students |= contenders.effective(grid, form, params, f"learned from {teaching}")
+            students |= band_contenders.effective(grid, form, params, f"learned from {teaching}")
             report["weights"] = np.asarray(params["weights"]).tolist()
             learned[list(students)[-1]] = report
     for out in args.trained:
@@ -78,7 +85,7 @@ def learn(args: Args, grid: Grid) -> tuple[dict[str, Any], dict[str, Contender]]
         if settings.student.name != "propagator" or setup.grid != grid:
             refuse("trained", "runs of `propagator` on the continuum", out)
         form = settings.student.propagator
-        students |= contenders.effective(grid, form, params, "learned from trajectories")
+        students |= band_contenders.effective(grid, form, params, "learned from trajectories")
         metrics = json.loads((out / "metrics.json").read_text())
         report = {name: metrics[name] for name in ("training_seconds", "training_steps")}
         learned[list(students)[-1]] = report | {"weights": np.asarray(params["weights"]).tolist()}
@@ -93,22 +100,35 @@ def compare(args: Args) -> None:
     grid = Grid(1024, 100.0, "continuum")
     learned, students = learn(args, grid)
     truth = frontier.make_truth(grid, 0.1, args.frontier)
-    best = {n: frontier.best_clamped(grid, n, truth) for n in args.clamped}
+    few = tuple(itertools.product(args.coarse, args.coarse_pairs))
+    splits, caps = frontier.clamped(grid, truth, args.clamped, few)
+    named = splits | band_contenders.projected(grid, args.projected)
     rivals = {
-        **{f"clamped, {n} pairs": rival for n, (_, rival) in best.items()},
-        **contenders.coarse_split_steps(grid, args.coarse),
-        **contenders.cut_off(grid, args.rivals),
-        **contenders.folded(grid, args.rivals),
+        **named,
+        **band_contenders.cut_off(grid, args.rivals),
+        **band_contenders.folded(grid, args.rivals),
         **students,
     }
     errors = {name: frontier.measure_errors(rival, truth) for name, rival in rivals.items()}
-    costs = frontier.measure_costs(rivals, truth, args.frontier)
+    config = args.frontier
+    given = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
+    cost = costs.measure(rivals, given, truth.v[0], config.job_units, config.n_repeats)
+    jobs = frontier.jobs(cost, config)
+
+    def levels(among: Collection[str]) -> dict[str, Any]:
+        some = {name: errors[name] for name in among}
+        return {
+            job: frontier.compare(some, each, list(students), config) for job, each in jobs.items()
+        }
+
     found: dict[str, Any] = {
         "dispersion": "continuum",
         "learned": learned,
-        "kinetic_caps_hartree": {f"clamped, {n} pairs": cap for n, (cap, _) in best.items()},
-        "contenders": frontier.describe(rivals, errors, costs, args.frontier),
-        "levels": frontier.compare(errors, costs, list(students), args.frontier),
+        "kinetic_caps_hartree": caps,
+        "contenders": frontier.describe(rivals, errors, cost, config),
+        "levels": levels(rivals),
+        # Beside split steps and the projected propagator alone.
+        "levels_of_three": levels(named | students),
     }
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
     text = json.dumps(runs.plain(found), indent=2, allow_nan=False)

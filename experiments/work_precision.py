@@ -8,11 +8,13 @@ import sys
 from typing import Annotated
 
 import jax
+import jax.numpy as jnp
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import contenders, frontier, plots, runs
+from qdistill import band_contenders, contenders, costs, frontier, plots, runs
 from qdistill.arguments import refuse, require_at_least
+from qdistill.contenders import Contender
 from qdistill.frontier import FrontierConfig
 
 
@@ -38,30 +40,40 @@ def compare(args: Args) -> None:
     require_at_least(1, runs=len(args.runs))
     loaded = {path.name: runs.load(path) for path in args.runs}
     settings, setup, _ = next(iter(loaded.values()))
-    for name, (other, *_) in loaded.items():
-        if other.teacher != settings.teacher:
+    # Frames may be of any length; only who needs several needs them as far apart as it learned.
+    given = {config.teacher.dt for config, each, _ in loaded.values() if each.student.n_history > 1}
+    dt = min(given, default=settings.teacher.dt)
+    for name, (_, each, _) in loaded.items():
+        if each.grid != setup.grid or len(given) > 1:
             refuse("runs", "of the same physics", f"of another in {name}")
     runs.make_folder(args.out)
     config = SMOKE if args.smoke else args.frontier
-    truth = frontier.make_truth(setup.grid, settings.teacher.dt, config)
+    truth = frontier.make_truth(setup.grid, dt, config)
     solvers, caps = frontier.line_up(setup.grid, truth, is_short=args.smoke)
-    students = {
-        name: contenders.student(each.student, params, config_of.teacher.dt)
-        for name, (config_of, each, params) in loaded.items()
-    }
+    students: dict[str, Contender] = {}
+    for name, (config_of, each, params) in loaded.items():
+        if config_of.student.name == "propagator":
+            form = config_of.student.propagator
+            students |= band_contenders.effective(setup.grid, form, params, name)
+        else:
+            students[name] = contenders.student(each.student, params, config_of.teacher.dt)
     rivals = solvers | students
     errors = {
         name: frontier.measure_errors(rival, truth)
         for name, rival in tqdm(rivals.items(), unit="contender", leave=False)
     }
-    costs = frontier.measure_costs(rivals, truth, config)
-    levels = frontier.compare(errors, costs, list(students), config)
+    first = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
+    cost = costs.measure(rivals, first, truth.v[0], config.job_units, config.n_repeats)
+    levels = {
+        job: frontier.compare(errors, seconds, list(students), config)
+        for job, seconds in frontier.jobs(cost, config).items()
+    }
     report = {
         "dispersion": setup.grid.dispersion,
         "device": jax.devices()[0].device_kind,
         "versions": {"python": platform.python_version(), "jax": jax.__version__},
         "kinetic_caps_hartree": caps,
-        "contenders": frontier.describe(rivals, errors, costs, config),
+        "contenders": frontier.describe(rivals, errors, cost, config),
         "levels": levels,
     }
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")

@@ -118,6 +118,7 @@ ADDED: dict[str, Any] = {
     "config.training.diverged": 1000.0,
     "config.training.rollback_rate": 0.5,
     "config.training.max_rollbacks": 10,
+    "config.student.unitary.smooth": False,
     "config.student.propagator": json.loads(json.dumps(dataclasses.asdict(PropagatorConfig()))),
 }
 

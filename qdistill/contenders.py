@@ -1,5 +1,6 @@
 """All that can evolve a packet, in one form: solvers with their settings, and students."""
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
@@ -8,15 +9,32 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from qdistill import projection, resampling, solver
+from qdistill import expansion, operations, resampling, solver
 from qdistill.arguments import refuse
 from qdistill.generalisation import CAP_PHASES
 from qdistill.grid import Grid, Scalar
+from qdistill.operations import Operations
 from qdistill.solver import Propagator, Step
-from qdistill.students import PropagatorConfig, Student, propagator
+from qdistill.students import Student
 
 # Atomic units of time between two looks at psi; every contender steps as it likes in between.
 UNIT = 1.0
+
+
+class Evolution(NamedTuple):
+    """How packets move on one landscape, whose part in the work is done.
+
+    Attributes:
+      start: ``frames -> state`` from given frames on the fine grid, oldest first.
+      step: ``state -> state``, 1 a.u. later.
+      look: ``state -> psi`` on points of the contender's own.
+      psi: ``state -> psi`` on the fine grid.
+    """
+
+    start: Callable[[Array], Any]
+    step: Step
+    look: Callable[[Any], Array]
+    psi: Callable[[Any], Array]
 
 
 class Contender(NamedTuple):
@@ -24,24 +42,31 @@ class Contender(NamedTuple):
 
     Attributes:
       kind: What it is: contenders of a kind differ in their settings.
-      advance: ``v -> (state -> state)``, 1 a.u. later; what it needs of a landscape is made once.
-      start: ``frames -> state`` from given frames on the fine grid, oldest first.
-      psi: ``state -> psi`` on the fine grid.
+      evolution: ``v -> Evolution``; what it needs of a landscape is made once.
+      operations: What it asks of a machine, where that is known.
       is_learned: Whether it is a student.
     """
 
     kind: str
-    advance: Propagator
-    start: Callable[[Array], Any] = lambda frames: frames[-1]
-    psi: Callable[[Any], Array] = lambda state: state
+    evolution: Callable[[Array], Evolution]
+    operations: Operations | None = None
     is_learned: bool = False
+
+
+def on_fine(kind: str, advance: Propagator, operations: Operations | None = None) -> Contender:
+    """A contender whose state is psi on the fine grid."""
+    return Contender(
+        kind, lambda v: Evolution(lambda frames: frames[-1], advance(v), _as_is, _as_is), operations
+    )
 
 
 def split_steps(grid: Grid, numbers: Sequence[int]) -> dict[str, Contender]:
     """The plain split step with so many FFT pairs an a.u., where it is no resonance."""
     able = [n for n in numbers if grid.kinetic_energy().max() * UNIT / n < 2 * np.pi]
     return {
-        f"split step, {n} pairs": Contender("split step", solver.split_step(grid, UNIT, n))
+        f"split step, {n} pairs": on_fine(
+            "split step", solver.split_step(grid, UNIT, n), _of_split_step(n, grid)
+        )
         for n in able
     }
 
@@ -54,7 +79,8 @@ def clamped(grid: Grid, n_pairs: int, cap: Scalar) -> Contender:
       n_pairs: FFT pairs an a.u.
       cap: In hartree.
     """
-    return Contender("clamped split step", solver.split_step(grid, UNIT, n_pairs, cap))
+    steps = solver.split_step(grid, UNIT, n_pairs, cap)
+    return on_fine("clamped split step", steps, _of_split_step(n_pairs, grid))
 
 
 def caps(n_pairs: int) -> list[float]:
@@ -66,102 +92,58 @@ def chebyshevs(
     grid: Grid, tolerances: Sequence[float], v_range: tuple[float, float]
 ) -> dict[str, Contender]:
     """The Chebyshev expansion over 1 a.u. at once."""
-    return {
-        f"Chebyshev, {tolerance:.0e}": Contender(
-            "Chebyshev", solver.chebyshev(grid, UNIT, tolerance, v_range)
+    radius = (grid.kinetic_energy().max() + v_range[1] - v_range[0]) / 2
+    # Of a term: the kinetic energy, the landscape and the recurrence.
+    n_x = math.prod(grid.shape)
+    kinetic = 8 * n_x if grid.dispersion == "lattice" else 2 * operations.fft(*grid.shape) + 2 * n_x
+    found = {}
+    for tolerance in tolerances:
+        n_terms = len(expansion.coefficients(radius * UNIT, tolerance))
+        found[f"Chebyshev, {tolerance:.0e}"] = on_fine(
+            "Chebyshev",
+            solver.chebyshev(grid, UNIT, tolerance, v_range),
+            Operations(0, n_terms * (kinetic + 8 * n_x)),
         )
-        for tolerance in tolerances
-    }
+    return found
 
 
-def coarse_split_steps(fine: Grid, settings: Sequence[tuple[int, int]]) -> dict[str, Contender]:
-    """The split step on fewer points, with the landscape low-passed: (points, pairs an a.u.)."""
-    contenders = {}
-    for n_x, n_pairs in settings:
-        name = f"{n_x} points, {n_pairs} pairs"
-        kind = f"fewer points, {n_pairs} pairs"
-        contenders[name] = _on_coarse(kind, fine, n_x, _coarse_splitting(n_pairs))
-    return contenders
+def coarse_clamped(fine: Grid, n_coarse: int, n_pairs: int, cap: Scalar) -> Contender:
+    """The clamped split step on fewer points, with the landscape low-passed.
 
-
-def projected(fine: Grid, sizes: Sequence[int], exact: Propagator) -> dict[str, Contender]:
-    """The exact propagator over 1 a.u. between the waves of a coarse grid, as a matrix.
-
-    What leaves these waves within a step is lost, and nothing else is. The matrix costs as many
-    packets over 1 a.u. as it has columns, for every landscape anew.
-    """
-
-    def make(fine: Grid, coarse: Grid) -> Propagator:
-        def advance(v: Array) -> Step:
-            evolve = exact(v)
-
-            def column(start: Array) -> Array:
-                psi = resampling.to_fine(fine, coarse, start)
-                return resampling.to_coarse(fine, coarse, evolve(psi))
-
-            matrix = jax.vmap(column)(jnp.eye(coarse.shape[0], dtype=jnp.complex64))
-            return lambda psi: psi @ matrix
-
-        return advance
-
-    return {f"projected, {n_x} points": _on_coarse("projected", fine, n_x, make) for n_x in sizes}
-
-
-def long_waves(
-    grid: Grid, sizes: Sequence[int], hamiltonian: Callable[[int, Array], Array], kind: str
-) -> dict[str, Contender]:
-    """An effective Hamiltonian on the waves that so many points hold, diagonalised.
+    Its kinetic energy is that of the fine grid's waves, so that free packets below the cap are
+    exact.
 
     Args:
-      grid: Where psi and the landscape are given.
-      sizes: Points of the coarse grids.
-      hamiltonian: ``(points, v) -> `` its matrix between the waves of the band.
-      kind: What it is called.
+      fine: The physics.
+      n_coarse: Points.
+      n_pairs: FFT pairs an a.u.
+      cap: In hartree.
     """
+    coarse, h = resampling.coarse_grid(fine, n_coarse), UNIT / n_pairs
+    waves = np.rint(np.fft.fftfreq(n_coarse) * n_coarse).astype(int)
+    among = np.ix_(*(waves % fine.shape[0],) * fine.n_dim)
+    kinetic = jnp.minimum(fine.kinetic_energy()[among], cap)
+    drift = jnp.exp(-1j * h * kinetic).astype(jnp.complex64)
 
-    def contender(n_x: int) -> Contender:
-        n_wave = (n_x - 1) // 2
+    def evolution(v: Array) -> Evolution:
+        low = resampling.low_pass(fine, coarse, v)
+        half_kick, kick = jnp.exp(-0.5j * h * low), jnp.exp(-1j * h * low)
 
-        def advance(v: Array) -> Step:
-            frame = projection.frame(hamiltonian(n_x, v), UNIT)
-            return lambda waves: frame @ waves
+        def substep(_: Scalar, psi: Array) -> Array:
+            return kick * jnp.fft.ifftn(drift * jnp.fft.fftn(psi))
 
-        return Contender(
-            kind,
-            advance,
-            lambda frames: projection.to_waves(grid, n_wave, frames[-1]),
-            lambda waves: projection.from_waves(grid, waves),
+        def step(psi: Array) -> Array:
+            psi = jax.lax.fori_loop(0, n_pairs, substep, half_kick * psi)
+            return half_kick.conj() * psi
+
+        return Evolution(
+            lambda frames: resampling.to_coarse(fine, coarse, frames[-1]),
+            step,
+            _as_is,
+            lambda psi: resampling.to_fine(fine, coarse, psi),
         )
 
-    return {f"{kind}, {n_x} points": contender(n_x) for n_x in sizes}
-
-
-def cut_off(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
-    """The Hamiltonian between long waves alone; nothing is folded in, and nothing learned."""
-    return long_waves(
-        grid, sizes, lambda n_x, v: projection.project(grid, (n_x - 1) // 2, v), "cut off"
-    )
-
-
-def folded(grid: Grid, sizes: Sequence[int], energy: float = 7.0) -> dict[str, Contender]:
-    """The Hamiltonian of long waves with the short ones folded in to second order."""
-    return long_waves(
-        grid, sizes, lambda n_x, v: projection.fold(grid, (n_x - 1) // 2, v, energy), "folded"
-    )
-
-
-def effective(
-    grid: Grid, form: PropagatorConfig, params: PyTree, name: str
-) -> dict[str, Contender]:
-    """The learned effective Hamiltonian, whose state are its waves: psi is made where looked at."""
-
-    def hamiltonian(n_x: int, v: Array) -> Array:
-        return propagator.hamiltonian(form, grid, params, v)
-
-    return {
-        key: each._replace(kind="student", is_learned=True)
-        for key, each in long_waves(grid, (form.n_coarse,), hamiltonian, name).items()
-    }
+    return Contender(f"{n_coarse} points, clamped", evolution, _of_split_step(n_pairs, coarse))
 
 
 def student(student: Student, params: PyTree, dt: float) -> Contender:
@@ -174,42 +156,21 @@ def student(student: Student, params: PyTree, dt: float) -> Contender:
     if abs(n_frames * dt - UNIT) > 1e-9:
         refuse("dt", f"a part of {UNIT:g} a.u.", dt)
 
-    def advance(v: Array) -> Step:
+    def evolution(v: Array) -> Evolution:
         step = student.propagator(params)(v)
-        return lambda state: jax.lax.fori_loop(0, n_frames, lambda _, s: step(s), state)
+        return Evolution(
+            student.state,
+            lambda state: jax.lax.fori_loop(0, n_frames, lambda _, s: step(s), state),
+            student.psi,
+            student.psi,
+        )
 
-    return Contender("student", advance, student.state, student.psi, is_learned=True)
-
-
-def _on_coarse(
-    kind: str, fine: Grid, n_x: int, make: Callable[[Grid, Grid], Propagator]
-) -> Contender:
-    coarse = resampling.coarse_grid(fine, n_x)
-    return Contender(
-        kind,
-        make(fine, coarse),
-        lambda frames: resampling.to_coarse(fine, coarse, frames[-1]),
-        lambda psi: resampling.to_fine(fine, coarse, psi),
-    )
+    return Contender("student", evolution, is_learned=True)
 
 
-def _coarse_splitting(n_pairs: int) -> Callable[[Grid, Grid], Propagator]:
-    """Its kinetic energy is that of the fine grid's waves, so that free packets are exact."""
+def _of_split_step(n_pairs: int, grid: Grid) -> Operations:
+    return Operations(0, operations.split_step(n_pairs, *grid.shape))
 
-    def make(fine: Grid, coarse: Grid) -> Propagator:
-        h, n = UNIT / n_pairs, coarse.shape[0]
-        waves = np.rint(np.fft.fftfreq(n) * n).astype(int)
-        kinetic = fine.kinetic_energy()[waves % fine.shape[0]]
-        drift = jnp.asarray(np.exp(-1j * h * kinetic), jnp.complex64)
 
-        def advance(v: Array) -> Step:
-            half_kick = jnp.exp(-0.5j * h * resampling.low_pass(fine, coarse, v))
-
-            def substep(_: Scalar, psi: Array) -> Array:
-                return half_kick * jnp.fft.ifft(drift * jnp.fft.fft(half_kick * psi))
-
-            return lambda psi: jax.lax.fori_loop(0, n_pairs, substep, psi)
-
-        return advance
-
-    return make
+def _as_is(state: Any) -> Any:
+    return state

@@ -1,34 +1,32 @@
 """Work and precision: what an error costs, by a solver and by a student.
 
-The job is one new landscape, a number of packets and a time; what a contender makes of the
-landscape once is part of its cost.
+The job is one new landscape, a number of packets and a time: a film with a look at every packet
+after each a.u., or the end alone.
 """
 
 import dataclasses
-import time
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from qdistill import benchmark, contenders, generalisation
+from qdistill import band_contenders, benchmark, contenders, generalisation
 from qdistill.arguments import require_at_least, require_positive
 from qdistill.benchmark import BenchmarkConfig, Runs
 from qdistill.contenders import UNIT, Contender
-from qdistill.grid import Grid
+from qdistill.costs import Cost
+from qdistill.grid import Grid, Scalar
 
 # Settings that are tried: FFT pairs an a.u., tolerances of an a.u., and points of coarse grids.
 PLAIN_PAIRS = (40, 60, 90, 120, 160, 240, 400)
 CLAMPED_PAIRS = (5, 7, 10, 14, 20, 30, 40, 60)
 TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-COARSE = ((512, 10), (512, 20), (384, 10), (384, 20), (256, 10), (256, 20))
-PROJECTED = (384, 256, 192)
+COARSE = tuple((n_coarse, n) for n_coarse in (384, 512) for n in (7, 10, 14, 20, 28))
+PROJECTED = (192, 256, 384)
 LONG_WAVES = (192, 224, 256, 320, 384)
-# Seconds of a timed run, unless the job is shorter.
-LONG_ENOUGH = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,10 +84,10 @@ def measure_errors(contender: Contender, truth: Runs) -> Float[np.ndarray, " n_c
 
 def _error(contender: Contender, run: Runs) -> Array:
     """Of one case, traceable."""
-    step, last = contender.advance(run.v), run.frames[-1]
-    state = contender.start(run.given)
-    state = jax.lax.fori_loop(0, len(run.frames), lambda _, state: step(state), state)
-    return jnp.linalg.norm(contender.psi(state) - last) / jnp.linalg.norm(last)
+    evolution, last = contender.evolution(run.v), run.frames[-1]
+    state = evolution.start(run.given)
+    state = jax.lax.fori_loop(0, len(run.frames), lambda _, state: evolution.step(state), state)
+    return jnp.linalg.norm(evolution.psi(state) - last) / jnp.linalg.norm(last)
 
 
 def rms(errors: Float[np.ndarray, "*more n_case"]) -> Any:
@@ -97,14 +95,44 @@ def rms(errors: Float[np.ndarray, "*more n_case"]) -> Any:
     return np.sqrt(np.mean(np.asarray(errors, float) ** 2, axis=-1))
 
 
-def best_clamped(grid: Grid, n_pairs: int, truth: Runs) -> tuple[float, Contender]:
-    """The clamped split step with the cap, in hartree, of least rms error on these very runs."""
-    square = jax.vmap(
-        lambda cap, run: _error(contenders.clamped(grid, n_pairs, cap), run) ** 2, (None, 0)
-    )
+def best_clamped(
+    grid: Grid, n_pairs: int, truth: Runs, n_coarse: int | None = None
+) -> tuple[float, Contender]:
+    """The clamped split step with the cap, in hartree, of least rms error on these very runs.
+
+    Args:
+      grid: The physics.
+      n_pairs: FFT pairs an a.u.
+      truth: The runs.
+      n_coarse: Points that it has; None for all.
+    """
+
+    def make(cap: Scalar) -> Contender:
+        if n_coarse is None:
+            return contenders.clamped(grid, n_pairs, cap)
+        return contenders.coarse_clamped(grid, n_coarse, n_pairs, cap)
+
+    square = jax.vmap(lambda cap, run: _error(make(cap), run) ** 2, (None, 0))
     mean_square = jax.jit(lambda cap: jnp.mean(square(cap, truth)))
     cap = min(contenders.caps(n_pairs), key=lambda cap: float(mean_square(cap)))
-    return cap, contenders.clamped(grid, n_pairs, cap)
+    return cap, make(cap)
+
+
+def clamped(
+    grid: Grid, truth: Runs, numbers: Sequence[int], coarse: Sequence[tuple[int, int]]
+) -> tuple[dict[str, Contender], dict[str, float]]:
+    """Clamped split steps, each with its best cap, and these caps in hartree.
+
+    Args:
+      grid: The physics.
+      truth: The runs on which caps are chosen.
+      numbers: FFT pairs an a.u. on all points.
+      coarse: Points, and FFT pairs an a.u. there.
+    """
+    best = {f"clamped, {n} pairs": best_clamped(grid, n, truth) for n in numbers}
+    for n_coarse, n in coarse:
+        best[f"{n_coarse} points, {n} pairs"] = best_clamped(grid, n, truth, n_coarse)
+    return {name: one for name, (_, one) in best.items()}, {n: cap for n, (cap, _) in best.items()}
 
 
 def line_up(
@@ -117,96 +145,44 @@ def line_up(
       truth: The runs on which caps are chosen; their landscapes bound the Chebyshev expansion.
       is_short: One setting of each.
     """
-    # The cheapest of each: the one number that both grids allow, and the smallest matrix.
     n = 1 if is_short else None
     v_range = (float(truth.v.min()), float(truth.v.max()))
-    clamped = {pairs: best_clamped(grid, pairs, truth) for pairs in CLAMPED_PAIRS[:n]}
-    exact = contenders.chebyshevs(grid, (1e-5,), v_range)["Chebyshev, 1e-05"].advance
+    splits, caps = clamped(grid, truth, CLAMPED_PAIRS[:n], COARSE[:n])
     solvers = {
+        # The third is the one number that both dispersions allow.
         **contenders.split_steps(grid, PLAIN_PAIRS[2:3] if is_short else PLAIN_PAIRS),
-        **{f"clamped, {pairs} pairs": rival for pairs, (_, rival) in clamped.items()},
+        **splits,
         **contenders.chebyshevs(grid, TOLERANCES[:n], v_range),
-        **contenders.coarse_split_steps(grid, COARSE[:n]),
-        **contenders.projected(grid, PROJECTED[-1:] if is_short else PROJECTED, exact),
-        **contenders.cut_off(grid, LONG_WAVES[:n]),
-        **contenders.folded(grid, LONG_WAVES[:n]),
+        **band_contenders.projected(grid, PROJECTED[:n]),
+        **band_contenders.cut_off(grid, LONG_WAVES[:n]),
+        **band_contenders.folded(grid, LONG_WAVES[:n]),
     }
-    return solvers, {f"clamped, {pairs} pairs": cap for pairs, (cap, _) in clamped.items()}
-
-
-class Cost(NamedTuple):
-    """Seconds, in every round of timing."""
-
-    # Of what is made of a landscape once.
-    setup: Float[np.ndarray, " n_repeat"]
-    # Of one packet and one a.u.
-    packet: Float[np.ndarray, " n_repeat"]
-
-    def of_job(self, config: FrontierConfig) -> Float[np.ndarray, " n_repeat"]:
-        """Of a landscape with all packets for the whole time."""
-        return self.setup + config.n_packets * config.job_units * self.packet
-
-
-def measure_costs(
-    rivals: Mapping[str, Contender], truth: Runs, config: FrontierConfig
-) -> dict[str, Cost]:
-    """Time all packets in one landscape, all contenders in every round.
-
-    A run of no time costs what is made of the landscape; a long one, up to the job's own length,
-    gives the rest.
-    """
-    given = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
-    v = truth.v[0]
-    calls = {name: _timed_run(rival) for name, rival in rivals.items()}
-    lengths = {}
-    for name, call in calls.items():
-        _seconds(call, given, v, 0)
-        setup, brief = (min(_seconds(call, given, v, n) for _ in range(2)) for n in (0, 2))
-        per_unit = max((brief - setup) / 2, 1e-6)
-        lengths[name] = int(np.clip(LONG_ENOUGH / per_unit, 1, config.job_units))
-    costs = {name: Cost(*np.empty((2, config.n_repeats))) for name in rivals}
-    for i in range(config.n_repeats):
-        for name, call in calls.items():
-            setup, total = (_seconds(call, given, v, n) for n in (0, lengths[name]))
-            costs[name].setup[i] = setup
-            costs[name].packet[i] = (total - setup) / lengths[name] / config.n_packets
-    return costs
-
-
-def _timed_run(contender: Contender) -> Any:
-    """All packets in one landscape, whose part in the work is done once."""
-
-    def run(given: Array, v: Array, n_units: Array) -> Array:
-        step = contender.advance(v)
-        start = jax.vmap(contender.start)(given)
-        state = jax.lax.fori_loop(0, n_units, lambda _, s: jax.vmap(step)(s), start)
-        return jax.vmap(contender.psi)(state)
-
-    return jax.jit(run)
-
-
-def _seconds(call: Any, given: Array, v: Array, n_units: int) -> float:
-    start = time.perf_counter()
-    jax.block_until_ready(call(given, v, n_units))
-    return time.perf_counter() - start
+    return solvers, caps
 
 
 def compare(
     errors: Mapping[str, Float[np.ndarray, " n_case"]],
-    costs: Mapping[str, Cost],
+    seconds: Mapping[str, Float[np.ndarray, " n_repeat"]],
     learned: Sequence[str],
     config: FrontierConfig,
 ) -> dict[str, Any]:
     """At each level of error: the cheapest solver, the cheapest student, and the ratio.
 
-    A contender counts at a level if its rms error is at most that. The ratio is the solver's time
-    over the student's: above 1 the student is faster. Its interval, of 95%, is that of landscapes
-    and of rounds drawn anew. Where no student gets there, nothing is compared.
+    Args:
+      errors: Of each contender.
+      seconds: That each took for the job, in every round.
+      learned: Which are students.
+      config: Levels and resamples.
+
+    Returns:
+      A row for each level, within which the rms error has to be. The ratio is the solver's time
+      over the student's: above 1 the student is faster. Its interval, of 95%, is that of landscapes
+      and of rounds drawn anew. Where no student gets there, nothing is compared.
     """
     names = list(errors)
     is_learned = np.isin(names, list(learned))
     table = np.stack([errors[name] for name in names])
-    rounds = np.stack([costs[name].of_job(config) for name in names])
+    rounds = np.stack([seconds[name] for name in names])
     random = np.random.default_rng(config.seed)
     found = {}
     for level in config.levels:
@@ -219,15 +195,15 @@ def compare(
         for _ in range(config.n_bootstrap if None not in best else 0):
             cases = random.integers(0, table.shape[1], table.shape[1])
             turns = random.integers(0, rounds.shape[1], rounds.shape[1])
-            seconds = np.median(rounds[:, turns], axis=1)
-            solver, student = _cheapest(table[:, cases], seconds, is_learned, level)
+            drawn = np.median(rounds[:, turns], axis=1)
+            solver, student = _cheapest(table[:, cases], drawn, is_learned, level)
             if solver is not None and student is not None:
-                ratios.append(seconds[solver] / seconds[student])
+                ratios.append(drawn[solver] / drawn[student])
         if ratios:
-            seconds = np.median(rounds, axis=1)
+            medians = np.median(rounds, axis=1)
             low, high = np.quantile(ratios, (0.025, 0.975))
             row |= {
-                "ratio": float(seconds[best[0]] / seconds[best[1]]),
+                "ratio": float(medians[best[0]] / medians[best[1]]),
                 "ratio_low": float(low),
                 "ratio_high": float(high),
             }
@@ -246,6 +222,17 @@ def _cheapest(
     return best[0], best[1]
 
 
+def jobs(costs: Mapping[str, Cost], config: FrontierConfig) -> dict[str, dict[str, Any]]:
+    """Seconds of the job in every round: of the ``"film"``, and of the ``"end"`` alone."""
+    looks = {"film": config.job_units, "end": 1}
+    return {
+        job: {
+            n: cost.of_job(config.n_packets, config.job_units, n_looks) for n, cost in costs.items()
+        }
+        for job, n_looks in looks.items()
+    }
+
+
 def describe(
     rivals: Mapping[str, Contender],
     errors: Mapping[str, Float[np.ndarray, " n_case"]],
@@ -253,8 +240,11 @@ def describe(
     config: FrontierConfig,
 ) -> dict[str, dict[str, Any]]:
     """Errors and costs of every contender, to be written."""
-    return {
-        name: {
+    seconds = jobs(costs, config)
+    found = {}
+    for name, rival in rivals.items():
+        film, end = (seconds[job][name] for job in ("film", "end"))
+        found[name] = {
             "kind": rival.kind,
             "rms_error": float(rms(errors[name])),
             "median_error": float(np.median(errors[name])),
@@ -262,29 +252,38 @@ def describe(
             "errors": errors[name].tolist(),
             "setup_seconds": float(np.median(costs[name].setup)),
             "microseconds_per_packet_and_au": 1e6 * float(np.median(costs[name].packet)),
-            "job_seconds": float(np.median(costs[name].of_job(config))),
-            "job_seconds_range": [
-                float(edge(costs[name].of_job(config))) for edge in (np.min, np.max)
-            ],
+            "microseconds_per_look": 1e6 * float(np.median(costs[name].look)),
+            "job_seconds": float(np.median(film)),
+            "job_seconds_range": [float(np.min(film)), float(np.max(film))],
+            "end_seconds": float(np.median(end)),
+            "end_seconds_range": [float(np.min(end)), float(np.max(end))],
         }
-        for name, rival in rivals.items()
-    }
+        if rival.operations is not None:
+            for job, n_looks in (("job", config.job_units), ("end", 1)):
+                found[name][f"{job}_gigaflop"] = 1e-9 * rival.operations.of_job(
+                    config.n_packets, config.job_units, n_looks
+                )
+    return found
 
 
 def table(report: Mapping[str, Any]) -> str:
     """Errors and costs, and who is cheapest at each level, as text."""
     lines = [f"{report['dispersion'] + ' physics':28}{'rms error':>10}{'median':>10}{'worst':>10}"]
-    lines[0] += f"{'landscape, ms':>15}{'us/packet/au':>14}{'job, s':>10}"
+    lines[0] += f"{'landscape, ms':>15}{'film, ms':>10}{'Gflop':>8}{'end, ms':>10}{'Gflop':>8}"
     for name, row in report["contenders"].items():
-        lines.append(
-            f"{name:28}{row['rms_error']:10.1e}{row['median_error']:10.1e}{row['worst_error']:10.1e}"
-            f"{1e3 * row['setup_seconds']:15.2f}{row['microseconds_per_packet_and_au']:14.1f}"
-            f"{row['job_seconds']:10.3f}"
-        )
-    for level, row in report["levels"].items():
-        line = f"error {level}: cheapest solver {row['solver']}, cheapest student {row['student']}"
-        if "ratio" in row:
-            line += f"; the student is {row['ratio']:.2f} times as fast"
-            line += f" ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+        errors = (row[f"{kind}_error"] for kind in ("rms", "median", "worst"))
+        line = f"{name:28}" + "".join(f"{error:10.1e}" for error in errors)
+        line += f"{1e3 * row['setup_seconds']:15.2f}"
+        for job in ("job", "end"):
+            work = f"{row[f'{job}_gigaflop']:8.2f}" if f"{job}_gigaflop" in row else f"{'':8}"
+            line += f"{1e3 * row[f'{job}_seconds']:10.1f}{work}"
         lines.append(line)
+    for job, levels in report["levels"].items():
+        for level, row in levels.items():
+            line = f"{job}, error {level}: cheapest solver {row['solver']}"
+            line += f", cheapest student {row['student']}"
+            if "ratio" in row:
+                line += f"; the student is {row['ratio']:.2f} times as fast"
+                line += f" ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+            lines.append(line)
     return "\n".join(lines)

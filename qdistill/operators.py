@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
-from qdistill import lessons, projection, spectra
+from qdistill import lessons, plane_projection, spectra
 from qdistill.arguments import (
     refuse,
     require_at_least,
@@ -22,8 +22,7 @@ from qdistill.arguments import (
     require_positive,
 )
 from qdistill.grid import Grid
-from qdistill.students import propagator
-from qdistill.students.propagator import PropagatorConfig
+from qdistill.students import PropagatorConfig, effective, plane_effective
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +61,7 @@ class OperatorsConfig:
 
 
 def equations(
-    config: OperatorsConfig, form: PropagatorConfig, grid: Grid, v: Float[Array, " n_box"]
+    config: OperatorsConfig, form: PropagatorConfig, grid: Grid, v: Float[Array, "*n_box"]
 ) -> tuple[Float[Array, "n_pair n_weight"], Float[Array, " n_pair"]]:
     """The linear equations that a box asks of the coefficients, each in units of its importance.
 
@@ -70,12 +69,14 @@ def equations(
     <p_m|H|p_n> = (E_m + E_n) <p_m|p_n> / 2. An error there makes, to first order, an error of psi
     that grows with time up to the horizon, or up to 1 / |E_m - E_n|.
     """
-    line, n_wave = propagator.band(form, grid, v)
-    energies, states = spectra.eigenstates(line, v, config.n_states)
-    waves = jax.vmap(lambda psi: projection.to_waves(line, n_wave, psi))(states + 0j)
-    p = waves.real / line.dx[0] ** 0.5
+    of_grid = _effective(grid)
+    start = {"weights": jnp.zeros((form.n_fields, form.n_terms), v.dtype)}
+    box, _ = of_grid.band(form, grid, v)
+    waves = of_grid.waves(form, grid, start, v)
+    energies, states = spectra.eigenstates(box, v, config.n_states)
+    p = jax.vmap(waves.coefficients)(states + 0j).real / box.cell**0.5
     mean = (energies[:, None] + energies[None]) / 2
-    missing = mean * (p @ p.T) - p @ projection.project(line, n_wave, v) @ p.T
+    missing = mean * (p @ p.T) - p @ waves.hamiltonian @ p.T
     gaps = energies[:, None] - energies[None]
     counts = jax.nn.sigmoid(config.ceiling - energies)
     counts *= jax.nn.sigmoid(4 * (energies - config.floor))
@@ -83,11 +84,11 @@ def equations(
     weights /= jnp.sqrt(jnp.sum(counts) + 1e-6)
 
     def answer(power: int, term: Array) -> Array:
-        return p @ propagator.between_derivatives(form, grid, term, power) @ p.T
+        return p @ of_grid.between_derivatives(form, grid, term, power) @ p.T
 
-    terms = propagator.terms(form, grid, v)
+    terms = of_grid.terms(form, grid, v)
     answers = jnp.concatenate(
-        [jax.vmap(functools.partial(answer, power))(terms) for power in range(form.n_fields)]
+        [jax.lax.map(functools.partial(answer, power), terms) for power in range(form.n_fields)]
     )
     return (weights[None] * answers).reshape(len(answers), -1).T, (weights * missing).ravel()
 
@@ -100,7 +101,8 @@ def fit(
     Args:
       config: The boxes.
       form: The student.
-      grid: One-dimensional, 100 bohr long; it gives the physics.
+      grid: A line of 100 bohr, or a square box; it gives the physics, and for the form the edge of
+        the band.
       key: Of the landscapes.
 
     Returns:
@@ -113,12 +115,12 @@ def fit(
     """
     require_at_least(1, n_fields=form.n_fields)
     require_between(4, grid.shape[0], n_box=config.n_box)
-    _, n_wave = propagator.band(form, grid, jnp.zeros(config.n_box))
-    if config.n_states > 2 * n_wave + 1:
-        refuse("n_states", f"at most {2 * n_wave + 1}, the waves of the band", config.n_states)
+    n_band = _count_waves(form, grid, config.n_box)
+    if config.n_states > n_band:
+        refuse("n_states", f"at most {n_band}, the waves of the band", config.n_states)
     v = sample_boxes(config, grid, key)
 
-    def box(v: Float[Array, " n_box"]) -> tuple[Array, Array, Array]:
+    def box(v: Float[Array, "*n_box"]) -> tuple[Array, Array, Array]:
         a, b = equations(config, form, grid, v)
         return a.T @ a, a.T @ b, b @ b
 
@@ -136,16 +138,33 @@ def fit(
 
 def sample_boxes(
     config: OperatorsConfig, grid: Grid, key: Key[Array, ""]
-) -> Float[Array, "n_box n_x"]:
-    """Boxes cut out of the landscapes of random lessons, all lessons alike often."""
+) -> Float[Array, "n_boxes *n_box"]:
+    """Landscapes of random lessons, all lessons alike often.
+
+    On a line they are boxes cut out of long landscapes; in two dimensions lessons fit into any
+    box.
+    """
+    box = Grid((config.n_box,) * grid.n_dim, tuple(config.n_box * dx for dx in grid.dx))
 
     def sample(key: Key[Array, ""], share: Array) -> Array:
         key_lesson, key_cut = jax.random.split(key)
-        _, (_, v) = lessons.sample(key_lesson, grid, config.lessons, share, 1.0)
-        return spectra.cut_out(key_cut, v, config.n_box)
+        room = grid if grid.n_dim == 1 else box
+        _, (_, v) = lessons.sample(key_lesson, room, config.lessons, share, 1.0)
+        return spectra.cut_out(key_cut, v, config.n_box) if grid.n_dim == 1 else v
 
     keys, share = jax.random.split(key, config.n_boxes), jnp.ones(len(config.lessons))
     return jax.jit(jax.vmap(sample, (0, None)))(keys, share)
+
+
+def _effective(grid: Grid) -> Any:
+    """Where the effective Hamiltonian of lines is, or that of planes."""
+    return effective if grid.n_dim == 1 else plane_effective
+
+
+def _count_waves(form: PropagatorConfig, grid: Grid, n_box: int) -> int:
+    """Waves of the band in a box of so many points along an axis."""
+    _, n_wave = _effective(grid).band(form, grid, jnp.zeros((n_box,) * grid.n_dim))
+    return 2 * n_wave + 1 if grid.n_dim == 1 else plane_projection.band(n_wave).shape[1]
 
 
 def _solve(

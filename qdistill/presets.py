@@ -145,7 +145,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         Config(
             "demo",
             curriculum=_BARRIERS,
-            student=StudentConfig("unitary"),
+            student=StudentConfig("unitary", unitary=UnitaryConfig(smooth=True)),
             training=TrainingConfig(
                 (
                     *_FROM_NOTHING,

@@ -43,7 +43,7 @@ def to_waves(grid: Grid, n_wave: int, psi: Complex[Array, " n_x"]) -> Complex[Ar
     >>> abs(to_waves(grid, 2, psi)).round(3)
     Array([0., 0., 0., 1., 0.], dtype=float32)
     """
-    _require_waves(grid, n_wave)
+    require_waves(grid, n_wave)
     require_shape(grid.shape, psi=psi)
     n = np.arange(n_wave + 1)
     shift = np.exp(-2j * np.pi * n / grid.shape[0])
@@ -62,7 +62,7 @@ def from_waves(grid: Grid, coefficients: Complex[Array, " n_band"]) -> Complex[A
       ValueError: For another grid, or one that does not hold the waves.
     """
     n_wave = len(coefficients) // 2
-    _require_waves(grid, n_wave)
+    require_waves(grid, n_wave)
     require_shape((2 * n_wave + 1,), coefficients=coefficients)
     n_x = grid.shape[0]
     n = np.arange(n_wave + 1)
@@ -78,7 +78,7 @@ def from_waves(grid: Grid, coefficients: Complex[Array, " n_band"]) -> Complex[A
 
 def kinetic(grid: Grid, n_wave: int) -> Float[np.ndarray, " n_band"]:
     """The kinetic energy of each of the waves, in hartree and float64."""
-    _require_waves(grid, n_wave)
+    require_waves(grid, n_wave)
     omega = grid.kinetic_energy()[: n_wave + 1]
     return np.concatenate([omega, omega[1:]])
 
@@ -112,6 +112,26 @@ def elements(
     upper = jnp.concatenate([cos_cos, cos_sin[:, 1:]], axis=1)
     lower = jnp.concatenate([sin_cos[1:], sin_sin[1:, 1:]], axis=1)
     return jnp.concatenate([upper, lower])
+
+
+def differentiate(
+    matrix: Float[Array, "*n_band"], axis: int, edge: float = 1.0
+) -> Float[Array, "*n_band"]:
+    """The matrix with derivatives of the waves in the place of those along an axis.
+
+    Args:
+      matrix: Over the waves of a band along that axis.
+      axis: Which.
+      edge: Derivatives are in units of the wavenumber of this wave.
+    """
+    first = jnp.moveaxis(matrix, axis, 0)
+    n_wave = len(first) // 2
+    k = jnp.asarray(np.arange(1, n_wave + 1) / edge, matrix.dtype)
+    k = jnp.expand_dims(k, tuple(range(1, matrix.ndim)))
+    # The derivative of a cosine is minus a sine, that of a sine a cosine.
+    cosines, sines = first[1 : n_wave + 1], first[n_wave + 1 :]
+    swapped = jnp.concatenate([jnp.zeros_like(first[:1]), -k * sines, k * cosines])
+    return jnp.moveaxis(swapped, 0, axis)
 
 
 def project(grid: Grid, n_wave: int, v: Float[Array, " n_x"]) -> Float[Array, "n_band n_band"]:
@@ -153,7 +173,7 @@ def fold(
       ValueError: For an energy that waves beyond the band have too.
     """
     _require_landscape(grid, v)
-    _require_waves(grid, n_wave)
+    require_waves(grid, n_wave)
     require_finite(energy=energy)
     n_outer = (grid.shape[0] - 1) // 2 if n_outer is None else n_outer
     require_at_least(n_wave + 1, n_outer=n_outer)
@@ -162,11 +182,29 @@ def fold(
     if gap.min() <= 0:
         refuse("energy", f"below {gap.min() + energy:.3g}, of the first wave left out", energy)
     v_qp = elements(v, n_outer, n_wave)[beyond]
-    x = v_qp / jnp.asarray(gap, v.dtype)[:, None]
-    h = project(grid, n_wave, v) - v_qp.T @ x
-    above = h - (energy + jnp.mean(v)) * jnp.eye(len(h), dtype=v.dtype)
-    overlap = (x.T @ x) @ above / 2
-    return h - overlap - overlap.T
+    above = jnp.asarray(gap, v.dtype)
+    return fold_in(project(grid, n_wave, v), v_qp.T, above, energy + jnp.mean(v))
+
+
+def fold_in(
+    h: Float[Array, "n_band n_band"],
+    v_pq: Float[Array, "n_band n_beyond"],
+    gap: Float[Array, " n_beyond"],
+    energy: Float[Array, ""],
+) -> Float[Array, "n_band n_band"]:
+    """A Hamiltonian with other waves folded in, to second order: the matrices of `fold`.
+
+    Args:
+      h: Between the waves of the band.
+      v_pq: The landscape from the band to the waves beyond.
+      gap: Kinetic energy of these above that for which the result is best, in hartree.
+      energy: The latter above the mean of the landscape, in hartree.
+    """
+    x = v_pq / gap[None]
+    effective = h - x @ v_pq.T
+    above = effective - energy * jnp.eye(len(h), dtype=h.dtype)
+    overlap = (x @ x.T) @ above / 2
+    return effective - overlap - overlap.T
 
 
 class Spectrum(NamedTuple):
@@ -220,7 +258,8 @@ def _norms(grid: Grid, n_wave: int) -> Float[np.ndarray, " n_cosine"]:
     return np.sqrt(np.where(np.arange(n_wave + 1) == 0, 1, 2) / grid.lengths[0])
 
 
-def _require_waves(grid: Grid, n_wave: int) -> None:
+def require_waves(grid: Grid, n_wave: int) -> None:
+    """Refuse all but lines that hold the waves."""
     if grid.n_dim != 1:
         refuse("grid", "one-dimensional", grid)
     require_at_least(1, n_wave=n_wave)

@@ -1,5 +1,7 @@
 """From a fine grid to a coarse one and back, exact for what the coarse grid can hold."""
 
+import functools
+
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
@@ -9,46 +11,41 @@ from qdistill.grid import Grid
 
 
 def coarse_grid(fine: Grid, n_x: int) -> Grid:
-    """The grid of the same box with fewer points.
+    """The grid of the same line or square box with fewer points along an axis.
 
     Raises:
-      ValueError: For a grid of more than one dimension, or as many points or more.
+      ValueError: For a box that is no square, or as many points or more.
 
     >>> coarse_grid(Grid(1024, 100.0), 256).shape
     (256,)
     """
-    if fine.n_dim != 1:
-        refuse("fine", "one-dimensional", fine)
+    if len({*fine.shape}) != 1 or len({*fine.lengths}) != 1:
+        refuse("fine", "a line or a square box", fine)
     require_between(4, fine.shape[0] - 1, n_x=n_x)
-    return Grid(n_x, fine.lengths, fine.dispersion)
+    return Grid((n_x,) * fine.n_dim, fine.lengths, fine.dispersion)
 
 
-def to_coarse(fine: Grid, coarse: Grid, f: Complex[Array, " n_x"]) -> Complex[Array, " n_coarse"]:
-    """The waves of a function that a coarse grid holds, |k| < n pi / length; others are dropped."""
+def to_coarse(fine: Grid, coarse: Grid, f: Complex[Array, "*n_x"]) -> Complex[Array, "*n_coarse"]:
+    """The waves of a function that a coarse grid holds, |k| < n pi / length along every axis.
+
+    Others are dropped.
+    """
     require_shape(fine.shape, f=f)
-    n = coarse.shape[0]
-    kept = _shared(n)
-    waves = jnp.fft.fft(f)[kept % len(f)] * _shift(fine, coarse)
-    spectrum = jnp.zeros(n, waves.dtype).at[kept % n].set(waves)
-    return jnp.fft.ifft(spectrum) * (n / len(f))
+    return _resample(f, fine, coarse, _shared(coarse.shape[0]))
 
 
-def to_fine(fine: Grid, coarse: Grid, f: Complex[Array, " n_coarse"]) -> Complex[Array, " n_x"]:
+def to_fine(fine: Grid, coarse: Grid, f: Complex[Array, "*n_coarse"]) -> Complex[Array, "*n_x"]:
     """The function of these waves on a finer grid; undone by `to_coarse`."""
     require_shape(coarse.shape, f=f)
-    n = fine.shape[0]
-    kept = _shared(len(f))
-    waves = jnp.fft.fft(f)[kept % len(f)] * _shift(fine, coarse).conj()
-    spectrum = jnp.zeros(n, waves.dtype).at[kept % n].set(waves)
-    return jnp.fft.ifft(spectrum) * (n / len(f))
+    return _resample(f, coarse, fine, _shared(coarse.shape[0]))
 
 
-def low_pass(fine: Grid, coarse: Grid, v: Float[Array, " n_x"]) -> Float[Array, " n_coarse"]:
+def low_pass(fine: Grid, coarse: Grid, v: Float[Array, "*n_x"]) -> Float[Array, "*n_coarse"]:
     """A landscape without the waves that a coarse grid does not hold, on that grid."""
     return to_coarse(fine, coarse, v + 0j).real
 
 
-def out_of_band(fine: Grid, coarse: Grid, psi: Complex[Array, " n_x"]) -> Float[Array, ""]:
+def out_of_band(fine: Grid, coarse: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
     """The share of the norm of psi, from 0 to 1, in waves that a coarse grid does not hold.
 
     >>> fine = Grid(8, 2.0)
@@ -57,14 +54,16 @@ def out_of_band(fine: Grid, coarse: Grid, psi: Complex[Array, " n_x"]) -> Float[
     Array(1., dtype=float32)
     """
     require_shape(fine.shape, psi=psi)
-    waves = jnp.fft.fft(psi)
-    beyond = np.ones(len(psi), bool)
-    beyond[_shared(coarse.shape[0]) % len(psi)] = False
+    n_fine, n_coarse = fine.shape[0], coarse.shape[0]
+    is_kept = np.zeros(n_fine, bool)
+    is_kept[_shared(n_coarse) % n_fine] = True
+    beyond = ~functools.reduce(np.logical_and.outer, (is_kept,) * fine.n_dim)
+    waves = jnp.fft.fftn(psi)
     return jnp.linalg.norm(waves[beyond]) / jnp.linalg.norm(waves)
 
 
 def require_within_band(
-    fine: Grid, coarse: Grid, psi: Complex[Array, " n_x"], tolerance: float = 2e-2
+    fine: Grid, coarse: Grid, psi: Complex[Array, "*n_x"], tolerance: float = 2e-2
 ) -> None:
     """Refuse a psi that does not fit into the waves of a coarse grid.
 
@@ -94,7 +93,16 @@ def _shared(n: int) -> np.ndarray:
     return np.arange(-((n - 1) // 2), (n - 1) // 2 + 1)
 
 
-def _shift(fine: Grid, coarse: Grid) -> np.ndarray:
-    """Points begin at dx, not at zero, and dx is another on another grid."""
-    k = 2 * np.pi * _shared(coarse.shape[0]) / coarse.lengths[0]
-    return np.exp(1j * k * (coarse.dx[0] - fine.dx[0])).astype(np.complex64)
+def _resample(f: Array, old: Grid, new: Grid, kept: np.ndarray) -> Array:
+    """The waves that are kept, on other points."""
+    n_old, n_new = old.shape[0], new.shape[0]
+    # Points begin at dx, not at zero, and dx is another on another grid.
+    k = 2 * np.pi * kept / old.lengths[0]
+    shift = np.exp(1j * k * (new.dx[0] - old.dx[0])).astype(np.complex64)
+    shift = np.expand_dims(shift, tuple(range(old.n_dim - 1)))
+    waves = jnp.fft.fftn(f)
+    for axis in range(old.n_dim):
+        first = jnp.moveaxis(waves, axis, -1)[..., kept % n_old] * shift
+        empty = jnp.zeros((*first.shape[:-1], n_new), first.dtype)
+        waves = jnp.moveaxis(empty.at[..., kept % n_new].set(first), -1, axis)
+    return jnp.fft.ifftn(waves) * (n_new / n_old) ** old.n_dim

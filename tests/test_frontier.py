@@ -11,12 +11,25 @@ import numpy as np
 import pytest
 import small
 
-from qdistill import contenders, frontier, packets, potentials, runs, solver, students
+from qdistill import (
+    band_contenders,
+    contenders,
+    costs,
+    frontier,
+    packets,
+    potentials,
+    resampling,
+    runs,
+    solver,
+    students,
+)
 from qdistill.benchmark import Runs
 from qdistill.checkpoints import Checkpoints
-from qdistill.contenders import Contender
-from qdistill.frontier import Cost, FrontierConfig
+from qdistill.contenders import Contender, Evolution
+from qdistill.costs import Cost
+from qdistill.frontier import FrontierConfig
 from qdistill.grid import Dispersion, Grid
+from qdistill.operations import Operations
 
 ROOT = pathlib.Path(__file__).parents[1]
 LATTICE = Grid(256, 25.0)
@@ -41,9 +54,12 @@ def error_of(contender: Contender, truth: Runs) -> float:
 def test_free_packets_are_exact_on_fewer_points(dispersion: Dispersion) -> None:
     grid = Grid(256, 25.0, dispersion)
     truth = runs_of(grid, jnp.zeros(256))
-    exact = solver.chebyshev(grid, contenders.UNIT, 1e-6, (0.0, 0.0))
-    few = contenders.coarse_split_steps(grid, [(64, 10)]) | contenders.projected(grid, [64], exact)
-    for contender in few.values():
+    few = [
+        contenders.coarse_clamped(grid, 64, 10, 60.0),
+        *band_contenders.projected(grid, [64]).values(),
+        *band_contenders.cut_off(grid, [64]).values(),
+    ]
+    for contender in few:
         # Rounding: the packet has exp(-50) beyond the waves of 64 points.
         assert error_of(contender, truth) < 2e-5
 
@@ -62,13 +78,12 @@ def test_solvers_err_as_their_orders_say() -> None:
 
 def test_a_projected_propagator_loses_less_with_more_points() -> None:
     truth = runs_of(LATTICE, V)
-    exact = solver.chebyshev(LATTICE, contenders.UNIT, 1e-6, (0.0, 4.0))
     errors = [
         error_of(each, truth)
-        for each in contenders.projected(LATTICE, (64, 128, 255), exact).values()
+        for each in band_contenders.projected(LATTICE, (64, 128, 253)).values()
     ]
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
-    # One wave is missing of 256.
+    # Three waves are missing of 256, and folded in.
     assert errors[2] < 1e-3
 
 
@@ -90,17 +105,14 @@ def test_the_best_cap_is_the_best() -> None:
 
 
 def test_the_cheapest_at_a_level_wins() -> None:
-    config = FrontierConfig(n_packets=2, job_units=5, n_bootstrap=200)
+    config = FrontierConfig(n_bootstrap=200)
     errors = {
         "slow": np.full(6, 1e-4), "fast": np.full(6, 5e-2), "student": np.full(6, 5e-3),
     }  # fmt: skip
     seconds = {"slow": 8.0, "fast": 1.0, "student": 2.0}
-    costs = {
-        # A setup of half the seconds; ten packet-a.u. make the rest.
-        name: Cost(np.full(3, s / 2), np.full(3, s / 20))
-        for name, s in seconds.items()
-    }
-    found = frontier.compare(errors, costs, ["student"], config)
+    found = frontier.compare(
+        errors, {name: np.full(3, s) for name, s in seconds.items()}, ["student"], config
+    )
     for level, solver_name, ratio in (("0.1", "fast", 0.5), ("0.01", "slow", 4.0)):
         assert (found[level]["solver"], found[level]["student"]) == (solver_name, "student")
         for key in ("ratio", "ratio_low", "ratio_high"):
@@ -116,34 +128,84 @@ def test_an_interval_holds_the_luck_of_the_landscapes() -> None:
         "fast": np.array([1e-3, 1e-3, 1e-3, 3e-2]),
         "student": np.zeros(4),
     }
-    costs = {
-        n: Cost(np.full(2, s), np.zeros(2)) for n, s in zip(errors, (8.0, 1.0, 2.0), strict=True)
-    }
-    row = frontier.compare(errors, costs, ["student"], config)["0.01"]
+    seconds = {n: np.full(2, s) for n, s in zip(errors, (8.0, 1.0, 2.0), strict=True)}
+    row = frontier.compare(errors, seconds, ["student"], config)["0.01"]
     assert row["solver"] == "slow"
     assert (row["ratio_low"], row["ratio"], row["ratio_high"]) == (0.5, 4.0, 4.0)
 
 
-def test_a_run_of_no_time_costs_what_a_landscape_costs() -> None:
-    """A contender that works on its landscape only, and one that works on its packets only."""
+def test_a_job_is_a_landscape_its_packets_and_looks_at_them() -> None:
+    config = FrontierConfig(n_packets=2, job_units=5)
+    costs_of = {"a": Cost(np.full(3, 4.0), np.full(3, 0.3), np.full(3, 0.5))}
+    jobs = frontier.jobs(costs_of, config)
+    np.testing.assert_allclose(jobs["film"]["a"], 4 + 2 * (5 * 0.3 + 5 * 0.5))
+    np.testing.assert_allclose(jobs["end"]["a"], 4 + 2 * (5 * 0.3 + 0.5))
+    assert Operations(4, 0.3, 0.5).of_job(2, 5, 1) == pytest.approx(8.0)
+
+
+def test_every_part_of_a_job_is_timed_apart() -> None:
+    """Contenders that work on their landscape, their packets, or their looks only."""
     matrix = jnp.eye(400)
 
-    def work(v: jax.Array) -> jax.Array:
-        return jnp.sum(jax.lax.fori_loop(0, 20, lambda _, m: m @ m, matrix * v[0]))
+    def work(seed: jax.Array) -> jax.Array:
+        return 0 * jnp.sum(jax.lax.fori_loop(0, 20, lambda _, m: m @ m, matrix * seed))
 
-    def heavy_landscape(v: jax.Array) -> solver.Step:
-        done = work(v)
-        return lambda psi: psi * (1 + 0 * done)
+    def landscape(v: jax.Array) -> Evolution:
+        done = work(v[0])
+        return Evolution(last, lambda psi: psi * (1 + done), as_is, as_is)
 
-    heavy = {
-        "landscape": Contender("a", heavy_landscape),
-        "packet": Contender("b", lambda v: lambda psi: psi * (1 + 0 * work(v + jnp.abs(psi[0])))),
-    }
-    config = FrontierConfig(n_packets=2, job_units=4, n_repeats=3)
-    costs = frontier.measure_costs(heavy, runs_of(LATTICE, V), config)
-    landscape, packet = (costs[name] for name in heavy)
-    assert np.median(landscape.setup) > 10 * np.median(packet.setup)
-    assert np.median(packet.packet) > 10 * abs(np.median(landscape.packet))
+    def packet(v: jax.Array) -> Evolution:
+        return Evolution(last, lambda psi: psi * (1 + work(jnp.abs(psi[0]))), as_is, as_is)
+
+    def look(v: jax.Array) -> Evolution:
+        return Evolution(last, as_is, lambda psi: psi * (1 + work(jnp.abs(psi[0]))), as_is)
+
+    def last(frames: jax.Array) -> jax.Array:
+        return frames[-1]
+
+    def as_is(psi: jax.Array) -> jax.Array:
+        return psi
+
+    heavy = {each.__name__: Contender("heavy", each) for each in (landscape, packet, look)}
+    truth = runs_of(LATTICE, V)
+    given = jnp.resize(truth.given, (2, *truth.given.shape[1:]))
+    found = costs.measure(heavy, given, truth.v[0], n_units=4, n_repeats=5)
+    for part in ("setup", "packet", "look"):
+        seconds = {name: abs(np.median(getattr(cost, part))) for name, cost in found.items()}
+        mine = seconds.pop({"setup": "landscape"}.get(part, part))
+        assert mine > 2 * max(seconds.values()), part
+
+
+def test_operations_are_those_of_the_algorithms() -> None:
+    """An FFT pair of 1024 points, and a band of 223 waves whose film is real products."""
+    grid = Grid(1024, 100.0, "continuum")
+    (split,) = contenders.split_steps(grid, (400,)).values()
+    assert split.operations is not None
+    pair = split.operations.unit / 400
+    assert pair == 2 * 5 * 1024 * 10 + 12 * 1024
+    (band,) = band_contenders.cut_off(grid, (224,)).values()
+    assert band.operations is not None
+    assert band.operations.look == 2 * 224 * 223 * 2
+    assert band.operations.landscape == pytest.approx(9 * 223**3 + 2 * 224 * 223**2, rel=0.01)
+    coarse = contenders.coarse_clamped(grid, 256, 10, 60.0)
+    assert coarse.operations is not None
+    assert coarse.operations.unit == 10 * (2 * 5 * 256 * 8 + 12 * 256)
+
+
+def test_a_look_is_psi_on_points_of_ones_own() -> None:
+    """What is seen there is the packet that is returned on the fine grid, resampled."""
+    truth = runs_of(LATTICE, V)
+    everyone = [
+        *band_contenders.cut_off(LATTICE, [64]).values(),
+        *band_contenders.projected(LATTICE, [64]).values(),
+        contenders.coarse_clamped(LATTICE, 64, 20, 60.0),
+    ]
+    for contender in everyone:
+        evolution = contender.evolution(V)
+        state = evolution.step(evolution.start(truth.given[0]))
+        coarse = resampling.coarse_grid(LATTICE, 64)
+        seen = resampling.to_fine(LATTICE, coarse, evolution.look(state))
+        np.testing.assert_allclose(seen, evolution.psi(state), atol=1e-5)
 
 
 def test_smoke_run_writes_numbers_and_a_figure(
@@ -163,11 +225,12 @@ def test_smoke_run_writes_numbers_and_a_figure(
     report = json.loads((out / "metrics.json").read_text())
     kinds = {row["kind"] for row in report["contenders"].values()}
     assert kinds == {
-        *("split step", "clamped split step", "Chebyshev", "fewer points, 10 pairs"),
+        *("split step", "clamped split step", "Chebyshev", "384 points, clamped"),
         *("projected", "cut off", "folded", "student"),
     }
-    assert list(report["levels"]) == ["0.1", "0.01", "0.001"]
+    assert list(report["levels"]) == ["film", "end"]
+    assert list(report["levels"]["film"]) == ["0.1", "0.01", "0.001"]
     assert (out / "frontier.png").stat().st_size > 10_000
-    assert "error 0.1: cheapest solver" in capsys.readouterr().out
+    assert "film, error 0.1: cheapest solver" in capsys.readouterr().out
     with pytest.raises(SystemExit, match="is not an empty folder"):
         runpy.run_path(str(script), run_name="__main__")

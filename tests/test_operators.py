@@ -12,7 +12,7 @@ import scripts
 from qdistill import operators, packets, potentials, presets, projection, runs, solver
 from qdistill.grid import Grid, norm
 from qdistill.operators import OperatorsConfig
-from qdistill.students import PropagatorConfig, propagator
+from qdistill.students import PropagatorConfig, effective, propagator
 
 GRID = Grid(1024, 100.0, "continuum")
 BOX = Grid(128, 12.5, "continuum")
@@ -34,21 +34,21 @@ def test_fields_stand_between_derivatives(power: int) -> None:
     edge = np.pi / (100 / 256)
     for _ in range(power):
         rows = derivative_by_fft(rows) / edge
-    found = propagator.between_derivatives(FORM, GRID, V, power)
+    found = effective.between_derivatives(FORM, GRID, V, power)
     # A second derivative has the sign of both sides twice.
     np.testing.assert_allclose(found, (rows * np.asarray(V)) @ rows.T, atol=3e-5)
 
 
 def test_the_hamiltonian_is_symmetric_and_knows_constants_and_mirrors() -> None:
-    h = propagator.hamiltonian(FORM, GRID, WEIGHTS, V)
+    h = effective.hamiltonian(FORM, GRID, WEIGHTS, V)
     np.testing.assert_allclose(h, h.T, atol=1e-4)
-    shifted = propagator.hamiltonian(FORM, GRID, WEIGHTS, V + 3)
+    shifted = effective.hamiltonian(FORM, GRID, WEIGHTS, V + 3)
     np.testing.assert_allclose(shifted - h, 3 * np.eye(len(h)), atol=1e-4)
     # x -> 12.5 - x + dx takes points to points, and sines to minus sines but for that dx.
-    fields, mirrored = (propagator.fields(FORM, GRID, WEIGHTS, v) for v in (V, V[::-1]))
+    fields, mirrored = (effective.fields(FORM, GRID, WEIGHTS, v) for v in (V, V[::-1]))
     np.testing.assert_allclose(mirrored[:, ::-1], fields, atol=1e-4)
     energies, others = (
-        np.linalg.eigvalsh(propagator.hamiltonian(FORM, GRID, WEIGHTS, v)) for v in (V, V[::-1])
+        np.linalg.eigvalsh(effective.hamiltonian(FORM, GRID, WEIGHTS, v)) for v in (V, V[::-1])
     )
     np.testing.assert_allclose(energies, others, atol=1e-3)
 
@@ -64,7 +64,7 @@ def test_the_student_is_unitary_and_frames_compose() -> None:
 def test_what_is_not_learned_is_the_projected_hamiltonian() -> None:
     student = propagator.make(FORM, GRID, 1.0)
     params = student.init(jax.random.key(0))
-    h = propagator.hamiltonian(FORM, GRID, params, V)
+    h = effective.hamiltonian(FORM, GRID, params, V)
     np.testing.assert_allclose(h, projection.project(BOX, 15, V), atol=1e-6)
 
 

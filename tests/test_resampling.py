@@ -50,8 +50,8 @@ def test_a_low_passed_landscape_is_real_and_keeps_its_mean() -> None:
 def test_what_is_not_coarser_is_refused() -> None:
     with pytest.raises(ValueError, match="`n_x` must be between 4 and 255, but is 256"):
         resampling.coarse_grid(FINE, 256)
-    with pytest.raises(ValueError, match="`fine` must be one-dimensional"):
-        resampling.coarse_grid(Grid((8, 8), (1.0, 1.0)), 4)
+    with pytest.raises(ValueError, match="`fine` must be a line or a square box"):
+        resampling.coarse_grid(Grid((8, 8), (1.0, 2.0)), 4)
     with pytest.raises(ValueError, match="`f` must be of shape"):
         resampling.to_coarse(FINE, COARSE, jnp.zeros(60, complex))
 
@@ -67,3 +67,20 @@ def test_a_packet_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"within \|k\| < 7\.54 but for 0\.02 of its norm"):
         resampling.require_within_band(FINE, COARSE, fast)
     resampling.require_within_band(FINE, COARSE, fast, tolerance=0.5)
+
+
+def test_waves_of_a_plane_are_those_of_its_axes() -> None:
+    fine = Grid((32, 32), (25.0, 25.0))
+    coarse = resampling.coarse_grid(fine, 20)
+
+    def plane_wave(grid: Grid, m: int, n: int) -> jnp.ndarray:
+        x, y = (np.asarray(grid.positions(axis), float) for axis in (0, 1))
+        return jnp.asarray(np.exp(2j * np.pi * (m * x + n * y) / 25).astype(np.complex64))
+
+    # The second is beyond the waves of 20 points along one axis only.
+    psi = 3 * plane_wave(fine, 9, -4) + 4 * plane_wave(fine, 2, -10)
+    there = resampling.to_coarse(fine, coarse, psi)
+    np.testing.assert_allclose(there, 3 * plane_wave(coarse, 9, -4), atol=2e-5)
+    back = resampling.to_fine(fine, coarse, there)
+    np.testing.assert_allclose(back, 3 * plane_wave(fine, 9, -4), atol=2e-5)
+    np.testing.assert_allclose(resampling.out_of_band(fine, coarse, psi), 0.8, atol=1e-5)

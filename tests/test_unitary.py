@@ -152,6 +152,19 @@ def test_the_start_from_nothing_knows_no_kinetic_energy() -> None:
     assert not unitary.dispersion(UnitaryConfig(n_units=8), GRID, DT, params).any()
 
 
+def test_the_slowest_waves_stand_still_if_built_in() -> None:
+    """Whatever the parameters are, b(k) has no cusp at k = 0."""
+    grid = Grid(1024, 100.0)
+    for smooth in (True, False):
+        config = UnitaryConfig(n_units=8, smooth=smooth)
+        params = disturbed(make(smooth=smooth))
+        omega = unitary.dispersion(config, grid, DT, params)
+        # A parabola up to the first knot, 0.25, of which the grid has k = 0.06, 0.13, 0.19.
+        curved = omega[1:4] / grid.wavenumbers()[1:4] ** 2
+        assert np.allclose(curved, curved[0], rtol=1e-3) == smooth
+        assert (omega[0] == 0) == smooth
+
+
 def test_phases_do_not_depend_on_the_size_of_the_box() -> None:
     """A packet in the middle does not see whether the box is 25 or 50 bohr long."""
     student = make()

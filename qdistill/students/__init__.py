@@ -8,14 +8,23 @@ from jaxtyping import PyTree
 
 from qdistill.arguments import require_at_least, require_one_of, require_positive
 from qdistill.grid import Grid
-from qdistill.students import fno, kernel, local, propagator, unitary, windowed
+from qdistill.students import (
+    effective,
+    fno,
+    kernel,
+    local,
+    plane_effective,
+    propagator,
+    unitary,
+    windowed,
+)
+from qdistill.students.effective import PropagatorConfig
 from qdistill.students.feedforward import Conv, Dense, Linear
 from qdistill.students.fno import FNOConfig
 from qdistill.students.gru import GRU
 from qdistill.students.kernel import KernelConfig
 from qdistill.students.local import LocalConfig
 from qdistill.students.lstm import LSTM
-from qdistill.students.propagator import PropagatorConfig
 from qdistill.students.student import Student, from_propagator
 from qdistill.students.unitary import UnitaryConfig
 from qdistill.windows import WindowConfig
@@ -30,9 +39,11 @@ __all__ = [
     "StudentConfig",
     "UnitaryConfig",
     "count_parameters",
+    "effective",
     "from_propagator",
     "kernel",
     "make",
+    "plane_effective",
     "propagator",
     "unitary",
 ]

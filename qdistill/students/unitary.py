@@ -41,6 +41,9 @@ class UnitaryConfig:
       reversible: Build the symmetry under time reversal in: the phases form a palindrome, so
         that the complex conjugate of a forecast evolves back to that of the start.
       knot_spacing: Of the learned group velocities, in 1/bohr.
+      smooth: Build in that the b_j(k) are smooth at k = 0, where their slope, which is odd in k,
+        must vanish. Below 1/bohr it is learned in units of |k|: few packets are so slow, and what
+        is rarely seen must not wander. An informed start has its own units, smooth in any case.
     """
 
     n_pairs: int = 2
@@ -51,6 +54,7 @@ class UnitaryConfig:
     mirror: bool = True
     reversible: bool = True
     knot_spacing: float = 0.25
+    smooth: bool = False
 
     def __post_init__(self) -> None:  # noqa: D105
         require_at_least(1, n_pairs=self.n_pairs, reach=self.reach, n_units=self.n_units)
@@ -234,7 +238,7 @@ def _units_of_learning(network: Splitting) -> Float[np.ndarray, " n_knot"]:
     """
     config, at = network.config, network.knots()
     if config.start == "nothing":
-        return np.ones(len(at))
+        return np.minimum(at, 1.0) if config.smooth else np.ones(len(at))
     return 0.02 * np.minimum(at**2 / 2 / config.kinetic_cap, 1) ** 3 / config.n_pairs**2
 
 
