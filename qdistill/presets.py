@@ -8,6 +8,7 @@ from qdistill.batches import BatchConfig
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.config import Config
 from qdistill.curriculum import CurriculumConfig
+from qdistill.spectra import SpectraConfig
 from qdistill.stages import Stage, TrainingConfig
 from qdistill.students import StudentConfig, UnitaryConfig
 from qdistill.teacher import TeacherConfig
@@ -107,9 +108,36 @@ def _fine(stage: Stage) -> Stage:
 _FINE_TUNING = _fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
 
 # Coefficients are of order 1 to 10, hence the rate; a landscape's frame is diagonalised.
-_LONG_FRAMES = dataclasses.replace(
-    frames_stage(1000, 10, 8, 0.3, power=0.5, n_runs=8), decay="cosine", memory=0.99
+_LONG_FRAMES, _LONG_FRAMES_OF_KERNELS = (
+    _fine(frames_stage(n_steps, 10, 8, rate, power=0.5, n_runs=8))
+    for n_steps, rate in ((1000, 0.3), (600, 3e-3))
 )
+
+# Twenty frames are 20 a.u.; each example pulls alike, for no landscape is to be given up.
+_LONG_SPECTRA = dataclasses.replace(
+    spectra_stage(2000, 3e-3),
+    batches=BatchConfig(
+        n_batch=16,
+        n_block=40,
+        n_runs=64,
+        examples="spectra",
+        spectra=SpectraConfig(n_states=60, horizon=20),
+    ),
+    relative=False,
+    power=0.5,
+)
+
+
+def _kernel(name: str, stage: Stage) -> Config:
+    return Config(
+        name,
+        teacher=TeacherConfig(dispersion="continuum", dt=1.0),
+        curriculum=CurriculumConfig(lessons=("landscapes",)),
+        student=StudentConfig("kernel"),
+        training=TrainingConfig((stage,), checkpoint_every=400),
+        benchmark=BenchmarkConfig(n_frames=40),
+    )
+
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "demo": (
@@ -159,6 +187,14 @@ PRESETS: dict[str, tuple[str, Config]] = {
             training=TrainingConfig((_LONG_FRAMES,), checkpoint_every=200),
             benchmark=BenchmarkConfig(n_frames=40),
         ),
+    ),
+    "kernel": (
+        "A unitary kernel of 256 points for frames of 1 a.u., from eigenstates; continuum.",
+        _kernel("kernel", _LONG_SPECTRA),
+    ),
+    "kernel-trajectories": (
+        "The same from trajectories, ten frames of 1 a.u. at a time.",
+        _kernel("kernel-trajectories", _LONG_FRAMES_OF_KERNELS),
     ),
     "gru-demo": (
         "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",

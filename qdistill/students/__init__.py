@@ -8,11 +8,21 @@ from jaxtyping import PyTree
 
 from qdistill.arguments import require_at_least, require_one_of, require_positive
 from qdistill.grid import Grid
-from qdistill.students import effective, fno, local, plane_effective, propagator, unitary, windowed
+from qdistill.students import (
+    effective,
+    fno,
+    kernel,
+    local,
+    plane_effective,
+    propagator,
+    unitary,
+    windowed,
+)
 from qdistill.students.effective import PropagatorConfig
 from qdistill.students.feedforward import Conv, Dense, Linear
 from qdistill.students.fno import FNOConfig
 from qdistill.students.gru import GRU
+from qdistill.students.kernel import KernelConfig
 from qdistill.students.local import LocalConfig
 from qdistill.students.lstm import LSTM
 from qdistill.students.student import Student, from_propagator
@@ -22,6 +32,7 @@ from qdistill.windows import WindowConfig
 __all__ = [
     "STUDENTS",
     "FNOConfig",
+    "KernelConfig",
     "LocalConfig",
     "PropagatorConfig",
     "Student",
@@ -30,6 +41,7 @@ __all__ = [
     "count_parameters",
     "effective",
     "from_propagator",
+    "kernel",
     "make",
     "plane_effective",
     "propagator",
@@ -45,7 +57,7 @@ class StudentConfig:
       name: A name in `STUDENTS`.
       n_units: Width of its layers, if it is made of windows.
       windows: What it sees, if it is made of windows.
-      unitary, local, fno, propagator: The forms of the students of these names.
+      unitary, local, fno, propagator, kernel: The forms of the students of these names.
     """
 
     name: str = "gru"
@@ -55,6 +67,7 @@ class StudentConfig:
     local: LocalConfig = dataclasses.field(default_factory=LocalConfig)
     fno: FNOConfig = dataclasses.field(default_factory=FNOConfig)
     propagator: PropagatorConfig = dataclasses.field(default_factory=PropagatorConfig)
+    kernel: KernelConfig = dataclasses.field(default_factory=KernelConfig)
 
     def __post_init__(self) -> None:  # noqa: D105
         require_one_of(STUDENTS, name=self.name)
@@ -76,6 +89,7 @@ STUDENTS: dict[str, Callable[[StudentConfig, Grid, float], Student]] = {
     "local": lambda config, grid, dt: local.make(config.local, grid, dt),
     "unitary": lambda config, grid, dt: unitary.make(config.unitary, grid, dt),
     "propagator": lambda config, grid, dt: propagator.make(config.propagator, grid, dt),
+    "kernel": lambda config, grid, dt: kernel.make(config.kernel, grid, dt),
 }
 
 

@@ -1,0 +1,149 @@
+"""The learned kernel: what is exact whatever its parameters are, and that it learns."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jaxtyping import PyTree
+
+from qdistill import losses, packets, potentials, projection, solver, spectra
+from qdistill.grid import Grid, norm
+from qdistill.spectra import Spectra, SpectraConfig
+from qdistill.students import KernelConfig, kernel
+
+GRID = Grid(1024, 100.0, "continuum")
+BOX = Grid(128, 12.5, "continuum")
+FORM = KernelConfig(256, n_units=8)
+V = potentials.double(BOX.positions(), (5.0, 8.0), 1.3, 2.1, 6.0)
+
+
+@pytest.fixture(scope="module")
+def noisy() -> PyTree:
+    """Parameters with which every field counts."""
+    params = kernel.make(FORM, GRID, 1.0).init(jax.random.key(0))
+    leaves, tree = jax.tree.flatten(params)
+    keys = jax.random.split(jax.random.key(1), len(leaves))
+    leaves = [p + 0.05 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
+    return jax.tree.unflatten(tree, leaves)
+
+
+def matrix(params: PyTree, v: jax.Array, dt: float = 1.0, form: KernelConfig = FORM) -> np.ndarray:
+    return np.asarray(jax.jit(lambda v: kernel.matrix(form, GRID, params, v, dt))(v))
+
+
+def test_the_polynomials_are_the_exponential() -> None:
+    m = np.random.default_rng(0).normal(size=(40, 40))
+    m = m + m.T
+    m *= kernel.MAX_ANGLE / np.abs(np.linalg.eigvalsh(m)).max()
+    energies, states = np.linalg.eigh(m)
+    re, im = kernel.exponential(jnp.asarray(m, jnp.float32))
+    np.testing.assert_allclose(re, (states * np.cos(energies)) @ states.T, atol=5e-6)
+    np.testing.assert_allclose(im, -(states * np.sin(energies)) @ states.T, atol=5e-6)
+
+
+def test_offsets_stand_between_translations() -> None:
+    """c cos(d k), with k the mean of both waves: half a step of d, c, half a step; both ways."""
+    phase = 2 * np.pi * np.arange(16)[:, None] / 12.5
+    x = np.asarray(BOX.positions(), float)
+    c = np.random.default_rng(0).normal(size=(3, 128))
+
+    def waves(shift: float) -> np.ndarray:
+        rows = np.concatenate([np.cos(phase * (x + shift)), np.sin(phase[1:] * (x + shift))])
+        return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+    expected = np.zeros((31, 31))
+    for i in range(3):
+        half = i * 100 / 256 / 2
+        right, left = waves(half), waves(-half)
+        expected += (right * c[i]) @ left.T / 2 + (left * c[i]) @ right.T / 2
+    found = kernel.between_offsets(FORM, GRID, jnp.asarray(c, jnp.float32))
+    np.testing.assert_allclose(found, expected, atol=2e-5)
+
+
+def test_free_packets_are_exact(noisy: PyTree) -> None:
+    t = projection.kinetic(BOX, 15)
+    free = matrix(noisy, jnp.zeros(128))
+    # A phase of up to 32 radians, by three squares.
+    np.testing.assert_allclose(free, np.diag(np.exp(-1j * t)), atol=2e-5)
+
+
+def test_a_constant_is_a_phase_and_frames_are_symmetric_and_unitary(noisy: PyTree) -> None:
+    frame = matrix(noisy, V)
+    assert (
+        np.abs(frame - matrix(kernel.make(FORM, GRID, 1.0).init(jax.random.key(0)), V)).max() > 0.01
+    )
+    np.testing.assert_allclose(matrix(noisy, V + 3), np.exp(-3j) * frame, atol=5e-5)
+    np.testing.assert_allclose(frame, frame.T, atol=1e-6)
+    np.testing.assert_allclose(frame.conj().T @ frame, np.eye(31), atol=3e-5)
+
+
+def test_a_mirrored_landscape_has_the_mirrored_kernel(noisy: PyTree) -> None:
+    """x -> 12.5 - x: cosines stay, sines turn."""
+    turn = np.where(np.arange(31) > 15, -1, 1)
+    mirrored = matrix(noisy, jnp.roll(V[::-1], -1))
+    np.testing.assert_allclose(mirrored, turn[:, None] * matrix(noisy, V) * turn, atol=3e-5)
+
+
+def test_frames_of_half_the_length_compose(noisy: PyTree) -> None:
+    half = matrix(noisy, V, 0.5, KernelConfig(256, n_doublings=2, n_units=8))
+    np.testing.assert_allclose(half @ half, matrix(noisy, V), atol=1e-5)
+
+
+def test_it_is_right_to_first_order(noisy: PyTree) -> None:
+    """The error falls with the square of the landscape, whatever was learned."""
+    psi = packets.gaussian(BOX, 6.25, 0.9, 2.0)
+    student = kernel.make(FORM, GRID, 1.0)
+
+    @jax.jit
+    def error(v: jax.Array) -> jax.Array:
+        true = solver.chebyshev(BOX, 1.0, 1e-6, (0.0, 8.0))(v)(psi)
+        return norm(BOX, student.propagator(noisy)(v)(psi) - true)
+
+    smooth = jnp.exp(-((BOX.positions() - 5) ** 2))
+    large, small = (float(error(height * smooth)) for height in (2.0, 0.5))
+    assert 10 * small < large < 0.02
+
+
+def test_the_network_sees_as_far_as_it_reaches(noisy: PyTree) -> None:
+    """1 bohr is 10 points."""
+    here, there = (kernel.fields(FORM, GRID, noisy, v, 0.125) for v in (V, V.at[64].add(1.0)))
+    changed = np.flatnonzero(np.any(np.asarray(here != there), axis=0))
+    assert (changed.min(), changed.max()) == (64 - 10, 64 + 10)
+
+
+def test_no_landscape_makes_psi_grow(noisy: PyTree) -> None:
+    with pytest.raises(ValueError, match="`v` must be within 32 hartree from its lowest"):
+        kernel.matrix(FORM, GRID, noisy, 9 * V, 1.0)
+    size = np.linalg.norm(matrix(jax.tree.map(lambda p: 9 * p, noisy), 9 * V), 2)
+    np.testing.assert_allclose(size, 1, atol=1e-4)
+
+
+def test_training_lowers_the_error() -> None:
+    student = kernel.make(FORM, GRID, 1.0)
+    energies, states = spectra.eigenstates(BOX, V, 28)
+    given = Spectra(energies[None], states[None], V[None], jnp.zeros(1, int))
+    loss = losses.spectral_loss(student, 1.0, SpectraConfig(horizon=20))
+    start = student.init(jax.random.key(0))
+
+    @jax.jit
+    def descend(params: PyTree) -> tuple[jax.Array, PyTree]:
+        value, slope = jax.value_and_grad(lambda p: loss(p, given, jax.random.key(0))[0])(params)
+        return value, jax.tree.map(lambda p, s: p - 3e-3 * jnp.sign(s), params, slope)
+
+    params, values = start, []
+    for _ in range(12):
+        value, params = descend(params)
+        values.append(float(value))
+    assert values[-1] < 0.3 * values[0], values
+
+
+def test_what_cannot_be_is_refused() -> None:
+    for name, value in (("n_coarse", 2), ("n_doublings", -1), ("n_offsets", 0), ("n_units", 0)):
+        with pytest.raises(ValueError, match=f"`{name}` must be at least"):
+            KernelConfig(**{name: value})
+    with pytest.raises(ValueError, match="`reach` must be finite and positive"):
+        KernelConfig(reach=0.0)
+    with pytest.raises(ValueError, match="`n_coarse` must be between 4 and 1024"):
+        kernel.make(KernelConfig(2048), GRID, 1.0)
+    with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
+        kernel.make(KernelConfig(), Grid((8, 8), (2.0, 2.0), "continuum"), 1.0)
