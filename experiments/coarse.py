@@ -30,7 +30,7 @@ class Args:
     """Learned effective Hamiltonians beside solvers and what is worked out without learning."""
 
     trained: Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional] = ()
-    """Folders of finished runs of `distill.py propagator`: they learned from trajectories."""
+    """Folders of finished runs of `distill.py propagator`, `kernel` or `kernel-trajectories`."""
     out: pathlib.Path = pathlib.Path("runs/coarse")
     """Folder of the results."""
     sizes: tuple[int, ...] = (192, 208, 224, 256)
@@ -77,18 +77,25 @@ def learn(args: Args, grid: Grid) -> tuple[dict[str, Any], dict[str, Contender]]
             config = dataclasses.replace(args.operators, lessons=names)
             params, report = operators.fit(config, form, grid, jax.random.key(args.seed))
             report["training_seconds"] = time.perf_counter() - start
-            students |= band_contenders.effective(grid, form, params, f"learned from {teaching}")
+            students |= band_contenders.effective(grid, form, params, f"propagator from {teaching}")
             report["weights"] = np.asarray(params["weights"]).tolist()
             learned[list(students)[-1]] = report
     for out in args.trained:
         settings, setup, params = runs.load(out)
-        if settings.student.name != "propagator" or setup.grid != grid:
-            refuse("trained", "runs of `propagator` on the continuum", out)
-        form = settings.student.propagator
-        students |= band_contenders.effective(grid, form, params, "learned from trajectories")
+        name, examples = settings.student.name, settings.training.stages[-1].batches.examples
+        if name not in ("propagator", "kernel") or setup.grid != grid:
+            refuse("trained", "runs of `propagator` or `kernel` on the continuum", out)
+        lessons = " + ".join(settings.curriculum.lessons)
+        title = f"{name} from {'eigenstates' if examples == 'spectra' else 'trajectories'}"
+        title += "" if lessons == "landscapes" else f" of {lessons}"
+        if name == "kernel":
+            students |= band_contenders.kernel(grid, settings.student.kernel, params, title)
+        else:
+            students |= band_contenders.effective(grid, settings.student.propagator, params, title)
         metrics = json.loads((out / "metrics.json").read_text())
-        report = {name: metrics[name] for name in ("training_seconds", "training_steps")}
-        learned[list(students)[-1]] = report | {"weights": np.asarray(params["weights"]).tolist()}
+        learned[list(students)[-1]] = {
+            name: metrics[name] for name in ("n_parameters", "training_seconds", "training_steps")
+        }
     return learned, students
 
 

@@ -11,11 +11,15 @@ from qdistill import contenders, operations, projection, resampling
 from qdistill.contenders import Contender, Evolution
 from qdistill.grid import Grid
 from qdistill.operations import Operations
-from qdistill.students import PropagatorConfig
+from qdistill.students import KernelConfig, PropagatorConfig, count_parameters
 from qdistill.students import effective as learned
+from qdistill.students import kernel as learned_kernel
 
-# Points that hold the waves that are folded in, and those of an exact propagator.
-N_OUTER = 512
+# Points that hold the waves of an exact propagator.
+N_EXACT = 512
+# Highest wave that is folded in, in units of the band's: what is closest for bands of any size. A
+# series that ends with its second order overshoots, so that more is worse.
+FOLD_REACH = 2.3
 
 
 class Basis(NamedTuple):
@@ -101,19 +105,16 @@ def cut_off(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
 
 
 def folded(grid: Grid, sizes: Sequence[int], energy: float = 7.0) -> dict[str, Contender]:
-    """The Hamiltonian of long waves with those up to `N_OUTER` points folded in to second order.
-
-    With all shorter ones it takes longer and is less close: a series that is cut off after its
-    second order overshoots.
-    """
-    outer = (min(N_OUTER, grid.shape[0]) - 1) // 2
+    """The Hamiltonian of long waves with the short ones folded in to second order."""
 
     def contender(n_coarse: int) -> Contender:
         basis = line_basis(grid, n_coarse)
+        n_wave = basis.n_band // 2
+        outer = min(round(FOLD_REACH * n_wave), (grid.shape[0] - 1) // 2)
         return diagonalised(
             "folded",
             basis,
-            lambda v: projection.fold(grid, basis.n_band // 2, v, energy, outer),
+            lambda v: projection.fold(grid, n_wave, v, energy, outer),
             _of_fold(grid, basis.n_band, 2 * outer + 1),
         )
 
@@ -169,13 +170,28 @@ def framed(
     return Contender(kind, evolution, Operations(cost, 8 * n_coarse**2))
 
 
+def kernel(grid: Grid, form: KernelConfig, params: PyTree, name: str) -> dict[str, Contender]:
+    """The learned kernel of a frame of 1 a.u."""
+    n_band = 2 * ((form.n_coarse - 1) // 2) + 1
+
+    def frame(v: Array) -> tuple[Array, Array]:
+        matrix = learned_kernel.matrix(form, grid, params, v, contenders.UNIT)
+        return matrix.real, matrix.imag
+
+    n_products = 5 + 2 * form.n_doublings
+    cost = n_products * operations.product(n_band, n_band, n_band)
+    cost += 2 * grid.shape[0] * count_parameters(params) + 2 * _elements(grid, n_band, n_band)
+    contender = framed("student", grid, form.n_coarse, frame, cost)
+    return {f"{name}, {form.n_coarse} points": contender._replace(is_learned=True)}
+
+
 def projected(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
     """The propagator over 1 a.u. between the waves of a coarse grid.
 
     What leaves these waves within a step is lost, and nothing else is. The propagator is that of
-    the waves of `N_OUTER` points, with those beyond folded in.
+    the waves of `N_EXACT` points, with those beyond folded in.
     """
-    outer = (min(N_OUTER, grid.shape[0]) - 1) // 2
+    outer = (min(N_EXACT, grid.shape[0]) - 1) // 2
     outer -= 2 * outer + 2 >= grid.shape[0]  # Something has to be left to be folded in.
     n_outer = 2 * outer + 1
 

@@ -10,6 +10,7 @@ import pytest
 import scripts
 
 from qdistill import operators, packets, potentials, presets, projection, runs, solver
+from qdistill.checkpoints import Checkpoints
 from qdistill.grid import Grid, norm
 from qdistill.operators import OperatorsConfig
 from qdistill.students import PropagatorConfig, effective, propagator
@@ -115,15 +116,27 @@ def test_the_script_compares_what_learned_from_operators_and_from_trajectories(
     trained, out = tmp_path / "propagator", tmp_path / "coarse"
     done = scripts.run("distill", "propagator", "--smoke", "--out", str(trained))
     assert done.returncode == 0, done.stderr
-    done = scripts.run("coarse", str(trained), "--smoke", "--out", str(out))
+    kernel = tmp_path / "kernel"
+    settings = presets.PRESETS["kernel"][1]
+    runs.open_folder(kernel, settings, resume=False)
+    state = runs.set_up(settings).trainers[0].init(jax.random.key(0))
+    with Checkpoints(kernel / "checkpoints") as saved:
+        saved.save(state, 1.0)
+    learned = {"n_parameters": 1, "training_seconds": 0.0, "training_steps": 0}
+    (kernel / "metrics.json").write_text(json.dumps(learned))
+    done = scripts.run("coarse", str(trained), str(kernel), "--smoke", "--out", str(out))
     assert done.returncode == 0, done.stderr
     metrics = json.loads((out / "metrics.json").read_text())
     rows = metrics["contenders"].values()
     assert {row["kind"] for row in rows} >= {"cut off", "folded", "student"}
     assert all(row["rms_error"] < 0.5 for row in rows)
-    student = metrics["learned"]["learned from trajectories, 224 points"]
+    student = metrics["learned"]["propagator from trajectories, 224 points"]
     assert student["training_steps"] == 8
-    assert np.any(np.array(student["weights"]) != 0)
+    weights = metrics["learned"]["propagator from all, 224 points"]["weights"]
+    assert np.any(np.array(weights) != 0)
+    kernel = metrics["contenders"]["kernel from eigenstates, 256 points"]
+    assert kernel["kind"] == "student"
+    assert kernel["film_gigaflop"] > kernel["end_gigaflop"] - 1e-9
     assert (out / "frontier.png").stat().st_size > 0
 
 
@@ -138,4 +151,4 @@ def test_the_script_refuses_runs_of_other_students(
     monkeypatch.setattr(runs, "load", lambda out: (settings, runs.set_up(settings), {}))
     done = scripts.run("coarse", *(options[:-1]), str(tmp_path / "other"))
     assert done.returncode == 1
-    assert "`trained` must be runs of `propagator` on the continuum" in done.words
+    assert "`trained` must be runs of `propagator` or `kernel` on the continuum" in done.words
