@@ -40,7 +40,8 @@ CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
 FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
 FRONTIER = work_precision work_precision-continuum coarse coarse_plane
-KEPT = solver_accuracy throughput throughput-50 $(FRONTIER) coarse-100 propagator compare_students \
+COARSE = propagator kernel kernel-barriers kernel-trajectories
+KEPT = solver_accuracy throughput throughput-50 $(FRONTIER) coarse-100 $(COARSE) compare_students \
 	compare_students-propagator learning_curve symmetries probes \
 	causes importance design design-gru reliability movie double_slit $(SEEDS) \
 	$(FRESH) gru gru-wide
@@ -56,7 +57,10 @@ results: .venv/.core
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
 	$(BIN)/python experiments/compare_students.py --students propagator \
 		--out runs/compare_students-propagator
-	for run in demo unitary $(INFORMED) propagator gru gru-wide; do $(RUN) $$run --out runs/$$run || exit 1; done
+	for run in demo unitary $(INFORMED) propagator kernel kernel-trajectories gru gru-wide; do \
+		$(RUN) $$run --out runs/$$run || exit 1; \
+	done
+	$(RUN) kernel --curriculum.lessons barrier --out runs/kernel-barriers
 	for seed in 0 1 2; do $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; done
 	for run in demo $(INFORMED); do \
 		$(RUN) $$run --teacher.dispersion continuum --out runs/$$run-continuum || exit 1; \
