@@ -9,7 +9,7 @@ from qdistill.arguments import refuse, require_at_least, require_one_of
 from qdistill.benchmark import BenchmarkConfig
 from qdistill.curriculum import CurriculumConfig
 from qdistill.stages import TrainingConfig
-from qdistill.students import PropagatorConfig, StudentConfig
+from qdistill.students import KernelConfig, PropagatorConfig, StudentConfig
 from qdistill.teacher import TeacherConfig
 
 Node = TypeVar("Node")
@@ -120,6 +120,7 @@ ADDED: dict[str, Any] = {
     "config.training.max_rollbacks": 10,
     "config.student.unitary.smooth": False,
     "config.student.propagator": json.loads(json.dumps(dataclasses.asdict(PropagatorConfig()))),
+    "config.student.kernel": dataclasses.asdict(KernelConfig()),
 }
 
 _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
