@@ -120,7 +120,7 @@ ADDED: dict[str, Any] = {
     "config.training.max_rollbacks": 10,
     "config.student.unitary.smooth": False,
     "config.student.propagator": json.loads(json.dumps(dataclasses.asdict(PropagatorConfig()))),
-    "config.student.kernel": json.loads(json.dumps(dataclasses.asdict(KernelConfig()))),
+    "config.student.kernel": dataclasses.asdict(KernelConfig()),
 }
 
 _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
