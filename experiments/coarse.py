@@ -22,8 +22,6 @@ from qdistill.grid import Grid
 from qdistill.operators import OperatorsConfig
 from qdistill.students import PropagatorConfig
 
-TEACHINGS = {"barriers": ("barrier",), "all": ("landscapes",)}
-
 
 @dataclasses.dataclass(frozen=True)
 class Args:
@@ -33,15 +31,17 @@ class Args:
     """Folders of finished runs of `distill.py propagator`, `kernel` or `kernel-trajectories`."""
     out: pathlib.Path = pathlib.Path("runs/coarse")
     """Folder of the results."""
-    sizes: tuple[int, ...] = (192, 208, 224, 256)
-    """Points of the students."""
-    rivals: tuple[int, ...] = (176, 192, 208, 224, 240, 256, 320)
+    sizes: tuple[int, ...] = (192, 200, 208, 216, 224, 256)
+    """Points of the students that learn from all families of landscapes."""
+    barriers: tuple[int, ...] = (224, 256)
+    """Points of those that learn from single barriers."""
+    rivals: tuple[int, ...] = (184, 192, 200, 208, 216, 224, 240, 256, 320)
     """Points of the Hamiltonians that are cut off, or folded."""
     clamped: tuple[int, ...] = (7, 10, 12, 14, 20)
     """FFT pairs an a.u. of the clamped split steps."""
-    coarse: tuple[int, ...] = (320, 384, 512)
+    coarse: tuple[int, ...] = (320, 384, 448, 512)
     """Points of the clamped split steps on fewer points."""
-    coarse_pairs: tuple[int, ...] = (7, 10, 14, 20, 28)
+    coarse_pairs: tuple[int, ...] = (10, 11, 12, 14, 17, 20, 28)
     """FFT pairs an a.u. of these."""
     projected: tuple[int, ...] = (208, 224, 256)
     """Points of the exactly projected propagators."""
@@ -62,7 +62,7 @@ def shorten(args: Args) -> Args:
     config = FrontierConfig(2, n_units=2, n_packets=2, job_units=2, n_repeats=2, n_bootstrap=20)
     few = OperatorsConfig(n_boxes=2, n_box=64, n_states=10)
     return dataclasses.replace(
-        args, sizes=(224,), rivals=(192,), clamped=(5,), coarse=(384,), coarse_pairs=(20,),
+        args, sizes=(224,), barriers=(224,), rivals=(192,), clamped=(5,), coarse=(384,), coarse_pairs=(20,),
         projected=(192,), operators=few, frontier=config,
     )  # fmt: skip
 
@@ -71,15 +71,16 @@ def learn(args: Args, grid: Grid) -> tuple[dict[str, Any], dict[str, Contender]]
     """Students of all sizes from whole operators, and those of the runs from trajectories."""
     learned: dict[str, Any] = {}
     students: dict[str, Contender] = {}
-    for teaching, names in TEACHINGS.items():
-        for size in args.sizes:
-            form, start = PropagatorConfig(size), time.perf_counter()
-            config = dataclasses.replace(args.operators, lessons=names)
-            params, report = operators.fit(config, form, grid, jax.random.key(args.seed))
-            report["training_seconds"] = time.perf_counter() - start
-            students |= band_contenders.effective(grid, form, params, f"propagator from {teaching}")
-            report["weights"] = np.asarray(params["weights"]).tolist()
-            learned[list(students)[-1]] = report
+    everything = [("barriers", "barrier", size) for size in args.barriers]
+    everything += [("all", "landscapes", size) for size in args.sizes]
+    for teaching, lesson, size in everything:
+        form, start = PropagatorConfig(size), time.perf_counter()
+        config = dataclasses.replace(args.operators, lessons=(lesson,))
+        params, report = operators.fit(config, form, grid, jax.random.key(args.seed))
+        report["training_seconds"] = time.perf_counter() - start
+        students |= band_contenders.effective(grid, form, params, f"propagator from {teaching}")
+        report["weights"] = np.asarray(params["weights"]).tolist()
+        learned[list(students)[-1]] = report
     for out in args.trained:
         settings, setup, params = runs.load(out)
         name, examples = settings.student.name, settings.training.stages[-1].batches.examples
