@@ -62,8 +62,8 @@ def shorten(args: Args) -> Args:
     config = FrontierConfig(2, n_units=2, n_packets=2, job_units=2, n_repeats=2, n_bootstrap=20)
     few = OperatorsConfig(n_boxes=2, n_box=64, n_states=10)
     return dataclasses.replace(
-        args, sizes=(224,), barriers=(224,), rivals=(192,), clamped=(5,), coarse=(384,), coarse_pairs=(20,),
-        projected=(192,), operators=few, frontier=config,
+        args, sizes=(224,), barriers=(224,), rivals=(192,), clamped=(5,), coarse=(384,),
+        coarse_pairs=(20,), projected=(192,), operators=few, frontier=config,
     )  # fmt: skip
 
 
