@@ -179,7 +179,7 @@ def level_rows() -> dict[str, list[str]]:
         folder = "work_precision" if physics == "lattice" else "work_precision-continuum"
         report = result(f"{folder}/metrics.json")
         assert report["dispersion"] == physics
-        for level, row in report["levels"].items():
+        for level, row in report["levels"]["film"].items():
             speed = ""
             if "ratio" in row:
                 speed = f"{row['ratio']:.2f} ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
