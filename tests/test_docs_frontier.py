@@ -72,7 +72,7 @@ def test_the_question_is_answered_as_measured() -> None:
     small = FOUND["propagator from all, 208 points"]
     assert small["rms_error"] < 3e-2
     assert small["median_error"] < 1e-2
-    assert min(row["ratio"] for row in three["film"].values()) > 5
+    assert min(row["ratio"] for row in three["film"].values()) > 4
 
 
 def test_what_each_teaching_gives_is_as_measured() -> None:

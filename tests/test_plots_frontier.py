@@ -35,10 +35,22 @@ def test_a_kind_is_a_line_by_cost_and_a_student_has_its_name() -> None:
     assert_labels(figure, "split step", "student", "relative error", "seconds")
 
 
+def test_students_of_several_sizes_are_joined_and_named_once() -> None:
+    sizes = {f"few, {n} points": row("student", n / 100, 1 / n) for n in (100, 200)}
+    figure = draw(plots.plot_frontier(ROWS | sizes))
+    ax = figure.axes[0]
+    assert {text.get_text() for text in ax.texts} >= {"few", "demo", "gru"}
+    assert sorted(map(len, map(xs, ax.lines))) == [0, 1, 1, 2, 2]
+
+
 @pytest.mark.parametrize("run", ["work_precision", "coarse"])
 def test_names_of_students_lie_apart_from_each_other_and_from_marks(run: str) -> None:
     found = json.loads((RESULTS / run / "metrics.json").read_text())["contenders"]
-    students = [name for name, each in found.items() if each["kind"] == "student"]
+    everyone = [name for name, each in found.items() if each["kind"] == "student"]
+    stems = [name.rsplit(", ", 1)[0] for name in everyone]
+    students = sorted(
+        {s if stems.count(s) > 1 else n for s, n in zip(stems, everyone, strict=True)}
+    )
     figure = plots.plot_frontier(found)
     assert_apart(figure, *students)
     ax = figure.axes[0]

@@ -21,6 +21,8 @@ SOLVER_COLOURS = [colour for colour in COLOURS if colour != INK]
 def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Error against the cost of the job: a line for each kind of solver, a name for each student.
 
+    Students of one name but for what stands after its last comma are joined, and named once.
+
     Args:
       contenders: By name `kind` (``"student"`` for students), `rms_error` and `job_seconds`.
     """
@@ -42,8 +44,14 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
         _, seconds, errors = zip(*sorted(kinds[kind], key=lambda point: point[1]), strict=True)
         ax.plot(seconds, errors, marker + "-", color=colour, ms=6, lw=1.3, label=kind)
     students = sorted(kinds.get("student", []), key=lambda point: point[2])
-    for _, x, y in students:
-        ax.plot(x, y, "*", color=INK, mec="white", mew=0.6, ms=16, zorder=3)
+    stems: dict[str, list[tuple[str, float, float]]] = {}
+    for student in students:
+        stems.setdefault(student[0].rsplit(", ", 1)[0], []).append(student)
+    labels = []
+    for stem, sizes in stems.items():
+        names, x, y = zip(*sizes, strict=True)
+        ax.plot(x, y, "*-", color=INK, mec="white", mew=0.6, ms=16, lw=0.8, zorder=3)
+        labels.append((stem if len(sizes) > 1 else names[0], x[-1], y[-1], INK))
     ax.set(xscale="log", yscale="log", xlabel="seconds for a new landscape and all its packets")
     ax.set_ylabel("relative error of psi at the end, rms")
     ax.grid(color=GRID, lw=0.8)
@@ -54,8 +62,8 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
         ax.set_title("not finite, and left out: " + ", ".join(left_out))
     ax.autoscale_view()
     ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
-    if students:
+    if labels:
         drawn = [np.asarray(line.get_xydata()) for line in ax.lines]
-        label_near(ax, [(*student, INK) for student in students], drawn, PANEL)
+        label_near(ax, labels, drawn, PANEL)
     figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
     return figure
