@@ -20,7 +20,8 @@ class Cost(NamedTuple):
     """Seconds, in every round of timing.
 
     Attributes:
-      setup: Of what is made of a landscape once.
+      setup: Of what is made of a landscape once, of taking all packets in, and of their last psi
+        on the fine grid.
       packet: Of one packet and one a.u.
       look: Of one look at one packet, psi on points of the contender's own.
     """
@@ -43,8 +44,9 @@ def measure(
 ) -> dict[str, Cost]:
     """Time all packets in one landscape, all contenders in every round.
 
-    A run of no time costs what is made of the landscape; a long one gives the rest, without looks
-    and with one after every a.u.
+    A run of no time costs what is made of the landscape, and what every packet costs once: its
+    start, and psi on the fine grid in the end. A long one gives the rest, without looks and with
+    one after every a.u.
 
     Args:
       rivals: Who.

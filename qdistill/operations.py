@@ -8,7 +8,8 @@ class Operations(NamedTuple):
     """What a way to evolve packets asks of a machine, whatever the machine makes of it.
 
     Attributes:
-      landscape: Of what is made of a landscape once; exponentials of single points are left out.
+      landscape: Of what is made of a landscape once; exponentials of single points are left out,
+        and so is what takes a packet in.
       unit: Of one packet over one unit of time.
       look: Of one psi on the points, from what is evolved.
     """
