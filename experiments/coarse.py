@@ -110,13 +110,13 @@ def compare(args: Args) -> None:
     truth = frontier.make_truth(grid, 0.1, args.frontier)
     few = tuple(itertools.product(args.coarse, args.coarse_pairs))
     splits, caps = frontier.clamped(grid, truth, args.clamped, few)
-    named = splits | band_contenders.projected(grid, args.projected)
-    rivals = {
-        **named,
-        **band_contenders.cut_off(grid, args.rivals),
-        **band_contenders.folded(grid, args.rivals),
-        **students,
+    baselines = {
+        "split steps": splits,
+        "projected": band_contenders.projected(grid, args.projected),
+        "cut off": band_contenders.cut_off(grid, args.rivals),
+        "folded": band_contenders.folded(grid, args.rivals),
     }
+    rivals = {name: one for some in [*baselines.values(), students] for name, one in some.items()}
     errors = {name: frontier.measure_errors(rival, truth) for name, rival in rivals.items()}
     config = args.frontier
     given = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
@@ -135,8 +135,7 @@ def compare(args: Args) -> None:
         "kinetic_caps_hartree": caps,
         "contenders": frontier.describe(rivals, errors, cost, config),
         "levels": levels(rivals),
-        # Beside split steps and the projected propagator alone.
-        "levels_of_three": levels(named | students),
+        "beside": {kind: levels(some | students) for kind, some in baselines.items()},
     }
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
     text = json.dumps(runs.plain(found), indent=2, allow_nan=False)

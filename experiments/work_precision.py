@@ -55,6 +55,8 @@ def compare(args: Args) -> None:
         if config_of.student.name == "propagator":
             form = config_of.student.propagator
             students |= band_contenders.effective(setup.grid, form, params, name)
+        elif config_of.student.name == "kernel":
+            students |= band_contenders.kernel(setup.grid, config_of.student.kernel, params, name)
         else:
             students[name] = contenders.student(each.student, params, config_of.teacher.dt)
     rivals = solvers | students

@@ -15,8 +15,9 @@ from qdistill.students import KernelConfig, PropagatorConfig, count_parameters
 from qdistill.students import effective as learned
 from qdistill.students import kernel as learned_kernel
 
-# Points that hold the waves of an exact propagator.
-N_EXACT = 512
+# Points that hold the waves of an exact propagator, at least, and in units of those that it is
+# projected to: as few as cost no accuracy.
+N_EXACT, EXACT_REACH = 320, 1.25
 # Highest wave that is folded in, in units of the band's: what is closest for bands of any size. A
 # series that ends with its second order overshoots, so that more is worse.
 FOLD_REACH = 2.3
@@ -189,14 +190,14 @@ def projected(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
     """The propagator over 1 a.u. between the waves of a coarse grid.
 
     What leaves these waves within a step is lost, and nothing else is. The propagator is that of
-    the waves of `N_EXACT` points, with those beyond folded in.
+    more waves, with those beyond folded in, diagonalised.
     """
-    outer = (min(N_EXACT, grid.shape[0]) - 1) // 2
-    outer -= 2 * outer + 2 >= grid.shape[0]  # Something has to be left to be folded in.
-    n_outer = 2 * outer + 1
 
     def contender(n_coarse: int) -> Contender:
         n_wave = (n_coarse - 1) // 2
+        n_exact = max(N_EXACT, round(EXACT_REACH * n_coarse))
+        # Something has to be left to be folded in.
+        outer = min((n_exact - 1) // 2, (grid.shape[0] - 3) // 2)
         kept = np.r_[: n_wave + 1, outer + 1 : outer + n_wave + 1]
 
         def frame(v: Array) -> tuple[Array, Array]:
@@ -207,8 +208,9 @@ def projected(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
                 -(rows * jnp.sin(phases)[None]) @ rows.T,
             )
 
-        cost = _of_fold(grid, n_outer, grid.shape[0]) + operations.diagonalisation(n_outer)
-        cost += operations.product(len(kept), n_outer, 2 * len(kept))
+        n_exact = 2 * outer + 1
+        cost = _of_fold(grid, n_exact, grid.shape[0]) + operations.diagonalisation(n_exact)
+        cost += operations.product(len(kept), n_exact, 2 * len(kept))
         return framed("projected", grid, n_coarse, frame, cost)
 
     return {f"projected, {n} points": contender(n) for n in sizes}

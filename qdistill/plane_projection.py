@@ -119,15 +119,18 @@ def fold(
     """
     _require_landscape(grid, v)
     require_finite(energy=energy)
+    h = project(grid, n_wave, v)
     n_outer = (grid.shape[0] - 1) // 2
     squares = _numbers(n_outer) ** 2
     beyond = np.stack(np.nonzero(squares[:, None] + squares > n_wave**2))
     omega = projection.kinetic(_line(grid, n_outer), n_outer)
     gap = omega[beyond[0]] + omega[beyond[1]] - energy
+    if not gap.size:
+        refuse("n_wave", "so low that waves are left to be folded in", n_wave)
     if gap.min() <= 0:
         refuse("energy", f"below {gap.min() + energy:.3g}, of the first wave left out", energy)
     return projection.fold_in(
-        project(grid, n_wave, v),
+        h,
         choose(products(v, n_wave, n_outer), band(n_wave), beyond),
         jnp.asarray(gap, v.dtype),
         energy + jnp.mean(v),

@@ -31,12 +31,14 @@ def to_coarse(fine: Grid, coarse: Grid, f: Complex[Array, "*n_x"]) -> Complex[Ar
     Others are dropped.
     """
     require_shape(fine.shape, f=f)
+    require_between(4, fine.shape[0], coarse=coarse.shape[0])
     return _resample(f, fine, coarse, _shared(coarse.shape[0]))
 
 
 def to_fine(fine: Grid, coarse: Grid, f: Complex[Array, "*n_coarse"]) -> Complex[Array, "*n_x"]:
     """The function of these waves on a finer grid; undone by `to_coarse`."""
     require_shape(coarse.shape, f=f)
+    require_between(4, fine.shape[0], coarse=coarse.shape[0])
     return _resample(f, coarse, fine, _shared(coarse.shape[0]))
 
 
@@ -95,6 +97,10 @@ def _shared(n: int) -> np.ndarray:
 
 def _resample(f: Array, old: Grid, new: Grid, kept: np.ndarray) -> Array:
     """The waves that are kept, on other points."""
+    if old.lengths != new.lengths:
+        refuse("coarse", f"of the same lengths, {old.lengths}", f"of {new.lengths}")
+    if len({*old.shape}) != 1 or len({*new.shape}) != 1:
+        refuse("coarse", "a line or a square box", f"of {new.shape} points")
     n_old, n_new = old.shape[0], new.shape[0]
     # Points begin at dx, not at zero, and dx is another on another grid.
     k = 2 * np.pi * kept / old.lengths[0]

@@ -147,3 +147,10 @@ def test_what_cannot_be_is_refused() -> None:
         kernel.make(KernelConfig(2048), GRID, 1.0)
     with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
         kernel.make(KernelConfig(), Grid((8, 8), (2.0, 2.0), "continuum"), 1.0)
+
+
+def test_a_network_that_sees_less_than_a_point_is_refused() -> None:
+    with pytest.raises(
+        ValueError, match="`reach` must be at least the spacing of the grid, 0.0977"
+    ):
+        kernel.make(KernelConfig(reach=0.05), Grid(1024, 100.0, "continuum"), 1.0)

@@ -136,7 +136,9 @@ def test_the_script_compares_what_learned_from_operators_and_from_trajectories(
     assert np.any(np.array(weights) != 0)
     kernel = metrics["contenders"]["kernel from eigenstates, 256 points"]
     assert kernel["kind"] == "student"
-    assert kernel["film_gigaflop"] > kernel["end_gigaflop"] - 1e-9
+    # Eleven products of 255 waves, four of them with 256 points, and two frames of two packets.
+    expected = 11 * 2 * 255**3 + 4 * 2 * 256 * 255 * 256 + 4 * 8 * 256**2
+    assert kernel["film_gigaflop"] == pytest.approx(1e-9 * expected, rel=0.05)
     assert (out / "frontier.png").stat().st_size > 0
 
 

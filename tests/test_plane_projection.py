@@ -129,6 +129,10 @@ def test_other_boxes_are_refused() -> None:
         plane_projection.project(Grid((24, 20), (6.0, 5.0)), 3, jnp.zeros((24, 20)))
     with pytest.raises(ValueError, match="`n_wave` must be at most 11 on this grid"):
         plane_projection.project(BOX, 12, V)
+    with pytest.raises(ValueError, match="`n_wave` must be at least 1"):
+        plane_projection.fold(BOX, 0, V)
+    with pytest.raises(ValueError, match="`n_wave` must be at most 11 on this grid"):
+        plane_projection.fold(BOX, 16, V)
     with pytest.raises(ValueError, match="`energy` must be below"):
         plane_projection.fold(BOX, 3, V, energy=20.0)
     with pytest.raises(ValueError, match="`n_fields` must be at most 2 in two dimensions"):

@@ -54,6 +54,10 @@ def test_what_is_not_coarser_is_refused() -> None:
         resampling.coarse_grid(Grid((8, 8), (1.0, 2.0)), 4)
     with pytest.raises(ValueError, match="`f` must be of shape"):
         resampling.to_coarse(FINE, COARSE, jnp.zeros(60, complex))
+    with pytest.raises(ValueError, match=r"`coarse` must be of the same lengths, \(25\.0,\)"):
+        resampling.to_coarse(FINE, Grid(60, 20.0), jnp.zeros(256, complex))
+    with pytest.raises(ValueError, match="`coarse` must be between 4 and 60, but is 256"):
+        resampling.to_fine(COARSE, FINE, jnp.zeros(256, complex))
 
 
 def test_the_share_beyond_the_band_is_that_of_its_waves() -> None:

@@ -107,6 +107,8 @@ def make(config: KernelConfig, grid: Grid, dt: float) -> Student:
         refuse("grid", "one-dimensional for this student", grid)
     require_between(4, grid.shape[0], n_coarse=config.n_coarse)
     require_positive(dt=dt)
+    if config.reach < grid.dx[0]:
+        refuse("reach", f"at least the spacing of the grid, {grid.dx[0]:.3g} bohr", config.reach)
 
     def init(key: Key[Array, ""]) -> PyTree:
         network = Fields(config.n_offsets, config.n_units)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
 from qdistill import projection
-from qdistill.arguments import refuse, require_between, require_shape
+from qdistill.arguments import refuse, require_between, require_positive, require_shape
 from qdistill.grid import Grid
 from qdistill.solver import Propagator, Step
 from qdistill.students import effective, plane_effective
@@ -35,6 +35,7 @@ def make(config: PropagatorConfig, grid: Grid, dt: float) -> Student:
     elif grid.n_dim != 1:
         refuse("grid", "a line or a square box for this student", grid)
     require_between(4, grid.shape[0], n_coarse=config.n_coarse)
+    require_positive(dt=dt)
 
     def init(key: Key[Array, ""]) -> PyTree:
         del key  # It starts from what is known: the projected Hamiltonian.
