@@ -151,6 +151,6 @@ def test_what_cannot_be_is_refused() -> None:
 
 def test_a_network_that_sees_less_than_a_point_is_refused() -> None:
     with pytest.raises(
-        ValueError, match="`reach` must be at least the spacing of the grid, 0.0977"
+        ValueError, match=r"`reach` must be at least the spacing of the grid, 0\.0977"
     ):
         kernel.make(KernelConfig(reach=0.05), Grid(1024, 100.0, "continuum"), 1.0)
