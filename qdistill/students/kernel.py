@@ -135,6 +135,9 @@ def matrix(
 ) -> Complex[Array, "n_band n_band"]:
     """A frame between the waves of the band, symmetric and unitary.
 
+    Where the c_d would take M beyond `MAX_ANGLE`, for which the polynomials are not made, all of it
+    is scaled down.
+
     Args:
       config: Its form.
       grid: Where the student was made; it gives the physics and the points of the coarse grid.
