@@ -16,10 +16,10 @@ def make(config: PropagatorConfig, grid: Grid, dt: float) -> Student:
     """The student of a learned effective Hamiltonian.
 
     Its step takes psi on the fine grid, and gives it there; what lies beyond the band is dropped by
-    the first step, of which `resampling.require_within_band` warns. It is linear, unitary on the band, has a constant in v as a phase, the mirror
-    symmetry and time reversal, and two frames are one of twice the length. It runs on a periodic
-    line, or square box, of any number of points with the spacing of the grid; what it learned on
-    lines it knows on planes.
+    the first step (`resampling.require_within_band` refuses a psi with much of it). It is linear,
+    unitary on the band, has a constant in v as a phase, the mirror symmetry and time reversal, and
+    two frames are one of twice the length. It runs on a periodic line, or square box, of any number
+    of points with the spacing of the grid; what it learned on lines it knows on planes.
 
     Args:
       config: Its form.
