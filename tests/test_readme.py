@@ -53,6 +53,15 @@ def test_seeds_of_demo_end_where_the_text_says() -> None:
     assert f"`demo` ended at {errors}. A" in PAGES["README.md"].replace("\n", " ")
 
 
+def test_the_learning_curve_is_that_of_the_script() -> None:
+    curve = result("learning_curve/metrics.json")["demo"]
+    paper = float(rows("The paper's test")["the paper's `full` GRU"][3])
+    passed = next(i for i, error in enumerate(curve["mean_infidelity"]) if error < paper)
+    text = README.replace("\n", " ")
+    assert f"paper's best network after {curve['training_seconds'][passed]:.0f} s;" in text
+    assert f"end at {curve['mean_infidelity'][-1]:.1e} there and at" in text
+
+
 def test_the_solver_beside_the_students_is_that_of_the_comparison() -> None:
     error = result("compare_students/metrics.json")["solvers"]["clamped, 2"]["mean_infidelity"]
     text = PAGES["README.md"].replace("\n", " ")
