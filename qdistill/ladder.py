@@ -86,6 +86,11 @@ RUNGS: dict[str, Rung] = {
         StudentConfig("propagator"),
         ((1.0, presets.frames_stage(20, 40, 8, 0.3, power=0.5)),),
     ),
+    "kernel": Rung(
+        ("local", "linear", "unitary", "kinetic energy", "unrolled"),
+        StudentConfig("kernel"),
+        ((1.0, presets.frames_stage(20, 40, 8, 3e-3, power=0.5)),),
+    ),
 }
 
 

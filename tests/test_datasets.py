@@ -140,7 +140,8 @@ def test_forecasts_of_a_student_are_written_with_their_origin(tmp_path: pathlib.
     assert config.from_json(data.config).preset == "demo"
     assert len(data.commit) == 40
     error = metrics.nrmse(*(jnp.asarray(data[name][0].values) for name in ("forecast", "truth")))
-    assert (error > 1e-5).all()
+    # After a few frames it errs by little, but not by nothing.
+    assert (error > 1e-6).all()
     assert (error < 1e-2).all()
     again = scripts.run(*command)
     assert "exists. Choose another with --out" in again.words
