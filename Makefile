@@ -42,7 +42,7 @@ FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 
 FRONTIER = work_precision work_precision-continuum coarse coarse_plane
 COARSE = propagator kernel kernel-barriers kernel-trajectories
 KEPT = solver_accuracy throughput throughput-50 $(FRONTIER) coarse-100 $(COARSE) compare_students \
-	compare_students-propagator learning_curve symmetries probes \
+	compare_students-propagator compare_students-kernel learning_curve symmetries probes \
 	causes importance design design-gru reliability movie double_slit $(SEEDS) \
 	$(FRESH) gru gru-wide
 # Kept in the package.
@@ -57,6 +57,8 @@ results: .venv/.core
 	$(BIN)/python experiments/compare_students.py --out runs/compare_students
 	$(BIN)/python experiments/compare_students.py --students propagator \
 		--out runs/compare_students-propagator
+	$(BIN)/python experiments/compare_students.py --students kernel \
+		--out runs/compare_students-kernel
 	for run in demo unitary $(INFORMED) propagator kernel kernel-trajectories gru gru-wide; do \
 		$(RUN) $$run --out runs/$$run || exit 1; \
 	done

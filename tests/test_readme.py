@@ -112,10 +112,22 @@ def test_the_rung_that_came_later_is_that_of_its_run() -> None:
     low, middle, high = (f"{x:.1e}" for x in infidelity)
     text = " ".join(README.split())
     assert f"infidelity of {middle} ({low} to {high}) and a phase-sensitive error of" in text
-    assert f"error of {error[1]:.1e}, closer than every other rung" in text
+    assert f"error of {error[1]:.1e}, closer than every rung of the table" in text
     assert f"one costs {cost[1]:.0f} µs" in text
     others = result("compare_students/metrics.json")["students"].values()
     assert infidelity[-1] < min(seed["mean_infidelity"] for rung in others for seed in rung)
+
+
+def test_the_rung_kernel_is_that_of_its_run() -> None:
+    seeds = result("compare_students-kernel/metrics.json")["students"]["kernel"]
+    infidelity, error, cost = (
+        sorted(seed[name] for seed in seeds)
+        for name in ("mean_infidelity", "mean_nrmse", "microseconds_per_frame")
+    )
+    low, middle, high = (f"{x:.1e}" for x in infidelity)
+    said = f"given, {middle} ({low} to {high}) and {error[1]:.1e}, and {cost[1]:.0f} µs a frame."
+    assert f"{seeds[0]['n_parameters']:,} numbers" in README
+    assert said in " ".join(README.split())
 
 
 def fresh_row(evaluation: Any, name: str) -> list[str]:
