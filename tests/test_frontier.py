@@ -169,7 +169,7 @@ def test_every_part_of_a_job_is_timed_apart() -> None:
     heavy = {each.__name__: Contender("heavy", each) for each in (landscape, packet, look)}
     truth = runs_of(LATTICE, V)
     given = jnp.resize(truth.given, (2, *truth.given.shape[1:]))
-    found = costs.measure(heavy, given, truth.v[0], n_units=4, n_repeats=5)
+    found = costs.measure(heavy, given, truth.v[0], n_units=4, n_repeats=3)
     for part in ("setup", "packet", "look"):
         seconds = {name: abs(np.median(getattr(cost, part))) for name, cost in found.items()}
         mine = seconds.pop({"setup": "landscape"}.get(part, part))

@@ -113,17 +113,16 @@ def test_what_cannot_be_is_refused() -> None:
 def test_the_script_compares_what_learned_from_operators_and_from_trajectories(
     tmp_path: pathlib.Path,
 ) -> None:
-    trained, out = tmp_path / "propagator", tmp_path / "coarse"
-    done = scripts.run("distill", "propagator", "--smoke", "--out", str(trained))
-    assert done.returncode == 0, done.stderr
-    kernel = tmp_path / "kernel"
-    settings = presets.PRESETS["kernel"][1]
-    runs.open_folder(kernel, settings, resume=False)
-    state = runs.set_up(settings).trainers[0].init(jax.random.key(0))
-    with Checkpoints(kernel / "checkpoints") as saved:
-        saved.save(state, 1.0)
-    learned = {"n_parameters": 1, "training_seconds": 0.0, "training_steps": 0}
-    (kernel / "metrics.json").write_text(json.dumps(learned))
+    out = tmp_path / "coarse"
+    for name in ("propagator", "kernel"):
+        folder, settings = tmp_path / name, presets.PRESETS[name][1]
+        runs.open_folder(folder, settings, resume=False)
+        state = runs.set_up(settings).trainers[0].init(jax.random.key(0))
+        with Checkpoints(folder / "checkpoints") as saved:
+            saved.save(state, 1.0)
+        training = {"n_parameters": 1, "training_seconds": 0.0, "training_steps": 8}
+        (folder / "metrics.json").write_text(json.dumps(training))
+    trained, kernel = tmp_path / "propagator", tmp_path / "kernel"
     done = scripts.run("coarse", str(trained), str(kernel), "--smoke", "--out", str(out))
     assert done.returncode == 0, done.stderr
     metrics = json.loads((out / "metrics.json").read_text())

@@ -109,7 +109,6 @@ def test_the_student_of_lines_steps_in_a_box() -> None:
 
 def test_contenders_see_on_their_points_what_they_return() -> None:
     for contender in (
-        *plane_contenders.cut_off(BOX, [5]).values(),
         *plane_contenders.folded(BOX, [7]).values(),
         *plane_contenders.effective(BOX, FORM, WEIGHTS, "student").values(),
     ):
