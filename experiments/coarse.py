@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from qdistill import band_contenders, costs, frontier, operators, plots, runs
+from qdistill import band_contenders, costs, frontier, jobs, operators, plots, runs
 from qdistill.arguments import refuse, require_at_least
 from qdistill.contenders import Contender
 from qdistill.frontier import FrontierConfig
@@ -121,19 +121,19 @@ def compare(args: Args) -> None:
     config = args.frontier
     given = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
     cost = costs.measure(rivals, given, truth.v[0], config.job_units, config.n_repeats)
-    jobs = frontier.jobs(cost, config) | frontier.operations(rivals, config)
+    spent = jobs.in_seconds(cost, config) | jobs.in_operations(rivals, config)
 
     def levels(among: Collection[str]) -> dict[str, Any]:
         some = {name: errors[name] for name in among}
         return {
-            job: frontier.compare(some, each, list(students), config) for job, each in jobs.items()
+            job: jobs.compare(some, each, list(students), config) for job, each in spent.items()
         }
 
     found: dict[str, Any] = {
         "dispersion": "continuum",
         "learned": learned,
         "kinetic_caps_hartree": caps,
-        "contenders": frontier.describe(rivals, errors, cost, config),
+        "contenders": jobs.describe(rivals, errors, cost, config),
         "levels": levels(rivals),
         "beside": {kind: levels(some | students) for kind, some in baselines.items()},
     }
@@ -141,7 +141,7 @@ def compare(args: Args) -> None:
     text = json.dumps(runs.plain(found), indent=2, allow_nan=False)
     (args.out / "metrics.json").write_text(text + "\n")
     plots.save(plots.plot_frontier(found["contenders"]), args.out / "frontier.png")
-    print(frontier.table(found))
+    print(jobs.table(found))
 
 
 def main() -> None:

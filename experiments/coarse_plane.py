@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import tyro
 
-from qdistill import costs, frontier, operators, plane_contenders, plane_frontier, plots, runs
+from qdistill import costs, frontier, jobs, operators, plane_contenders, plane_frontier, plots, runs
 from qdistill.arguments import require_at_least
 from qdistill.contenders import Contender
 from qdistill.frontier import FrontierConfig
@@ -102,14 +102,14 @@ def measure(args: Args, length: float, learned: dict[str, Any]) -> dict[str, Any
     errors = {name: frontier.measure_errors(rival, truth) for name, rival in rivals.items()}
     given = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
     cost = costs.measure(rivals, given, truth.v[0], config.job_units, config.n_repeats)
-    jobs = frontier.jobs(cost, config) | frontier.operations(rivals, config)
+    spent = jobs.in_seconds(cost, config) | jobs.in_operations(rivals, config)
     return {
         "dispersion": grid.dispersion,
         "kinetic_caps_hartree": caps,
-        "contenders": frontier.describe(rivals, errors, cost, config),
+        "contenders": jobs.describe(rivals, errors, cost, config),
         "levels": {
-            job: frontier.compare(errors, seconds, list(students), config)
-            for job, seconds in jobs.items()
+            job: jobs.compare(errors, seconds, list(students), config)
+            for job, seconds in spent.items()
         },
     }
 
@@ -137,7 +137,7 @@ def compare(args: Args) -> None:
     for length, box in boxes.items():
         figure = plots.plot_frontier(box["contenders"])
         plots.save(figure, args.out / f"frontier-{length}.png")
-        print(f"boxes of {length} bohr:", frontier.table(box), sep="\n")
+        print(f"boxes of {length} bohr:", jobs.table(box), sep="\n")
 
 
 def main() -> None:

@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import band_contenders, contenders, costs, frontier, plots, runs
+from qdistill import band_contenders, contenders, costs, frontier, jobs, plots, runs
 from qdistill.arguments import refuse, require_at_least
 from qdistill.contenders import Contender
 from qdistill.frontier import FrontierConfig
@@ -67,22 +67,22 @@ def compare(args: Args) -> None:
     first = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
     cost = costs.measure(rivals, first, truth.v[0], config.job_units, config.n_repeats)
     levels = {
-        job: frontier.compare(errors, seconds, list(students), config)
-        for job, seconds in frontier.jobs(cost, config).items()
+        job: jobs.compare(errors, seconds, list(students), config)
+        for job, seconds in jobs.in_seconds(cost, config).items()
     }
     report = {
         "dispersion": setup.grid.dispersion,
         "device": jax.devices()[0].device_kind,
         "versions": {"python": platform.python_version(), "jax": jax.__version__},
         "kinetic_caps_hartree": caps,
-        "contenders": frontier.describe(rivals, errors, cost, config),
+        "contenders": jobs.describe(rivals, errors, cost, config),
         "levels": levels,
     }
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
     text = json.dumps(runs.plain(report), indent=2, allow_nan=False)
     (args.out / "metrics.json").write_text(text + "\n")
     plots.save(plots.plot_frontier(report["contenders"]), args.out / "frontier.png")
-    print(frontier.table(report))
+    print(jobs.table(report))
 
 
 def main() -> None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
@@ -45,7 +46,7 @@ def line_basis(grid: Grid, n_coarse: int) -> Basis:
     """The waves of a line that so many points hold; psi is seen there by one real product."""
     n_wave = (n_coarse - 1) // 2
     n_band = 2 * n_wave + 1
-    on_points = waves_on_points(grid, n_coarse, n_wave)
+    on_points = waves_on_points(resampling.coarse_grid(grid, n_coarse), n_wave)
 
     def viewer(states: Array) -> Callable[[Array], Array]:
         seen = on_points @ states
@@ -155,7 +156,7 @@ def framed(
       cost: Operations that they take.
     """
     coarse, n_wave = resampling.coarse_grid(grid, n_coarse), (n_coarse - 1) // 2
-    on_points = waves_on_points(grid, n_coarse, n_wave)
+    on_points = waves_on_points(coarse, n_wave)
 
     def evolution(v: Array) -> Evolution:
         re, im = (on_points @ part @ on_points.T * coarse.dx[0] for part in frame(v))
@@ -216,13 +217,10 @@ def projected(grid: Grid, sizes: Sequence[int]) -> dict[str, Contender]:
     return {f"projected, {n} points": contender(n) for n in sizes}
 
 
-def waves_on_points(grid: Grid, n_coarse: int, n_wave: int) -> Float[Array, "n_coarse n_band"]:
-    """The waves of a band, as columns, on the points of a coarse grid."""
-    x = np.arange(1, n_coarse + 1) * grid.lengths[0] / n_coarse
-    angles = 2 * np.pi * np.arange(n_wave + 1) * x[:, None] / grid.lengths[0]
-    norms = np.sqrt(np.where(np.arange(n_wave + 1) == 0, 1, 2) / grid.lengths[0])
-    columns = np.concatenate([norms * np.cos(angles), (norms * np.sin(angles))[:, 1:]], axis=1)
-    return jnp.asarray(columns, float)
+def waves_on_points(coarse: Grid, n_wave: int) -> Float[Array, "n_coarse n_band"]:
+    """The waves of a band, as columns, on the points of a line."""
+    each = jnp.eye(2 * n_wave + 1, dtype=complex)
+    return jax.vmap(lambda waves: projection.from_waves(coarse, waves))(each).real.T
 
 
 def times(matrix: Array, state: Array) -> Array:

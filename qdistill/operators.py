@@ -71,7 +71,7 @@ def equations(
     """
     of_grid = _effective(grid)
     start = {"weights": jnp.zeros((form.n_fields, form.n_terms), v.dtype)}
-    box, _ = of_grid.band(form, grid, v)
+    box, _ = of_grid.band(form.n_coarse, grid, v)
     waves = of_grid.waves(form, grid, start, v)
     energies, states = spectra.eigenstates(box, v, config.n_states)
     p = jax.vmap(waves.coefficients)(states + 0j).real / box.cell**0.5
@@ -163,7 +163,7 @@ def _effective(grid: Grid) -> Any:
 
 def _count_waves(form: PropagatorConfig, grid: Grid, n_box: int) -> int:
     """Waves of the band in a box of so many points along an axis."""
-    _, n_wave = _effective(grid).band(form, grid, jnp.zeros((n_box,) * grid.n_dim))
+    _, n_wave = _effective(grid).band(form.n_coarse, grid, jnp.zeros((n_box,) * grid.n_dim))
     return 2 * n_wave + 1 if grid.n_dim == 1 else plane_projection.band(n_wave).shape[1]
 
 

@@ -68,7 +68,7 @@ def effective(
     grid: Grid, form: PropagatorConfig, params: PyTree, name: str
 ) -> dict[str, Contender]:
     """The learned effective Hamiltonian of a square box, its weights learned there or on lines."""
-    _, n_wave = plane_effective.band(form, grid, jnp.zeros(grid.shape))
+    _, n_wave = plane_effective.band(form.n_coarse, grid, jnp.zeros(grid.shape))
     basis = disc(grid, n_wave)
     terms = (1 + 5 * len(form.widths)) * operations.fft(*grid.shape)
     terms += 30 * form.n_terms * grid.shape[0] ** 2

@@ -54,6 +54,7 @@ ORDER = [
     "plane_contenders",
     "costs",
     "frontier",
+    "jobs",
     "plane_frontier",
     "symmetry",
     "probes",

@@ -16,6 +16,7 @@ from qdistill import (
     contenders,
     costs,
     frontier,
+    jobs,
     packets,
     potentials,
     resampling,
@@ -110,7 +111,7 @@ def test_the_cheapest_at_a_level_wins() -> None:
         "slow": np.full(6, 1e-4), "fast": np.full(6, 5e-2), "student": np.full(6, 5e-3),
     }  # fmt: skip
     seconds = {"slow": 8.0, "fast": 1.0, "student": 2.0}
-    found = frontier.compare(
+    found = jobs.compare(
         errors, {name: np.full(3, s) for name, s in seconds.items()}, ["student"], config
     )
     for level, solver_name, ratio in (("0.1", "fast", 0.5), ("0.01", "slow", 4.0)):
@@ -129,7 +130,7 @@ def test_an_interval_holds_the_luck_of_the_landscapes() -> None:
         "student": np.zeros(4),
     }
     seconds = {n: np.full(2, s) for n, s in zip(errors, (8.0, 1.0, 2.0), strict=True)}
-    row = frontier.compare(errors, seconds, ["student"], config)["0.01"]
+    row = jobs.compare(errors, seconds, ["student"], config)["0.01"]
     assert row["solver"] == "slow"
     assert (row["ratio_low"], row["ratio"], row["ratio_high"]) == (0.5, 4.0, 4.0)
 
@@ -137,9 +138,9 @@ def test_an_interval_holds_the_luck_of_the_landscapes() -> None:
 def test_a_job_is_a_landscape_its_packets_and_looks_at_them() -> None:
     config = FrontierConfig(n_packets=2, job_units=5)
     costs_of = {"a": Cost(np.full(3, 4.0), np.full(3, 0.3), np.full(3, 0.5))}
-    jobs = frontier.jobs(costs_of, config)
-    np.testing.assert_allclose(jobs["film"]["a"], 4 + 2 * (5 * 0.3 + 5 * 0.5))
-    np.testing.assert_allclose(jobs["end"]["a"], 4 + 2 * (5 * 0.3 + 0.5))
+    spent = jobs.in_seconds(costs_of, config)
+    np.testing.assert_allclose(spent["film"]["a"], 4 + 2 * (5 * 0.3 + 5 * 0.5))
+    np.testing.assert_allclose(spent["end"]["a"], 4 + 2 * (5 * 0.3 + 0.5))
     assert Operations(4, 0.3, 0.5).of_job(2, 5, 1) == pytest.approx(8.0)
 
 

@@ -446,6 +446,7 @@ INSIDE = {
     "plane_contenders.": "takes settings that `plane_projection` refuses: test_plane_projection",
     "costs.": "takes contenders: test_frontier",
     "operations.": "arithmetic on sizes: test_frontier",
+    "jobs.": "takes its own results: test_frontier",
     "plane_frontier.": "takes configs, which refuse, and grids: test_plane_frontier",
     "plane_projection.": "takes what `projection` refuses: test_plane_projection",
     "frontier.": "takes configs, which refuse, and its own results: test_frontier",

@@ -58,7 +58,7 @@ class Waves(NamedTuple):
 
 def waves(config: PropagatorConfig, grid: Grid, params: PyTree, v: Float[Array, " n_x"]) -> Waves:
     """What a step is made of."""
-    line, n_wave = band(config, grid, v)
+    line, n_wave = band(config.n_coarse, grid, v)
     return Waves(
         functools.partial(projection.to_waves, line, n_wave),
         functools.partial(projection.from_waves, line),
@@ -70,7 +70,7 @@ def hamiltonian(
     config: PropagatorConfig, grid: Grid, params: PyTree, v: Float[Array, " n_x"]
 ) -> Float[Array, "n_band n_band"]:
     """The learned effective Hamiltonian between the waves of the band; real and symmetric."""
-    line, n_wave = band(config, grid, v)
+    line, n_wave = band(config.n_coarse, grid, v)
     h = projection.project(line, n_wave, v)
     for power, field in enumerate(fields(config, grid, params, v)):
         h = h + between_derivatives(config, grid, field, power)
@@ -91,7 +91,7 @@ def terms(
 
     A slope is s dv/dx, a curvature s^2 d^2v/dx^2, of the landscape smoothed over a width s.
     """
-    line, _ = band(config, grid, v)
+    line, _ = band(config.n_coarse, grid, v)
     scaled = np.array(config.widths)[:, None] * line.wavenumbers()
     smooth = np.exp(-(scaled**2) / 2)
     waves = jnp.fft.fft(v / V_SCALE)
@@ -108,7 +108,7 @@ def between_derivatives(
     config: PropagatorConfig, grid: Grid, field: Float[Array, " n_x"], power: int
 ) -> Float[Array, "n_band n_band"]:
     """(D^power)^T field(x) D^power between the waves of the band."""
-    line, n_wave = band(config, grid, field)
+    line, n_wave = band(config.n_coarse, grid, field)
     h = projection.elements(field, n_wave, n_wave)
     edge = config.n_coarse * line.lengths[0] / grid.lengths[0] / 2
     for axis in (0, 1) * power:
@@ -116,9 +116,9 @@ def between_derivatives(
     return h
 
 
-def band(config: PropagatorConfig, grid: Grid, v: Float[Array, " n_x"]) -> tuple[Grid, int]:
+def band(n_coarse: int, grid: Grid, v: Float[Array, " n_x"]) -> tuple[Grid, int]:
     """The line on which a landscape lives, and the highest wave of the band there."""
     require_line(v)
     line = Grid(len(v), len(v) * grid.dx[0], grid.dispersion)
     # The edge itself is not in the band.
-    return line, (config.n_coarse * len(v) - 1) // (2 * grid.shape[0])
+    return line, (n_coarse * len(v) - 1) // (2 * grid.shape[0])

@@ -18,7 +18,8 @@ from qdistill.arguments import (
 )
 from qdistill.grid import Grid
 from qdistill.solver import Propagator, Step
-from qdistill.students.student import Student, require_line
+from qdistill.students.effective import band
+from qdistill.students.student import Student
 
 # Radians: up to here the polynomials of `exponential` are right to 6e-7.
 MAX_ANGLE = 2.0
@@ -116,7 +117,7 @@ def make(config: KernelConfig, grid: Grid, dt: float) -> Student:
 
     def propagator(params: PyTree) -> Propagator:
         def make_step(v: Float[Array, " n_x"]) -> Step:
-            line, n_wave = band(config, grid, v)
+            line, n_wave = band(config.n_coarse, grid, v)
             frame = matrix(config, grid, params, v, dt)
 
             def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
@@ -148,7 +149,7 @@ def matrix(
     Raises:
       ValueError: For a landscape too high for its short kernels, unless it is traced.
     """
-    line, n_wave = band(config, grid, v)
+    line, n_wave = band(config.n_coarse, grid, v)
     tau = dt / 2**config.n_doublings
     middle = (jnp.max(v) + jnp.min(v)) / 2
     reach = tau * (jnp.max(v) - jnp.min(v)) / 2
@@ -188,7 +189,7 @@ def between_offsets(
     config: KernelConfig, grid: Grid, fields: Float[Array, "n_offset n_x"]
 ) -> Float[Array, "n_band n_band"]:
     """sum_d c_d(x) cos(d k) between the waves of the band, with k the mean of both waves."""
-    line, n_wave = band(config, grid, fields[0])
+    line, n_wave = band(config.n_coarse, grid, fields[0])
     q = np.arange(2 * n_wave + 1)
     offsets = np.arange(len(fields))[:, None] * grid.lengths[0] / config.n_coarse
     cosines = jnp.asarray(np.cos(offsets * q * np.pi / line.lengths[0]), fields.dtype)
@@ -237,14 +238,6 @@ def square(
     """The square of a symmetric complex matrix, by two real products."""
     difference, mixed = (re + im) @ (re - im), re @ im
     return (difference + difference.T) / 2, mixed + mixed.T
-
-
-def band(config: KernelConfig, grid: Grid, v: Float[Array, " n_x"]) -> tuple[Grid, int]:
-    """The line on which a landscape lives, and the highest wave of the band there."""
-    require_line(v)
-    line = Grid(len(v), len(v) * grid.dx[0], grid.dispersion)
-    # The edge itself is not in the band.
-    return line, (config.n_coarse * len(v) - 1) // (2 * grid.shape[0])
 
 
 def _surroundings(

@@ -25,7 +25,7 @@ def waves(
     config: PropagatorConfig, grid: Grid, params: PyTree, v: Float[Array, "n_x n_y"]
 ) -> Waves:
     """What a step is made of."""
-    box, n_wave = band(config, grid, v)
+    box, n_wave = band(config.n_coarse, grid, v)
     return Waves(
         functools.partial(plane_projection.to_waves, box, n_wave),
         functools.partial(plane_projection.from_waves, box, n_wave),
@@ -37,7 +37,7 @@ def hamiltonian(
     config: PropagatorConfig, grid: Grid, params: PyTree, v: Float[Array, "n_x n_y"]
 ) -> Float[Array, "n_band n_band"]:
     """The learned effective Hamiltonian between the waves of the disc; real and symmetric."""
-    box, n_wave = band(config, grid, v)
+    box, n_wave = band(config.n_coarse, grid, v)
     learned = jnp.tensordot(jnp.asarray(params["weights"], v.dtype), terms(config, grid, v), 1)
     total = plane_projection.products(v, n_wave, n_wave)
     for power, field in enumerate(learned):
@@ -51,7 +51,7 @@ def terms(
     config: PropagatorConfig, grid: Grid, v: Float[Array, "n_x n_y"]
 ) -> Float[Array, "n_term 3 n_x n_y"]:
     """Symmetric tensors (xx, xy, yy): `effective.terms` in two dimensions, in its order."""
-    box, _ = band(config, grid, v)
+    box, _ = band(config.n_coarse, grid, v)
     k = box.wavenumbers(0), box.wavenumbers(1)
     transform = jnp.fft.fftn(v / V_SCALE)
 
@@ -85,7 +85,7 @@ def between_derivatives(
     config: PropagatorConfig, grid: Grid, tensor: Float[Array, "3 n_x n_y"], power: int
 ) -> Float[Array, "n_band n_band"]:
     """The trace of a symmetric tensor as a potential, or D^T tensor D, in the disc."""
-    _, n_wave = band(config, grid, tensor[0])
+    _, n_wave = band(config.n_coarse, grid, tensor[0])
     kept = plane_projection.band(n_wave)
     return plane_projection.choose(_products(config, grid, tensor, power), kept, kept)
 
@@ -93,7 +93,7 @@ def between_derivatives(
 def _products(
     config: PropagatorConfig, grid: Grid, tensor: Float[Array, "3 n_x n_y"], power: int
 ) -> Float[Array, "n_rows n_columns n_rows n_columns"]:
-    box, n_wave = band(config, grid, tensor[0])
+    box, n_wave = band(config.n_coarse, grid, tensor[0])
     if power == 0:
         return plane_projection.products(tensor[0] + tensor[2], n_wave, n_wave)
     edge = config.n_coarse * box.lengths[0] / grid.lengths[0] / 2
@@ -111,12 +111,12 @@ def _products(
     )
 
 
-def band(config: PropagatorConfig, grid: Grid, v: Float[Array, "n_x n_y"]) -> tuple[Grid, int]:
+def band(n_coarse: int, grid: Grid, v: Float[Array, "n_x n_y"]) -> tuple[Grid, int]:
     """The box in which a landscape lives, and the edge of the disc there."""
     require_line(v, 2)
     lengths = tuple(n * dx for n, dx in zip(v.shape, grid.dx, strict=True))
     # The edge itself is not in the band.
-    n_wave = (config.n_coarse * len(v) - 1) // (2 * grid.shape[0])
+    n_wave = (n_coarse * len(v) - 1) // (2 * grid.shape[0])
     return Grid(v.shape, lengths, grid.dispersion), n_wave
 
 
