@@ -50,14 +50,14 @@ STUDENTS = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 results: .venv/.core
 	rm -rf $(addprefix runs/,$(KEPT))
 	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 200 \
+	$(BIN)/python experiments/throughput/throughput.py --devices 2 --n-repeats 3 --n-frames 200 \
 		--n-blocks 1 --out runs/throughput
-	$(BIN)/python experiments/throughput.py --devices 2 --n-repeats 3 --n-frames 50 \
+	$(BIN)/python experiments/throughput/throughput.py --devices 2 --n-repeats 3 --n-frames 50 \
 		--n-blocks 1 --out runs/throughput-50
-	$(BIN)/python experiments/compare_students.py --out runs/compare_students
-	$(BIN)/python experiments/compare_students.py --students propagator \
+	$(BIN)/python experiments/ladder/compare_students.py --out runs/compare_students
+	$(BIN)/python experiments/ladder/compare_students.py --students propagator \
 		--out runs/compare_students-propagator
-	$(BIN)/python experiments/compare_students.py --students kernel \
+	$(BIN)/python experiments/ladder/compare_students.py --students kernel \
 		--out runs/compare_students-kernel
 	for run in demo unitary $(INFORMED) propagator kernel kernel-trajectories gru gru-wide; do \
 		$(RUN) $$run --out runs/$$run || exit 1; \
@@ -74,27 +74,27 @@ results: .venv/.core
 	$(LONG) --teacher.dt 1 --student.unitary.kinetic-cap 6 --benchmark.n-frames 40 \
 		--out runs/informed-2-dt1
 	for run in $(FRESH); do $(SCORES) runs/$$run || exit 1; done
-	$(BIN)/python experiments/work_precision.py $(addprefix runs/,demo unitary $(INFORMED) gru gru-wide) \
+	$(BIN)/python experiments/frontier/work_precision.py $(addprefix runs/,demo unitary $(INFORMED) gru gru-wide) \
 		--out runs/work_precision
-	$(BIN)/python experiments/work_precision.py $(addprefix runs/,$(CONTINUUM) propagator) \
+	$(BIN)/python experiments/frontier/work_precision.py $(addprefix runs/,$(CONTINUUM) propagator) \
 		--out runs/work_precision-continuum
-	$(BIN)/python experiments/coarse.py $(addprefix runs/,$(COARSE)) --out runs/coarse
-	$(BIN)/python experiments/coarse.py $(addprefix runs/,$(COARSE)) --frontier.n-units 100 \
+	$(BIN)/python experiments/frontier/coarse.py $(addprefix runs/,$(COARSE)) --out runs/coarse
+	$(BIN)/python experiments/frontier/coarse.py $(addprefix runs/,$(COARSE)) --frontier.n-units 100 \
 		--frontier.n-repeats 1 --out runs/coarse-100
-	$(BIN)/python experiments/coarse_plane.py --out runs/coarse_plane
+	$(BIN)/python experiments/frontier/coarse_plane.py --out runs/coarse_plane
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
 	$(BIN)/python experiments/causes.py runs/demo runs/gru --out runs/causes
 	$(BIN)/python experiments/importance.py quick --out runs/importance
-	$(BIN)/python experiments/design.py runs/demo runs/unitary --out runs/design
-	$(BIN)/python experiments/design.py runs/gru --designs --through splitter \
+	$(BIN)/python experiments/design/design.py runs/demo runs/unitary --out runs/design
+	$(BIN)/python experiments/design/design.py runs/gru --designs --through splitter \
 		--rollout-search.n-starts 1 --rollout-search.n-steps 12 --rollout-search.rate 0.4 \
 		--out runs/design-gru
 	$(BIN)/python experiments/reliability.py --out runs/reliability
 	$(BIN)/python experiments/movie.py runs/demo --title "A staircase that the student never saw" \
 		--out runs/movie
-	$(BIN)/python experiments/double_slit.py --out runs/double_slit
+	$(BIN)/python experiments/diffraction/double_slit.py --out runs/double_slit
 	for run in $(KEPT); do \
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done

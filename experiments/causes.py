@@ -9,9 +9,11 @@ from typing import Annotated
 import jax
 import tyro
 
-from qdistill import causes, plots, runs
-from qdistill.arguments import refuse
-from qdistill.causes import CausesConfig, Subject
+from qdistill import plots
+from qdistill._checks import refuse
+from qdistill.insight import interventions as causes
+from qdistill.insight.interventions import CausesConfig, Subject
+from qdistill.runs import folder as runs
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,8 +9,11 @@ from typing import Annotated
 import jax
 import tyro
 
-from qdistill import cluster, config, generalisation, presets, report, runs
-from qdistill.signals import Stopped
+from qdistill import _distribute as cluster
+from qdistill.forecast import baselines as generalisation
+from qdistill.runs import config, presets, report
+from qdistill.runs import folder as runs
+from qdistill.runs.signals import Stopped
 
 
 @dataclasses.dataclass(frozen=True)

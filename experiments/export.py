@@ -13,8 +13,10 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 
-from qdistill import benchmark, config, datasets, pretrained
-from qdistill.arguments import require_at_least, require_one_of
+from qdistill._checks import require_at_least, require_one_of
+from qdistill.forecast import benchmark
+from qdistill.runs import config, pretrained
+from qdistill.runs import export as datasets
 
 
 @dataclasses.dataclass(frozen=True)

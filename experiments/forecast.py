@@ -10,18 +10,15 @@ import jax
 import numpy as np
 import tyro
 
-from qdistill import (
-    landscapes,
-    metrics,
-    observables,
-    packets,
-    plots,
-    pretrained,
-    rollout,
-    runs,
-    solver,
-)
-from qdistill.grid import Grid
+from qdistill import plots
+from qdistill._rollout import rollout
+from qdistill.forecast import metrics
+from qdistill.physics import files as landscapes
+from qdistill.physics import observables, packets
+from qdistill.physics.grid import Grid
+from qdistill.runs import folder as runs
+from qdistill.runs import pretrained
+from qdistill.teacher import solvers as solver
 
 
 @dataclasses.dataclass(frozen=True)

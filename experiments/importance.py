@@ -11,8 +11,11 @@ import numpy as np
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import cluster, importance, plots, runs
-from qdistill.importance import OVERALL, Importance, Study
+from qdistill import _distribute as cluster
+from qdistill import plots
+from qdistill.insight import importance
+from qdistill.insight.importance import OVERALL, Importance, Study
+from qdistill.runs import folder as runs
 
 
 @dataclasses.dataclass(frozen=True)

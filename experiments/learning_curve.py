@@ -10,8 +10,13 @@ import jax
 import numpy as np
 import tyro
 
-from qdistill import benchmark, ladder, plots, presets, runs, teacher
-from qdistill.arguments import require_one_of
+from experiments.ladder import ladder
+from qdistill import plots
+from qdistill._checks import require_one_of
+from qdistill.forecast import benchmark
+from qdistill.runs import folder as runs
+from qdistill.runs import presets
+from qdistill.teacher import factory as teacher
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,8 +10,11 @@ import jax
 import numpy as np
 import tyro
 
-from qdistill import benchmark, plots, pretrained, runs
-from qdistill.arguments import require_one_of
+from qdistill import plots
+from qdistill._checks import require_one_of
+from qdistill.forecast import benchmark
+from qdistill.runs import folder as runs
+from qdistill.runs import pretrained
 
 
 @dataclasses.dataclass(frozen=True)

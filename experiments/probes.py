@@ -11,12 +11,17 @@ import numpy as np
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import plots, potentials, presets, probes, runs, solver, students
-from qdistill.arguments import refuse, require_at_least
-from qdistill.config import Config
-from qdistill.probes import Learning, ProbeConfig
-from qdistill.stages import TrainingConfig
+from qdistill import plots, students
+from qdistill._checks import refuse, require_at_least
+from qdistill.insight import probes
+from qdistill.insight.probes import Learning, ProbeConfig
+from qdistill.physics import potentials
+from qdistill.runs import folder as runs
+from qdistill.runs import presets
+from qdistill.runs.config import Config
 from qdistill.students import unitary
+from qdistill.teacher import solvers as solver
+from qdistill.training.stages import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)

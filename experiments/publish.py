@@ -7,7 +7,7 @@ from typing import Annotated
 
 import tyro
 
-from qdistill import pretrained
+from qdistill.runs import pretrained
 
 
 @dataclasses.dataclass(frozen=True)

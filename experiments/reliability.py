@@ -17,8 +17,9 @@ import numpy as np
 import tyro
 from tqdm.auto import tqdm
 
-from qdistill import config, presets, runs
-from qdistill.stages import TrainingConfig
+from qdistill.runs import config, presets
+from qdistill.runs import folder as runs
+from qdistill.training.stages import TrainingConfig
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,8 +11,12 @@ import numpy as np
 import tyro
 from jaxtyping import Array
 
-from qdistill import Grid, metrics, packets, potentials, rollout, solver
-from qdistill.arguments import require_at_least
+from qdistill._checks import require_at_least
+from qdistill._rollout import rollout
+from qdistill.forecast import metrics
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid
+from qdistill.teacher import solvers as solver
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,7 +8,10 @@ from typing import Annotated
 
 import tyro
 
-from qdistill import comparison, plots, runs, story, tracking
+from qdistill import plots
+from qdistill.runs import comparison, story
+from qdistill.runs import folder as runs
+from qdistill.runs import tensorboard as tracking
 
 
 @dataclasses.dataclass(frozen=True)

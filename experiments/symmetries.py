@@ -9,9 +9,11 @@ from typing import Any, TypeAlias
 import jax
 import tyro
 
-from qdistill import plots, runs, symmetry
-from qdistill.arguments import refuse, require_at_least
-from qdistill.config import Config
+from qdistill import plots
+from qdistill._checks import refuse, require_at_least
+from qdistill.insight import symmetries as symmetry
+from qdistill.runs import folder as runs
+from qdistill.runs.config import Config
 
 # Violation, rho where it tells something, and verdict.
 Cell: TypeAlias = tuple[float, float | None, str]

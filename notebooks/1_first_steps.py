@@ -24,18 +24,14 @@ import jax
 import numpy as np
 
 import qdistill
-from qdistill import (
-    Grid,
-    landscapes,
-    metrics,
-    observables,
-    packets,
-    plots,
-    potentials,
-    pretrained,
-    rollout,
-    solver,
-)
+from qdistill import plots
+from qdistill._rollout import rollout
+from qdistill.forecast import metrics
+from qdistill.physics import files as landscapes
+from qdistill.physics import observables, packets, potentials
+from qdistill.physics.grid import Grid
+from qdistill.runs import pretrained
+from qdistill.teacher import solvers as solver
 
 # The tests take the same path with smaller numbers.
 QUICK = "QDISTILL_QUICK" in os.environ

@@ -23,20 +23,15 @@ import os
 import jax
 import numpy as np
 
-from qdistill import (
-    benchmark,
-    metrics,
-    packets,
-    plots,
-    potentials,
-    presets,
-    probes,
-    rollout,
-    runs,
-    stages,
-    students,
-    training,
-)
+from qdistill import plots, students
+from qdistill._rollout import rollout
+from qdistill.forecast import benchmark, metrics
+from qdistill.insight import probes
+from qdistill.physics import packets, potentials
+from qdistill.runs import folder as runs
+from qdistill.runs import presets
+from qdistill.training import loop as training
+from qdistill.training import stages
 
 # The tests take the same path with smaller numbers.
 QUICK = "QDISTILL_QUICK" in os.environ

@@ -25,8 +25,13 @@ import jax.numpy as jnp
 import numpy as np
 
 import qdistill
-from qdistill import metrics, packets, plots, potentials, probes, rollout, solver, students
+from qdistill import plots, students
+from qdistill._rollout import rollout
+from qdistill.forecast import metrics
+from qdistill.insight import probes
+from qdistill.physics import packets, potentials
 from qdistill.students import unitary
+from qdistill.teacher import solvers as solver
 
 # The tests take the same path with smaller numbers.
 QUICK = "QDISTILL_QUICK" in os.environ

@@ -26,26 +26,22 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from qdistill import (
-    Grid,
-    curriculum,
-    lessons,
-    metrics,
-    packets,
-    plots,
-    potentials,
-    presets,
-    rollout,
-    runs,
-    solver,
-    students,
-    training,
-)
-from qdistill.config import Config
-from qdistill.curriculum import CurriculumConfig
-from qdistill.stages import TrainingConfig
+from qdistill import plots, students
+from qdistill._rollout import rollout
+from qdistill.curriculum import lessons
+from qdistill.curriculum import schedules as curriculum
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.forecast import metrics
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid
+from qdistill.runs import folder as runs
+from qdistill.runs import presets
+from qdistill.runs.config import Config
 from qdistill.students import Student, StudentConfig, windowed
-from qdistill.windows import WindowConfig
+from qdistill.students.windows import WindowConfig
+from qdistill.teacher import solvers as solver
+from qdistill.training import loop as training
+from qdistill.training.stages import TrainingConfig
 
 # The tests take the same path with smaller numbers.
 QUICK = "QDISTILL_QUICK" in os.environ
@@ -261,7 +257,7 @@ plots.plot_spacetime(x, t, v, truth[3:], shown, "Three numbers on a hill, taught
 # %% [markdown]
 # Three right numbers beat twenty thousand that were trained for seconds; one wrong among the
 # three is enough to lose. Students in between, with more to learn than three numbers and more
-# physics than a window, are what this package is about: `experiments/compare_students.py` sets
+# physics than a window, are what this package is about: `experiments/ladder/compare_students.py` sets
 # them beside each other.
 #
 # To have a lesson or a student of yours in the scripts, put its line into `qdistill/lessons.py`

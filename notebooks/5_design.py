@@ -26,7 +26,12 @@ import jax.numpy as jnp
 import numpy as np
 
 import qdistill
-from qdistill import Grid, design, plots, potentials, rollout, solver, students
+from qdistill import plots, students
+from qdistill._rollout import rollout
+from qdistill.insight import design
+from qdistill.physics import potentials
+from qdistill.physics.grid import Grid
+from qdistill.teacher import solvers as solver
 
 # The tests take the same path with smaller numbers.
 QUICK = "QDISTILL_QUICK" in os.environ
@@ -130,6 +135,6 @@ amiss = np.linalg.norm(other - one) / np.linalg.norm(one)
 print(f"the student's derivative differs from the solver's by {amiss:.1%}")
 
 # %% [markdown]
-# So a landscape can be designed through a student too: `python experiments/design.py` does, for a
+# So a landscape can be designed through a student too: `python experiments/design/design.py` does, for a
 # splitter, a filter as narrow as a resonance, and a mirror that is half as high as the packets
 # that it turns back.

@@ -11,11 +11,11 @@ hartree (27.2 eV), times in a.u. (24.2 as). The modules are used by their names:
 
 from typing import TYPE_CHECKING, Any
 
-from qdistill.grid import Grid
-from qdistill.rollout import rollout
+from qdistill._rollout import rollout
+from qdistill.physics.grid import Grid
 
 if TYPE_CHECKING:
-    from qdistill.pretrained import load
+    from qdistill.runs.pretrained import load
 
 __all__ = ["Grid", "load", "rollout"]
 
@@ -23,7 +23,7 @@ __all__ = ["Grid", "load", "rollout"]
 def __getattr__(name: str) -> Any:
     """`load`, imported where it is first asked for: Flax takes a second."""
     if name == "load":
-        from qdistill.pretrained import load
+        from qdistill.runs.pretrained import load
 
         return load
     raise AttributeError(f"module 'qdistill' has no attribute {name!r}")

@@ -14,14 +14,18 @@ import jax
 import numpy as np
 import small
 
-from qdistill import benchmark, cluster, runs, students, training
-from qdistill.batches import BatchConfig
-from qdistill.benchmark import BenchmarkConfig
-from qdistill.config import Config
-from qdistill.curriculum import CurriculumConfig
-from qdistill.importance import trainings
-from qdistill.stages import TrainingConfig
+from qdistill import _distribute as cluster
+from qdistill import students
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.forecast import benchmark
+from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.insight.importance import trainings
+from qdistill.runs import folder as runs
+from qdistill.runs.config import Config
 from qdistill.students import StudentConfig
+from qdistill.training import loop as training
+from qdistill.training.batches import BatchConfig
+from qdistill.training.stages import TrainingConfig
 
 # Neither 10 examples nor 3 runs can be dealt out evenly.
 STAGE = dataclasses.replace(

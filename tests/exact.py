@@ -9,7 +9,7 @@ import numpy as np
 import scipy.special
 from numpy.typing import ArrayLike, NDArray
 
-from qdistill.grid import Grid
+from qdistill.physics.grid import Grid
 
 Real = NDArray[np.floating[Any]]
 Complex = NDArray[np.complexfloating[Any, Any]]

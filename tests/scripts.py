@@ -26,7 +26,7 @@ class Done(NamedTuple):
 
 def run(name: str, *arguments: str) -> Done:
     """Run a script. An error that it does not turn into a sentence is raised here."""
-    path, code = str(FOLDER / f"{name}.py"), 0
+    path, code = str(next(FOLDER.rglob(f"{name}.py"))), 0
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,

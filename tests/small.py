@@ -2,13 +2,13 @@
 
 import dataclasses
 
-from qdistill.batches import BatchConfig
-from qdistill.benchmark import BenchmarkConfig
-from qdistill.config import Config
-from qdistill.curriculum import CurriculumConfig
-from qdistill.stages import Stage, TrainingConfig
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.runs.config import Config
 from qdistill.students import StudentConfig
-from qdistill.windows import WindowConfig
+from qdistill.students.windows import WindowConfig
+from qdistill.training.batches import BatchConfig
+from qdistill.training.stages import Stage, TrainingConfig
 
 WINDOWS = Stage(
     n_steps=16,

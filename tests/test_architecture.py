@@ -1,4 +1,4 @@
-"""The shape of the package: imports point only upward in one list, and importing it is light."""
+"""The shape of the house: rooms, one direction of imports, and a light import."""
 
 import ast
 import pathlib
@@ -9,124 +9,64 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parents[1] / "qdistill"
 
-# The reading order. A module may import only those above it.
-ORDER = [
-    "arguments",
-    "devices",
-    "cluster",
-    "signals",
-    "grid",
-    "packets",
-    "potentials",
-    "landscapes",
-    "scatterers",
-    "planes",
-    "expansion",
-    "solver",
-    "projection",
-    "plane_projection",
+# A room may import only rooms above it.
+ROOMS = [
+    "_checks",
+    "_devices",
+    "_distribute",
+    "_rollout",
+    "physics",
     "teacher",
-    "rollout",
-    "substeps",
-    "resampling",
-    "observables",
-    "lessons",
     "curriculum",
-    "windows",
-    "spectra",
-    "batches",
     "students",
-    "losses",
-    "operators",
-    "stages",
     "training",
-    "records",
-    "provenance",
-    "datasets",
-    "divergence",
-    "checkpoints",
-    "metrics",
-    "benchmark",
-    "generalisation",
-    "operations",
-    "contenders",
-    "band_contenders",
-    "plane_contenders",
-    "costs",
-    "frontier",
-    "jobs",
-    "plane_frontier",
-    "symmetry",
-    "probes",
-    "design",
-    "causes",
+    "forecast",
+    "insight",
     "plots",
-    "config",
-    "presets",
     "runs",
-    "pretrained",
-    "ladder",
-    "importance",
-    "throughput",
-    "diffraction",
-    "fringes",
-    "report",
-    "story",
-    "comparison",
-    "tracking",
 ]
 
 
-def imported_modules(path: pathlib.Path) -> set[str]:
-    """The modules of this package that a file imports."""
+def imported(path: pathlib.Path) -> set[str]:
+    """The rooms and packages that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.ImportFrom) and node.module == "qdistill":
-            names |= {alias.name for alias in node.names}
-        elif isinstance(node, ast.ImportFrom) and (node.module or "").startswith("qdistill."):
-            names.add((node.module or "").split(".")[1])
+        if isinstance(node, ast.ImportFrom) and node.level == 0:
+            first, *rest = (node.module or "").split(".")
+            if first == "qdistill":
+                names |= {rest[0]} if rest else {alias.name for alias in node.names}
+            else:
+                names.add(first)
+        elif isinstance(node, ast.Import):
+            names |= {alias.name.split(".")[0] for alias in node.names}
     return names
 
 
-def test_every_module_has_its_place_in_the_order() -> None:
-    files = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__"}
-    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert files | packages == set(ORDER)
+def room(path: pathlib.Path) -> str:
+    return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-@pytest.mark.parametrize("path", sorted(PACKAGE.glob("*.py")), ids=lambda path: path.stem)
-def test_imports_point_only_upward(path: pathlib.Path) -> None:
-    if path.stem == "__init__":
-        return
-    above = set(ORDER[: ORDER.index(path.stem)])
-    assert imported_modules(path) <= above
+def test_every_room_has_its_place() -> None:
+    rooms = {room(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "__main__"}
+    assert rooms == set(ROOMS)
 
 
-@pytest.mark.parametrize(
-    "package", sorted(path.parent.name for path in PACKAGE.glob("*/__init__.py"))
-)
-def test_packages_import_only_what_is_above_them(package: str) -> None:
-    above = set(ORDER[: ORDER.index(package) + 1])
-    for path in (PACKAGE / package).glob("*.py"):
-        assert imported_modules(path) <= above, path
+@pytest.mark.parametrize("name", ROOMS)
+def test_imports_point_one_way(name: str) -> None:
+    above = set(ROOMS[: ROOMS.index(name) + 1])
+    for path in PACKAGE.rglob("*.py"):
+        if room(path) == name:
+            assert imported(path) & set(ROOMS) <= above, path
+            assert "experiments" not in imported(path), path
 
 
 def test_only_plots_imports_matplotlib() -> None:
-    users = {
-        path.relative_to(PACKAGE).with_suffix("").parts[0]
-        for path in PACKAGE.rglob("*.py")
-        if any(
-            "matplotlib" in (getattr(node, "module", None) or "")
-            or any("matplotlib" in alias.name for alias in node.names)
-            for node in ast.walk(ast.parse(path.read_text()))
-            if isinstance(node, ast.Import | ast.ImportFrom)
-        )
-    }
+    users = {room(path) for path in PACKAGE.rglob("*.py") if "matplotlib" in imported(path)}
     assert users == {"plots"}
 
 
 def test_importing_the_package_imports_neither_matplotlib_nor_orbax() -> None:
-    """Nor does a forecast by a student that comes with the package."""
+    """Nor does loading an emulator that comes with the package."""
     code = (
         "import sys, qdistill;"
         "heavy = lambda: {'matplotlib', 'orbax', 'flax'} & {m.split('.')[0] for m in sys.modules};"

@@ -3,7 +3,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import arguments
+from qdistill import _checks as arguments
 
 NAN, INF = float("nan"), float("inf")
 

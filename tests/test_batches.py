@@ -5,9 +5,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import batches, solver, windows
-from qdistill.batches import BatchConfig, Block
-from qdistill.grid import Grid
+from qdistill.physics.grid import Grid
+from qdistill.students import windows
+from qdistill.teacher import solvers as solver
+from qdistill.training import batches
+from qdistill.training.batches import BatchConfig, Block
 
 GRID = Grid(256, 100.0)
 LESSONS = ("free", "barrier")

@@ -3,10 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import benchmark, observables, solver
-from qdistill.benchmark import CASES, BenchmarkConfig
-from qdistill.grid import Grid, norm
+from qdistill.forecast import benchmark
+from qdistill.forecast.benchmark import CASES, BenchmarkConfig
+from qdistill.physics import observables
+from qdistill.physics.grid import Grid, norm
 from qdistill.students import Student
+from qdistill.teacher import solvers as solver
 
 GRID = Grid(1024, 100.0)
 CONFIG = BenchmarkConfig(n_frames=6)

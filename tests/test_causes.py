@@ -13,12 +13,20 @@ import numpy as np
 import pytest
 import small
 
-from qdistill import causes, runs
-from qdistill.causes import INTERVENTIONS, Effects, Experiment, Moment, Subject, World
-from qdistill.causes import interventions as table
-from qdistill.checkpoints import Checkpoints
-from qdistill.grid import Grid
-from qdistill.probes.waves import forecast
+from qdistill.insight import interventions as causes
+from qdistill.insight.interventions import (
+    INTERVENTIONS,
+    Effects,
+    Experiment,
+    Moment,
+    Subject,
+    World,
+)
+from qdistill.insight.interventions import interventions as table
+from qdistill.insight.probes.waves import forecast
+from qdistill.physics.grid import Grid
+from qdistill.runs import folder as runs
+from qdistill.runs.checkpoints import Checkpoints
 from qdistill.students import Student, from_propagator
 
 ROOT = pathlib.Path(__file__).parents[1]

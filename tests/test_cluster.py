@@ -12,8 +12,9 @@ import jax
 import numpy as np
 import pytest
 
-from qdistill import cluster, runs
-from qdistill.checkpoints import steps_in
+from qdistill import _distribute as cluster
+from qdistill.runs import folder as runs
+from qdistill.runs.checkpoints import steps_in
 
 ROOT = pathlib.Path(__file__).parents[1]
 WORKER = ROOT / "tests" / "cluster_worker.py"

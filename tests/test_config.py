@@ -4,14 +4,15 @@ from typing import Any
 
 import pytest
 
-from qdistill import config, curriculum, presets
-from qdistill.benchmark import BenchmarkConfig
-from qdistill.config import Config
-from qdistill.curriculum import CurriculumConfig
-from qdistill.presets import PLANES, PRESETS
-from qdistill.stages import Stage, TrainingConfig
+from qdistill.curriculum import schedules as curriculum
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.runs import config, presets
+from qdistill.runs.config import Config
+from qdistill.runs.presets import PLANES, PRESETS
 from qdistill.students import StudentConfig
-from qdistill.teacher import TeacherConfig
+from qdistill.teacher.factory import TeacherConfig
+from qdistill.training.stages import Stage, TrainingConfig
 
 ALL = {name: preset for name, (_, preset) in PRESETS.items()} | PLANES
 

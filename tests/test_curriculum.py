@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import curriculum
-from qdistill.curriculum import CurriculumConfig
+from qdistill.curriculum import schedules as curriculum
+from qdistill.curriculum.schedules import CurriculumConfig
 
 
 def test_staged_changes_at_its_boundaries() -> None:

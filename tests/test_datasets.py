@@ -11,8 +11,13 @@ import pytest
 import scripts
 import xarray
 
-from qdistill import Grid, benchmark, config, datasets, metrics, packets, potentials, solver
-from qdistill.rollout import rollout
+from qdistill._rollout import rollout
+from qdistill.forecast import benchmark, metrics
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid
+from qdistill.runs import config
+from qdistill.runs import export as datasets
+from qdistill.teacher import solvers as solver
 
 LINE = Grid(64, 20.0)
 ABOUT = {"title": "a test", "commit": None, "score": {"error": 0.5}}

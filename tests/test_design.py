@@ -12,10 +12,14 @@ import numpy as np
 import pytest
 import scripts
 
-from qdistill import design, potentials, probes, solver, students
-from qdistill.design import ProfileConfig, RolloutConfig, SearchConfig, TaskConfig
-from qdistill.grid import Grid
+from experiments.design import study
+from qdistill import students
+from qdistill.insight import design, probes
+from qdistill.insight.design import ProfileConfig, RolloutConfig, SearchConfig, TaskConfig
+from qdistill.physics import potentials
+from qdistill.physics.grid import Grid
 from qdistill.students import Student
+from qdistill.teacher import solvers as solver
 
 LINES = {name: Grid(512, 50.0, name) for name in ("lattice", "continuum")}
 DX = 50 / 512
@@ -227,7 +231,7 @@ def test_a_splitter_is_found_and_splits(splitter: tuple[TaskConfig, design.Desig
     energies = found.verdict.energy
     assert energies[1] == 4
     assert found.verdict.transmitted[1] == pytest.approx(0.5, abs=0.02)
-    report = design.describe(task, found)
+    report = study.describe(task, found)
     assert report["highest_hartree"] == pytest.approx(found.v.max())
     assert 0 <= report["lowest_hartree"] < report["highest_hartree"] <= 6
     deviation = report["plane_waves"]["worst_deviation"]
@@ -240,11 +244,11 @@ def test_a_splitter_is_found_and_splits(splitter: tuple[TaskConfig, design.Desig
 
 def test_a_passband_is_measured() -> None:
     energy = np.linspace(2, 6, 81)
-    flat = design.measure_passband(energy, np.full(81, 0.3), 1.0)
+    flat = study.measure_passband(energy, np.full(81, 0.3), 1.0)
     assert flat == {"peak": 0.3, "centre_hartree": None, "fwhm_hartree": None, "leak": None}
     # A triangle, whose half maximum lies between points, and a side band.
     triangle = np.maximum(0, 0.8 - np.abs(energy - 4.02))
-    band = design.measure_passband(energy, triangle + 0.1 * (energy > 5.5), 1.0)
+    band = study.measure_passband(energy, triangle + 0.1 * (energy > 5.5), 1.0)
     assert band["centre_hartree"] == pytest.approx(4.02, abs=0.02)
     assert band["fwhm_hartree"] == pytest.approx(0.8, abs=0.03)
     assert band["leak"] == pytest.approx(0.1)

@@ -6,7 +6,7 @@ import sys
 import jax.numpy as jnp
 import pytest
 
-from qdistill import devices
+from qdistill import _devices as devices
 
 CODE = """
 import jax, jax.numpy as jnp

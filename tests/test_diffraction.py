@@ -10,11 +10,15 @@ import numpy as np
 import pytest
 import scripts
 
-from qdistill import diffraction, fringes, packets, plots, solver
-from qdistill.diffraction import Cases, DiffractionConfig
-from qdistill.fringes import FringesConfig
-from qdistill.grid import Grid
-from qdistill.rollout import rollout
+from experiments.diffraction import exam as diffraction
+from experiments.diffraction import fringes
+from experiments.diffraction.exam import Cases, DiffractionConfig
+from experiments.diffraction.figure import plot_diffraction
+from experiments.diffraction.fringes import FringesConfig
+from qdistill._rollout import rollout
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid
+from qdistill.teacher import solvers as solver
 
 
 def test_orders_are_where_the_paths_differ_by_whole_wavelengths() -> None:
@@ -133,7 +137,7 @@ def test_the_figure_draws_both_with_one_scale() -> None:
     x, y = (np.asarray(grid.positions(axis)).ravel() for axis in (0, 1))
     v = np.where(np.abs(np.asarray(grid.positions(0)) - 3) < 0.5, 4.0, 0.0) + 0 * y
     profile = np.exp(-((y - 3.5) ** 2))
-    figure = plots.plot_diffraction(
+    figure = plot_diffraction(
         x, y, v, psi, 0.5 * psi, 7.0, (profile, 0.9 * profile), [3.5, 99.0], "t = 1 a.u."
     )
     upper = figure.subfigs[0].axes
@@ -150,9 +154,9 @@ def test_the_figure_draws_both_with_one_scale() -> None:
 def test_the_figure_refuses_what_does_not_fit(without_checker: None) -> None:
     x, psi = np.arange(4.0), np.zeros((4, 4), complex)
     with pytest.raises(ValueError, match="`arrivals` must be of shape"):
-        plots.plot_diffraction(x, x, psi.real, psi, psi, 2.0, (x, x[:3]), [0.0])
+        plot_diffraction(x, x, psi.real, psi, psi, 2.0, (x, x[:3]), [0.0])
     with pytest.raises(ValueError, match="`screen` must be between 0 and 3"):
-        plots.plot_diffraction(x, x, psi.real, psi, psi, 9.0, (x, x), [0.0])
+        plot_diffraction(x, x, psi.real, psi, psi, 9.0, (x, x), [0.0])
 
 
 def test_the_script_writes_all_in_small(tmp_path: pathlib.Path) -> None:

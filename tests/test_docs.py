@@ -69,6 +69,6 @@ def test_every_option_exists() -> None:
         named |= set(re.findall(r" (--[\w-]+)", line.partition("distill.py")[2]))
     assert {"--devices", "--processes", "--resume"} <= named
     assert named <= options
-    source = (ROOT / "qdistill" / "cluster.py").read_text()
+    source = (ROOT / "qdistill" / "_distribute.py").read_text()
     for variable in set(re.findall(r"QDISTILL_\w+", CLUSTER)):
         assert f'"{variable}"' in source

@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import expansion
-from qdistill.grid import Grid
+from qdistill.physics.grid import Grid
+from qdistill.teacher import expansion
 
 A = jnp.arange(24.0).reshape(2, 3, 4) / 10
 B = jnp.cos(A)

@@ -15,10 +15,13 @@ import numpy as np
 import pytest
 import small
 
-from qdistill import divergence, records, runs, signals, stages, training
-from qdistill.batches import BatchConfig
-from qdistill.checkpoints import Checkpoints, find_newest, fingerprint, steps_in
+from qdistill.runs import divergence, records, signals
+from qdistill.runs import folder as runs
+from qdistill.runs.checkpoints import Checkpoints, find_newest, fingerprint, steps_in
 from qdistill.students import StudentConfig
+from qdistill.training import loop as training
+from qdistill.training import stages
+from qdistill.training.batches import BatchConfig
 
 STAGE = dataclasses.replace(
     small.WINDOWS,

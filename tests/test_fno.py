@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qdistill import students
-from qdistill.grid import Grid
+from qdistill.physics.grid import Grid
 from qdistill.students import FNOConfig, StudentConfig, fno
 
 GRID = Grid(128, 12.5)

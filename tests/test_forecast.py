@@ -9,8 +9,8 @@ import pytest
 import scripts
 import small
 
-from qdistill import runs
-from qdistill.checkpoints import Checkpoints
+from qdistill.runs import folder as runs
+from qdistill.runs.checkpoints import Checkpoints
 
 
 @pytest.fixture(scope="module")

@@ -11,26 +11,20 @@ import numpy as np
 import pytest
 import small
 
-from qdistill import (
-    band_contenders,
-    contenders,
-    costs,
-    frontier,
-    jobs,
-    packets,
-    potentials,
-    resampling,
-    runs,
-    solver,
-    students,
-)
-from qdistill.benchmark import Runs
-from qdistill.checkpoints import Checkpoints
-from qdistill.contenders import Contender, Evolution
-from qdistill.costs import Cost
-from qdistill.frontier import FrontierConfig
-from qdistill.grid import Dispersion, Grid
-from qdistill.operations import Operations
+from experiments.frontier import band_contenders, contenders, costs, resampling
+from experiments.frontier import cases as frontier
+from experiments.frontier import compare as jobs
+from experiments.frontier.cases import FrontierConfig
+from experiments.frontier.contenders import Contender, Evolution
+from experiments.frontier.costs import Cost
+from experiments.frontier.operations import Operations
+from qdistill import students
+from qdistill.forecast.benchmark import Runs
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Dispersion, Grid
+from qdistill.runs import folder as runs
+from qdistill.runs.checkpoints import Checkpoints
+from qdistill.teacher import solvers as solver
 
 ROOT = pathlib.Path(__file__).parents[1]
 LATTICE = Grid(256, 25.0)
@@ -219,7 +213,7 @@ def test_smoke_run_writes_numbers_and_a_figure(
     state = runs.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
     with Checkpoints(run / "checkpoints") as saved:
         saved.save(state, 1.0)
-    script = ROOT / "experiments" / "work_precision.py"
+    script = ROOT / "experiments" / "frontier" / "work_precision.py"
     arguments = [str(run), "--smoke", "--out", str(out)]
     monkeypatch.setattr(sys, "argv", ["work_precision.py", *arguments])
     runpy.run_path(str(script), run_name="__main__")

@@ -3,9 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import benchmark, generalisation, observables, potentials, solver
-from qdistill.benchmark import BenchmarkConfig
-from qdistill.grid import Grid, norm
+from qdistill.forecast import baselines as generalisation
+from qdistill.forecast import benchmark
+from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.physics import observables, potentials
+from qdistill.physics.grid import Grid, norm
+from qdistill.teacher import solvers as solver
 
 GRID = Grid()
 FEW = BenchmarkConfig(n_frames=20)

@@ -4,7 +4,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill.grid import Grid, inner_product, norm
+from qdistill.physics.grid import Grid, inner_product, norm
 
 both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
 

@@ -14,10 +14,12 @@ import numpy as np
 import pytest
 import small
 
-from qdistill import importance, runs, training
-from qdistill.batches import BatchConfig
-from qdistill.curriculum import CurriculumConfig
-from qdistill.importance import exams, games, trainings
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.insight import importance
+from qdistill.insight.importance import exams, games, trainings
+from qdistill.runs import folder as runs
+from qdistill.training import loop as training
+from qdistill.training.batches import BatchConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
 MEMBERS = games.coalitions(5)

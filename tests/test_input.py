@@ -19,40 +19,27 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import qdistill
-from qdistill import (
-    arguments,
-    batches,
-    benchmark,
-    cluster,
-    config,
-    curriculum,
-    diffraction,
-    fringes,
-    frontier,
-    generalisation,
-    grid,
-    lessons,
-    losses,
-    metrics,
-    observables,
-    packets,
-    planes,
-    potentials,
-    presets,
-    pretrained,
-    projection,
-    resampling,
-    scatterers,
-    solver,
-    spectra,
-    stages,
-    students,
-    substeps,
-    teacher,
-    windows,
-)
-from qdistill.grid import Grid
-from qdistill.rollout import rollout
+from experiments.diffraction import exam as diffraction
+from experiments.diffraction import fringes
+from experiments.frontier import cases as frontier
+from experiments.frontier import resampling
+from qdistill import _checks as arguments
+from qdistill import _distribute as cluster
+from qdistill import students, substeps
+from qdistill._rollout import rollout
+from qdistill.curriculum import lessons, planes
+from qdistill.curriculum import schedules as curriculum
+from qdistill.forecast import baselines as generalisation
+from qdistill.forecast import benchmark, metrics
+from qdistill.physics import band as projection
+from qdistill.physics import grid, observables, packets, potentials, scatterers
+from qdistill.physics.grid import Grid
+from qdistill.runs import config, presets, pretrained
+from qdistill.students import windows
+from qdistill.teacher import factory as teacher
+from qdistill.teacher import solvers as solver
+from qdistill.training import batches, losses, stages
+from qdistill.training import boxes as spectra
 
 NAN, INF = float("nan"), float("inf")
 LINE, BOX = Grid(64, 10.0), Grid(256, 100.0)

@@ -6,10 +6,14 @@ import numpy as np
 import pytest
 from jaxtyping import PyTree
 
-from qdistill import losses, packets, potentials, projection, solver, spectra
-from qdistill.grid import Grid, norm
-from qdistill.spectra import Spectra, SpectraConfig
+from qdistill.physics import band as projection
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid, norm
 from qdistill.students import KernelConfig, kernel
+from qdistill.teacher import solvers as solver
+from qdistill.training import boxes as spectra
+from qdistill.training import losses
+from qdistill.training.boxes import Spectra, SpectraConfig
 
 GRID = Grid(1024, 100.0, "continuum")
 BOX = Grid(128, 12.5, "continuum")

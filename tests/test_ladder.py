@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import scripts
 
-from qdistill import config, ladder, presets, students
-from qdistill.teacher import TeacherConfig
+from experiments.ladder import ladder
+from qdistill import students
+from qdistill.runs import config, presets
+from qdistill.teacher.factory import TeacherConfig
 
 PHYSICS = TeacherConfig()
 

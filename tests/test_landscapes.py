@@ -8,8 +8,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from qdistill import landscapes, potentials
-from qdistill.grid import Grid
+from qdistill.physics import files as landscapes
+from qdistill.physics import potentials
+from qdistill.physics.grid import Grid
 
 GRID = Grid(1024, 100.0)
 X = np.arange(1, 1025) * 100 / 1024

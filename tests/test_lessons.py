@@ -7,8 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import lessons, observables, planes
-from qdistill.grid import Grid, norm
+from qdistill.curriculum import lessons, planes
+from qdistill.physics import observables
+from qdistill.physics.grid import Grid, norm
 
 GRID = Grid(1024, 100.0)
 GRIDS = dict.fromkeys(planes.LESSONS, Grid((48, 48), (12.0, 12.0), "continuum"))

@@ -9,8 +9,8 @@ import pytest
 from jaxtyping import PyTree
 
 from qdistill import students
-from qdistill.grid import Grid
-from qdistill.rollout import rollout
+from qdistill._rollout import rollout
+from qdistill.physics.grid import Grid
 from qdistill.students import LocalConfig, Student, StudentConfig, local
 
 GRID = Grid(256, 25.0)

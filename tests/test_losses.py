@@ -3,11 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import losses, students
-from qdistill.batches import Batch
-from qdistill.grid import Grid
+from qdistill import students
+from qdistill.physics.grid import Grid
 from qdistill.students import Student, StudentConfig
-from qdistill.windows import WindowConfig
+from qdistill.students.windows import WindowConfig
+from qdistill.training import losses
+from qdistill.training.batches import Batch
 
 
 def make_batch(n_t: int = 5, n_point: int = 23) -> Batch:

@@ -3,9 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import metrics, packets, solver
-from qdistill.grid import Grid
-from qdistill.rollout import rollout
+from qdistill._rollout import rollout
+from qdistill.forecast import metrics
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid
+from qdistill.teacher import solvers as solver
 
 
 @pytest.fixture

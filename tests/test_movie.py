@@ -10,8 +10,8 @@ import scripts
 import small
 from PIL import Image, ImageSequence
 
-from qdistill import runs
-from qdistill.checkpoints import Checkpoints
+from qdistill.runs import folder as runs
+from qdistill.runs.checkpoints import Checkpoints
 
 
 @pytest.fixture(scope="module")

@@ -4,8 +4,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import observables, packets, potentials, solver
-from qdistill.grid import Grid
+from qdistill.physics import observables, packets, potentials
+from qdistill.physics.grid import Grid
+from qdistill.teacher import solvers as solver
 
 both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
 

@@ -9,11 +9,16 @@ import numpy as np
 import pytest
 import scripts
 
-from qdistill import operators, packets, potentials, presets, projection, runs, solver
-from qdistill.checkpoints import Checkpoints
-from qdistill.grid import Grid, norm
-from qdistill.operators import OperatorsConfig
+from experiments.frontier import least_squares as operators
+from experiments.frontier.least_squares import OperatorsConfig
+from qdistill.physics import band as projection
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid, norm
+from qdistill.runs import folder as runs
+from qdistill.runs import presets
+from qdistill.runs.checkpoints import Checkpoints
 from qdistill.students import PropagatorConfig, effective, propagator
+from qdistill.teacher import solvers as solver
 
 GRID = Grid(1024, 100.0, "continuum")
 BOX = Grid(128, 12.5, "continuum")

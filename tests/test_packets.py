@@ -4,8 +4,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import observables, packets
-from qdistill.grid import Grid, norm
+from qdistill.physics import observables, packets
+from qdistill.physics.grid import Grid, norm
 
 GRID = Grid(1024, 100.0, "continuum")
 

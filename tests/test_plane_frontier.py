@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import scripts
 
-from qdistill import frontier, plane_frontier
-from qdistill.frontier import FrontierConfig
-from qdistill.grid import Grid, norm
+from experiments.frontier import cases as frontier
+from experiments.frontier import plane_cases as plane_frontier
+from experiments.frontier.cases import FrontierConfig
+from qdistill.physics.grid import Grid, norm
 
 BOX = Grid((36, 36), (12.0, 12.0), "continuum")
 

@@ -5,9 +5,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import plane_contenders, plane_projection, potentials, projection, solver
-from qdistill.grid import Grid
+from experiments.frontier import plane_contenders
+from qdistill.physics import band as projection
+from qdistill.physics import plane_band as plane_projection
+from qdistill.physics import potentials
+from qdistill.physics.grid import Grid
 from qdistill.students import PropagatorConfig, effective, plane_effective, propagator
+from qdistill.teacher import solvers as solver
 
 BOX = Grid((24, 24), (6.0, 6.0), "continuum")
 V = 3 * jax.random.normal(jax.random.key(0), BOX.shape)

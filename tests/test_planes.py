@@ -5,9 +5,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import batches, lessons, planes, scatterers, solver
-from qdistill.batches import BatchConfig
-from qdistill.grid import Grid, norm
+from qdistill.curriculum import lessons, planes
+from qdistill.physics import scatterers
+from qdistill.physics.grid import Grid, norm
+from qdistill.teacher import solvers as solver
+from qdistill.training import batches
+from qdistill.training.batches import BatchConfig
 
 GRID = Grid((64, 64), (16.0, 16.0), "continuum")
 X, Y = planes.axes(GRID)

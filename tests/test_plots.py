@@ -11,9 +11,11 @@ from figures import assert_labels, draw, texts, xs, ys
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage, imread
 
-from qdistill import packets, plots, potentials, solver
-from qdistill.grid import Grid
-from qdistill.rollout import rollout
+from qdistill import plots
+from qdistill._rollout import rollout
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid
+from qdistill.teacher import solvers as solver
 
 N_T, DT = 12, 0.4
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from figures import assert_labels, draw, xs, ys
 
-from qdistill import plots
-from qdistill.design import Design, Verdict
+from experiments.design.figure import plot_designs, plot_through
+from qdistill.insight.design import Design, Verdict
 
 E = np.linspace(3, 5, 21)
 SOME = np.array([3.5, 4.0, 4.5])
@@ -18,7 +18,7 @@ TASK = {"energy_hartree": [3.0, 4.0], "asked": [0.6, 0.6], "designers": {"demo":
 
 
 def test_designs_stand_beside_what_was_asked() -> None:
-    figure = draw(plots.plot_designs({"splitter": FOUND, "mirror": FOUND}))
+    figure = draw(plot_designs({"splitter": FOUND, "mirror": FOUND}))
     top = figure.axes[0]
     target, curve, expected, packets = top.lines
     np.testing.assert_array_equal(ys(target), FOUND.target)
@@ -33,7 +33,7 @@ def test_designs_stand_beside_what_was_asked() -> None:
 
 
 def test_what_was_believed_stands_beside_what_is() -> None:
-    figure = draw(plots.plot_through({"splitter": TASK, "filter": TASK}))
+    figure = draw(plot_through({"splitter": TASK, "filter": TASK}))
     lines = figure.axes[0].lines
     drawn = [ys(line).tolist() for line in lines]
     assert drawn.count(ROW["believed"]) == 2
@@ -46,6 +46,6 @@ def test_what_was_believed_stands_beside_what_is() -> None:
 @pytest.mark.usefixtures("without_checker")
 def test_what_cannot_be_drawn_is_refused() -> None:
     with pytest.raises(ValueError, match="`designs` must be of 1 to 4 designs, but is of 0"):
-        plots.plot_designs({})
+        plot_designs({})
     with pytest.raises(ValueError, match="`tasks` must be at least one task"):
-        plots.plot_through({})
+        plot_through({})

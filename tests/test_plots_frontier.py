@@ -9,8 +9,8 @@ import pytest
 from figures import assert_apart, assert_labels, draw, xs, ys
 from matplotlib.text import Text
 
-from qdistill import plots
-from qdistill.plots import labels
+from experiments.frontier import labels
+from experiments.frontier.figure import plot_frontier
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
 
@@ -28,7 +28,7 @@ ROWS = {
 
 
 def test_a_kind_is_a_line_by_cost_and_a_student_has_its_name() -> None:
-    figure = plots.plot_frontier(ROWS)
+    figure = plot_frontier(ROWS)
     assert_apart(figure, "demo", "gru")
     line = figure.axes[0].lines[0]
     assert (list(xs(line)), list(ys(line))) == ([2.0, 4.0], [1e-2, 1e-3])
@@ -37,7 +37,7 @@ def test_a_kind_is_a_line_by_cost_and_a_student_has_its_name() -> None:
 
 def test_students_of_several_sizes_are_joined_and_named_once() -> None:
     sizes = {f"few, {n} points": row("student", n / 100, 1 / n) for n in (100, 200)}
-    figure = draw(plots.plot_frontier(ROWS | sizes))
+    figure = draw(plot_frontier(ROWS | sizes))
     ax = figure.axes[0]
     assert {text.get_text() for text in ax.texts} >= {"few", "demo", "gru"}
     assert sorted(map(len, map(xs, ax.lines))) == [0, 1, 1, 2, 2]
@@ -51,7 +51,7 @@ def test_names_of_students_lie_apart_from_each_other_and_from_marks(run: str) ->
     students = sorted(
         {s if stems.count(s) > 1 else n for s, n in zip(stems, everyone, strict=True)}
     )
-    figure = plots.plot_frontier(found)
+    figure = plot_frontier(found)
     assert_apart(figure, *students)
     ax = figure.axes[0]
     names = [text for text in ax.texts if text.get_text() in students]
@@ -76,10 +76,10 @@ def test_names_of_close_points_are_led_to_them() -> None:
 
 
 def test_what_diverges_is_left_out_and_named() -> None:
-    figure = draw(plots.plot_frontier(ROWS | {"wild": row("student", 1.0, math.inf)}))
+    figure = draw(plot_frontier(ROWS | {"wild": row("student", 1.0, math.inf)}))
     assert_labels(figure, "not finite, and left out: wild")
 
 
 def test_nothing_to_draw_is_refused() -> None:
     with pytest.raises(ValueError, match="`contenders` must be of 1 to 8 kinds, but is of 0"):
-        plots.plot_frontier({})
+        plot_frontier({})

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from figures import assert_labels, draw, texts, xs, ys
 
-from qdistill import plots, probes
+from qdistill import plots
+from qdistill.insight import probes
 
 K = np.linspace(0, 12, 121)
 LATTICE = (1 - np.cos(K / 4)) * 16

@@ -6,8 +6,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import potentials
-from qdistill.grid import Grid
+from qdistill.physics import potentials
+from qdistill.physics.grid import Grid
 
 # Each landscape around 50 with a foot 10 wide, its values at 44.9, 46, 48, 50, 52, 53.75 and 55.1.
 POINTS = np.array([44.9, 46.0, 48.0, 50.0, 52.0, 53.75, 55.1])

@@ -15,21 +15,14 @@ import scripts
 import small
 
 import qdistill
-from qdistill import (
-    benchmark,
-    checkpoints,
-    config,
-    packets,
-    potentials,
-    presets,
-    pretrained,
-    provenance,
-    runs,
-    students,
-    teacher,
-)
-from qdistill.grid import norm
-from qdistill.rollout import rollout
+from qdistill import students
+from qdistill._rollout import rollout
+from qdistill.forecast import benchmark
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import norm
+from qdistill.runs import checkpoints, config, presets, pretrained, provenance
+from qdistill.runs import folder as runs
+from qdistill.teacher import factory as teacher
 
 ROOT = pathlib.Path(__file__).parents[1]
 NAMES = [

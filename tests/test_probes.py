@@ -13,11 +13,15 @@ import pytest
 import scripts
 import small
 
-from qdistill import potentials, probes, runs, solver, students
-from qdistill.grid import Grid
-from qdistill.probes import fits, waves
-from qdistill.solver import Propagator
+from qdistill import students
+from qdistill.insight import probes
+from qdistill.insight.probes import fits, waves
+from qdistill.physics import potentials
+from qdistill.physics.grid import Grid
+from qdistill.runs import folder as runs
 from qdistill.students import Student, from_propagator
+from qdistill.teacher import solvers as solver
+from qdistill.teacher.solvers import Propagator
 
 GRID = Grid(512, 50.0)
 CONTINUUM = Grid(512, 50.0, "continuum")

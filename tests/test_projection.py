@@ -6,8 +6,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import packets, potentials, projection
-from qdistill.grid import Dispersion, Grid
+from qdistill.physics import band as projection
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Dispersion, Grid
 
 GRID = Grid(128, 20.0, "continuum")
 N_WAVE = 15

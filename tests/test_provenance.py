@@ -7,7 +7,8 @@ import subprocess
 import pytest
 import small
 
-from qdistill import provenance, runs
+from qdistill.runs import folder as runs
+from qdistill.runs import provenance
 
 
 @pytest.fixture

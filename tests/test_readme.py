@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from qdistill import benchmark, potentials
+from qdistill.forecast import benchmark
+from qdistill.physics import potentials
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = {name: (ROOT / name).read_text() for name in ("README.md", "docs/results.md")}

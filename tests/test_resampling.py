@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import packets, resampling
-from qdistill.grid import Grid, norm
+from experiments.frontier import resampling
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid, norm
 
 FINE = Grid(256, 25.0)
 COARSE = resampling.coarse_grid(FINE, 60)

@@ -3,9 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import packets, solver
-from qdistill.grid import Grid, norm
-from qdistill.rollout import repeat, rollout
+from qdistill._rollout import repeat, rollout
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid, norm
+from qdistill.teacher import solvers as solver
 
 GRID = Grid(32, 8.0)
 

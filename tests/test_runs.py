@@ -15,8 +15,10 @@ import pytest
 import scripts
 import small
 
-from qdistill import config, report, runs, story, tracking
-from qdistill.checkpoints import Checkpoints
+from qdistill.runs import config, report, story
+from qdistill.runs import folder as runs
+from qdistill.runs import tensorboard as tracking
+from qdistill.runs.checkpoints import Checkpoints
 
 
 @pytest.fixture(scope="module")

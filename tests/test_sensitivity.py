@@ -9,11 +9,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import causes, packets, potentials
-from qdistill.causes import Answers, World, maps
-from qdistill.grid import Grid
-from qdistill.solver import Propagator
+from qdistill.insight import interventions as causes
+from qdistill.insight.interventions import Answers, World, maps
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid
 from qdistill.students import Student
+from qdistill.teacher.solvers import Propagator
 
 GRID, DT, REACH, AHEAD = Grid(64, 8.0), 0.1, 20, (1, 3)
 PLACES = np.array([[24, 33], [30, 36]])

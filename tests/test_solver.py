@@ -7,9 +7,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import observables, packets, potentials, solver, spectra
-from qdistill.grid import Grid, norm
-from qdistill.rollout import rollout
+from qdistill._rollout import rollout
+from qdistill.physics import observables, packets, potentials
+from qdistill.physics.grid import Grid, norm
+from qdistill.teacher import solvers as solver
+from qdistill.training import boxes as spectra
 
 DISPERSIONS = ("lattice", "continuum")
 SOLVERS = {

@@ -5,11 +5,14 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import losses, potentials, solver, spectra
-from qdistill.grid import Dispersion, Grid
-from qdistill.rollout import rollout
-from qdistill.spectra import Spectra, SpectraConfig
+from qdistill._rollout import rollout
+from qdistill.physics import potentials
+from qdistill.physics.grid import Dispersion, Grid
 from qdistill.students import Student, from_propagator
+from qdistill.teacher import solvers as solver
+from qdistill.training import boxes as spectra
+from qdistill.training import losses
+from qdistill.training.boxes import Spectra, SpectraConfig
 
 DT = 0.1
 GRID = Grid(1024, 100.0)

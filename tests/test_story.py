@@ -18,8 +18,11 @@ import tyro
 from figures import assert_apart, assert_labels, draw, xs, ys
 from tensorboardX.proto.event_pb2 import Event
 
-from qdistill import comparison, config, plots, presets, records, runs, story, tracking
-from qdistill.config import Config
+from qdistill import plots
+from qdistill.runs import comparison, config, presets, records, story
+from qdistill.runs import folder as runs
+from qdistill.runs import tensorboard as tracking
+from qdistill.runs.config import Config
 
 ROOT = pathlib.Path(__file__).parents[1]
 N_STEPS = small.CONFIG.training.boundaries[-1]

@@ -5,13 +5,13 @@ import jaxtyping
 import numpy as np
 import pytest
 
-from qdistill import students, windows
-from qdistill.grid import Grid
-from qdistill.rollout import rollout
-from qdistill.students import StudentConfig, windowed
+from qdistill import students
+from qdistill._rollout import rollout
+from qdistill.physics.grid import Grid
+from qdistill.students import StudentConfig, windowed, windows
 from qdistill.students.feedforward import Conv, Linear
 from qdistill.students.gru import GRU
-from qdistill.windows import WindowConfig
+from qdistill.students.windows import WindowConfig
 
 
 def test_gru_has_the_papers_size() -> None:

@@ -10,8 +10,10 @@ import jax
 import pytest
 import small
 
-from qdistill import config, runs, symmetry
-from qdistill.checkpoints import Checkpoints
+from qdistill.insight import symmetries as symmetry
+from qdistill.runs import config
+from qdistill.runs import folder as runs
+from qdistill.runs.checkpoints import Checkpoints
 
 ROOT = pathlib.Path(__file__).parents[1]
 

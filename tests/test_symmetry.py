@@ -15,12 +15,15 @@ import numpy as np
 import pytest
 from jaxtyping import Array
 
-from qdistill import observables, packets, potentials, solver, students, symmetry
-from qdistill.grid import Grid
-from qdistill.rollout import rollout
+from qdistill import students
+from qdistill._rollout import rollout
+from qdistill.insight import symmetries as symmetry
+from qdistill.insight.symmetries import SYMMETRIES, Cases, Laboratory, table
+from qdistill.physics import observables, packets, potentials
+from qdistill.physics.grid import Grid
 from qdistill.students import Student, StudentConfig
-from qdistill.symmetry import SYMMETRIES, Cases, Laboratory, table
-from qdistill.windows import WindowConfig
+from qdistill.students.windows import WindowConfig
+from qdistill.teacher import solvers as solver
 
 GRID = Grid(128, 32.0, "continuum")
 DT, N_FRAMES, V_RANGE = 0.1, 10, (-3.0, 6.0)

@@ -1,8 +1,8 @@
 import jax.numpy as jnp
 import pytest
 
-from qdistill import teacher
-from qdistill.teacher import TeacherConfig
+from qdistill.teacher import factory as teacher
+from qdistill.teacher.factory import TeacherConfig
 
 
 def test_teacher_config_builds_both_solvers() -> None:

@@ -10,9 +10,9 @@ import exact
 import numpy as np
 import pytest
 
-from qdistill import throughput
-from qdistill.grid import Grid
-from qdistill.throughput import scaling
+from experiments import throughput
+from experiments.throughput import scaling
+from qdistill.physics.grid import Grid
 
 ROOT = pathlib.Path(__file__).parents[1]
 

@@ -8,12 +8,15 @@ import optax
 import pytest
 import small
 
-from qdistill import batches, curriculum, losses, runs, stages, training
-from qdistill.batches import Batch, BatchConfig
-from qdistill.stages import Stage
+from qdistill.curriculum import schedules as curriculum
+from qdistill.runs import folder as runs
 from qdistill.students import StudentConfig
-from qdistill.training import TrainState
-from qdistill.windows import WindowConfig
+from qdistill.students.windows import WindowConfig
+from qdistill.training import batches, losses, stages
+from qdistill.training import loop as training
+from qdistill.training.batches import Batch, BatchConfig
+from qdistill.training.loop import TrainState
+from qdistill.training.stages import Stage
 
 
 @pytest.fixture(scope="module")

@@ -11,9 +11,12 @@ import pytest
 import small
 from jaxtyping import PyTree
 
-from qdistill import runs, solver, students, training
-from qdistill.grid import Grid
+from qdistill import students
+from qdistill.physics.grid import Grid
+from qdistill.runs import folder as runs
 from qdistill.students import Student, StudentConfig, UnitaryConfig, unitary
+from qdistill.teacher import solvers as solver
+from qdistill.training import loop as training
 
 GRID = Grid(256, 25.0)
 DT = 0.1

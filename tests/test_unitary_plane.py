@@ -8,10 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import packets, solver, spectra, students
-from qdistill.grid import Grid
-from qdistill.rollout import repeat
+from qdistill import students
+from qdistill._rollout import repeat
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid
 from qdistill.students import Student, StudentConfig, UnitaryConfig, phases, unitary
+from qdistill.teacher import solvers as solver
+from qdistill.training import boxes as spectra
 
 DT = 0.1
 GRID = Grid((24, 24), (6.0, 6.0), "continuum")

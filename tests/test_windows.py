@@ -3,8 +3,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import windows
-from qdistill.windows import WindowConfig
+from qdistill.students import windows
+from qdistill.students.windows import WindowConfig
 
 
 @pytest.fixture

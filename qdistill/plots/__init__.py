@@ -11,10 +11,7 @@ from matplotlib.figure import Figure
 
 from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.colours import colour_phase
-from qdistill.plots.design import plot_designs, plot_through
-from qdistill.plots.diffraction import plot_diffraction
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
-from qdistill.plots.frontier import plot_frontier
 from qdistill.plots.importance import plot_services, plot_shares
 from qdistill.plots.lessons import plot_landscapes, plot_training, plot_window_map
 from qdistill.plots.movies import animate_forecast, animate_wavefunction, animate_wavefunction_2d
@@ -31,7 +28,6 @@ from qdistill.plots.runs import plot_runs
 from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
 from qdistill.plots.style import save
 from qdistill.plots.symmetries import plot_symmetries
-from qdistill.plots.throughput import plot_scaling, plot_throughput
 from qdistill.plots.wavefunctions import plot_wavefunction, plot_wavefunction_2d
 
 __all__ = [
@@ -41,11 +37,8 @@ __all__ = [
     "animate_wavefunction_2d",
     "colour_phase",
     "plot_correlations",
-    "plot_designs",
-    "plot_diffraction",
     "plot_dispersion",
     "plot_errors",
-    "plot_frontier",
     "plot_interventions",
     "plot_ladder",
     "plot_landscapes",
@@ -56,15 +49,12 @@ __all__ = [
     "plot_probes",
     "plot_response",
     "plot_runs",
-    "plot_scaling",
     "plot_sensitivity",
     "plot_services",
     "plot_shares",
     "plot_snapshots",
     "plot_spacetime",
     "plot_symmetries",
-    "plot_through",
-    "plot_throughput",
     "plot_training",
     "plot_transmission",
     "plot_wavefunction",

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from qdistill.arguments import refuse
+from qdistill._checks import refuse
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, MISSING, ORANGE
 

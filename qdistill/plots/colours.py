@@ -5,7 +5,7 @@ from jaxtyping import Complex, Float
 from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
-from qdistill.arguments import require_positive
+from qdistill._checks import require_positive
 from qdistill.plots.style import INK, Values, limit
 
 # A circle in OKLab, on which equal steps of phase look equally large: its mean lightness, its

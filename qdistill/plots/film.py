@@ -16,7 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from qdistill.arguments import refuse, require_positive
+from qdistill._checks import refuse, require_positive
 
 Path: TypeAlias = str | os.PathLike[str]
 # Moving things in the order in which they are drawn, and what sets them to a frame.

@@ -9,8 +9,8 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from qdistill import metrics
-from qdistill.arguments import refuse, require_between, require_finite, require_shape
+from qdistill._checks import refuse, require_between, require_finite, require_shape
+from qdistill.forecast import metrics
 from qdistill.plots import style
 from qdistill.plots.style import (
     BAR,

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qdistill.arguments import refuse, require_finite, require_shape
+from qdistill._checks import refuse, require_finite, require_shape
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE, SIGNED
 

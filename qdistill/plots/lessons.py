@@ -7,7 +7,7 @@ from jaxtyping import Float, Num
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from qdistill.arguments import refuse, require_finite, require_shape
+from qdistill._checks import refuse, require_finite, require_shape
 from qdistill.plots import style
 from qdistill.plots.style import (
     BAR,

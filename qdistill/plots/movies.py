@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
-from qdistill.arguments import require_between, require_finite, require_shape
+from qdistill._checks import require_between, require_finite, require_shape
 from qdistill.plots import film, style, wavefunctions
 from qdistill.plots.colours import colour_disc, colour_phase
 from qdistill.plots.style import GRID, INK, ORANGE, Along, Frames, Times, Values

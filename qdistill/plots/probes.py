@@ -8,21 +8,8 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qdistill.arguments import refuse, require_at_least, require_positive, require_shape
-from qdistill.grid import Grid
-from qdistill.plots import style
-from qdistill.plots.style import (
-    BAR,
-    COLOURS,
-    GRID,
-    INK,
-    LINE_STYLES,
-    ORANGE,
-    SLATE,
-    Along,
-    Values,
-)
-from qdistill.probes import (
+from qdistill._checks import refuse, require_at_least, require_positive, require_shape
+from qdistill.insight.probes import (
     BumpResponse,
     Learning,
     LightCone,
@@ -33,6 +20,9 @@ from qdistill.probes import (
     WaveResponse,
     omega,
 )
+from qdistill.physics.grid import Grid
+from qdistill.plots import style
+from qdistill.plots.style import BAR, COLOURS, GRID, INK, LINE_STYLES, ORANGE, SLATE, Along, Values
 
 # Of closed forms, and beyond what was taught.
 KNOWN, UNTAUGHT = "#b9c0c9", "#eceef1"

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qdistill.arguments import refuse, require_between, require_shape
+from qdistill._checks import refuse, require_between, require_shape
 from qdistill.plots import style
 from qdistill.plots.style import COLOURS, FLOOR, GREY, GRID, LINE_STYLES, SLATE, Values
 

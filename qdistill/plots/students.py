@@ -8,7 +8,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qdistill.arguments import (
+from qdistill._checks import (
     refuse,
     require_between,
     require_finite,

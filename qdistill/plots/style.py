@@ -16,7 +16,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.transforms import offset_copy
 
-from qdistill.arguments import refuse, require_finite, require_shape
+from qdistill._checks import refuse, require_finite, require_shape
 
 Values: TypeAlias = np.ndarray | jax.Array
 Along: TypeAlias = Float[Values, " n_x"]

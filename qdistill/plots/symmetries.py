@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from qdistill.arguments import refuse, require_between, require_positive, require_shape
+from qdistill._checks import refuse, require_between, require_positive, require_shape
 from qdistill.plots import style
 from qdistill.plots.style import BAR, FLOOR, INK, MISSING, SLATE
 

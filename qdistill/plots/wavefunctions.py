@@ -9,7 +9,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
-from qdistill.arguments import require_positive, require_shape
+from qdistill._checks import require_positive, require_shape
 from qdistill.plots import style
 from qdistill.plots.colours import colour_phase, draw_wheel
 from qdistill.plots.style import SAND, Along, Frames, Times, Values

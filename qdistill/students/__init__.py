@@ -6,8 +6,8 @@ from collections.abc import Callable
 import jax
 from jaxtyping import PyTree
 
-from qdistill.arguments import require_at_least, require_one_of, require_positive
-from qdistill.grid import Grid
+from qdistill._checks import require_at_least, require_one_of, require_positive
+from qdistill.physics.grid import Grid
 from qdistill.students import (
     effective,
     fno,
@@ -18,6 +18,7 @@ from qdistill.students import (
     unitary,
     windowed,
 )
+from qdistill.students.base import Student, from_propagator
 from qdistill.students.effective import PropagatorConfig
 from qdistill.students.feedforward import Conv, Dense, Linear
 from qdistill.students.fno import FNOConfig
@@ -25,9 +26,8 @@ from qdistill.students.gru import GRU
 from qdistill.students.kernel import KernelConfig
 from qdistill.students.local import LocalConfig
 from qdistill.students.lstm import LSTM
-from qdistill.students.student import Student, from_propagator
 from qdistill.students.unitary import UnitaryConfig
-from qdistill.windows import WindowConfig
+from qdistill.students.windows import WindowConfig
 
 __all__ = [
     "STUDENTS",

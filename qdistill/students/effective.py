@@ -10,11 +10,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from qdistill import projection
-from qdistill.arguments import refuse, require_at_least
-from qdistill.grid import Grid
+from qdistill._checks import refuse, require_at_least
+from qdistill.physics import band as projection
+from qdistill.physics.grid import Grid
+from qdistill.students.base import require_line
 from qdistill.students.phases import V_SCALE
-from qdistill.students.student import require_line
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,10 +10,10 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill.arguments import refuse, require_at_least, require_positive, require_shape
-from qdistill.grid import Grid
-from qdistill.solver import Propagator, Step
-from qdistill.students.student import Student, require_line
+from qdistill._checks import refuse, require_at_least, require_positive, require_shape
+from qdistill.physics.grid import Grid
+from qdistill.students.base import Student, require_line
+from qdistill.teacher.solvers import Propagator, Step
 
 
 @dataclasses.dataclass(frozen=True)

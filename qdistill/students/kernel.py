@@ -7,8 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill import projection
-from qdistill.arguments import (
+from qdistill._checks import (
     is_known,
     refuse,
     require_at_least,
@@ -16,10 +15,11 @@ from qdistill.arguments import (
     require_positive,
     require_shape,
 )
-from qdistill.grid import Grid
-from qdistill.solver import Propagator, Step
+from qdistill.physics import band as projection
+from qdistill.physics.grid import Grid
+from qdistill.students.base import Student
 from qdistill.students.effective import band
-from qdistill.students.student import Student
+from qdistill.teacher.solvers import Propagator, Step
 
 # Radians: up to here the polynomials of `exponential` are right to 6e-7.
 MAX_ANGLE = 2.0

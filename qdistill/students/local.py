@@ -7,11 +7,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill.arguments import refuse, require_at_least, require_shape
-from qdistill.grid import Grid
-from qdistill.solver import Propagator, Step
+from qdistill._checks import refuse, require_at_least, require_shape
+from qdistill.physics.grid import Grid
+from qdistill.students.base import Student, require_line
 from qdistill.students.phases import LandscapePhases
-from qdistill.students.student import Student, require_line
+from qdistill.teacher.solvers import Propagator, Step
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,12 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from qdistill import plane_projection, projection
-from qdistill.arguments import refuse
-from qdistill.grid import Grid
+from qdistill._checks import refuse
+from qdistill.physics import band as projection
+from qdistill.physics import plane_band as plane_projection
+from qdistill.physics.grid import Grid
+from qdistill.students.base import require_line
 from qdistill.students.effective import PropagatorConfig, Waves
 from qdistill.students.phases import V_SCALE
-from qdistill.students.student import require_line
 
 
 def waves(

@@ -3,13 +3,13 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill import projection
-from qdistill.arguments import refuse, require_between, require_positive, require_shape
-from qdistill.grid import Grid
-from qdistill.solver import Propagator, Step
+from qdistill._checks import refuse, require_between, require_positive, require_shape
+from qdistill.physics import band as projection
+from qdistill.physics.grid import Grid
 from qdistill.students import effective, plane_effective
+from qdistill.students.base import Student
 from qdistill.students.effective import PropagatorConfig
-from qdistill.students.student import Student
+from qdistill.teacher.solvers import Propagator, Step
 
 
 def make(config: PropagatorConfig, grid: Grid, dt: float) -> Student:

@@ -8,17 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill.arguments import (
+from qdistill._checks import (
     refuse,
     require_at_least,
     require_one_of,
     require_positive,
     require_shape,
 )
-from qdistill.grid import Grid
-from qdistill.solver import Propagator, Step
+from qdistill.physics.grid import Grid
+from qdistill.students.base import Student, require_line
 from qdistill.students.phases import LandscapePhases, complete
-from qdistill.students.student import Student, require_line
+from qdistill.teacher.solvers import Propagator, Step
 
 Start: TypeAlias = Literal["nothing", "informed"]
 

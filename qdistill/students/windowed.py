@@ -5,11 +5,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill import windows
-from qdistill.arguments import require_shape
-from qdistill.solver import Propagator, Step
-from qdistill.students.student import Student, require_line
-from qdistill.windows import WindowConfig
+from qdistill._checks import require_shape
+from qdistill.students import windows
+from qdistill.students.base import Student, require_line
+from qdistill.students.windows import WindowConfig
+from qdistill.teacher.solvers import Propagator, Step
 
 
 def make(network: nn.Module, config: WindowConfig) -> Student:

@@ -1,0 +1,1 @@
+"""Potentials found by gradients, and made through emulators."""

@@ -1,0 +1,200 @@
+"""Whole designs: sought, described, tried, and made through students to be judged by the solver."""
+
+import math
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from qdistill import students
+from qdistill._checks import require_shape
+from qdistill.insight import design
+from qdistill.insight.design.search import (
+    descend,
+    rollout_objective,
+)
+from qdistill.insight.design.tasks import RolloutConfig, SearchConfig, TaskConfig
+from qdistill.physics.grid import Grid
+from qdistill.physics.profiles import landscape
+from qdistill.students import Student
+from qdistill.teacher import solvers as solver
+from qdistill.teacher.solvers import Propagator
+
+
+def describe(task: TaskConfig, found: design.Design) -> dict[str, Any]:
+    """The numbers of a design, with units in their names."""
+    slopes = np.abs(np.diff(found.v) / np.diff(found.x))
+    middle = sum(task.band) / 2
+    there = np.abs(found.energy - middle) <= (task.band[1] - task.band[0]) / 4
+    deviation = np.abs(found.transmission - found.target)
+    verdict = found.verdict
+    report: dict[str, Any] = {
+        "band_hartree": list(task.band),
+        "bounds_hartree": [task.profile.low, task.profile.high],
+        "highest_hartree": found.v.max(),
+        "lowest_hartree": found.v.min(),
+        "steepest_hartree_per_bohr": slopes.max(),
+        "total_variation_hartree": np.abs(np.diff(found.v)).sum(),
+        "plane_waves": {
+            "lowest_transmission": found.transmission.min(),
+            "highest_transmission": found.transmission.max(),
+            "worst_deviation": deviation.max(),
+            "worst_deviation_in_inner_half_of_band": deviation[there].max(),
+        },
+        "packets": {
+            "width_bohr": task.packet_width,
+            "energy_hartree": verdict.energy.tolist(),
+            "transmission": verdict.transmitted.tolist(),
+            "reflection": verdict.reflected.tolist(),
+            "expected_transmission": verdict.expected.tolist(),
+            "worst_difference_from_expected": np.abs(verdict.transmitted - verdict.expected).max(),
+        },
+        "losses": np.sort(found.losses).tolist(),
+        "x_bohr": found.x.tolist(),
+        "v_hartree": found.v.tolist(),
+    }
+    if task.passband is not None:
+        report["passband"] = measure_passband(found.energy, found.transmission, 2 * task.passband)
+        measured = measure_passband(verdict.energy, verdict.transmitted, 2 * task.passband)
+        report["packets"]["passband"] = measured
+    return report
+
+
+def measure_passband(
+    energy: Float[np.ndarray, " n"], transmission: Float[np.ndarray, " n"], clear: float
+) -> dict[str, float | None]:
+    """The highest peak of T(E): its height, centre and full width at half maximum, and the leaks.
+
+    Args:
+      energy: In hartree, rising.
+      transmission: At these energies.
+      clear: Energies further than this from the centre are outside, in hartree.
+
+    >>> energy = np.linspace(2.0, 6.0, 401)
+    >>> band = measure_passband(energy, 0.9 / (1 + (energy - 4) ** 2 / 0.1**2), clear=1.0)
+    >>> [round(band[name], 3) for name in ("peak", "centre_hartree", "fwhm_hartree", "leak")]
+    [0.9, 4.0, 0.2, 0.009]
+    """
+    require_shape(energy.shape, transmission=transmission)
+    top = int(np.argmax(transmission))
+    half = transmission[top] / 2
+    below = np.flatnonzero(transmission < half)
+    before, after = below[below < top], below[below > top]
+    nothing = dict.fromkeys(("centre_hartree", "fwhm_hartree", "leak"))
+    if not before.size or not after.size:
+        return {"peak": float(transmission[top]), **nothing}
+
+    def crossing(i: int) -> float:
+        """Where a line through points i and i + 1 is at half maximum."""
+        low, high = transmission[i : i + 2]
+        return float(energy[i] + (half - low) / (high - low) * (energy[i + 1] - energy[i]))
+
+    left, right = crossing(int(before[-1])), crossing(int(after[0]) - 1)
+    outside = np.abs(energy - (left + right) / 2) > clear
+    return {
+        "peak": float(transmission[top]),
+        "centre_hartree": (left + right) / 2,
+        "fwhm_hartree": right - left,
+        "leak": float(transmission[outside].max()) if outside.any() else None,
+    }
+
+
+class Rival(NamedTuple):
+    """Whom a design is made through.
+
+    Attributes:
+      student: The form of the propagator.
+      propagator: Of a student, or a solver.
+    """
+
+    student: Student
+    propagator: Propagator
+
+
+def through(
+    task: RolloutConfig, config: SearchConfig, grid: Grid, dt: float, rivals: Mapping[str, Rival]
+) -> dict[str, Any]:
+    """For each propagator, the landscape that its own forecasts call best; judged by the solver.
+
+    Args:
+      task: The packets, and the shares of them that are to pass.
+      config: Of the search.
+      grid: One-dimensional.
+      dt: Duration of a frame, in a.u.
+      rivals: By name; a split step is added as the first.
+
+    Returns:
+      For each, what it believes to pass, what passes by the solver, and the landscape.
+    """
+    trial = design.prepare(grid, task.energies, task.packet_width, task.profile.extent)
+    room, n_frames = trial.grid, math.ceil(trial.duration / dt)
+    # Twice as many substeps as the resonance of the splitting asks for.
+    n_substeps = 2 * (int(room.kinetic_energy().max() * dt / (2 * math.pi)) + 1)
+    rivals = {"split step": _rival(solver.split_step(room, dt, n_substeps)), **rivals}
+    # The judge needs no gradient, and costs least with long frames.
+    n_long = math.ceil(n_frames * dt)
+    bounds = task.profile.low - 0.01, task.profile.high + 0.01
+    exact = _rival(solver.chebyshev(room, n_frames * dt / n_long, 1e-5, bounds))
+    judge = jax.jit(design.passing(*exact, trial, n_frames * dt / n_long, n_long))
+    rows = {}
+    for name, rival in rivals.items():
+        passing = design.passing(*rival, trial, dt, n_frames)
+        loss = rollout_objective(config, task.profile, trial.grid, passing, task.shares)
+        found = descend(config, task.profile.n_knot, loss)
+        v = landscape(task.profile, trial.grid, found.u)
+        rows[name] = _judged(task, v, jax.jit(passing)(v), judge(v), found.loss)
+    shared = {"energy_hartree": list(task.energies), "asked": list(task.shares)}
+    return {**shared, "packet_width_bohr": task.packet_width, "designers": rows}
+
+
+def _rival(propagator: Propagator) -> Rival:
+    return Rival(students.from_propagator(propagator), propagator)
+
+
+def _judged(
+    task: RolloutConfig, v: Array, believed: Array, exact: Array, losses: np.ndarray
+) -> dict[str, Any]:
+    asked, inside = jnp.asarray(task.shares, float), np.flatnonzero(np.asarray(v))
+
+    def rms(a: Array) -> float:
+        return float(jnp.sqrt(jnp.mean(a**2)))
+
+    return {
+        "believed": np.asarray(believed, float).tolist(),
+        "exact": np.asarray(exact, float).tolist(),
+        "rms_amiss_believed": rms(believed - asked),
+        "rms_amiss_exact": rms(exact - asked),
+        "rms_belief_error": rms(believed - exact),
+        "losses": np.sort(losses).tolist(),
+        "v_hartree": np.asarray(v, float)[inside].tolist(),
+    }
+
+
+def words(report: Mapping[str, Any]) -> str:
+    """A report as a few lines: what each design does, and how far each designer was right."""
+    lines = []
+    for name, found in report["designs"].items():
+        packets, waves = found["packets"], found["plane_waves"]
+        middle = sum(found["band_hartree"]) / 2
+        nearest = int(np.argmin(np.abs(np.asarray(packets["energy_hartree"]) - middle)))
+        lines.append(
+            f"{name}: packets of {packets['energy_hartree'][nearest]:g} hartree pass by "
+            f"{packets['transmission'][nearest]:.3f}, plane waves of the band by "
+            f"{waves['lowest_transmission']:.3f} to {waves['highest_transmission']:.3f}"
+        )
+        band = found.get("passband", {})
+        if band.get("fwhm_hartree"):
+            lines[-1] += (
+                f"; peak {band['peak']:.3f} at {band['centre_hartree']:.3f}, "
+                f"{band['fwhm_hartree']:.3f} wide, and {band['leak']:.4f} outside"
+            )
+    for name, task in report["through"].items():
+        for who, row in task["designers"].items():
+            lines.append(
+                f"{name} through {who}: amiss by {row['rms_amiss_believed']:.4f} as it believes, "
+                f"{row['rms_amiss_exact']:.4f} by the exact solver"
+            )
+    return "\n".join(lines)

@@ -1,0 +1,1 @@
+"""A double slit and forests of discs, held out."""

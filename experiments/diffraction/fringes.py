@@ -1,0 +1,133 @@
+"""One double slit, for a picture: what arrives on a screen, and where theory has the fringes."""
+
+import dataclasses
+import math
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill._checks import refuse, require_at_least, require_between, require_positive
+from qdistill.curriculum import planes
+from qdistill.curriculum.planes import Experiment
+from qdistill.physics import observables, packets, potentials
+from qdistill.physics.grid import Grid
+
+
+@dataclasses.dataclass(frozen=True)
+class FringesConfig:
+    """A packet, a wall with two slits across its way, and a screen behind it.
+
+    Attributes:
+      shape: Points of the box; the packet flies along the first axis.
+      start: Where the packet begins, in bohr, halfway across the second axis.
+      width: Of the packet along both axes, in bohr.
+      momentum: Of the packet, in 1/bohr.
+      wall: Where the middle of the wall stands, in bohr.
+      height: Of the wall, in hartree.
+      thickness: Of the wall, in bohr.
+      separation: Between the middles of the slits, in bohr.
+      slit: Width of a slit, in bohr.
+      screen: Where the screen stands, in bohr.
+      n_frames: Frames during which the screen collects.
+      look: The frame that is drawn.
+    """
+
+    shape: tuple[int, int] = (256, 192)
+    start: float = 16.0
+    width: tuple[float, float] = (2.5, 4.0)
+    momentum: float = 3.5
+    wall: float = 28.0
+    height: float = 15.0
+    thickness: float = 1.25
+    separation: float = 6.0
+    slit: float = 1.25
+    screen: float = 50.0
+    n_frames: int = 115
+    look: int = 88
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(1, n_frames=self.n_frames, look=self.look)
+        require_between(1, self.n_frames, look=self.look)
+        require_positive(momentum=self.momentum, **{"screen - wall": self.screen - self.wall})
+
+    @property
+    def wavelength(self) -> float:
+        """Of the packet's middle, in bohr."""
+        return 2 * math.pi / self.momentum
+
+
+def make(config: FringesConfig, grid: Grid) -> Experiment:
+    """The packet and the landscape.
+
+    Raises:
+      ValueError: If the screen, or the packet, is not in the box.
+    """
+    planes.require_plane(grid)
+    require_between(0, grid.lengths[0], screen=config.screen)
+    x, y = planes.axes(grid)
+    middle = grid.lengths[1] / 2
+    psi = packets.gaussian(grid, (config.start, middle), config.width, (config.momentum, 0.0))
+    v = potentials.double_slit(
+        x, y, config.height, config.thickness, config.separation, config.slit,
+        (config.wall, middle),
+    )  # fmt: skip
+    return psi, v
+
+
+def arrivals(
+    grid: Grid, dt: float, frames: Complex[Array, "n_t n_x n_y"], screen: float
+) -> Float[Array, " n_y"]:
+    """The probability per bohr that has flown through each place of a screen, in 1/bohr.
+
+    The integral over time of the probability current along x, at the points nearest the screen.
+
+    Args:
+      grid: Two-dimensional.
+      dt: Between two frames, in atomic units.
+      frames: From the start on.
+      screen: Where it stands along x, in bohr.
+    """
+    require_positive(dt=dt)
+    require_between(grid.dx[0], grid.lengths[0], screen=screen)
+    i = round(screen / grid.dx[0]) - 1
+    through = jax.lax.map(lambda psi: observables.current(grid, psi)[i], frames)
+    return dt * jnp.sum(through, axis=0)
+
+
+def orders(config: FringesConfig) -> Float[np.ndarray, " n_order"]:
+    """Where theory has the bright fringes far behind the wall, in bohr from the middle.
+
+    They lie at L tan(theta) with separation sin(theta) = n wavelength, for the distance L of the
+    screen: near the middle a wavelength L / separation apart.
+
+    >>> orders(FringesConfig()).round(1)
+    array([-44.8, -16.4,  -6.9,   0. ,   6.9,  16.4,  44.8])
+    """
+    highest = math.ceil(config.separation / config.wavelength) - 1
+    sines = np.arange(-highest, highest + 1) * config.wavelength / config.separation
+    return (config.screen - config.wall) * sines / np.sqrt(1 - sines**2)
+
+
+def maxima(
+    y: Float[np.ndarray, " n_y"], profile: Float[np.ndarray, " n_y"], least: float = 0.05
+) -> Float[np.ndarray, " n_maximum"]:
+    """Where a profile is largest, by parabolas through three points.
+
+    Args:
+      y: Positions, evenly spaced.
+      profile: Values there.
+      least: Of a maximum, relative to the largest.
+
+    >>> maxima(np.arange(5.0), np.array([0.0, 1.0, 2.0, 1.5, 0.0])).round(2)
+    array([2.17])
+    """
+    y, profile = np.asarray(y, float), np.asarray(profile, float)
+    if y.shape != profile.shape:
+        refuse("profile", f"of shape {y.shape}", f"of shape {profile.shape}")
+    left, here, right = profile[:-2], profile[1:-1], profile[2:]
+    is_top = (here > left) & (here >= right) & (here > least * profile.max())
+    bend = left - 2 * here + right
+    shift = (left - right) / np.where(is_top, 2 * bend, 1)
+    return (y[1:-1] + shift * (y[1] - y[0]))[is_top]

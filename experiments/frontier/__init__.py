@@ -1,0 +1,1 @@
+"""What an error costs: emulators and solvers compared."""

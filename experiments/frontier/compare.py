@@ -1,0 +1,154 @@
+"""What a job takes, and who does it at the least cost: a film of all packets, or the end alone."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from experiments.frontier import cases as frontier
+from experiments.frontier.cases import FrontierConfig
+from experiments.frontier.contenders import Contender
+from experiments.frontier.costs import Cost
+
+
+def compare(
+    errors: Mapping[str, Float[np.ndarray, " n_case"]],
+    seconds: Mapping[str, Float[np.ndarray, " n_repeat"]],
+    learned: Sequence[str],
+    config: FrontierConfig,
+) -> dict[str, Any]:
+    """At each level of error: the cheapest solver, the cheapest student, and the ratio.
+
+    Args:
+      errors: Of each contender.
+      seconds: That each took for the job, in every round; or any other cost.
+      learned: Which are students.
+      config: Levels and resamples.
+
+    Returns:
+      A row for each level, within which the rms error has to be. The ratio is the solver's time
+      over the student's: above 1 the student is faster. Its interval, of 95%, is that of landscapes
+      and of rounds drawn anew. Where no student gets there, nothing is compared.
+    """
+    names = list(errors)
+    is_learned = np.isin(names, list(learned))
+    table = np.stack([errors[name] for name in names])
+    rounds = np.stack([seconds[name] for name in names])
+    random = np.random.default_rng(config.seed)
+    found = {}
+    for level in config.levels:
+        best = _cheapest(table, np.median(rounds, axis=1), is_learned, level)
+        row: dict[str, Any] = {
+            who: None if i is None else names[i]
+            for who, i in zip(("solver", "student"), best, strict=True)
+        }
+        ratios = []
+        for _ in range(config.n_bootstrap if None not in best else 0):
+            cases = random.integers(0, table.shape[1], table.shape[1])
+            turns = random.integers(0, rounds.shape[1], rounds.shape[1])
+            drawn = np.median(rounds[:, turns], axis=1)
+            solver, student = _cheapest(table[:, cases], drawn, is_learned, level)
+            if solver is not None and student is not None:
+                ratios.append(drawn[solver] / drawn[student])
+        if ratios:
+            medians = np.median(rounds, axis=1)
+            low, high = np.quantile(ratios, (0.025, 0.975))
+            row |= {
+                "ratio": float(medians[best[0]] / medians[best[1]]),
+                "ratio_low": float(low),
+                "ratio_high": float(high),
+            }
+        found[f"{level:g}"] = row
+    return found
+
+
+def _cheapest(
+    table: np.ndarray, seconds: np.ndarray, is_learned: np.ndarray, level: float
+) -> tuple[int | None, int | None]:
+    """The cheapest solver and the cheapest student within a level of error; None for nobody."""
+    fits = frontier.rms(table) <= level
+    best = []
+    for among in (fits & ~is_learned, fits & is_learned):
+        best.append(int(np.argmin(np.where(among, seconds, np.inf))) if among.any() else None)
+    return best[0], best[1]
+
+
+def in_seconds(costs: Mapping[str, Cost], config: FrontierConfig) -> dict[str, dict[str, Any]]:
+    """Seconds of the job in every round: of the ``"film"``, and of the ``"end"`` alone."""
+    looks = {"film": config.job_units, "end": 1}
+    return {
+        job: {
+            n: cost.of_job(config.n_packets, config.job_units, n_looks) for n, cost in costs.items()
+        }
+        for job, n_looks in looks.items()
+    }
+
+
+def in_operations(
+    rivals: Mapping[str, Contender], config: FrontierConfig
+) -> dict[str, dict[str, Any]]:
+    """Operations of the same jobs, for those of whom they are known; `compare` takes them too."""
+    looks = {"film, operations": config.job_units, "end, operations": 1}
+    known = {n: r.operations for n, r in rivals.items() if r.operations is not None}
+    return {
+        job: {
+            n: np.array([each.of_job(config.n_packets, config.job_units, n_looks)])
+            for n, each in known.items()
+        }
+        for job, n_looks in looks.items()
+    }
+
+
+def describe(
+    rivals: Mapping[str, Contender],
+    errors: Mapping[str, Float[np.ndarray, " n_case"]],
+    costs: Mapping[str, Cost],
+    config: FrontierConfig,
+) -> dict[str, dict[str, Any]]:
+    """Errors and costs of every contender, to be written."""
+    times, work = in_seconds(costs, config), in_operations(rivals, config)
+    found: dict[str, dict[str, Any]] = {}
+    for name, rival in rivals.items():
+        film, end = (times[job][name] for job in ("film", "end"))
+        found[name] = {
+            "kind": rival.kind,
+            "rms_error": float(frontier.rms(errors[name])),
+            "median_error": float(np.median(errors[name])),
+            "worst_error": float(np.max(errors[name])),
+            "errors": errors[name].tolist(),
+            "setup_seconds": float(np.median(costs[name].setup)),
+            "microseconds_per_packet_and_au": 1e6 * float(np.median(costs[name].packet)),
+            "microseconds_per_look": 1e6 * float(np.median(costs[name].look)),
+            "job_seconds": float(np.median(film)),
+            "job_seconds_range": [float(np.min(film)), float(np.max(film))],
+            "end_seconds": float(np.median(end)),
+            "end_seconds_range": [float(np.min(end)), float(np.max(end))],
+        }
+        for job, counts in work.items():
+            if name in counts:
+                found[name][f"{job.split(',')[0]}_gigaflop"] = 1e-9 * float(counts[name][0])
+    return found
+
+
+def table(report: Mapping[str, Any]) -> str:
+    """Errors and costs, and who is cheapest at each level, as text."""
+    lines = [f"{report['dispersion'] + ' physics':28}{'rms error':>10}{'median':>10}{'worst':>10}"]
+    lines[0] += f"{'landscape, ms':>15}{'film, ms':>10}{'Gflop':>8}{'end, ms':>10}{'Gflop':>8}"
+    for name, row in report["contenders"].items():
+        errors = (row[f"{kind}_error"] for kind in ("rms", "median", "worst"))
+        line = f"{name:28}" + "".join(f"{error:10.1e}" for error in errors)
+        line += f"{1e3 * row['setup_seconds']:15.2f}"
+        for job, seconds in (("film", row["job_seconds"]), ("end", row["end_seconds"])):
+            work = f"{row[f'{job}_gigaflop']:8.2f}" if f"{job}_gigaflop" in row else f"{'':8}"
+            line += f"{1e3 * seconds:10.1f}{work}"
+        lines.append(line)
+    for job, levels in report["levels"].items():
+        for level, row in levels.items():
+            line = f"{job}, error {level}: cheapest solver {row['solver']}"
+            line += f", cheapest student {row['student']}"
+            if "ratio" in row:
+                line += f"; the student is {row['ratio']:.2f} times as cheap"
+                line += f" ({row['ratio_low']:.2f} to {row['ratio_high']:.2f})"
+            lines.append(line)
+    return "\n".join(lines)

@@ -1,0 +1,179 @@
+"""Distillation from whole operators: an effective Hamiltonian by least squares, without descent.
+
+The teacher gives the eigenstates of small boxes. The student's Hamiltonian is linear in what it
+learns, so the error that each pair of eigenstates sees is too, and the best coefficients solve a
+small linear system.
+"""
+
+import dataclasses
+import functools
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key, PyTree
+
+from qdistill._checks import refuse, require_at_least, require_between, require_positive
+from qdistill.curriculum import lessons
+from qdistill.physics import plane_band as plane_projection
+from qdistill.physics.grid import Grid
+from qdistill.students import PropagatorConfig, effective, plane_effective
+from qdistill.training import boxes as spectra
+
+
+@dataclasses.dataclass(frozen=True)
+class OperatorsConfig:
+    """The boxes, and what counts in them.
+
+    Attributes:
+      lessons: Names of the lessons whose landscapes the boxes are cut from.
+      n_boxes: How many boxes.
+      n_box: Points of a box.
+      n_states: Eigenstates of a box, from the lowest; at most as many as the band has waves.
+      floor: Energy in hartree below which states hardly count.
+      ceiling: Energy in hartree above which states hardly count.
+      horizon: Time in atomic units over which errors are to add up.
+      power: The sum of (error of a box)^(2 power) goes down: with 1 the worst boxes pull most.
+      ridge: Largest share of the least squares that goes to keeping the coefficients small.
+      n_passes: Solutions in turn, as `power` weighs the boxes by their errors in the last.
+    """
+
+    lessons: tuple[str, ...] = ("landscapes",)
+    n_boxes: int = 256
+    n_box: int = 256
+    n_states: int = 44
+    floor: float = 0.0
+    ceiling: float = 12.0
+    horizon: float = 20.0
+    power: float = 0.7
+    ridge: float = 1e-5
+    n_passes: int = 6
+
+    def __post_init__(self) -> None:  # noqa: D105
+        for name in ("n_boxes", "n_box", "n_states", "n_passes"):
+            require_at_least(1, **{name: getattr(self, name)})
+        require_positive(horizon=self.horizon, power=self.power, ridge=self.ridge)
+        require_positive(**{"ceiling - floor": self.ceiling - self.floor})
+
+
+def equations(
+    config: OperatorsConfig, form: PropagatorConfig, grid: Grid, v: Float[Array, "*n_box"]
+) -> tuple[Float[Array, "n_pair n_weight"], Float[Array, " n_pair"]]:
+    """The linear equations that a box asks of the coefficients, each in units of its importance.
+
+    With p_n the part in the band of the eigenstate n, the effective Hamiltonian ought to have
+    <p_m|H|p_n> = (E_m + E_n) <p_m|p_n> / 2. An error there makes, to first order, an error of psi
+    that grows with time up to the horizon, or up to 1 / |E_m - E_n|.
+    """
+    of_grid = _effective(grid)
+    start = {"weights": jnp.zeros((form.n_fields, form.n_terms), v.dtype)}
+    box, _ = of_grid.band(form.n_coarse, grid, v)
+    waves = of_grid.waves(form, grid, start, v)
+    energies, states = spectra.eigenstates(box, v, config.n_states)
+    p = jax.vmap(waves.coefficients)(states + 0j).real / box.cell**0.5
+    mean = (energies[:, None] + energies[None]) / 2
+    missing = mean * (p @ p.T) - p @ waves.hamiltonian @ p.T
+    gaps = energies[:, None] - energies[None]
+    counts = jax.nn.sigmoid(config.ceiling - energies)
+    counts *= jax.nn.sigmoid(4 * (energies - config.floor))
+    weights = jnp.sqrt(counts[:, None] * counts[None] / (gaps**2 + config.horizon**-2))
+    weights /= jnp.sqrt(jnp.sum(counts) + 1e-6)
+
+    def answer(power: int, term: Array) -> Array:
+        return p @ of_grid.between_derivatives(form, grid, term, power) @ p.T
+
+    terms = of_grid.terms(form, grid, v)
+    answers = jnp.concatenate(
+        [jax.lax.map(functools.partial(answer, power), terms) for power in range(form.n_fields)]
+    )
+    return (weights[None] * answers).reshape(len(answers), -1).T, (weights * missing).ravel()
+
+
+def fit(
+    config: OperatorsConfig, form: PropagatorConfig, grid: Grid, key: Key[Array, ""]
+) -> tuple[PyTree, dict[str, Any]]:
+    """The student's parameters that fit random boxes best.
+
+    Args:
+      config: The boxes.
+      form: The student.
+      grid: A line of 100 bohr, or a square box; it gives the physics, and for the form the edge of
+        the band.
+      key: Of the landscapes.
+
+    Returns:
+      The parameters, and root-mean-square errors of the boxes before and after: what is foretold,
+      to first order, of the relative error of a packet there at the horizon.
+
+    Raises:
+      ValueError: For a student without fields, boxes that do not fit into the grid, or more states
+        than waves.
+    """
+    require_at_least(1, n_fields=form.n_fields)
+    require_between(4, grid.shape[0], n_box=config.n_box)
+    n_band = _count_waves(form, grid, config.n_box)
+    if config.n_states > n_band:
+        refuse("n_states", f"at most {n_band}, the waves of the band", config.n_states)
+    v = sample_boxes(config, grid, key)
+
+    def box(v: Float[Array, "*n_box"]) -> tuple[Array, Array, Array]:
+        a, b = equations(config, form, grid, v)
+        return a.T @ a, a.T @ b, b @ b
+
+    parts = jax.jit(lambda v: jax.lax.map(box, v))(v)
+    normal = tuple(np.asarray(part, float) for part in parts)
+    weights, errors = _solve(config, *normal)
+    report = {
+        "n_boxes": config.n_boxes,
+        "foretold_error_before": float(np.sqrt(normal[2].mean())),
+        "foretold_error": float(np.sqrt(errors.mean())),
+    }
+    shape = (form.n_fields, form.n_terms)
+    return {"weights": jnp.asarray(weights.reshape(shape), float)}, report
+
+
+def sample_boxes(
+    config: OperatorsConfig, grid: Grid, key: Key[Array, ""]
+) -> Float[Array, "n_boxes *n_box"]:
+    """Landscapes of random lessons, all lessons alike often.
+
+    On a line they are boxes cut out of long landscapes; in two dimensions lessons fit into any
+    box.
+    """
+    box = Grid((config.n_box,) * grid.n_dim, tuple(config.n_box * dx for dx in grid.dx))
+
+    def sample(key: Key[Array, ""], share: Array) -> Array:
+        key_lesson, key_cut = jax.random.split(key)
+        room = grid if grid.n_dim == 1 else box
+        _, (_, v) = lessons.sample(key_lesson, room, config.lessons, share, 1.0)
+        return spectra.cut_out(key_cut, v, config.n_box) if grid.n_dim == 1 else v
+
+    keys, share = jax.random.split(key, config.n_boxes), jnp.ones(len(config.lessons))
+    return jax.jit(jax.vmap(sample, (0, None)))(keys, share)
+
+
+def _effective(grid: Grid) -> Any:
+    """Where the effective Hamiltonian of lines is, or that of planes."""
+    return effective if grid.n_dim == 1 else plane_effective
+
+
+def _count_waves(form: PropagatorConfig, grid: Grid, n_box: int) -> int:
+    """Waves of the band in a box of so many points along an axis."""
+    _, n_wave = _effective(grid).band(form.n_coarse, grid, jnp.zeros((n_box,) * grid.n_dim))
+    return 2 * n_wave + 1 if grid.n_dim == 1 else plane_projection.band(n_wave).shape[1]
+
+
+def _solve(
+    config: OperatorsConfig, squares: np.ndarray, products: np.ndarray, before: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Least squares over all boxes, and each box's squared error."""
+    counts = np.ones(len(before))
+    for _ in range(config.n_passes):
+        matrix = np.tensordot(counts, squares, 1)
+        scale = np.sqrt(np.diag(matrix)) + 1e-30
+        matrix = matrix / scale / scale[:, None] + config.ridge * np.eye(len(scale))
+        x = np.linalg.solve(matrix, counts @ products / scale) / scale
+        errors = np.maximum(before - 2 * products @ x + squares @ x @ x, 0)
+        counts = (errors + 1e-4) ** (config.power - 1)
+    return x, errors

@@ -1,0 +1,114 @@
+"""From a fine grid to a coarse one and back, exact for what the coarse grid can hold."""
+
+import functools
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill._checks import is_known, refuse, require_between, require_shape
+from qdistill.physics.grid import Grid
+
+
+def coarse_grid(fine: Grid, n_x: int) -> Grid:
+    """The grid of the same line or square box with fewer points along an axis.
+
+    Raises:
+      ValueError: For a box that is no square, or as many points or more.
+
+    >>> coarse_grid(Grid(1024, 100.0), 256).shape
+    (256,)
+    """
+    if len({*fine.shape}) != 1 or len({*fine.lengths}) != 1:
+        refuse("fine", "a line or a square box", fine)
+    require_between(4, fine.shape[0] - 1, n_x=n_x)
+    return Grid((n_x,) * fine.n_dim, fine.lengths, fine.dispersion)
+
+
+def to_coarse(fine: Grid, coarse: Grid, f: Complex[Array, "*n_x"]) -> Complex[Array, "*n_coarse"]:
+    """The waves of a function that a coarse grid holds, |k| < n pi / length along every axis.
+
+    Others are dropped.
+    """
+    require_shape(fine.shape, f=f)
+    require_between(4, fine.shape[0], coarse=coarse.shape[0])
+    return _resample(f, fine, coarse, _shared(coarse.shape[0]))
+
+
+def to_fine(fine: Grid, coarse: Grid, f: Complex[Array, "*n_coarse"]) -> Complex[Array, "*n_x"]:
+    """The function of these waves on a finer grid; undone by `to_coarse`."""
+    require_shape(coarse.shape, f=f)
+    require_between(4, fine.shape[0], coarse=coarse.shape[0])
+    return _resample(f, coarse, fine, _shared(coarse.shape[0]))
+
+
+def low_pass(fine: Grid, coarse: Grid, v: Float[Array, "*n_x"]) -> Float[Array, "*n_coarse"]:
+    """A landscape without the waves that a coarse grid does not hold, on that grid."""
+    return to_coarse(fine, coarse, v + 0j).real
+
+
+def out_of_band(fine: Grid, coarse: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
+    """The share of the norm of psi, from 0 to 1, in waves that a coarse grid does not hold.
+
+    >>> fine = Grid(8, 2.0)
+    >>> psi = jnp.exp(2j * jnp.pi * 3 * fine.positions() / 2.0)
+    >>> out_of_band(fine, coarse_grid(fine, 4), psi).round(3)
+    Array(1., dtype=float32)
+    """
+    require_shape(fine.shape, psi=psi)
+    n_fine, n_coarse = fine.shape[0], coarse.shape[0]
+    is_kept = np.zeros(n_fine, bool)
+    is_kept[_shared(n_coarse) % n_fine] = True
+    beyond = ~functools.reduce(np.logical_and.outer, (is_kept,) * fine.n_dim)
+    waves = jnp.fft.fftn(psi)
+    return jnp.linalg.norm(waves[beyond]) / jnp.linalg.norm(waves)
+
+
+def require_within_band(
+    fine: Grid, coarse: Grid, psi: Complex[Array, "*n_x"], tolerance: float = 2e-2
+) -> None:
+    """Refuse a psi that does not fit into the waves of a coarse grid.
+
+    Args:
+      fine: Where psi is given.
+      coarse: The same box with fewer points.
+      psi: The state; a traced one is not looked at.
+      tolerance: Largest share of its norm that may be lost: no forecast there is closer than that.
+
+    Raises:
+      ValueError: For a larger share; the message says what the coarse grid holds.
+    """
+    require_between(0, 1, tolerance=tolerance)
+    share = out_of_band(fine, coarse, psi)
+    if is_known(share) and float(share) > tolerance:
+        edge = np.pi / coarse.dx[0]
+        refuse(
+            "psi",
+            f"within |k| < {edge:.3g} but for {tolerance:g} of its norm",
+            f"beyond with {float(share):.2g} of it",
+            "Take a coarse grid of more points.",
+        )
+
+
+def _shared(n: int) -> np.ndarray:
+    """Numbers of the waves of a grid of n points, without the one at n / 2."""
+    return np.arange(-((n - 1) // 2), (n - 1) // 2 + 1)
+
+
+def _resample(f: Array, old: Grid, new: Grid, kept: np.ndarray) -> Array:
+    """The waves that are kept, on other points."""
+    if old.lengths != new.lengths:
+        refuse("coarse", f"of the same lengths, {old.lengths}", f"of {new.lengths}")
+    if len({*old.shape}) != 1 or len({*new.shape}) != 1:
+        refuse("coarse", "a line or a square box", f"of {new.shape} points")
+    n_old, n_new = old.shape[0], new.shape[0]
+    # Points begin at dx, not at zero, and dx is another on another grid.
+    k = 2 * np.pi * kept / old.lengths[0]
+    shift = np.exp(1j * k * (new.dx[0] - old.dx[0])).astype(np.complex64)
+    shift = np.expand_dims(shift, tuple(range(old.n_dim - 1)))
+    waves = jnp.fft.fftn(f)
+    for axis in range(old.n_dim):
+        first = jnp.moveaxis(waves, axis, -1)[..., kept % n_old] * shift
+        empty = jnp.zeros((*first.shape[:-1], n_new), first.dtype)
+        waves = jnp.moveaxis(empty.at[..., kept % n_new].set(first), -1, axis)
+    return jnp.fft.ifftn(waves) * (n_new / n_old) ** old.n_dim

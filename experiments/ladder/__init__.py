@@ -1,0 +1,1 @@
+"""Students at equal training time."""

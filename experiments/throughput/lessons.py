@@ -1,0 +1,55 @@
+"""What the teacher takes of a training, and how fast the training is."""
+
+import functools
+from collections.abc import Callable
+from typing import Any
+
+import jax
+
+from experiments.throughput.timing import interleave
+from qdistill.runs import folder as runs
+from qdistill.runs.config import Config
+
+
+def measure_training(
+    settings: Config, n_repeats: int, tick: Callable[[], object] = lambda: None
+) -> dict[str, Any]:
+    """Seconds a training step of teacher and student, in every stage and over the whole training.
+
+    Args:
+      settings: The run; nothing is written.
+      n_repeats: Blocks of every stage, beside the first, which is not timed.
+      tick: Called after every timed half of a block.
+    """
+    setup = runs.set_up(settings)
+    stages, taught, learned = [], 0.0, 0.0
+    state = jax.jit(setup.trainers[0].init)(jax.random.key(settings.seed))
+    for stage, trainer in zip(settings.training.stages, setup.trainers, strict=True):
+        state = trainer.init(jax.random.key(settings.seed))._replace(params=state.params)
+        block = trainer.make_block(state)
+        _finish(trainer.train_block, state, block)
+        halves = {
+            "teacher": functools.partial(_finish, trainer.make_block, state),
+            "student": functools.partial(_finish, trainer.train_block, state, block),
+        }
+        seconds = interleave(halves, n_repeats, tick)
+        n_block = stage.batches.n_block
+        teacher, student = (seconds[who] / n_block for who in ("teacher", "student"))
+        stages.append(
+            {
+                "n_steps": stage.n_steps,
+                "examples": stage.batches.examples,
+                "teacher_seconds_per_step": teacher,
+                "student_seconds_per_step": student,
+                "steps_per_second": 1 / (teacher + student),
+                "examples_per_second": stage.batches.n_batch / (teacher + student),
+                "teacher_share": teacher / (teacher + student),
+            }
+        )
+        taught += stage.n_steps * teacher
+        learned += stage.n_steps * student
+    return {"stages": stages, "teacher_share": taught / (taught + learned)}
+
+
+def _finish(function: Callable, *args: Any) -> None:
+    jax.block_until_ready(function(*args))

@@ -1,0 +1,35 @@
+"""Timing by turns, so that whatever else the machine does meets all alike."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from qdistill._checks import require_at_least
+
+Run: TypeAlias = Callable[[], Any]
+
+
+def interleave(
+    runs: Mapping[str, Run], n_repeats: int, tick: Callable[[], object] = lambda: None
+) -> dict[str, float]:
+    """The median seconds of every run, all run once in every round.
+
+    Args:
+      runs: By name. Each returns when its work is done, and has been run before.
+      n_repeats: Rounds.
+      tick: Called after every run.
+
+    >>> sorted(interleave({"a": lambda: None, "b": lambda: None}, 3))
+    ['a', 'b']
+    """
+    require_at_least(1, n_repeats=n_repeats)
+    seconds: dict[str, list[float]] = {name: [] for name in runs}
+    for _ in range(n_repeats):
+        for name, run in runs.items():
+            start = time.perf_counter()
+            run()
+            seconds[name].append(time.perf_counter() - start)
+            tick()
+    return {name: float(np.median(each)) for name, each in seconds.items()}

@@ -1,0 +1,1 @@
+"""Lessons, and schedules of what is taught when."""

@@ -1,0 +1,201 @@
+"""What is taught when: schedules of the lessons' weights and of their difficulty.
+
+A schedule is a function of the step, as in optax; its values may be vectors, for instance the
+weights of all lessons.
+"""
+
+import dataclasses
+import math
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_finite,
+    require_one_of,
+    require_positive,
+    require_shape,
+)
+from qdistill.curriculum.lessons import LESSONS
+from qdistill.physics.grid import Scalar
+
+Schedule: TypeAlias = Callable[[Scalar], Array]
+Plan: TypeAlias = Literal["constant", "staged", "ramped", "mixed", "loss-driven"]
+
+
+@dataclasses.dataclass(frozen=True)
+class CurriculumConfig:
+    """Which lessons are taught, and when.
+
+    Attributes:
+      lessons: Names in `LESSONS`.
+      weights: Relative weights, one for each lesson; empty for equal ones.
+      plan: ``"constant"``: these weights throughout. ``"staged"``: one lesson after the other.
+        ``"ramped"``: from the first lesson alone to these weights. ``"mixed"``: from staged to
+        these weights. ``"loss-driven"``: what is learned worst is taught most.
+      difficulty: At the start and at the end, between 0 and 1.
+      ramp: Share of the training over which ramps go from start to end.
+    """
+
+    lessons: tuple[str, ...] = ("free", "scattering", "tunnelling", "interference", "trapping")
+    weights: tuple[float, ...] = ()
+    plan: Plan = "constant"
+    difficulty: tuple[float, float] = (1.0, 1.0)
+    ramp: float = 0.5
+
+    def __post_init__(self) -> None:  # noqa: D105
+        if not self.lessons:
+            refuse("lessons", "at least one lesson", self.lessons)
+        for name in self.lessons:
+            require_one_of(LESSONS, lessons=name)
+        if self.weights:
+            require_shape((len(self.lessons),), weights=self.weights)
+            require_between(0, math.inf, weights=self.weights)
+            require_positive(weights=sum(self.weights))
+        require_one_of(get_args(Plan), plan=self.plan)
+        require_between(0, 1, difficulty=self.difficulty)
+        require_positive(ramp=self.ramp)
+        require_between(0, 1, ramp=self.ramp)
+
+
+def constant(value: Scalar | Sequence[float] | Float[Array, " n_value"]) -> Schedule:
+    """One value at every step.
+
+    >>> constant([0.5, 0.5])(100)
+    Array([0.5, 0.5], dtype=float32)
+    """
+    require_finite(value=value)
+    return lambda step: jnp.asarray(value, float)
+
+
+def staged(values: Sequence[Scalar | Sequence[float]], boundaries: Sequence[int]) -> Schedule:
+    """values[i] from boundaries[i-1] up to, and without, boundaries[i].
+
+    Raises:
+      ValueError: Unless there is one boundary fewer than values, in increasing order.
+
+    >>> schedule = staged([[1, 0], [0, 1]], boundaries=[100])
+    >>> schedule(99), schedule(100)
+    (Array([1., 0.], dtype=float32), Array([0., 1.], dtype=float32))
+    """
+    require_finite(values=values)
+    if len(boundaries) != len(values) - 1:
+        refuse("boundaries", f"{len(values) - 1} steps for {len(values)} values", boundaries)
+    if list(boundaries) != sorted(set(boundaries)) or (boundaries and boundaries[0] <= 0):
+        refuse("boundaries", "increasing and positive", boundaries)
+    table = jnp.asarray(values, float)
+    edges = jnp.asarray(boundaries, int)
+    return lambda step: table[jnp.searchsorted(edges, step, side="right")]
+
+
+def ramped(
+    start: Scalar | Sequence[float], end: Scalar | Sequence[float], n_steps: int, begin: int = 0
+) -> Schedule:
+    """`start` until step `begin`, then linearly to `end` within `n_steps` steps, and `end` after.
+
+    >>> schedule = ramped(0.0, 1.0, n_steps=10, begin=5)
+    >>> float(schedule(0)), float(schedule(10)), float(schedule(99))
+    (0.0, 0.5, 1.0)
+    """
+    require_finite(start=start, end=end)
+    require_at_least(1, n_steps=n_steps)
+    require_at_least(0, begin=begin)
+    require_shape(np.shape(start), end=end)
+    first, last = jnp.asarray(start, float), jnp.asarray(end, float)
+    return lambda step: first + (last - first) * jnp.clip((step - begin) / n_steps, 0, 1)
+
+
+def mixed(first: Schedule, second: Schedule, share: Schedule) -> Schedule:
+    """(1 - share) * first + share * second, where `share` is itself a schedule.
+
+    >>> float(mixed(constant(0.0), constant(4.0), ramped(0.0, 1.0, 10))(5))
+    2.0
+    """
+    return lambda step: (1 - share(step)) * first(step) + share(step) * second(step)
+
+
+def make_schedules(config: CurriculumConfig, n_steps: int) -> tuple[Schedule, Schedule]:
+    """The schedules of the lesson weights and of the difficulty over a training of `n_steps`.
+
+    For the plan ``"loss-driven"``, whose weights are no function of the step alone, the first
+    one gives the weights that the losses then modulate.
+
+    >>> weights, difficulty = make_schedules(CurriculumConfig(plan="staged"), n_steps=100)
+    >>> weights(25), float(difficulty(25))
+    (Array([0., 1., 0., 0., 0.], dtype=float32), 1.0)
+    """
+    require_at_least(1, n_steps=n_steps)
+    n_lesson = len(config.lessons)
+    n_ramp = max(1, round(config.ramp * n_steps))
+    target = np.asarray(config.weights or [1.0] * n_lesson)
+    final = constant((target / target.sum()).tolist())
+    single = np.eye(n_lesson).tolist()
+    boundaries = [round(i * n_steps / n_lesson) for i in range(1, n_lesson)]
+    if config.plan == "staged":
+        weights = staged(single, boundaries)
+    elif config.plan == "ramped":
+        weights = mixed(constant(single[0]), final, ramped(0.0, 1.0, n_ramp))
+    elif config.plan == "mixed":
+        weights = mixed(staged(single, boundaries), final, ramped(0.0, 1.0, n_ramp))
+    else:
+        weights = final
+    return weights, ramped(*config.difficulty, n_ramp)
+
+
+class LossDriven(NamedTuple):
+    """A curriculum driven by the losses: what is learned worst is taught most. Pure.
+
+    Attributes:
+      init: ``() -> state``, the running mean loss of each lesson; NaN until it has been seen.
+      update: ``(state, losses) -> state``, from the losses of the lessons in one batch, NaN for
+        those that did not occur.
+      weights: ``state -> weights``, which sum to 1.
+    """
+
+    init: Callable[[], Float[Array, " n_lesson"]]
+    update: Callable[[Array, Array], Float[Array, " n_lesson"]]
+    weights: Callable[[Array], Float[Array, " n_lesson"]]
+
+
+def loss_driven(
+    n_lesson: int, power: float = 0.5, floor: float = 0.2, memory: float = 0.99
+) -> LossDriven:
+    """Weights proportional to (running mean loss) ** power, with a floor that is shared equally.
+
+    Args:
+      n_lesson: Number of lessons.
+      power: 0 weighs all alike; 1 weighs by the loss itself.
+      floor: Share of the weight that is spread evenly, in [0, 1].
+      memory: Weight of the past in the running mean, in [0, 1).
+
+    >>> driven = loss_driven(2, power=1.0, floor=0.0)
+    >>> driven.weights(driven.update(driven.init(), jnp.array([1.0, 3.0])))
+    Array([0.25, 0.75], dtype=float32)
+    """
+    require_at_least(1, n_lesson=n_lesson)
+    require_between(0, 1, floor=floor, memory=memory)
+    if memory == 1:
+        refuse("memory", "below 1", memory)
+    require_finite(power=power)
+
+    def init() -> Array:
+        return jnp.full(n_lesson, jnp.nan, float)
+
+    def update(state: Array, losses: Array) -> Array:
+        blended = memory * state + (1 - memory) * losses
+        seen = jnp.where(jnp.isnan(state), losses, blended)
+        return jnp.where(jnp.isnan(losses), state, seen)
+
+    def weights(state: Array) -> Array:
+        # A lesson that has not been seen counts like the worst.
+        worst = jnp.where(jnp.all(jnp.isnan(state)), 1.0, jnp.nanmax(jnp.nan_to_num(state)))
+        pull = jnp.where(jnp.isnan(state), worst, state) ** power
+        return floor / n_lesson + (1 - floor) * pull / jnp.sum(pull)
+
+    return LossDriven(init, update, weights)

@@ -1,0 +1,1 @@
+"""Forecasts and how close they are to the truth."""

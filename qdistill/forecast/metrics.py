@@ -1,0 +1,105 @@
+"""How close a forecast is to the truth, frame by frame.
+
+A forecast that blew up, with values that are not finite, scores a correlation of 0 and an
+infinite error.
+"""
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from qdistill._checks import require_between, require_positive, require_shape
+from qdistill.physics import observables
+from qdistill.physics.grid import Grid
+
+Frames = Complex[Array, "n_t *n_x"]
+PerFrame = Float[Array, " n_t"]
+
+
+def correlation(forecast: Frames, truth: Frames) -> PerFrame:
+    """|<truth|forecast>| / (|truth| |forecast|), the paper's. Blind to norm and global phase.
+
+    >>> psi = jnp.array([[3.0 + 0j, 4.0, 0.0]])
+    >>> correlation(2j * psi, psi), correlation(psi * jnp.nan, psi)
+    (Array([1.], dtype=float32), Array([0.], dtype=float32))
+    """
+    return jnp.abs(_overlap(forecast, truth))
+
+
+def fidelity(forecast: Frames, truth: Frames) -> PerFrame:
+    """|<truth|forecast>|^2 / (|truth|^2 |forecast|^2)."""
+    return correlation(forecast, truth) ** 2
+
+
+def phase_correlation(forecast: Frames, truth: Frames) -> PerFrame:
+    """Re <truth|forecast> / (|truth| |forecast|): the correlation that minds the global phase."""
+    return jnp.real(_overlap(forecast, truth))
+
+
+def mae(forecast: Frames, truth: Frames) -> PerFrame:
+    """The mean absolute error over points, and over Re and Im, in bohr^(-d/2); the paper's.
+
+    >>> mae(jnp.array([[1.0 + 2.0j]]), jnp.array([[0.0j]]))
+    Array([1.5], dtype=float32)
+    """
+    require_shape(truth.shape, forecast=forecast)
+    difference = _flat(forecast - truth)
+    both = (jnp.abs(difference.real) + jnp.abs(difference.imag)) / 2
+    return _or_infinite(jnp.mean(both, axis=-1))
+
+
+def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
+    """|forecast - truth| / |truth|, which sees every error, of phase and norm too."""
+    require_shape(truth.shape, forecast=forecast)
+    return _or_infinite(_norm(forecast - truth) / _norm(truth))
+
+
+def norm_drift(forecast: Frames, psi0: Complex[Array, "*n_x"]) -> PerFrame:
+    """| |forecast| / |psi0| - 1 |: how far the norm has moved from where it started."""
+    require_shape(forecast.shape[1:], psi0=psi0)
+    return _or_infinite(jnp.abs(_norm(forecast) / _norm(psi0[None]) - 1))
+
+
+def energy_drift(
+    grid: Grid,
+    v: Float[Array, "*n_x"],
+    forecast: Frames,
+    psi0: Complex[Array, "*n_x"],
+) -> PerFrame:
+    """| E(forecast) - E(psi0) | in hartree, with the energy per norm and the grid's dispersion."""
+    start = observables.energy(grid, v, psi0)
+    energies = jax.vmap(lambda psi: observables.energy(grid, v, psi))(forecast)
+    return _or_infinite(jnp.abs(energies - start))
+
+
+def horizon(correlations: PerFrame, dt: float, threshold: float = 0.99) -> Float[Array, ""]:
+    """Time in a.u. up to which the correlation stays at or above a threshold.
+
+    >>> horizon(jnp.array([1.0, 0.995, 0.98, 0.999]), dt=0.1)
+    Array(0.2, dtype=float32)
+    """
+    require_positive(dt=dt)
+    require_between(0, 1, threshold=threshold)
+    return dt * jnp.sum(jnp.cumprod(correlations >= threshold)).astype(correlations.dtype)
+
+
+def _flat(frames: Array) -> Array:
+    return frames.reshape(frames.shape[0], -1)
+
+
+def _norm(frames: Array) -> Array:
+    return jnp.linalg.norm(_flat(frames), axis=-1)
+
+
+def _overlap(forecast: Array, truth: Array) -> Array:
+    require_shape(truth.shape, forecast=forecast)
+    # Scaled by its largest entry first, so that a forecast of size 1e30 does not overflow.
+    size = jnp.max(jnp.abs(_flat(forecast)), axis=-1, keepdims=True)
+    scaled = _flat(forecast) / jnp.where(size > 0, size, 1)
+    inner = jnp.sum(jnp.conj(_flat(truth)) * scaled, axis=-1)
+    overlap = inner / (_norm(truth) * jnp.linalg.norm(scaled, axis=-1))
+    return jnp.where(jnp.isfinite(overlap), overlap, 0)
+
+
+def _or_infinite(error: Array) -> Array:
+    return jnp.where(jnp.isfinite(error), error, jnp.inf)

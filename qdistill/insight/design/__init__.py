@@ -1,0 +1,57 @@
+"""Design by gradients: a landscape that transmits what is asked, found by descent, then tried.
+
+The stationary transmission of a landscape is exact for the grid and differentiable; so is the
+share of a packet that passes, through any propagator's frames. Whatever was found by either is
+tried in the time domain by the exact solver.
+
+>>> import jax.numpy as jnp
+>>> from qdistill.physics.grid import Grid
+>>> from qdistill.insight import design
+>>> from qdistill.physics import potentials
+>>> grid = Grid(256, 25.0)
+>>> v = potentials.barrier(grid.positions(), height=3.0, width=2.0, centre=12.5)
+>>> wave = design.scatter(grid, v, energy=4.0)
+>>> print(f"{wave.transmission:.3f} + {wave.reflection:.3f}")
+0.969 + 0.031
+"""
+
+from qdistill.insight.design.search import (
+    Design,
+    Found,
+    descend,
+    design,
+    rollout_objective,
+    stationary_objective,
+)
+from qdistill.insight.design.tasks import ROLLOUTS, TASKS, RolloutConfig, SearchConfig, TaskConfig
+from qdistill.insight.design.trials import Trial, Verdict, averages, embed, passing, prepare, verify
+from qdistill.physics.profiles import ProfileConfig, landscape, stretch
+from qdistill.physics.stationary import Scattered, scatter, wavenumber
+
+__all__ = [
+    "ROLLOUTS",
+    "TASKS",
+    "Design",
+    "Found",
+    "ProfileConfig",
+    "RolloutConfig",
+    "Scattered",
+    "SearchConfig",
+    "TaskConfig",
+    "Trial",
+    "Verdict",
+    "averages",
+    "descend",
+    "design",
+    "embed",
+    "landscape",
+    "passing",
+    "prepare",
+    "rollout_objective",
+    "scatter",
+    "stationary_objective",
+    "stretch",
+    "transmissions",
+    "verify",
+    "wavenumber",
+]

@@ -1,0 +1,158 @@
+"""Descent from many starts at once, and the objectives that go down."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float
+
+from qdistill.insight.design import trials
+from qdistill.insight.design.tasks import SearchConfig, TaskConfig
+from qdistill.physics.grid import Grid
+from qdistill.physics.profiles import ProfileConfig, landscape, stretch
+from qdistill.physics.stationary import scatter, transmissions
+
+Objective = Callable[[Array], Array]
+
+
+class Found(NamedTuple):
+    """The best of many descents.
+
+    Attributes:
+      u: The numbers of the landscape.
+      loss: Of the objective, at the end of every descent.
+    """
+
+    u: Float[Array, " n_knot"]
+    loss: Float[np.ndarray, " n_start"]
+
+
+def descend(config: SearchConfig, n_knot: int, loss: Objective) -> Found:
+    """Minimise a function of the u_m by Adam, from random starts, all in one program.
+
+    >>> found = descend(SearchConfig(n_starts=2, n_steps=200), 3, lambda u: jnp.sum((u - 2) ** 2))
+    >>> bool(jnp.all(jnp.abs(found.u - 2) < 1e-2))
+    True
+    """
+    key = jax.random.key(config.seed)
+    starts = jax.random.normal(key, (config.n_starts, n_knot), float)
+    starts = config.middle + config.spread * starts
+    adam = optax.adam(optax.cosine_decay_schedule(config.rate, config.n_steps))
+
+    def go_down(u: Array) -> tuple[Array, Array]:
+        def step(carry: tuple, _: None) -> tuple[tuple, None]:
+            u, memory = carry
+            update, memory = adam.update(jax.grad(loss)(u), memory)
+            return (optax.apply_updates(u, update), memory), None
+
+        (u, _), _ = jax.lax.scan(step, (u, adam.init(u)), None, length=config.n_steps)
+        return u, loss(u)
+
+    ends, losses = jax.jit(jax.vmap(go_down))(starts)
+    losses = np.asarray(losses, float)
+    return Found(ends[int(np.nanargmin(losses))], losses)
+
+
+def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> Objective:
+    """How far T(E) and R(E) are from what is asked, and the roughness of the landscape.
+
+    The distance is that of Hellinger, 1 - sqrt(T T*) - sqrt(R R*), averaged over the energies. Near
+    T* = 0 it is T / 2, where a square of T would hardly mind what leaks.
+    """
+    inside, energies = stretch(task.profile, grid), jnp.asarray(task.energies, float)
+    target = jnp.asarray(task.target(task.energies), float)
+
+    def distance(v: Array, energy: Array, target: Array) -> Array:
+        found = scatter(grid, v, energy)
+        # Roots have no slope at zero.
+        overlap = jnp.sqrt(found.transmission * target + 1e-12)
+        return 1 - overlap - jnp.sqrt(found.reflection * (1 - target) + 1e-12)
+
+    def loss(u: Float[Array, " n_knot"]) -> Float[Array, ""]:
+        v = landscape(task.profile, grid, u)[inside]
+        distances = jax.vmap(distance, (None, 0, 0))(v, energies, target)
+        return jnp.mean(distances) + roughness(config, grid, v)
+
+    return loss
+
+
+def roughness(config: SearchConfig, grid: Grid, v: Float[Array, " n"]) -> Float[Array, ""]:
+    """The mean square slope of a stretch of landscape, weighted."""
+    return config.roughness * jnp.mean(jnp.diff(v) ** 2) / grid.dx[0] ** 2
+
+
+def rollout_objective(
+    config: SearchConfig,
+    profile: ProfileConfig,
+    grid: Grid,
+    passing: Callable[[Array], Array],
+    shares: tuple[float, ...],
+) -> Objective:
+    """Of packets: the mean square of what is amiss in the shares that pass, and the roughness.
+
+    Args:
+      config: Of the search.
+      profile: Bounds and smoothness.
+      grid: Where the packets fly.
+      passing: From a landscape to the shares, as `trials.passing` makes it.
+      shares: That are asked for.
+    """
+    inside, target = stretch(profile, grid), jnp.asarray(shares, float)
+
+    def loss(u: Float[Array, " n_knot"]) -> Float[Array, ""]:
+        v = landscape(profile, grid, u)
+        return jnp.mean((passing(v) - target) ** 2) + roughness(config, grid, v[inside])
+
+    return loss
+
+
+N_FINE = 801
+
+
+class Design(NamedTuple):
+    """A landscape, what it was asked for, and what it does.
+
+    Attributes:
+      x, v: Positions in bohr and landscape in hartree, where it is not zero.
+      energy: In hartree, finely over the band.
+      target, transmission: What is asked at these energies, and what a plane wave does.
+      verdict: Of the packets.
+      losses: At the end of every descent.
+    """
+
+    x: Float[np.ndarray, " n"]
+    v: Float[np.ndarray, " n"]
+    energy: Float[np.ndarray, " n_e"]
+    target: Float[np.ndarray, " n_e"]
+    transmission: Float[np.ndarray, " n_e"]
+    verdict: trials.Verdict
+    losses: Float[np.ndarray, " n_start"]
+
+
+def design(task: TaskConfig, config: SearchConfig, grid: Grid) -> Design:
+    """Seek a landscape by its stationary transmission, then send packets at it.
+
+    Args:
+      task: What is asked.
+      config: Of the search.
+      grid: One-dimensional.
+    """
+    loss = stationary_objective(config, task, grid)
+    found = descend(config, task.profile.n_knot, loss)
+    v, inside = landscape(task.profile, grid, found.u), stretch(task.profile, grid)
+    energy = np.linspace(*task.band, N_FINE)
+    verdict = trials.verify(
+        grid, v, task.packet_energies.tolist(), task.packet_width, task.profile.extent, task.dwell
+    )
+    return Design(
+        np.asarray(grid.positions(), float)[inside],
+        np.asarray(v, float)[inside],
+        energy,
+        task.target(energy),
+        np.asarray(transmissions(grid, v[inside], energy), float),
+        verdict,
+        found.loss,
+    )

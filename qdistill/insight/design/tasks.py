@@ -1,0 +1,140 @@
+"""What is asked of a landscape: its transmission against energy, its bounds, and its trials."""
+
+import dataclasses
+
+import numpy as np
+from jaxtyping import Float
+
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_finite,
+    require_positive,
+)
+from qdistill.physics.profiles import ProfileConfig
+
+
+@dataclasses.dataclass(frozen=True)
+class TaskConfig:
+    """A transmission that is asked for, and the packets that try what was found.
+
+    Attributes:
+      profile: Bounds and smoothness of the landscape.
+      band: Lowest and highest energy at which something is asked, in hartree.
+      n_energy: How many energies between them are looked at.
+      share: What is to pass everywhere in the band.
+      passband: If given, only energies within so many hartree around the middle of the band are to
+        pass: T = 1 / (1 + (2 (E - middle) / passband)^4).
+      packet_width: Position spread S0 of the packets of the trial, in bohr.
+      n_packet: How many packets are sent, with energies over the band.
+      dwell: Time in a.u. that is waited for what stays inside.
+    """
+
+    profile: ProfileConfig = dataclasses.field(default_factory=ProfileConfig)
+    band: tuple[float, float] = (3.0, 5.0)
+    n_energy: int = 61
+    share: float = 0.5
+    passband: float | None = None
+    packet_width: float = 5.0
+    n_packet: int = 9
+    dwell: float = 0.0
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_positive(band=self.band, packet_width=self.packet_width)
+        if self.band[0] >= self.band[1]:
+            refuse("band", "(lowest, highest)", self.band)
+        require_at_least(2, n_energy=self.n_energy, n_packet=self.n_packet)
+        require_between(0, 1, share=self.share)
+        require_finite(dwell=self.dwell)
+        if self.passband is not None:
+            require_positive(passband=self.passband)
+
+    @property
+    def energies(self) -> Float[np.ndarray, " n_energy"]:
+        """The energies that are looked at, in hartree."""
+        return np.linspace(*self.band, self.n_energy)
+
+    @property
+    def packet_energies(self) -> Float[np.ndarray, " n_packet"]:
+        """The energies of the packets, in hartree."""
+        return np.linspace(*self.band, self.n_packet)
+
+    def target(self, energy: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+        """The transmission that is asked for.
+
+        >>> TaskConfig(share=1.0, passband=0.2).target(np.array([3.9, 4.0, 4.5])).round(3)
+        array([0.5  , 1.   , 0.002])
+        """
+        if self.passband is None:
+            return np.full_like(energy, self.share)
+        return self.share / (1 + (2 * (energy - sum(self.band) / 2) / self.passband) ** 4)
+
+
+@dataclasses.dataclass(frozen=True)
+class RolloutConfig:
+    """What is asked of packets, where a design is made through forecasts of them.
+
+    Attributes:
+      profile: Bounds and smoothness of the landscape.
+      energies: Of the packets, in hartree.
+      shares: What is to pass of each.
+      packet_width: Position spread S0 of the packets, in bohr.
+    """
+
+    profile: ProfileConfig = dataclasses.field(default_factory=ProfileConfig)
+    energies: tuple[float, ...] = (3.0, 4.0, 5.0)
+    shares: tuple[float, ...] = (0.5, 0.5, 0.5)
+    packet_width: float = 4.0
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_positive(energies=self.energies, packet_width=self.packet_width)
+        require_between(0, 1, shares=self.shares)
+        if len(self.energies) != len(self.shares):
+            refuse("shares", f"{len(self.energies)} shares, one for each energy", self.shares)
+
+
+@dataclasses.dataclass(frozen=True)
+class SearchConfig:
+    """How a landscape is sought.
+
+    Attributes:
+      n_starts: Random landscapes from which the descent begins; the best end counts.
+      n_steps: Steps of Adam, with a rate that falls to zero as a cosine.
+      rate: Its rate at the beginning.
+      spread: Standard deviation of the first u_m.
+      middle: Their mean; -1 is a quarter of the way from the lower bound to the upper.
+      roughness: Weight of the mean square slope of v, in (bohr / hartree)^2.
+      seed: Of the starts.
+    """
+
+    n_starts: int = 24
+    n_steps: int = 800
+    rate: float = 0.1
+    spread: float = 1.5
+    middle: float = -1.0
+    roughness: float = 1e-5
+    seed: int = 0
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(1, n_starts=self.n_starts, n_steps=self.n_steps)
+        require_positive(rate=self.rate)
+        require_between(0, np.inf, spread=self.spread, roughness=self.roughness)
+        require_finite(middle=self.middle)
+
+
+# A splitter that a packet feels as flat, a filter as narrow as a resonance, and a mirror that is
+# half as high as what it reflects: it works by interference alone.
+TASKS = {
+    "splitter": TaskConfig(ProfileConfig(8.0, 0.0, 6.0), (2.5, 5.5), 61, n_packet=13, dwell=20.0),
+    "filter": TaskConfig(
+        ProfileConfig(8.0, 0.0, 12.0), (2.0, 6.0), 161, 1.0, 0.3, 20.0, 41, dwell=30.0
+    ),
+    "mirror": TaskConfig(
+        ProfileConfig(30.0, 0.0, 2.0), (3.6, 4.4), 61, 0.0, None, 10.0, dwell=40.0
+    ),
+}
+ROLLOUTS = {
+    "splitter": RolloutConfig(ProfileConfig(8.0, 0.0, 6.0)),
+    "filter": RolloutConfig(ProfileConfig(8.0, 0.0, 12.0), (2.5, 4.0, 5.5), (0.0, 1.0, 0.0)),
+}

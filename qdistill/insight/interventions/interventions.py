@@ -1,0 +1,121 @@
+"""Interventions: what is done to a state and its landscape to take one process away.
+
+Every one acts at one moment. A student that needs past frames is given the past that leads to the
+new state in the new world, by the exact solver: a history of the old world would contradict it.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex, Float
+
+from qdistill.physics.grid import Grid
+
+Psi: TypeAlias = Complex[Array, " n_x"]
+Landscape: TypeAlias = Float[Array, " n_x"]
+
+# Length over which a cut is smooth, in bohr.
+CUT = 0.5
+# Waves above this are made by sharp edges, not carried by packets, in 1/bohr.
+FAST = 6.0
+# Where a barrier is closed: within the heights that are taught, and beyond them, in hartree.
+CLOSED, WALL = 15.0, 30.0
+
+
+class Moment(NamedTuple):
+    """The world at the moment of an intervention.
+
+    Attributes:
+      psi: The state.
+      v: In hartree.
+      span: Where the landscape begins and ends, in bohr.
+      energy: Kinetic energy of the carrier wave before the encounter, in hartree.
+    """
+
+    psi: Psi
+    v: Landscape
+    span: Float[Array, "2"]
+    energy: Float[Array, ""]
+
+
+def _keep_psi(grid: Grid, moment: Moment, psi: Psi) -> Psi:
+    return psi
+
+
+def _keep_v(grid: Grid, moment: Moment) -> Landscape:
+    return moment.v
+
+
+class Intervention(NamedTuple):
+    """One process taken away.
+
+    Attributes:
+      removes: The process, in words.
+      scene: Of which kind of scene: a name in `scenes.SCENES`.
+      when: ``"start"``, ``"contact"`` or ``"later"`` in it.
+      on_psi: ``(grid, moment, psi) -> psi``, linear in psi.
+      on_v: ``(grid, moment) -> v`` from the moment on.
+    """
+
+    removes: str
+    scene: str
+    when: str
+    on_psi: Callable[[Grid, Moment, Psi], Psi] = _keep_psi
+    on_v: Callable[[Grid, Moment], Landscape] = _keep_v
+
+
+def parts(grid: Grid, span: Float[Array, "2"]) -> Float[Array, "3 n_x"]:
+    """Smooth weights of what lies left of a span, in it, and right of it; they sum to 1.
+
+    >>> left, inside, right = parts(Grid(100, 100.0), jnp.array([40.0, 60.0]))
+    >>> [round(float(part[49]), 3) for part in (left, inside, right)]
+    [0.0, 1.0, 0.0]
+    """
+    x = grid.positions(dtype=span.dtype)
+    left = (1 + jnp.tanh((span[0] - x) / CUT)) / 2
+    right = (1 + jnp.tanh((x - span[1]) / CUT)) / 2
+    return jnp.stack([left, 1 - left - right, right])
+
+
+def without(part: int) -> Callable[[Grid, Moment, Psi], Psi]:
+    """The state less what lies left of the span (0), in it (1), or right of it (2)."""
+    return lambda grid, moment, psi: psi * (1 - parts(grid, moment.span)[part])
+
+
+def flip(grid: Grid, moment: Moment, psi: Psi) -> Psi:
+    """The relative phase of what lies on either side of the span's middle, turned by pi."""
+    x = grid.positions(dtype=moment.span.dtype)
+    return psi * jnp.tanh((x - jnp.mean(moment.span)) / CUT)
+
+
+def slow(grid: Grid, moment: Moment, psi: Psi) -> Psi:
+    """The state without its waves beyond `FAST`, the bound smooth."""
+    k = jnp.asarray(jnp.abs(grid.wavenumbers()), psi.real.dtype)
+    kept = jax.nn.sigmoid((FAST - k) / 0.1)
+    return jnp.fft.ifft(kept * jnp.fft.fft(psi))
+
+
+def empty(grid: Grid, moment: Moment) -> Landscape:
+    """No landscape."""
+    return jnp.zeros_like(moment.v)
+
+
+def closed(height: float) -> Callable[[Grid, Moment], Landscape]:
+    """The landscape raised to a height in hartree wherever the packet can only tunnel."""
+    return lambda grid, moment: jnp.where(moment.v > moment.energy, height, moment.v)
+
+
+INTERVENTIONS: dict[str, Intervention] = {
+    "nothing": Intervention("nothing: the control", "encounter", "contact"),
+    "no landscape": Intervention("scattering as a whole", "encounter", "start", on_v=empty),
+    "landscape gone": Intervention("all after the contact", "encounter", "contact", on_v=empty),
+    "no reflected part": Intervention("reflection", "encounter", "later", without(0)),
+    "no transmitted part": Intervention("transmission", "encounter", "later", without(2)),
+    "phase flipped": Intervention("interference as it was", "meeting", "start", flip),
+    "no trapped part": Intervention("trapping", "cavity", "later", without(1)),
+    "barrier closed": Intervention("tunnelling", "tunnel", "start", on_v=closed(CLOSED)),
+    "wall": Intervention("tunnelling, by a wall", "tunnel", "start", on_v=closed(WALL)),
+    "no fast waves": Intervention("what sharp edges make", "edges", "contact", slow),
+}

@@ -1,0 +1,104 @@
+"""From derivatives to maps: rms by frame, channel and offset, and distances from the exact ones."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from qdistill.insight.interventions.sensitivity import PRESENT, Answers
+
+N_RESAMPLED = 1000
+CHANNELS = ("Re psi", "Im psi", "v")
+ALIKE, WITH_PAST = "all frames alike", "newest with its past"
+
+
+class Sizes(NamedTuple):
+    """The rms of the inputs over the points where psi is: |psi| of each case, and V of all."""
+
+    psi: Float[np.ndarray, " n_case"]
+    v: float
+
+
+def measure_sizes(psi: np.ndarray, v: np.ndarray) -> Sizes:
+    """The units in which sensitivities to different inputs compare."""
+    density = np.abs(psi) ** 2
+    present = density > PRESENT * density.max(axis=-1, keepdims=True)
+    of_psi = np.sqrt(np.sum(density * present, axis=-1) / present.sum(axis=-1))
+    return Sizes(of_psi, float(np.sqrt(np.mean(v[present] ** 2))))
+
+
+def frame_names(n_history: int) -> list[str]:
+    """Of the rows of a map of psi.
+
+    >>> frame_names(2)
+    ['t - 1', 't', 'all frames alike', 'newest with its past']
+    """
+    older = [f"t - {n_history - 1 - i}" for i in range(n_history - 1)]
+    return [*older, "t", ALIKE, WITH_PAST]
+
+
+def draw_maps(answers: Answers, sizes: Sizes) -> dict[str, Float[np.ndarray, "n_row n_offset"]]:
+    """The rms sensitivity of the first frame ahead, by channel: rows are of `frame_names`.
+
+    It is the change of a component of the forecast, in units of its rms, for a change of the input
+    by its own rms: the rms over places, cases and the two components. V has one row.
+    """
+    columns = np.asarray(answers.columns[:, :, 0], complex)
+    n_history = (columns.shape[2] - 4) // 2
+    frames, past = columns[:, :, : 2 * n_history], columns[:, :, 2 * n_history : -2]
+    frames = frames.reshape(*columns.shape[:2], n_history, 2, -1)
+    rows = np.concatenate([frames, frames.sum(axis=2, keepdims=True), past[:, :, None]], axis=2)
+    # The unit of psi cancels, and half of |z|^2 is the mean square of a component.
+    of_psi = np.sqrt(np.mean(np.abs(rows) ** 2, axis=(0, 1)) / 2)
+    of_v = columns[:, :, -2:-1] * (sizes.v / sizes.psi)[:, None, None, None]
+    # A component of psi has an rms of |psi| / sqrt(2).
+    v_map = np.sqrt(np.mean(np.abs(of_v) ** 2, axis=(0, 1)))
+    return dict(zip(CHANNELS, (of_psi[:, 0], of_psi[:, 1], v_map), strict=True))
+
+
+def total(row: Float[np.ndarray, "n_row n_offset"]) -> Float[np.ndarray, " n_row"]:
+    """Root of the sum of squares over offsets: the sensitivity to noise of unit rms."""
+    return np.sqrt(np.sum(row**2, axis=-1))
+
+
+def compare(answers: Answers, exact: Answers) -> dict[str, Any]:
+    """The relative error of the derivatives, by input, place and frame ahead, over all cases.
+
+    Of psi with its past, of V, and of V as a whole (its height); everywhere, and where the forecast
+    point is inside of the landscape or outside.
+    """
+    inside = answers.is_inside.astype(bool)
+    regions = {"all": np.ones_like(inside), "inside": inside, "outside": ~inside}
+    return {
+        channel: {
+            region: [
+                _relative(answers.columns[:, :, i, at], exact.columns[:, :, i, at], where)
+                for i in range(answers.columns.shape[2])
+            ]
+            for region, where in regions.items()
+        }
+        for channel, at in (
+            ("psi", slice(-4, -2)),
+            ("v", slice(-2, -1)),
+            ("height", slice(-1, None)),
+        )
+    }
+
+
+def _relative(
+    ours: np.ndarray, exact: np.ndarray, where: Bool[np.ndarray, "..."], seed: int = 0
+) -> dict[str, float]:
+    """Over all cases, since those where nothing happens tell nothing; 95% by bootstrap."""
+    weight = where[:, :, None]
+
+    def square(values: np.ndarray) -> np.ndarray:
+        return np.sum(weight * np.abs(np.asarray(values, complex)) ** 2, axis=(1, 2, 3))
+
+    n_case = len(ours)
+    drawn = np.random.default_rng(seed).integers(n_case, size=(N_RESAMPLED, n_case))
+    drawn = np.concatenate([np.arange(n_case)[None], drawn])
+    with np.errstate(all="ignore"):
+        error = np.sqrt(square(ours - exact)[drawn].sum(axis=1) / square(exact)[drawn].sum(axis=1))
+    known = error[np.isfinite(error)]
+    low, high = np.percentile(known, (2.5, 97.5)) if known.size else (np.nan, np.nan)
+    return {"value": float(error[0]), "low": float(low), "high": float(high)}

@@ -1,0 +1,215 @@
+"""Scenes in which a process happens, drawn at random, and the moments to intervene in them."""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from qdistill._checks import refuse, require_at_least, require_one_of
+from qdistill._rollout import rollout
+from qdistill.insight.interventions.interventions import Intervention, Landscape, Moment, Psi
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid, Scalar
+from qdistill.teacher.solvers import Propagator
+
+# Landscapes of the families are narrowed by this, so that packets pass them in the box.
+NARROWED = 2.5
+# Time in a cavity before the moment ``"later"``, in a.u.
+BOUNCES = 4.0
+# No moment comes later, in a.u.
+LONGEST = 16.0
+
+
+class Scene(NamedTuple):
+    """How it begins, and when something can be done.
+
+    Attributes:
+      moment: The beginning.
+      times: Of the moments ``"start"``, ``"contact"`` and ``"later"``, in a.u.
+    """
+
+    moment: Moment
+    times: Float[Array, "3"]
+
+
+WHEN = ("start", "contact", "later")
+
+
+def encounter(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
+    """A packet flies right onto a landscape about as high, or deep, as its energy."""
+    key_v, key_energy, key_height, key_width = jax.random.split(key, 4)
+    energy, s0 = _uniform(key_energy, 3.0, 8.0), _uniform(key_width, 1.2, 2.0)
+    v, span = _landscape(key_v, grid, family, energy * _uniform(key_height, 0.7, 1.2))
+    momentum = jnp.sqrt(2 * energy)
+    psi = packets.gaussian(grid, span[0] - 5 * s0, s0, momentum)
+    # The centre is at the landscape; and the packet would have passed it in free flight.
+    contact = 5 * s0 / momentum
+    later = contact + (span[1] - span[0] + 6 * s0) / momentum
+    return Scene(Moment(psi, v, span, energy), jnp.stack([0 * contact, contact, later]))
+
+
+def meeting(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
+    """Two packets of one energy and of any relative phase meet on a landscape, or in free space."""
+    key_v, key_energy, key_height, key_width, key_phase = jax.random.split(key, 5)
+    energy, s0 = _uniform(key_energy, 3.0, 8.0), _uniform(key_width, 1.2, 2.0)
+    if family == "free":
+        middle = grid.lengths[0] / 2
+        span = jnp.array([middle - 1, middle + 1], s0.dtype)
+        v = jnp.zeros(grid.shape, s0.dtype)
+    else:
+        v, span = _landscape(key_v, grid, family, energy * _uniform(key_height, 0.7, 1.2))
+    momentum = jnp.sqrt(2 * energy)
+    pair = [
+        packets.gaussian(grid, span[0] - 5 * s0, s0, momentum),
+        packets.gaussian(grid, span[1] + 5 * s0, s0, -momentum),
+    ]
+    phase = jnp.exp(1j * _uniform(key_phase, 0.0, 2 * np.pi))
+    psi = packets.superpose(grid, jnp.stack(pair), jnp.stack([jnp.ones_like(phase), phase]))
+    return Scene(Moment(psi, v, span, energy), jnp.zeros(3, s0.dtype))
+
+
+def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
+    """A packet between barriers, or in a well, that holds most of it for a while."""
+    key_height, key_width, key_gap, key_energy, key_packet = jax.random.split(key, 5)
+    x, middle, n_wall = grid.positions(), grid.lengths[0] / 2, {"double": 2, "triple": 3}
+    width, gap = _uniform(key_width, 0.3, 0.8), _uniform(key_gap, 5.0, 9.0)
+    extent: Scalar = gap
+    centre: Scalar = middle
+    if family == "well":
+        top = _uniform(key_height, 4.0, 10.0)
+        v = potentials.well(x, top, gap, middle)
+    else:
+        heights = jax.random.uniform(key_height, (n_wall[family],), x.dtype, 4.0, 9.0)
+        top = jnp.min(heights)
+        v = getattr(potentials, family)(x, heights, width, gap, middle)
+        centre = middle - (0.0 if family == "double" else 1.0) * (gap + width) / 2
+        extent = (n_wall[family] - 1) * (gap + width) + width
+    energy = top * _uniform(key_energy, 0.5, 0.9)
+    psi = packets.gaussian(grid, centre, _uniform(key_packet, 0.8, 1.2), jnp.sqrt(2 * energy))
+    span = middle + extent * jnp.array([-0.5, 0.5], x.dtype)
+    return Scene(Moment(psi, v, span, energy), jnp.array([0.0, 0.0, BOUNCES], x.dtype))
+
+
+# The width over which a landscape of width and height 1 is higher than a share of its height.
+_FORBIDDEN: dict[str, Callable[[Array], Array]] = {
+    "barrier": lambda share: jnp.ones_like(share),
+    "half-circle": lambda share: jnp.sqrt(1 - share**2),
+    "quadratic": lambda share: jnp.sqrt(1 - share),
+    "triangle": lambda share: 1 - share,
+}
+
+
+def tunnel(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
+    """A packet flies onto a hill higher than its energy, and thin enough to be tunnelled through.
+
+    About a bohr of it is classically forbidden, for packets of 2.5 to 4 hartree.
+    """
+    key_energy, key_height, key_width, key_packet = jax.random.split(key, 4)
+    energy, s0 = _uniform(key_energy, 2.5, 4.0), _uniform(key_packet, 2.0, 3.0)
+    height = energy * _uniform(key_height, 1.25, 1.4)
+    width = _uniform(key_width, 0.8, 1.2) / _FORBIDDEN[family](energy / height)
+    x, middle = grid.positions(), grid.lengths[0] / 2
+    v = potentials.FAMILIES[family].landscape(x, height, width, middle)
+    span = middle + width * jnp.array([-0.5, 0.5], x.dtype)
+    psi = packets.gaussian(grid, span[0] - 3.5 * s0, s0, jnp.sqrt(2 * energy))
+    return Scene(Moment(psi, v, span, energy), jnp.zeros(3, x.dtype))
+
+
+class Kind(NamedTuple):
+    """A kind of scene, and the families of landscapes that can make it."""
+
+    sample: Callable[[Key[Array, ""], Grid, str], Scene]
+    families: tuple[str, ...]
+
+
+SCENES: dict[str, Kind] = {
+    "encounter": Kind(encounter, tuple(potentials.FAMILIES)),
+    "edges": Kind(encounter, ("barrier", "double", "triple", "steps", "well")),
+    "meeting": Kind(meeting, ("free", *potentials.FAMILIES)),
+    "cavity": Kind(cavity, ("well", "double", "triple")),
+    "tunnel": Kind(tunnel, tuple(_FORBIDDEN)),
+}
+
+
+def sample_moments(
+    key: Key[Array, ""],
+    grid: Grid,
+    dt: float,
+    propagator: Propagator,
+    intervention: Intervention,
+    n_case: int,
+    families: Sequence[str] | None = None,
+) -> tuple[list[str], Moment]:
+    """The moments of an intervention in random scenes, of all families in turn.
+
+    Args:
+      key: Random key.
+      grid: One-dimensional, of 100 bohr.
+      dt: Duration of a frame, in atomic units.
+      propagator: The exact solver, which leads from the beginning to the moment.
+      intervention: Whose moments.
+      n_case: How many in each family.
+      families: Those of the scene, or some of them.
+
+    Returns:
+      The family of each case, and all moments, stacked.
+
+    Raises:
+      ValueError: For another grid, no case, or a family without such scenes.
+    """
+    if grid.lengths != (100.0,):
+        refuse("grid", "one-dimensional and 100 bohr long", grid)
+    require_at_least(1, n_case=n_case)
+    sample, all_families = SCENES[intervention.scene]
+    families = all_families if families is None else families
+    for family in families:
+        require_one_of(all_families, families=family)
+    scenes = [
+        _sample_many(
+            jax.random.fold_in(key, all_families.index(family)), grid, family, n_case, sample
+        )
+        for family in families
+    ]
+    moments, times = jax.tree.map(lambda *parts: jnp.concatenate(parts), *scenes)
+    names = [family for family in families for _ in range(n_case)]
+    if intervention.when == "start":
+        return names, moments
+    n_flight = jnp.round(times[:, WHEN.index(intervention.when)] / dt).astype(int)
+    psi = _fly(propagator, round(LONGEST / dt), moments.psi, moments.v, n_flight)
+    return names, moments._replace(psi=psi)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3, 4))
+def _sample_many(key: Key[Array, ""], grid: Grid, family: str, n: int, sample: Callable) -> Scene:
+    return jax.vmap(lambda k: sample(k, grid, family))(jax.random.split(key, n))
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1))
+def _fly(
+    propagator: Propagator, n_most: int, psi: Array, v: Array, n_flight: Int[Array, " n_case"]
+) -> Array:
+    def fly(psi: Psi, v: Landscape, n: Array) -> Psi:
+        frames = jnp.concatenate([psi[None], rollout(propagator(v), psi, n_most)])
+        return frames[jnp.clip(n, 0, n_most)]
+
+    return jax.vmap(fly)(psi, v, n_flight)
+
+
+def _landscape(
+    key: Key[Array, ""], grid: Grid, family: str, height: Scalar
+) -> tuple[Landscape, Float[Array, "2"]]:
+    """A narrow landscape of a family with a given extreme value, and where it begins and ends."""
+    x, middle = grid.positions(), grid.lengths[0] / 2
+    v = potentials.sample(key, middle + NARROWED * (x - middle), family)
+    v = v * (height / jnp.max(jnp.abs(v)))
+    is_there = jnp.abs(v) > 1e-3 * height
+    ends = jnp.min(jnp.where(is_there, x, jnp.inf)), jnp.max(jnp.where(is_there, x, -jnp.inf))
+    return v, jnp.stack(ends)
+
+
+def _uniform(key: Key[Array, ""], low: float, high: float) -> Array:
+    return jax.random.uniform(key, (), float, low, high)

@@ -1,0 +1,262 @@
+"""Transmission and reflection against energy, and the resonances of a double barrier."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Inexact
+
+from qdistill._checks import (
+    refuse,
+    require_between,
+    require_finite,
+    require_positive,
+    require_shape,
+)
+from qdistill.forecast import benchmark
+from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.insight.probes.response import crossing_frames
+from qdistill.insight.probes.waves import N_GIVEN, forecast, group_velocity, omega
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid, require_line
+from qdistill.physics.observables import transmission_reflection
+from qdistill.students import Student
+from qdistill.teacher.solvers import Propagator
+
+
+def transmission(
+    grid: Grid, v: Float[Array, " n_x"], k: Inexact[np.ndarray, " n_k"]
+) -> Complex[np.ndarray, " n_k"]:
+    """The amplitude of a plane wave behind a landscape over that in empty space.
+
+    Its squared modulus is the probability to pass. By transfer matrices, from the outgoing wave
+    backwards. On the lattice psi_(i-1) = 2 (cos k dx + dx^2 v_i) psi_i - psi_(i+1), which is exact
+    for the grid. On the continuum v is taken to be constant within half a spacing of each point,
+    and psi and its derivative to be continuous: the grid's own answer differs by what it cannot
+    resolve, of order (k dx)^2.
+
+    Args:
+      grid: One-dimensional.
+      v: In hartree, zero at both ends of the box.
+      k: Wavenumbers in 1/bohr, with a real part between 0 and pi / dx, exclusive. Complex ones, of
+        complex energies, stand for waves that were switched on in the past, at a rate.
+
+    >>> from qdistill.physics import potentials
+    >>> grid = Grid(256, 25.0, "continuum")
+    >>> v = potentials.barrier(grid.positions(), height=1.0, width=2.0, centre=12.5)
+    >>> (abs(transmission(grid, v, np.array([1.0, 2.0]))) ** 2).round(2)
+    array([0.06, 0.99])
+    """
+    require_line(grid)
+    require_shape(grid.shape, v=v)
+    require_finite(v=v)
+    values, dx = np.asarray(v, float), grid.dx[0]
+    if values[0] != 0 or values[-1] != 0:
+        refuse("v", "zero at both ends of the box", (values[0], values[-1]))
+    if not np.all((k.real > 0) & (k.real < np.pi / dx)):
+        refuse("k", f"above 0 and below pi / dx = {np.pi / dx:.4g}", k)
+    inside = np.flatnonzero(values)
+    heights = values[inside[0] : inside[-1] + 1][::-1] if inside.size else values[:0]
+    if grid.dispersion == "lattice":
+        here, beyond = np.ones_like(k, complex), np.exp(1j * k * dx)
+        for height in heights:
+            here, beyond = 2 * (np.cos(k * dx) + dx**2 * height) * here - beyond, here
+        incoming = (beyond - np.exp(-1j * k * dx) * here) / (2j * np.sin(k * dx))
+    else:
+        here, slope = np.ones_like(k, complex), 1j * k
+        for height in heights:
+            q = np.sqrt(k**2 - 2 * height + 0j)
+            cos, sinc = np.cos(q * dx), dx * np.sinc(q * dx / np.pi)
+            here, slope = cos * here - sinc * slope, q**2 * sinc * here + cos * slope
+        incoming = (here + slope / (1j * k)) / 2
+    return np.exp(-1j * k * dx * len(heights)) / incoming
+
+
+class Scattering(NamedTuple):
+    """Packets through a landscape.
+
+    Attributes:
+      energy: The grid's energy of their mean momentum, in hartree.
+      transmitted, reflected: Probabilities at the end; the norm says whether they sum to 1.
+      expected: The analytic transmission, folded with each packet's momenta.
+    """
+
+    energy: Float[np.ndarray, " n_k"]
+    transmitted: Float[np.ndarray, " n_k"]
+    reflected: Float[np.ndarray, " n_k"]
+    expected: Float[np.ndarray, " n_k"]
+
+
+def measure_scattering(
+    student: Student,
+    propagator: Propagator,
+    grid: Grid,
+    dt: float,
+    v: Float[Array, " n_x"],
+    momenta: Sequence[float],
+    packet_width: float = 3.0,
+) -> Scattering:
+    """Transmission and reflection of broad packets, beside the analytic curve.
+
+    Args:
+      student: The form of the propagator.
+      propagator: What is probed.
+      grid: One-dimensional.
+      dt: Duration of a frame, in atomic units.
+      v: The landscape in hartree: something in the middle of the box, zero elsewhere.
+      momenta: Of the packets, in 1/bohr, positive.
+      packet_width: S0 of the packets, in bohr: their momenta spread by 1 / (2 S0).
+
+    Raises:
+      ValueError: If a packet would not start in the box, or v is not zero outside its middle.
+    """
+    require_line(grid)
+    require_positive(momenta=momenta, packet_width=packet_width)
+    left, right = _extent(grid, v)
+    middle = grid.lengths[0] / 2
+    extent = 2 * max(middle - left, right - middle, 0.0)
+    n_frames = crossing_frames(grid, dt, momenta, packet_width, extent)
+    speeds = group_velocity(grid, np.asarray(momenta, float))
+    starts = middle - speeds * dt * (N_GIVEN - 1 + n_frames) / 2
+    pairs = zip(starts.tolist(), momenta, strict=True)
+    psi0 = jnp.stack([packets.gaussian(grid, x0, packet_width, k) for x0, k in pairs])
+    landscapes = jnp.tile(v, (len(psi0), 1))
+    exact = benchmark.simulate(grid, dt, psi0, landscapes, BenchmarkConfig(n_frames=n_frames))
+    last = forecast(student, propagator, exact.given, landscapes, n_frames)[:, -1]
+    sides = jax.vmap(lambda psi: transmission_reflection(grid, psi, left, right))(last)
+    transmitted, reflected = (np.asarray(side, float) for side in sides)
+    k = grid.wavenumbers()
+    rightward = (k > 0) & (k < np.pi / grid.dx[0])
+    weights = np.abs(np.fft.fft(np.asarray(psi0, complex), axis=1)) ** 2
+    passed = weights[:, rightward] @ np.abs(transmission(grid, v, k[rightward])) ** 2
+    return Scattering(
+        omega(grid, np.asarray(momenta, float)),
+        transmitted,
+        reflected,
+        passed / weights.sum(axis=1),
+    )
+
+
+def _extent(grid: Grid, v: Float[Array, " n_x"]) -> tuple[float, float]:
+    """Where a landscape begins and ends, in bohr."""
+    require_shape(grid.shape, v=v)
+    inside = np.flatnonzero(np.asarray(v))
+    if not inside.size:
+        refuse("v", "not zero everywhere", "flat")
+    left, right = float(inside[0] + 0.5) * grid.dx[0], float(inside[-1] + 1.5) * grid.dx[0]
+    if left < 0.3 * grid.lengths[0] or right > 0.7 * grid.lengths[0]:
+        refuse("v", "zero outside the middle two fifths of the box", f"from {left:g} to {right:g}")
+    return left, right
+
+
+class Resonances(NamedTuple):
+    """Transmission through a landscape, resolved in energy, and its peaks.
+
+    Attributes:
+      energy: In hartree, rising.
+      transmission: |psi / psi in empty space|^2 behind the landscape, at energy + i rate.
+      expected: The same by transfer matrices.
+      sharp: The transmission at real energies by transfer matrices, for which one waits forever.
+      peaks, expected_peaks: Energies at which the first two are largest, in hartree.
+      rate: In hartree: the peaks are wider by it on either side.
+    """
+
+    energy: Float[np.ndarray, " n_e"]
+    transmission: Float[np.ndarray, " n_e"]
+    expected: Float[np.ndarray, " n_e"]
+    sharp: Float[np.ndarray, " n_e"]
+    peaks: Float[np.ndarray, " _"]
+    expected_peaks: Float[np.ndarray, " _"]
+    rate: float
+
+
+def measure_resonances(
+    student: Student,
+    propagator: Propagator,
+    grid: Grid,
+    dt: float,
+    v: Float[Array, " n_x"],
+    momentum: float = 2.6,
+    packet_width: float = 0.8,
+) -> Resonances:
+    """Energy-resolved transmission from one short packet, which holds all energies at once.
+
+    Behind the landscape psi(t) is recorded and summed as psi(t) exp(i E t - rate t), and the same
+    without the landscape. The ratio is the transmission amplitude at the complex energy
+    E + i rate. The frames end, after t, before waves come back around the box; with rate = 5 / t
+    what comes later would count by exp(-5), and the transfer matrices know the rate.
+
+    Args:
+      student: The form of the propagator.
+      propagator: What is probed.
+      grid: One-dimensional.
+      dt: Duration of a frame, in atomic units.
+      v: The landscape in hartree: something in the middle of the box, zero elsewhere.
+      momentum: Of the packet, in 1/bohr.
+      packet_width: S0 of the packet in bohr; energies within 2 spreads 1 / (2 S0) of its momentum
+        are shown.
+    """
+    require_line(grid)
+    require_positive(packet_width=packet_width, dt=dt)
+    left, right = _extent(grid, v)
+    spread = 1 / (2 * packet_width)
+    require_positive(slowest_momentum=momentum - 2 * spread)
+    require_between(0, np.pi / grid.dx[0], fastest_momentum=momentum + 3.5 * spread)
+    behind = int(np.ceil(right / grid.dx[0])) + 5
+    start = left - 6 * packet_width - 1
+    top_speed = group_velocity(grid, np.linspace(0, momentum + 3.5 * spread, 99)).max()
+    duration = (grid.lengths[0] - (right - start)) / float(top_speed)
+    n_frames = int(duration / dt) - N_GIVEN
+    psi0 = jnp.tile(packets.gaussian(grid, start, packet_width, momentum), (2, 1))
+    landscapes = jnp.stack([jnp.asarray(v), jnp.zeros_like(v)])
+    exact = benchmark.simulate(grid, dt, psi0, landscapes, BenchmarkConfig(n_frames=n_frames))
+    frames = forecast(student, propagator, exact.given, landscapes, n_frames)
+    record = np.asarray(jnp.concatenate([exact.given, frames], axis=1)[:, :, behind], complex)
+
+    k = np.linspace(momentum - 2 * spread, momentum + 2 * spread, 600)
+    energy, rate = omega(grid, k), 5 / duration
+    t = dt * np.arange(record.shape[1])
+    # A forecast that blew up gives a transmission that is not finite.
+    with np.errstate(all="ignore"):
+        with_v, without = record @ np.exp(np.outer(t, 1j * energy - rate))
+        measured = np.abs(with_v / without) ** 2
+    at_rate = np.abs(transmission(grid, v, _wavenumber(grid, energy + 1j * rate))) ** 2
+    sharp = np.abs(transmission(grid, v, k)) ** 2
+    peaks, expected_peaks = find_peaks(energy, measured), find_peaks(energy, at_rate)
+    return Resonances(energy, measured, at_rate, sharp, peaks, expected_peaks, rate)
+
+
+def _wavenumber(grid: Grid, energy: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
+    """The k of an energy with a positive imaginary part: a wave that dies out to the right."""
+    if grid.dispersion == "continuum":
+        return np.sqrt(2 * energy)
+    return 2 * np.arcsin(np.sqrt(energy / 2) * grid.dx[0]) / grid.dx[0]
+
+
+def find_peaks(
+    x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], prominence: float = 0.05
+) -> Float[np.ndarray, " _"]:
+    """Where a curve is largest, between two places that lie lower by `prominence` of its maximum.
+
+    The top of the parabola through the highest point and its neighbours.
+
+    >>> find_peaks(np.arange(5.0), np.array([0.0, 1.0, 1.0, 0.0, 0.0]))
+    array([1.5])
+    """
+    if not np.all(np.isfinite(y)):
+        return np.zeros(0)
+    peaks = []
+    for i in range(1, len(x) - 1):
+        if not y[i - 1] < y[i] >= y[i + 1]:
+            continue
+        # The lowest points before the curve rises above the peak, or ends.
+        higher = np.flatnonzero(y > y[i])
+        before = np.max(higher[higher < i], initial=-1) + 1
+        after = np.min(higher[higher > i], initial=len(x))
+        base = max(y[before:i].min(), y[i:after].min())
+        if y[i] - base >= prominence * y.max():
+            a, b, _ = np.polyfit(x[i - 1 : i + 2] - x[i], y[i - 1 : i + 2] - y[i], 2)
+            peaks.append(x[i] - b / (2 * a))
+    return np.array(peaks)

@@ -1,0 +1,217 @@
+"""All probes of one propagator, with their settings, as numbers and in words."""
+
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill.insight.probes.cone import LightCone, measure_light_cone
+from qdistill.insight.probes.response import (
+    BumpResponse,
+    UniformResponse,
+    measure_bump,
+    measure_uniform,
+)
+from qdistill.insight.probes.scattering import (
+    Resonances,
+    Scattering,
+    measure_resonances,
+    measure_scattering,
+)
+from qdistill.insight.probes.waves import (
+    SeriesFit,
+    WaveResponse,
+    fit_dispersion,
+    measure_dispersion,
+)
+from qdistill.physics import potentials
+from qdistill.physics.grid import Grid
+from qdistill.students import Student
+from qdistill.teacher.solvers import Propagator
+
+
+@dataclasses.dataclass(frozen=True)
+class ProbeConfig:
+    """What is asked of every propagator.
+
+    Attributes:
+      k_taught: Momentum in 1/bohr of the fastest waves that the lessons hold in number; fits and
+        impulses end there.
+      k_max: Where the dispersion relation ends, in 1/bohr.
+      uniform_momenta: Plane waves over a uniform landscape, in 1/bohr.
+      v_max: Largest |V| of it, in hartree.
+      bump_momenta: Packets that cross a small bump, in 1/bohr.
+      bump_area: In hartree bohr.
+      bump_width: Its standard deviation, in bohr.
+      front_share: Of the norm^2 of an impulse beyond its front.
+      barrier: Height in hartree, width in bohr.
+      energies: Lowest and highest k0^2 / 2 of the packets on the barrier, in hartree.
+      n_energy: How many of them.
+      double: Height of two barriers in hartree, their width and the gap between them in bohr.
+    """
+
+    k_taught: float = 8.0
+    k_max: float = 12.8
+    uniform_momenta: tuple[float, ...] = (1.0, 3.0, 5.0, 7.0)
+    v_max: float = 10.0
+    bump_momenta: tuple[float, ...] = (2.0, 3.0, 4.0, 5.0)
+    bump_area: float = 0.05
+    bump_width: float = 0.15
+    front_share: float = 0.01
+    barrier: tuple[float, float] = (5.0, 1.0)
+    energies: tuple[float, float] = (1.5, 8.5)
+    n_energy: int = 15
+    double: tuple[float, float, float] = (5.0, 0.5, 4.0)
+
+    def __post_init__(self) -> None:  # noqa: D105
+        for name in ("k_taught", "v_max", "bump_area", "bump_width", "energies"):
+            require_positive(**{name: getattr(self, name)})
+        require_between(self.k_taught, np.inf, k_max=self.k_max)
+        require_at_least(1, n_energy=self.n_energy)
+        require_positive(width=self.barrier[1], double=self.double[1:])
+
+
+class Probes(NamedTuple):
+    """What every probe found; `fit` is None where the dispersion's branch is lost."""
+
+    dispersion: WaveResponse
+    fit: SeriesFit | None
+    uniform: UniformResponse
+    bump: BumpResponse
+    light_cone: LightCone
+    scattering: Scattering
+    resonances: Resonances
+
+
+def probe(
+    student: Student, propagator: Propagator, grid: Grid, dt: float, config: ProbeConfig
+) -> Probes:
+    """Ask a propagator everything.
+
+    Args:
+      student: The form of the propagator; `students.from_propagator` for a solver.
+      propagator: What is probed.
+      grid: One-dimensional, and the physics that is compared with.
+      dt: Duration of a frame, in atomic units.
+      config: The questions.
+    """
+    subject = (student, propagator, grid, dt)
+    dispersion = measure_dispersion(*subject, config.k_max)
+    taught = dispersion.k <= config.k_taught
+    fit = None
+    if np.all(np.isfinite(dispersion.omega[taught])):
+        fit = fit_dispersion(dispersion.k, dispersion.omega, config.k_taught)
+    x, middle = grid.positions(), grid.lengths[0] / 2
+    barrier = potentials.barrier(x, *config.barrier, middle)
+    height, width, gap = config.double
+    double = potentials.double(x, (height, height), width, gap, middle)
+    momenta = np.sqrt(2 * np.linspace(*config.energies, config.n_energy)).tolist()
+    return Probes(
+        dispersion,
+        fit,
+        measure_uniform(*subject, config.uniform_momenta, config.v_max),
+        measure_bump(*subject, config.bump_momenta, config.bump_area, config.bump_width),
+        measure_light_cone(*subject, config.k_taught, config.front_share),
+        measure_scattering(*subject, barrier, momenta),
+        measure_resonances(*subject, double),
+    )
+
+
+def describe(grid: Grid, config: ProbeConfig, found: Probes) -> dict[str, Any]:
+    """The numbers of all probes, with their units in their names."""
+    waves, uniform, bump = found.dispersion, found.uniform, found.bump
+    cone, scattering, resonances = found.light_cone, found.scattering, found.resonances
+    taught = waves.k <= config.k_taught
+    lattice = -(grid.dx[0] ** 2) / 24
+    fit = found.fit
+    return {
+        "dispersion": {
+            "fitted_up_to_k_per_bohr": config.k_taught,
+            "mass_au": fit and fit.value.mass,
+            "mass_error_au": fit and fit.error.mass,
+            "quartic_over_lattice": fit and fit.value.quartic / lattice,
+            "quartic_over_lattice_error": fit and abs(fit.error.quartic / lattice),
+            "offset_hartree": fit and fit.value.offset,
+            "offset_error_hartree": fit and fit.error.offset,
+            "mean_damping_per_au": float(np.mean(waves.damping[taught])),
+            "worst_damping_per_au": float(np.max(np.abs(waves.damping[taught]))),
+            "worst_asymmetry_hartree": float(np.max(np.abs(waves.asymmetry[taught]))),
+            "worst_leakage": float(np.max(waves.leakage[taught])),
+        },
+        "uniform": {
+            "k_per_bohr": uniform.k.tolist(),
+            "coupling": uniform.coupling.tolist(),
+            "coupling_error": uniform.coupling_error.tolist(),
+            "worst_shift_error_hartree": float(np.max(np.abs(uniform.shift - uniform.v[None]))),
+            "worst_damping_per_au": float(np.max(uniform.damping)),
+        },
+        "bump": {
+            "k_per_bohr": bump.k.tolist(),
+            "forward": np.abs(bump.forward).tolist(),
+            "forward_phase_rad": np.angle(bump.forward).tolist(),
+            "backward": np.abs(bump.backward).tolist(),
+            "backward_phase_rad": np.angle(bump.backward).tolist(),
+            "relative_error": bump.error.tolist(),
+        },
+        "light_cone": {
+            "front_speed_bohr_per_au": cone.speed,
+            "front_speed_error_bohr_per_au": cone.speed_error,
+            "expected_front_speed_bohr_per_au": cone.expected,
+            "largest_group_velocity_bohr_per_au": cone.limit,
+        },
+        "barrier": {
+            "energy_hartree": scattering.energy.tolist(),
+            "transmitted": scattering.transmitted.tolist(),
+            "reflected": scattering.reflected.tolist(),
+            "expected": scattering.expected.tolist(),
+        },
+        "double_barrier": {
+            "resonances_hartree": resonances.peaks.tolist(),
+            "expected_resonances_hartree": resonances.expected_peaks.tolist(),
+            "rate_hartree": resonances.rate,
+            "rms_error": float(
+                np.sqrt(np.mean((resonances.transmission - resonances.expected) ** 2))
+            ),
+        },
+    }
+
+
+def words(name: str, grid: Grid, config: ProbeConfig, found: Probes) -> str:
+    """What the probes found, in a few lines."""
+    numbers = describe(grid, config, found)
+    waves, cone = numbers["dispersion"], numbers["light_cone"]
+    if found.fit is None:
+        lost = found.dispersion.k[np.flatnonzero(np.isnan(found.dispersion.omega))[0]]
+        dispersion = f"the phase of plane waves cannot be followed beyond k = {lost:.2g} per bohr"
+    else:
+        dispersion = (
+            f"mass {waves['mass_au']:.5f} +- {waves['mass_error_au']:.1g}, quartic term "
+            f"{waves['quartic_over_lattice']:.4f} +- {waves['quartic_over_lattice_error']:.1g} "
+            "of the lattice's (0 is the continuum)"
+        )
+    coupling = np.array(numbers["uniform"]["coupling"])
+    forward, backward = (np.array(numbers["bump"][way]) for way in ("forward", "backward"))
+    missed = found.scattering.transmitted - found.scattering.expected
+    lacking = found.scattering.transmitted + found.scattering.reflected - 1
+    peaks, expected = (
+        ", ".join(f"{energy:.3f}" for energy in energies) or "none"
+        for energies in (found.resonances.peaks, found.resonances.expected_peaks)
+    )
+    lines = [
+        f"dispersion      {dispersion}; damping up to {waves['worst_damping_per_au']:.1g} per a.u.",
+        f"uniform V       felt {_range(coupling)} times",
+        f"small bump      felt {_range(forward)} times forward, {_range(backward)} in reflection",
+        f"light cone      front at {cone['front_speed_bohr_per_au']:.3f} bohr per a.u., expected "
+        f"{cone['expected_front_speed_bohr_per_au']:.3f}; no wave taught is faster than "
+        f"{cone['largest_group_velocity_bohr_per_au']:.2f}",
+        f"barrier         transmission within {np.max(np.abs(missed)):.1g} of the analytic one, "
+        f"probability kept within {np.max(np.abs(lacking)):.1g}",
+        f"double barrier  resonances at {peaks} hartree, expected {expected}",
+    ]
+    return "\n".join([name, *(f"  {line}" for line in lines)])
+
+
+def _range(values: np.ndarray) -> str:
+    low, high = (f"{value:.4f}" for value in (np.min(values), np.max(values)))
+    return low if low == high else f"{low} to {high}"

@@ -1,0 +1,227 @@
+"""Plane waves: the dispersion relation that a propagator has learned, and what it is made of."""
+
+import functools
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Int, Shaped
+
+from qdistill._checks import (
+    refuse,
+    require_between,
+    require_finite,
+    require_positive,
+    require_shape,
+)
+from qdistill._rollout import rollout
+from qdistill.forecast.benchmark import BenchmarkConfig, Runs
+from qdistill.insight.probes.fits import least_squares
+from qdistill.physics.grid import Grid, require_line
+from qdistill.students import Student
+from qdistill.teacher.solvers import Propagator
+
+# Frames that every subject is given, as in the benchmark.
+N_GIVEN = BenchmarkConfig().n_given
+# Cases that are forecast at the same time: windows of many would fill the memory.
+N_AT_ONCE = 16
+
+Momenta = Float[np.ndarray, " n_k"]
+
+
+def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """The grid's dispersion at any k, in hartree: (1 - cos k dx) / dx^2 or k^2 / 2."""
+    if grid.dispersion == "continuum":
+        return k**2 / 2
+    # Without the cancellation of 1 - cos.
+    return 2 * np.sin(k * grid.dx[0] / 2) ** 2 / grid.dx[0] ** 2
+
+
+def group_velocity(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Its slope d omega / dk in bohr per a.u.: sin(k dx) / dx, at most 1 / dx, or k."""
+    return 1.0 * k if grid.dispersion == "continuum" else np.sin(k * grid.dx[0]) / grid.dx[0]
+
+
+def forecast(
+    student: Student, propagator: Propagator, given: Array, v: Array, n_frames: int
+) -> Complex[Array, "n_case n_t n_x"]:
+    """The frames after the given ones, of many cases, a few of them at a time."""
+    n_case = len(given)
+    if n_case <= N_AT_ONCE:
+        return _forecast(student, propagator, n_frames, given, v)
+    # All batches are full, so that one program is compiled: the last begins before its turn.
+    starts = [*range(0, n_case - N_AT_ONCE, N_AT_ONCE), n_case - N_AT_ONCE]
+    parts = [
+        _forecast(student, propagator, n_frames, *(a[i : i + N_AT_ONCE] for a in (given, v)))
+        for i in starts
+    ]
+    parts[-1] = parts[-1][len(starts) * N_AT_ONCE - n_case :]
+    return jnp.concatenate(parts)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _forecast(
+    student: Student, propagator: Propagator, n_frames: int, given: Array, v: Array
+) -> Complex[Array, "n_case n_t n_x"]:
+    def run(given: Array, v: Array) -> Array:
+        return rollout(propagator(v), student.state(given), n_frames, student.psi)
+
+    return jax.vmap(run)(given, v)
+
+
+def plane_waves(
+    grid: Grid, dt: float, modes: Int[np.ndarray, " n"], v: Float[np.ndarray, " n"]
+) -> Runs:
+    """Plane waves exp(i k x) / sqrt(L), k = 2 pi mode / L, each over a uniform landscape; exact.
+
+    One frame follows the given ones. Every wave has norm 1.
+    """
+    require_line(grid)
+    n_x, length = grid.shape[0], grid.lengths[0]
+    # The phase is taken modulo 2 pi in integers: k x rounds at 1e-4 in float32.
+    turns = np.outer(modes, np.arange(1, n_x + 1)) % n_x / n_x
+    waves = np.exp(2j * np.pi * turns) / np.sqrt(length)
+    energies = omega(grid, 2 * np.pi * modes / length) + v
+    phases = np.exp(-1j * dt * np.outer(energies, np.arange(N_GIVEN + 1)))
+    real = jnp.zeros(0, float).dtype
+    frames = jnp.asarray(waves[:, None] * phases[:, :, None], jnp.result_type(real, jnp.complex64))
+    landscape = jnp.asarray(np.broadcast_to(v[:, None], (len(v), n_x)), real)
+    return Runs(frames[:, :N_GIVEN], landscape, frames[:, N_GIVEN:])
+
+
+def transfer(
+    student: Student, propagator: Propagator, waves: Runs
+) -> tuple[Complex[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """By what a frame multiplies each wave, and the share of its norm that leaves the wave."""
+    frames = forecast(student, propagator, waves.given, waves.v, 1)[:, 0]
+    start, end = (np.asarray(array, complex) for array in (waves.given[:, -1], frames))
+    factor = np.sum(np.conj(start) * end, axis=1) / np.sum(np.abs(start) ** 2, axis=1)
+    rest = np.linalg.norm(end - factor[:, None] * start, axis=1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return factor, rest / np.linalg.norm(end, axis=1)
+
+
+class WaveResponse(NamedTuple):
+    """What a frame does to plane waves of either direction.
+
+    A frame turns exp(i k x) into exp(-i omega dt - damping dt) exp(i k x), and something else.
+
+    Attributes:
+      k: Wavenumbers in 1/bohr, rising from 0.
+      omega: In hartree, the mean of both directions; NaN from where its branch is lost.
+      damping: In 1 / a.u., likewise; negative where waves grow.
+      asymmetry: Half the difference of omega between the directions, in hartree.
+      leakage: The share of the norm that is not in the wave any more, the larger of both.
+    """
+
+    k: Momenta
+    omega: Momenta
+    damping: Momenta
+    asymmetry: Momenta
+    leakage: Momenta
+
+
+def measure_dispersion(
+    student: Student, propagator: Propagator, grid: Grid, dt: float, k_max: float
+) -> WaveResponse:
+    """The dispersion relation of a propagator, from one frame of each plane wave of the box.
+
+    The phase of a wave is known modulo 2 pi, so omega modulo 2 pi / dt. It is taken between
+    -pi / dt and pi / dt at k = 0, and followed from wave to wave upwards in |k|. Where it moves by
+    more than pi / 2 from one to the next, the branch is lost, and omega is NaN from there on.
+
+    Args:
+      student: The form of the propagator; `students.from_propagator` for a solver.
+      propagator: What is probed.
+      grid: One-dimensional; its dispersion makes the history of a student that needs one.
+      dt: Duration of a frame, in atomic units.
+      k_max: Largest wavenumber in 1/bohr, at most pi / dx.
+
+    Raises:
+      ValueError: For a box so short or a frame so long that the grid's own phase moves by pi / 2
+        between neighbouring waves.
+    """
+    require_line(grid)
+    require_positive(dt=dt)
+    spacing = 2 * np.pi / grid.lengths[0]
+    require_between(spacing, np.pi / grid.dx[0], k_max=k_max)
+    n = int(k_max / spacing + 1e-9)
+    fastest = np.max(np.abs(group_velocity(grid, spacing * np.arange(n + 1))))
+    if fastest * spacing * dt >= np.pi / 2:
+        refuse("dt", f"below {np.pi / 2 / (fastest * spacing):.3g} in this box", dt)
+    modes = np.concatenate([np.arange(n + 1), -np.arange(n + 1)])
+    waves = plane_waves(grid, dt, modes, np.zeros(len(modes)))
+    factor, leakage = transfer(student, propagator, waves)
+    phase = np.stack([follow(row) for row in -np.angle(factor.reshape(2, -1))])
+    with np.errstate(divide="ignore"):
+        damping = -np.log(np.abs(factor.reshape(2, -1))) / dt
+    return WaveResponse(
+        spacing * np.arange(n + 1),
+        phase.mean(axis=0) / dt,
+        damping.mean(axis=0),
+        (phase[0] - phase[1]) / (2 * dt),
+        leakage.reshape(2, -1).max(axis=0),
+    )
+
+
+def follow(phase: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """A phase on the branch of its first value; NaN from where it moves by more than pi / 2.
+
+    >>> follow(np.array([3.0, -3.0, -2.5, 0.0]))
+    array([3.        , 3.28318531, 3.78318531,        nan])
+    """
+    steps = np.diff(phase)
+    steps = steps - 2 * np.pi * np.round(steps / (2 * np.pi))
+    known = np.cumprod(np.abs(steps) <= np.pi / 2).astype(bool)
+    return np.append(phase[:1], np.where(known, phase[0] + np.cumsum(steps), np.nan))
+
+
+class Series(NamedTuple):
+    """omega = offset + k^2 / (2 mass) + quartic k^4 + ..., in atomic units."""
+
+    offset: float
+    mass: float
+    quartic: float
+
+
+class SeriesFit(NamedTuple):
+    """A dispersion relation as a series, its standard errors, and the rms residual in hartree."""
+
+    value: Series
+    error: Series
+    residual: float
+
+
+def fit_dispersion(k: Momenta, omega: Momenta, k_max: float) -> SeriesFit:
+    """The effective mass and the quartic term of a dispersion relation, over |k| <= k_max.
+
+    omega = offset + k^2 / (2 m) + q k^4 + s k^6 by least squares, every wave weighing alike. The
+    lattice has m = 1 and q = -dx^2 / 24, the continuum m = 1 and q = 0. The errors hold the
+    residuals' scatter and correlation, and what the next term, k^8, would change.
+
+    Args:
+      k: Wavenumbers in 1/bohr, not negative.
+      omega: In hartree.
+      k_max: Of the fit: the largest that was taught.
+
+    Raises:
+      ValueError: For fewer than 10 waves up to k_max, or an omega there that is not finite.
+    """
+    require_positive(k_max=k_max)
+    require_shape(np.shape(k), omega=omega)
+    taught = k <= k_max
+    if np.sum(taught) < 10:
+        refuse("k", f"of at least 10 waves up to k_max = {k_max:g}", f"of {np.sum(taught)}")
+    require_finite(omega=omega[taught])
+    u = (k[taught] / k_max) ** 2
+    fit = least_squares(np.stack([u**i for i in range(4)], axis=1), omega[taught])
+    longer = least_squares(np.stack([u**i for i in range(5)], axis=1), omega[taught])
+    error = np.hypot(fit.error, longer.value[:4] - fit.value)
+    # Waves that all stand still have no mass.
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mass = k_max**2 / (2 * fit.value[1])
+        mass_error = abs(mass * error[1] / fit.value[1])
+    value = Series(float(fit.value[0]), float(mass), float(fit.value[2] / k_max**4))
+    errors = Series(float(error[0]), float(mass_error), float(error[2] / k_max**4))
+    return SeriesFit(value, errors, fit.residual)

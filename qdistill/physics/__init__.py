@@ -1,0 +1,1 @@
+"""Grids, wave packets, potentials and what is measured of a state."""

@@ -1,0 +1,95 @@
+"""What is asked of every landscape, whatever it came from."""
+
+import numpy as np
+from jaxtyping import Float
+
+from qdistill._checks import refuse
+from qdistill.physics.grid import Grid
+
+EV = 27.2114
+# Share of a landscape's range: a narrow feature below it, or a step at the edge, does not matter.
+NARROW, LEVEL = 0.2, 0.02
+
+Values = Float[np.ndarray, "..."]
+
+
+def positions(grid: Grid, axis: int = 0, n_fine: int = 1) -> Values:
+    """The points of an axis in float64, and n_fine - 1 more before each, shaped to broadcast."""
+    n_x = grid.shape[axis] * n_fine
+    x = np.arange(1, n_x + 1) * grid.lengths[axis] / n_x
+    return x.reshape([-1 if a == axis else 1 for a in range(grid.n_dim)])
+
+
+def require_sound(grid: Grid, name: str, v: Values) -> Values:
+    """Refuse what is not finite, too high or deep for the grid, or uneven around its edge.
+
+    A wave of four points has the highest energy that a grid still treats as a wave. A higher wall
+    lets psi fall by more than the spacing shows, and in a deeper well it turns faster.
+    The box is periodic: values that differ at its ends make a step that nobody drew.
+    """
+    if not np.all(np.isfinite(v)):
+        first = tuple(int(i) for i in np.argwhere(~np.isfinite(v))[0])
+        refuse(name, "finite everywhere", f"{v[first]} at {_place(grid, first)}")
+    limit = sum(
+        np.pi**2 / 8 / dx**2 if grid.dispersion == "continuum" else 1 / dx**2 for dx in grid.dx
+    )
+    highest = np.unravel_index(np.argmax(np.abs(v)), v.shape)
+    if abs(v[highest]) > limit:
+        is_ev = abs(v[highest]) / EV <= limit
+        refuse(
+            name,
+            f"within {limit:.4g} hartree of zero, the energy of a wave of four points of this grid",
+            f"{v[highest]:.4g} at {_place(grid, highest)}",
+            f"If that is in eV, divide by {EV}." if is_ev else "",
+        )
+    for axis in range(grid.n_dim):
+        step = np.abs(np.take(v, 0, axis) - np.take(v, -1, axis)).max()
+        if step > LEVEL * np.ptp(v) + 1e-6:
+            ends = [f"{np.take(v, i, axis).flat[0]:.4g}" for i in (0, -1)]
+            refuse(
+                name,
+                "the same at both ends of the box, which is periodic",
+                f"{ends[0]} at one and {ends[1]} at the other",
+                "Let it come back to its first value before the edge.",
+            )
+    return v
+
+
+def require_wide(grid: Grid, name: str, fine: Values, axis: int, n_fine: int) -> None:
+    """Refuse hills and valleys narrower than a spacing, which points may miss.
+
+    What an opening by a window of the width dx takes off is narrower than it (and what a closing
+    fills in).
+
+    Args:
+      grid: Where the landscape lives.
+      name: Of the argument.
+      fine: Its values at `positions(grid, axis, n_fine)`.
+      axis: Along which it is looked at.
+      n_fine: Samples a spacing.
+    """
+    line = np.moveaxis(fine, axis, -1)
+    n_window = max(2, round(0.95 * n_fine))
+    opened, closed = (sign * _open(sign * line, n_window) for sign in (1, -1))
+    lost = np.maximum(line - opened, closed - line)
+    if lost.max() > NARROW * np.ptp(line):
+        place = np.argmax(lost.max(axis=tuple(range(lost.ndim - 1)))) + 1
+        refuse(
+            name,
+            f"made of features wider than the spacing of the grid, {grid.dx[axis]:.4g} bohr",
+            f"narrower near {place * grid.dx[axis] / n_fine:.4g} bohr",
+        )
+
+
+def _open(values: Values, n_window: int) -> Values:
+    """The largest of the smallest values of all windows that a point lies in."""
+    ends = [(0, 0)] * (values.ndim - 1) + [(n_window - 1, n_window - 1)]
+    wrapped = np.pad(values, ends, mode="wrap")
+    for of_window in (np.min, np.max):
+        wrapped = of_window(np.lib.stride_tricks.sliding_window_view(wrapped, n_window, -1), -1)
+    return wrapped
+
+
+def _place(grid: Grid, index: tuple) -> str:
+    numbers = ", ".join(f"{(i + 1) * dx:.4g}" for i, dx in zip(index, grid.dx, strict=True))
+    return f"{numbers} bohr"

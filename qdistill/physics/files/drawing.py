@@ -1,0 +1,115 @@
+"""Landscapes from a drawing: a dark line, or a dark silhouette, on a light ground."""
+
+import os
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from qdistill._checks import refuse, require_finite, require_positive
+from qdistill.physics.files.checks import positions, require_sound, require_wide
+from qdistill.physics.grid import Grid
+
+N_FINE = 64
+SMALLEST, LARGEST = 16, 10_000
+# Of the columns: so many may be unlike the rest.
+STRAY = 0.02
+
+
+def from_drawing(
+    grid: Grid, path: str | os.PathLike[str], v_min: float = 0.0, v_max: float = 10.0
+) -> Float[Array, " n_x"]:
+    """The landscape of a picture as wide as the box, drawn from left to right.
+
+    Where everything dark stands on the lower edge it is a silhouette, and its upper rim counts;
+    else it is a line, and its middle counts. Where a silhouette leaves the ground free, v_min is
+    meant; a line must not be broken.
+
+    Args:
+      grid: One-dimensional.
+      path: Of a PNG; whatever is transparent is light.
+      v_min: Height of the picture's lower edge, in hartree.
+      v_max: Height of its upper edge, in hartree.
+
+    Raises:
+      ValueError: For what is no such picture, and for heights that `checks` refuses.
+    """
+    if grid.n_dim != 1:
+        refuse("grid", "one-dimensional for a drawing", grid)
+    require_finite(v_min=v_min, v_max=v_max)
+    require_positive(**{"v_max - v_min": v_max - v_min})
+    dark = _dark(path)
+    n_row, n_column = dark.shape
+    v = v_min + (v_max - v_min) * _heights(dark) / n_row
+    x = (np.arange(n_column) + 0.5) * grid.lengths[0] / n_column
+    fine = np.interp(positions(grid, n_fine=N_FINE), x, v, period=grid.lengths[0])
+    sound = require_sound(grid, "path", fine[N_FINE - 1 :: N_FINE])
+    require_wide(grid, "path", fine, 0, N_FINE)
+    return jnp.asarray(sound, float)
+
+
+def _dark(path: str | os.PathLike[str]) -> Bool[np.ndarray, "n_row n_column"]:
+    """Where a picture is dark."""
+    # Pillow comes with matplotlib, and like it is loaded only where it is needed.
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            width, height = opened.size
+            if max(width, height) > LARGEST or min(width, height) < SMALLEST:
+                sides = f"{SMALLEST} to {LARGEST}"
+                refuse("path", f"of {sides} points on a side", f"of {width} by {height}")
+            picture = opened.convert("RGBA")
+    except OSError as error:
+        # Pillow gives no `strerror` where it read the file and found no picture.
+        refuse("path", "a picture that can be read", f"`{path}`: {error.strerror or 'no picture'}")
+    ground = Image.new("RGBA", picture.size, "white")
+    light = np.asarray(Image.alpha_composite(ground, picture).convert("L"))
+    dark = light < 128
+    if not dark.any():
+        refuse("path", "drawn dark on light", "light everywhere")
+    if dark.mean() > 0.9:
+        refuse("path", "drawn dark on light", "dark nearly everywhere", "Invert the picture.")
+    return dark
+
+
+def _heights(dark: Bool[np.ndarray, "n_row n_column"]) -> Float[np.ndarray, " n_column"]:
+    """How high the line or the rim is in every column, in points from the lower edge."""
+    n_row, n_column = dark.shape
+    drawn = np.any(dark, axis=0)
+    begins = np.diff(dark.astype(int), axis=0, prepend=0) == 1
+    n_strokes = begins.sum(axis=0)
+    if np.mean(n_strokes > 1) > STRAY:
+        column = int(np.argmax(n_strokes > 1))
+        refuse(
+            "path",
+            "drawn with one height at every x",
+            f"of {n_strokes[column]} separate strokes in column {column + 1} of {n_column}",
+        )
+    if dark[0].any():
+        column = int(np.argmax(dark[0]))
+        refuse(
+            "path",
+            "drawn below the upper edge of the picture",
+            f"cut off by it in column {column + 1} of {n_column}",
+            "Give it more room, and v_max with it.",
+        )
+    rims = n_row - np.argmax(dark, axis=0)
+    if np.mean(dark[-1][drawn]) > 1 - STRAY:
+        return np.where(drawn, rims, 0.0)
+    if not drawn.all():
+        first, last = _gap(drawn)
+        refuse(
+            "path",
+            "a line from the left edge to the right, or a silhouette on the lower edge",
+            f"empty in columns {first} to {last} of {n_column}",
+        )
+    thickness = np.median(dark.sum(axis=0))
+    return np.maximum(rims - thickness / 2, 0.0)
+
+
+def _gap(drawn: Bool[np.ndarray, " n_column"]) -> tuple[int, int]:
+    """The first and last of the first columns that are empty, counted from 1."""
+    empty = np.flatnonzero(~drawn)
+    breaks = np.flatnonzero(np.diff(empty) > 1)
+    return int(empty[0]) + 1, int(empty[breaks[0] if breaks.size else -1]) + 1

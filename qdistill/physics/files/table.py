@@ -1,0 +1,125 @@
+"""Landscapes from a table of numbers in a file."""
+
+import os
+import pathlib
+import re
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from qdistill._checks import refuse
+from qdistill.physics.files.checks import positions, require_sound, require_wide
+from qdistill.physics.grid import Grid
+
+N_FINE = 64
+# A hole is a step from row to row that is this many times the median one.
+HOLE = 10
+# How long a bohr is in them.
+UNITS = {"nm": 0.0529177, "angstrom": 0.529177, "pm": 52.9177}
+OURS = r"bohr|hartree|a\.u\."
+FOREIGN = r"(?<![a-z])(m?eV|kcal|joules?|nm|pm|angstroms?|Å|um)(?![a-z])"
+
+
+def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
+    """The landscape of a table of x in bohr and v in hartree, or of v alone; linear between rows.
+
+    Columns are parted by commas, semicolons or blanks. A first line of names and lines that begin
+    with # are passed over, unless they name other units. Rows of v alone lie evenly, the last at
+    the end of the box, as the points of a grid do.
+
+    Args:
+      grid: One-dimensional.
+      path: Of the file.
+
+    Raises:
+      ValueError: For what is not a number, with its line; for other units; for x that does not rise
+        or does not cover the box without holes; for values that `checks` refuses.
+    """
+    if grid.n_dim != 1:
+        refuse("grid", "one-dimensional for a table", grid)
+    rows, lines = _rows(path)
+    length = grid.lengths[0]
+    if rows.shape[1] == 1:
+        x, v = np.arange(1, len(rows) + 1) * length / len(rows), rows[:, 0]
+    else:
+        x, v = rows.T
+        _require_cover(grid, x, lines)
+    fine = np.interp(positions(grid, n_fine=N_FINE), x, v, period=length)
+    sound = require_sound(grid, "path", fine[N_FINE - 1 :: N_FINE])
+    require_wide(grid, "path", fine, 0, N_FINE)
+    return jnp.asarray(sound, float)
+
+
+def _rows(path: str | os.PathLike[str]) -> tuple[Float[np.ndarray, "n_row n_column"], list[int]]:
+    """The numbers of a file, and in which line each row stands."""
+    try:
+        text = pathlib.Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        refuse("path", "a file that can be read", f"`{path}`: {error.strerror}")
+    except UnicodeDecodeError:
+        refuse("path", "a table in text", f"`{path}`, which is none")
+    rows: list[list[float]] = []
+    lines = []
+    for i, line in enumerate(text.splitlines(), 1):
+        words = [word for word in re.split(r"[,;\s]+", line.strip()) if word]
+        if not words:
+            continue
+        if line.lstrip().startswith("#") or (not rows and not any(map(_is_number, words))):
+            _require_our_units(line, i)
+            continue
+        for word in words:
+            if not _is_number(word) or not np.isfinite(float(word)):
+                refuse("path", "a table of finite numbers", f"`{word}` in line {i}")
+        if len(words) > 2 or len(words) != len(rows[0] if rows else words):
+            refuse("path", "a table of x and v, or of v alone", f"`{line.strip()}` in line {i}")
+        rows.append([float(word) for word in words])
+        lines.append(i)
+    if len(rows) < 4:
+        refuse("path", "a table of at least 4 rows", f"of {len(rows)}")
+    return np.array(rows), lines
+
+
+def _require_our_units(line: str, i: int) -> None:
+    """Refuse a line of words that names other units and not ours."""
+    found = re.search(FOREIGN, line, re.IGNORECASE)
+    if found and not re.search(OURS, line, re.IGNORECASE):
+        refuse(
+            "path",
+            "in bohr and hartree",
+            f"in {found[0]}, by line {i}",
+            "A bohr is 0.0529177 nm, a hartree 27.2114 eV.",
+        )
+
+
+def _require_cover(grid: Grid, x: Float[np.ndarray, " n_row"], lines: list[int]) -> None:
+    """Refuse x that does not rise from row to row, or that leaves out a part of the box."""
+    length, steps = grid.lengths[0], np.diff(x)
+    if not np.all(steps > 0):
+        i = int(np.argmin(steps > 0))
+        refuse("path", "of rising x", f"of x = {x[i + 1]:g} after {x[i]:g} in line {lines[i + 1]}")
+    hole = max(1.5 * grid.dx[0], HOLE * float(np.median(steps)))
+    # Around the edge there may be a step as between any rows.
+    around = x[0] + length - x[-1]
+    sliver = 1e-6 * length
+    if x[0] < -sliver or x[-1] > length + sliver or around > hole:
+        factors = {name: (x[-1] - x[0]) / unit / length for name, unit in UNITS.items()}
+        named = [name for name, share in factors.items() if 0.97 < share < 1.03]
+        cure = f"If x is in {named[0]}, divide by {UNITS[named[0]]}." if named else ""
+        wanted = f"of x from 0 to {length:g} bohr, the box"
+        refuse("path", wanted, f"of x from {x[0]:g} to {x[-1]:g}", cure)
+    if steps.max() > hole:
+        i = int(np.argmax(steps))
+        refuse(
+            "path",
+            f"without holes above {hole:.3g} bohr",
+            f"empty from x = {x[i]:g} to {x[i + 1]:g}, before line {lines[i + 1]}",
+        )
+
+
+def _is_number(word: str) -> bool:
+    try:
+        float(word)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,91 @@
+"""A training that diverges: how that is told, and rollbacks to a smaller learning rate."""
+
+import dataclasses
+import math
+import pathlib
+from typing import Any
+
+from qdistill.runs import records
+from qdistill.training.stages import TrainingConfig
+
+FILE = "rollbacks.jsonl"
+
+
+class Diverged(FloatingPointError):
+    """The loss or the parameters of a block are not finite, or the loss is far too large.
+
+    Attributes:
+      metrics: Of that block.
+    """
+
+    def __init__(self, message: str, metrics: dict[str, Any]) -> None:  # noqa: D107
+        super().__init__(message)
+        self.metrics = metrics
+
+
+def check(
+    metrics: dict[str, Any], first_loss: float, limit: float, lessons: tuple[str, ...]
+) -> None:
+    """Stop on a block that has diverged.
+
+    Args:
+      metrics: Of the block, from `training.fit`.
+      first_loss: The loss of the first block of its stage.
+      limit: How many times that the loss may be.
+      lessons: Their names.
+
+    Raises:
+      Diverged: With the worst step of the block and its worst lesson.
+
+    >>> block = {"loss": float("nan"), "worst_step": 7, "worst_lesson": 0, "is_finite": False}
+    >>> check(block | {"learning_rate": 0.1}, 1.0, 1000.0, ("free",))
+    Traceback (most recent call last):
+    qdistill.divergence.Diverged: The loss is nan at step 7, in lesson `free`, ... rate 0.1.
+    """
+    loss = metrics["loss"]
+    if not math.isfinite(loss):
+        what = f"The loss is {loss}"
+    elif not metrics["is_finite"]:
+        what = f"The loss is {loss:.2g}, but the parameters are not finite,"
+    elif loss > limit * first_loss > 0:
+        what = f"The loss is {loss:.2g}, more than {limit:g} times that of its stage's first block,"
+    else:
+        return
+    raise Diverged(
+        f"{what} at step {metrics['worst_step']}, in lesson `{lessons[metrics['worst_lesson']]}`, "
+        f"with learning rate {metrics['learning_rate']:.2g}.",
+        metrics,
+    )
+
+
+def record(out: pathlib.Path, plan: TrainingConfig, to_step: int, metrics: dict[str, Any]) -> None:
+    """Note in the run's folder that it goes back to a step, and on with a smaller rate."""
+    line = {name: metrics[name] for name in ("stage", "worst_step", "worst_lesson", "loss")}
+    records.append(out / FILE, {"step": to_step, "rate_factor": plan.rollback_rate} | line)
+
+
+def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[TrainingConfig, int]:
+    """The plan from a step on, as the rollbacks in the run's folder have changed it.
+
+    Each lowers the learning rates of its stage, from the step to which the run went back.
+
+    Returns:
+      The plan, and the step up to which it holds.
+    """
+    rollbacks = records.read(out / FILE)
+    stages = list(plan.stages)
+    for line in rollbacks:
+        if line["step"] <= step:
+            stage, factor = stages[line["stage"]], line["rate_factor"]
+            stages[line["stage"]] = dataclasses.replace(
+                stage, peak_rate=factor * stage.peak_rate, final_rate=factor * stage.final_rate
+            )
+    later = [line["step"] for line in rollbacks if line["step"] > step]
+    until = min([*later, plan.boundaries[-1]])
+    return dataclasses.replace(plan, stages=tuple(stages)), until
+
+
+def may_roll_back(plan: TrainingConfig, out: pathlib.Path) -> bool:
+    """Whether the plan allows one more rollback."""
+    n_done = len(records.read(out / FILE))
+    return plan.on_divergence == "rollback" and n_done < plan.max_rollbacks

@@ -1,0 +1,174 @@
+"""Frames for other programs: an xarray Dataset, NetCDF, or NumPy's own files."""
+
+import json
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill._checks import refuse, require_finite, require_one_of, require_shape
+from qdistill.physics.grid import Grid
+
+if TYPE_CHECKING:
+    import xarray
+
+SUFFIXES = (".nc", ".npz")
+AXES = ("x", "y", "z")
+RESERVED = {*AXES, "t", "v", "run", "ri", "about"}
+# By name: dimensions, values, attributes.
+Variables = dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]]
+
+
+def to_dataset(
+    grid: Grid,
+    t: Float[Array | np.ndarray, " n_t"],
+    v: Float[Array | np.ndarray, "*n_run_x"],
+    psi: Mapping[str, Complex[Array | np.ndarray, "*n_run_t_x"]],
+    runs: Sequence[str] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> "xarray.Dataset":
+    """Frames, landscapes and where they come from, with named coordinates and units.
+
+    Args:
+      grid: Of one to three dimensions; its points become the coordinates x, y and z.
+      t: Times of the frames in a.u.
+      v: Landscape in hartree, of the grid's shape; of several runs, (n_run, *n_x).
+      psi: Frames in bohr^(-d/2) of shape (n_t, *n_x), or (n_run, n_t, *n_x), by their names, such
+        as ``"truth"`` and ``"forecast"``.
+      runs: Names of the runs, where there are several.
+      about: What else to tell, as attributes: config, commit. What is no text becomes JSON.
+
+    Raises:
+      ValueError: For shapes that do not fit together, and names that are taken.
+      ImportError: Without xarray, with the command that installs it.
+
+    >>> import jax.numpy as jnp
+    >>> frames = jnp.zeros((3, 64), complex)
+    >>> data = to_dataset(Grid(64, 10.0), 0.1 * jnp.arange(3), jnp.zeros(64), {"psi": frames})
+    >>> data.psi.sel(t=0.1, x=5.0, method="nearest").dims, data.psi.units, data.dispersion
+    ((), 'bohr^(-1/2)', 'lattice')
+    """
+    xarray = _xarray()
+    variables = _variables(grid, t, v, psi, runs)
+    coordinates = {name: variables.pop(name) for name in (*AXES, "t", "run") if name in variables}
+    return xarray.Dataset(variables, coordinates, _attributes(grid, about))
+
+
+def write(
+    path: pathlib.Path,
+    grid: Grid,
+    t: Float[Array | np.ndarray, " n_t"],
+    v: Float[Array | np.ndarray, "*n_run_x"],
+    psi: Mapping[str, Complex[Array | np.ndarray, "*n_run_t_x"]],
+    runs: Sequence[str] | None = None,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write what `to_dataset` holds to a file: NetCDF to `.nc`, NumPy's arrays to `.npz`.
+
+    An `.npz` needs no extra. It holds an array for each coordinate and variable, by the same names;
+    `about` is the JSON of the attributes. NetCDF has no complex numbers: there psi has a last axis
+    `ri` of its real and imaginary parts, and `read_netcdf` puts them together again.
+
+    Raises:
+      ValueError: As `to_dataset` does, and for another suffix.
+      ImportError: For NetCDF without xarray and h5netcdf, with the command that installs them.
+      OSError: If the file cannot be written.
+    """
+    require_writable(path)
+    if path.suffix == ".npz":
+        variables = _variables(grid, t, v, psi, runs)
+        arrays: dict[str, Any] = {name: values for name, (_, values, _) in variables.items()}
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.savez_compressed(path, about=json.dumps(_attributes(grid, about)), **arrays)
+        return
+    data = to_dataset(grid, t, v, psi, runs, about)
+    for name in psi:
+        parts = np.stack([data[name].values.real, data[name].values.imag], axis=-1)
+        data[name] = ((*data[name].dims, "ri"), parts, data[name].attrs)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    data.assign_coords(ri=["re", "im"]).to_netcdf(path, engine="h5netcdf")
+
+
+def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
+    """The Dataset of a file that `write` wrote, psi complex.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+      ImportError: Without xarray and h5netcdf, with the command that installs them.
+    """
+    with _xarray().open_dataset(path, engine="h5netcdf") as file:
+        data = file.load()
+    for name in [name for name in data if "ri" in data[name].dims]:
+        parts = data[name]
+        # Bit for bit, infinite parts too.
+        pairs = np.ascontiguousarray(parts.values)
+        psi = pairs.view(np.result_type(pairs.dtype, np.complex64))[..., 0]
+        data[name] = (parts.dims[:-1], psi, parts.attrs)
+    return data.drop_vars("ri")
+
+
+def require_writable(path: pathlib.Path) -> None:
+    """Refuse the name of a file that `write` cannot write here.
+
+    Raises:
+      ValueError: For another suffix than `.nc` and `.npz`.
+      ImportError: For NetCDF without xarray and h5netcdf, with the command that installs them.
+    """
+    require_one_of(SUFFIXES, **{"path.suffix": path.suffix})
+    if path.suffix == ".nc":
+        _xarray()
+
+
+def _variables(
+    grid: Grid, t: Any, v: Any, psi: Mapping[str, Any], runs: Sequence[str] | None
+) -> Variables:
+    """Coordinates and variables: dimensions, values, attributes."""
+    if not psi:
+        refuse("psi", "frames by their names", psi)
+    if taken := sorted(RESERVED & set(psi)):
+        refuse("psi", f"of names other than {sorted(RESERVED)}", f"of the name {taken[0]!r}")
+    if len(grid.shape) > len(AXES):
+        refuse("grid", "of at most three dimensions", f"of {len(grid.shape)}")
+    axes, several = AXES[: len(grid.shape)], () if runs is None else ("run",)
+    n_run = () if runs is None else (len(runs),)
+    require_shape((np.size(t),), t=t)
+    require_finite(t=t, v=v)
+    require_shape((*n_run, *grid.shape), v=v)
+    require_shape((*n_run, np.size(t), *grid.shape), **{f"psi[{n!r}]": f for n, f in psi.items()})
+    found: Variables = {}
+    for axis, name in enumerate(axes):
+        told = {"units": "bohr", "long_name": "position"}
+        found[name] = ((name,), np.ravel(grid.positions(axis)), told)
+    found["t"] = (("t",), np.asarray(t), {"units": "a.u. (0.0242 fs)", "long_name": "time"})
+    if runs is not None:
+        found["run"] = (("run",), np.array(runs, str), {})
+    told = {"units": "hartree", "long_name": "landscape"}
+    found["v"] = ((*several, *axes), np.asarray(v), told)
+    for name, frames in psi.items():
+        told = {"units": f"bohr^(-{len(axes)}/2)", "long_name": f"wave function, {name}"}
+        found[name] = ((*several, "t", *axes), np.asarray(frames), told)
+    return found
+
+
+def _attributes(grid: Grid, about: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Attributes that NetCDF can hold: texts and lists of numbers."""
+    told = {
+        name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
+        for name, value in (about or {}).items()
+    }
+    return told | {"dispersion": grid.dispersion, "length_bohr": [float(x) for x in grid.lengths]}
+
+
+def _xarray() -> Any:
+    try:
+        import h5netcdf  # noqa: F401
+        import h5py  # noqa: F401
+        import xarray
+    except ImportError as error:
+        raise ImportError(
+            "Datasets need xarray, h5netcdf and h5py, the extra `data`: "
+            "pip install xarray 'h5netcdf[h5py]'"
+        ) from error
+    return xarray

@@ -1,0 +1,361 @@
+"""A run and its folder, which holds all that is needed to resume, judge and use it later.
+
+config.json      the resolved settings
+provenance.json  the code and the machine that worked on it
+metrics.jsonl    a line for each block of training
+rollbacks.jsonl  a line for each rollback, if the training diverged
+checkpoints/     see `checkpoints`
+damaged/         checkpoints that could not be read
+metrics.json     the scores
+*.png            the figures
+"""
+
+import dataclasses
+import functools
+import json
+import logging
+import pathlib
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import PyTree
+from tqdm import tqdm
+
+from qdistill.forecast import benchmark
+from qdistill import _distribute as cluster, students
+from qdistill.runs import config, divergence, provenance, records, signals
+from qdistill.teacher import factory as teacher
+from qdistill.training import loop as training
+from qdistill.runs.checkpoints import Checkpoints, find_newest, set_aside
+from qdistill.runs.config import Config
+from qdistill.runs.divergence import Diverged
+from qdistill.physics.grid import Grid
+from qdistill.runs.records import plain
+from qdistill.runs.signals import Stopped
+from qdistill.teacher.solvers import Propagator
+from qdistill.students import Student
+from qdistill.training.loop import Trainer, TrainState
+
+log = logging.getLogger(__name__)
+
+
+class Setup(NamedTuple):
+    """What a config stands for."""
+
+    grid: Grid
+    teacher: Propagator
+    student: Student
+    trainers: list[Trainer]
+
+
+def set_up(settings: Config, mesh: Mesh | None = None) -> Setup:
+    """Build what a config stands for, to be trained on the devices of a mesh.
+
+    Configs that differ in their name and seed only have one setup, and share what it has compiled.
+
+    >>> set_up(Config(seed=1)) is set_up(Config(seed=2))
+    True
+    """
+    # Single and double precision are different programs.
+    alike = dataclasses.replace(settings, preset="any", seed=0)
+    return _set_up(alike, jnp.result_type(float), mesh)
+
+
+@functools.lru_cache(maxsize=8)
+def _set_up(settings: Config, _precision: np.dtype, mesh: Mesh | None) -> Setup:
+    grid, propagator = teacher.make(settings.teacher)
+    student = students.make(settings.student, grid, settings.teacher.dt)
+    trainers = training.make_trainers(
+        student,
+        propagator,
+        grid,
+        settings.teacher.dt,
+        settings.curriculum,
+        settings.student.windows,
+        settings.training,
+        mesh=mesh,
+    )
+    return Setup(grid, propagator, student, trainers)
+
+
+def make_folder(out: pathlib.Path, cure: str = "Choose another with --out.") -> None:
+    """Make a folder for new results.
+
+    Raises:
+      FileExistsError: If they would mix with what is there.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise FileExistsError(f"`{out}` exists and is not an empty folder. {cure}")
+    out.mkdir(parents=True, exist_ok=True)
+
+
+def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
+    """Make the folder of a new run, or check that a folder can be resumed.
+
+    Raises:
+      FileExistsError: If a new run would mix with what is there.
+      FileNotFoundError: If there is nothing to resume.
+      ValueError: If the run there has other settings, with the list of them, or damaged notes.
+    """
+    path = out / "config.json"
+    if not resume:
+        if out.is_dir():
+            # Left by a process that was killed while it wrote its very first file.
+            (out / "config.json.new").unlink(missing_ok=True)
+        make_folder(out, "Choose another with --out, or go on with that run by --resume.")
+        records.write(path, config.to_json(settings))
+    elif not path.exists():
+        raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")
+    elif different := config.differences(_read_config(path), settings):
+        raise ValueError(f"The run in `{out}` has other settings: " + "; ".join(different) + ".")
+    provenance.record(out)
+
+
+def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> TrainState:
+    """Train in a folder, from its newest sound checkpoint if it has one; return the final state.
+
+    Damaged checkpoints that stand in the way are named and moved to `damaged/`.
+
+    Args:
+      settings: Of the run.
+      out: Its folder, from `open_folder`.
+      mesh: Devices that share the work.
+
+    Raises:
+      FloatingPointError: If the training diverges, or the teacher's frames are not finite. Nothing
+        is saved after that; with ``on_divergence="rollback"`` the run goes back and on.
+      ValueError: If there are checkpoints, but none that can be read.
+      OSError: If the folder cannot be written. The checkpoints in it are left as they are.
+      Stopped: After SIGTERM or Ctrl-C, when all is saved.
+    """
+    plan = settings.training
+    n_steps = plan.boundaries[-1]
+    planned = set_up(settings, mesh).trainers
+    state = _begin(settings, out, planned, mesh)
+    # A log file needs no line ten times a second.
+    pause = 0.1 if sys.stderr.isatty() else 10.0
+    bar = tqdm(
+        total=n_steps, unit="step", leave=False, mininterval=pause, disable=not cluster.is_main()
+    )
+    with bar, signals.caught() as stop:
+        while int(state.step) < n_steps:
+            changed, until = divergence.plan_from(plan, out, int(state.step))
+            with Checkpoints(out / "checkpoints") as saved:
+                try:
+                    trainers = planned
+                    if changed != plan:
+                        now = dataclasses.replace(settings, training=changed)
+                        trainers = set_up(now, mesh).trainers
+                    for state in _advance(settings, out, trainers, state, saved, stop):  # noqa: B020
+                        bar.update(int(state.step) - bar.n)
+                        if int(state.step) == until:
+                            break
+                    continue
+                except Diverged as error:
+                    newest, diverged = saved.newest_step(), error
+            if not divergence.may_roll_back(plan, out):
+                kept = "no checkpoint" if newest is None else f"a checkpoint of step {newest}"
+                raise FloatingPointError(
+                    f"{diverged} There is {kept} in `{out}`; try a smaller `peak_rate`, or "
+                    "`--training.on-divergence rollback`."
+                ) from diverged
+            divergence.record(out, plan, newest or 0, diverged.metrics)
+            log.warning(
+                "%s Back to step %d, and on with %g times the learning rate.",
+                diverged, newest or 0, plan.rollback_rate,
+            )  # fmt: skip
+            state = _begin(settings, out, planned, mesh)
+            bar.update(int(state.step) - bar.n)
+    return state
+
+
+def _begin(
+    settings: Config, out: pathlib.Path, trainers: list[Trainer], mesh: Mesh | None
+) -> TrainState:
+    """The state from which a run goes on, its folder put in order up to there."""
+    key = cluster.replicate(mesh, jax.random.key(settings.seed))
+    folder = out / "checkpoints"
+    state, damaged = find_newest(folder, lambda step: _state_at(trainers, settings, step))
+    cluster.wait("checkpoints are read")
+    _report(damaged, out, None if state is None else int(state.step))
+    if cluster.is_main():
+        for path in damaged:
+            set_aside(path)
+    cluster.wait("damaged checkpoints are set aside")
+    state = trainers[0].init(key) if state is None else cluster.replicate(mesh, state)
+    if cluster.is_main():
+        records.keep_until(out / "metrics.jsonl", int(state.step))
+        records.keep_until(out / divergence.FILE, settings.training.boundaries[-1])
+    cluster.wait("the log is in order")
+    return state
+
+
+def _report(damaged: list[pathlib.Path], out: pathlib.Path, step: int | None) -> None:
+    """Say which checkpoints are damaged; stop if there is none beside them."""
+    names = ", ".join(f"`{path}`" for path in damaged)
+    if damaged and step is None:
+        raise ValueError(
+            f"No checkpoint in `{out}` can be read, all are damaged: {names}. Move them away to "
+            "begin anew with --resume."
+        )
+    if damaged:
+        log.warning("Damaged, and left out: %s. The run is at step %d.", names, step)
+
+
+def _advance(
+    settings: Config,
+    out: pathlib.Path,
+    trainers: list[Trainer],
+    state: TrainState,
+    saved: Checkpoints,
+    stop: Callable[[], int],
+) -> Iterator[TrainState]:
+    """Train on from a state, with the log and the checkpoints; yield the state of every block."""
+    plan = settings.training
+    first = {line["stage"]: line["loss"] for line in reversed(read_log(out))}
+    for new, metrics in training.fit(trainers, plan.boundaries, state):
+        step, stage, loss = metrics["step"], metrics["stage"], metrics["loss"]
+        _append_to_log(out, metrics)
+        divergence.check(
+            metrics, first.setdefault(stage, loss), plan.diverged, settings.curriculum.lessons
+        )
+        before, every = step - plan.stages[stage].batches.n_block, plan.checkpoint_every
+        stopped = cluster.any_process(stop() != 0)
+        if step // every > before // every or step == plan.boundaries[-1] or stopped:
+            saved.save(new, loss)
+        if stopped:
+            number = stop() or signal.SIGTERM
+            raise Stopped(
+                f"Stopped by {signal.Signals(number).name}: a checkpoint of step {step} is saved "
+                f"in `{out}`. The same command with --resume goes on from there.",
+                number,
+            )
+        yield new
+
+
+def load(out: pathlib.Path) -> tuple[Config, Setup, PyTree]:
+    """The config, setup and newest parameters of a run, from its folder alone, which may be locked.
+
+    Raises:
+      FileNotFoundError: If there is no run, or no checkpoint.
+      ValueError: If the config or all checkpoints are damaged. Of a damaged checkpoint before which
+        there is a sound one, a warning is logged.
+    """
+    path = out / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
+    settings = _read_config(path)
+    setup = set_up(settings)
+    state, damaged = find_newest(
+        out / "checkpoints", lambda step: _state_at(setup.trainers, settings, step)
+    )
+    _report(damaged, out, None if state is None else int(state.step))
+    if state is None:
+        raise FileNotFoundError(f"The run in `{out}` has no checkpoint.")
+    return settings, setup, state.params
+
+
+class Scored(NamedTuple):
+    """The benchmark of a student: scores as numbers, and the arrays behind them."""
+
+    scores: dict[str, Any]
+    truth: benchmark.Runs
+    forecast: benchmark.Runs
+    per_frame: dict[str, Any]
+
+
+def score(settings: Config, setup: Setup, params: PyTree, mesh: Mesh | None = None) -> Scored:
+    """Run the benchmark, on the devices of a mesh."""
+    grid, student = setup.grid, setup.student
+    psi0, v = benchmark.make_cases(grid)
+    truth = benchmark.simulate(grid, settings.teacher.dt, psi0, v, settings.benchmark, mesh)
+    forecast = benchmark.forecast(student, student.propagator(params), truth, mesh)
+    truth, forecast = cluster.to_host((truth, forecast))
+    per_frame = benchmark.measure(grid, forecast, truth)
+    return Scored(benchmark.summarise(list(benchmark.CASES), per_frame), truth, forecast, per_frame)
+
+
+def write_metrics(
+    out: pathlib.Path, settings: Config, setup: Setup, params: PyTree, scored: Scored
+) -> dict:
+    """Write `metrics.json` of a finished run, and return what it holds."""
+    lines, n_steps = read_log(out), settings.training.boundaries[-1]
+    metrics = {
+        "student": settings.student.name,
+        "preset": settings.preset,
+        "n_parameters": students.count_parameters(params),
+        "training_steps": n_steps,
+        **_times(lines, settings.training.block_ends),
+        "final_loss": lines[-1]["loss"] if lines and lines[-1]["step"] == n_steps else None,
+        "microseconds_per_frame": benchmark.measure_cost(setup.student, params, scored.truth),
+        **_learned_dispersion(settings, setup, params),
+        "benchmark": scored.scores,
+        "environment": provenance.environment(),
+    }
+    records.write(
+        out / "metrics.json", json.dumps(plain(metrics), indent=2, allow_nan=False) + "\n"
+    )
+    return metrics
+
+
+def _times(lines: list[dict[str, Any]], block_ends: list[int]) -> dict[str, float | None]:
+    """What the training took; None if the log does not hold every block once."""
+    if [line["step"] for line in lines] != block_ends:
+        return dict.fromkeys(("training_seconds", "compile_seconds", "teacher_share"))
+    taught, learned, compiled = (
+        sum(line[f"{who}_seconds"] for line in lines) for who in ("teacher", "student", "compile")
+    )
+    return {
+        "training_seconds": taught + learned,
+        "compile_seconds": compiled,
+        "teacher_share": taught / (taught + learned),
+    }
+
+
+def _learned_dispersion(settings: Config, setup: Setup, params: PyTree) -> dict[str, Any]:
+    """What a unitary student takes the kinetic energy to be, beside the teacher's, for k >= 0."""
+    if settings.student.name != "unitary":
+        return {}
+    half = setup.grid.shape[0] // 2
+    omega = students.unitary.dispersion(
+        settings.student.unitary, setup.grid, settings.teacher.dt, params
+    )
+    return {
+        "dispersion": {
+            "k_per_bohr": setup.grid.wavenumbers()[:half].tolist(),
+            "learned_hartree": omega[:half].tolist(),
+            "teacher_hartree": setup.grid.kinetic_energy()[:half].tolist(),
+        }
+    }
+
+
+def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
+    """The lines of `metrics.jsonl`, oldest first; null stands for what is not finite.
+
+    Raises:
+      ValueError: For a line that is not a block's metrics, with its number.
+    """
+    return records.read(out / "metrics.jsonl")
+
+
+def _read_config(path: pathlib.Path) -> Config:
+    try:
+        return config.from_json(path.read_text())
+    except ValueError as error:
+        raise ValueError(f"`{path}`: {error}") from error
+
+
+def _state_at(trainers: list[Trainer], settings: Config, step: int) -> TrainState:
+    """The form of a checkpoint's state, with the optimiser of the stage that reached the step."""
+    stage = next((i for i, end in enumerate(settings.training.boundaries) if step <= end), -1)
+    return jax.eval_shape(trainers[stage].init, jax.random.key(settings.seed))
+
+
+def _append_to_log(out: pathlib.Path, metrics: dict[str, Any]) -> None:
+    records.append(out / "metrics.jsonl", metrics)

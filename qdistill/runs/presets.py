@@ -1,0 +1,301 @@
+"""The presets: whole configs by name, the stages that they are made of, and their smoke tests."""
+
+import dataclasses
+
+from qdistill.curriculum import planes
+from qdistill._checks import require_at_least, require_positive
+from qdistill.training.batches import BatchConfig
+from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.runs.config import Config
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.training.boxes import SpectraConfig
+from qdistill.training.stages import Stage, TrainingConfig
+from qdistill.students import StudentConfig, UnitaryConfig
+from qdistill.teacher.factory import TeacherConfig
+from qdistill.students.windows import WindowConfig
+
+_GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
+_BARRIERS = CurriculumConfig(lessons=("barrier",))
+
+
+def gauged_stage(n_steps: int) -> Stage:
+    """Muon on gauged windows that follow psi, and a loss that counts what is stitched."""
+    return Stage(
+        n_steps=n_steps,
+        batches=BatchConfig(
+            n_batch=1024, n_block=200, n_runs=48, n_frames=200, placement="amplitude"
+        ),
+        relative=True,
+        loss_sigma=2.8,
+        noise=1e-3,
+        optimiser="muon",
+        peak_rate=1e-2,
+        final_rate=1e-5,
+        warm_up=0.03,
+        weight_decay=0.0,
+    )
+
+
+def frames_stage(
+    n_steps: int,
+    n_target: int,
+    n_batch: int,
+    peak_rate: float,
+    power: float = 1.0,
+    n_runs: int = 48,
+) -> Stage:
+    """Adam on whole frames, rolled out over `n_target` of them."""
+    require_at_least(1, n_target=n_target)
+    require_positive(peak_rate=peak_rate)
+    return Stage(
+        n_steps=n_steps,
+        batches=BatchConfig(
+            n_batch=n_batch,
+            n_block=20,
+            n_runs=n_runs,
+            n_frames=40 + n_target,
+            n_target=n_target,
+            examples="frames",
+        ),
+        power=power,
+        peak_rate=peak_rate,
+        final_rate=peak_rate / 100,
+        warm_up=0.05,
+        weight_decay=0.0,
+    )
+
+
+def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
+    """Adam on the eigenstates of small boxes, most on those that lose against the start."""
+    require_positive(peak_rate=peak_rate)
+    return Stage(
+        n_steps=n_steps,
+        batches=BatchConfig(n_batch=32, n_block=40, n_runs=64, examples="spectra"),
+        relative=True,
+        power=2.0,
+        peak_rate=peak_rate,
+        final_rate=peak_rate / 300,
+        decay="cosine",
+        memory=0.99,
+        warm_up=0.05,
+        weight_decay=0.0,
+    )
+
+
+def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
+    name = f"informed-{n_pairs}"
+    form = UnitaryConfig(n_pairs, "informed", kinetic_cap, reach=16, n_units=32)
+    return (
+        f"From the clamped split step with {n_pairs} FFT pairs a frame, by its eigenstates.",
+        Config(
+            name,
+            curriculum=CurriculumConfig(lessons=("landscapes",)),
+            student=StudentConfig("unitary", unitary=form),
+            training=TrainingConfig((spectra_stage(5000),), checkpoint_every=1_000),
+        ),
+    )
+
+
+# One frame at first: with more of them, phases would wrap before they are nearly right.
+_FROM_NOTHING = (frames_stage(300, 1, 64, 1e-2), frames_stage(300, 8, 64, 1e-2))
+
+
+def _fine(stage: Stage) -> Stage:
+    """The same with a slow end, and an Adam that soon forgets."""
+    return dataclasses.replace(stage, decay="cosine", memory=0.99)
+
+
+_FINE_TUNING = _fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
+
+# Coefficients are of order 1 to 10, hence the rate; a landscape's frame is diagonalised.
+_LONG_FRAMES, _LONG_FRAMES_OF_KERNELS = (
+    _fine(frames_stage(n_steps, 10, 8, rate, power=0.5, n_runs=8))
+    for n_steps, rate in ((1000, 0.3), (600, 3e-3))
+)
+
+# Twenty frames are 20 a.u.; each example pulls alike, for no landscape is to be given up.
+_LONG_SPECTRA = dataclasses.replace(
+    spectra_stage(2000, 3e-3),
+    batches=BatchConfig(
+        n_batch=16,
+        n_block=40,
+        n_runs=64,
+        examples="spectra",
+        spectra=SpectraConfig(n_states=60, horizon=20),
+    ),
+    relative=False,
+    power=0.5,
+)
+
+
+def _kernel(name: str, stage: Stage) -> Config:
+    return Config(
+        name,
+        teacher=TeacherConfig(dispersion="continuum", dt=1.0),
+        curriculum=CurriculumConfig(lessons=("landscapes",)),
+        student=StudentConfig("kernel"),
+        training=TrainingConfig((stage,), checkpoint_every=400),
+        benchmark=BenchmarkConfig(n_frames=40),
+    )
+
+
+PRESETS: dict[str, tuple[str, Config]] = {
+    "demo": (
+        "The unitary student from nothing, in minutes, on single barriers and wells.",
+        Config(
+            "demo",
+            curriculum=_BARRIERS,
+            student=StudentConfig("unitary", unitary=UnitaryConfig(smooth=True)),
+            training=TrainingConfig(
+                (
+                    *_FROM_NOTHING,
+                    frames_stage(1000, 40, 16, 3e-3),
+                ),
+                checkpoint_every=100,
+            ),
+        ),
+    ),
+    "unitary": (
+        "The same for longer, on landscapes of every family too.",
+        Config(
+            "unitary",
+            curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
+            student=StudentConfig("unitary"),
+            training=TrainingConfig(
+                (
+                    *_FROM_NOTHING,
+                    frames_stage(2000, 40, 16, 3e-3),
+                    _FINE_TUNING,
+                ),
+                checkpoint_every=100,
+            ),
+        ),
+    ),
+    # A little above the best caps of equal substeps, which wells ask for; edges are learned.
+    "informed-1": _informed(1, 28.0),
+    "informed-2": _informed(2, 46.0),
+    # With 54, the best cap of equal substeps, a frame would turn fast waves on a barrier by 2 pi
+    # more than slow ones, and what is unequal in a learned splitting would couple the two.
+    "informed-3": _informed(3, 46.0),
+    "propagator": (
+        "24 numbers: an effective Hamiltonian on 224 points, from frames of 1 a.u.; continuum.",
+        Config(
+            "propagator",
+            teacher=TeacherConfig(dispersion="continuum", dt=1.0),
+            curriculum=CurriculumConfig(lessons=("landscapes",)),
+            student=StudentConfig("propagator"),
+            training=TrainingConfig((_LONG_FRAMES,), checkpoint_every=200),
+            benchmark=BenchmarkConfig(n_frames=40),
+        ),
+    ),
+    "kernel": (
+        "A unitary kernel of 256 points for frames of 1 a.u., from eigenstates; continuum.",
+        _kernel("kernel", _LONG_SPECTRA),
+    ),
+    "kernel-trajectories": (
+        "The same from trajectories, ten frames of 1 a.u. at a time.",
+        _kernel("kernel-trajectories", _LONG_FRAMES_OF_KERNELS),
+    ),
+    "gru-demo": (
+        "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",
+        Config(
+            "gru-demo",
+            curriculum=_BARRIERS,
+            student=_GAUGED,
+            training=TrainingConfig((gauged_stage(8_000),), checkpoint_every=2_000),
+        ),
+    ),
+    "gru": (
+        "The same for longer: 100,000 steps, within an hour on two cores.",
+        Config(
+            "gru",
+            curriculum=_BARRIERS,
+            student=_GAUGED,
+            training=TrainingConfig((gauged_stage(100_000),), checkpoint_every=5_000),
+        ),
+    ),
+    "gru-wide": (
+        "40,000 steps on landscapes of every family too, with random parameters.",
+        Config(
+            "gru-wide",
+            curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
+            student=_GAUGED,
+            training=TrainingConfig((gauged_stage(40_000),), checkpoint_every=5_000),
+        ),
+    ),
+    "paper-demo": (
+        "The paper's `demo` GRU, as published: 900,000 steps.",
+        Config(
+            "paper-demo",
+            curriculum=CurriculumConfig(lessons=("paper-demo",)),
+            student=StudentConfig("gru", windows=WindowConfig(v_scale=10.0)),
+            training=TrainingConfig((Stage(n_steps=900_000),)),
+        ),
+    ),
+    "paper-full": (
+        "The paper's `full` GRU, as published: 5,290,000 steps.",
+        Config(
+            "paper-full",
+            curriculum=CurriculumConfig(lessons=("paper-full",)),
+            training=TrainingConfig((Stage(n_steps=5_290_000),)),
+        ),
+    ),
+}
+
+
+def _plane(name: str, student: UnitaryConfig, *stages: Stage) -> Config:
+    return Config(
+        name,
+        teacher=TeacherConfig(2, 64, 16.0, "continuum"),
+        curriculum=CurriculumConfig(tuple(planes.LESSONS)),
+        student=StudentConfig("unitary", unitary=student),
+        training=TrainingConfig(stages, checkpoint_every=500),
+    )
+
+
+# In two dimensions, where the paper's test is none: `experiments/diffraction/double_slit.py` scores them.
+PLANES: dict[str, Config] = {
+    "plane": _plane(
+        "plane",
+        UnitaryConfig(reach=4),
+        frames_stage(300, 1, 16, 1e-2, n_runs=16),
+        frames_stage(300, 8, 8, 1e-2, n_runs=16),
+        frames_stage(1500, 30, 4, 3e-3, n_runs=16),
+        _fine(frames_stage(1000, 50, 4, 5e-4, power=0.5, n_runs=16)),
+    ),
+    "plane-informed": _plane(
+        "plane-informed",
+        UnitaryConfig(start="informed", kinetic_cap=40.0, reach=4),
+        _fine(frames_stage(1000, 30, 4, 1e-2, power=0.5, n_runs=16)),
+    ),
+}
+
+
+def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
+    """A few small blocks of a stage."""
+    small = dataclasses.replace(
+        stage.batches,
+        n_block=4,
+        n_batch=min(stage.batches.n_batch, 16),
+        n_runs=2,
+        n_target=min(stage.batches.n_target, 3),
+        n_frames=8,
+        spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
+    )
+    return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
+
+
+def smoke(config: Config) -> Config:
+    """The same run in seconds: the same path through the code, two small blocks a stage.
+
+    There are more where each lesson has a stage of its own.
+    """
+    n_blocks = max(2, len(config.curriculum.lessons)) if config.curriculum.plan == "staged" else 2
+    return dataclasses.replace(
+        config,
+        training=TrainingConfig(
+            tuple(smoke_stage(stage, n_blocks) for stage in config.training.stages),
+            checkpoint_every=4,
+        ),
+        benchmark=dataclasses.replace(config.benchmark, n_frames=12),
+    )

@@ -1,0 +1,89 @@
+"""Where a result comes from: the commit of the code, what it ran on, and when."""
+
+import datetime
+import importlib.metadata
+import json
+import os
+import pathlib
+import platform
+import subprocess
+from typing import Any
+
+import jax
+
+from qdistill.runs import records
+
+FILE = "provenance.json"
+PACKAGE = pathlib.Path(__file__).parent
+REQUIRED = ("jax", "jaxlib", "flax", "optax", "numpy")
+
+
+def environment() -> dict[str, Any]:
+    """The device, and the versions of Python and of the packages that numbers depend on.
+
+    >>> sorted(environment())
+    ['cpu_count', 'device', 'flax', 'jax', 'jaxlib', 'numpy', 'optax', 'python']
+    """
+    return {
+        "device": jax.devices()[0].device_kind,
+        "cpu_count": os.cpu_count(),
+        "python": platform.python_version(),
+        **{name: importlib.metadata.version(name) for name in REQUIRED},
+    }
+
+
+def now() -> dict[str, Any]:
+    """What is at work now: `commit`, `is_modified`, `date`, `environment`.
+
+    The commit is None, and so is what it says of changes, where the package does not lie in a git
+    checkout.
+    """
+    commit = changes = None
+    # In a checkout of something else the package is no tracked file.
+    if _git("ls-files", "--error-unmatch", "__init__.py") is not None:
+        commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".")
+    return {
+        "commit": commit,
+        "is_modified": None if changes is None else bool(changes),
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "environment": environment(),
+    }
+
+
+def record(out: pathlib.Path) -> None:
+    """Note in a run's folder what works on it, unless the last note there says the same.
+
+    Raises:
+      OSError: If it cannot be written.
+      ValueError: If the notes there cannot be read.
+    """
+    notes, here = read(out), now()
+    if not notes or {**notes[-1], "date": ""} != {**here, "date": ""}:
+        records.write(out / FILE, json.dumps([*notes, here], indent=2) + "\n")
+
+
+def read(out: pathlib.Path) -> list[dict[str, Any]]:
+    """The notes in a run's folder, oldest first; none in a run from before they were taken.
+
+    Raises:
+      ValueError: If they cannot be read.
+    """
+    path = out / FILE
+    if not path.exists():
+        return []
+    try:
+        notes = json.loads(path.read_text())
+        for note in notes:
+            note["commit"], note["is_modified"], note["environment"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise ValueError(f"`{path}` holds no notes of where a run comes from.") from error
+    return notes
+
+
+def _git(*words: str) -> str | None:
+    """What git says of the package's folder; None if it fails, or is not there."""
+    try:
+        done = subprocess.run(["git", "-C", str(PACKAGE), *words], capture_output=True, text=True)
+    except OSError:
+        return None
+    return done.stdout.strip() if done.returncode == 0 else None

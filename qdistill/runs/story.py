@@ -1,0 +1,204 @@
+"""The story of a run from its folder, finished or not."""
+
+import json
+import math
+import pathlib
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from qdistill.runs import checkpoints, config, divergence, presets, provenance, records, report
+from qdistill import students
+from qdistill.teacher import factory as teacher
+from qdistill.runs.config import Config
+
+BARS = "▁▂▃▄▅▆▇█"
+
+
+class Story(NamedTuple):
+    """What a run's folder holds.
+
+    Attributes:
+      out: The folder.
+      config: All settings.
+      log: The lines of `metrics.jsonl`, oldest first.
+      metrics: Of `metrics.json`; None before the run is scored.
+      provenance: See `provenance.read`.
+    """
+
+    out: pathlib.Path
+    config: Config
+    log: list[dict[str, Any]]
+    metrics: dict[str, Any] | None
+    provenance: list[dict[str, Any]]
+
+    @property
+    def step(self) -> int:
+        """How far it is."""
+        return self.log[-1]["step"] if self.log else 0
+
+    @property
+    def seconds(self) -> np.ndarray:
+        """Of training, without compiling, at the end of every block."""
+        times = [line["teacher_seconds"] + line["student_seconds"] for line in self.log]
+        return np.cumsum(np.array(times, float))
+
+
+def read(out: pathlib.Path) -> Story:
+    """What a folder holds.
+
+    Raises:
+      FileNotFoundError: If there is no run.
+      ValueError: If a file there is damaged, with its name.
+    """
+    path = out / "config.json"
+    if not path.exists():
+        raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
+    try:
+        settings = config.from_json(path.read_text())
+        path = out / "metrics.json"
+        metrics = json.loads(path.read_text()) if path.exists() else None
+    except ValueError as error:
+        raise ValueError(f"`{path}`: {error}") from error
+    log = records.read(out / "metrics.jsonl")
+    return Story(out, settings, log, metrics, provenance.read(out))
+
+
+def tell(story: Story) -> str:
+    """The story in words: what learned what, how, how well, what is there, how to go on."""
+    parts = [_who(story), _training(story), _score(story), _origin(story), _folder(story)]
+    return "\n\n".join("\n".join(part) for part in [*parts, _next(story)] if part)
+
+
+def _who(story: Story) -> list[str]:
+    settings = story.config
+    grid, _ = teacher.make(settings.teacher)
+    student = students.make(settings.student, grid, settings.teacher.dt)
+    size = students.count_parameters(jax.eval_shape(student.init, jax.random.key(0)))
+    n_steps, physics, plan = (
+        settings.training.boundaries[-1],
+        settings.teacher,
+        settings.curriculum,
+    )
+    state = "finished and scored" if story.metrics else f"at step {story.step:,} of {n_steps:,}"
+    points = " x ".join(map(str, grid.shape))
+    weights = "" if len(plan.lessons) == 1 else f", {plan.plan}"
+    return [
+        f"{story.out}: preset {settings.preset}, seed {settings.seed}, {state}",
+        f"student   {settings.student.name}, {size:,} parameters",
+        f"teacher   {physics.solver} on the {physics.dispersion}, {points} points of "
+        f"{physics.length:g} bohr, frames of {physics.dt:g} a.u.",
+        f"lessons   {', '.join(plan.lessons)}{weights}",
+        f"begun by  {begin(settings, story.out)}",
+    ]
+
+
+def _training(story: Story) -> list[str]:
+    """A row for each stage, and how the loss fell."""
+    head = f"{'stage':<7}{'steps':>8} {'examples':<10}{'batch':>6}{'frames':>8} {'optimiser':<10}"
+    rows = [f"{head}{'rate':>8}{'first loss':>12}{'last loss':>11}{'seconds':>9}"]
+    ends, took = story.config.training.boundaries, np.diff(story.seconds, prepend=0.0)
+    for i, stage in enumerate(story.config.training.stages):
+        mine = [k for k, line in enumerate(story.log) if line["stage"] == i]
+        first, last = (_short(story.log[mine[k]]["loss"]) if mine else "" for k in (0, -1))
+        rows.append(
+            f"{i + 1:<7}{stage.n_steps:>8,} {stage.batches.examples:<10}{stage.batches.n_batch:>6}"
+            f"{stage.batches.n_target:>8} {stage.optimiser:<10}{stage.peak_rate:>8.0e}"
+            f"{first:>12}{last:>11}{took[mine].sum() if mine else 0:>9.0f}"
+        )
+    if story.log:
+        rows.append(f"{'loss':<7}{_bars([line['loss'] for line in story.log])} (log scale)")
+    back = records.read(story.out / divergence.FILE)
+    if back:
+        rows.append(f"It diverged and went back {len(back)} times.")
+    if story.log and story.step < ends[-1]:
+        left = story.seconds[-1] / story.step * (ends[-1] - story.step)
+        rows.append(f"Some {left / 60:.1f} min are left, if steps go on as long as so far.")
+    return rows
+
+
+def _bars(losses: Iterable[float | None], width: int = 60) -> str:
+    """A line of bars: the mean of the logarithm in equal parts of the log; ! where it is none."""
+    there = np.array([math.nan if not x or x <= 0 else math.log(x) for x in losses])
+    parts = [part[np.isfinite(part)] for part in np.array_split(there, min(width, len(there)))]
+    means = np.array([part.mean() if part.size else math.nan for part in parts])
+    if not np.isfinite(means).any():
+        return "not finite"
+    low, span = np.nanmin(means), max(float(np.ptp(means[np.isfinite(means)])), 1e-9)
+    return "".join(
+        "!" if math.isnan(mean) else BARS[min(int(8 * (mean - low) / span), 7)] for mean in means
+    )
+
+
+def _score(story: Story) -> list[str]:
+    return [report.summary(story.metrics)] if story.metrics else []
+
+
+def _origin(story: Story) -> list[str]:
+    """Who worked on it."""
+    lines = []
+    for note in story.provenance:
+        commit, place = note["commit"] or "unknown code", note["environment"]
+        changed = " with changes" if note["is_modified"] else ""
+        lines.append(
+            f"{note['date']}: {commit}{changed}, {place['device']} ({place['cpu_count']} cores), "
+            f"python {place['python']}, jax {place['jax']}"
+        )
+    return lines or ["Nothing is noted of the code that trained it."]
+
+
+def _folder(story: Story) -> list[str]:
+    steps = checkpoints.steps_in(story.out / "checkpoints")
+    kept = ", ".join(f"{step:,}" for step in steps) or "none"
+    names = sorted(path.name for path in story.out.iterdir() if path.is_file())
+    figures = [name.removesuffix(".png") for name in names if name.endswith(".png")]
+    files = [name for name in names if not name.endswith(".png")]
+    lines = [f"files     {', '.join(files)}", f"saved at  {kept}"]
+    return lines + ([f"figures   {', '.join(figures)}"] if figures else [])
+
+
+def _next(story: Story) -> list[str]:
+    """Commands that go on from here."""
+    script, out = "python experiments/", story.out
+    if story.step < story.config.training.boundaries[-1] or not story.metrics:
+        return ["go on:", f"  {begin(story.config, out)} --resume"]
+    return [
+        "go on:",
+        f"  {script}distill.py --evaluate {out} --seed 1 --landscapes 100",
+        f"  {script}export.py {out} --out {out.name}.nc",
+        f"  {script}publish.py {out} --out {out.name}.npz",
+    ]
+
+
+def begin(settings: Config, out: pathlib.Path) -> str:
+    """The command that begins a run with these settings; dots where no option says them.
+
+    >>> begin(presets.PRESETS["demo"][1], pathlib.Path("runs/demo"))
+    'python experiments/distill.py demo --out runs/demo'
+    """
+    start = f"python experiments/distill.py {settings.preset}"
+    if settings.preset not in presets.PRESETS:
+        return f"python experiments/distill.py ... --out {out}"
+    preset = presets.PRESETS[settings.preset][1]
+    if settings == presets.smoke(preset):
+        return f"{start} --smoke --out {out}"
+    ours, theirs = config.leaves(settings), config.leaves(preset)
+    if set(ours) != set(theirs):
+        return f"{start} ... --out {out}"
+    options = [_option(name, ours[name]) for name in ours if ours[name] != theirs[name]]
+    return " ".join([start, *options, f"--out {out}"])
+
+
+def _option(name: str, value: Any) -> str:
+    """A setting as `distill.py` reads it."""
+    *path, last = name.replace("_", "-").split(".")
+    if isinstance(value, bool):
+        return "--" + ".".join([*path, last if value else f"no-{last}"])
+    words = value if isinstance(value, tuple) else (value,)
+    return " ".join(["--" + ".".join([*path, last]), *map(str, words)])
+
+
+def _short(value: float | None) -> str:
+    return "" if value is None else f"{value:.1e}"

@@ -1,0 +1,100 @@
+"""Runs for TensorBoard, made from what they leave in their folders, while they train or later."""
+
+import contextlib
+import datetime
+import pathlib
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from qdistill.runs import config, story
+from qdistill.runs.story import Story
+
+
+def to_tensorboard(
+    outs: Mapping[str, pathlib.Path],
+    folder: pathlib.Path,
+    follow: bool = False,
+    pause: float = 5.0,
+) -> None:
+    """Write the logs and scores of runs as events, each run into a folder of its name.
+
+    Args:
+      outs: The runs' folders by their names.
+      folder: Where TensorBoard looks: `tensorboard --logdir FOLDER`.
+      follow: Go on with runs that train until all are scored.
+      pause: Between two looks at them, in s.
+
+    Raises:
+      FileExistsError: If there are events of a run already; they would be mixed.
+      FileNotFoundError: If there is no run in a folder.
+      ImportError: Without tensorboardX, with the command that installs it.
+    """
+    writer_of = _writer()
+    stories = {name: story.read(out) for name, out in outs.items()}
+    for name in outs:
+        if (folder / name).exists() and any((folder / name).iterdir()):
+            raise FileExistsError(f"`{folder / name}` is not empty. Choose another folder.")
+    with contextlib.ExitStack() as stack:
+        writers = {
+            name: stack.enter_context(writer_of(str(folder / name), write_to_disk=True))
+            for name in outs
+        }
+        written = {name: _begin(writers[name], told) for name, told in stories.items()}
+        while True:
+            for name, told in stories.items():
+                written[name] = _write(writers[name], told, written[name])
+            going = [name for name, told in stories.items() if told.metrics is None]
+            if not (follow and going):
+                return
+            time.sleep(pause)
+            stories = {name: story.read(outs[name]) for name in going}
+
+
+def _begin(writer: Any, told: Story) -> int:
+    writer.add_text("config", f"```json\n{config.to_json(told.config)}```", 0, _start(told))
+    return 0
+
+
+def _write(writer: Any, told: Story, after: int) -> int:
+    """Write the lines after a step, and the score if it is there; return the last step."""
+    start, lessons = _start(told), told.config.curriculum.lessons
+    for line, seconds in zip(told.log, told.seconds, strict=True):
+        if line["step"] <= after:
+            continue
+        scalars = {key: value for key, value in line.items() if key not in ("step", "stage")}
+        for key in ("lesson_losses", "lesson_weights"):
+            values = scalars.pop(key)
+            scalars |= {f"{key}/{name}": x for name, x in zip(lessons, values, strict=True)}
+        _add(writer, scalars, line["step"], start + seconds)
+    if told.metrics is not None:
+        scores = told.metrics["benchmark"]
+        means = {f"score/{key}": x for key, x in scores.items() if key not in ("cases", "n_frames")}
+        _add(writer, means, told.step, start + (told.seconds[-1] if told.log else 0.0))
+    writer.flush()
+    return told.step
+
+
+def _add(writer: Any, scalars: Mapping[str, float | None], step: int, when: float) -> None:
+    for name, value in scalars.items():
+        if value is not None:
+            writer.add_scalar(name, value, step, when)
+
+
+def _start(told: Story) -> float:
+    """When the run began, in s since 1970: by its notes, or by the date of its config."""
+    date = told.provenance[0]["date"] if told.provenance else None
+    if date is None:
+        return (told.out / "config.json").stat().st_mtime
+    return datetime.datetime.fromisoformat(date).timestamp()
+
+
+def _writer() -> Any:
+    try:
+        import tensorboardX
+    except ImportError as error:
+        raise ImportError(
+            "TensorBoard's files need tensorboardX, the extra `tensorboard`: "
+            "pip install tensorboardX tensorboard"
+        ) from error
+    return tensorboardX.SummaryWriter

@@ -1,0 +1,1 @@
+"""Batches made on the fly, losses, stages and the training loop."""

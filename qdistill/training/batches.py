@@ -1,0 +1,260 @@
+"""Training examples on the fly: runs of the teacher, and batches cut from them.
+
+A *block* is a set of runs, simulated together, and the places from which the batches of the
+next `n_block` training steps are cut. It is a pure function of (config, key, block index,
+lesson weights, difficulty): nothing is stored, and a resumed training sees the same batches.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Literal, NamedTuple, TypeAlias, get_args
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array, Complex, Float, Int, Key
+
+from qdistill import _distribute as cluster
+from qdistill._checks import refuse, require_at_least, require_between, require_one_of
+from qdistill._rollout import rollout
+from qdistill.curriculum import lessons
+from qdistill.physics.grid import Grid, Scalar
+from qdistill.students import windows
+from qdistill.teacher.solvers import Propagator
+from qdistill.training.boxes import SpectraConfig
+
+Placement: TypeAlias = Literal["landscape", "amplitude"]
+Examples: TypeAlias = Literal["windows", "frames", "spectra"]
+
+
+@dataclasses.dataclass(frozen=True)
+class BatchConfig:
+    """How examples are cut from the teacher's runs.
+
+    Attributes:
+      n_batch: Examples in a batch.
+      n_block: Batches that are cut from one block of runs.
+      n_runs: Runs in a block, or boxes.
+      n_frames: Frames of a run, the first included.
+      n_target: Frames to forecast that an example holds, at least 1.
+      examples: ``"windows"`` of frames, whole ``"frames"``, or the ``"spectra"`` of boxes, for
+        which no frames are simulated: there `n_frames` and all that places windows has no part.
+      placement: Where windows lie. ``"landscape"``, the paper's: 50 times as likely where they
+        overlap the landscape. ``"amplitude"``: in proportion to the root-mean-square amplitude
+        of psi in the window, three times as likely where the landscape has an edge.
+      floor: Share of the windows that are placed anywhere, with ``"amplitude"``.
+      spectra: The boxes, for spectra.
+    """
+
+    n_batch: int = 128
+    n_block: int = 1000
+    n_runs: int = 32
+    n_frames: int = 501
+    n_target: int = 1
+    examples: Examples = "windows"
+    placement: Placement = "landscape"
+    floor: float = 0.05
+    spectra: SpectraConfig = dataclasses.field(default_factory=SpectraConfig)
+
+    def __post_init__(self) -> None:  # noqa: D105
+        for name in ("n_batch", "n_block", "n_runs", "n_target"):
+            require_at_least(1, **{name: getattr(self, name)})
+        require_at_least(2, n_frames=self.n_frames)
+        require_one_of(get_args(Placement), placement=self.placement)
+        require_one_of(get_args(Examples), examples=self.examples)
+        require_between(0, 1, floor=self.floor)
+
+
+class Batch(NamedTuple):
+    """Examples: psi over n_history + n_target frames, on windows or on the whole grid."""
+
+    psi: Complex[Array, "n_batch n_t *n_point"]
+    v: Float[Array, "n_batch *n_point"]
+    lesson: Int[Array, " n_batch"]
+
+
+class Block(NamedTuple):
+    """Runs of the teacher, and where the examples of the following batches begin."""
+
+    # The runs.
+    frames: Complex[Array, "n_run n_t *n_x"]
+    v: Float[Array, "n_run *n_x"]
+    lesson: Int[Array, " n_run"]
+    # The places: run, first frame, and the window's centre.
+    run: Int[Array, "n_block n_batch"]
+    time: Int[Array, "n_block n_batch"]
+    centre: Int[Array, "n_block n_batch"]
+
+
+BlockMaker: TypeAlias = Callable[[Key[Array, ""], Float[Array, " n_lesson"], Scalar], Block]
+
+
+def make_block(
+    grid: Grid,
+    teacher: Propagator,
+    names: tuple[str, ...],
+    config: BatchConfig,
+    n_history: int,
+    n_window: int = 1,
+    mesh: Mesh | None = None,
+) -> BlockMaker:
+    """The function ``(key, weights, difficulty) -> Block``; pure, to be jitted by the caller.
+
+    Args:
+      grid: Where the lessons are sampled; for windows a line.
+      teacher: Propagator of the teacher, one frame.
+      names: The lessons.
+      config: Sizes and placement.
+      n_history: Frames that are given in an example.
+      n_window: Points of a window; whole frames do without.
+      mesh: Devices that simulate, each its share of the runs.
+
+    Raises:
+      ValueError: If a run is too short for the history and the frames to forecast, or for spectra,
+        which `spectra.make_block` makes.
+    """
+    if config.examples == "spectra":
+        refuse("examples", "windows or frames here", config.examples)
+    n_t = n_history + config.n_target
+    if config.n_frames < n_t:
+        refuse("n_frames", f"at least {n_t}, the length of an example", config.n_frames)
+
+    def simulate(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> tuple:
+        lesson, (psi, v) = lessons.sample(key, grid, names, weights, difficulty)
+        later = rollout(teacher(v), psi, config.n_frames - 1)
+        return jnp.concatenate([psi[None], later]), v, lesson
+
+    def block(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Block:
+        key_runs, key_places = jax.random.split(key)
+        keys = jax.random.split(key_runs, config.n_runs)
+        many = cluster.spread(mesh, jax.vmap(simulate, (0, None, None)))
+        frames, v, lesson = many(keys, weights, difficulty)
+        places = _sample_places(key_places, config, n_history, n_window, frames, v)
+        return Block(frames, v, lesson, *places)
+
+    return block
+
+
+def cut_batch(
+    block: Block, i: Int[Array, ""] | int, n_t: int, n_window: int | None = None
+) -> Batch:
+    """The i-th batch of a block.
+
+    Args:
+      block: The block.
+      i: Which batch, from 0.
+      n_t: Frames of an example, n_history + n_target.
+      n_window: Points of a window; None for whole frames.
+    """
+    require_between(0, len(block.run) - 1, i=i)
+    run, time, centre = block.run[i], block.time[i], block.centre[i]
+    times = time[:, None] + jnp.arange(n_t)[None]
+    v, lesson = block.v[run], block.lesson[run]
+    if n_window is None:
+        return Batch(block.frames[run[:, None], times], v, lesson)
+    points = (centre[:, None] + windows.offsets(n_window)[None]) % block.v.shape[-1]
+    psi = block.frames[run[:, None, None], times[:, :, None], points[:, None, :]]
+    return Batch(psi, jnp.take_along_axis(v, points, axis=1), lesson)
+
+
+def make_batch(
+    block_maker: BlockMaker,
+    config: BatchConfig,
+    n_history: int,
+    n_window: int,
+    key: Key[Array, ""],
+    step: int,
+    weights: Float[Array, " n_lesson"],
+    difficulty: Scalar,
+    begin: int = 0,
+) -> Batch:
+    """The batch of one training step, simulated on the fly: pure in (key, step).
+
+    Training makes whole blocks and cuts all their batches, which gives the same ones for the same
+    weights and difficulty; those of a block are of the step at which it begins.
+
+    Args:
+      block_maker: From `make_block`.
+      config: Sizes and placement.
+      n_history: Frames that are given in an example.
+      n_window: Points of a window.
+      key: The root key.
+      step: The step, counted from the start of the training.
+      weights: Of the lessons.
+      difficulty: Of the lessons.
+      begin: The step at which the stage begins.
+
+    Raises:
+      ValueError: For a step before its stage.
+    """
+    require_at_least(begin, step=step)
+    first = step - (step - begin) % config.n_block
+    block = block_maker(jax.random.fold_in(key, first), weights, difficulty)
+    n_point = None if config.examples == "frames" else n_window
+    return cut_batch(block, step - first, n_history + config.n_target, n_point)
+
+
+def window_weights(
+    config: BatchConfig,
+    n_window: int,
+    psi: Complex[Array, "n_t n_x"],
+    v: Float[Array, " n_x"],
+) -> Float[Array, "n_t n_x"]:
+    """The relative probability of the windows around all points, for every frame of a run."""
+    v_windows = windows.around_all(v, n_window)
+    if config.placement == "landscape":
+        weights = jnp.where(jnp.any(v_windows != 0, axis=-1), 50.0, 1.0).astype(v.dtype)
+        return jnp.broadcast_to(weights[None], psi.shape)
+    steepest = jnp.max(jnp.abs(jnp.diff(v_windows, axis=-1)), axis=-1)
+    weights = jnp.sqrt(_sum_around(jnp.abs(psi) ** 2, n_window))
+    weights = weights * jnp.where(steepest > EDGE, 3, 1)[None]
+    share = weights / jnp.sum(weights, axis=1, keepdims=True)
+    return (1 - config.floor) * share + config.floor / psi.shape[1]
+
+
+# A step of the landscape from one point to the next, in hartree, that counts as an edge.
+EDGE = 0.3
+
+
+def _sum_around(density: Float[Array, "n_t n_x"], n_window: int) -> Float[Array, "n_t n_x"]:
+    """The sum over the window around every point, as a difference of cumulative sums."""
+    half = n_window // 2
+    wrapped = jnp.pad(density, ((0, 0), (half + 1, half)), mode="wrap")
+    cumulative = jnp.cumsum(wrapped, axis=1)
+    return jnp.maximum(cumulative[:, n_window:] - cumulative[:, :-n_window], 0)
+
+
+def _sample_places(
+    key: Key[Array, ""],
+    config: BatchConfig,
+    n_history: int,
+    n_window: int,
+    frames: Array,
+    v: Array,
+) -> tuple[Array, Array, Array]:
+    """Run, first frame and centre of every example, each drawn independently."""
+    n_runs, n_frames = frames.shape[:2]
+    shape = (config.n_block, config.n_batch)
+    key_run, key_time, key_centre = jax.random.split(key, 3)
+    run = jax.random.randint(key_run, shape, 0, n_runs)
+    last_start = n_frames - n_history - config.n_target
+    time = jax.random.randint(key_time, shape, 0, last_start + 1)
+    if config.examples == "frames":
+        return run, time, jnp.zeros(shape, run.dtype)
+    weigh = jax.vmap(lambda psi, v: window_weights(config, n_window, psi, v))
+    cumulative = jnp.cumsum(weigh(frames, v), axis=-1)
+    # The last given frame decides where the window lies.
+    last_given = time + n_history - 1
+    level = jax.random.uniform(key_centre, shape, v.dtype) * cumulative[run, last_given, -1]
+    return run, time, _search(cumulative, run, last_given, level)
+
+
+def _search(cumulative: Array, run: Array, time: Array, level: Array) -> Array:
+    """The first point x with cumulative[run, time, x] > level, by bisection."""
+    n_x = cumulative.shape[-1]
+    below = jnp.zeros(level.shape, run.dtype)
+    for bit in reversed(range(n_x.bit_length())):
+        probe = below + (1 << bit)
+        is_below = cumulative[run, time, jnp.minimum(probe, n_x) - 1] <= level
+        below = jnp.where((probe < n_x) & is_below, probe, below)
+    return below

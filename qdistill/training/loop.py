@@ -1,0 +1,301 @@
+"""Distillation: one training step, and the loop over blocks of fresh examples."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import optax
+from jax.sharding import Mesh
+from jaxtyping import Array, Bool, Float, Int, Key, PyTree
+
+from qdistill import _distribute as cluster
+from qdistill._checks import require_shape
+from qdistill.curriculum import schedules as curriculum
+from qdistill.curriculum.schedules import CurriculumConfig, Schedule
+from qdistill.physics.grid import Grid
+from qdistill.students import Student
+from qdistill.students.windows import WindowConfig
+from qdistill.teacher.solvers import Propagator
+from qdistill.training import batches, losses
+from qdistill.training import boxes as spectra
+from qdistill.training.batches import Batch, Block
+from qdistill.training.boxes import Spectra, SpectraBlock
+from qdistill.training.losses import Loss
+from qdistill.training.stages import Stage, TrainingConfig, learning_rate, make_optimiser
+
+
+class TrainState(NamedTuple):
+    """All that a training is at a step, and all that a checkpoint holds."""
+
+    step: Int[Array, ""]
+    params: PyTree
+    opt_state: PyTree
+    # Running mean of each lesson's loss, which drives the loss-driven curriculum.
+    lesson_losses: Float[Array, " n_lesson"]
+    # The root of all randomness; it never changes.
+    key: Key[Array, ""]
+
+
+def train_step(
+    losses_of: Loss,
+    power: float,
+    optimiser: optax.GradientTransformation,
+    state: TrainState,
+    batch: Batch | Spectra,
+) -> tuple[TrainState, Float[Array, " n_batch"]]:
+    """One step down the gradient of mean(loss^power); the new state, and each example's loss."""
+    # 2^31 - 1 - step: a stream apart from that of the blocks.
+    key = jax.random.fold_in(state.key, jnp.iinfo(jnp.int32).max - state.step)
+
+    def objective(params: PyTree) -> tuple[Array, Array]:
+        each = losses_of(params, batch, key)
+        return jnp.mean(each**power), each
+
+    (_, each), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
+    updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
+    params = optax.apply_updates(state.params, updates)
+    return state._replace(step=state.step + 1, params=params, opt_state=opt_state), each
+
+
+class Trainer(NamedTuple):
+    """The three pure functions of a stage of training, jitted.
+
+    Attributes:
+      init: ``key -> TrainState`` before the first step.
+      make_block: ``TrainState -> Block`` (or ``SpectraBlock``), what the next `n_block` steps see.
+      train_block: ``(TrainState, Block) -> (TrainState, metrics)``, which takes these steps.
+    """
+
+    init: Callable[[Key[Array, ""]], TrainState]
+    make_block: Any  # jax.stages.Wrapped, which has no signature
+    train_block: Any
+
+
+def make_trainers(
+    student: Student,
+    teacher: Propagator,
+    grid: Grid,
+    dt: float,
+    lessons: CurriculumConfig,
+    window: WindowConfig,
+    config: TrainingConfig,
+    weights: Float[Array, " n_lesson"] | None = None,
+    mesh: Mesh | None = None,
+) -> list[Trainer]:
+    """The functions that train a student, one `Trainer` for each stage.
+
+    Args:
+      student: Who learns.
+      teacher: Who makes the examples.
+      grid: Where.
+      dt: Duration of a frame, in atomic units.
+      lessons: The curriculum.
+      window: The windows, for stages whose examples are windows.
+      config: The stages.
+      weights: Of the lessons throughout, in place of those that the curriculum plans; they may be
+        traced, so that trainings which differ in them only are one program.
+      mesh: Devices that share every batch and every block, from `cluster.make_mesh`.
+    """
+    begins = [0, *config.boundaries[:-1]]
+    weights_at, difficulty_at = curriculum.make_schedules(lessons, config.boundaries[-1])
+    if weights is not None:
+        require_shape((len(lessons.lessons),), weights=weights)
+        weights_at = curriculum.constant(weights)
+    schedules = weights_at, difficulty_at
+    return [
+        _make_trainer(student, teacher, grid, dt, lessons, window, stage, begin, schedules, mesh)
+        for stage, begin in zip(config.stages, begins, strict=True)
+    ]
+
+
+def _make_trainer(
+    student: Student,
+    teacher: Propagator,
+    grid: Grid,
+    dt: float,
+    lessons: CurriculumConfig,
+    window: WindowConfig,
+    stage: Stage,
+    begin: int,
+    schedules: tuple[Schedule, Schedule],
+    mesh: Mesh | None,
+) -> Trainer:
+    optimiser, rate = make_optimiser(stage), learning_rate(stage)
+    weights_at, difficulty_at = schedules
+    driven = curriculum.loss_driven(len(lessons.lessons))
+    block_maker, cut_batch, losses_of = _examples(
+        student, teacher, grid, dt, lessons.lessons, window, stage, mesh
+    )
+
+    def init(key: Key[Array, ""]) -> TrainState:
+        key_params, key_rest = jax.random.split(key)
+        params = student.init(key_params)
+        return TrainState(
+            jnp.array(begin, jnp.int32), params, optimiser.init(params), driven.init(), key_rest
+        )
+
+    def teach(state: TrainState) -> tuple[Array, Array]:
+        weights = weights_at(state.step)
+        if lessons.plan == "loss-driven":
+            weights = weights * driven.weights(state.lesson_losses)
+        return weights / jnp.sum(weights), difficulty_at(state.step)
+
+    def make_block(state: TrainState) -> Block | SpectraBlock:
+        return block_maker(jax.random.fold_in(state.key, state.step), *teach(state))
+
+    def train_block(
+        state: TrainState, block: Block | SpectraBlock
+    ) -> tuple[TrainState, dict[str, Array]]:
+        def advance(state: TrainState, i: Array) -> tuple[TrainState, tuple[Array, Array]]:
+            batch = cut_batch(block, i)
+            state, each = train_step(losses_of, stage.power, optimiser, state, batch)
+            by_lesson = _mean_by_lesson(each, batch.lesson, len(lessons.lessons))
+            lesson_losses = driven.update(state.lesson_losses, by_lesson)
+            worst = batch.lesson[jnp.argmax(_size(each))]
+            return state._replace(lesson_losses=lesson_losses), (jnp.mean(each), worst)
+
+        weights, difficulty = teach(state)
+        new, (means, worst) = jax.lax.scan(advance, state, jnp.arange(stage.batches.n_block))
+        i_worst = jnp.argmax(_size(means))
+        return new, {
+            "loss": jnp.mean(means),
+            "worst_step": state.step + i_worst + 1,
+            "worst_lesson": worst[i_worst],
+            "is_finite": is_finite((means, new.params, new.opt_state)),
+            "learning_rate": jnp.asarray(rate(new.step - 1 - begin)),
+            "difficulty": difficulty,
+            "lesson_weights": weights,
+            "lesson_losses": new.lesson_losses,
+        }
+
+    return Trainer(*(cluster.jit(mesh, f) for f in (init, make_block, train_block)))
+
+
+def _examples(
+    student: Student,
+    teacher: Propagator,
+    grid: Grid,
+    dt: float,
+    names: tuple[str, ...],
+    window: WindowConfig,
+    stage: Stage,
+    mesh: Mesh | None,
+) -> tuple[Callable, Callable, Loss]:
+    """How a stage's blocks are made, how batches are cut from them, and the loss on these."""
+    config, n_history = stage.batches, student.n_history
+    if config.examples == "spectra":
+        shape = (config.n_block, config.n_batch)
+        spectra_maker = spectra.make_block(grid, names, config.spectra, config.n_runs, shape, mesh)
+        start = student.init(jax.random.key(0)) if stage.relative else None
+        loss = losses.spectral_loss(student, dt, config.spectra, start=start)
+        return spectra_maker, spectra.cut_batch, _spread_loss(mesh, loss)
+    block_maker = batches.make_block(grid, teacher, names, config, n_history, window.n_window, mesh)
+    n_t = n_history + config.n_target
+    if config.examples == "frames":
+        loss = losses.rollout_loss(student, config.n_target, noise=stage.noise)
+        return (
+            block_maker,
+            lambda block, i: batches.cut_batch(block, i, n_t),
+            _spread_loss(mesh, loss),
+        )
+    loss = losses.window_loss(
+        student,
+        window,
+        relative=stage.relative,
+        loss_sigma=stage.loss_sigma,
+        noise=stage.noise,
+    )
+    return (
+        block_maker,
+        lambda block, i: batches.cut_batch(block, i, n_t, window.n_window),
+        _spread_loss(mesh, loss),
+    )
+
+
+def _spread_loss(mesh: Mesh | None, loss: Loss) -> Loss:
+    """The same loss, each device computing that of its share of the batch."""
+    if mesh is None:
+        return loss
+    each = cluster.spread(mesh, lambda examples, params: loss(params, *examples))
+
+    def spread_loss(params: PyTree, batch: Any, key: Key[Array, ""]) -> Array:
+        # Each example has the key that it has on one device.
+        return each((batch, jax.random.split(key, len(batch.lesson))), params)
+
+    return spread_loss
+
+
+def is_finite(tree: PyTree) -> Bool[Array, ""]:
+    """Whether all floating-point numbers of a pytree are finite."""
+    leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
+    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+
+
+def _size(losses: Array) -> Array:
+    """Losses of which NaN is the largest."""
+    return jnp.where(jnp.isnan(losses), jnp.inf, losses)
+
+
+def _mean_by_lesson(each: Array, lesson: Array, n_lesson: int) -> Array:
+    """The mean loss of each lesson in a batch; NaN where it did not occur."""
+    total = jax.ops.segment_sum(each, lesson, n_lesson)
+    count = jax.ops.segment_sum(jnp.ones_like(each), lesson, n_lesson)
+    return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
+
+
+def fit(
+    trainers: Sequence[Trainer], boundaries: Sequence[int], state: TrainState
+) -> Iterator[tuple[TrainState, dict[str, Any]]]:
+    """Train from a state to the end, block by block.
+
+    Args:
+      trainers: One for each stage.
+      boundaries: The step at which each stage ends.
+      state: Where to begin, possibly in the middle.
+
+    Yields:
+      After every block the state, and its metrics: those of `Trainer.train_block`, the stage, and
+      the seconds that the compiler (at the start of a stage), the teacher and the student took.
+
+    Raises:
+      FloatingPointError: If the teacher's frames are not finite.
+    """
+    for i, (trainer, end) in enumerate(zip(trainers, boundaries, strict=True)):
+        if state.step >= end:
+            continue
+        if i > 0 and state.step == boundaries[i - 1]:
+            state = state._replace(opt_state=trainer.init(state.key).opt_state)
+        start = time.perf_counter()
+        make_block = trainer.make_block.lower(state).compile()
+        form = jax.tree.map(
+            lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+            jax.eval_shape(trainer.make_block, state),
+            make_block.output_shardings,
+        )
+        train_block = trainer.train_block.lower(state, form).compile()
+        compiled = time.perf_counter() - start
+        while state.step < end:
+            start = time.perf_counter()
+            block = jax.block_until_ready(make_block(state))
+            if not is_finite(block):
+                raise FloatingPointError(
+                    f"The examples after step {int(state.step)} are not finite: a lesson's "
+                    "landscape is not, or lies outside `teacher.v_range`."
+                )
+            taught = time.perf_counter()
+            state, metrics = jax.block_until_ready(train_block(state, block))
+            learned = time.perf_counter()
+            yield (
+                state,
+                {
+                    "step": int(state.step),
+                    "stage": i,
+                    **{name: value.tolist() for name, value in metrics.items()},
+                    "compile_seconds": compiled,
+                    "teacher_seconds": taught - start,
+                    "student_seconds": learned - taught,
+                },
+            )
+            compiled = 0.0

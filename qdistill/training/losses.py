@@ -1,0 +1,139 @@
+"""Losses of a student on a batch: of the next window, a whole rollout, or an operator."""
+
+import math
+from collections.abc import Callable
+from typing import Any, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key, PyTree
+
+from qdistill._checks import refuse, require_at_least, require_between, require_positive
+from qdistill._rollout import rollout
+from qdistill.students import Student, windows
+from qdistill.students.windows import WindowConfig
+from qdistill.training.batches import Batch
+from qdistill.training.boxes import Spectra, SpectraConfig
+
+# Of parameters, a batch, and a random key, or one for each example.
+Loss: TypeAlias = Callable[[PyTree, Any, Key[Array, "..."]], Float[Array, " n_batch"]]
+
+
+def window_loss(
+    student: Student,
+    window: WindowConfig,
+    *,
+    relative: bool = False,
+    loss_sigma: float = 0.0,
+    noise: float = 0.0,
+) -> Loss:
+    """The squared error of the next window, mean over its points and over (Re, Im).
+
+    Args:
+      student: Made of windows.
+      window: Its windows.
+      relative: Divide by the squared amplitude of the window's last given frame.
+      loss_sigma: Weigh the points by a Gaussian of this width, in points; 0 weighs them alike.
+      noise: Size of the complex white noise on the given frames, relative to their amplitude.
+
+    Raises:
+      ValueError: For a student that is not made of windows.
+    """
+    require_between(0, math.inf, loss_sigma=loss_sigma, noise=noise)
+    weights = windows.stitching_weights(window.n_window, loss_sigma or math.inf)
+    if student.forecast_window is None:
+        refuse("examples", "frames for this student, which is not made of windows", "windows")
+    forecast_window = student.forecast_window
+
+    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
+        given, target = psi[: window.n_history], psi[window.n_history]
+        forecast = forecast_window(params, _disturb(key, given, noise), v)
+        error = jnp.sum(weights * jnp.abs(forecast - target) ** 2) / 2
+        if relative:
+            error = error / jnp.abs(windows.gauge_unit(window, given[-1])) ** 2
+        return error
+
+    return _over_batch(loss)
+
+
+def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss:
+    """The squared relative error of forecast frames, mean over a rollout of `n_target` frames.
+
+    The gradient flows through the whole rollout.
+    """
+    require_at_least(1, n_target=n_target)
+    require_between(0, math.inf, noise=noise)
+
+    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
+        given, target = psi[: student.n_history], psi[student.n_history :]
+        state = student.state(_disturb(key, given, noise))
+        step = student.propagator(params)(v)
+        forecast = rollout(step, state, n_target, student.psi)
+        space = tuple(range(1, target.ndim))
+        error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=space)
+        return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=space))
+
+    return _over_batch(loss)
+
+
+def spectral_loss(
+    student: Student, dt: float, config: SpectraConfig, *, start: PyTree | None = None
+) -> Loss:
+    """The squared error of all packets in a box after many frames, foretold from one frame.
+
+    With r_n the error of a frame on the eigenstate phi_n, the error after t frames is, to first
+    order, the sum over m of <phi_m|r_n> times a sum of t phases exp(i (E_m - E_n) dt s): it grows
+    with t where the energies agree, and stays within 2 / |exp(i (E_m - E_n) dt) - 1| where they do
+    not. So elements count by (|exp(i (E_m - E_n) dt) - 1|^2 + horizon^-2)^-1; what r_n has beyond
+    the given states counts once. The mean is over the states between floor and ceiling. What no
+    first order tells is a resonance of the student's own fast waves with slow ones.
+
+    Args:
+      student: Linear.
+      dt: Duration of a frame, in atomic units.
+      config: The boxes and states.
+      start: Parameters; the loss of a box is then taken relative to theirs, so that it counts
+        where the student loses against what it began as.
+
+    Raises:
+      ValueError: For a student that is not linear, of which eigenstates say nothing of packets.
+    """
+    require_positive(dt=dt)
+    if not student.is_linear:
+        refuse("examples", "windows or frames for a student that is not linear", "spectra")
+
+    def absolute(params: PyTree, spectra: Spectra) -> Array:
+        energies, states = spectra.energies, spectra.states + 0j
+        phases = jnp.exp(-1j * dt * energies)
+        forecast = jax.vmap(student.propagator(params)(spectra.v))(states)
+        error = forecast - phases[:, None] * states
+        elements = jnp.abs(error @ states.T) ** 2
+        beats = jnp.abs(phases[:, None] - phases[None]) ** 2
+        grown = jnp.sum(elements / (beats + config.horizon**-2), axis=1)
+        beyond = jnp.sum(jnp.abs(error) ** 2, axis=1) - jnp.sum(elements, axis=1)
+        weights = jax.nn.sigmoid(config.ceiling - energies)
+        weights *= jax.nn.sigmoid(4 * (energies - config.floor))
+        each = grown + jnp.maximum(beyond, 0)
+        return jnp.sum(weights * each) / (jnp.sum(weights) + 1e-6)
+
+    def loss(params: PyTree, spectra: Spectra) -> Array:
+        if start is None:
+            return absolute(params, spectra)
+        return absolute(params, spectra) / (absolute(start, spectra) + 1e-8)
+
+    return lambda params, batch, key: jax.vmap(loss, (None, 0))(params, batch)
+
+
+def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:
+    if noise == 0:
+        return psi
+    amplitude = jnp.sqrt(jnp.mean(jnp.abs(psi) ** 2))
+    return psi + noise * amplitude * jax.random.normal(key, psi.shape, psi.dtype)
+
+
+def _over_batch(loss: Callable[..., Array]) -> Loss:
+    def losses(params: PyTree, batch: Batch, key: Key[Array, "..."]) -> Array:
+        keys = key if key.ndim else jax.random.split(key, len(batch.lesson))
+        return jax.vmap(loss, (None, 0, 0, 0))(params, batch.psi, batch.v, keys)
+
+    return losses

@@ -1,0 +1,177 @@
+"""Stages of a training: what is minimised, with which examples, optimiser and learning rates."""
+
+import dataclasses
+import itertools
+from typing import Literal, TypeAlias, get_args
+
+import jax
+import jax.numpy as jnp
+import optax
+from jaxtyping import Array, PyTree
+
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_one_of,
+    require_positive,
+)
+from qdistill.training.batches import BatchConfig
+
+Optimiser: TypeAlias = Literal["adam", "muon"]
+Decay: TypeAlias = Literal["linear", "cosine"]
+OnDivergence: TypeAlias = Literal["stop", "rollback"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stage:
+    """A stretch of training with one kind of example, one loss and one learning-rate cycle.
+
+    Attributes:
+      n_steps: Steps, a multiple of `batches.n_block`.
+      batches: The examples. If they are whole frames, the student is rolled out over their
+        `n_target` frames, and the gradient flows through the whole rollout; if they are spectra,
+        it makes one frame of each eigenstate of a box.
+      relative: Whether a window's error is taken relative to its amplitude, and a spectrum's to
+        that of the student before its training. That of whole frames always is to the amplitude.
+      loss_sigma: Width in points of a Gaussian that weighs a window's points in the loss; 0
+        weighs them alike. For windows only.
+      power: The mean of (loss of an example)^power goes down. The losses are squared errors, and
+        with 1/2 all examples pull alike, where with 1 the few worst pull most.
+      noise: Complex white noise on the given frames, relative to the example's amplitude.
+      optimiser: ``"adam"``, decoupled weight decay included, or ``"muon"`` for the kernels.
+      peak_rate: Learning rate after the warm-up, which rises linearly from 0.
+      final_rate: Learning rate at the end.
+      decay: How it falls from the peak: ``"linear"``, or ``"cosine"``.
+      memory: Of the mean squared gradient that Adam keeps, per step; below 1.
+      warm_up: Share of the steps in the warm-up.
+      weight_decay: Decoupled, of kernels only.
+      clip: Largest norm of the gradient of each parameter array.
+    """
+
+    n_steps: int = 900_000
+    batches: BatchConfig = dataclasses.field(default_factory=BatchConfig)
+    relative: bool = False
+    loss_sigma: float = 0.0
+    power: float = 1.0
+    noise: float = 0.0
+    optimiser: Optimiser = "adam"
+    peak_rate: float = 1e-3
+    final_rate: float = 1e-6
+    decay: Decay = "linear"
+    memory: float = 0.999
+    warm_up: float = 0.01
+    weight_decay: float = 0.01
+    clip: float = 1.0
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(1, n_steps=self.n_steps)
+        if self.n_steps % self.batches.n_block:
+            refuse("n_steps", f"a multiple of n_block = {self.batches.n_block}", self.n_steps)
+        require_one_of(get_args(Optimiser), optimiser=self.optimiser)
+        for name in ("peak_rate", "final_rate", "clip", "power"):
+            require_positive(**{name: getattr(self, name)})
+        require_one_of(get_args(Decay), decay=self.decay)
+        require_between(0, 1, warm_up=self.warm_up, memory=self.memory)
+        if self.memory == 1:
+            refuse("memory", "below 1", self.memory)
+        for name in ("loss_sigma", "noise", "weight_decay"):
+            require_between(0, float("inf"), **{name: getattr(self, name)})
+        examples = self.batches.examples
+        if examples == "frames" and self.relative:
+            refuse("relative", "False with frames", self.relative)
+        if examples != "windows" and self.loss_sigma:
+            refuse("loss_sigma", f"0 with {examples}", self.loss_sigma)
+        if examples != "frames" and self.batches.n_target != 1:
+            refuse("n_target", f"1 with {examples}", self.batches.n_target)
+        if examples == "spectra" and self.noise:
+            refuse("noise", "0 with spectra", self.noise)
+
+
+@dataclasses.dataclass(frozen=True)
+class TrainingConfig:
+    """The whole of a training.
+
+    Attributes:
+      stages: One after the other; each starts with a fresh optimiser.
+      checkpoint_every: Steps between checkpoints, at the ends of blocks; the last is always saved.
+      on_divergence: ``"stop"``, or ``"rollback"``: back to the newest checkpoint, and on with a
+        smaller learning rate for the rest of the stage.
+      diverged: A loss is said to diverge at this many times that of its stage's first block.
+      rollback_rate: What a rollback multiplies the learning rate by; below 1.
+      max_rollbacks: After so many the run stops.
+    """
+
+    stages: tuple[Stage, ...] = (Stage(),)
+    checkpoint_every: int = 10_000
+    on_divergence: OnDivergence = "stop"
+    diverged: float = 1000.0
+    rollback_rate: float = 0.5
+    max_rollbacks: int = 10
+
+    def __post_init__(self) -> None:  # noqa: D105
+        if not self.stages:
+            refuse("stages", "at least one stage", self.stages)
+        require_at_least(1, checkpoint_every=self.checkpoint_every)
+        require_at_least(0, max_rollbacks=self.max_rollbacks)
+        require_one_of(get_args(OnDivergence), on_divergence=self.on_divergence)
+        require_positive(diverged=self.diverged, rollback_rate=self.rollback_rate)
+        if self.diverged <= 1:
+            refuse("diverged", "above 1", self.diverged)
+        if self.rollback_rate >= 1:
+            refuse("rollback_rate", "below 1", self.rollback_rate)
+
+    @property
+    def boundaries(self) -> list[int]:
+        """The step at which each stage ends."""
+        return list(itertools.accumulate(stage.n_steps for stage in self.stages))
+
+    @property
+    def block_ends(self) -> list[int]:
+        """The step at which each block ends."""
+        blocks = ([s.batches.n_block] * (s.n_steps // s.batches.n_block) for s in self.stages)
+        return list(itertools.accumulate(itertools.chain(*blocks)))
+
+
+def learning_rate(stage: Stage) -> optax.Schedule:
+    """Linear warm-up to the peak, then linear or cosine decay, over the steps of a stage."""
+    n_warm = max(1, round(stage.warm_up * stage.n_steps))
+    rise = optax.linear_schedule(0.0, stage.peak_rate, n_warm)
+    n_fall = max(1, stage.n_steps - n_warm)
+    if stage.decay == "linear":
+        fall = optax.linear_schedule(stage.peak_rate, stage.final_rate, n_fall)
+    else:
+        fall = optax.cosine_decay_schedule(
+            stage.peak_rate, n_fall, stage.final_rate / stage.peak_rate
+        )
+    return optax.join_schedules([rise, fall], [n_warm])
+
+
+def make_optimiser(stage: Stage) -> optax.GradientTransformation:
+    """The optimiser of a stage: clipping per array, then Adam or Muon with weight decay."""
+
+    def is_kernel(params: PyTree) -> PyTree:
+        return jax.tree.map(lambda p: p.ndim > 1, params)
+
+    rate = learning_rate(stage)
+    if stage.optimiser == "adam":
+        rule = optax.adamw(rate, b2=stage.memory, weight_decay=stage.weight_decay, mask=is_kernel)
+    else:
+        rule = optax.contrib.muon(
+            rate,
+            adam_b2=stage.memory,
+            weight_decay=stage.weight_decay,
+            weight_decay_mask=is_kernel,
+        )
+    return optax.chain(clip_each(stage.clip), rule)
+
+
+def clip_each(max_norm: float) -> optax.GradientTransformation:
+    """Scale the gradient of each array down to a norm of at most `max_norm`."""
+    require_positive(max_norm=max_norm)
+
+    def clip(gradient: Array) -> Array:
+        norm = jnp.linalg.norm(gradient.ravel())
+        return gradient * (max_norm / jnp.maximum(norm, max_norm))
+
+    return optax.stateless(lambda updates, params: jax.tree.map(clip, updates))
