@@ -257,8 +257,8 @@ plots.plot_spacetime(x, t, v, truth[3:], shown, "Three numbers on a hill, taught
 # %% [markdown]
 # Three right numbers beat twenty thousand that were trained for seconds; one wrong among the
 # three is enough to lose. Students in between, with more to learn than three numbers and more
-# physics than a window, are what this package is about: `experiments/ladder/compare_students.py` sets
-# them beside each other.
+# physics than a window, are what this package is about:
+# `experiments/ladder/compare_students.py` compares them.
 #
 # To have a lesson or a student of yours in the scripts, put its line into `qdistill/lessons.py`
 # or `qdistill/students/__init__.py`. Next: [designing a landscape by gradients](5_design.ipynb).

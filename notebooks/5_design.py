@@ -135,6 +135,6 @@ amiss = np.linalg.norm(other - one) / np.linalg.norm(one)
 print(f"the student's derivative differs from the solver's by {amiss:.1%}")
 
 # %% [markdown]
-# So a landscape can be designed through a student too: `python experiments/design/design.py` does, for a
-# splitter, a filter as narrow as a resonance, and a mirror that is half as high as the packets
+# So a landscape can be designed through a student too:
+# `python experiments/design/design.py` does, for a splitter, a filter as narrow as a resonance, and a mirror that is half as high as the packets
 # that it turns back.

@@ -1,4 +1,4 @@
-"""Two dimensions, a double slit by solver and student: `python experiments/diffraction/double_slit.py`."""
+"""A double slit by solver and student: `python experiments/diffraction/double_slit.py`."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""What an error costs, by solver and by student: `python experiments/frontier/work_precision.py RUN ...`."""
+"""What an error costs: `python experiments/frontier/work_precision.py RUN ...`."""
 
 import dataclasses
 import json

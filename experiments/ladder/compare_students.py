@@ -1,4 +1,4 @@
-"""The ladder of students at equal training time: `python experiments/ladder/compare_students.py`."""
+"""Students at equal training time: `python experiments/ladder/compare_students.py`."""
 
 import dataclasses
 import json
