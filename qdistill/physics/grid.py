@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Num
 from qdistill._checks import (
     refuse,
     require_at_least,
+    require_finite,
     require_one_of,
     require_positive,
     require_shape,
@@ -25,21 +26,23 @@ Scalar: TypeAlias = float | np.number | Num[Array, ""]
 class Grid:
     """A periodic box of any number of dimensions. Static and hashable.
 
-    The points of an axis lie at x_i = i dx with i = 1 .. n_x, as in the paper. The
-    dispersion is the kinetic energy of a plane wave:
+    The points of an axis lie at x_i = origin + i dx with i = 1 .. n_x, as in the paper. The
+    dispersion is the kinetic energy of a plane wave, with a mass m for each axis:
 
-    - ``"lattice"``: omega(k) = sum_axes (1 - cos(k dx)) / dx^2, which is what the
+    - ``"lattice"``: omega(k) = sum_axes (1 - cos(k dx)) / (m dx^2), which is what the
       paper's simulator solves (3-point finite differences);
-    - ``"continuum"``: omega(k) = k^2 / 2.
+    - ``"continuum"``: omega(k) = sum_axes k^2 / (2 m).
 
     Args:
       shape: Number of points per axis, each at least 2. A single integer stands for one axis.
       lengths: Box length per axis, in bohr.
       dispersion: ``"lattice"`` or ``"continuum"``.
+      origin: Lower edge of the box per axis, in bohr. One number stands for all axes.
+      mass: Mass per axis, in electron masses. One number stands for all axes.
 
     Raises:
-      ValueError: For fewer than 2 points, a length that is not positive, as many lengths
-        as there are not axes, or an unknown dispersion.
+      ValueError: For fewer than 2 points, a length or mass that is not positive, a wrong number of
+        lengths, origins or masses, or an unknown dispersion.
 
     >>> grid = Grid(1024, 100.0, "lattice")
     >>> grid.shape, grid.dx, round(grid.kinetic_energy().max(), 1)
@@ -49,29 +52,40 @@ class Grid:
     shape: tuple[int, ...]
     lengths: tuple[float, ...]
     dispersion: Dispersion
+    origin: tuple[float, ...]
+    mass: tuple[float, ...]
 
-    def __init__(  # noqa: D107 -- the class docstring speaks of the arguments.
+    def __init__(  # noqa: D107 -- the class docstring describes the arguments.
         self,
         shape: int | tuple[int, ...] = 1024,
         lengths: float | tuple[float, ...] = 100.0,
         dispersion: str = "lattice",
+        origin: float | tuple[float, ...] = 0.0,
+        mass: float | tuple[float, ...] = 1.0,
     ) -> None:
         shape = shape if isinstance(shape, tuple) else (shape,)
-        lengths = lengths if isinstance(lengths, tuple) else (lengths,)
         if not shape:
             refuse("shape", "at least one axis", shape)
         for n_x in shape:
             require_at_least(2, shape=n_x)
-        for length in lengths:
-            if np.ndim(length) != 0 or isinstance(length, str):
-                refuse("lengths", "a number, or a tuple of them", repr(length))
-        require_positive(lengths=lengths)
-        if len(lengths) != len(shape):
-            refuse("lengths", f"one length for each of {len(shape)} axes", lengths)
+        n_dim = len(shape)
+        lengths = lengths if isinstance(lengths, tuple) else (lengths,)
+        origin = origin if isinstance(origin, tuple) else (origin,) * n_dim
+        mass = mass if isinstance(mass, tuple) else (mass,) * n_dim
+        for name, values in {"lengths": lengths, "origin": origin, "mass": mass}.items():
+            for value in values:
+                if np.ndim(value) != 0 or isinstance(value, str):
+                    refuse(name, "a number, or a tuple of them", repr(value))
+            if len(values) != n_dim:
+                refuse(name, f"one value for each of {n_dim} axes", values)
+        require_positive(lengths=lengths, mass=mass)
+        require_finite(origin=origin)
         require_one_of(("lattice", "continuum"), dispersion=dispersion)
         object.__setattr__(self, "shape", tuple(map(int, shape)))
         object.__setattr__(self, "lengths", tuple(map(float, lengths)))
         object.__setattr__(self, "dispersion", dispersion)
+        object.__setattr__(self, "origin", tuple(map(float, origin)))
+        object.__setattr__(self, "mass", tuple(map(float, mass)))
 
     @property
     def n_dim(self) -> int:
@@ -95,7 +109,7 @@ class Grid:
         Array([0.5, 1. , 1.5, 2. ], dtype=float32)
         """
         self.require_axis(axis)
-        x = np.arange(1, self.shape[axis] + 1) * self.dx[axis]
+        x = self.origin[axis] + np.arange(1, self.shape[axis] + 1) * self.dx[axis]
         return jnp.asarray(self._along(axis, x), dtype=dtype)
 
     def wavenumbers(self, axis: int = 0) -> Float[np.ndarray, "..."]:
@@ -106,15 +120,25 @@ class Grid:
 
     def kinetic_energy(self) -> Float[np.ndarray, "..."]:
         """The dispersion omega(k) on the whole FFT grid, in hartree and float64."""
-        axes = range(self.n_dim)
         if self.dispersion == "continuum":
-            parts = [self.wavenumbers(axis) ** 2 / 2 for axis in axes]
+            parts = [
+                self.wavenumbers(axis) ** 2 / (2 * mass) for axis, mass in enumerate(self.mass)
+            ]
         else:
             parts = [
-                (1 - np.cos(self.wavenumbers(axis) * self.dx[axis])) / self.dx[axis] ** 2
-                for axis in axes
+                (1 - np.cos(self.wavenumbers(axis) * dx)) / (mass * dx**2)
+                for axis, (dx, mass) in enumerate(zip(self.dx, self.mass, strict=True))
             ]
         return np.broadcast_to(sum(parts), self.shape)
+
+    @property
+    def middle(self) -> tuple[float, ...]:
+        """The middle of the box per axis, in bohr.
+
+        >>> Grid(4, 2.0, origin=-1.0).middle
+        (0.0,)
+        """
+        return tuple(x + length / 2 for x, length in zip(self.origin, self.lengths, strict=True))
 
     def require_axis(self, axis: int) -> None:
         """Refuse an axis that the grid does not have."""

@@ -5,7 +5,7 @@ from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import is_known, refuse, require_between, require_shape
 from qdistill.physics.grid import Grid, Scalar, inner_product
-from qdistill.teacher.solvers import hamiltonian
+from qdistill.physics.hamiltonian import hamiltonian
 
 
 def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:

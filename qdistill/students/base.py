@@ -1,65 +1,266 @@
-"""The one form of all students."""
+"""The one form of all students, and of what they become when they are trained."""
 
-from collections.abc import Callable
-from typing import NamedTuple
+import dataclasses
+import functools
+from typing import Any, ClassVar
 
-from jaxtyping import Array, Complex, Float, Key, PyTree
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Inexact, Key, PyTree
 
-from qdistill._checks import refuse, require_finite, require_real
-from qdistill.teacher.solvers import Propagator
+from qdistill import teacher
+from qdistill._checks import refuse, require_at_least, require_shape
+from qdistill.physics.grid import Grid
+from qdistill.system import Potential, Propagator, Step, System, rollout
+
+FORMS: dict[str, type["StudentConfig"]] = {}
 
 
-class Student(NamedTuple):
-    """A student, as training, rollouts and every analysis see it.
+@dataclasses.dataclass(frozen=True)
+class StudentConfig:
+    """The form of a student: a node of the config tree, known by its name.
 
-    Its step has as state the last frames, oldest first, of shape (n_history, n_x), or one frame
-    psi itself if n_history is 1; then it is used just like a teacher.
+    A subclass is a student of your own. Name it, and let `build` return a `Student`::
 
-    Attributes:
-      n_history: Frames that it needs.
-      init: ``key -> params``.
-      propagator: ``params -> Propagator``.
-      forecast_window: ``(params, psi, v) -> psi of the next frame`` on one window, for
-        students that are made of windows; else None.
-      is_linear: Whether its step is linear in psi by construction.
+        @dataclasses.dataclass(frozen=True)
+        class MyConfig(StudentConfig, name="mine"):
+            n_units: int = 16
+
+            def build(self, system):
+                return MyStudent(self, system)
     """
 
-    n_history: int
-    init: Callable[[Key[Array, ""]], PyTree]
-    propagator: Callable[[PyTree], Propagator]
-    forecast_window: (
-        Callable[
-            [PyTree, Complex[Array, "n_history n_window"], Float[Array, " n_window"]],
-            Complex[Array, " n_window"],
-        ]
-        | None
-    ) = None
-    is_linear: bool = False
+    name: ClassVar[str] = ""
 
-    def state(self, frames: Complex[Array, "n_t *n_x"]) -> Array:
-        """The state after given frames, oldest first, of which the last `n_history` are used.
+    def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:  # noqa: D105
+        super().__init_subclass__(**kwargs)
+        if name:
+            cls.name = name
+            FORMS[name] = cls
+
+    def build(self, system: System) -> "Student":
+        """Return the student of this form that learns a system."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `build`")
+
+
+@dataclasses.dataclass(frozen=True)
+class Student:
+    """An untrained student: its form and the system that it learns. Static and hashable.
+
+    A subclass defines `init` and `step`, and says what it is by construction.
+
+    Attributes:
+      form: Its config.
+      system: What it learns, or where it forecasts.
+      is_linear: Whether its step is linear in psi.
+      is_unitary: Whether its step conserves the norm.
+      is_differentiable: Whether gradients through it are right.
+    """
+
+    form: Any
+    system: System
+
+    is_linear: ClassVar[bool] = False
+    is_unitary: ClassVar[bool] = False
+    is_differentiable: ClassVar[bool] = True
+
+    @property
+    def n_history(self) -> int:
+        """Frames that it needs."""
+        return 1
+
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """Return parameters to begin with."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `init`")
+
+    def step(self, params: PyTree, v: Potential) -> Step:
+        """Return one frame forward, for parameters and a potential."""
+        raise NotImplementedError(f"{type(self).__name__} has no method `step`")
+
+    def on(self, grid: Grid) -> "Student":
+        """The same student on another number of points at the same spacing.
 
         Raises:
-          ValueError: For fewer frames than that.
+          ValueError: For a grid of another spacing, dispersion, mass or number of axes.
         """
-        if len(frames) < self.n_history:
-            refuse("frames", f"at least {self.n_history} frames", len(frames))
-        return frames[-1] if self.n_history == 1 else frames[-self.n_history :]
+        mine = self.system.grid
+        alike = grid.n_dim == mine.n_dim and np.allclose(grid.dx, mine.dx, rtol=1e-9)
+        if not alike or (grid.dispersion, grid.mass) != (mine.dispersion, mine.mass):
+            spacing = " and ".join(f"{dx:.6g}" for dx in mine.dx)
+            refuse("grid", f"a {mine.dispersion} with points {spacing} bohr apart", grid)
+        return dataclasses.replace(self, system=dataclasses.replace(self.system, grid=grid))
 
-    def psi(self, state: Array) -> Complex[Array, "*n_x"]:
-        """The newest frame of a state."""
-        return state if self.n_history == 1 else state[-1]
+    def bind(self, params: PyTree, **about: Any) -> "Emulator":
+        """Return the propagator of this student with given parameters.
+
+        Args:
+          params: As `init` returns them.
+          **about: The `config`, `score` and `provenance` of an `Emulator`.
+        """
+        return Emulator(self, params, **about)
 
 
-def from_propagator(propagator: Propagator) -> Student:
-    """A solver, or any propagator, in the form of a student that has nothing to learn."""
-    return Student(1, lambda key: {}, lambda params: propagator)
+@jax.tree_util.register_pytree_with_keys_class
+@dataclasses.dataclass(frozen=True, eq=False, repr=False)
+class Emulator:
+    """A student with its parameters: a propagator, used as any solver is.
+
+    It is a pytree with the parameters as leaves, so it passes through `jax.jit`, `jax.vmap` and
+    `jax.grad`, and ensembles stack. What is known about a training (config, score, provenance) is
+    dropped on the way, so that no score sticks to altered parameters. It can be pickled.
+
+    Attributes:
+      student: Static.
+      params: What it learned.
+      config: All settings of its run, or None.
+      score: Its cost, and its means on the paper's test, as in `metrics.json`, or None.
+      provenance: Who worked on the run, oldest first.
+    """
+
+    student: Student
+    params: PyTree
+    config: Any = None
+    score: dict[str, Any] | None = None
+    provenance: tuple[dict[str, Any], ...] = ()
+
+    @property
+    def system(self) -> System:
+        """What it forecasts."""
+        return self.student.system
+
+    @property
+    def n_history(self) -> int:
+        """Frames that it needs."""
+        return self.student.n_history
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether its step is linear in psi by construction."""
+        return self.student.is_linear
+
+    @property
+    def is_unitary(self) -> bool:
+        """Whether its step conserves the norm by construction."""
+        return self.student.is_unitary
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether gradients through it are right."""
+        return self.student.is_differentiable
+
+    @property
+    def commit(self) -> str | None:
+        """Of the code that ended its training; None if that is not known."""
+        return self.provenance[-1]["commit"] if self.provenance else None
+
+    @property
+    def solver(self) -> Propagator:
+        """The solver that taught it, or Chebyshev's where that is not known."""
+        if self.config is not None:
+            return teacher.make(self.config.teacher, self.system)
+        return teacher.chebyshev(self.system, 1e-5)
+
+    def __call__(self, v: Potential) -> Step:
+        """The step of one potential. Nothing is checked; see `forecast`."""
+        return self.student.step(self.params, v)
+
+    def on(self, grid: Grid) -> "Emulator":
+        """The same emulator on another number of points at the spacing that it learned.
+
+        Raises:
+          ValueError: For any other grid.
+
+        >>> from qdistill import load
+        >>> load("unitary").on(Grid(2048, 200.0)).system.grid.shape
+        (2048,)
+        """
+        return dataclasses.replace(self, student=self.student.on(grid), score=None)
+
+    def forecast(
+        self, psi: Inexact[Array, "*n_t_x"] | np.ndarray, v: Any, n_frames: int
+    ) -> Complex[Array, "n_frames *n_x"]:
+        """The frames that follow psi, or that follow several given frames.
+
+        An emulator that needs more than one frame, and is given psi alone, takes its first ones
+        from the system's solver; they are the first of the result.
+
+        Args:
+          psi: One frame, or several, oldest first; in bohr^(-d/2).
+          v: Potential in hartree: values on the grid, a function of the positions, or a formula.
+          n_frames: How many.
+
+        Raises:
+          ValueError: For frames or a potential of another shape, too few frames, and a potential
+            outside the system's bounds where the solver is needed.
+
+        >>> from qdistill import load
+        >>> load("unitary").forecast(jnp.ones(1024, jnp.complex64), "0*x", 5).shape
+        (5, 1024)
+        """
+        bounded = self.n_history > 1 and psi.ndim == len(self.system.shape)
+        system = self.system if bounded else dataclasses.replace(self.system, bounds=None)
+        v = system.as_potential(v)
+        is_alone = psi.ndim == len(self.system.shape)
+        frames = jnp.asarray(psi)[None] if is_alone else jnp.asarray(psi)
+        require_shape((len(frames), *self.system.shape), psi=frames)
+        n_solved = self.n_history - 1 if is_alone else 0
+        require_at_least(1 + n_solved, n_frames=n_frames)
+        return _forecast(self, self.solver, n_solved, n_frames, frames, v)
+
+    def tree_flatten_with_keys(self) -> tuple[tuple, Student]:
+        """Only the parameters are leaves, and only the student is kept beside them."""
+        return ((jax.tree_util.GetAttrKey("params"), self.params),), self.student
+
+    @classmethod
+    def tree_unflatten(cls, student: Student, children: tuple) -> "Emulator":
+        """From what `tree_flatten_with_keys` made."""
+        return cls(student, *children)
+
+    def __repr__(self) -> str:
+        """Student, system, parameters, score and commit, in a few lines."""
+        grid = self.system.grid
+        box = " x ".join(
+            f"{n_x} points on {length:g} bohr"
+            for n_x, length in zip(grid.shape, grid.lengths, strict=True)
+        )
+        form = self.student.form
+        name = getattr(self.config, "preset", None)
+        lines = [
+            f"Emulator {name!r}" if name else "Emulator",
+            f"  student     {form.name}, {count_parameters(self.params):,} parameters",
+            f"  system      {type(self.system).__name__}, {grid.dispersion}, {box}, "
+            f"frames of {self.system.dt:g} a.u.",
+        ]
+        if self.score:
+            lines.append(
+                f"  score       mean infidelity {self.score['mean_infidelity']:.1e}, relative L2 "
+                f"error {self.score['mean_nrmse']:.1e} over {self.score['n_frames']} frames"
+            )
+        if self.commit:
+            lines.append(f"  commit      {self.commit[:12]}")
+        return "\n".join(lines)
 
 
-def require_line(v: Array, n_dim: int = 1) -> None:
-    """Refuse a landscape that is not a line, or box, of finite real numbers."""
-    require_real(v=v)
-    require_finite(v=v)
-    if v.ndim != n_dim:
-        words = "one-dimensional" if n_dim == 1 else f"{n_dim}-dimensional"
-        refuse("v", words, f"{v.ndim}-dimensional")
+# What is compiled serves every emulator of one student.
+@functools.partial(jax.jit, static_argnums=(2, 3))
+def _forecast(
+    emulator: Emulator,
+    solver: Propagator,
+    n_solved: int,
+    n_frames: int,
+    frames: Complex[Array, "n_t *n_x"],
+    v: Potential,
+) -> Complex[Array, "n_frames *n_x"]:
+    if not n_solved:
+        return rollout(emulator, frames, v, n_frames)
+    solved = rollout(solver, frames, v, n_solved)
+    given = jnp.concatenate([frames, solved])
+    if n_frames == n_solved:
+        return solved
+    return jnp.concatenate([solved, rollout(emulator, given, v, n_frames - n_solved)])
+
+
+def count_parameters(params: PyTree) -> int:
+    """How many numbers the parameters hold."""
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

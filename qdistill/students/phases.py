@@ -57,10 +57,14 @@ class LandscapePhases(nn.Module):
             local = self._along_line(v)
         else:
             local = self._network(means_over_rings(v, self.reach))
-        shares = complete(self.share, self.n_phases)
-        shares = shares - jnp.mean(shares) + 1 / self.n_phases
+        shares = self.shares_of_kicks()
         local = self.unit * complete(jnp.moveaxis(local, -1, 0), self.n_phases)
         return self.dt * (shares.reshape(-1, *[1] * self.n_dim) * v[None] + local)
+
+    def shares_of_kicks(self) -> Float[Array, " n_phases"]:
+        """The c_j."""
+        shares = complete(self.share, self.n_phases)
+        return shares - jnp.mean(shares) + 1 / self.n_phases
 
     def _along_line(self, v: Float[Array, " n_x"]) -> Float[Array, "n_x n_free"]:
         offsets = [s for s in range(-self.reach, self.reach + 1) if s != 0]

@@ -4,6 +4,7 @@ import dataclasses
 from typing import Literal, TypeAlias, get_args
 
 import flax.linen as nn
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key, PyTree
@@ -16,15 +17,17 @@ from qdistill._checks import (
     require_shape,
 )
 from qdistill.physics.grid import Grid
-from qdistill.students.base import Student, require_line
+from qdistill.physics.hamiltonian import over_channels
+from qdistill.students.base import Student, StudentConfig
 from qdistill.students.phases import LandscapePhases, complete
-from qdistill.teacher.solvers import Propagator, Step
+from qdistill.system import Potential, Step, System
+from qdistill.teacher import kick
 
 Start: TypeAlias = Literal["nothing", "informed"]
 
 
 @dataclasses.dataclass(frozen=True)
-class UnitaryConfig:
+class UnitaryConfig(StudentConfig, name="unitary"):
     """A learned splitting, exp(-i a_n(x)) F^-1 exp(-i b_n(k)) F ... exp(-i a_0(x)).
 
     Attributes:
@@ -61,8 +64,12 @@ class UnitaryConfig:
         require_one_of(get_args(Start), start=self.start)
         require_positive(kinetic_cap=self.kinetic_cap, knot_spacing=self.knot_spacing)
 
+    def build(self, system: System) -> "Splitting":
+        """The student of this form; see `Splitting`."""
+        return Splitting(self, system)
 
-class Splitting(nn.Module):
+
+class SplittingPhases(nn.Module):
     """The phases a_j(x) and b_j(k) of a landscape, in radians a frame.
 
     b_j(k) = b_j(0) + integral of its slope, which is piecewise linear over |k|: in two dimensions
@@ -72,17 +79,13 @@ class Splitting(nn.Module):
 
     Attributes:
       config: Its form.
-      dx: Spacing of the grid, in bohr.
+      grid: It gives the spacing, and the dispersion of an informed start.
       dt: Duration of a frame, in atomic units.
-      dispersion: Whose kinetic energy an informed start has.
-      n_dim: Dimensions of space.
     """
 
     config: UnitaryConfig
-    dx: float
+    grid: Grid
     dt: float
-    dispersion: str
-    n_dim: int = 1
 
     def setup(self) -> None:  # noqa: D102
         config = self.config
@@ -99,7 +102,7 @@ class Splitting(nn.Module):
             config.mirror,
             config.reversible,
             1.0 if config.start == "nothing" else config.n_pairs**-2,
-            self.n_dim,
+            self.grid.n_dim,
         )
 
     def __call__(
@@ -108,16 +111,20 @@ class Splitting(nn.Module):
         """All a_j(x), and all b_j(k) in FFT order."""
         return self.landscape(v), self.kinetic_phases(v.shape)
 
+    def shares(self) -> Float[Array, " n_a"]:
+        """The shares of the potential among the kicks; they sum to one."""
+        return self.landscape.shares_of_kicks()
+
     def knots(self) -> Float[np.ndarray, " n_knot"]:
         """The |k| between which slopes are interpolated, up to the largest on the grid."""
-        return knots(self.config, self.dx, self.n_dim)
+        return knots(self.config, self.grid.dx[0], self.grid.n_dim)
 
     def kinetic_phases(self, shape: tuple[int, ...]) -> Float[Array, "n_b *n_x"]:
         """All b_j(k) on a box of so many points, in FFT order."""
-        axes = np.ix_(*(2 * np.pi * np.fft.fftfreq(n_x, self.dx) for n_x in shape))
+        axes = np.ix_(*(2 * np.pi * np.fft.fftfreq(n_x, self.grid.dx[0]) for n_x in shape))
         k = np.sqrt(sum(component**2 for component in axes)).ravel()
         # On a plane many k have one length, and big constants would slow the compiler down.
-        k, where = (k, slice(None)) if self.n_dim == 1 else np.unique(k, return_inverse=True)
+        k, where = (k, slice(None)) if self.grid.n_dim == 1 else np.unique(k, return_inverse=True)
         integrals = jnp.asarray(_hat_integrals(k, self.knots()), self.slope.dtype)
         start, unit = (jnp.asarray(f(self), float) for f in (_slopes_at_start, _units_of_learning))
         slopes = start[None] + unit[None] * self.slope
@@ -125,74 +132,106 @@ class Splitting(nn.Module):
         return complete(phases[:, where].reshape(-1, *shape), self.config.n_pairs)
 
 
-def make(config: UnitaryConfig, grid: Grid, dt: float) -> Student:
+@dataclasses.dataclass(frozen=True)
+class Splitting(Student):
     """The student of a learned splitting.
 
-    It runs on a periodic box of any number of points with the spacing of the grid.
-
-    Args:
-      config: Its form.
-      grid: It gives the spacing, and the dispersion of an informed start.
-      dt: Duration of a frame, in atomic units.
+    Its kicks are shares of the system's own local part, which sum to one, and for a real potential
+    that does not change a learned function of the potential nearby.
 
     Raises:
       ValueError: In more than one dimension for a grid that singles a direction out: the lattice,
-        or unequal spacings.
+        unequal spacings or unequal masses.
     """
-    network = _network(config, grid, dt)
 
-    def init(key: Key[Array, ""]) -> PyTree:
-        return network.init(key, jnp.zeros(grid.shape, float))["params"]
+    form: UnitaryConfig
 
-    def propagator(params: PyTree) -> Propagator:
-        def make_step(v: Float[Array, "*n_x"]) -> Step:
-            require_line(v, grid.n_dim)
-            phases = network.apply({"params": params}, v)
-            kicks, drifts = (jnp.exp(-1j * jnp.asarray(phase)) for phase in phases)
+    @property
+    def is_linear(self) -> bool:  # type: ignore[override]
+        """As the system is."""
+        return self.system.is_linear
 
-            def step(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
-                require_shape(v.shape, psi=psi)
-                psi = kicks[0] * psi
-                for kick, drift in zip(kicks[1:], drifts, strict=True):
-                    psi = kick * jnp.fft.ifftn(drift * jnp.fft.fftn(psi))
-                return psi
+    @property
+    def is_unitary(self) -> bool:  # type: ignore[override]
+        """As the system is Hermitian."""
+        return self.system.is_hermitian
 
-            return step
+    def __post_init__(self) -> None:  # noqa: D105
+        grid = self.system.grid
+        is_alike = grid.dispersion == "continuum" and np.allclose(grid.dx, grid.dx[0])
+        if grid.n_dim > 1 and not (is_alike and len(set(grid.mass)) == 1):
+            requirement = "a continuum of equal spacings and masses, or one-dimensional, for this "
+            refuse("grid", requirement + "student", grid)
+        if grid.n_dim > 1 and not self.form.mirror:
+            refuse("mirror", "True in more than one dimension", self.form.mirror)
 
-        return make_step
+    @property
+    def network(self) -> SplittingPhases:
+        """What makes the phases."""
+        grid = self.system.grid
+        return SplittingPhases(self.form, grid, self.system.dt)
 
-    return Student(1, init, propagator, is_linear=True)
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """Zero phases, or those of the informed start, and a random local network."""
+        return self.network.init(key, jnp.zeros(self.system.grid.shape, float))["params"]
 
+    def step(self, params: PyTree, v: Potential) -> Step:
+        """Kicks and drifts in turn."""
+        system = self.system
+        is_static = system.is_linear and system.is_autonomous and system.is_hermitian
+        if not is_static or system.n_channel:
+            return self._step_of_shares(params, v)
+        phases = self.network.apply({"params": params}, self.system.local(v, 0.0, None))
+        kicks, drifts = (jnp.exp(-1j * jnp.asarray(phase)) for phase in phases)
 
-def _network(config: UnitaryConfig, grid: Grid, dt: float) -> Splitting:
-    is_alike = grid.dispersion == "continuum" and np.allclose(grid.dx, grid.dx[0])
-    if grid.n_dim > 1 and not is_alike:
-        refuse("grid", "a continuum of equal spacings, or one-dimensional, for this student", grid)
-    if grid.n_dim > 1 and not config.mirror:
-        refuse("mirror", "True in more than one dimension", config.mirror)
-    return Splitting(config, grid.dx[0], dt, grid.dispersion, grid.n_dim)
+        def advance(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
+            psi = kicks[0] * psi
+            for turn, drift in zip(kicks[1:], drifts, strict=True):
+                psi = turn * jnp.fft.ifftn(drift * jnp.fft.fftn(psi))
+            return psi
 
+        return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
 
-def dispersion(
-    config: UnitaryConfig, grid: Grid, dt: float, params: PyTree
-) -> Float[np.ndarray, "*n_k"]:
-    """The learned dispersion sum_j b_j(k) / dt in hartree, at the grid's k in FFT order."""
-    network = _network(config, grid, dt)
-    phases = network.apply({"params": params}, grid.shape, method=Splitting.kinetic_phases)
-    return np.sum(np.asarray(phases, float), axis=0) / dt
+    def _step_of_shares(self, params: PyTree, v: Potential) -> Step:
+        """Kicks by shares of the system's local part alone: it may change, or have channels."""
+        system, network, variables = self.system, self.network, {"params": params}
+        shares = network.apply(variables, method=SplittingPhases.shares)
+        phases = network.apply(variables, system.grid.shape, method=SplittingPhases.kinetic_phases)
+        dtype = jnp.result_type(*jax.tree.leaves(v), jnp.complex64)
+        drifts = jnp.asarray(jnp.exp(-1j * phases), dtype)
+        space = tuple(range(-system.grid.n_dim, 0))
 
+        def advance(state: tuple[Array, Array]) -> tuple[Array, Array]:
+            psi, n = state
+            psi = kick(system, v, n * system.dt, psi, shares[0] * system.dt)
+            for j, drift in enumerate(drifts):
+                waves = over_channels(drift, psi) * jnp.fft.fftn(psi, axes=space)
+                psi = jnp.fft.ifftn(waves, axes=space)
+                t = (n + (j + 1) / len(drifts)) * system.dt
+                psi = kick(system, v, t, psi, shares[j + 1] * system.dt)
+            return psi, n + 1
 
-def phases(
-    config: UnitaryConfig, grid: Grid, dt: float, params: PyTree, v: Float[Array, "*n_x"]
-) -> tuple[Float[np.ndarray, "n_a *n_x"], Float[np.ndarray, "n_b *n_x"]]:
-    """The a_j(x) of a landscape and the b_j(k) in FFT order, in radians a frame.
+        return Step(lambda frames, n: (frames[-1], n), advance, lambda state: state[0])
 
-    sum_j a_j / dt is the potential that the student acts with, sum_j b_j / dt its kinetic energy.
-    """
-    require_shape(grid.shape, v=v)
-    network = _network(config, grid, dt)
-    kicks, drifts = network.apply({"params": params}, v)
-    return np.asarray(kicks, float), np.asarray(drifts, float)
+    def dispersion(self, params: PyTree) -> Float[np.ndarray, "*n_k"]:
+        """The learned dispersion sum_j b_j(k) / dt in hartree, at the grid's k in FFT order."""
+        shape = self.system.grid.shape
+        phases = self.network.apply(
+            {"params": params}, shape, method=SplittingPhases.kinetic_phases
+        )
+        return np.sum(np.asarray(phases, float), axis=0) / self.system.dt
+
+    def phases(
+        self, params: PyTree, v: Float[Array, "*n_x"]
+    ) -> tuple[Float[np.ndarray, "n_a *n_x"], Float[np.ndarray, "n_b *n_x"]]:
+        """The a_j(x) of a potential and the b_j(k) in FFT order, in radians a frame.
+
+        sum_j a_j / dt is the potential that the student acts with, sum_j b_j / dt its kinetic
+        energy.
+        """
+        require_shape(self.system.grid.shape, v=v)
+        kicks, drifts = self.network.apply({"params": params}, v)
+        return np.asarray(kicks, float), np.asarray(drifts, float)
 
 
 def knots(config: UnitaryConfig, dx: float, n_dim: int = 1) -> Float[np.ndarray, " n_knot"]:
@@ -215,13 +254,15 @@ def _hat_integrals(
     return spacing * (from_left_end(here) - from_left_end(start))
 
 
-def _slopes_at_start(network: Splitting) -> Float[np.ndarray, " n_knot"]:
+def _slopes_at_start(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]:
     """Zero, or the slopes whose integral is nearest the clamped kinetic phase of a substep."""
     config, at = network.config, network.knots()
     if config.start == "nothing":
         return np.zeros(len(at))
-    spacing = np.pi / at[-1] if network.n_dim > 1 else network.dx
-    fine = Grid(16 * len(at), 16 * len(at) * spacing, network.dispersion)
+    spacing = np.pi / at[-1] if network.grid.n_dim > 1 else network.grid.dx[0]
+    fine = Grid(
+        16 * len(at), 16 * len(at) * spacing, network.grid.dispersion, mass=network.grid.mass[0]
+    )
     kinetic = fine.kinetic_energy()
     phase = np.minimum(kinetic, config.kinetic_cap) * network.dt / config.n_pairs
     # The kink at the cap, which knots cannot follow, must not spoil what lies below it.
@@ -230,7 +271,7 @@ def _slopes_at_start(network: Splitting) -> Float[np.ndarray, " n_knot"]:
     return np.linalg.lstsq(weights[:, None] * integrals, weights * phase, rcond=1e-6)[0]
 
 
-def _units_of_learning(network: Splitting) -> Float[np.ndarray, " n_knot"]:
+def _units_of_learning(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]:
     """By how much a slope changes where its parameter changes by one.
 
     An informed start moves in small units: in empty space its phases are right below the cap, and

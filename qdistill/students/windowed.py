@@ -1,59 +1,113 @@
-"""From a network that forecasts one window to a student that forecasts the whole frame."""
+"""Students made of windows: a network forecasts each window, and the forecasts are stitched."""
+
+import dataclasses
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import require_shape
+from qdistill._checks import refuse, require_at_least, require_one_of
 from qdistill.students import windows
-from qdistill.students.base import Student, require_line
+from qdistill.students.base import FORMS, Student, StudentConfig
+from qdistill.students.feedforward import Conv, Dense, Linear
+from qdistill.students.gru import GRU
+from qdistill.students.lstm import LSTM
 from qdistill.students.windows import WindowConfig
-from qdistill.teacher.solvers import Propagator, Step
+from qdistill.system import Potential, Step, System
+
+NETWORKS: dict[str, type[nn.Module]] = {
+    "linear": Linear,
+    "dense": Dense,
+    "conv": Conv,
+    "lstm": LSTM,
+    "gru": GRU,
+}
 
 
-def make(network: nn.Module, config: WindowConfig) -> Student:
+@dataclasses.dataclass(frozen=True)
+class WindowedConfig(StudentConfig):
+    """The paper's students.
+
+    Attributes:
+      name: The network, a name in `NETWORKS`.
+      n_units: Width of its layers.
+      windows: What it sees.
+    """
+
+    name: str = "gru"  # type: ignore[misc]
+    n_units: int = 69
+    windows: WindowConfig = dataclasses.field(default_factory=WindowConfig)
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_one_of(NETWORKS, name=self.name)
+        require_at_least(1, n_units=self.n_units)
+
+    def build(self, system: System) -> "Windowed":
+        """The student of this form; see `Windowed`."""
+        return Windowed(self, system)
+
+
+FORMS |= dict.fromkeys(NETWORKS, WindowedConfig)
+
+
+@dataclasses.dataclass(frozen=True)
+class Windowed(Student):
     """The student that applies a network to the windows around all points and stitches.
 
-    It has no boundary, so it runs on a periodic box of any size with the same spacing.
+    Its state is the last frames, oldest first. It has no boundary.
 
-    Args:
-      network: Maps (n_history, n_window, 3) to (n_window, 2), without a batch axis.
-      config: The windows.
+    Raises:
+      ValueError: For a system that is not one line, or shorter than a window.
     """
-    shape = (config.n_history, config.n_window, 3)
 
-    def init(key: Key[Array, ""]) -> PyTree:
-        return network.init(key, jnp.zeros(shape, float))["params"]
+    form: WindowedConfig
+
+    def __post_init__(self) -> None:  # noqa: D105
+        if self.system.grid.n_dim != 1 or self.system.n_channel:
+            refuse("grid", "one-dimensional for this student", self.system.grid)
+        n_x = self.system.grid.shape[0]
+        require_at_least(self.form.windows.n_window, **{"n_x": n_x})
+
+    @property
+    def n_history(self) -> int:
+        """Frames that it needs."""
+        return self.form.windows.n_history
+
+    @property
+    def network(self) -> nn.Module:
+        """What maps (n_history, n_window, 3) to (n_window, 2)."""
+        kind = NETWORKS[self.form.name]
+        return kind() if kind is Linear else kind(self.form.n_units)
+
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """Random parameters."""
+        config = self.form.windows
+        return self.network.init(key, jnp.zeros((config.n_history, config.n_window, 3), float))[
+            "params"
+        ]
 
     def forecast_window(
+        self,
         params: PyTree,
         psi: Complex[Array, "n_history n_window"],
         v: Float[Array, " n_window"],
     ) -> Complex[Array, " n_window"]:
-        inputs, unit = windows.encode(config, psi, v)
-        forecast = jnp.asarray(network.apply({"params": params}, inputs))
+        """The next frame of one window."""
+        inputs, unit = windows.encode(self.form.windows, psi, v)
+        forecast = jnp.asarray(self.network.apply({"params": params}, inputs))
         return windows.decode(forecast, unit)
 
-    def propagator(params: PyTree) -> Propagator:
-        forecast_all = jax.vmap(forecast_window, in_axes=(None, 1, 0))
+    def step(self, params: PyTree, v: Potential) -> Step:
+        """All windows, stitched."""
+        config = self.form.windows
+        forecast_all = jax.vmap(self.forecast_window, in_axes=(None, 1, 0))
+        v_windows = windows.around_all(self.system.local(v, 0.0, None), config.n_window)
 
-        def make_step(v: Float[Array, " n_x"]) -> Step:
-            require_line(v)
-            is_memoryless = config.n_history == 1
-            state_shape = v.shape if is_memoryless else (config.n_history, *v.shape)
-            v_windows = windows.around_all(v, config.n_window)
+        def advance(history: Complex[Array, "n_history n_x"]) -> Complex[Array, "n_history n_x"]:
+            psi_windows = windows.around_all(history, config.n_window)
+            forecasts = forecast_all(params, psi_windows, v_windows)
+            psi = windows.stitch(forecasts, config.sigma)
+            return jnp.concatenate([history[1:], psi[None]])
 
-            def step(state: Complex[Array, "..."]) -> Complex[Array, "..."]:
-                require_shape(state_shape, state=state)
-                history = state[None] if is_memoryless else state
-                psi_windows = windows.around_all(history, config.n_window)
-                forecasts = forecast_all(params, psi_windows, v_windows)
-                psi = windows.stitch(forecasts, config.sigma)
-                return psi if is_memoryless else jnp.concatenate([history[1:], psi[None]])
-
-            return step
-
-        return make_step
-
-    return Student(config.n_history, init, propagator, forecast_window)
+        return Step(lambda frames, n: frames, advance, lambda history: history[-1])

@@ -1,1 +1,18 @@
-"""Solvers of the time-dependent Schroedinger equation."""
+"""Solvers of the time-dependent Schroedinger equation, all of them propagators."""
+
+from qdistill.teacher.expansion import Chebyshev, chebyshev
+from qdistill.teacher.factory import TeacherConfig, make
+from qdistill.teacher.split_steps import Dense, SplitStep, dense, kick, phase, split_step
+
+__all__ = [
+    "Chebyshev",
+    "Dense",
+    "SplitStep",
+    "TeacherConfig",
+    "chebyshev",
+    "dense",
+    "kick",
+    "make",
+    "phase",
+    "split_step",
+]

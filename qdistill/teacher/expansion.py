@@ -1,18 +1,132 @@
-"""The Chebyshev expansion of exp(-i H dt), and the memory layout in which it is fast.
+"""The Chebyshev solver, and the memory layout in which it is fast.
 
 On the lattice the sum is carried as real numbers in the layout (n_x, 2, n_batch), Re and Im and
 then the packets last, so that a neighbour in space is whole rows away. `jax.vmap` would put its
 axis first, which is three times slower; `batch_last` tells it to put it last.
 """
 
+import dataclasses
 from collections.abc import Callable
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Num
+from jaxtyping import Array
 
+from qdistill._checks import is_known, refuse, require_positive
 from qdistill.physics.grid import Grid
+from qdistill.physics.hamiltonian import apply, hop, kinetic, rest
+from qdistill.system import Potential, Step, System
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Chebyshev:
+    """The propagator that `chebyshev` returns."""
+
+    system: System = dataclasses.field(metadata={"static": True})
+    tolerance: float = dataclasses.field(metadata={"static": True})
+
+    n_history: ClassVar[int] = 1
+    is_linear: ClassVar[bool] = True
+    is_unitary: ClassVar[bool] = True
+    is_differentiable: ClassVar[bool] = True
+
+    def __call__(self, v: Potential) -> Step:
+        """The step of one potential; NaN if a traced one leaves `system.bounds`."""
+        system = self.system
+        local = system.local(v, 0.0, None)
+        low, high = _range(system, local)
+        t_max = float(np.max(system.kinetic(v, 0.0)))
+        # A sliver wider than the spectrum, so that rounding cannot push it past [-1, 1].
+        radius = 1.0001 * (t_max + high - low) / 2
+        # In float32 an offset that is not exact would be the same wrong energy in every term.
+        offset = round((t_max + high + low) / 2 / radius * 4096) / 4096
+        terms = coefficients(radius * system.dt, self.tolerance)
+        phase = np.exp(-1j * offset * radius * system.dt)
+        dtype = jnp.result_type(local.dtype, jnp.complex64)
+        phase = jnp.where(_fits(system, local, low, high), jnp.asarray(phase, dtype), jnp.nan)
+
+        def advance(psi: Array) -> Array:
+            return phase * expand(system.grid, local, offset, radius, terms, psi)
+
+        return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
+
+
+def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
+    """Chebyshev expansion of exp(-i H dt), to a stated truncation error per frame.
+
+    With H = E + R h, where h has its spectrum in [-1, 1],
+    exp(-i H dt) = exp(-i E dt) sum_n (2 - delta_n0) (-i)^n J_n(R dt) T_n(h).
+    On the lattice h is a stencil, on the continuum a pair of FFTs. Tal-Ezer and Kosloff,
+    J. Chem. Phys. 81, 3967 (1984).
+
+    Args:
+      system: Linear, autonomous and Hermitian. Where a potential is traced (inside `jit` or
+        `vmap`), its `bounds` say between which values it lies.
+      tolerance: Bound on the sum of the coefficients left out, which bounds the relative
+        error of a frame; below 1. Below 1e-6 it needs complex128 to be felt, and below the
+        rounding of the coefficients, some 1e-12, it is not met.
+
+    Raises:
+      ValueError: For another system. When called, for a potential outside `bounds`.
+
+    >>> from qdistill.system import rollout
+    >>> system = System(Grid(64, 10.0))
+    >>> psi = jnp.ones(64, jnp.complex64)
+    >>> rollout(chebyshev(system), psi[None], jnp.zeros(64), 3).shape
+    (3, 64)
+    """
+    require_positive(tolerance=tolerance)
+    if tolerance >= 1:
+        refuse("tolerance", "below 1", tolerance)
+    for quality in ("is_linear", "is_autonomous", "is_hermitian"):
+        if not getattr(system, quality):
+            words = quality.removeprefix("is_").replace("h", "H", quality == "is_hermitian")
+            cure = "Take split_step, which solves any system."
+            refuse("system", f"{words} for the Chebyshev solver", type(system).__name__, cure)
+    return Chebyshev(system, tolerance)
+
+
+def _range(system: System, local: Array) -> tuple[float, float]:
+    """Between which values the potential lies, by the system or by itself."""
+    if system.bounds is not None:
+        low, high = map(float, system.bounds)
+        if is_known(local) and not _fits(system, local, low, high):
+            values = _extent(system, local)
+            cure = "Take a system with wider bounds."
+            refuse(
+                "v",
+                f"within the system's bounds {system.bounds}",
+                "between {:g} and {:g}".format(*values),
+                cure,
+            )
+        return low, high
+    if not is_known(local):
+        refuse(
+            "bounds",
+            "given where the potential is traced (inside `jit` or `vmap`)",
+            system.bounds,
+            "Take System(..., bounds=(lowest, highest)).",
+        )
+    low, high = _extent(system, local)
+    return float(low), float(high)
+
+
+def _extent(system: System, local: Array) -> tuple[Array, Array]:
+    """Bounds of the local part: its values, or by Gershgorin those of the matrix of channels."""
+    if not system.n_channel:
+        return jnp.min(local), jnp.max(local)
+    diagonal = jnp.real(jnp.einsum("ii...->i...", local))
+    reach = jnp.sum(jnp.abs(local), axis=1) - jnp.abs(jnp.einsum("ii...->i...", local))
+    return jnp.min(diagonal - reach), jnp.max(diagonal + reach)
+
+
+def _fits(system: System, local: Array, low: float, high: float) -> Array:
+    """Whether the potential is within its bounds: what leaves them has no valid expansion."""
+    lowest, highest = _extent(system, local)
+    return (lowest >= jnp.asarray(low, lowest.dtype)) & (highest <= jnp.asarray(high, lowest.dtype))
 
 
 def coefficients(z: float, tolerance: float) -> np.ndarray:
@@ -32,20 +146,6 @@ def coefficients(z: float, tolerance: float) -> np.ndarray:
     return values[: n_terms + n_terms % 2]
 
 
-def hop(grid: Grid, scale: float, u: Num[Array, "..."]) -> Num[Array, "..."]:
-    """The off-diagonal part of the 3-point kinetic energy; further axes are carried along."""
-    hopped = jnp.zeros_like(u)
-    for axis, dx in enumerate(grid.dx):
-        hopped -= 0.5 * scale / dx**2 * (jnp.roll(u, 1, axis) + jnp.roll(u, -1, axis))
-    return hopped
-
-
-def continuum_kinetic(grid: Grid, scale: float, psi: Array) -> Array:
-    """The kinetic energy k^2 / 2 by a pair of FFTs."""
-    omega = jnp.asarray(scale * grid.kinetic_energy(), psi.real.dtype)
-    return jnp.fft.ifftn(omega * jnp.fft.fftn(psi))
-
-
 def expand(
     grid: Grid, v: Array, offset: float, radius: float, terms: np.ndarray, psi: Array
 ) -> Array:
@@ -53,18 +153,19 @@ def expand(
 
     Args:
       grid: Where psi lives.
-      v: The landscape, in hartree.
+      v: The potential in hartree, (*n_x), or between channels (n_channel, n_channel, *n_x).
       offset: Middle of the spectrum of H, in units of the radius.
       radius: Half its width, in hartree.
       terms: From `coefficients(radius * dt, tolerance)`.
       psi: The state.
     """
-    if grid.dispersion == "continuum":
-        scaled = v / radius - offset
+    if grid.dispersion == "continuum" or v.ndim > grid.n_dim:
+        one = 1.0 if v.ndim == grid.n_dim else np.eye(len(v)).reshape(len(v), -1, *[1] * grid.n_dim)
+        scaled = v / radius - jnp.asarray(offset * one, v.dtype)
         return _clenshaw(
-            lambda u: continuum_kinetic(grid, 1 / radius, u) + scaled * u, terms, psi, -1j * psi
+            lambda u: kinetic(grid, 1 / radius, u) + apply(scaled, u), terms, psi, -1j * psi
         )
-    shift = sum(1 / dx**2 for dx in grid.dx) - offset * radius
+    shift = rest(grid) - offset * radius
 
     def on_lattice(v: Array, psi: Array) -> Array:
         """With a batch as the last axis of both."""

@@ -1,0 +1,60 @@
+"""The Hamiltonian as a function of psi, and its parts."""
+
+from collections.abc import Callable
+
+import jax.numpy as jnp
+from jaxtyping import Array, Num
+
+from qdistill.physics.grid import Grid
+
+
+def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array]:
+    """Return ``psi -> H psi`` with H = omega(-i grad) + local, in hartree.
+
+    Args:
+      grid: Where psi lives; it gives the dispersion.
+      local: The potential, of shape (*n_x), or (n_channel, n_channel, *n_x) between the channels of
+        psi, (n_channel, *n_x).
+
+    >>> grid = Grid(8, 2.0)
+    >>> h = hamiltonian(grid, jnp.full(8, 3.0))
+    >>> h(jnp.ones(8, jnp.complex64)).real
+    Array([3., 3., 3., 3., 3., 3., 3., 3.], dtype=float32)
+    """
+    if grid.dispersion == "lattice" and local.ndim == grid.n_dim:
+        diagonal = local + rest(grid)
+        return lambda psi: hop(grid, 1.0, psi) + diagonal * psi
+    return lambda psi: kinetic(grid, 1.0, psi) + apply(local, psi)
+
+
+def apply(local: Num[Array, "..."], psi: Num[Array, "..."]) -> Num[Array, "..."]:
+    """The product of a potential, or of a matrix of potentials between channels, with psi."""
+    if local.ndim <= psi.ndim:
+        return local * psi
+    return jnp.sum(local * psi[None], axis=1)
+
+
+def rest(grid: Grid) -> float:
+    """The diagonal of the 3-point kinetic energy, in hartree."""
+    return sum(1 / (mass * dx**2) for mass, dx in zip(grid.mass, grid.dx, strict=True))
+
+
+def hop(grid: Grid, scale: float, u: Num[Array, "..."]) -> Num[Array, "..."]:
+    """The off-diagonal part of the 3-point kinetic energy; further axes are carried along."""
+    hopped = jnp.zeros_like(u)
+    for axis, (mass, dx) in enumerate(zip(grid.mass, grid.dx, strict=True)):
+        neighbours = jnp.roll(u, 1, axis) + jnp.roll(u, -1, axis)
+        hopped -= 0.5 * scale / (mass * dx**2) * neighbours
+    return hopped
+
+
+def kinetic(grid: Grid, scale: float, psi: Array) -> Array:
+    """The kinetic energy by a pair of FFTs over the last axes, those of space."""
+    omega = jnp.asarray(scale * grid.kinetic_energy(), psi.real.dtype)
+    space = tuple(range(-grid.n_dim, 0))
+    return jnp.fft.ifftn(over_channels(omega, psi) * jnp.fft.fftn(psi, axes=space), axes=space)
+
+
+def over_channels(field: Array, psi: Array) -> Array:
+    """A field over space, shaped to multiply psi, which may have channels in front."""
+    return field[(None,) * (psi.ndim - field.ndim)]

@@ -1,0 +1,224 @@
+"""Split steps, for any system: linear or not, driven, absorbing, with channels."""
+
+import dataclasses
+import math
+from collections.abc import Callable
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Inexact
+
+from qdistill._checks import is_known, refuse, require_at_least, require_positive
+from qdistill.physics.grid import Scalar
+from qdistill.physics.hamiltonian import apply, over_channels
+from qdistill.system import Potential, Propagator, Step, System
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class SplitStep:
+    """The propagator that `split_step` returns."""
+
+    system: System = dataclasses.field(metadata={"static": True})
+    n_substeps: int = dataclasses.field(metadata={"static": True})
+    kinetic_cap: Scalar | None = None
+
+    n_history: ClassVar[int] = 1
+    is_differentiable: ClassVar[bool] = True
+
+    @property
+    def is_linear(self) -> bool:
+        """As the system is."""
+        return self.system.is_linear
+
+    @property
+    def is_unitary(self) -> bool:
+        """As the system is Hermitian."""
+        return self.system.is_hermitian
+
+    def __call__(self, v: Potential) -> Step:
+        """The step of one potential."""
+        system, h = self.system, self.system.dt / self.n_substeps
+        if system.is_linear and system.is_autonomous:
+            return self._with_fixed_phases(v, h)
+        dtype = jnp.result_type(*jax.tree.leaves(v), jnp.complex64)
+
+        def substep(i: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+            psi, n = state
+            t = n * system.dt + i * h
+            psi = kick(system, v, t + h / 4, psi, h / 2)
+            psi = self._drift(v, t + h / 2, h, dtype)(psi)
+            return kick(system, v, t + 3 * h / 4, psi, h / 2), n
+
+        def advance(state: tuple[Array, Array]) -> tuple[Array, Array]:
+            psi, n = jax.lax.fori_loop(0, self.n_substeps, substep, state)
+            return psi, n + 1
+
+        return Step(lambda frames, n: (frames[-1], n), advance, lambda state: state[0])
+
+    def _with_fixed_phases(self, v: Potential, h: float) -> Step:
+        local = self.system.local(v, 0.0, None)
+        half, full = phase(self.system, local, h / 2), phase(self.system, local, h)
+        drift = self._drift(v, 0.0, h, half.dtype)
+
+        def advance(psi: Array) -> Array:
+            psi = jax.lax.fori_loop(
+                0, self.n_substeps - 1, lambda _, psi: apply(full, drift(psi)), apply(half, psi)
+            )
+            return apply(half, drift(psi))
+
+        return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
+
+    def _drift(self, v: Potential, t: Scalar, h: float, dtype: np.dtype) -> Callable:
+        """F^-1 exp(-i omega(k) h) F over the axes of space."""
+        omega, cap = self.system.kinetic(v, t), self.kinetic_cap
+        # What is known is worked out in float64.
+        numpy = np if isinstance(omega, np.ndarray) and is_known(cap) else jnp
+        if cap is not None:
+            omega = numpy.minimum(omega, cap)
+        turn = jnp.asarray(numpy.exp(-1j * omega * h), dtype)
+        space = tuple(range(-self.system.grid.n_dim, 0))
+
+        def drift(psi: Array) -> Array:
+            waves = jnp.fft.fftn(psi, axes=space)
+            return jnp.fft.ifftn(over_channels(turn, psi) * waves, axes=space)
+
+        return drift
+
+
+def split_step(system: System, n_substeps: int, kinetic_cap: Scalar | None = None) -> SplitStep:
+    """Strang splitting: exp(-i V h/2) F^-1 exp(-i omega(k) h) F exp(-i V h/2), h = dt / n_substeps.
+
+    Each substep is one pair of FFTs. The method is second order in h and reversible: a negative
+    `dt` undoes a positive one; for a Hermitian system it is unitary to rounding. A potential that
+    depends on time is taken at a quarter and three quarters of a substep, one that depends on psi
+    at the psi that it meets.
+
+    Args:
+      system: Any.
+      n_substeps: Substeps per frame.
+      kinetic_cap: Replace omega(k) by min(omega(k), kinetic_cap), in hartree. It moves the
+        resonance away, so that few substeps do, at the price of a wrong energy of the fast waves
+        that a sharp edge makes. For a smooth enough psi, about 2 / h is best.
+
+    Raises:
+      ValueError: If h reaches the splitting's first resonance, max(omega) |h| >= 2 pi, where
+        the splitting is not coarse but wrong; the message says how many substeps are needed.
+        A traced cap is not looked at.
+
+    >>> from qdistill.physics.grid import Grid
+    >>> from qdistill.system import rollout
+    >>> system = System(Grid(64, 10.0))
+    >>> psi = jnp.ones(64, jnp.complex64)
+    >>> rollout(split_step(system, n_substeps=4), psi[None], jnp.zeros(64), 3).shape
+    (3, 64)
+    """
+    require_at_least(1, n_substeps=n_substeps)
+    if kinetic_cap is not None:
+        require_positive(kinetic_cap=kinetic_cap)
+    if is_known(kinetic_cap):
+        highest = min(float(system.grid.kinetic_energy().max()), float(kinetic_cap or np.inf))
+        n_needed = int(highest * abs(system.dt) / (2 * np.pi)) + 1
+        if n_substeps < n_needed:
+            refuse(
+                "n_substeps",
+                f"at least {n_needed} on this grid with dt = {system.dt:g}",
+                n_substeps,
+                "The largest kinetic phase of a substep must stay below 2 pi.",
+            )
+    return SplitStep(system, n_substeps, kinetic_cap)
+
+
+def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
+    """exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
+    return apply(phase(system, system.local(v, t, psi), h), psi)
+
+
+def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Array, "..."]:
+    """exp(-i h local), pointwise, or of the Hermitian matrix between channels at each point."""
+    if not system.n_channel:
+        return jnp.exp(-1j * h * local)
+    if system.n_channel == 2:
+        mean, half = (local[0, 0] + local[1, 1]) / 2, (local[0, 0] - local[1, 1]) / 2
+        coupling = local[0, 1]
+        square = jnp.real(half) ** 2 + jnp.abs(coupling) ** 2
+        # The inner where keeps the gradient finite where the two states meet.
+        gap = jnp.sqrt(jnp.where(square > 0, square, 1.0))
+        cos = jnp.where(square > 0, jnp.cos(h * gap), 1.0)
+        sin = jnp.where(square > 0, jnp.sin(h * gap) / gap, h)
+        rows = [
+            [cos - 1j * sin * half, -1j * sin * coupling],
+            [-1j * sin * jnp.conj(coupling), cos + 1j * sin * half],
+        ]
+        return jnp.exp(-1j * h * mean) * jnp.stack([jnp.stack(row) for row in rows])
+    energies, states = jnp.linalg.eigh(jnp.moveaxis(local, (0, 1), (-2, -1)))
+    turned = states * jnp.exp(-1j * h * energies)[..., None, :]
+    matrix = jnp.einsum("...ik,...jk->...ij", turned, jnp.conj(states))
+    return jnp.moveaxis(matrix, (-2, -1), (0, 1))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Dense:
+    """The propagator that `dense` returns."""
+
+    of: Propagator
+
+    n_history: ClassVar[int] = 1
+    is_linear: ClassVar[bool] = True
+
+    @property
+    def system(self) -> System:
+        """As before."""
+        return self.of.system
+
+    @property
+    def is_unitary(self) -> bool:
+        """As before."""
+        return self.of.is_unitary
+
+    @property
+    def is_differentiable(self) -> bool:
+        """As before."""
+        return self.of.is_differentiable
+
+    def __call__(self, v: Potential) -> Step:
+        """The step of one potential: its matrix is made here."""
+        shape = self.system.shape
+        encode, step, decode = self.of(v)
+        dtype = jnp.result_type(*jax.tree.leaves(v), jnp.complex64)
+        points = jnp.eye(math.prod(shape), dtype=dtype)
+
+        def frame(psi: Array) -> Array:
+            return decode(step(encode(psi.reshape(1, *shape), jnp.asarray(0)))).ravel()
+
+        # Row i is where a state on point i alone goes.
+        matrix = jax.vmap(frame)(points)
+        return Step(
+            lambda frames, n: frames[-1].ravel(),
+            lambda psi: psi @ matrix,
+            lambda psi: psi.reshape(shape),
+        )
+
+
+def dense(propagator: Propagator) -> Dense:
+    """The frame of a linear propagator as one matrix: for many packets in one potential.
+
+    It takes n_x states once per potential, and then a product with n_x^2 numbers a frame, however
+    long the frame is: with the `chebyshev` of a system of 100 dt it jumps a hundred frames at once.
+
+    Raises:
+      ValueError: For a propagator that is not linear, or needs more than one frame.
+
+    >>> from qdistill.physics.grid import Grid
+    >>> from qdistill.teacher.expansion import chebyshev
+    >>> propagator = dense(chebyshev(System(Grid(64, 10.0), dt=5.0)))
+    >>> step = propagator(jnp.zeros(64))
+    >>> step.advance(jnp.ones(64, jnp.complex64)).shape
+    (64,)
+    """
+    if not (propagator.is_linear and propagator.system.is_autonomous and propagator.n_history == 1):
+        refuse("propagator", "linear, autonomous and without a history", propagator)
+    return Dense(propagator)
