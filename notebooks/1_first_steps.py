@@ -47,7 +47,7 @@ n_frames = 40 if QUICK else 400
 grid = Grid(1024, 100.0, "lattice")
 x = np.asarray(grid.positions())
 psi = packets.gaussian(grid, centre=20.0, width=2.5, momentum=4.0)
-v = potentials.steps(grid.positions(), heights=(1.5, 3.0, 4.5, 6.0), width=24.0)
+v = potentials.steps(grid.positions(), heights=(1.5, 3.0, 4.5, 6.0), width=24.0, centre=50.0)
 print(f"energy {observables.energy(grid, v, psi):.3f} hartree")
 
 # %% [markdown]

@@ -147,12 +147,12 @@ def both(v, params):
     return exact, rollout(setup.student.propagator(params)(v), psi, n_frames)
 
 
-hill = potentials.half_circle(grid.positions(), height=6.0, width=20.0)
+hill = potentials.half_circle(grid.positions(), height=6.0, width=20.0, centre=50.0)
 truth, forecast = both(hill, state.params)
 plots.plot_spacetime(x, t, hill, truth, forecast, "A half circle, taught to nobody")
 
 # %%
-stairs = potentials.steps(grid.positions(), heights=(1.5, 3.0, 4.5, 6.0), width=24.0)
+stairs = potentials.steps(grid.positions(), heights=(1.5, 3.0, 4.5, 6.0), width=24.0, centre=50.0)
 for name, v in (("half circle", hill), ("staircase", stairs)):
     truth, forecast = both(v, state.params)
     infidelity = 1 - metrics.correlation(forecast, truth)[-1]

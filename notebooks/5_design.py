@@ -45,7 +45,7 @@ x = np.asarray(grid.positions())
 # what returns sum to one.
 
 # %%
-v = potentials.barrier(grid.positions(), height=3.0, width=2.0)
+v = potentials.barrier(grid.positions(), height=3.0, width=2.0, centre=50.0)
 for energy in (2.5, 4.0, 5.5):
     wave = design.scatter(grid, v, energy)
     print(f"E = {energy}: T = {wave.transmission:.3f}, R = {wave.reflection:.3f}")
