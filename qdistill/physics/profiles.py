@@ -1,4 +1,4 @@
-"""Landscapes between bounds, smooth, made of few numbers."""
+"""Potentials between bounds, smooth, made of few numbers."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from qdistill.physics.grid import Grid, require_line
 
 @dataclasses.dataclass(frozen=True)
 class ProfileConfig:
-    """What a landscape may be: v = window (low + (high - low) sigmoid(sum_m u_m g_m(x))).
+    """What a potential may be: v = window (low + (high - low) sigmoid(sum_m u_m g_m(x))).
 
     The g_m are Gaussians of one width that sum to 1 everywhere; the window falls to zero at both
     ends as cos^2. So v never leaves its bounds, whatever the u_m are.
@@ -45,7 +45,7 @@ class ProfileConfig:
 
 
 def stretch(config: ProfileConfig, grid: Grid) -> slice:
-    """The points of a grid among which a landscape may differ from zero.
+    """The points of a grid among which a potential may differ from zero.
 
     Raises:
       ValueError: For a profile wider than three fifths of the box, or finer than the grid.
@@ -61,7 +61,7 @@ def stretch(config: ProfileConfig, grid: Grid) -> slice:
 def landscape(
     config: ProfileConfig, grid: Grid, u: Float[Array, " n_knot"]
 ) -> Float[Array, " n_x"]:
-    """The landscape of the numbers u_m on a grid, in hartree.
+    """The potential of the numbers u_m on a grid, in hartree.
 
     >>> v = landscape(ProfileConfig(high=5.0), Grid(1024, 100.0), jnp.zeros(41))
     >>> float(v[511]), float(v[0])
