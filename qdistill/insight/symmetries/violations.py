@@ -24,6 +24,7 @@ error cannot change q at all, so a ratio to |e| would praise every propagator. A
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -282,8 +283,7 @@ def _in_empty_space(
 
 
 def _norms(frames: Frames) -> Float[Array, " n_t"]:
-    space = tuple(range(1, frames.ndim))
-    return jnp.sqrt(jnp.sum(jnp.real(frames * jnp.conj(frames)), axis=space))
+    return jnp.linalg.norm(frames.reshape(len(frames), math.prod(frames.shape[1:])), axis=-1)
 
 
 def _or_infinite(value: Array) -> Array:
