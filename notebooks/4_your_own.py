@@ -72,7 +72,7 @@ draw = jax.jit(jax.vmap(lambda key, at: cavity(key, grid, at)))
 keys, at = jax.random.split(jax.random.key(0), 4), jnp.array([0.0, 0.3, 0.6, 1.0])
 psi, v = draw(keys, at)
 names = [f"difficulty {level:.1f}" for level in at]
-plots.plot_landscapes(
+plots.plot_potentials(
     x,
     dict(zip(names, np.asarray(v), strict=True)),
     dict(zip(names, np.abs(psi) ** 2, strict=True)),

@@ -1,29 +1,94 @@
 """Distil quantum dynamics into small neural emulators, and see what they learned.
 
 Everything is in Hartree atomic units: hbar = m_e = e = 1, lengths in bohr (0.0529 nm), energies in
-hartree (27.2 eV), times in a.u. (24.2 as). The modules are used by their names::
+hartree (27.2 eV), times in a.u. (24.2 as).
 
-    from qdistill import Grid, packets, potentials, solver
-    from qdistill.rollout import rollout
+>>> import qdistill as qd
+>>> emulator = qd.load("unitary")
+>>> emulator.system.grid.shape
+(1024,)
 
-`qdistill.load("unitary")` is a student that is trained already: see `pretrained`.
+The rooms are imported when they are first used: `physics`, `system`, `teacher`, `curriculum`,
+`students`, `training`, `forecast`, `insight`, `plots`, `runs`.
 """
 
+import importlib
+import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
-from qdistill._rollout import rollout
-from qdistill.physics.grid import Grid
-
 if TYPE_CHECKING:
+    from qdistill import (
+        curriculum,
+        forecast,
+        insight,
+        physics,
+        plots,
+        runs,
+        students,
+        system,
+        teacher,
+        training,
+    )
+    from qdistill.physics.grid import Grid
+    from qdistill.runs.distillation import distill
     from qdistill.runs.pretrained import load
+    from qdistill.students import Emulator
+    from qdistill.system import System, rollout
 
-__all__ = ["Grid", "load", "rollout"]
+__version__ = importlib.metadata.version("qdistill")
+
+_NAMES = {
+    "Emulator": "qdistill.students",
+    "Grid": "qdistill.physics.grid",
+    "System": "qdistill.system",
+    "distill": "qdistill.runs.distillation",
+    "load": "qdistill.runs.pretrained",
+    "rollout": "qdistill.system",
+}
+_ROOMS = (
+    "curriculum",
+    "forecast",
+    "insight",
+    "physics",
+    "plots",
+    "runs",
+    "students",
+    "system",
+    "teacher",
+    "training",
+)
+
+__all__ = [
+    "Emulator",
+    "Grid",
+    "System",
+    "curriculum",
+    "distill",
+    "forecast",
+    "insight",
+    "load",
+    "physics",
+    "plots",
+    "rollout",
+    "runs",
+    "students",
+    "system",
+    "teacher",
+    "training",
+]
 
 
 def __getattr__(name: str) -> Any:
-    """`load`, imported where it is first asked for: Flax takes a second."""
-    if name == "load":
-        from qdistill.runs.pretrained import load
-
-        return load
+    """A name of the face or a room, imported when it is first used: Flax takes a second."""
+    if name in _ROOMS:
+        return importlib.import_module(f"qdistill.{name}")
+    if name in _NAMES:
+        found = getattr(importlib.import_module(_NAMES[name]), name)
+        globals()[name] = found
+        return found
     raise AttributeError(f"module 'qdistill' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """Names and rooms, for completion."""
+    return [*__all__, "__version__"]

@@ -227,7 +227,7 @@ def test_training_may_blow_up_or_have_one_record() -> None:
 def test_landscapes_have_a_panel_each_with_one_scale(run) -> None:
     density = np.abs(run["truth"][0]) ** 2
     landscapes = {f"case {i}": (i - 2) * run["v"] for i in range(7)}
-    figure = draw(plots.plot_landscapes(run["x"], landscapes, dict.fromkeys(landscapes, density)))
+    figure = draw(plots.plot_potentials(run["x"], landscapes, dict.fromkeys(landscapes, density)))
     panels = [ax for ax in figure.axes if ax.get_title()]
     assert [ax.get_title() for ax in panels] == list(landscapes)
     assert len({ax.get_ylim() for ax in panels}) == 1
@@ -291,11 +291,11 @@ def test_bad_input_is_refused_by_words(run, correlations) -> None:
         "`centres_t` must be of shape (128,)": lambda: plots.plot_window_map(
             x, t, density, v, x, t
         ),
-        "`landscapes` must be at least one landscape": lambda: plots.plot_landscapes(x, {}, {}),
-        "`densities` must be of the names ['a']": lambda: plots.plot_landscapes(
+        "`landscapes` must be at least one landscape": lambda: plots.plot_potentials(x, {}, {}),
+        "`densities` must be of the names ['a']": lambda: plots.plot_potentials(
             x, {"a": v}, {"b": v}
         ),
-        "`densities['a']` must be of shape (128,)": lambda: plots.plot_landscapes(
+        "`densities['a']` must be of shape (128,)": lambda: plots.plot_potentials(
             x, {"a": v}, {"a": t}
         ),
     }

@@ -26,6 +26,7 @@ from qdistill._checks import (
 from qdistill.curriculum import planes
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid, Scalar
+from qdistill.system import System
 
 Experiment: TypeAlias = tuple[Complex[Array, "*n_x"], Float[Array, "*n_x"]]
 Lesson: TypeAlias = Callable[[Key[Array, ""], Grid, Scalar], Experiment]
@@ -168,7 +169,7 @@ LESSONS: dict[str, Lesson] = {
 
 def sample(
     key: Key[Array, ""],
-    grid: Grid,
+    system: System,
     lessons: tuple[str, ...],
     weights: Float[Array, " n_lesson"],
     difficulty: Scalar,
@@ -201,7 +202,9 @@ def sample(
     require_between(0, 1, difficulty=difficulty)
     key_lesson, key_experiment = jax.random.split(key)
     index = jax.random.categorical(key_lesson, jnp.log(weights))
-    branches = [lambda k, lesson=LESSONS[name]: lesson(k, grid, difficulty) for name in lessons]
+    branches = [
+        lambda k, lesson=LESSONS[name]: lesson(k, system.grid, difficulty) for name in lessons
+    ]
     return index, jax.lax.switch(index, branches, key_experiment)
 
 

@@ -13,7 +13,7 @@ from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.colours import colour_phase
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.importance import plot_services, plot_shares
-from qdistill.plots.lessons import plot_landscapes, plot_training, plot_window_map
+from qdistill.plots.lessons import plot_potentials, plot_training, plot_window_map
 from qdistill.plots.movies import animate_forecast, animate_wavefunction, animate_wavefunction_2d
 from qdistill.plots.probes import (
     plot_light_cones,
@@ -41,11 +41,11 @@ __all__ = [
     "plot_errors",
     "plot_interventions",
     "plot_ladder",
-    "plot_landscapes",
     "plot_learning",
     "plot_light_cones",
     "plot_order",
     "plot_phases",
+    "plot_potentials",
     "plot_probes",
     "plot_response",
     "plot_runs",

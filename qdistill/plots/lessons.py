@@ -116,7 +116,7 @@ def plot_window_map(
 
 
 @style.styled
-def plot_landscapes(
+def plot_potentials(
     x: Along, landscapes: Mapping[str, Along], densities: Mapping[str, Along]
 ) -> Figure:
     """One small panel for each case: the landscape, filled, and the initial |psi|^2 on top.

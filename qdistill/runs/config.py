@@ -2,17 +2,24 @@
 
 import dataclasses
 import json
+import types
 import typing
 from typing import Any, TypeVar
 
+from qdistill import teacher
 from qdistill._checks import refuse, require_at_least, require_one_of
-from qdistill.forecast.benchmark import BenchmarkConfig
 from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.forecast.held_out import BenchmarkConfig
+from qdistill.runs import extensions
+from qdistill.runs.extensions import Extension
+from qdistill.students import FORMS, StudentConfig, WindowedConfig
+from qdistill.system import SYSTEMS, System
+from qdistill.teacher import TeacherConfig
 from qdistill.training.stages import TrainingConfig
-from qdistill.students import KernelConfig, PropagatorConfig, StudentConfig
-from qdistill.teacher.factory import TeacherConfig
 
 Node = TypeVar("Node")
+# Nodes that are one of several classes, each known by a name.
+NAMED: dict[type, dict[str, Any]] = {System: SYSTEMS, StudentConfig: FORMS}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,11 +29,13 @@ class Config:
     Attributes:
       preset: The name that it goes by.
       seed: The one seed of all randomness, between 0 and 2^32 - 1.
-      teacher: The physics and its solver.
+      system: What is simulated and learned.
+      teacher: The solver that makes the examples.
       curriculum: What is taught, and when.
       student: Who learns.
       training: How.
       benchmark: How it is scored.
+      extensions: Files of one's own that define a system, student or lesson.
 
     Raises:
       ValueError: For parts that do not fit together.
@@ -34,26 +43,25 @@ class Config:
 
     preset: str = "custom"
     seed: int = 0
+    system: System = dataclasses.field(default_factory=lambda: System(bounds=(-16.0, 16.0)))
     teacher: TeacherConfig = dataclasses.field(default_factory=TeacherConfig)
     curriculum: CurriculumConfig = dataclasses.field(default_factory=CurriculumConfig)
-    student: StudentConfig = dataclasses.field(default_factory=StudentConfig)
+    student: StudentConfig = dataclasses.field(default_factory=WindowedConfig)
     training: TrainingConfig = dataclasses.field(default_factory=TrainingConfig)
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
+    extensions: tuple[Extension, ...] = ()
 
     def __post_init__(self) -> None:  # noqa: D105
         require_at_least(0, seed=self.seed)
         if self.seed >= 2**32:
             refuse("seed", "at most 2^32 - 1", self.seed)
-        if self.teacher.n_dim == 1 and self.teacher.length != 100:
-            refuse("teacher.length", "100, as the lessons and cases are", self.teacher.length)
-        if self.teacher.n_dim > 1:
+        teacher.make(self.teacher, self.system)
+        student = self.student.build(self.system)
+        require_at_least(student.n_history, **{"benchmark.n_given": self.benchmark.n_given})
+        if self.system.grid.n_dim > 1 or self.system.n_channel:
             for stage in self.training.stages:
                 words = {"training.stages.batches.examples": stage.batches.examples}
                 require_one_of(("frames",), **words)
-        if self.student.is_windowed:
-            windows = self.student.windows
-            require_at_least(windows.n_window, **{"teacher.n_x": self.teacher.n_x})
-            require_at_least(windows.n_history, **{"benchmark.n_given": self.benchmark.n_given})
         if self.curriculum.plan == "staged":
             n_lessons = len(self.curriculum.lessons)
             n_block = max(stage.batches.n_block for stage in self.training.stages)
@@ -64,37 +72,58 @@ class Config:
                 refuse("n_steps / n_block", requirement, f"{n_blocks:g}")
 
 
+def to_tree(node: Any) -> Any:
+    """Return a config as tables, lists and values; systems and students with their names."""
+    if dataclasses.is_dataclass(node) and not isinstance(node, type):
+        fields = {f.name: to_tree(getattr(node, f.name)) for f in dataclasses.fields(node)}
+        if isinstance(node, System):
+            return {"name": type(node).__name__, **fields}
+        return {"name": node.name, **fields} if isinstance(node, StudentConfig) else fields
+    return [to_tree(item) for item in node] if isinstance(node, tuple) else node
+
+
 def to_json(config: Config) -> str:
-    """The whole tree as JSON."""
-    return json.dumps(dataclasses.asdict(config), indent=2, allow_nan=False) + "\n"
+    """Return the whole tree as JSON."""
+    return json.dumps(to_tree(config), indent=2, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> Config:
-    """The tree that `to_json` wrote.
+    """Return the tree that `to_json` wrote.
 
     Raises:
-      ValueError: For unknown and missing settings, and values of the wrong type. Only settings that
-        are newer than some runs may be missing.
+      ValueError: For unknown and missing settings, values of the wrong type, and a file of one's
+        own that was not loaded.
 
     >>> config = Config(seed=3)
     >>> from_json(to_json(config)) == config
     True
     """
-    return _build(Config, json.loads(text), "config")
+    tree = json.loads(text)
+    if isinstance(tree, dict):
+        extensions.require_loaded(tree.get("extensions", []))
+    return _build(Config, tree, "config")
 
 
 def _build(kind: Any, value: Any, name: str) -> Any:
     """A value of an annotated type from what JSON made of it."""
+    if isinstance(kind, types.UnionType):
+        inner = next(k for k in typing.get_args(kind) if k is not types.NoneType)
+        return None if value is None else _build(inner, value, name)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
-        hints = typing.get_type_hints(kind)
         if not isinstance(value, dict):
             refuse(name, "a table of settings", repr(value))
+        if kind in NAMED:
+            require_one_of(NAMED[kind], **{f"{name}.name": value.get("name")})
+            kind = NAMED[kind][value["name"]]
+            if "name" not in {field.name for field in dataclasses.fields(kind)}:
+                value = {key: item for key, item in value.items() if key != "name"}
+        hints = typing.get_type_hints(kind)
+        hints = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
         for key in [*value, *hints]:
             if key not in hints:
                 refuse(f"{name}.{key}", "a setting that exists", "unknown")
-            if key not in value and f"{name}.{key}" not in ADDED:
-                refuse(f"{name}.{key}", "given", "missing")
-        value = {key: value.get(key, ADDED.get(f"{name}.{key}")) for key in hints}
+            if key not in value:
+                refuse(f"{name}.{key}", "given", "missing", "convert.py converts older runs.")
         return kind(**{key: _build(hints[key], value[key], f"{name}.{key}") for key in hints})
     if typing.get_origin(kind) is tuple:
         of = list(typing.get_args(kind))
@@ -111,18 +140,6 @@ def _build(kind: Any, value: Any, name: str) -> Any:
     return value
 
 
-# Settings that older runs do not name, and what they were then.
-ADDED: dict[str, Any] = {
-    "config.teacher.n_dim": 1,
-    "config.training.on_divergence": "stop",
-    "config.training.diverged": 1000.0,
-    "config.training.rollback_rate": 0.5,
-    "config.training.max_rollbacks": 10,
-    "config.student.unitary.smooth": False,
-    "config.student.propagator": json.loads(json.dumps(dataclasses.asdict(PropagatorConfig()))),
-    "config.student.kernel": dataclasses.asdict(KernelConfig()),
-}
-
 _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
     bool: ((bool,), "true or false"),
     int: ((int,), "an integer"),
@@ -132,7 +149,7 @@ _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
 
 
 def differences(first: Config, second: Config) -> list[str]:
-    """The settings in which two configs differ, one line each.
+    """Return the settings in which two configs differ, one line each.
 
     >>> differences(Config(), Config(seed=3))
     ['seed: 0 is not 3']
@@ -147,17 +164,17 @@ def differences(first: Config, second: Config) -> list[str]:
 
 
 def leaves(config: Config) -> dict[str, Any]:
-    """All settings by their names with dots, as `differences` and the options of scripts have them.
+    """Return all settings by their names with dots, as the command-line options have them.
 
-    >>> leaves(Config())["teacher.dt"]
+    >>> leaves(Config())["system.dt"]
     0.1
     """
-    return _leaves(dataclasses.asdict(config))
+    return _leaves(to_tree(config))
 
 
 def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
-    if isinstance(tree, tuple) and tree and isinstance(tree[0], dict):
-        tree = dict(enumerate(tree))
+    if isinstance(tree, list):
+        tree = dict(enumerate(tree)) if tree and isinstance(tree[0], dict) else tuple(tree)
     if not isinstance(tree, dict):
         return {prefix.rstrip("."): tree}
     return {

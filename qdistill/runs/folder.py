@@ -12,7 +12,6 @@ metrics.json     the scores
 
 import dataclasses
 import functools
-import json
 import logging
 import pathlib
 import signal
@@ -24,22 +23,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import PyTree
 from tqdm import tqdm
 
-from qdistill.forecast import benchmark
-from qdistill import _distribute as cluster, students
+from qdistill import _distribute as cluster
+from qdistill import teacher
 from qdistill.runs import config, divergence, provenance, records, signals
-from qdistill.teacher import factory as teacher
-from qdistill.training import loop as training
 from qdistill.runs.checkpoints import Checkpoints, find_newest, set_aside
 from qdistill.runs.config import Config
 from qdistill.runs.divergence import Diverged
-from qdistill.physics.grid import Grid
-from qdistill.runs.records import plain
 from qdistill.runs.signals import Stopped
-from qdistill.teacher.solvers import Propagator
-from qdistill.students import Student
+from qdistill.students import Emulator, Student
+from qdistill.system import Propagator
+from qdistill.training import loop
 from qdistill.training.loop import Trainer, TrainState
 
 log = logging.getLogger(__name__)
@@ -48,7 +43,6 @@ log = logging.getLogger(__name__)
 class Setup(NamedTuple):
     """What a config stands for."""
 
-    grid: Grid
     teacher: Propagator
     student: Student
     trainers: list[Trainer]
@@ -69,19 +63,12 @@ def set_up(settings: Config, mesh: Mesh | None = None) -> Setup:
 
 @functools.lru_cache(maxsize=8)
 def _set_up(settings: Config, _precision: np.dtype, mesh: Mesh | None) -> Setup:
-    grid, propagator = teacher.make(settings.teacher)
-    student = students.make(settings.student, grid, settings.teacher.dt)
-    trainers = training.make_trainers(
-        student,
-        propagator,
-        grid,
-        settings.teacher.dt,
-        settings.curriculum,
-        settings.student.windows,
-        settings.training,
-        mesh=mesh,
+    solver = teacher.make(settings.teacher, settings.system)
+    student = settings.student.build(settings.system)
+    trainers = loop.make_trainers(
+        student, solver, settings.curriculum, settings.training, mesh=mesh
     )
-    return Setup(grid, propagator, student, trainers)
+    return Setup(solver, student, trainers)
 
 
 def make_folder(out: pathlib.Path, cure: str = "Choose another with --out.") -> None:
@@ -108,11 +95,11 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
         if out.is_dir():
             # Left by a process that was killed while it wrote its very first file.
             (out / "config.json.new").unlink(missing_ok=True)
-        make_folder(out, "Choose another with --out, or go on with that run by --resume.")
+        make_folder(out, "Choose another with --out, or continue that run with --resume.")
         records.write(path, config.to_json(settings))
     elif not path.exists():
         raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")
-    elif different := config.differences(_read_config(path), settings):
+    elif different := config.differences(read_config(path), settings):
         raise ValueError(f"The run in `{out}` has other settings: " + "; ".join(different) + ".")
     provenance.record(out)
 
@@ -219,7 +206,7 @@ def _advance(
     """Train on from a state, with the log and the checkpoints; yield the state of every block."""
     plan = settings.training
     first = {line["stage"]: line["loss"] for line in reversed(read_log(out))}
-    for new, metrics in training.fit(trainers, plan.boundaries, state):
+    for new, metrics in loop.fit(trainers, plan.boundaries, state):
         step, stage, loss = metrics["step"], metrics["stage"], metrics["loss"]
         _append_to_log(out, metrics)
         divergence.check(
@@ -239,8 +226,10 @@ def _advance(
         yield new
 
 
-def load(out: pathlib.Path) -> tuple[Config, Setup, PyTree]:
-    """The config, setup and newest parameters of a run, from its folder alone, which may be locked.
+def load(out: pathlib.Path) -> Emulator:
+    """Return the emulator of a run with its newest parameters, from a folder that may be locked.
+
+    It has the run's config and provenance, but no score; see `pretrained.from_run`.
 
     Raises:
       FileNotFoundError: If there is no run, or no checkpoint.
@@ -250,7 +239,7 @@ def load(out: pathlib.Path) -> tuple[Config, Setup, PyTree]:
     path = out / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
-    settings = _read_config(path)
+    settings = read_config(path)
     setup = set_up(settings)
     state, damaged = find_newest(
         out / "checkpoints", lambda step: _state_at(setup.trainers, settings, step)
@@ -258,81 +247,8 @@ def load(out: pathlib.Path) -> tuple[Config, Setup, PyTree]:
     _report(damaged, out, None if state is None else int(state.step))
     if state is None:
         raise FileNotFoundError(f"The run in `{out}` has no checkpoint.")
-    return settings, setup, state.params
-
-
-class Scored(NamedTuple):
-    """The benchmark of a student: scores as numbers, and the arrays behind them."""
-
-    scores: dict[str, Any]
-    truth: benchmark.Runs
-    forecast: benchmark.Runs
-    per_frame: dict[str, Any]
-
-
-def score(settings: Config, setup: Setup, params: PyTree, mesh: Mesh | None = None) -> Scored:
-    """Run the benchmark, on the devices of a mesh."""
-    grid, student = setup.grid, setup.student
-    psi0, v = benchmark.make_cases(grid)
-    truth = benchmark.simulate(grid, settings.teacher.dt, psi0, v, settings.benchmark, mesh)
-    forecast = benchmark.forecast(student, student.propagator(params), truth, mesh)
-    truth, forecast = cluster.to_host((truth, forecast))
-    per_frame = benchmark.measure(grid, forecast, truth)
-    return Scored(benchmark.summarise(list(benchmark.CASES), per_frame), truth, forecast, per_frame)
-
-
-def write_metrics(
-    out: pathlib.Path, settings: Config, setup: Setup, params: PyTree, scored: Scored
-) -> dict:
-    """Write `metrics.json` of a finished run, and return what it holds."""
-    lines, n_steps = read_log(out), settings.training.boundaries[-1]
-    metrics = {
-        "student": settings.student.name,
-        "preset": settings.preset,
-        "n_parameters": students.count_parameters(params),
-        "training_steps": n_steps,
-        **_times(lines, settings.training.block_ends),
-        "final_loss": lines[-1]["loss"] if lines and lines[-1]["step"] == n_steps else None,
-        "microseconds_per_frame": benchmark.measure_cost(setup.student, params, scored.truth),
-        **_learned_dispersion(settings, setup, params),
-        "benchmark": scored.scores,
-        "environment": provenance.environment(),
-    }
-    records.write(
-        out / "metrics.json", json.dumps(plain(metrics), indent=2, allow_nan=False) + "\n"
-    )
-    return metrics
-
-
-def _times(lines: list[dict[str, Any]], block_ends: list[int]) -> dict[str, float | None]:
-    """What the training took; None if the log does not hold every block once."""
-    if [line["step"] for line in lines] != block_ends:
-        return dict.fromkeys(("training_seconds", "compile_seconds", "teacher_share"))
-    taught, learned, compiled = (
-        sum(line[f"{who}_seconds"] for line in lines) for who in ("teacher", "student", "compile")
-    )
-    return {
-        "training_seconds": taught + learned,
-        "compile_seconds": compiled,
-        "teacher_share": taught / (taught + learned),
-    }
-
-
-def _learned_dispersion(settings: Config, setup: Setup, params: PyTree) -> dict[str, Any]:
-    """What a unitary student takes the kinetic energy to be, beside the teacher's, for k >= 0."""
-    if settings.student.name != "unitary":
-        return {}
-    half = setup.grid.shape[0] // 2
-    omega = students.unitary.dispersion(
-        settings.student.unitary, setup.grid, settings.teacher.dt, params
-    )
-    return {
-        "dispersion": {
-            "k_per_bohr": setup.grid.wavenumbers()[:half].tolist(),
-            "learned_hartree": omega[:half].tolist(),
-            "teacher_hartree": setup.grid.kinetic_energy()[:half].tolist(),
-        }
-    }
+    notes = tuple(provenance.read(out))
+    return setup.student.bind(state.params, config=settings, provenance=notes)
 
 
 def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
@@ -344,7 +260,12 @@ def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
     return records.read(out / "metrics.jsonl")
 
 
-def _read_config(path: pathlib.Path) -> Config:
+def read_config(path: pathlib.Path) -> Config:
+    """Return the config of a file.
+
+    Raises:
+      ValueError: If it is damaged, with the path.
+    """
     try:
         return config.from_json(path.read_text())
     except ValueError as error:

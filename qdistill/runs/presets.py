@@ -2,19 +2,17 @@
 
 import dataclasses
 
-from qdistill.curriculum import planes
 from qdistill._checks import require_at_least, require_positive
-from qdistill.training.batches import BatchConfig
-from qdistill.forecast.benchmark import BenchmarkConfig
-from qdistill.runs.config import Config
 from qdistill.curriculum.schedules import CurriculumConfig
-from qdistill.training.boxes import SpectraConfig
+from qdistill.forecast.held_out import BenchmarkConfig
+from qdistill.physics.grid import Grid
+from qdistill.runs.config import Config
+from qdistill.students import PropagatorConfig, UnitaryConfig, WindowConfig, WindowedConfig
+from qdistill.system import System
+from qdistill.training.batches import BatchConfig
 from qdistill.training.stages import Stage, TrainingConfig
-from qdistill.students import StudentConfig, UnitaryConfig
-from qdistill.teacher.factory import TeacherConfig
-from qdistill.students.windows import WindowConfig
 
-_GAUGED = StudentConfig("gru", windows=WindowConfig(gauge=True))
+_GAUGED = WindowedConfig("gru", windows=WindowConfig(gauge=True))
 _BARRIERS = CurriculumConfig(lessons=("barrier",))
 
 
@@ -90,7 +88,7 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
         Config(
             name,
             curriculum=CurriculumConfig(lessons=("landscapes",)),
-            student=StudentConfig("unitary", unitary=form),
+            student=form,
             training=TrainingConfig((spectra_stage(5000),), checkpoint_every=1_000),
         ),
     )
@@ -100,43 +98,16 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
 _FROM_NOTHING = (frames_stage(300, 1, 64, 1e-2), frames_stage(300, 8, 64, 1e-2))
 
 
-def _fine(stage: Stage) -> Stage:
-    """The same with a slow end, and an Adam that soon forgets."""
+def fine(stage: Stage) -> Stage:
+    """Return the same stage with a cosine decay, and Adam with b2 = 0.99."""
     return dataclasses.replace(stage, decay="cosine", memory=0.99)
 
 
-_FINE_TUNING = _fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
+_FINE_TUNING = fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
 
-# Coefficients are of order 1 to 10, hence the rate; a landscape's frame is diagonalised.
-_LONG_FRAMES, _LONG_FRAMES_OF_KERNELS = (
-    _fine(frames_stage(n_steps, 10, 8, rate, power=0.5, n_runs=8))
-    for n_steps, rate in ((1000, 0.3), (600, 3e-3))
-)
-
-# Twenty frames are 20 a.u.; each example pulls alike, for no landscape is to be given up.
-_LONG_SPECTRA = dataclasses.replace(
-    spectra_stage(2000, 3e-3),
-    batches=BatchConfig(
-        n_batch=16,
-        n_block=40,
-        n_runs=64,
-        examples="spectra",
-        spectra=SpectraConfig(n_states=60, horizon=20),
-    ),
-    relative=False,
-    power=0.5,
-)
-
-
-def _kernel(name: str, stage: Stage) -> Config:
-    return Config(
-        name,
-        teacher=TeacherConfig(dispersion="continuum", dt=1.0),
-        curriculum=CurriculumConfig(lessons=("landscapes",)),
-        student=StudentConfig("kernel"),
-        training=TrainingConfig((stage,), checkpoint_every=400),
-        benchmark=BenchmarkConfig(n_frames=40),
-    )
+# Coefficients are of order 1 to 10, hence the rate; a potential's frame is diagonalised.
+_LONG = System(Grid(1024, 100.0, "continuum"), dt=1.0, bounds=(-16.0, 16.0))
+_LONG_FRAMES = fine(frames_stage(1000, 10, 8, 0.3, power=0.5, n_runs=8))
 
 
 PRESETS: dict[str, tuple[str, Config]] = {
@@ -145,7 +116,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         Config(
             "demo",
             curriculum=_BARRIERS,
-            student=StudentConfig("unitary", unitary=UnitaryConfig(smooth=True)),
+            student=UnitaryConfig(smooth=True),
             training=TrainingConfig(
                 (
                     *_FROM_NOTHING,
@@ -160,7 +131,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         Config(
             "unitary",
             curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
-            student=StudentConfig("unitary"),
+            student=UnitaryConfig(),
             training=TrainingConfig(
                 (
                     *_FROM_NOTHING,
@@ -181,20 +152,12 @@ PRESETS: dict[str, tuple[str, Config]] = {
         "24 numbers: an effective Hamiltonian on 224 points, from frames of 1 a.u.; continuum.",
         Config(
             "propagator",
-            teacher=TeacherConfig(dispersion="continuum", dt=1.0),
+            system=_LONG,
             curriculum=CurriculumConfig(lessons=("landscapes",)),
-            student=StudentConfig("propagator"),
+            student=PropagatorConfig(),
             training=TrainingConfig((_LONG_FRAMES,), checkpoint_every=200),
             benchmark=BenchmarkConfig(n_frames=40),
         ),
-    ),
-    "kernel": (
-        "A unitary kernel of 256 points for frames of 1 a.u., from eigenstates; continuum.",
-        _kernel("kernel", _LONG_SPECTRA),
-    ),
-    "kernel-trajectories": (
-        "The same from trajectories, ten frames of 1 a.u. at a time.",
-        _kernel("kernel-trajectories", _LONG_FRAMES_OF_KERNELS),
     ),
     "gru-demo": (
         "The paper's GRU in minutes: gauged windows, Muon, single barriers and wells.",
@@ -228,7 +191,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         Config(
             "paper-demo",
             curriculum=CurriculumConfig(lessons=("paper-demo",)),
-            student=StudentConfig("gru", windows=WindowConfig(v_scale=10.0)),
+            student=WindowedConfig("gru", windows=WindowConfig(v_scale=10.0)),
             training=TrainingConfig((Stage(n_steps=900_000),)),
         ),
     ),
@@ -246,27 +209,32 @@ PRESETS: dict[str, tuple[str, Config]] = {
 def _plane(name: str, student: UnitaryConfig, *stages: Stage) -> Config:
     return Config(
         name,
-        teacher=TeacherConfig(2, 64, 16.0, "continuum"),
-        curriculum=CurriculumConfig(tuple(planes.LESSONS)),
-        student=StudentConfig("unitary", unitary=student),
+        system=System(Grid((64, 64), (16.0, 16.0), "continuum"), bounds=(-16.0, 16.0)),
+        curriculum=CurriculumConfig(("packets", "wall", "slit", "shape")),
+        student=student,
         training=TrainingConfig(stages, checkpoint_every=500),
     )
 
 
-# In two dimensions, where the paper's test is none: `experiments/diffraction/double_slit.py` scores them.
-PLANES: dict[str, Config] = {
-    "plane": _plane(
-        "plane",
-        UnitaryConfig(reach=4),
-        frames_stage(300, 1, 16, 1e-2, n_runs=16),
-        frames_stage(300, 8, 8, 1e-2, n_runs=16),
-        frames_stage(1500, 30, 4, 3e-3, n_runs=16),
-        _fine(frames_stage(1000, 50, 4, 5e-4, power=0.5, n_runs=16)),
+PRESETS |= {
+    "plane": (
+        "The unitary student from scratch in two dimensions: packets and one obstacle.",
+        _plane(
+            "plane",
+            UnitaryConfig(reach=4),
+            frames_stage(300, 1, 16, 1e-2, n_runs=16),
+            frames_stage(300, 8, 8, 1e-2, n_runs=16),
+            frames_stage(1500, 30, 4, 3e-3, n_runs=16),
+            fine(frames_stage(1000, 50, 4, 5e-4, power=0.5, n_runs=16)),
+        ),
     ),
-    "plane-informed": _plane(
-        "plane-informed",
-        UnitaryConfig(start="informed", kinetic_cap=40.0, reach=4),
-        _fine(frames_stage(1000, 30, 4, 1e-2, power=0.5, n_runs=16)),
+    "plane-informed": (
+        "The same from the clamped split step.",
+        _plane(
+            "plane-informed",
+            UnitaryConfig(start="informed", kinetic_cap=40.0, reach=4),
+            fine(frames_stage(1000, 30, 4, 1e-2, power=0.5, n_runs=16)),
+        ),
     ),
 }
 
@@ -297,5 +265,5 @@ def smoke(config: Config) -> Config:
             tuple(smoke_stage(stage, n_blocks) for stage in config.training.stages),
             checkpoint_every=4,
         ),
-        benchmark=dataclasses.replace(config.benchmark, n_frames=12),
+        benchmark=dataclasses.replace(config.benchmark, n_frames=12, n_cases=4),
     )

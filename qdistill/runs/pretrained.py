@@ -1,5 +1,6 @@
 """Files of trained students: those of the package, and those of runs."""
 
+import dataclasses
 import json
 import pathlib
 import zipfile
@@ -10,11 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from qdistill.runs import config, provenance
-from qdistill import students
-from qdistill.teacher import factory as teacher
 from qdistill._checks import refuse, require_one_of
-from qdistill.forecast.emulator import Pretrained
+from qdistill.runs import config
+from qdistill.students import Emulator
 
 FOLDER = pathlib.Path(__file__).parent / "packaged"
 
@@ -28,7 +27,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.npz"))
 
 
-def load(name: str) -> Pretrained:
+def load(name: str) -> Emulator:
     """A student that comes with the package, by its name.
 
     Raises:
@@ -42,7 +41,7 @@ def load(name: str) -> Pretrained:
     return read(FOLDER / f"{name}.npz")
 
 
-def find(place: str) -> Pretrained:
+def find(place: str) -> Emulator:
     """A student by its name in the package, by its file, or by the folder of its run.
 
     Raises:
@@ -60,8 +59,8 @@ def find(place: str) -> Pretrained:
     return from_run(path) if path.is_dir() else read(path)
 
 
-def from_run(out: pathlib.Path | str, commit: str | None = None) -> Pretrained:
-    """The student of a run, from the run's folder.
+def from_run(out: pathlib.Path | str, commit: str | None = None) -> Emulator:
+    """Return the emulator of a run with its score, from the run's folder.
 
     Args:
       out: The folder.
@@ -71,46 +70,45 @@ def from_run(out: pathlib.Path | str, commit: str | None = None) -> Pretrained:
       FileNotFoundError: If there is no run, or no checkpoint.
       ValueError: If the run is damaged, or notes another commit.
     """
-    from qdistill.runs import folder as runs
+    # Orbax takes a second: it is imported where a run is read.
+    from qdistill.runs import distillation, folder
 
     out = pathlib.Path(out)
-    settings, setup, params = runs.load(out)
-    path, score, notes = out / "metrics.json", None, provenance.read(out)
+    emulator = folder.load(out)
+    path, score, notes = out / "metrics.json", None, emulator.provenance
     if path.exists():
         metrics = json.loads(path.read_text())
-        costs = ("n_parameters", "training_steps", "training_seconds")
-        means = {name: of for name, of in metrics["benchmark"].items() if name != "cases"}
-        score = {name: metrics[name] for name in costs} | means
+        score = distillation.means(metrics)
         if commit and not notes:
             unknown = dict.fromkeys(("is_modified", "date"))
-            notes = [{"commit": commit, **unknown, "environment": metrics["environment"]}]
+            notes = ({"commit": commit, **unknown, "environment": metrics["environment"]},)
     if commit and notes and notes[-1]["commit"] != commit:
         refuse("commit", f"the one that the run notes, {notes[-1]['commit']}", commit)
-    return Pretrained(settings, setup.grid, setup.student, params, score, notes)
+    return dataclasses.replace(emulator, score=score, provenance=notes)
 
 
-def write(path: pathlib.Path, student: Pretrained) -> None:
+def write(path: pathlib.Path, emulator: Emulator) -> None:
     """Write a student to a file, which `read` reads.
 
     Raises:
       ValueError: For a student without a score.
       OSError: If the file cannot be written.
     """
-    if student.score is None:
-        cure = "Let distill.py finish the run; --resume goes on with it."
-        refuse("student.score", "there", "missing", cure)
+    if emulator.score is None:
+        cure = "Let `qdistill distill` finish the run; --resume continues it."
+        refuse("emulator.score", "there", "missing", cure)
     about = {
-        "config": json.loads(config.to_json(student.config)),
-        "score": student.score,
-        "provenance": student.provenance,
+        "config": json.loads(config.to_json(emulator.config)),
+        "score": emulator.score,
+        "provenance": list(emulator.provenance),
     }
-    arrays: dict[str, Any] = {n: np.asarray(leaf) for n, leaf in _leaves(student.params).items()}
+    arrays: dict[str, Any] = {n: np.asarray(leaf) for n, leaf in _leaves(emulator.params).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("wb") as file:
         np.savez_compressed(file, about=json.dumps(about, allow_nan=False), **arrays)
 
 
-def read(path: pathlib.Path | str) -> Pretrained:
+def read(path: pathlib.Path | str) -> Emulator:
     """The student of a file that `write` wrote.
 
     Raises:
@@ -124,15 +122,15 @@ def read(path: pathlib.Path | str) -> Pretrained:
             arrays = dict(members)
         about = json.loads(arrays.pop("about").item())
         settings = config.from_json(json.dumps(about["config"]))
-        grid, _ = teacher.make(settings.teacher)
-        student = students.make(settings.student, grid, settings.teacher.dt)
+        student = settings.student.build(settings.system)
         like = jax.eval_shape(student.init, jax.random.key(0))
         shapes = {name: leaf.shape for name, leaf in _leaves(like).items()}
         if shapes != {name: array.shape for name, array in arrays.items()}:
             raise ValueError("its arrays are not those of the student that it names")
         leaves = [jnp.asarray(arrays[n], leaf.dtype) for n, leaf in _leaves(like).items()]
         params = jax.tree.unflatten(jax.tree.structure(like), leaves)
-        return Pretrained(settings, grid, student, params, about["score"], about["provenance"])
+        notes = tuple(about["provenance"])
+        return student.bind(params, config=settings, score=about["score"], provenance=notes)
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
         raise ValueError(f"`{path}` is not the file of a student: {error}.") from error
 

@@ -1,4 +1,4 @@
-"""What a finished run shows: its figures, and its scores beside the published ones."""
+"""Figures of a finished run, and its scores next to the published ones."""
 
 import pathlib
 from typing import Any
@@ -6,79 +6,40 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import PyTree
 
-from qdistill.forecast import benchmark
-from qdistill import plots, students
-from qdistill.runs import folder as runs
-from qdistill.runs.config import Config
+from qdistill import plots
+from qdistill.forecast import paper
 from qdistill.physics.grid import Grid
+from qdistill.runs import folder
+from qdistill.runs.config import Config
+from qdistill.runs.distillation import Scored
+from qdistill.students import Emulator, Splitting
 
-# The two landscapes that the paper shows.
+# The two potentials that the paper shows.
 SHOWN = {"steps": "Staircase hill", "half-circle": "Half-circle hill"}
 SNAPSHOTS = (50, 200, 350)
 # Momentum in 1/bohr of the fastest waves that the lessons hold in number.
 TAUGHT = 8.0
 
 
-def draw(
-    out: pathlib.Path,
-    settings: Config,
-    setup: runs.Setup,
-    params: PyTree,
-    scored: runs.Scored,
-) -> list[pathlib.Path]:
+def draw(out: pathlib.Path, emulator: Emulator, scored: Scored) -> list[pathlib.Path]:
     """Draw every figure of a run into its folder, and return their paths.
 
     Args:
       out: The run's folder, whose log is drawn too.
-      settings: Its config.
-      setup: What the config stands for.
-      params: The student's.
-      scored: Its benchmark.
+      emulator: With the run's config.
+      scored: Its held-out test.
     """
-    x = np.asarray(setup.grid.positions())
-    names = list(benchmark.CASES)
-    truth, forecast, v = (
-        np.asarray(array) for array in (scored.truth.frames, scored.forecast.frames, scored.truth.v)
-    )
-    n_frames, n_given = truth.shape[1], settings.benchmark.n_given
-    t = settings.teacher.dt * np.arange(n_given, n_given + n_frames)
-    shown = [frame for frame in SNAPSHOTS if frame <= n_frames] or [n_frames]
-
-    figures = {
-        "correlations": plots.plot_correlations(
-            t,
-            np.asarray(scored.per_frame["correlation"]),
-            names,
-            {
-                f"paper's {model}": benchmark.published_means(model)["correlation"]
-                for model in ("demo-gru", "full-gru")
-            },
-        ),
-        "landscapes": plots.plot_landscapes(
-            x,
-            dict(zip(names, v, strict=True)),
-            {
-                name: np.abs(given[0]) ** 2
-                for name, given in zip(names, np.asarray(scored.truth.given), strict=True)
-            },
-        ),
-    }
-    if log := runs.read_log(out):
-        figures["training"] = _training(settings, log)
-    if settings.training.stages[0].batches.examples == "windows":
-        figures["windows"] = _windows(settings, setup, x)
-    if settings.student.name == "unitary":
-        figures["dispersion"] = _dispersion(settings, setup, params)
-    for name, title in SHOWN.items():
-        i = names.index(name)
-        figures[f"spacetime-{name}"] = plots.plot_spacetime(
-            x, t, v[i], truth[i], forecast[i], title
-        )
-        figures[f"snapshots-{name}"] = plots.plot_snapshots(
-            x, v[i], truth[i], forecast[i], t, shown
-        )
+    config, grid = emulator.config, emulator.system.grid
+    figures = {}
+    if log := folder.read_log(out):
+        figures["training"] = _training(config, log)
+    if config.training.stages[0].batches.examples == "windows":
+        figures["windows"] = _windows(config)
+    if isinstance(emulator.student, Splitting) and grid.n_dim == 1:
+        figures["dispersion"] = _dispersion(emulator)
+    if grid.n_dim == 1 and not emulator.system.n_channel:
+        figures |= _forecasts(emulator, scored)
     paths = []
     for name, figure in figures.items():
         paths.append(out / f"{name}.png")
@@ -86,11 +47,49 @@ def draw(
     return paths
 
 
-def _training(settings: Config, log: list[dict[str, Any]]) -> plots.Figure:
+def _forecasts(emulator: Emulator, scored: Scored) -> dict[str, plots.Figure]:
+    """Potentials, correlations, and the two cases that the paper shows, or the first two."""
+    system, names = emulator.system, list(scored.truth.family)
+    x = np.asarray(system.grid.positions())
+    v = np.asarray(jax.vmap(lambda v: system.local(v, 0.0, None).real)(scored.truth.v))
+    truth, forecast = np.asarray(scored.truth.frames), np.asarray(scored.frames)
+    n_frames, n_given = truth.shape[1], scored.truth.given.shape[1]
+    t = system.dt * np.arange(n_given, n_given + n_frames)
+    snapshots = [frame for frame in SNAPSHOTS if frame <= n_frames] or [n_frames]
+    shown = {name: title for name, title in SHOWN.items() if name in names}
+    starts = np.abs(np.asarray(scored.truth.given)[:, 0]) ** 2
+    figures = {
+        "correlations": plots.plot_correlations(
+            t, np.asarray(scored.per_frame["correlation"]), names, _published(names)
+        ),
+        "potentials": plots.plot_potentials(
+            x, dict(zip(names, v, strict=True)), dict(zip(names, starts, strict=True))
+        ),
+    }
+    for name, title in (shown or {name: name for name in names[:2]}).items():
+        i = names.index(name)
+        figures[f"spacetime-{name}"] = plots.plot_spacetime(
+            x, t, v[i], truth[i], forecast[i], title
+        )
+        figures[f"snapshots-{name}"] = plots.plot_snapshots(
+            x, v[i], truth[i], forecast[i], t, snapshots
+        )
+    return figures
+
+
+def _published(names: list[str]) -> dict[str, float]:
+    """The paper's mean correlations, where the cases are the paper's."""
+    if set(names) != set(paper.CASES):
+        return {}
+    models = ("demo-gru", "full-gru")
+    return {f"paper's {m}": paper.published_means(m)["correlation"] for m in models}
+
+
+def _training(config: Config, log: list[dict[str, Any]]) -> plots.Figure:
     def column(name: str) -> np.ndarray:
         return np.array([line[name] for line in log], float)
 
-    lessons = settings.curriculum.lessons
+    lessons = config.curriculum.lessons
     several = len(lessons) > 1
     return plots.plot_training(
         column("step"),
@@ -101,39 +100,39 @@ def _training(settings: Config, log: list[dict[str, Any]]) -> plots.Figure:
     )
 
 
-def _windows(settings: Config, setup: runs.Setup, x: np.ndarray) -> plots.Figure:
+def _windows(config: Config) -> plots.Figure:
     """Where the windows of the first stage lie in one run of its first block."""
-    trainer, window = setup.trainers[0], settings.student.windows
-    block = trainer.make_block(trainer.init(jax.random.key(settings.seed)))
-    # The run with the highest landscape shows best how the windows follow psi and v.
+    setup = folder.set_up(config)
+    trainer, system = setup.trainers[0], config.system
+    block = trainer.make_block(trainer.init(jax.random.key(config.seed)))
+    # The run with the highest potential shows best how the windows follow psi and v.
     run = int(jnp.argmax(jnp.max(jnp.abs(block.v), axis=1)))
     here = np.asarray(block.run == run)
+    x = np.asarray(system.grid.positions())
     return plots.plot_window_map(
         x,
-        settings.teacher.dt * np.arange(block.frames.shape[1]),
+        system.dt * np.arange(block.frames.shape[1]),
         np.abs(np.asarray(block.frames[run])) ** 2,
         np.asarray(block.v[run]),
         x[np.asarray(block.centre)[here]],
-        settings.teacher.dt * (np.asarray(block.time)[here] + window.n_history - 1),
+        system.dt * (np.asarray(block.time)[here] + setup.student.n_history - 1),
     )
 
 
-def _dispersion(settings: Config, setup: runs.Setup, params: PyTree) -> plots.Figure:
-    grid = setup.grid
+def _dispersion(emulator: Emulator) -> plots.Figure:
+    grid = emulator.system.grid
     half = grid.shape[0] // 2
-    learned = students.unitary.dispersion(
-        settings.student.unitary, grid, settings.teacher.dt, params
-    )
+    learned = emulator.student.dispersion(emulator.params)
     other = "continuum" if grid.dispersion == "lattice" else "lattice"
     known = {
-        name: Grid(grid.shape, grid.lengths, name).kinetic_energy()[:half]
+        name: Grid(grid.shape, grid.lengths, name, mass=grid.mass).kinetic_energy()[:half]
         for name in (grid.dispersion, other)
     }
     return plots.plot_dispersion(grid.wavenumbers()[:half], learned[:half], known, TAUGHT)
 
 
 def summary(metrics: dict[str, Any]) -> str:
-    """The scores of a run beside the paper's, as a table in text."""
+    """Return the scores of a run next to the paper's, as a table in text."""
     scores = metrics["benchmark"]
     rows = [
         (
@@ -144,23 +143,17 @@ def summary(metrics: dict[str, Any]) -> str:
             f"{metrics['training_steps']:,}",
         )
     ]
-    for model, steps in (("demo-gru", "900,000"), ("full-gru", "5,290,000")):
-        means = benchmark.published_means(model)
-        rows.append(
-            (
-                f"paper's {model}",
-                means["correlation"],
-                means["final_correlation"],
-                means["mae"],
-                steps,
-            )
-        )
+    models = {"demo-gru": "900,000", "full-gru": "5,290,000"}
+    for model, steps in models.items() if _published(list(scores["cases"])) else ():
+        means = paper.published_means(model)
+        names = ("correlation", "final_correlation", "mae")
+        rows.append((f"paper's {model}", *(means[name] for name in names), steps))
     lines = [
-        f"25 runs, {scores['n_frames']} forecast frames each",
+        f"{len(scores['cases'])} held-out runs of {scores['n_frames']} forecast frames each",
         f"{'':26}{'correlation':>12}{'last frame':>12}{'MAE':>10}{'steps':>12}",
         *(f"{name:26}{c:12.5f}{last:12.5f}{mae:10.5f}{n:>12}" for name, c, last, mae, n in rows),
         f"1 - correlation {scores['mean_infidelity']:.1e}, in the worst case "
-        f"{1 - scores['worst_correlation']:.1e}; phase-sensitive error "
+        f"{1 - scores['worst_correlation']:.1e}; relative L2 error "
         f"{scores['mean_nrmse']:.1e}, largest norm drift {scores['max_norm_drift']:.0e}.",
         *_time_lines(metrics),
         *_dispersion_lines(metrics),
@@ -177,13 +170,13 @@ def _time_lines(metrics: dict[str, Any]) -> list[str]:
 
 
 def _dispersion_lines(metrics: dict[str, Any]) -> list[str]:
-    """The dispersion that a unitary student discovered beside the teacher's."""
+    """The dispersion that a splitting student learned next to the system's."""
     if "dispersion" not in metrics:
         return []
     k, learned, true = (np.array(column) for column in metrics["dispersion"].values())
     at = [int(np.argmin(np.abs(k - wanted))) for wanted in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)]
     return [
-        "The kinetic energy that it discovered, in hartree (from k = 8 on hardly taught):",
+        "Learned kinetic energy in hartree (lessons hold few waves beyond k = 8):",
         f"{'k (1/bohr)':16}" + "".join(f"{k[i]:9.3f}" for i in at),
         f"{'learned':16}" + "".join(f"{learned[i]:9.4f}" for i in at),
         f"{'teacher':16}" + "".join(f"{true[i]:9.4f}" for i in at),

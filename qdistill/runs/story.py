@@ -1,18 +1,21 @@
-"""The story of a run from its folder, finished or not."""
+"""The story of a run from its folder, finished or not, and several runs compared."""
 
 import json
 import math
 import pathlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 
+from qdistill import plots
+from qdistill._checks import refuse
+from qdistill.forecast import paper
 from qdistill.runs import checkpoints, config, divergence, presets, provenance, records, report
-from qdistill import students
-from qdistill.teacher import factory as teacher
 from qdistill.runs.config import Config
+from qdistill.runs.folder import make_folder
+from qdistill.students import count_parameters
 
 BARS = "▁▂▃▄▅▆▇█"
 
@@ -47,7 +50,7 @@ class Story(NamedTuple):
 
 
 def read(out: pathlib.Path) -> Story:
-    """What a folder holds.
+    """Return what a folder holds.
 
     Raises:
       FileNotFoundError: If there is no run.
@@ -67,29 +70,26 @@ def read(out: pathlib.Path) -> Story:
 
 
 def tell(story: Story) -> str:
-    """The story in words: what learned what, how, how well, what is there, how to go on."""
+    """Return the story as text: what learned what, how, how well, and the next commands."""
     parts = [_who(story), _training(story), _score(story), _origin(story), _folder(story)]
     return "\n\n".join("\n".join(part) for part in [*parts, _next(story)] if part)
 
 
 def _who(story: Story) -> list[str]:
     settings = story.config
-    grid, _ = teacher.make(settings.teacher)
-    student = students.make(settings.student, grid, settings.teacher.dt)
-    size = students.count_parameters(jax.eval_shape(student.init, jax.random.key(0)))
-    n_steps, physics, plan = (
-        settings.training.boundaries[-1],
-        settings.teacher,
-        settings.curriculum,
-    )
+    system, grid = settings.system, settings.system.grid
+    student = settings.student.build(system)
+    size = count_parameters(jax.eval_shape(student.init, jax.random.key(0)))
+    n_steps, plan = settings.training.boundaries[-1], settings.curriculum
     state = "finished and scored" if story.metrics else f"at step {story.step:,} of {n_steps:,}"
-    points = " x ".join(map(str, grid.shape))
+    points, box = (" x ".join(f"{n:g}" for n in each) for each in (grid.shape, grid.lengths))
     weights = "" if len(plan.lessons) == 1 else f", {plan.plan}"
     return [
         f"{story.out}: preset {settings.preset}, seed {settings.seed}, {state}",
         f"student   {settings.student.name}, {size:,} parameters",
-        f"teacher   {physics.solver} on the {physics.dispersion}, {points} points of "
-        f"{physics.length:g} bohr, frames of {physics.dt:g} a.u.",
+        f"system    {type(system).__name__}, {grid.dispersion}, {points} points on {box} bohr, "
+        f"frames of {system.dt:g} a.u.",
+        f"teacher   {settings.teacher.solver}",
         f"lessons   {', '.join(plan.lessons)}{weights}",
         f"begun by  {begin(settings, story.out)}",
     ]
@@ -161,14 +161,14 @@ def _folder(story: Story) -> list[str]:
 
 def _next(story: Story) -> list[str]:
     """Commands that go on from here."""
-    script, out = "python experiments/", story.out
+    out = story.out
     if story.step < story.config.training.boundaries[-1] or not story.metrics:
-        return ["go on:", f"  {begin(story.config, out)} --resume"]
+        return ["next:", f"  {begin(story.config, out)} --resume"]
     return [
-        "go on:",
-        f"  {script}distill.py --evaluate {out} --seed 1 --landscapes 100",
-        f"  {script}export.py {out} --out {out.name}.nc",
-        f"  {script}publish.py {out} --out {out.name}.npz",
+        "next:",
+        f"  qdistill evaluate {out} --seed 1",
+        f"  qdistill export {out} --out {out.name}.nc",
+        f"  qdistill export {out} --out {out.name}.npz --emulator",
     ]
 
 
@@ -176,11 +176,11 @@ def begin(settings: Config, out: pathlib.Path) -> str:
     """The command that begins a run with these settings; dots where no option says them.
 
     >>> begin(presets.PRESETS["demo"][1], pathlib.Path("runs/demo"))
-    'python experiments/distill.py demo --out runs/demo'
+    'qdistill distill demo --out runs/demo'
     """
-    start = f"python experiments/distill.py {settings.preset}"
+    start = f"qdistill distill {settings.preset}"
     if settings.preset not in presets.PRESETS:
-        return f"python experiments/distill.py ... --out {out}"
+        return f"qdistill distill ... --out {out}"
     preset = presets.PRESETS[settings.preset][1]
     if settings == presets.smoke(preset):
         return f"{start} --smoke --out {out}"
@@ -192,7 +192,7 @@ def begin(settings: Config, out: pathlib.Path) -> str:
 
 
 def _option(name: str, value: Any) -> str:
-    """A setting as `distill.py` reads it."""
+    """A setting as the command reads it."""
     *path, last = name.replace("_", "-").split(".")
     if isinstance(value, bool):
         return "--" + ".".join([*path, last if value else f"no-{last}"])
@@ -200,5 +200,120 @@ def _option(name: str, value: Any) -> str:
     return " ".join(["--" + ".".join([*path, last]), *map(str, words)])
 
 
+def labels(outs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
+    """Return runs by the name of their folder, or by as much of the path as tells them apart.
+
+    >>> list(labels([pathlib.Path("a/demo"), pathlib.Path("b/demo")]))
+    ['a/demo', 'b/demo']
+    """
+    for n in range(1, 1 + max(len(out.parts) for out in outs)):
+        names = ["/".join(out.parts[-n:]) for out in outs]
+        if len(set(names)) == len(outs):
+            return dict(zip(names, outs, strict=True))
+    refuse("runs", "different folders", [str(out) for out in outs])
+
+
+def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
+    """Return a row for each run, by the names of `metrics.json`; None where unknown."""
+    rows = []
+    for name, story in stories.items():
+        metrics = story.metrics or {"benchmark": {}}
+        scores = metrics["benchmark"]
+        rows.append(
+            {
+                "run": name,
+                "student": story.config.student.name,
+                "lessons": list(story.config.curriculum.lessons),
+                "step": story.step,
+                "training_seconds": float(story.seconds[-1]) if story.log else None,
+                "loss": story.log[-1]["loss"] if story.log else None,
+                "mean_infidelity": scores.get("mean_infidelity"),
+                "worst_correlation": scores.get("worst_correlation"),
+                "mean_nrmse": scores.get("mean_nrmse"),
+                "max_norm_drift": scores.get("max_norm_drift"),
+                "microseconds_per_frame": metrics.get("microseconds_per_frame"),
+            }
+        )
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Return the comparison as text, with the paper's two networks below."""
+    wide = max(17, *(len(row["run"]) + 2 for row in rows))
+    names = ("step", "train s", "last loss", "1 - corr", "worst", "nrmse", "drift", "us/frame")
+    lines = [f"{'run':{wide}}{'student':9}" + "".join(f"{name:>11}" for name in names)]
+    for row in rows:
+        worst = row["worst_correlation"]
+        cells = [
+            f"{row['step']:,}",
+            "" if row["training_seconds"] is None else f"{row['training_seconds']:,.0f}",
+            *(_short(row[name]) for name in ("loss", "mean_infidelity")),
+            _short(None if worst is None else 1 - worst),
+            *(_short(row[name]) for name in ("mean_nrmse", "max_norm_drift")),
+            "" if row["microseconds_per_frame"] is None else f"{row['microseconds_per_frame']:.0f}",
+        ]
+        start = f"{row['run']:{wide}}{row['student']:9}"
+        lines.append(start + "".join(f"{cell:>11}" for cell in cells))
+    for model in ("demo-gru", "full-gru"):
+        error = 1 - paper.published_means(model)["correlation"]
+        lines.append(f"{'paper ' + model:{wide}}{'gru':9}{'':33}{error:11.1e}")
+    return "\n".join(lines)
+
+
+def plot(stories: dict[str, Story]) -> plots.Figure:
+    """Plot loss against step and time, and the scores next to the paper's."""
+    logs = {
+        name: (
+            np.array([line["step"] for line in story.log]),
+            story.seconds,
+            np.array([line["loss"] for line in story.log], float),
+        )
+        for name, story in stories.items()
+    }
+    scores = {row["run"]: row["mean_infidelity"] for row in compare(stories)}
+    paper = {
+        f"paper's {model}": 1 - paper.published_means(model)["correlation"]
+        for model in ("full-gru", "demo-gru")
+    }
+    return plots.plot_runs(logs, scores, paper)
+
+
 def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.1e}"
+
+
+def tell_all(
+    outs: Sequence[pathlib.Path],
+    folder: pathlib.Path | None = None,
+    tensorboard: pathlib.Path | None = None,
+    follow: bool = False,
+) -> None:
+    """Print the story of one run, or a comparison of several, and write it where asked.
+
+    Args:
+      outs: Folders of runs.
+      folder: For the comparison: config.json, metrics.json and a figure.
+      tensorboard: For TensorBoard's events, one folder in it for each run.
+      follow: Continue while the runs train, until they are scored.
+
+    Raises:
+      FileNotFoundError: If there is no run.
+      ValueError: If a file of a run is damaged.
+    """
+    if not outs:
+        raise FileNotFoundError("Name the folder of a run, or several.")
+    named = labels(outs)
+    stories = {name: read(out) for name, out in named.items()}
+    rows = compare(stories)
+    print(tell(*stories.values()) if len(outs) == 1 else table(rows))
+    if folder is not None:
+        make_folder(folder)
+        records.write(folder / "config.json", json.dumps({"runs": list(map(str, outs))}) + "\n")
+        text = json.dumps(records.plain({"runs": rows}), indent=2, allow_nan=False)
+        records.write(folder / "metrics.json", text + "\n")
+        plots.save(plot(stories), folder / "comparison.png")
+    if tensorboard is not None:
+        from qdistill.runs.tensorboard import to_tensorboard
+
+        print(f"tensorboard --logdir {tensorboard}", flush=True)
+        to_tensorboard(named, tensorboard, follow)

@@ -16,14 +16,13 @@ from jaxtyping import Array, Complex, Float, Int, Key
 
 from qdistill import _distribute as cluster
 from qdistill._checks import refuse, require_at_least, require_between, require_one_of
-from qdistill._rollout import rollout
 from qdistill.curriculum import lessons
-from qdistill.physics.grid import Grid, Scalar
+from qdistill.physics.grid import Scalar
 from qdistill.students import windows
-from qdistill.teacher.solvers import Propagator
+from qdistill.system import Potential, Propagator, rollout
 from qdistill.training.boxes import SpectraConfig
 
-Placement: TypeAlias = Literal["landscape", "amplitude"]
+Placement: TypeAlias = Literal["potential", "amplitude"]
 Examples: TypeAlias = Literal["windows", "frames", "spectra"]
 
 
@@ -39,8 +38,8 @@ class BatchConfig:
       n_target: Frames to forecast that an example holds, at least 1.
       examples: ``"windows"`` of frames, whole ``"frames"``, or the ``"spectra"`` of boxes, for
         which no frames are simulated: there `n_frames` and all that places windows has no part.
-      placement: Where windows lie. ``"landscape"``, the paper's: 50 times as likely where they
-        overlap the landscape. ``"amplitude"``: in proportion to the root-mean-square amplitude
+      placement: Where windows lie. ``"potential"``, the paper's: 50 times as likely where they
+        overlap the potential. ``"amplitude"``: in proportion to the root-mean-square amplitude
         of psi in the window, three times as likely where the landscape has an edge.
       floor: Share of the windows that are placed anywhere, with ``"amplitude"``.
       spectra: The boxes, for spectra.
@@ -52,7 +51,7 @@ class BatchConfig:
     n_frames: int = 501
     n_target: int = 1
     examples: Examples = "windows"
-    placement: Placement = "landscape"
+    placement: Placement = "potential"
     floor: float = 0.05
     spectra: SpectraConfig = dataclasses.field(default_factory=SpectraConfig)
 
@@ -69,7 +68,9 @@ class Batch(NamedTuple):
     """Examples: psi over n_history + n_target frames, on windows or on the whole grid."""
 
     psi: Complex[Array, "n_batch n_t *n_point"]
-    v: Float[Array, "n_batch *n_point"]
+    v: Potential
+    # Index of the last given frame, the one from which a forecast starts.
+    n: Int[Array, " n_batch"]
     lesson: Int[Array, " n_batch"]
 
 
@@ -78,7 +79,7 @@ class Block(NamedTuple):
 
     # The runs.
     frames: Complex[Array, "n_run n_t *n_x"]
-    v: Float[Array, "n_run *n_x"]
+    v: Potential
     lesson: Int[Array, " n_run"]
     # The places: run, first frame, and the window's centre.
     run: Int[Array, "n_block n_batch"]
@@ -90,7 +91,6 @@ BlockMaker: TypeAlias = Callable[[Key[Array, ""], Float[Array, " n_lesson"], Sca
 
 
 def make_block(
-    grid: Grid,
     teacher: Propagator,
     names: tuple[str, ...],
     config: BatchConfig,
@@ -101,8 +101,7 @@ def make_block(
     """The function ``(key, weights, difficulty) -> Block``; pure, to be jitted by the caller.
 
     Args:
-      grid: Where the lessons are sampled; for windows a line.
-      teacher: Propagator of the teacher, one frame.
+      teacher: The solver; lessons are sampled of its system.
       names: The lessons.
       config: Sizes and placement.
       n_history: Frames that are given in an example.
@@ -120,8 +119,10 @@ def make_block(
         refuse("n_frames", f"at least {n_t}, the length of an example", config.n_frames)
 
     def simulate(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> tuple:
-        lesson, (psi, v) = lessons.sample(key, grid, names, weights, difficulty)
-        later = rollout(teacher(v), psi, config.n_frames - 1)
+        lesson, (psi, v) = lessons.sample(key, teacher.system, names, weights, difficulty)
+        later = rollout(teacher, psi[None], v, config.n_frames - 1)
+        if config.examples == "windows":
+            v = teacher.system.local(v, 0.0, None)
         return jnp.concatenate([psi[None], later]), v, lesson
 
     def block(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Block:
@@ -136,25 +137,30 @@ def make_block(
 
 
 def cut_batch(
-    block: Block, i: Int[Array, ""] | int, n_t: int, n_window: int | None = None
+    block: Block,
+    i: Int[Array, ""] | int,
+    n_history: int,
+    n_target: int = 1,
+    n_window: int | None = None,
 ) -> Batch:
     """The i-th batch of a block.
 
     Args:
       block: The block.
       i: Which batch, from 0.
-      n_t: Frames of an example, n_history + n_target.
+      n_history: Frames that are given in an example.
+      n_target: Frames to forecast in an example.
       n_window: Points of a window; None for whole frames.
     """
     require_between(0, len(block.run) - 1, i=i)
     run, time, centre = block.run[i], block.time[i], block.centre[i]
-    times = time[:, None] + jnp.arange(n_t)[None]
-    v, lesson = block.v[run], block.lesson[run]
+    times, n = time[:, None] + jnp.arange(n_history + n_target)[None], time + n_history - 1
+    v, lesson = jax.tree.map(lambda leaf: leaf[run], block.v), block.lesson[run]
     if n_window is None:
-        return Batch(block.frames[run[:, None], times], v, lesson)
+        return Batch(block.frames[run[:, None], times], v, n, lesson)
     points = (centre[:, None] + windows.offsets(n_window)[None]) % block.v.shape[-1]
     psi = block.frames[run[:, None, None], times[:, :, None], points[:, None, :]]
-    return Batch(psi, jnp.take_along_axis(v, points, axis=1), lesson)
+    return Batch(psi, jnp.take_along_axis(v, points, axis=1), n, lesson)
 
 
 def make_batch(
@@ -191,7 +197,7 @@ def make_batch(
     first = step - (step - begin) % config.n_block
     block = block_maker(jax.random.fold_in(key, first), weights, difficulty)
     n_point = None if config.examples == "frames" else n_window
-    return cut_batch(block, step - first, n_history + config.n_target, n_point)
+    return cut_batch(block, step - first, n_history, config.n_target, n_point)
 
 
 def window_weights(
@@ -202,7 +208,7 @@ def window_weights(
 ) -> Float[Array, "n_t n_x"]:
     """The relative probability of the windows around all points, for every frame of a run."""
     v_windows = windows.around_all(v, n_window)
-    if config.placement == "landscape":
+    if config.placement == "potential":
         weights = jnp.where(jnp.any(v_windows != 0, axis=-1), 50.0, 1.0).astype(v.dtype)
         return jnp.broadcast_to(weights[None], psi.shape)
     steepest = jnp.max(jnp.abs(jnp.diff(v_windows, axis=-1)), axis=-1)

@@ -11,9 +11,8 @@ from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Complex, Float, Int, Key
+from jaxtyping import Array, Float, Int, Key
 
 from qdistill import _distribute as cluster
 from qdistill._checks import (
@@ -23,10 +22,11 @@ from qdistill._checks import (
     require_finite,
     require_positive,
     require_real,
-    require_shape,
 )
 from qdistill.curriculum import lessons
+from qdistill.physics.eigenstates import eigenstates
 from qdistill.physics.grid import Grid, Scalar
+from qdistill.system import System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,72 +79,6 @@ SpectraMaker: TypeAlias = Callable[
 ]
 
 
-def eigenstates(
-    grid: Grid, v: Float[Array, "*n_x"], n_states: int
-) -> tuple[Float[Array, " n_state"], Float[Array, "n_state *n_x"]]:
-    """The lowest energies in hartree, and their states, by exact diagonalisation.
-
-    Args:
-      grid: A line, or a box of few points.
-      v: The landscape on it, finite real numbers.
-      n_states: How many.
-
-    Raises:
-      ValueError: For another landscape, or more states than points.
-
-    >>> energies, states = eigenstates(Grid(64, 10.0, "continuum"), jnp.zeros(64), 3)
-    >>> (energies[1:] * 2 * (10 / (2 * jnp.pi)) ** 2).round(3), states.shape
-    (Array([1., 1.], dtype=float32), (3, 64))
-    """
-    require_real(v=v)
-    require_finite(v=v)
-    require_shape(grid.shape, v=v)
-    require_at_least(1, n_states=n_states)
-    require_between(1, v.size, n_states=n_states)
-    kinetic = jnp.asarray(_kinetic_matrix(grid), v.dtype)
-    _, vectors = jnp.linalg.eigh(kinetic + jnp.diag(v.ravel()))
-    states = vectors[:, :n_states].T
-    # The quotient is right to second order in the rounding of the states.
-    energies = jnp.sum(states * (states @ kinetic + v.ravel()[None] * states), axis=1)
-    return energies / jnp.sum(states**2, axis=1), states.reshape(n_states, *grid.shape)
-
-
-def evolution(
-    grid: Grid, v: Float[Array, "*n_x"]
-) -> Callable[[Complex[Array, "*n_x"], Scalar], Complex[Array, "*n_x"]]:
-    """The function ``(psi, t) -> psi`` after any time t in atomic units, in the eigenbasis of H.
-
-    One diagonalisation per landscape, then two products with n_x^2 numbers a state. In float32 an
-    energy E is right to some 1e-7 of the largest, which turns the phase by that times t.
-
-    Args:
-      grid: A line, or a box of few points.
-      v: The landscape on it, in hartree.
-
-    >>> grid = Grid(64, 10.0)
-    >>> evolve = evolution(grid, jnp.zeros(64))
-    >>> jnp.abs(evolve(jnp.ones(64, jnp.complex64), 100.0)).round(3)[:3]
-    Array([1., 1., 1.], dtype=float32)
-    """
-    energies, states = eigenstates(grid, v, v.size)
-    states = states.reshape(v.size, v.size)
-    # Of unit length to rounding only, which would count twice.
-    states = states / jnp.linalg.norm(states, axis=1, keepdims=True)
-
-    def evolve(psi: Complex[Array, "*n_x"], t: Scalar) -> Complex[Array, "*n_x"]:
-        require_shape(grid.shape, psi=psi)
-        return ((jnp.exp(-1j * t * energies) * (states @ psi.ravel())) @ states).reshape(grid.shape)
-
-    return evolve
-
-
-def _kinetic_matrix(grid: Grid) -> Float[np.ndarray, "n_x n_x"]:
-    row = np.fft.ifftn(grid.kinetic_energy()).real
-    points = np.indices(grid.shape).reshape(grid.n_dim, -1)
-    steps = (i[:, None] - i for i in points)
-    return row[tuple(step % n_x for step, n_x in zip(steps, grid.shape, strict=True))]
-
-
 def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
     """A stretch of a landscape around one of its slopes, drawn in proportion to the steepness.
 
@@ -166,8 +100,15 @@ def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[A
     return v[(first + jnp.arange(n_box)) % len(v)]
 
 
+def box_of(system: System, config: SpectraConfig) -> System:
+    """The same system in a box of `n_box` points."""
+    grid = system.grid
+    box = Grid(config.n_box, config.n_box * grid.dx[0], grid.dispersion, mass=grid.mass)
+    return dataclasses.replace(system, grid=box)
+
+
 def make_block(
-    grid: Grid,
+    system: System,
     names: tuple[str, ...],
     config: SpectraConfig,
     n_runs: int,
@@ -177,7 +118,7 @@ def make_block(
     """The function ``(key, weights, difficulty) -> SpectraBlock``; pure, jitted by the caller.
 
     Args:
-      grid: One-dimensional; it gives the physics, and the box in which lessons are sampled.
+      system: One-dimensional; its lessons are sampled in its whole box.
       names: The lessons.
       config: The boxes.
       n_runs: Boxes in a block.
@@ -187,15 +128,16 @@ def make_block(
     Raises:
       ValueError: For a grid of more than one dimension, or a box that does not fit into it.
     """
-    if grid.n_dim != 1:
+    grid = system.grid
+    if grid.n_dim != 1 or system.n_channel:
         refuse("grid", "one-dimensional", grid)
     if config.n_box > grid.shape[0]:
         refuse("n_box", f"at most n_x = {grid.shape[0]}", config.n_box)
-    box = Grid(config.n_box, config.n_box * grid.dx[0], grid.dispersion)
+    box = box_of(system, config).grid
 
     def solve(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Spectra:
         key_lesson, key_cut = jax.random.split(key)
-        lesson, (_, v) = lessons.sample(key_lesson, grid, names, weights, difficulty)
+        lesson, (_, v) = lessons.sample(key_lesson, system, names, weights, difficulty)
         v = cut_out(key_cut, v, config.n_box)
         return Spectra(*eigenstates(box, v, config.n_states), v, lesson)
 

@@ -1,5 +1,6 @@
 """Distillation: one training step, and the loop over blocks of fresh examples."""
 
+import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, NamedTuple
@@ -14,12 +15,9 @@ from qdistill import _distribute as cluster
 from qdistill._checks import require_shape
 from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig, Schedule
-from qdistill.physics.grid import Grid
 from qdistill.students import Student
-from qdistill.students.windows import WindowConfig
-from qdistill.teacher.solvers import Propagator
-from qdistill.training import batches, losses
-from qdistill.training import boxes as spectra
+from qdistill.system import Propagator
+from qdistill.training import batches, boxes, losses
 from qdistill.training.batches import Batch, Block
 from qdistill.training.boxes import Spectra, SpectraBlock
 from qdistill.training.losses import Loss
@@ -76,10 +74,7 @@ class Trainer(NamedTuple):
 def make_trainers(
     student: Student,
     teacher: Propagator,
-    grid: Grid,
-    dt: float,
     lessons: CurriculumConfig,
-    window: WindowConfig,
     config: TrainingConfig,
     weights: Float[Array, " n_lesson"] | None = None,
     mesh: Mesh | None = None,
@@ -88,11 +83,8 @@ def make_trainers(
 
     Args:
       student: Who learns.
-      teacher: Who makes the examples.
-      grid: Where.
-      dt: Duration of a frame, in atomic units.
+      teacher: The solver that makes the examples.
       lessons: The curriculum.
-      window: The windows, for stages whose examples are windows.
       config: The stages.
       weights: Of the lessons throughout, in place of those that the curriculum plans; they may be
         traced, so that trainings which differ in them only are one program.
@@ -105,7 +97,7 @@ def make_trainers(
         weights_at = curriculum.constant(weights)
     schedules = weights_at, difficulty_at
     return [
-        _make_trainer(student, teacher, grid, dt, lessons, window, stage, begin, schedules, mesh)
+        _make_trainer(student, teacher, lessons, stage, begin, schedules, mesh)
         for stage, begin in zip(config.stages, begins, strict=True)
     ]
 
@@ -113,10 +105,7 @@ def make_trainers(
 def _make_trainer(
     student: Student,
     teacher: Propagator,
-    grid: Grid,
-    dt: float,
     lessons: CurriculumConfig,
-    window: WindowConfig,
     stage: Stage,
     begin: int,
     schedules: tuple[Schedule, Schedule],
@@ -125,9 +114,7 @@ def _make_trainer(
     optimiser, rate = make_optimiser(stage), learning_rate(stage)
     weights_at, difficulty_at = schedules
     driven = curriculum.loss_driven(len(lessons.lessons))
-    block_maker, cut_batch, losses_of = _examples(
-        student, teacher, grid, dt, lessons.lessons, window, stage, mesh
-    )
+    block_maker, cut_batch, losses_of = _examples(student, teacher, lessons.lessons, stage, mesh)
 
     def init(key: Key[Array, ""]) -> TrainState:
         key_params, key_rest = jax.random.split(key)
@@ -176,10 +163,7 @@ def _make_trainer(
 def _examples(
     student: Student,
     teacher: Propagator,
-    grid: Grid,
-    dt: float,
     names: tuple[str, ...],
-    window: WindowConfig,
     stage: Stage,
     mesh: Mesh | None,
 ) -> tuple[Callable, Callable, Loss]:
@@ -187,31 +171,25 @@ def _examples(
     config, n_history = stage.batches, student.n_history
     if config.examples == "spectra":
         shape = (config.n_block, config.n_batch)
-        spectra_maker = spectra.make_block(grid, names, config.spectra, config.n_runs, shape, mesh)
-        start = student.init(jax.random.key(0)) if stage.relative else None
-        loss = losses.spectral_loss(student, dt, config.spectra, start=start)
-        return spectra_maker, spectra.cut_batch, _spread_loss(mesh, loss)
-    block_maker = batches.make_block(grid, teacher, names, config, n_history, window.n_window, mesh)
-    n_t = n_history + config.n_target
-    if config.examples == "frames":
-        loss = losses.rollout_loss(student, config.n_target, noise=stage.noise)
-        return (
-            block_maker,
-            lambda block, i: batches.cut_batch(block, i, n_t),
-            _spread_loss(mesh, loss),
+        spectra_maker = boxes.make_block(
+            teacher.system, names, config.spectra, config.n_runs, shape, mesh
         )
-    loss = losses.window_loss(
-        student,
-        window,
-        relative=stage.relative,
-        loss_sigma=stage.loss_sigma,
-        noise=stage.noise,
+        start = student.init(jax.random.key(0)) if stage.relative else None
+        loss = losses.spectral_loss(student, config.spectra, start=start)
+        return spectra_maker, boxes.cut_batch, _spread_loss(mesh, loss)
+    is_windowed = config.examples == "windows"
+    if is_windowed:
+        loss = losses.window_loss(
+            student, relative=stage.relative, loss_sigma=stage.loss_sigma, noise=stage.noise
+        )
+    else:
+        loss = losses.rollout_loss(student, config.n_target, noise=stage.noise)
+    n_window = student.form.windows.n_window if is_windowed else None
+    cut = functools.partial(
+        batches.cut_batch, n_history=n_history, n_target=config.n_target, n_window=n_window
     )
-    return (
-        block_maker,
-        lambda block, i: batches.cut_batch(block, i, n_t, window.n_window),
-        _spread_loss(mesh, loss),
-    )
+    block_maker = batches.make_block(teacher, names, config, n_history, n_window or 1, mesh)
+    return block_maker, cut, _spread_loss(mesh, loss)
 
 
 def _spread_loss(mesh: Mesh | None, loss: Loss) -> Loss:

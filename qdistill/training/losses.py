@@ -8,12 +8,11 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_between, require_positive
-from qdistill._rollout import rollout
-from qdistill.students import Student, windows
-from qdistill.students.windows import WindowConfig
+from qdistill._checks import refuse, require_at_least, require_between
+from qdistill.students import Student, Windowed, windows
+from qdistill.system import Potential, rollout
 from qdistill.training.batches import Batch
-from qdistill.training.boxes import Spectra, SpectraConfig
+from qdistill.training.boxes import Spectra, SpectraConfig, box_of
 
 # Of parameters, a batch, and a random key, or one for each example.
 Loss: TypeAlias = Callable[[PyTree, Any, Key[Array, "..."]], Float[Array, " n_batch"]]
@@ -21,7 +20,6 @@ Loss: TypeAlias = Callable[[PyTree, Any, Key[Array, "..."]], Float[Array, " n_ba
 
 def window_loss(
     student: Student,
-    window: WindowConfig,
     *,
     relative: bool = False,
     loss_sigma: float = 0.0,
@@ -31,7 +29,6 @@ def window_loss(
 
     Args:
       student: Made of windows.
-      window: Its windows.
       relative: Divide by the squared amplitude of the window's last given frame.
       loss_sigma: Weigh the points by a Gaussian of this width, in points; 0 weighs them alike.
       noise: Size of the complex white noise on the given frames, relative to their amplitude.
@@ -40,14 +37,14 @@ def window_loss(
       ValueError: For a student that is not made of windows.
     """
     require_between(0, math.inf, loss_sigma=loss_sigma, noise=noise)
-    weights = windows.stitching_weights(window.n_window, loss_sigma or math.inf)
-    if student.forecast_window is None:
+    if not isinstance(student, Windowed):
         refuse("examples", "frames for this student, which is not made of windows", "windows")
-    forecast_window = student.forecast_window
+    window = student.form.windows
+    weights = windows.stitching_weights(window.n_window, loss_sigma or math.inf)
 
-    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
+    def loss(params: PyTree, psi: Array, v: Array, n: Array, key: Key[Array, ""]) -> Array:
         given, target = psi[: window.n_history], psi[window.n_history]
-        forecast = forecast_window(params, _disturb(key, given, noise), v)
+        forecast = student.forecast_window(params, _disturb(key, given, noise), v)
         error = jnp.sum(weights * jnp.abs(forecast - target) ** 2) / 2
         if relative:
             error = error / jnp.abs(windows.gauge_unit(window, given[-1])) ** 2
@@ -64,11 +61,10 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
     require_at_least(1, n_target=n_target)
     require_between(0, math.inf, noise=noise)
 
-    def loss(params: PyTree, psi: Array, v: Array, key: Key[Array, ""]) -> Array:
+    def loss(params: PyTree, psi: Array, v: Potential, n: Array, key: Key[Array, ""]) -> Array:
         given, target = psi[: student.n_history], psi[student.n_history :]
-        state = student.state(_disturb(key, given, noise))
-        step = student.propagator(params)(v)
-        forecast = rollout(step, state, n_target, student.psi)
+        given = _disturb(key, given, noise)
+        forecast = rollout(student.bind(params), given, v, n_target, n0=n)
         space = tuple(range(1, target.ndim))
         error = jnp.sum(jnp.abs(forecast - target) ** 2, axis=space)
         return jnp.mean(error / jnp.sum(jnp.abs(target) ** 2, axis=space))
@@ -76,9 +72,7 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
     return _over_batch(loss)
 
 
-def spectral_loss(
-    student: Student, dt: float, config: SpectraConfig, *, start: PyTree | None = None
-) -> Loss:
+def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | None = None) -> Loss:
     """The squared error of all packets in a box after many frames, foretold from one frame.
 
     With r_n the error of a frame on the eigenstate phi_n, the error after t frames is, to first
@@ -90,7 +84,6 @@ def spectral_loss(
 
     Args:
       student: Linear.
-      dt: Duration of a frame, in atomic units.
       config: The boxes and states.
       start: Parameters; the loss of a box is then taken relative to theirs, so that it counts
         where the student loses against what it began as.
@@ -98,14 +91,17 @@ def spectral_loss(
     Raises:
       ValueError: For a student that is not linear, of which eigenstates say nothing of packets.
     """
-    require_positive(dt=dt)
     if not student.is_linear:
         refuse("examples", "windows or frames for a student that is not linear", "spectra")
+
+    dt, boxed = student.system.dt, student.on(box_of(student.system, config).grid)
 
     def absolute(params: PyTree, spectra: Spectra) -> Array:
         energies, states = spectra.energies, spectra.states + 0j
         phases = jnp.exp(-1j * dt * energies)
-        forecast = jax.vmap(student.propagator(params)(spectra.v))(states)
+        step = boxed.step(params, spectra.v)
+        frames = jax.vmap(lambda psi: step.decode(step.advance(step.encode(psi[None], 0))))
+        forecast = frames(states)
         error = forecast - phases[:, None] * states
         elements = jnp.abs(error @ states.T) ** 2
         beats = jnp.abs(phases[:, None] - phases[None]) ** 2
@@ -134,6 +130,6 @@ def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:
 def _over_batch(loss: Callable[..., Array]) -> Loss:
     def losses(params: PyTree, batch: Batch, key: Key[Array, "..."]) -> Array:
         keys = key if key.ndim else jax.random.split(key, len(batch.lesson))
-        return jax.vmap(loss, (None, 0, 0, 0))(params, batch.psi, batch.v, keys)
+        return jax.vmap(loss, (None, 0, 0, 0, 0))(params, batch.psi, batch.v, batch.n, keys)
 
     return losses

@@ -1,0 +1,87 @@
+"""The held-out test of a run: which cases, and their truth."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+from jax.sharding import Mesh
+from jaxtyping import Array
+
+from qdistill import teacher
+from qdistill._checks import require_at_least, require_positive
+from qdistill.forecast import paper
+from qdistill.forecast.cases import Cases, exact, simulate
+from qdistill.system import Potential, Propagator, System
+
+
+@dataclasses.dataclass(frozen=True)
+class BenchmarkConfig:
+    """How an emulator is scored.
+
+    Attributes:
+      n_frames: Frames to forecast. The given frames come before them and are not scored.
+      n_given: Frames that every emulator is given, 4 in the paper.
+      tolerance: Of the Chebyshev solver that is the truth, per frame.
+      n_substeps: Of the split step that is the truth where Chebyshev's expansion does not apply.
+      n_cases: How many cases are drawn from the run's own lessons, where the paper's 25 cases do
+        not apply.
+    """
+
+    n_frames: int = 400
+    n_given: int = 4
+    tolerance: float = 1e-7
+    n_substeps: int = 100
+    n_cases: int = 24
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(
+            1,
+            n_frames=self.n_frames,
+            n_given=self.n_given,
+            n_substeps=self.n_substeps,
+            n_cases=self.n_cases,
+        )
+        require_positive(tolerance=self.tolerance)
+
+
+def make_truth(config: BenchmarkConfig, system: System, v: Potential) -> Propagator:
+    """Return the solver that is taken as the truth, for given potentials."""
+    if system.is_linear and system.is_autonomous and system.is_hermitian:
+        return exact(system, v, config.tolerance)
+    return teacher.split_step(system, config.n_substeps)
+
+
+def make_held_out(
+    config: BenchmarkConfig, system: System, lessons: tuple[str, ...], mesh: Mesh | None = None
+) -> Cases:
+    """Return the held-out cases of a run, with their truth.
+
+    On a line with the plain `System` they are the paper's 25 cases, in units of the box. Elsewhere
+    they are fresh draws of the run's own lessons at full difficulty, in turn.
+
+    Args:
+      config: Number of frames and cases, and the truth's accuracy.
+      system: What was learned.
+      lessons: That were taught.
+      mesh: Devices that share the cases.
+    """
+    if type(system) is System and system.grid.n_dim == 1 and not system.n_channel:
+        names, psi0, v = paper.make_cases(system.grid)
+    else:
+        names, psi0, v = _draw(config, system, lessons)
+    solver = make_truth(config, system, v)
+    return simulate(solver, psi0, v, config.n_given, config.n_frames, names, mesh)
+
+
+def _draw(
+    config: BenchmarkConfig, system: System, lessons: tuple[str, ...]
+) -> tuple[tuple[str, ...], Array, Potential]:
+    # A stream apart from the seeds of trainings, which are below 2^32.
+    keys = jax.random.split(jax.random.fold_in(jax.random.key(2**32 - 1), 2203), config.n_cases)
+    drawn, names = [], []
+    for i, key in enumerate(keys):
+        lesson = lessons[i % len(lessons)]
+        drawn.append(system.sample(lesson, key, 1.0))
+        names.append(f"{lesson}-{i // len(lessons) + 1}")
+    psi0, v = jax.tree.map(lambda *leaves: jnp.stack(leaves), *drawn)
+    return tuple(names), psi0, v
