@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import tyro
 from jaxtyping import Array
+from qdistill._rollout import rollout
 
 from qdistill._checks import require_at_least
-from qdistill._rollout import rollout
 from qdistill.forecast import metrics
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import jax
 import numpy as np
 import tyro
+from qdistill._rollout import rollout
 
 from experiments.diffraction import exam as diffraction
 from experiments.diffraction import fringes
@@ -16,7 +17,6 @@ from experiments.diffraction.exam import DiffractionConfig
 from experiments.diffraction.figure import plot_diffraction
 from experiments.diffraction.fringes import FringesConfig
 from qdistill import plots, students
-from qdistill._rollout import rollout
 from qdistill.curriculum import planes
 from qdistill.forecast import metrics
 from qdistill.physics.grid import Grid

@@ -13,10 +13,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key
+from qdistill._rollout import rollout
+from qdistill.teacher.solvers import Propagator
 
 from experiments.throughput import timing
 from qdistill._checks import require_at_least, require_between, require_positive
-from qdistill._rollout import rollout
 from qdistill.curriculum import planes
 from qdistill.curriculum.planes import Experiment
 from qdistill.forecast import baselines as generalisation
@@ -24,7 +25,6 @@ from qdistill.forecast import metrics
 from qdistill.physics import packets, potentials, scatterers
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.teacher import solvers as solver
-from qdistill.teacher.solvers import Propagator
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,13 +8,13 @@ import sys
 import jax
 import numpy as np
 import tyro
+from qdistill.forecast.benchmark import BenchmarkConfig
 from tqdm.auto import tqdm
 
 from experiments.ladder import ladder
 from qdistill import plots
 from qdistill._checks import require_at_least, require_one_of
 from qdistill.forecast import benchmark
-from qdistill.forecast.benchmark import BenchmarkConfig
 from qdistill.runs import folder as runs
 from qdistill.teacher import factory as teacher
 from qdistill.teacher.factory import TeacherConfig

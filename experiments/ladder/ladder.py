@@ -8,10 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
+from qdistill._rollout import rollout
 
 from qdistill import students
 from qdistill._checks import require_positive
-from qdistill._rollout import rollout
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast import baselines as generalisation
 from qdistill.forecast import benchmark, metrics
