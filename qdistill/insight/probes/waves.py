@@ -19,7 +19,6 @@ from qdistill._rollout import rollout
 from qdistill.forecast.benchmark import BenchmarkConfig, Runs
 from qdistill.insight.probes.fits import least_squares
 from qdistill.physics.grid import Grid, require_line
-from qdistill.physics.stationary import group_velocity, omega
 from qdistill.students import Student
 from qdistill.teacher.solvers import Propagator
 
@@ -29,6 +28,19 @@ N_GIVEN = BenchmarkConfig().n_given
 N_AT_ONCE = 16
 
 Momenta = Float[np.ndarray, " n_k"]
+
+
+def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """The grid's dispersion at any k, in hartree: (1 - cos k dx) / dx^2 or k^2 / 2."""
+    if grid.dispersion == "continuum":
+        return k**2 / 2
+    # Without the cancellation of 1 - cos.
+    return 2 * np.sin(k * grid.dx[0] / 2) ** 2 / grid.dx[0] ** 2
+
+
+def group_velocity(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Its slope d omega / dk in bohr per a.u.: sin(k dx) / dx, at most 1 / dx, or k."""
+    return 1.0 * k if grid.dispersion == "continuum" else np.sin(k * grid.dx[0]) / grid.dx[0]
 
 
 def forecast(
