@@ -18,10 +18,10 @@ import tyro
 
 from qdistill import _distribute
 from qdistill.runs import config, results
-from qdistill.runs.results import Results
+from qdistill.runs.results import Results, of_report
 from qdistill.runs.signals import Stopped
 
-__all__ = ["Results", "call", "main", "settings"]
+__all__ = ["Results", "call", "main", "of_report", "settings"]
 
 # A frozen dataclass. By what is asked of it, it has fields `out`, `smoke` and `devices`.
 Args = TypeVar("Args")

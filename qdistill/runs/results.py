@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from qdistill import plots
+from qdistill.insight.harness import Report
 from qdistill.runs import folder, provenance, records
 
 
@@ -25,6 +26,11 @@ class Results(NamedTuple):
     metrics: dict[str, Any]
     report: str
     figures: Mapping[str, plots.Figure] = MappingProxyType({})
+
+
+def of_report(report: Report) -> Results:
+    """Return the numbers, the table and the figures of an analysis."""
+    return Results(report.numbers, str(report), plots.draw(report))
 
 
 def record(out: pathlib.Path, settings: dict[str, Any], work: Callable[[], Results]) -> Results:
