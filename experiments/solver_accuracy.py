@@ -13,7 +13,7 @@ from experiments.throughput.problem import exact
 from qdistill import teacher
 from qdistill._checks import require_at_least
 from qdistill.forecast import metrics
-from qdistill.physics import packets, potentials
+from qdistill.physics import families, packets
 from qdistill.physics.grid import Grid
 from qdistill.system import Propagator, System, rollout
 
@@ -48,7 +48,7 @@ def compare(dispersion: str, n_cases: int, n_frames: int) -> dict[str, dict[str,
     system = System(Grid(1024, 100.0, dispersion), dt=0.1, bounds=(0.0, 14.0))
     grid = system.grid
     keys = jax.random.split(jax.random.key(0), (n_cases, 2))
-    v = jnp.stack([potentials.sample(k, grid.positions(), "barrier") for k in keys[:, 0]])
+    v = jnp.stack([families.sample(k, grid, "barrier") for k in keys[:, 0]])
     psi = jnp.stack([packets.sample_gaussian(k, grid) for k in keys[:, 1]])
     t = system.dt * n_frames
     truth = jnp.concatenate([exact(grid, *case, t) for case in zip(v, psi[:, None], strict=True)])

@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from experiments.diffraction.scenes import Scene
 from qdistill._checks import require_at_least, require_between, require_positive
-from qdistill.curriculum.planes import require_plane
+from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.physics import observables, packets, potentials
 from qdistill.physics.grid import Grid
 
@@ -58,7 +57,7 @@ class FringesConfig:
         return 2 * math.pi / self.momentum
 
 
-def make(config: FringesConfig, grid: Grid) -> Scene:
+def make(config: FringesConfig, grid: Grid) -> Sample:
     """Make the packet and the potential.
 
     Raises:

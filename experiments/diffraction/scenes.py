@@ -5,15 +5,13 @@ from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Key
+from jaxtyping import Array, Float, Key
 
 from qdistill._checks import require_at_least, require_between
-from qdistill.curriculum.planes import require_plane
+from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
-from qdistill.physics.scatterers import disc
 
-Scene: TypeAlias = tuple[Complex[Array, "n_x n_y"], Float[Array, "n_x n_y"]]
 Range: TypeAlias = tuple[float, float]
 
 
@@ -24,7 +22,7 @@ def sample_double_slit(
     wall: float,
     aside: float = 2.0,
     widths: Sequence[Range] = ((1.5, 3.0), (2.5, 5.0)),
-) -> Scene:
+) -> Sample:
     """Sample a packet that flies onto a wall with two slits, at an angle of up to 0.2 radians.
 
     Args:
@@ -77,18 +75,18 @@ def sample_discs(
     x, y = grid.positions(0), grid.positions(1)
     v = jnp.zeros(grid.shape)
     for (right, up), (radius, height) in zip(places, sizes, strict=True):
-        v = v + disc(x, y, height, radius, (right, up))
+        v = v + potentials.disc(x, y, height, radius, (right, up))
     # Overlapping discs must not leave the range of the lessons.
     return jnp.clip(v, -10.0, 15.0)
 
 
-def double_slit(key: Key[Array, ""], grid: Grid) -> Scene:
+def double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
     """Sample a packet at x = 12 bohr and a double slit at 20, in a box of at least 40 bohr."""
     require_between(40, float("inf"), lengths=grid.lengths)
     return sample_double_slit(key, grid, start=12.0, wall=20.0)
 
 
-def forest(key: Key[Array, ""], grid: Grid, n_discs: int = 12) -> Scene:
+def forest(key: Key[Array, ""], grid: Grid, n_discs: int = 12) -> Sample:
     """Sample a packet that flies into a forest of discs, in a box of at least 40 bohr."""
     require_between(40, float("inf"), lengths=grid.lengths)
     key_places, key_sizes, key_speed = jax.random.split(key, 3)

@@ -14,7 +14,7 @@ from qdistill.forecast import baselines as generalisation
 from qdistill.forecast import benchmark, metrics
 from qdistill.forecast.benchmark import BenchmarkConfig, Runs
 from qdistill.insight.probes import learning
-from qdistill.physics import potentials
+from qdistill.physics.families import FAMILIES
 from qdistill.physics.grid import Grid
 from qdistill.students import Student
 
@@ -41,7 +41,7 @@ def make_lesson_exams(
 def make_landscape_exams(
     grid: Grid, dt: float, seed: int, n_case: int, n_frames: int, n_lead: int = N_LEAD
 ) -> Exams:
-    """Packets about to meet landscapes of every family that `potentials` has.
+    """Packets about to meet potentials of every family.
 
     Args:
       grid: A line of 100 bohr.
@@ -53,7 +53,7 @@ def make_landscape_exams(
     """
     require_at_least(1, n_case=n_case, n_frames=n_frames)
     require_at_least(4, n_lead=n_lead)
-    families = tuple(potentials.FAMILIES)
+    families = tuple(FAMILIES)
     drawn, psi0, v = generalisation.sample_cases(jax.random.key(seed), grid, n_case * len(families))
     order = np.argsort([families.index(name) for name in drawn], kind="stable")
     config = BenchmarkConfig(n_frames=n_frames, n_given=n_lead)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, PyTree
 
 from qdistill._checks import require_at_least, require_one_of, require_positive
 from qdistill._rollout import rollout
-from qdistill.curriculum import lessons
+from qdistill.curriculum import LESSONS
 from qdistill.forecast import benchmark, metrics
 from qdistill.forecast.benchmark import BenchmarkConfig, Runs
 from qdistill.insight.probes.waves import N_AT_ONCE
@@ -69,14 +69,14 @@ def make_exams(
       seed: Of the packets and landscapes.
       n_case: Of each process.
       n_frames: To forecast.
-      processes: Names in `lessons.LESSONS`.
+      processes: Names in `LESSONS`.
     """
     require_at_least(1, n_case=n_case, n_process=len(processes))
     cases = []
     for i, name in enumerate(processes):
-        require_one_of(lessons.LESSONS, processes=name)
+        require_one_of(LESSONS, processes=name)
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), i), n_case)
-        draw = jax.vmap(lambda key, name=name: lessons.LESSONS[name](key, grid, 1.0))
+        draw = jax.vmap(lambda key, name=name: LESSONS[name](key, grid, 1.0))
         cases.append(jax.jit(draw)(keys))
     psi0, v = (jnp.concatenate(column) for column in zip(*cases, strict=True))
     truth = benchmark.simulate(grid, dt, psi0, v, BenchmarkConfig(n_frames=n_frames))
