@@ -127,7 +127,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "unitary": (
-        "The same for longer, on landscapes of every family too.",
+        "The same for longer, on potentials of every family too.",
         Config(
             "unitary",
             curriculum=CurriculumConfig(lessons=("barrier", "potentials")),
@@ -178,7 +178,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "gru-wide": (
-        "40,000 steps on landscapes of every family too, with random parameters.",
+        "40,000 steps on potentials of every family too, with random parameters.",
         Config(
             "gru-wide",
             curriculum=CurriculumConfig(lessons=("barrier", "potentials")),
