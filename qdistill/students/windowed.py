@@ -92,6 +92,11 @@ class Windowed(Student):
         return self.form.windows.n_history
 
     @property
+    def is_differentiable(self) -> bool:  # type: ignore[override]
+        """Whether gradients through it are right: those through a gauge are stopped."""
+        return not self.form.windows.gauge
+
+    @property
     def network(self) -> nn.Module:
         """What maps (n_history, n_window, 3) to (n_window, 2)."""
         kind = NETWORKS[self.form.name]
