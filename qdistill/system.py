@@ -16,7 +16,7 @@ a `Step`, and `rollout` repeats the step. Solvers, baselines and trained emulato
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias
+from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -177,6 +177,7 @@ class Step(NamedTuple):
     decode: Callable[[PyTree], Complex[Array, "..."]]
 
 
+@runtime_checkable
 class Propagator(Protocol):
     """A solver, a baseline or a trained emulator: ``v -> Step``. A pytree; parameters are leaves.
 

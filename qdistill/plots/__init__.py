@@ -24,6 +24,7 @@ from qdistill.plots.probes import (
     plot_transmission,
     plot_waves,
 )
+from qdistill.plots.reports import draw
 from qdistill.plots.runs import plot_runs
 from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
 from qdistill.plots.style import save
@@ -36,6 +37,7 @@ __all__ = [
     "animate_wavefunction",
     "animate_wavefunction_2d",
     "colour_phase",
+    "draw",
     "plot_correlations",
     "plot_dispersion",
     "plot_errors",
