@@ -92,7 +92,7 @@ def only_one(values: Values) -> Shares:
 def _mean_gain(
     values: Values, joined: int, weights: list[float], without: int = 0
 ) -> Float[np.ndarray, "*game"]:
-    """Return the sum over S, which holds none of these players, of w(|S|) (v(S + joined) - v(S))."""
+    """Sum w(|S|) (v(S + joined) - v(S)) over all S that hold none of these players."""
     every = range(values.shape[-1])
     rests = [rest for rest in every if not rest & (joined | without)]
     weigh = np.array([weights[rest.bit_count()] for rest in rests])

@@ -8,10 +8,9 @@ import numpy as np
 from jaxtyping import Float
 
 from qdistill._checks import refuse, require_between, require_shape
-from qdistill.insight.harness import Report
+from qdistill.insight.harness import Report, resample
 from qdistill.insight.importance import games
 
-N_RESAMPLED = 1000
 # Of all potentials: the mean of the values of their families.
 OVERALL = "all potentials"
 
@@ -105,12 +104,10 @@ def analyse(errors: Errors, seed: int = 0) -> Importance:
         refuse("of_lessons", "of every coalition and lesson", f"of shape {errors.of_lessons.shape}")
     shape = (n_seed, n_coalition, len(errors.families), n_case)
     require_shape(shape, of_potentials=errors.of_potentials)
-    rng = np.random.default_rng(seed)
-    values = [_values(errors, np.arange(n_seed), np.arange(n_case), np.arange(n_case))]
-    for _ in range(N_RESAMPLED):
-        seeds, *cases = (rng.integers(n, size=(n,)) for n in (n_seed, n_case, n_case))
-        values.append(_values(errors, seeds, *cases))
-    drawn = np.stack(values)
+    sizes = n_seed, n_case, n_case
+    drawn = [_values(errors, *map(np.arange, sizes))]
+    drawn += [_values(errors, *indices) for indices in zip(*resample(sizes, seed), strict=True)]
+    drawn = np.stack(drawn)
     columns = (*(f"lesson: {name}" for name in errors.lessons), *errors.families, OVERALL)
     measures = {
         "values": _estimate(drawn),

@@ -45,7 +45,6 @@ from qdistill.insight.probes.survey import (
     Probes,
     describe,
     evaluate,
-    make_control,
     probe,
 )
 from qdistill.insight.probes.waves import (
@@ -80,7 +79,6 @@ __all__ = [
     "forecast_errors",
     "group_velocity",
     "impulse",
-    "make_control",
     "measure_bump",
     "measure_dispersion",
     "measure_learning",

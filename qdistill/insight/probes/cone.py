@@ -9,9 +9,9 @@ from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import refuse, require_between, require_positive
 from qdistill.forecast import cases
+from qdistill.insight.harness import forecast
 from qdistill.insight.probes.waves import (
     count_given,
-    forecast,
     group_velocity,
     least_squares,
     require_plain,

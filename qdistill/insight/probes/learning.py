@@ -14,7 +14,7 @@ from qdistill.forecast import cases, metrics
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
 from qdistill.insight.harness import Report
-from qdistill.insight.probes.waves import N_AT_ONCE
+from qdistill.insight.harness.frames import N_AT_ONCE
 from qdistill.students import Student
 from qdistill.system import Potential, Propagator, System, rollout
 from qdistill.training import loop

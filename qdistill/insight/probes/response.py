@@ -1,6 +1,5 @@
 """How a propagator responds to a potential: to a uniform one, and to a small bump."""
 
-import dataclasses
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -9,15 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill import teacher
 from qdistill._checks import refuse, require_at_least, require_between, require_positive
 from qdistill.forecast import cases
-from qdistill.forecast.held_out import BenchmarkConfig
+from qdistill.insight.harness import forecast, solve_exactly
 from qdistill.insight.probes.waves import (
     Momenta,
     count_given,
     follow,
-    forecast,
     group_velocity,
     least_squares,
     plane_waves,
@@ -183,8 +180,7 @@ def _dyson_term(
 ) -> Complex[Array, "n_k n_x"]:
     """Return the derivative of psi after n frames of free flight along a potential."""
     span = 2 * float(jnp.max(jnp.abs(bump)))
-    bounded = dataclasses.replace(system, bounds=(-span, span))
-    solver = teacher.chebyshev(bounded, BenchmarkConfig().tolerance)
+    solver = solve_exactly(system, (-span, span))
 
     def term(psi: Array) -> Array:
         def last(v: Array) -> Array:

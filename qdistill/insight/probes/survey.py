@@ -6,10 +6,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qdistill import teacher
-from qdistill._checks import refuse, require_at_least, require_between, require_positive
-from qdistill.forecast.held_out import BenchmarkConfig
-from qdistill.insight.harness import Report
+from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill.insight.harness import Ensembles, Report, in_words, make_panel, solve_exactly
 from qdistill.insight.probes.cone import LightCone, measure_light_cone
 from qdistill.insight.probes.response import (
     BumpResponse,
@@ -111,43 +109,40 @@ class ProbeReport(Report):
 
 
 def evaluate(
-    propagators: Mapping[str, Propagator], config: ProbeConfig | None = None
+    emulators: Ensembles, config: ProbeConfig | None = None, nulls: Ensembles | None = None
 ) -> ProbeReport:
-    """Probe propagators and, as a control, the exact solver, which must give the known answers.
+    """Probe emulators and, as a control, the exact solver, which must give the known answers.
 
     Args:
-      propagators: By name, of one system, a line.
-      config: What is asked; the default asks all.
+      emulators: By name, one propagator or one for each seed; of one system, a line.
+      config: What is asked; by default the whole of `ProbeConfig`.
+      nulls: Likewise; propagators of about the same error in which nothing is learned.
 
     Returns:
-      A report whose numbers are those of `describe`, by name; ``"exact solver"`` comes first.
+      A report with the numbers of `describe` by name; `EXACT` comes first. Several seeds are told
+      apart by their number.
 
     Raises:
-      ValueError: For no propagator, one of another system, and what the measurements refuse.
+      ValueError: For propagators of different systems, and what the measurements refuse.
     """
-    if not propagators:
-        refuse("propagators", "at least one", dict(propagators))
     config = ProbeConfig() if config is None else config
-    system = next(iter(propagators.values())).system
-    for name, propagator in propagators.items():
-        if dataclasses.replace(propagator.system, bounds=system.bounds) != system:
-            refuse("propagators", "of one system", f"of another in {name!r}")
-    asked = {"exact solver": make_control(system, config), **propagators}
-    found = {name: probe(propagator, config) for name, propagator in asked.items()}
-    numbers = {name: describe(system.grid, config, each) for name, each in found.items()}
-    lines = [table(name, numbers[name], each) for name, each in found.items()]
-    return ProbeReport(numbers, "\n".join(lines), found, system, config)
+    panel = make_panel(emulators, nulls)
+    panel = panel.with_controls(solve_exactly(panel.system, _bounds(config)))
+    found, numbers, lines = {}, {}, []
+    for name, member in panel.members.items():
+        for i, propagator in enumerate(member.seeds):
+            title = f"{name}, seed {i + 1}" if len(member.seeds) > 1 else name
+            found[title] = probe(propagator, config)
+            numbers[title] = describe(panel.system.grid, config, found[title])
+            lines.append(_table(in_words(member.role, title), numbers[title], found[title]))
+    return ProbeReport(numbers, "\n".join(lines), found, panel.system, config)
 
 
-def make_control(system: System, config: ProbeConfig) -> Propagator:
-    """Return the exact solver, with bounds that hold every potential of the probes."""
+def _bounds(config: ProbeConfig) -> tuple[float, float]:
+    """The lowest and the highest potential of all probes, in hartree."""
     bump = config.bump_area / config.bump_width
     heights = (config.v_max, -config.v_max, bump, -bump, config.barrier[0], config.double[0])
-    bounds = min(heights), max(heights)
-    if system.bounds is not None:
-        bounds = min(bounds[0], system.bounds[0]), max(bounds[1], system.bounds[1])
-    bounded = dataclasses.replace(system, bounds=bounds)
-    return teacher.chebyshev(bounded, BenchmarkConfig().tolerance)
+    return min(heights), max(heights)
 
 
 def probe(propagator: Propagator, config: ProbeConfig) -> Probes:
@@ -241,8 +236,8 @@ def describe(grid: Grid, config: ProbeConfig, found: Probes) -> dict[str, Any]:
     }
 
 
-def table(name: str, numbers: dict[str, Any], found: Probes) -> str:
-    """Return what the probes of one propagator found, in a few lines."""
+def _table(name: str, numbers: dict[str, Any], found: Probes) -> str:
+    """What the probes of one propagator found, in a few lines."""
     waves, cone = numbers["dispersion"], numbers["light_cone"]
     if found.fit is None:
         lost = found.dispersion.k[np.flatnonzero(np.isnan(found.dispersion.omega))[0]]

@@ -1,12 +1,10 @@
 """Plane waves: the dispersion relation of a propagator, and a fit of it with errors."""
 
-import functools
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int, Shaped
+from jaxtyping import Complex, Float, Int, Shaped
 
 from qdistill._checks import (
     refuse,
@@ -17,11 +15,9 @@ from qdistill._checks import (
 )
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig
+from qdistill.insight.harness import forecast
 from qdistill.physics.grid import Grid, require_line
-from qdistill.system import Propagator, System, rollout
-
-# Cases that are forecast at the same time: windows of many would fill the memory.
-N_AT_ONCE = 16
+from qdistill.system import Propagator, System
 
 Momenta = Float[np.ndarray, " n_k"]
 
@@ -57,30 +53,6 @@ def require_plain(system: System) -> None:
 def count_given(propagator: Propagator) -> int:
     """Return how many exact frames a propagator is given: as many as in the held-out test."""
     return max(BenchmarkConfig().n_given, propagator.n_history)
-
-
-def forecast(
-    propagator: Propagator,
-    given: Complex[Array, "n_case n_given n_x"],
-    v: Float[Array, "n_case n_x"],
-    n_frames: int,
-) -> Complex[Array, "n_case n_t n_x"]:
-    """Forecast the frames that follow the given ones of many cases, a few cases at a time."""
-    n_case = len(given)
-    if n_case <= N_AT_ONCE:
-        return _forecast(propagator, n_frames, given, v)
-    # All batches are full, so that one program is compiled: the last begins before its turn.
-    starts = [*range(0, n_case - N_AT_ONCE, N_AT_ONCE), n_case - N_AT_ONCE]
-    parts = [
-        _forecast(propagator, n_frames, *(a[i : i + N_AT_ONCE] for a in (given, v))) for i in starts
-    ]
-    parts[-1] = parts[-1][len(starts) * N_AT_ONCE - n_case :]
-    return jnp.concatenate(parts)
-
-
-@functools.partial(jax.jit, static_argnums=1)
-def _forecast(propagator: Propagator, n_frames: int, given: Array, v: Array) -> Array:
-    return jax.vmap(lambda *case: rollout(propagator, *case, n_frames))(given, v)
 
 
 def plane_waves(
