@@ -1,0 +1,1 @@
+"""Configs, run folders, checkpoints and packaged emulators."""

@@ -1,0 +1,180 @@
+"""Distil: train, score, write and draw, into one folder; and score again on held-out potentials."""
+
+import dataclasses
+import json
+import pathlib
+from typing import Any, NamedTuple
+
+import numpy as np
+from jax.sharding import Mesh
+from jaxtyping import Array
+
+from qdistill import _distribute as cluster
+from qdistill._checks import require_one_of
+from qdistill.forecast import baselines, cases
+from qdistill.forecast.cases import Cases
+from qdistill.forecast.held_out import make_held_out
+from qdistill.runs import folder, presets, provenance, records
+from qdistill.runs.config import Config
+from qdistill.runs.records import plain
+from qdistill.students import Emulator, Splitting, count_parameters
+
+
+class Scored(NamedTuple):
+    """The held-out test of an emulator.
+
+    Attributes:
+      scores: As in `metrics.json`.
+      truth: The cases.
+      frames: The forecast of them.
+      per_frame: Every metric, for each case and frame.
+    """
+
+    scores: dict[str, Any]
+    truth: Cases
+    frames: Array
+    per_frame: dict[str, Any]
+
+
+def distill(
+    config: Config | str,
+    out: pathlib.Path | str,
+    *,
+    resume: bool = False,
+    draw: bool = True,
+    mesh: Mesh | None = None,
+) -> Emulator:
+    """Distil an emulator into a folder: train, score on held-out cases, write and draw.
+
+    The folder is the same as that of the command: see `qdistill.runs.folder`.
+
+    Args:
+      config: All settings, or the name of a preset.
+      out: Folder of the run, new or empty unless the run in it is resumed.
+      resume: Continue the run in the folder, from its newest sound checkpoint.
+      draw: Whether to draw the figures.
+      mesh: Devices that share the work.
+
+    Raises:
+      ValueError: For an unknown preset, and a run there with other settings.
+      FileExistsError: If a new run would mix with what is there.
+      FloatingPointError: If the training diverges.
+    """
+    if isinstance(config, str):
+        require_one_of(presets.PRESETS, config=config)
+        config = presets.PRESETS[config][1]
+    out = pathlib.Path(out)
+    if cluster.is_main():
+        folder.open_folder(out, config, resume)
+    cluster.wait("the folder is open")
+    state = folder.train(config, out, mesh)
+    student = folder.set_up(config).student
+    scored = score(student.bind(state.params, config=config), mesh)
+    emulator = student.bind(cluster.to_host(state.params), config=config)
+    metrics = write_metrics(out, emulator, scored)
+    if draw and cluster.is_main():
+        from qdistill.runs import report
+
+        report.draw(out, emulator, scored)
+    notes = tuple(provenance.read(out))
+    return dataclasses.replace(emulator, score=means(metrics), provenance=notes)
+
+
+def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
+    """Forecast and score the held-out cases of an emulator's run, on the devices of a mesh."""
+    config = emulator.config
+    truth = make_held_out(config.benchmark, emulator.system, config.curriculum.lessons, mesh)
+    frames = cases.forecast(emulator, truth, mesh)
+    truth, frames = cluster.to_host((truth, frames))
+    per_frame = cases.measure(emulator.system, truth, frames)
+    return Scored(cases.summarise(truth.family, per_frame), truth, frames, per_frame)
+
+
+def means(metrics: dict[str, Any]) -> dict[str, Any]:
+    """The costs and the mean scores of `metrics.json`: what an `Emulator` carries as its score."""
+    costs = ("n_parameters", "training_steps", "training_seconds")
+    scores = {name: value for name, value in metrics["benchmark"].items() if name != "cases"}
+    return {name: metrics[name] for name in costs} | scores
+
+
+def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict[str, Any]:
+    """Write `metrics.json` of a finished run, and return what it holds."""
+    config = emulator.config
+    lines, n_steps = folder.read_log(out), config.training.boundaries[-1]
+    metrics = {
+        "student": config.student.name,
+        "preset": config.preset,
+        "n_parameters": count_parameters(emulator.params),
+        "training_steps": n_steps,
+        **_times(lines, config.training.block_ends),
+        "final_loss": lines[-1]["loss"] if lines and lines[-1]["step"] == n_steps else None,
+        "microseconds_per_frame": cases.measure_cost(emulator, scored.truth),
+        **_learned_dispersion(emulator),
+        "benchmark": scored.scores,
+        "environment": provenance.environment(),
+    }
+    records.write(
+        out / "metrics.json", json.dumps(plain(metrics), indent=2, allow_nan=False) + "\n"
+    )
+    return metrics
+
+
+def read_metrics(out: pathlib.Path) -> dict[str, Any]:
+    """Return `metrics.json` of a finished run."""
+    return json.loads((out / "metrics.json").read_text())
+
+
+def evaluate(
+    out: pathlib.Path, seed: int = 0, n_potentials: int = 100, mesh: Mesh | None = None
+) -> dict[str, Any]:
+    """Score a finished run and the clamped split step on held-out potentials of every family.
+
+    The scores are written to `evaluation-SEED.json` in its folder.
+
+    Args:
+      out: Folder of the run.
+      seed: Of the potentials and packets.
+      n_potentials: How many.
+      mesh: Devices that share them.
+
+    Raises:
+      FileNotFoundError: If there is no run, or no checkpoint.
+      ValueError: If the run is damaged, or its system is not a line.
+    """
+    emulator = folder.load(out)
+    scores = baselines.evaluate(
+        {emulator.config.preset: emulator}, seed, n_potentials, emulator.config.benchmark, mesh=mesh
+    )
+    text = json.dumps(plain(scores), indent=2, allow_nan=False)
+    records.write(out / f"evaluation-{seed}.json", text + "\n")
+    return scores
+
+
+def _times(lines: list[dict[str, Any]], block_ends: list[int]) -> dict[str, float | None]:
+    """What the training took; None if the log does not hold every block once."""
+    if [line["step"] for line in lines] != block_ends:
+        return dict.fromkeys(("training_seconds", "compile_seconds", "teacher_share"))
+    taught, learned, compiled = (
+        sum(line[f"{who}_seconds"] for line in lines) for who in ("teacher", "student", "compile")
+    )
+    return {
+        "training_seconds": taught + learned,
+        "compile_seconds": compiled,
+        "teacher_share": taught / (taught + learned),
+    }
+
+
+def _learned_dispersion(emulator: Emulator) -> dict[str, Any]:
+    """The kinetic energy of a splitting student on a line and that of the system, for k >= 0."""
+    student, grid = emulator.student, emulator.system.grid
+    if not isinstance(student, Splitting) or grid.n_dim > 1:
+        return {}
+    half = grid.shape[0] // 2
+    omega = student.dispersion(emulator.params)
+    return {
+        "dispersion": {
+            "k_per_bohr": grid.wavenumbers()[:half].tolist(),
+            "learned_hartree": omega[:half].tolist(),
+            "teacher_hartree": np.asarray(grid.kinetic_energy())[:half].tolist(),
+        }
+    }

@@ -1,0 +1,59 @@
+"""Files of one's own that define systems, students, lessons or presets."""
+
+import dataclasses
+import hashlib
+import pathlib
+import runpy
+from collections.abc import Sequence
+from typing import Any
+
+# By their names as given, what has been executed in this process.
+LOADED: dict[str, "Extension"] = {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Extension:
+    """A Python file that a run depends on.
+
+    Attributes:
+      path: Where it was.
+      sha256: Of its text.
+    """
+
+    path: str = ""
+    sha256: str = ""
+
+
+def load(path: pathlib.Path | str) -> Extension:
+    """Execute a Python file, whose systems, students, lessons and presets are known from then on.
+
+    A subclass of `System` or `StudentConfig` registers itself, `qdistill.system.lesson` registers a
+    lesson, and `qdistill.runs.presets.PRESETS` takes presets.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+    """
+    path = pathlib.Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no file `{path}` to load.")
+    extension = Extension(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+    if LOADED.get(str(path)) != extension:
+        runpy.run_path(str(path), run_name=path.stem)
+        LOADED[str(path)] = extension
+    return extension
+
+
+def require_loaded(wanted: Sequence[Any]) -> None:
+    """Refuse a config whose own files were not loaded, or are not what they were.
+
+    Raises:
+      ValueError: With the command-line option that loads the file.
+    """
+    known = {extension.sha256 for extension in LOADED.values()}
+    for each in wanted:
+        if not isinstance(each, dict) or each.get("sha256") not in known:
+            path = each.get("path") if isinstance(each, dict) else each
+            raise ValueError(
+                f"The run depends on the file `{path}` as it was then, which is not loaded: give "
+                f"`--load {path}`, or call `qdistill.runs.extensions.load`."
+            )
