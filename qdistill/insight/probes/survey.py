@@ -49,7 +49,8 @@ class ProbeConfig:
       bump_packet: S0 of these packets, as a share of the box.
       front_share: Of the norm^2 of an impulse beyond its front.
       barrier: Height in hartree, width in bohr.
-      energies: Lowest and highest k0^2 / (2 m) of the packets on the barrier, in hartree.
+      energies: Lowest and highest k0^2 / (2 m) of the packets on the barrier, in hartree. All fly
+        as long as the slowest; in short boxes take a narrower range, or the fastest come around.
       n_energy: How many of them.
       barrier_packet: S0 of these packets, as a share of the box.
       double: Height of two barriers in hartree, their width and the gap between them in bohr.
