@@ -205,6 +205,46 @@ class Propagator(Protocol):
     def __call__(self, v: Potential) -> Step: ...  # noqa: D102
 
 
+@dataclasses.dataclass(frozen=True)
+class Wrapped:
+    """A propagator made of another one. A subclass says what it changes, at least `__call__`.
+
+    Attributes:
+      of: The other one.
+    """
+
+    of: Propagator
+
+    @property
+    def system(self) -> System:
+        """What it propagates."""
+        return self.of.system
+
+    @property
+    def n_history(self) -> int:
+        """Frames that it needs."""
+        return self.of.n_history
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether its step is linear in psi."""
+        return self.of.is_linear
+
+    @property
+    def is_unitary(self) -> bool:
+        """Whether its step conserves the norm."""
+        return self.of.is_unitary
+
+    @property
+    def is_differentiable(self) -> bool:
+        """Whether gradients through it are right."""
+        return self.of.is_differentiable
+
+    def __call__(self, v: Potential) -> Step:
+        """The step of one potential."""
+        return self.of(v)
+
+
 def rollout(
     propagator: Propagator,
     frames: Inexact[Array, "n_t *n_x"],

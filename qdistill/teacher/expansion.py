@@ -7,7 +7,7 @@ axis first, which is three times slower; `batch_last` tells it to put it last.
 
 import dataclasses
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -114,19 +114,22 @@ def _range(system: System, local: Array) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def _extent(system: System, local: Array) -> tuple[Array, Array]:
+def _extent(system: System, local: Array | np.ndarray) -> tuple[Any, Any]:
     """Bounds of the local part: its values, or by Gershgorin those of the matrix of channels."""
+    # What is known stays known inside `jit`.
+    numpy: Any = np if is_known(local) else jnp
+    local = np.asarray(local) if is_known(local) else local
     if not system.n_channel:
-        return jnp.min(local), jnp.max(local)
-    diagonal = jnp.real(jnp.einsum("ii...->i...", local))
-    reach = jnp.sum(jnp.abs(local), axis=1) - jnp.abs(jnp.einsum("ii...->i...", local))
-    return jnp.min(diagonal - reach), jnp.max(diagonal + reach)
+        return numpy.min(local), numpy.max(local)
+    diagonal = numpy.real(numpy.einsum("ii...->i...", local))
+    reach = numpy.sum(numpy.abs(local), axis=1) - numpy.abs(numpy.einsum("ii...->i...", local))
+    return numpy.min(diagonal - reach), numpy.max(diagonal + reach)
 
 
-def _fits(system: System, local: Array, low: float, high: float) -> Array:
+def _fits(system: System, local: Array, low: float, high: float) -> Any:
     """Whether the potential is within its bounds: what leaves them has no valid expansion."""
     lowest, highest = _extent(system, local)
-    return (lowest >= jnp.asarray(low, lowest.dtype)) & (highest <= jnp.asarray(high, lowest.dtype))
+    return (lowest >= np.asarray(low, lowest.dtype)) & (highest <= np.asarray(high, lowest.dtype))
 
 
 def coefficients(z: float, tolerance: float) -> np.ndarray:

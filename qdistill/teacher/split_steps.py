@@ -13,7 +13,7 @@ from jaxtyping import Array, Complex, Inexact
 from qdistill._checks import is_known, refuse, require_at_least, require_positive
 from qdistill.physics.grid import Scalar
 from qdistill.physics.hamiltonian import apply, over_channels
-from qdistill.system import Potential, Propagator, Step, System
+from qdistill.system import Potential, Propagator, Step, System, Wrapped
 
 
 @jax.tree_util.register_dataclass
@@ -161,28 +161,8 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
 
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
-class Dense:
+class Dense(Wrapped):
     """The propagator that `dense` returns."""
-
-    of: Propagator
-
-    n_history: ClassVar[int] = 1
-    is_linear: ClassVar[bool] = True
-
-    @property
-    def system(self) -> System:
-        """As before."""
-        return self.of.system
-
-    @property
-    def is_unitary(self) -> bool:
-        """As before."""
-        return self.of.is_unitary
-
-    @property
-    def is_differentiable(self) -> bool:
-        """As before."""
-        return self.of.is_differentiable
 
     def __call__(self, v: Potential) -> Step:
         """The step of one potential: its matrix is made here."""

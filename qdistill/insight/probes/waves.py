@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Complex, Float, Int, Shaped
+from jaxtyping import Complex, Float, Int
 
 from qdistill._checks import (
     refuse,
@@ -16,30 +16,11 @@ from qdistill._checks import (
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig
 from qdistill.insight.harness import forecast
-from qdistill.physics.grid import Grid, require_line
+from qdistill.physics.grid import require_line
+from qdistill.physics.stationary import group_velocity, omega
 from qdistill.system import Propagator, System
 
 Momenta = Float[np.ndarray, " n_k"]
-
-
-def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Return a line's kinetic energy at any k in 1/bohr, in hartree.
-
-    It is (1 - cos(k dx)) / (m dx^2) on the lattice, and k^2 / (2 m) on the continuum.
-    """
-    mass = grid.mass[0]
-    if grid.dispersion == "continuum":
-        return k**2 / (2 * mass)
-    # Without the cancellation of 1 - cos.
-    return 2 * np.sin(k * grid.dx[0] / 2) ** 2 / (mass * grid.dx[0] ** 2)
-
-
-def group_velocity(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Return d omega / dk in bohr per a.u.: sin(k dx) / (m dx), or k / m."""
-    mass = grid.mass[0]
-    if grid.dispersion == "continuum":
-        return k / mass
-    return np.sin(k * grid.dx[0]) / (mass * grid.dx[0])
 
 
 def require_plain(system: System) -> None:
