@@ -17,6 +17,7 @@ from qdistill.insight.probes import response as responses
 from qdistill.insight.probes import waves
 from qdistill.physics import potentials
 from qdistill.physics.grid import Grid
+from qdistill.physics.stationary import group_velocity
 from qdistill.runs import folder
 from qdistill.students import UnitaryConfig
 from qdistill.system import Propagator, Step, System
@@ -272,14 +273,14 @@ def test_a_weaker_potential_is_found_by_its_coupling_alone() -> None:
 @pytest.mark.parametrize("grid", [GRID, CONTINUUM], ids=["lattice", "continuum"])
 def test_the_exact_solver_answers_a_bump_as_perturbation_theory_says(grid: Grid) -> None:
     response = bump(solve(grid))
-    speed = waves.group_velocity(grid, response.k)
+    speed = group_velocity(grid, response.k)
     third_order = 2 * (0.05 / speed) ** 2
     for gain in (response.forward, response.backward):
         assert np.all(np.abs(gain - 1) < third_order + 2e-4)
     # Born's reflected wave, -i V(2 k) / speed, over the momenta of the packet.
     k = np.linspace(1.0, 8.0, 4001)
     area = 0.05 * np.exp(-((2 * k * 0.15) ** 2) / 2)
-    reflection = (area / waves.group_velocity(grid, k)) ** 2
+    reflection = (area / group_velocity(grid, k)) ** 2
     for k0, reflected in zip(response.k, response.reflected, strict=True):
         spectrum = exact.gaussian_spectrum(k, 2.0, k0)
         assert reflected == pytest.approx(np.trapezoid(spectrum * reflection, k), rel=2e-3)
@@ -293,12 +294,12 @@ def test_the_front_is_the_closed_form_and_nears_the_fastest_waves(grid: Grid) ->
     cone = spread(solve(grid))
     np.testing.assert_allclose(cone.front, cone.expected_front, atol=2e-3)
     assert cone.speed == pytest.approx(cone.expected, abs=1e-3)
-    assert cone.limit == pytest.approx(waves.group_velocity(grid, np.array([8.0]))[0], rel=1e-6)
+    assert cone.limit == pytest.approx(group_velocity(grid, np.array([8.0]))[0], rel=1e-6)
     # After long times the front moves at the speed that a hundredth of the waves exceed.
     k = np.linspace(0, 8, 4001)
     weights = np.cos(np.pi / 2 * np.clip((k / 8 - 0.8) / 0.2, 0, 1)) ** 4
     below = np.cumsum(weights) / weights.sum()
-    asymptotic = np.interp(0.99, below, waves.group_velocity(grid, k))
+    asymptotic = np.interp(0.99, below, group_velocity(grid, k))
     assert cone.speed == pytest.approx(asymptotic, rel=0.03)
     assert cone.speed < cone.limit
 

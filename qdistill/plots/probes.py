@@ -19,8 +19,8 @@ from qdistill.insight.probes import (
     Scattering,
     UniformResponse,
     WaveResponse,
-    omega,
 )
+from qdistill.physics.stationary import omega
 from qdistill.plots import style
 from qdistill.plots.reports import draw
 from qdistill.plots.style import BAR, COLOURS, GRID, INK, LINE_STYLES, ORANGE, SLATE, Values

@@ -52,9 +52,7 @@ from qdistill.insight.probes.waves import (
     SeriesFit,
     WaveResponse,
     fit_dispersion,
-    group_velocity,
     measure_dispersion,
-    omega,
 )
 
 __all__ = [
@@ -77,7 +75,6 @@ __all__ = [
     "find_peaks",
     "fit_dispersion",
     "forecast_errors",
-    "group_velocity",
     "impulse",
     "measure_bump",
     "measure_dispersion",
@@ -86,7 +83,6 @@ __all__ = [
     "measure_resonances",
     "measure_scattering",
     "measure_uniform",
-    "omega",
     "probe",
     "sample_lessons",
     "steps_until",

@@ -10,13 +10,9 @@ from jaxtyping import Array, Complex, Float
 from qdistill._checks import refuse, require_between, require_positive
 from qdistill.forecast import cases
 from qdistill.insight.harness import forecast
-from qdistill.insight.probes.waves import (
-    count_given,
-    group_velocity,
-    least_squares,
-    require_plain,
-)
+from qdistill.insight.probes.waves import count_given, least_squares, require_plain
 from qdistill.physics.grid import Grid
+from qdistill.physics.stationary import group_velocity
 from qdistill.system import Propagator
 
 

@@ -15,13 +15,13 @@ from qdistill.insight.probes.waves import (
     Momenta,
     count_given,
     follow,
-    group_velocity,
     least_squares,
     plane_waves,
     require_plain,
     transfer,
 )
 from qdistill.physics import packets
+from qdistill.physics.stationary import group_velocity
 from qdistill.system import Propagator, System, rollout
 
 

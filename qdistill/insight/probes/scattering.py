@@ -18,10 +18,11 @@ from qdistill._checks import (
 from qdistill.forecast import cases
 from qdistill.insight.harness import forecast
 from qdistill.insight.probes.response import crossing_frames, start_packets
-from qdistill.insight.probes.waves import count_given, group_velocity, omega, require_plain
+from qdistill.insight.probes.waves import count_given, require_plain
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid, require_line
 from qdistill.physics.observables import transmission_reflection
+from qdistill.physics.stationary import group_velocity, omega
 from qdistill.system import Propagator
 
 
