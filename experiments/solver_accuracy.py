@@ -14,7 +14,7 @@ from jaxtyping import Array
 from qdistill._checks import require_at_least
 from qdistill._rollout import rollout
 from qdistill.forecast import metrics
-from qdistill.physics import packets, potentials
+from qdistill.physics import families, packets
 from qdistill.physics.grid import Grid
 from qdistill.teacher import solvers as solver
 
@@ -67,7 +67,7 @@ def main() -> None:
     rows = {}
     for dispersion in ("lattice", "continuum"):
         grid = Grid(1024, 100.0, dispersion)
-        v = jnp.stack([potentials.sample(k, grid.positions(), "barrier") for k in keys[:, 0]])
+        v = jnp.stack([families.sample(k, grid, "barrier") for k in keys[:, 0]])
         psi = jnp.stack([packets.sample_gaussian(k, grid) for k in keys[:, 1]])
         truth = jnp.stack([exact(grid, *case, 0.1 * n_frames) for case in zip(v, psi, strict=True)])
         teachers = {

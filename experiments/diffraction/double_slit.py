@@ -17,7 +17,6 @@ from experiments.diffraction.figure import plot_diffraction
 from experiments.diffraction.fringes import FringesConfig
 from qdistill import plots, students
 from qdistill._rollout import rollout
-from qdistill.curriculum import planes
 from qdistill.forecast import metrics
 from qdistill.physics.grid import Grid
 from qdistill.runs import folder as runs
@@ -80,7 +79,7 @@ def draw(args: Args, grid: Grid, dt: float, student: solver.Propagator) -> dict[
         np.asarray(fringes.arrivals(grid, dt, frames, config.screen))
         for frames in (truth, forecast)
     )
-    x, y = (np.asarray(each).ravel() for each in planes.axes(grid))
+    x, y = (np.asarray(grid.positions(axis)).ravel() for axis in (0, 1))
     across, look = y - grid.lengths[1] / 2, config.look - 1
     theory = fringes.orders(config)
     figure = plot_diffraction(

@@ -13,18 +13,17 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key
+from qdistill.teacher.solvers import Propagator
 
 from experiments.throughput import timing
 from qdistill._checks import require_at_least, require_between, require_positive
 from qdistill._rollout import rollout
-from qdistill.curriculum import planes
-from qdistill.curriculum.planes import Experiment
+from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.forecast import baselines as generalisation
 from qdistill.forecast import metrics
-from qdistill.physics import packets, potentials, scatterers
+from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.teacher import solvers as solver
-from qdistill.teacher.solvers import Propagator
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,14 +52,14 @@ class DiffractionConfig:
         require_positive(tolerance=self.tolerance)
 
 
-def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Experiment:
+def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
     """A packet that flies onto a wall with two slits, at an angle of up to 0.2 radians.
 
     Args:
       key: Random key.
       grid: Two-dimensional, at least 40 bohr along both axes.
     """
-    planes.require_plane(grid)
+    require_plane(grid)
     require_between(40, np.inf, lengths=grid.lengths)
     keys = jax.random.split(key, 9)
     low = jnp.array([8.0, 0.75, 3.0, 1.0, -2.0, 2.2, -0.2, 1.5, 2.5])
@@ -74,11 +73,11 @@ def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Experiment:
         grid, (12.0, middle + aside), tuple(width),
         (speed * jnp.cos(angle), speed * jnp.sin(angle)),
     )  # fmt: skip
-    x, y = planes.axes(grid)
+    x, y = grid.positions(0), grid.positions(1)
     return psi, potentials.double_slit(x, y, height, thickness, separation, slit, (20.0, middle))
 
 
-def sample_forest(key: Key[Array, ""], grid: Grid, n_discs: int = 12) -> Experiment:
+def sample_forest(key: Key[Array, ""], grid: Grid, n_discs: int = 12) -> Sample:
     """A packet that flies into a forest of discs, which add up where they overlap.
 
     Args:
@@ -86,7 +85,7 @@ def sample_forest(key: Key[Array, ""], grid: Grid, n_discs: int = 12) -> Experim
       grid: Two-dimensional, at least 40 bohr along both axes.
       n_discs: How many.
     """
-    planes.require_plane(grid)
+    require_plane(grid)
     require_between(40, np.inf, lengths=grid.lengths)
     require_at_least(1, n_discs=n_discs)
     key_place, key_size, key_speed = jax.random.split(key, 3)
@@ -94,17 +93,17 @@ def sample_forest(key: Key[Array, ""], grid: Grid, n_discs: int = 12) -> Experim
     places = jax.random.uniform(key_place, (n_discs, 2), float, -10.0, 10.0)
     low, high = jnp.array([[0.5, -6.0], [2.0, 9.0]])
     sizes = low[None] + (high - low)[None] * jax.random.uniform(key_size, (n_discs, 2), float)
-    x, y = planes.axes(grid)
+    x, y = grid.positions(0), grid.positions(1)
     v = jnp.zeros(grid.shape)
     for (right, up), (radius, height) in zip(places, sizes, strict=True):
-        v = v + scatterers.disc(x, y, height, radius, (26.0 + right, middle + up))
+        v = v + potentials.disc(x, y, height, radius, (26.0 + right, middle + up))
     speed = jax.random.uniform(key_speed, (), float, 2.0, 4.0)
     psi = packets.gaussian(grid, (11.0, middle), (2.5, 2.5), (speed, 0.0))
     # Overlapping discs must not leave the range of the lessons.
     return psi, jnp.clip(v, -10.0, 15.0)
 
 
-FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Experiment]] = {
+FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Sample]] = {
     "double slits": sample_double_slit,
     "forests": sample_forest,
 }

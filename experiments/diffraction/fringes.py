@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import refuse, require_at_least, require_between, require_positive
-from qdistill.curriculum import planes
-from qdistill.curriculum.planes import Experiment
+from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.physics import observables, packets, potentials
 from qdistill.physics.grid import Grid
 
@@ -58,15 +57,15 @@ class FringesConfig:
         return 2 * math.pi / self.momentum
 
 
-def make(config: FringesConfig, grid: Grid) -> Experiment:
+def make(config: FringesConfig, grid: Grid) -> Sample:
     """The packet and the landscape.
 
     Raises:
       ValueError: If the screen, or the packet, is not in the box.
     """
-    planes.require_plane(grid)
+    require_plane(grid)
     require_between(0, grid.lengths[0], screen=config.screen)
-    x, y = planes.axes(grid)
+    x, y = grid.positions(0), grid.positions(1)
     middle = grid.lengths[1] / 2
     psi = packets.gaussian(grid, (config.start, middle), config.width, (config.momentum, 0.0))
     v = potentials.double_slit(

@@ -6,7 +6,7 @@ import jax
 import numpy as np
 
 from qdistill._checks import refuse, require_at_least, require_shape
-from qdistill.physics import packets, potentials
+from qdistill.physics import families, packets
 from qdistill.physics.grid import Grid
 
 SHARP = ("barrier", "double", "triple", "steps", "well")
@@ -50,7 +50,7 @@ def sample(
         refuse("n_packets", f"a multiple of {n_landscapes} landscapes", n_packets)
     key_v, key_psi = jax.random.split(jax.random.key(seed))
     landscapes = [
-        np.asarray(potentials.sample(key, grid.positions(), SHARP[i % len(SHARP)]), "f8")
+        np.asarray(families.sample(key, grid, SHARP[i % len(SHARP)]), "f8")
         for i, key in enumerate(jax.random.split(key_v, n_landscapes))
     ]
     keys = jax.random.split(key_psi, n_packets)

@@ -73,7 +73,8 @@ def transmission_reflection(
       Transmitted and reflected probability; the rest is still between `left` and `right`.
     """
     grid.require_axis(axis)
-    require_between(0, grid.lengths[axis], left=left, right=right)
+    lowest = grid.origin[axis]
+    require_between(lowest, lowest + grid.lengths[axis], left=left, right=right)
     if is_known((left, right)) and left > right:
         refuse("left", f"at most right = {right}", left)
     require_shape(grid.shape, psi=psi)

@@ -12,7 +12,8 @@ from qdistill._checks import require_at_least
 from qdistill._rollout import rollout
 from qdistill.curriculum import lessons
 from qdistill.forecast import baselines as generalisation
-from qdistill.physics import observables, potentials
+from qdistill.physics import observables
+from qdistill.physics.families import FAMILIES
 from qdistill.physics.grid import Grid
 from qdistill.teacher import solvers as solver
 
@@ -56,7 +57,7 @@ def sample_cases(
     psi, v = _barriers(key_barriers, grid, n_case)
     given = _simulate(grid, dt, psi, v, n_given, tolerance)
     barriers = Cases(given, v)
-    n_family = len(potentials.FAMILIES) - len(TAUGHT)
+    n_family = len(FAMILIES) - len(TAUGHT)
     psi, v = _others(jax.random.split(key_others, -(-n_case // n_family)), grid)
     psi, v = psi[:n_case], v[:n_case]
     # The partner is the next packet, at first onto another landscape.
@@ -82,7 +83,7 @@ def _barriers(key: Key[Array, ""], grid: Grid, n_case: int) -> tuple[Array, Arra
 @functools.partial(jax.jit, static_argnums=1)
 def _others(keys: Key[Array, " n_key"], grid: Grid) -> tuple[Array, Array]:
     """A packet and landscape of each family that is not taught, for each key."""
-    families = list(potentials.FAMILIES)
+    families = list(FAMILIES)
     kept = np.array([i for i, name in enumerate(families) if name not in TAUGHT])
 
     def one_of_each(key: Key[Array, ""]) -> tuple[Array, Array]:
