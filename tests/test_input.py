@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from qdistill._rollout import rollout
 
 import qdistill
 from experiments.diffraction import exam as diffraction
@@ -26,7 +27,6 @@ from experiments.frontier import resampling
 from qdistill import _checks as arguments
 from qdistill import _distribute as cluster
 from qdistill import students, substeps
-from qdistill._rollout import rollout
 from qdistill.curriculum import lessons, sampling
 from qdistill.curriculum import schedules as curriculum
 from qdistill.forecast import baselines as generalisation

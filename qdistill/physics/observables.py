@@ -13,9 +13,7 @@ def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
     return inner_product(grid, psi, psi).real
 
 
-def energy(
-    grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]
-) -> Float[Array, ""]:
+def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> Float[Array, ""]:
     """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid.
 
     Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels.

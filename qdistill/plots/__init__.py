@@ -15,11 +15,10 @@ from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spa
 from qdistill.plots.importance import plot_services, plot_shares
 from qdistill.plots.lessons import plot_potentials, plot_training, plot_window_map
 from qdistill.plots.movies import animate_forecast, animate_wavefunction, animate_wavefunction_2d
+from qdistill.plots.phases import plot_phases
 from qdistill.plots.probes import (
     plot_light_cones,
     plot_order,
-    plot_phases,
-    plot_probes,
     plot_response,
     plot_transmission,
     plot_waves,
@@ -46,7 +45,6 @@ __all__ = [
     "plot_order",
     "plot_phases",
     "plot_potentials",
-    "plot_probes",
     "plot_response",
     "plot_runs",
     "plot_sensitivity",
