@@ -123,11 +123,12 @@ class Forecast:
         from qdistill.physics import files, packets
         from qdistill.runs import results
 
+        found = pretrained.find(self.emulator)
+        grid = found.system.grid
+        v = files.read(grid, self.potential, self.v_min, self.v_max)
+        psi = packets.gaussian(grid, self.centre, self.width, self.momentum)
+
         def work() -> results.Results:
-            found = pretrained.find(self.emulator)
-            grid = found.system.grid
-            v = files.read(grid, self.potential, self.v_min, self.v_max)
-            psi = packets.gaussian(grid, self.centre, self.width, self.momentum)
             return results.of_report(flight.evaluate(found, v, psi, self.frames))
 
         settings = dataclasses.asdict(self) | {"out": str(self.out)}
