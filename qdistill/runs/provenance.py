@@ -43,7 +43,8 @@ def now() -> dict[str, Any]:
     if _git("ls-files", "--error-unmatch", "__init__.py") is not None:
         commit = _git("rev-parse", "HEAD")
         # Of the package, and of the studies next to it.
-        changes = _git("status", "--porcelain", "--", ".", "../experiments")
+        studies = ["../experiments"] * (PACKAGE.parent / "experiments").is_dir()
+        changes = _git("status", "--porcelain", "--", ".", *studies)
     return {
         "commit": commit,
         "is_modified": None if changes is None else bool(changes),
