@@ -1,10 +1,12 @@
 """The emulators that a script is given: packaged names, files and folders of runs alike."""
 
+import dataclasses
 import pathlib
 from collections.abc import Sequence
 
 from qdistill._checks import refuse
 from qdistill.runs import pretrained
+from qdistill.runs.config import Config
 from qdistill.students import Emulator
 
 
@@ -26,6 +28,30 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
     loaded = {name: pretrained.find(place) for name, place in zip(names, places, strict=True)}
     require_one_system(loaded)
     return loaded
+
+
+def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
+    """Load emulators, those of runs that differ in their seed only together.
+
+    Args:
+      places: As for `load`. The first of an ensemble gives the name.
+
+    Raises:
+      ValueError: For no emulator, and two ensembles of one name.
+      OSError: For a place where none is.
+    """
+    if not places:
+        refuse("runs", "at least one emulator", list(places))
+    names: dict[Config, str] = {}
+    ensembles: dict[str, list[Emulator]] = {}
+    for place in places:
+        emulator = pretrained.find(place)
+        training = dataclasses.replace(emulator.config, seed=0)
+        name = name_of(place)
+        if training not in names and name in ensembles:
+            refuse("runs", "of different names, seeds of one training excepted", list(places))
+        ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
+    return ensembles
 
 
 def require_one_system(emulators: dict[str, Emulator]) -> None:

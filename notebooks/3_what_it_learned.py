@@ -23,10 +23,10 @@ import os
 import jax
 import jax.numpy as jnp
 import numpy as np
+from qdistill._rollout import rollout
 
 import qdistill
 from qdistill import plots, students
-from qdistill._rollout import rollout
 from qdistill.forecast import metrics
 from qdistill.insight import probes
 from qdistill.physics import packets, potentials

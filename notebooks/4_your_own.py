@@ -25,9 +25,9 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from qdistill._rollout import rollout
 
 from qdistill import plots, students
-from qdistill._rollout import rollout
 from qdistill.curriculum import lesson
 from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig

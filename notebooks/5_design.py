@@ -18,14 +18,12 @@
 
 # %%
 # %matplotlib inline
-import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
 import qdistill as qd
-from qdistill import plots
 from qdistill.insight import design
 from qdistill.physics import potentials, stationary
 

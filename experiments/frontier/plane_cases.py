@@ -9,15 +9,15 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
+from qdistill._rollout import rollout
+from qdistill.forecast.benchmark import Runs
 
 from experiments.frontier import cases as frontier
 from experiments.frontier import plane_contenders
 from experiments.frontier.cases import FrontierConfig
 from experiments.frontier.contenders import UNIT, Contender
 from qdistill._checks import require_between
-from qdistill._rollout import rollout
 from qdistill.curriculum.lessons import Sample, require_plane
-from qdistill.forecast.benchmark import Runs
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
 from qdistill.teacher import solvers as solver

@@ -1,7 +1,7 @@
 """What is measured of a state: probabilities, energy, position, momentum, current."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Inexact
 
 from qdistill._checks import is_known, refuse, require_between, require_shape
 from qdistill.physics.grid import Grid, Scalar, inner_product
@@ -13,10 +13,14 @@ def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
     return inner_product(grid, psi, psi).real
 
 
-def energy(grid: Grid, v: Float[Array, "*n_x"], psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
-    """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid."""
-    require_shape(grid.shape, psi=psi)
-    return inner_product(grid, psi, hamiltonian(grid, v)(psi)).real / probability(grid, psi)
+def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> Float[Array, ""]:
+    """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid.
+
+    Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels.
+    """
+    h = hamiltonian(grid, v)
+    require_shape((*v.shape[: -grid.n_dim - 1], *grid.shape), psi=psi)
+    return jnp.vdot(psi, h(psi)).real / jnp.vdot(psi, psi).real
 
 
 def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:

@@ -25,7 +25,7 @@ from qdistill.plots.probes import (
 )
 from qdistill.plots.reports import draw
 from qdistill.plots.runs import plot_runs
-from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
+from qdistill.plots.students import plot_dispersion, plot_errors
 from qdistill.plots.style import save
 from qdistill.plots.symmetries import plot_symmetries
 from qdistill.plots.wavefunctions import plot_wavefunction, plot_wavefunction_2d
@@ -41,8 +41,6 @@ __all__ = [
     "plot_dispersion",
     "plot_errors",
     "plot_interventions",
-    "plot_ladder",
-    "plot_learning",
     "plot_light_cones",
     "plot_order",
     "plot_phases",

@@ -123,9 +123,7 @@ class EffectiveHamiltonian(Student):
 
         return Step(encode, turn(spectrum, self.system.dt), decode)
 
-    def hamiltonian(
-        self, params: PyTree, v: Float[Array, "*n_x"]
-    ) -> Float[Array, "n_wave n_wave"]:
+    def hamiltonian(self, params: PyTree, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"]:
         """The learned effective Hamiltonian between the waves; real and symmetric, in hartree."""
         fields = self.fields(params, v)
         if not len(fields):
