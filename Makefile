@@ -1,14 +1,18 @@
-# make demo    set up, distil a student and score it, into runs/demo
+# make demo    set up, distil an emulator and score it, into runs/demo
 # make test    set up, and pass every test
 # make check   lint, format, types and docstrings
 # make docs    the documentation as web pages, in site/
 # make notebooks  run all notebooks, into notebooks/executed
-# make results the runs behind the README's numbers, some five hours
+# make results the runs behind the pages' numbers, some five hours; make results-STUDY one of them
 # make clean   remove the environment, the cache, runs/ and site/
 
 PYTHON ?= python3
 BIN := .venv/bin
-.PHONY: demo test check docs notebooks results clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test check docs notebooks results clean
+
+help:
+	@sed -n "s/^# make/make/p" Makefile
 
 demo: .venv/.core
 	rm -rf runs/demo

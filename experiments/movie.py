@@ -1,32 +1,30 @@
-"""A student's forecast beside the truth, in motion: `python experiments/movie.py demo`."""
+"""Film a forecast next to the truth: `python experiments/movie.py demo`."""
 
 import dataclasses
-import json
 import pathlib
-import sys
 from typing import Annotated, Literal
 
-import jax
 import numpy as np
 import tyro
 
+from experiments import runner
 from qdistill import plots
 from qdistill._checks import require_one_of
-from qdistill.forecast import benchmark
-from qdistill.runs import folder as runs
+from qdistill.forecast import cases, paper
+from qdistill.forecast.held_out import make_paper_cases
 from qdistill.runs import pretrained
 
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Film a student's forecast of one of the paper's 25 runs, and draw the truth by its phase."""
+    """Film an emulator's forecast of one of the paper's 25 cases, and draw the truth by phase."""
 
     student: Annotated[str, tyro.conf.Positional] = "demo"
-    """The folder of a run, or the name of a student that comes with the package."""
+    """Name of a packaged emulator, a file of `publish.py`, or the folder of a run."""
     case: str = "steps"
-    """Name of the landscape, as in a run's metrics.json."""
+    """Name of the case, as in a run's metrics.json."""
     title: str = ""
-    """Of the film; by default the student's preset and the landscape."""
+    """Of the film; by default the emulator's preset and the case."""
     film: Literal["gif", "mp4"] = "gif"
     """An MP4 needs ffmpeg, as in `pip install -e '.[video]'`."""
     seconds: float = 10.0
@@ -37,41 +35,27 @@ class Args:
     """The same path with a few frames."""
 
 
-def shoot(args: Args) -> None:
+def shoot(args: Args) -> runner.Results:
     """Simulate, forecast, film, score."""
-    require_one_of(benchmark.CASES, case=args.case)
-    found = pretrained.find(args.student)
-    settings, grid = found.config, found.grid
-    plan, dt = settings.benchmark, settings.teacher.dt
-    plan = dataclasses.replace(plan, n_frames=8) if args.smoke else plan
-    runs.make_folder(args.out)
-    (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
-    here = [list(benchmark.CASES).index(args.case)]
-    psi0, v = (cases[np.array(here)] for cases in benchmark.make_cases(grid))
-    truth = benchmark.simulate(grid, dt, psi0, v, plan)
-    forecast = benchmark.forecast(found.student, found.propagator, truth)
-    scores = benchmark.summarise([args.case], benchmark.measure(grid, forecast, truth))
-    metrics = {"preset": settings.preset, "n_given": plan.n_given, "benchmark": scores}
-    (args.out / "metrics.json").write_text(
-        json.dumps(runs.plain(metrics), indent=2, allow_nan=False) + "\n"
-    )
-    x, t = np.asarray(grid.positions()), dt * np.arange(plan.n_given + plan.n_frames)
-    true, guess = (np.concatenate([each.given[0], each.frames[0]]) for each in (truth, forecast))
-    title = args.title or f"{settings.preset} on {args.case}, a landscape that it never saw"
-    plots.save(plots.plot_wavefunction(x, t, v[0], true, title), args.out / "wavefunction.png")
+    require_one_of(paper.CASES, case=args.case)
+    emulator = pretrained.find(args.student)
+    system, test = emulator.system, emulator.config.benchmark
+    test = dataclasses.replace(test, n_frames=8) if args.smoke else test
+    truth = make_paper_cases(test, system, [args.case])
+    frames = cases.forecast(emulator, truth)
+    scores = cases.summarise(truth.family, cases.measure(system, truth, frames))
+    true, guess = (np.concatenate([truth.given[0], each[0]]) for each in (truth.frames, frames))
+    x, t = np.asarray(system.grid.positions()), system.dt * np.arange(len(true))
+    preset = emulator.config.preset
+    title = args.title or f"{preset} on {args.case}, a potential that it never saw"
     path = args.out / f"forecast.{args.film}"
-    plots.animate_forecast(x, t, v[0], true, guess, path, plan.n_given, title, args.seconds)
-    print(f"{path}: {plan.n_frames} frames, mean phase-sensitive error {scores['mean_nrmse']:.1e}")
-
-
-def main() -> None:
-    """Parse and shoot."""
-    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-    try:
-        shoot(tyro.cli(Args, prog="movie.py"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"movie.py: {error}")
+    plots.animate_forecast(x, t, truth.v[0], true, guess, path, test.n_given, title, args.seconds)
+    return runner.Results(
+        {"preset": preset, "n_given": test.n_given, "benchmark": scores},
+        f"{path}: {test.n_frames} frames, mean relative L2 error {scores['mean_nrmse']:.1e}",
+        {"wavefunction": plots.plot_wavefunction(x, t, truth.v[0], true, title)},
+    )
 
 
 if __name__ == "__main__":
-    main()
+    runner.main(shoot, Args)

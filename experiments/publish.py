@@ -2,17 +2,17 @@
 
 import dataclasses
 import pathlib
-import sys
 from typing import Annotated
 
 import tyro
 
+from experiments import runner
 from qdistill.runs import pretrained
 
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Write a run's student with its config, score and provenance; `pretrained.read` reads it."""
+    """Write a run's emulator with its config, score and provenance; `pretrained.read` reads it."""
 
     run: Annotated[pathlib.Path, tyro.conf.Positional]
     """Folder of a finished run."""
@@ -22,24 +22,18 @@ class Args:
     """Of the code that trained it, for a run from before runs noted it."""
 
 
-def publish(args: Args) -> None:
-    """Read the run, write the file, say what is in it."""
+def publish(args: Args) -> str:
+    """Read the run, write the file, and say what is in it."""
     if args.out.exists():
         raise FileExistsError(f"`{args.out}` exists. Choose another with --out.")
-    student = pretrained.from_run(args.run, args.commit)
-    pretrained.write(args.out, student)
+    emulator = pretrained.from_run(args.run, args.commit)
+    pretrained.write(args.out, emulator)
     score = pretrained.read(args.out).score or {}
-    print(f"{args.out}: {student.config.preset}, {args.out.stat().st_size / 1000:.0f} kB")
-    print(f"1 - correlation {score['mean_infidelity']:.1e}, commit {student.commit or 'unknown'}")
-
-
-def main() -> None:
-    """Parse and publish."""
-    try:
-        publish(tyro.cli(Args, prog="publish.py"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"publish.py: {error}")
+    return (
+        f"{args.out}: {emulator.config.preset}, {args.out.stat().st_size / 1000:.0f} kB\n"
+        f"1 - correlation {score['mean_infidelity']:.1e}, commit {emulator.commit or 'unknown'}"
+    )
 
 
 if __name__ == "__main__":
-    main()
+    runner.call(publish, Args)

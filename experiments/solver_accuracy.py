@@ -1,22 +1,21 @@
-"""Errors of the teachers against exact diagonalisation, over sharp-edged landscapes."""
+"""Errors of the solvers against exact diagonalisation, over sharp-edged potentials."""
 
 import dataclasses
-import json
 import pathlib
-import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-import tyro
 from jaxtyping import Array
 
+from experiments import runner
+from experiments.throughput.problem import exact
+from qdistill import teacher
 from qdistill._checks import require_at_least
-from qdistill._rollout import rollout
 from qdistill.forecast import metrics
-from qdistill.physics import packets, potentials
+from qdistill.physics import families, packets
 from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill.system import Propagator, System, rollout
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +23,7 @@ class Args:
     """Compare both solvers, on both dispersions, in both precisions, with the exact evolution."""
 
     out: pathlib.Path = pathlib.Path("runs/solver_accuracy")
-    """Folder for metrics.json; it must be new or empty."""
+    """Folder of the results."""
     n_cases: int = 6
     """How many random pairs of a packet and a barrier."""
     n_frames: int = 100
@@ -33,58 +32,51 @@ class Args:
     """Seconds instead of a minute: two cases of ten frames."""
 
 
-def exact(grid: Grid, v: Array, psi: Array, t: float) -> Array:
-    """exp(-i H t) psi by diagonalising H in float64, with the dispersion of the grid."""
-    plane_waves = np.fft.fft(np.eye(len(v)), norm="ortho")
-    kinetic = (plane_waves.conj().T * grid.kinetic_energy()) @ plane_waves
-    energies, states = np.linalg.eigh(kinetic.real + np.diag(v))
-    return jnp.asarray(states @ (np.exp(-1j * energies * t) * (states.T @ psi)))
-
-
-def errors(teacher: solver.Propagator, v: Array, psi: Array, truth: Array, n: int) -> dict:
-    """Errors of a teacher's last frame after n, over all cases."""
-    last = jax.jit(jax.vmap(lambda v, psi: rollout(teacher(v), psi, n)[-1]))(v, psi).astype("c16")
-    relative = metrics.nrmse(last, truth)
+def errors(solver: Propagator, v: Array, psi: Array, truth: Array, n: int) -> dict[str, float]:
+    """Compute the errors of a solver's last frame after n, over all cases."""
+    last = jax.jit(jax.vmap(lambda v, psi: rollout(solver, psi[None], v, n, every=n)[0]))(v, psi)
+    relative = metrics.nrmse(last.astype("c16"), truth)
     return {
         "rms_relative_error": float(jnp.sqrt(jnp.mean(relative**2))),
         "worst_relative_error": float(relative.max()),
-        "worst_infidelity": float(1 - metrics.correlation(last, truth).min()),
+        "worst_infidelity": float(1 - metrics.correlation(last.astype("c16"), truth).min()),
     }
 
 
-def main() -> None:
-    """Parse, run, write."""
-    args = tyro.cli(Args)
-    try:
-        require_at_least(1, n_cases=args.n_cases, n_frames=args.n_frames)
-    except ValueError as error:
-        sys.exit(f"solver_accuracy.py: {error}")
-    if args.out.exists() and (not args.out.is_dir() or any(args.out.iterdir())):
-        sys.exit(f"solver_accuracy.py: `{args.out}` is not an empty folder. Choose another.")
-    n_cases, n_frames = (2, 10) if args.smoke else (args.n_cases, args.n_frames)
-    jax.config.update("jax_enable_x64", True)
+def compare(dispersion: str, n_cases: int, n_frames: int) -> dict[str, dict[str, float]]:
+    """Compute the errors of all solvers on one dispersion, in both precisions."""
+    system = System(Grid(1024, 100.0, dispersion), dt=0.1, bounds=(0.0, 14.0))
+    grid = system.grid
     keys = jax.random.split(jax.random.key(0), (n_cases, 2))
+    v = jnp.stack([families.sample(k, grid, "barrier") for k in keys[:, 0]])
+    psi = jnp.stack([packets.sample_gaussian(k, grid) for k in keys[:, 1]])
+    t = system.dt * n_frames
+    truth = jnp.concatenate([exact(grid, *case, t) for case in zip(v, psi[:, None], strict=True)])
+    solvers: dict[str, Propagator] = {
+        "split_step, 10 substeps": teacher.split_step(system, 10),
+        "chebyshev, 1e-6": teacher.chebyshev(system, 1e-6),
+        "chebyshev, 1e-12": teacher.chebyshev(system, 1e-12),
+    }
     rows = {}
-    for dispersion in ("lattice", "continuum"):
-        grid = Grid(1024, 100.0, dispersion)
-        v = jnp.stack([potentials.sample(k, grid.positions(), "barrier") for k in keys[:, 0]])
-        psi = jnp.stack([packets.sample_gaussian(k, grid) for k in keys[:, 1]])
-        truth = jnp.stack([exact(grid, *case, 0.1 * n_frames) for case in zip(v, psi, strict=True)])
-        teachers = {
-            "split_step, 10 substeps": solver.split_step(grid, 0.1, 10),
-            "chebyshev, 1e-6": solver.chebyshev(grid, 0.1, 1e-6, (0.0, 14.0)),
-            "chebyshev, 1e-12": solver.chebyshev(grid, 0.1, 1e-12, (0.0, 14.0)),
-        }
-        for real, complex_ in (("f4", "c8"), ("f8", "c16")):
-            for name, teacher in teachers.items():
-                row = errors(teacher, v.astype(real), psi.astype(complex_), truth, n_frames)
-                label = f"{dispersion}, {name}, {psi.astype(complex_).dtype}"
-                rows[label] = row
-                print(f"{label:46} rms {row['rms_relative_error']:.1e}")
-    args.out.mkdir(parents=True, exist_ok=True)
-    result = {"t_au": 0.1 * n_frames, "n_cases": n_cases, "errors": rows}
-    (args.out / "metrics.json").write_text(json.dumps(result, indent=2) + "\n")
+    for real, complex_ in (("f4", "c8"), ("f8", "c16")):
+        for name, solver in solvers.items():
+            case = v.astype(real), psi.astype(complex_)
+            label = f"{dispersion}, {name}, {case[1].dtype}"
+            rows[label] = errors(solver, *case, truth, n_frames)
+    return rows
+
+
+def measure(args: Args) -> runner.Results:
+    """Compare on both dispersions, with everything known in float64."""
+    require_at_least(1, n_cases=args.n_cases, n_frames=args.n_frames)
+    with jax.enable_x64(True):
+        rows: dict[str, Any] = {}
+        for dispersion in ("lattice", "continuum"):
+            rows |= compare(dispersion, args.n_cases, args.n_frames)
+    lines = [f"{label:46} rms {row['rms_relative_error']:.1e}" for label, row in rows.items()]
+    found = {"t_au": 0.1 * args.n_frames, "n_cases": args.n_cases, "errors": rows}
+    return runner.Results(found, "\n".join(lines))
 
 
 if __name__ == "__main__":
-    main()
+    runner.main(measure, Args, lambda args: dataclasses.replace(args, n_cases=2, n_frames=10))

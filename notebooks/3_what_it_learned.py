@@ -23,10 +23,10 @@ import os
 import jax
 import jax.numpy as jnp
 import numpy as np
+from qdistill._rollout import rollout
 
 import qdistill
 from qdistill import plots, students
-from qdistill._rollout import rollout
 from qdistill.forecast import metrics
 from qdistill.insight import probes
 from qdistill.physics import packets, potentials
@@ -83,7 +83,7 @@ plots.plot_waves(waves, known, taught=8.0)
 # it acts. Around the edge of a barrier:
 
 # %%
-v = potentials.barrier(grid.positions(), height=5.0, width=25.0)
+v = potentials.barrier(grid.positions(), height=5.0, width=25.0, centre=50.0)
 kicks, drifts = unitary.phases(who["demo"].config.student.unitary, grid, dt, who["demo"].params, v)
 here, low = slice(364, 404), slice(0, 200)
 k_low = grid.wavenumbers()[low]
@@ -111,7 +111,7 @@ plots.plot_phases(
 # than it errs.
 
 # %%
-v = potentials.barrier(grid.positions(), height=4.0, width=3.0)
+v = potentials.barrier(grid.positions(), height=4.0, width=3.0, centre=50.0)
 one = packets.gaussian(grid, centre=30.0, width=2.5, momentum=3.0)
 two = packets.gaussian(grid, centre=68.0, width=3.0, momentum=-2.5)
 

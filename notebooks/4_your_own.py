@@ -25,10 +25,10 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
+from qdistill._rollout import rollout
 
 from qdistill import plots, students
-from qdistill._rollout import rollout
-from qdistill.curriculum import lessons
+from qdistill.curriculum import lesson
 from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast import metrics
@@ -56,6 +56,7 @@ x = np.asarray(grid.positions())
 
 
 # %%
+@lesson("cavity")
 def cavity(key, grid, difficulty):
     """A packet meets two barriers, with a cavity between them."""
     key_height, key_gap, key_momentum = jax.random.split(key, 3)
@@ -63,10 +64,8 @@ def cavity(key, grid, difficulty):
     gap = jax.random.uniform(key_gap, (), float, 2.0, 12.0)
     momentum = jax.random.uniform(key_momentum, (), float, 1.0, 5.0)
     psi = packets.gaussian(grid, 35.0, 2.0, momentum)
-    return psi, potentials.double(grid.positions(), height, 1.5, gap)
+    return psi, potentials.double(grid.positions(), height, 1.5, gap, grid.middle[0])
 
-
-lessons.LESSONS["cavity"] = cavity
 
 draw = jax.jit(jax.vmap(lambda key, at: cavity(key, grid, at)))
 keys, at = jax.random.split(jax.random.key(0), 4), jnp.array([0.0, 0.3, 0.6, 1.0])
@@ -224,7 +223,7 @@ taught["small network"] = teach(StudentConfig("small", windows=gauged), plan, st
 
 # %%
 n_frames = 12 if QUICK else 150
-v = potentials.triangle(grid.positions(), height=6.0, width=16.0)
+v = potentials.triangle(grid.positions(), height=6.0, width=16.0, centre=50.0)
 psi = packets.gaussian(grid, centre=30.0, width=2.5, momentum=3.0)
 exact = solver.chebyshev(grid, dt)(v)
 truth = jax.jit(lambda psi: rollout(exact, psi, n_frames))(psi)

@@ -9,56 +9,53 @@
 # ---
 
 # %% [markdown]
-# # 5. Designing a landscape by gradients
+# # 5. Designing a potential by gradients
 #
-# So far the landscape was given, and the question was what a packet does. Now the other way
-# round: a landscape is wanted that lets exactly half of a packet pass, at every energy from 2.5
+# So far the potential was given, and the question was what a packet does. Now the other way
+# round: a potential is wanted that lets exactly half of a packet pass, at every energy from 2.5
 # to 5.5 hartree. The physics is differentiable, so the answer is found by descent, and then tried
-# by the exact solver.
+# with the exact solver.
 
 # %%
 # %matplotlib inline
-import dataclasses
-import os
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-import qdistill
-from qdistill import plots, students
-from qdistill._rollout import rollout
+import qdistill as qd
 from qdistill.insight import design
-from qdistill.physics import potentials
-from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill.physics import potentials, stationary
 
-# The tests take the same path with smaller numbers.
-QUICK = "QDISTILL_QUICK" in os.environ
-grid, dt = Grid(1024, 100.0, "lattice"), 0.1
-x = np.asarray(grid.positions())
+# %% tags=["settings"]
+task = design.TASKS["splitter"]
+search = design.SearchConfig(n_starts=8, n_steps=500)
+packet_width = 4.0
 
 # %% [markdown]
 # ## What passes a barrier
 #
-# `design.scatter` is the stationary answer for a plane wave, exact for the grid. What passes and
-# what returns sum to one.
+# `stationary.scatter` is the answer for a plane wave, exact for the grid. What passes and what
+# returns sum to one.
 
 # %%
-v = potentials.barrier(grid.positions(), height=3.0, width=2.0)
+system = qd.System(qd.Grid(1024, 100.0, "lattice"), dt=0.1)
+grid = system.grid
+x = np.asarray(grid.positions())
+v = potentials.barrier(grid.positions(), height=3.0, width=2.0, centre=50.0)
 for energy in (2.5, 4.0, 5.5):
-    wave = design.scatter(grid, v, energy)
+    wave = stationary.scatter(grid, v, energy)
     print(f"E = {energy}: T = {wave.transmission:.3f}, R = {wave.reflection:.3f}")
 
 # %% [markdown]
 # ## Where to push
 #
-# A small change of the landscape changes T by the integral of its functional derivative, and
+# A small change of the potential changes T by the integral of its functional derivative, and
 # `jax.grad` gives the derivative at all points at once. Two pushes are tried: is the prediction
 # right?
 
 # %%
-share = jax.jit(lambda v: design.scatter(grid, v, 4.0).transmission)
+share = jax.jit(lambda v: stationary.scatter(grid, v, 4.0).transmission)
 slope = jax.jit(jax.grad(share))(v)
 for centre in (49.0, 50.0):
     push = 0.05 * jnp.exp(-((grid.positions() - centre) ** 2) / 0.1)
@@ -68,73 +65,13 @@ for centre in (49.0, 50.0):
 # %% [markdown]
 # ## Descent
 #
-# The landscape is made of 27 numbers, between 0 and 6 hartree, smooth, and 8 bohr wide. The
-# objective asks 61 energies for T = 1/2; Adam goes down from some random landscapes at once, and
+# The potential is made of 27 numbers, between 0 and 6 hartree, smooth, and 8 bohr wide. The
+# objective asks 61 energies for T = 1/2; Adam descends from some random potentials at once, and
 # the best end counts. Then packets are sent at it in the time domain.
 
 # %%
-task = design.TASKS["splitter"]
-search = design.SearchConfig(n_starts=8, n_steps=500)
-if QUICK:
-    task = dataclasses.replace(task, n_energy=5, n_packet=2, packet_width=2.0, dwell=0.0)
-    search = design.SearchConfig(n_starts=2, n_steps=5)
-found = design.design(task, search, grid)
+found = design.find_design(task, search, grid)
 inner = np.abs(found.energy - 4.0) < 1.0
 lowest, highest = found.transmission[inner].min(), found.transmission[inner].max()
 print(f"{task.profile.n_knot} numbers, {len(found.losses)} descents")
 print(f"plane waves from 3 to 5 hartree pass by {lowest:.3f} to {highest:.3f}")
-
-# %%
-plots.plot_designs({"splitter": found})
-
-# %% [markdown]
-# The dots are packets, sent by the exact solver; the ticks are the stationary answer, averaged over
-# the waves of each packet: two ways to compute the same, and they agree. At the ends of the band
-# packets miss the half, since half of their waves lie beyond it.
-
-# %% [markdown]
-# ## A packet, split
-#
-# A packet of 4 hartree meets the middle of a box that is long enough for both halves.
-
-# %%
-extent = task.profile.extent
-trial = design.prepare(grid, [4.0], width=2.0 if QUICK else 4.0, extent=extent)
-room, psi = trial.grid, trial.psi[0]
-full = jnp.zeros(grid.shape).at[design.stretch(task.profile, grid)].set(found.v)
-wide = design.embed(full, room.shape[0])
-n_frames = round(trial.duration / dt)
-exact = solver.chebyshev(room, dt, 1e-6, v_range=(-0.1, 6.1))
-frames = jax.jit(lambda v: rollout(exact(v), psi, n_frames))(wide)
-
-t, every = dt * np.arange(1, n_frames + 1), slice(None, None, 2)
-places = np.asarray(room.positions())
-plots.plot_wavefunction(places[every], t, np.asarray(wide)[every], frames[:, every], "A splitter")
-
-# %% [markdown]
-# ## Does a student know the way?
-#
-# `unitary` was taught landscapes of many kinds, but no splitter. What does it believe to pass?
-# And, which is more, does it know where to push? Its derivative is taken through all of its
-# frames.
-
-# %%
-student = qdistill.load("unitary")
-asked = {
-    "exact solver": (students.from_propagator(exact), exact),
-    "unitary": (student.student, student.student.propagator(student.params)),
-}
-slopes = {}
-for name, (form, propagator) in asked.items():
-    passing = design.passing(form, propagator, trial, dt, n_frames)
-    passes, slopes[name] = jax.jit(jax.value_and_grad(lambda v, f=passing: f(v)[0]))(wide)
-    print(f"{name}: {passes:.4f} of the packet passes")
-inside = np.abs(places - room.lengths[0] / 2) < extent / 2
-one, other = (np.asarray(slope)[inside] for slope in slopes.values())
-amiss = np.linalg.norm(other - one) / np.linalg.norm(one)
-print(f"the student's derivative differs from the solver's by {amiss:.1%}")
-
-# %% [markdown]
-# So a landscape can be designed through a student too:
-# `python experiments/design/design.py` does, for a splitter, a filter as narrow as a resonance, and a mirror that is half as high as the packets
-# that it turns back.

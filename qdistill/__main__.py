@@ -14,7 +14,8 @@ import jax
 import tyro
 
 from qdistill import _distribute as cluster
-from qdistill.runs import distillation, extensions, presets, report, story
+from qdistill.forecast import paper
+from qdistill.runs import distillation, extensions, presets, pretrained, report, story
 from qdistill.runs.config import Config
 from qdistill.runs.signals import Stopped
 
@@ -93,7 +94,83 @@ class Story:
         story.tell_all(self.runs, self.out, self.tensorboard, self.follow)
 
 
-COMMANDS: dict[str, type] = {"distill": Distill, "evaluate": Evaluate, "story": Story}
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """Forecast a packet on a potential of your own, next to the solver."""
+
+    emulator: Annotated[str, tyro.conf.Positional]
+    """A name of the package's emulators, a package file, or the folder of a run."""
+    potential: str = "5*exp(-(x-50)**2/8)"
+    """A formula in x (bohr), or a table (.csv) or drawing (.png), in hartree."""
+    centre: float = 25.0
+    """Of the packet, in bohr."""
+    width: float = 3.0
+    """Its spread S0 in position, in bohr."""
+    momentum: float = 3.0
+    """In 1/bohr; the energy is about momentum^2 / 2, in hartree."""
+    frames: int = 150
+    """How many to forecast."""
+    v_min: float = 0.0
+    """Height of a drawing's lower edge, in hartree."""
+    v_max: float = 10.0
+    """Height of a drawing's upper edge, in hartree."""
+    out: pathlib.Path = pathlib.Path("runs/forecast")
+    """Folder of the results."""
+
+    def run(self) -> None:
+        """Solve, forecast, compare, draw."""
+        from qdistill.insight import flight
+        from qdistill.physics import files, packets
+        from qdistill.runs import results
+
+        found = pretrained.find(self.emulator)
+        grid = found.system.grid
+        v = files.read(grid, self.potential, self.v_min, self.v_max)
+        psi = packets.gaussian(grid, self.centre, self.width, self.momentum)
+
+        def work() -> results.Results:
+            return results.of_report(flight.evaluate(found, v, psi, self.frames))
+
+        settings = dataclasses.asdict(self) | {"out": str(self.out)}
+        print(results.record(self.out, settings, work).report)
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Write forecasts of the paper's cases and the truth to a file, or the emulator itself."""
+
+    emulator: Annotated[str, tyro.conf.Positional]
+    """A name of the package's emulators, a package file, or the folder of a run."""
+    out: pathlib.Path
+    """File to write, a new one: .nc for xarray, or .npz."""
+    as_emulator: Annotated[bool, tyro.conf.arg(name="emulator-file")] = False
+    """Write the emulator with its config, score and provenance, as .npz, instead of forecasts."""
+    cases: tuple[str, ...] = tuple(paper.CASES)
+    """Which of the 25 cases."""
+    every: int = 4
+    """Write one frame in so many."""
+
+    def run(self) -> None:
+        """Forecast, write."""
+        from qdistill.runs import export
+
+        found = pretrained.find(self.emulator)
+        if self.as_emulator:
+            if self.out.exists():
+                raise FileExistsError(f"`{self.out}` exists. Choose another with --out.")
+            pretrained.write(self.out, found)
+            print(f"{self.out}: {found}")
+        else:
+            print(export.write_forecasts(self.out, found, self.cases, self.every))
+
+
+COMMANDS: dict[str, type] = {
+    "distill": Distill,
+    "evaluate": Evaluate,
+    "forecast": Forecast,
+    "story": Story,
+    "export": Export,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

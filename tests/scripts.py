@@ -1,4 +1,4 @@
-"""Scripts of experiments/ as a shell runs them, but in this process, where much is compiled."""
+"""Scripts anywhere below experiments/, as a shell runs them, but in this process."""
 
 import contextlib
 import io
@@ -8,11 +8,11 @@ from typing import NamedTuple
 
 import pytest
 
-FOLDER = pathlib.Path(__file__).parents[1] / "experiments"
+ROOT = pathlib.Path(__file__).parents[1]
 
 
 class Done(NamedTuple):
-    """What `subprocess.run` would tell."""
+    """What `subprocess.run` returns."""
 
     returncode: int
     stdout: str
@@ -24,9 +24,15 @@ class Done(NamedTuple):
         return " ".join(self.stderr.replace("│", " ").split())
 
 
+def find(name: str) -> str:
+    """The path of a script as it is typed: `experiments/ladder/compare_students.py`."""
+    (path,) = (ROOT / "experiments").rglob(f"{name}.py")
+    return path.relative_to(ROOT).as_posix()
+
+
 def run(name: str, *arguments: str) -> Done:
     """Run a script. An error that it does not turn into a sentence is raised here."""
-    path, code = str(next(FOLDER.rglob(f"{name}.py"))), 0
+    path, code = find(name), 0
     out, err = io.StringIO(), io.StringIO()
     with (
         pytest.MonkeyPatch.context() as patch,
@@ -36,7 +42,7 @@ def run(name: str, *arguments: str) -> Done:
         patch.setattr("sys.argv", [path, *arguments])
         patch.setenv("COLUMNS", "200")
         try:
-            runpy.run_path(path, run_name="__main__")
+            runpy.run_path(str(ROOT / path), run_name="__main__")
         except SystemExit as leaving:
             # As Python does: a number is the status, anything else goes to stderr.
             is_status = leaving.code is None or isinstance(leaving.code, int)

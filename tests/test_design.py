@@ -13,21 +13,22 @@ import pytest
 import scripts
 
 from experiments.design import study
-from qdistill import students
-from qdistill.insight import design, probes
+from qdistill import teacher
+from qdistill.insight import design
 from qdistill.insight.design import ProfileConfig, RolloutConfig, SearchConfig, TaskConfig
-from qdistill.physics import potentials
+from qdistill.insight.probes import scattering
+from qdistill.physics import potentials, stationary
 from qdistill.physics.grid import Grid
-from qdistill.students import Student
-from qdistill.teacher import solvers as solver
+from qdistill.system import Propagator, Step, System, Wrapped
 
 LINES = {name: Grid(512, 50.0, name) for name in ("lattice", "continuum")}
+SYSTEM = System(LINES["lattice"])
 DX = 50 / 512
 ENERGIES = np.linspace(0.3, 9.0, 60)
 
 
 def hills(key: int) -> jax.Array:
-    """A rough landscape between -3 and 6, in the middle fifth."""
+    """A rough potential between -3 and 6, in the middle fifth."""
     v = jax.random.uniform(jax.random.key(key), (100,), float, -3.0, 6.0)
     return jnp.zeros(512).at[206:306].set(v)
 
@@ -94,7 +95,7 @@ def test_from_either_side_the_same_passes(dispersion: str) -> None:
 @pytest.mark.parametrize("dispersion", LINES)
 def test_amplitudes_are_those_of_the_transfer_matrices(dispersion: str) -> None:
     grid, v = LINES[dispersion], hills(3)
-    expected = probes.transmission(grid, v, design.wavenumber(grid, ENERGIES))
+    expected = scattering.transmission(grid, v, design.wavenumber(grid, ENERGIES))
     # Beside phases, which differ by the empty points at both ends: they count as empty space.
     np.testing.assert_allclose(waves(grid, v).through, expected, atol=2e-4)
 
@@ -133,7 +134,7 @@ PROFILE = ProfileConfig(extent=8.0, low=-1.0, high=5.0)
 def test_a_profile_never_leaves_its_bounds(size: float) -> None:
     grid = LINES["lattice"]
     u = size * jax.random.normal(jax.random.key(0), (PROFILE.n_knot,))
-    v = np.asarray(design.landscape(PROFILE, grid, u))
+    v = np.asarray(design.potential(PROFILE, grid, u))
     assert v.min() >= -1
     assert v.max() <= 5
     inside = design.stretch(PROFILE, grid)
@@ -148,17 +149,16 @@ def test_a_profile_is_as_smooth_as_it_says() -> None:
     wide = ProfileConfig(extent=20.0, low=0.0, high=1.0, smoothing=0.5)
     u = jnp.where(jnp.arange(wide.n_knot) < wide.n_knot // 2, -1.0, 1.0)
     for config in (wide, dataclasses.replace(wide, high=4.0)):
-        v = np.asarray(design.landscape(config, LINES["lattice"], u))[180:332]
+        v = np.asarray(design.potential(config, LINES["lattice"], u))[180:332]
         # The slope of the sum of Gaussians, 2 / (smoothing sqrt(2 pi)), times that of the sigmoid.
         steepest = 2 / (0.5 * np.sqrt(2 * np.pi)) / 4 * config.high
         assert np.abs(np.diff(v)).max() / DX == pytest.approx(steepest, rel=0.1)
 
 
 def test_packets_pass_as_plane_waves_do() -> None:
-    """The exact solver in the time domain, beside the average over each packet's spectrum."""
-    grid = LINES["lattice"]
-    v = potentials.barrier(grid.positions(), 4.0, 1.0, 25.0)
-    verdict = design.verify(grid, v, [3.0, 5.0], width=2.0, extent=1.5)
+    """The exact solver in the time domain, and the average over each packet's spectrum."""
+    v = potentials.barrier(LINES["lattice"].positions(), 4.0, 1.0, 25.0)
+    verdict = design.verify(SYSTEM, v, [3.0, 5.0], width=2.0, extent=1.5)
     # 6e-5 of a packet may be on the wrong side of either end.
     np.testing.assert_allclose(verdict.transmitted, verdict.expected, atol=5e-4)
     np.testing.assert_allclose(verdict.transmitted + verdict.reflected, 1, atol=1e-3)
@@ -166,63 +166,86 @@ def test_packets_pass_as_plane_waves_do() -> None:
 
 
 def test_a_trial_has_room_for_its_packets() -> None:
-    trial = design.prepare(LINES["lattice"], [2.0, 4.0, 6.0], 4.0, 8.0, dwell=10.0)
-    assert trial.grid.dx == LINES["lattice"].dx
-    x, density = np.asarray(trial.grid.positions()), np.abs(np.asarray(trial.psi)) ** 2
+    trial = design.prepare(SYSTEM, [2.0, 4.0, 6.0], 4.0, 8.0, dwell=10.0)
+    grid = trial.system.grid
+    assert grid.dx == LINES["lattice"].dx
+    x, density = np.asarray(grid.positions()), np.abs(np.asarray(trial.psi)) ** 2
     mean = density @ x / density.sum(axis=1)
     np.testing.assert_array_less(density[:, (x > trial.left)].sum(axis=1) * DX, 1e-4)
     # Faster ones start further away: all reach the middle at one time.
-    middle = trial.grid.lengths[0] / 2
-    speeds = probes.group_velocity(trial.grid, design.wavenumber(trial.grid, np.array([2, 4, 6.0])))
+    middle = grid.lengths[0] / 2
+    speeds = stationary.group_velocity(grid, design.wavenumber(grid, np.array([2, 4, 6.0])))
     times = (middle - mean) / speeds
     np.testing.assert_allclose(times, times[0], rtol=1e-3)
     end = mean + speeds * trial.duration
-    assert end.max() + 4 * 4 < trial.grid.lengths[0]
+    assert end.max() + 4 * 4 < grid.lengths[0]
     assert end.min() - 4 * 4 > trial.right
 
 
-def repeated(step: solver.Step) -> solver.Step:
-    """A step of four frames, of one that needs the last only."""
-    return lambda frames: jnp.concatenate([frames[1:], step(frames[-1])[None]])
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Given(Wrapped):
+    """A propagator that is given four frames, and uses the last."""
+
+    @property
+    def n_history(self) -> int:
+        return 4
+
+    def __call__(self, v: jax.Array) -> Step:
+        step = self.of(v)
+        return step._replace(encode=lambda frames, n: step.encode(frames[-1:], n))
 
 
 def test_shares_through_forecasts(in_double: None) -> None:
     """Those of the exact evolution, for a student of a history too, with the right gradients."""
-    grid = Grid(256, 25.0)
     profile = ProfileConfig(extent=4.0, low=0.0, high=6.0, smoothing=0.5)
-    trial = design.prepare(grid, [5.0], 1.0, 4.0)
-    propagator = solver.split_step(trial.grid, 0.1, 8)
+    trial = design.prepare(System(Grid(256, 25.0), dt=0.1), [5.0], 1.0, 4.0)
+    room = trial.system
+    one = teacher.split_step(room, 8)
     n_frames = int(trial.duration / 0.1) + 1
-    one = students.from_propagator(propagator)
-    four = Student(4, lambda key: {}, lambda params: lambda v: repeated(propagator(v)))
     u = jnp.asarray(np.linspace(-1, 2, profile.n_knot))
 
-    def share(student: Student, propagator: solver.Propagator, n: int, u: jax.Array) -> jax.Array:
-        passing = design.passing(student, propagator, trial, 0.1, n)
-        return passing(design.landscape(profile, trial.grid, u))[0]
+    def share(propagator: Propagator, n: int, u: jax.Array) -> jax.Array:
+        passing = design.passing(propagator, trial, n)
+        return passing(design.potential(profile, room.grid, u))[0]
 
-    def by_one(u: jax.Array) -> jax.Array:
-        return share(one, propagator, n_frames, u)
-
-    slope = jax.jit(jax.value_and_grad(by_one))
+    slope = jax.jit(jax.value_and_grad(lambda u: share(one, n_frames, u)))
     value, gradient = slope(u)
-    v = np.asarray(design.landscape(profile, trial.grid, u))
-    last = exact.propagate(trial.grid, v, np.asarray(trial.psi[0]), 0.1 * n_frames)
-    x = np.asarray(trial.grid.positions())
+    v = np.asarray(design.potential(profile, room.grid, u))
+    last = exact.propagate(room.grid, v, np.asarray(trial.psi[0]), 0.1 * n_frames)
+    x = np.asarray(room.grid.positions())
     assert value == pytest.approx((np.abs(last) ** 2)[x > trial.right].sum() * DX, abs=1e-3)
     h = 1e-4 * jnp.eye(len(u))[4]
     numeric = (slope(u + h)[0] - slope(u - h)[0]) / 2e-4
     assert gradient[4] == pytest.approx(float(numeric), rel=1e-4)
     assert abs(gradient[4]) > 1e-3
-    # Three frames are given; what is given is solved without the landscape, which is far.
-    with_history = share(four, four.propagator({}), n_frames - 3, u)
+    # Three frames are given; what is given is solved without the potential, which is far.
+    with_history = share(Given(one), n_frames - 3, u)
     assert with_history == pytest.approx(float(value), abs=1e-3)
+
+
+def test_waves_of_another_mass(in_double: None) -> None:
+    """With all energies divided by the mass, the same passes; so it does in the time domain."""
+    light, heavy = Grid(512, 50.0), Grid(512, 50.0, mass=2.0)
+    v = jnp.asarray(hills(4), float)
+    at = jnp.asarray(4.0)
+    np.testing.assert_allclose(
+        design.scatter(heavy, v / 2, at / 2).through, design.scatter(light, v, at).through
+    )
+    k = design.wavenumber(heavy, ENERGIES)
+    np.testing.assert_allclose(stationary.omega(heavy, k), ENERGIES, rtol=1e-12)
+    h = 1e-5
+    slope = (stationary.omega(heavy, k + h) - stationary.omega(heavy, k - h)) / (2 * h)
+    np.testing.assert_allclose(stationary.group_velocity(heavy, k), slope, rtol=1e-6)
+    barrier = potentials.barrier(heavy.positions(), 4.0, 1.0, 25.0)
+    verdict = design.verify(System(heavy), barrier, [3.0], width=2.0, extent=1.5)
+    np.testing.assert_allclose(verdict.transmitted, verdict.expected, atol=5e-4)
 
 
 @pytest.fixture(scope="module")
 def splitter() -> tuple[TaskConfig, design.Design]:
     task = TaskConfig(ProfileConfig(6.0, 0.0, 6.0), (3.4, 4.6), 9, n_packet=3, packet_width=3.0)
-    return task, design.design(task, SearchConfig(n_starts=4, n_steps=150), LINES["lattice"])
+    return task, design.optimise(task, SearchConfig(n_starts=4, n_steps=150), SYSTEM)
 
 
 def test_a_splitter_is_found_and_splits(splitter: tuple[TaskConfig, design.Design]) -> None:
@@ -281,7 +304,7 @@ def test_a_passband_is_measured() -> None:
             "`smoothing` must be at least the spacing 0.09766 bohr, but is 0.05",
         ),
         (
-            lambda: design.landscape(PROFILE, LINES["lattice"], jnp.zeros(3)),
+            lambda: design.potential(PROFILE, LINES["lattice"], jnp.zeros(3)),
             r"`u` must be of shape \(27,\), but is of shape \(3,\)",
         ),
         (
@@ -303,8 +326,14 @@ def test_a_passband_is_measured() -> None:
         ),
         (lambda: design.embed(jnp.zeros(8), 6), "`n_x` must be 8, or more by an even number"),
         (
-            lambda: design.prepare(LINES["lattice"], [4.0, -1.0], 3.0, 8.0),
+            lambda: design.prepare(SYSTEM, [4.0, -1.0], 3.0, 8.0),
             "`energies` must be finite and positive",
+        ),
+        (
+            lambda: design.passing(
+                teacher.split_step(SYSTEM, 10), design.prepare(SYSTEM, [4.0], 3.0, 8.0), 10
+            ),
+            "`propagator` must be one of Grid",
         ),
     ],
 )  # fmt: skip

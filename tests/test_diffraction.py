@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import scripts
 
-from experiments.diffraction import exam as diffraction
-from experiments.diffraction import fringes
-from experiments.diffraction.exam import Cases, DiffractionConfig
+from experiments.diffraction import exam, fringes, scenes
+from experiments.diffraction.exam import DiffractionConfig, Strided
 from experiments.diffraction.figure import plot_diffraction
 from experiments.diffraction.fringes import FringesConfig
-from qdistill._rollout import rollout
+from qdistill import teacher
+from qdistill.forecast.cases import Cases, simulate
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill.system import System, rollout
 
 
 def test_orders_are_where_the_paths_differ_by_whole_wavelengths() -> None:
@@ -37,12 +37,6 @@ def test_neighbours_near_the_middle_are_a_wavelength_l_over_d_apart() -> None:
     expected = config.wavelength * (config.screen - config.wall) / config.separation
     np.testing.assert_allclose(places[middle + 1], expected, rtol=1e-3)
     np.testing.assert_allclose(places[middle], 0, atol=1e-12)
-
-
-def test_maxima_of_a_cosine_are_found_between_points() -> None:
-    y = np.linspace(-5, 5, 61)
-    found = fringes.maxima(y, 1 + np.cos(2 * (y - 0.3)))
-    np.testing.assert_allclose(found, 0.3 + np.pi * np.array([-1, 0, 1]), atol=2e-3)
 
 
 def test_what_arrives_is_the_probability_that_has_passed() -> None:
@@ -64,30 +58,39 @@ def test_what_arrives_is_the_probability_that_has_passed() -> None:
 
 
 CONFIG = DiffractionConfig(2, n_x=16, n_frames=4, every=2, n_repeats=1)
-SMALL = Grid((16, 16), (4.0, 4.0), "continuum")
+SMALL = System(Grid((16, 16), (4.0, 4.0), "continuum"), dt=0.1, bounds=(-16.0, 16.0))
 
 
 @pytest.fixture(scope="module")
 def cases() -> Cases:
-    """Four packets in random landscapes of a small box, by the truth."""
+    """Four packets in random potentials of a small box, by the truth."""
     keys = jax.random.split(jax.random.key(0), 2)
     v = 6 * jax.random.normal(keys[0], (4, 16, 16)).clip(-2, 2)
     k = jnp.arange(1.0, 5.0)[:, None, None]
-    psi = jnp.exp(1j * 2 * jnp.pi * k / 4 * SMALL.positions()[None])
+    psi = jnp.exp(1j * 2 * jnp.pi * k / 4 * SMALL.grid.positions()[None])
     psi = jnp.broadcast_to(psi, v.shape) / 4 + 0j
-    truth = solver.chebyshev(SMALL, 0.1, 1e-6, diffraction.V_RANGE)
-    frames = jax.jit(lambda psi, v: diffraction.forecast(CONFIG, truth, psi, v))(psi, v)
-    return Cases(psi, v, frames)
+    truth = Strided(teacher.chebyshev(SMALL, 1e-6), 2)
+    return simulate(truth, psi, v, 1, 2, ("double slits",) * 2 + ("forests",) * 2)
+
+
+def test_long_frames_are_those_of_every_look(cases) -> None:
+    one = teacher.split_step(SMALL, 4)
+    strided = Strided(one, 2)
+    assert strided.system.dt == pytest.approx(0.2)
+    frames = rollout(one, cases.given[0], cases.v[0], 4)
+    looks = rollout(strided, cases.given[0], cases.v[0], 2)
+    np.testing.assert_allclose(looks, frames[1::2], atol=1e-6)
 
 
 def test_the_truth_has_no_error_and_a_loose_solver_has(cases) -> None:
-    exact_one = solver.chebyshev(SMALL, 0.1, 1e-6, diffraction.V_RANGE)
-    loose = solver.chebyshev(SMALL, 0.1, 1e-1, diffraction.V_RANGE)
-    none, some = (diffraction.measure(CONFIG, each, cases) for each in (exact_one, loose))
+    none, some = (
+        exam.measure(CONFIG, teacher.chebyshev(SMALL, tolerance), cases)
+        for tolerance in (1e-6, 1e-1)
+    )
     assert none["nrmse"].shape == (4, 2)
     assert none["nrmse"].max() < 1e-6
     assert some["nrmse"].min() > 1e-3
-    rows = diffraction.summarise(CONFIG, some)
+    rows = exam.summarise(cases.family, some)
     error = np.asarray(some["nrmse"])
     assert list(rows) == ["double slits", "forests"]
     np.testing.assert_allclose(rows["forests"]["nrmse"], error[2:].mean(axis=0), rtol=1e-6)
@@ -96,19 +99,20 @@ def test_the_truth_has_no_error_and_a_loose_solver_has(cases) -> None:
 
 
 def test_the_clamp_has_the_best_cap_of_each_family(cases) -> None:
-    caps, found = diffraction.best_clamped(SMALL, 0.1, 2, cases, CONFIG)
-    for family, mine in diffraction.members(CONFIG).items():
+    caps, found = exam.best_clamped(SMALL, 2, cases, CONFIG)
+    for i, family in enumerate(scenes.FAMILIES):
+        mine = slice(2 * i, 2 * i + 2)
         own = found["nrmse"][mine].mean()
         for cap in (24.0, 36.0, 48.0, 60.0):
-            other = diffraction.measure(CONFIG, solver.split_step(SMALL, 0.1, 2, cap), cases)
+            other = exam.measure(CONFIG, teacher.split_step(SMALL, 2, cap), cases)
             assert own <= other["nrmse"][mine].mean() * (1 + 1e-5), (family, cap)
     assert found["norm_drift"].max() < 1e-5
-    assert set(caps) == set(diffraction.FAMILIES)
+    assert list(caps) == list(scenes.FAMILIES)
 
 
 def test_cases_of_the_exam_are_packets_before_their_obstacles() -> None:
     grid = Grid((160, 160), (40.0, 40.0), "continuum")
-    for name, sample in diffraction.FAMILIES.items():
+    for name, sample in scenes.FAMILIES.items():
         psi, v = jax.jit(lambda key, sample=sample: sample(key, grid))(jax.random.key(3))
         density = jnp.abs(psi) ** 2 * grid.cell
         np.testing.assert_allclose(density.sum(), 1, rtol=1e-5)
@@ -123,8 +127,8 @@ def test_a_mirrored_scene_has_mirrored_arrivals() -> None:
     )  # fmt: skip
     grid = Grid((64, 32), (16.0, 8.0), "continuum")
     psi, v = fringes.make(config, grid)
-    step = solver.chebyshev(grid, 0.1)(v)
-    frames = jax.jit(lambda psi: rollout(step, psi, config.n_frames))(psi)
+    exact_one = teacher.chebyshev(System(grid, dt=0.1))
+    frames = jax.jit(lambda psi: rollout(exact_one, psi[None], v, config.n_frames))(psi)
     seen = np.asarray(fringes.arrivals(grid, 0.1, frames, config.screen))
     assert seen.sum() * grid.dx[1] > 0.01
     # The middle of 32 points at dx, 2 dx, ... 32 dx lies on the 16th.

@@ -3,39 +3,42 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from experiments.ladder.fno import FNOConfig
 from qdistill import students
 from qdistill.physics.grid import Grid
-from qdistill.students import FNOConfig, StudentConfig, fno
+from qdistill.system import System, rollout
 
-GRID = Grid(128, 12.5)
-SMALL = FNOConfig(n_channels=4, n_layers=2, n_modes=20)
+SYSTEM = System(Grid(128, 12.5))
+STUDENT = FNOConfig(n_channels=4, n_layers=2, n_modes=20).build(SYSTEM)
 
 
-def test_it_scales_with_psi_and_sees_the_landscape() -> None:
-    student = students.make(StudentConfig("fno", fno=SMALL), GRID, 0.1)
-    params = jax.jit(student.init)(jax.random.key(0))
+@jax.jit
+def frame(params, v: jax.Array, psi: jax.Array) -> jax.Array:
+    return rollout(STUDENT.bind(params), psi[None], v, 1)[0]
+
+
+def test_it_scales_with_psi_and_sees_the_potential() -> None:
+    params = jax.jit(STUDENT.init)(jax.random.key(0))
     psi = jax.random.normal(jax.random.key(1), (128,), jnp.complex64)
     v = jax.random.normal(jax.random.key(2), (128,))
-    step = jax.jit(student.propagator(params)(v))
-    np.testing.assert_allclose(step(3 * psi), 3 * step(psi), rtol=1e-4, atol=1e-4)
-    assert not jnp.allclose(step(psi), student.propagator(params)(0 * v)(psi))
+    np.testing.assert_allclose(
+        frame(params, v, 3 * psi), 3 * frame(params, v, psi), rtol=1e-4, atol=1e-4
+    )
+    assert not jnp.allclose(frame(params, v, psi), frame(params, 0 * v, psi))
 
 
 def test_it_is_translation_covariant() -> None:
-    student = students.make(StudentConfig("fno", fno=SMALL), GRID, 0.1)
-    params = jax.jit(student.init)(jax.random.key(0))
-    evolve = jax.jit(lambda v, psi: student.propagator(params)(v)(psi))
+    params = jax.jit(STUDENT.init)(jax.random.key(0))
     psi = jax.random.normal(jax.random.key(1), (128,), jnp.complex64)
     v = jax.random.normal(jax.random.key(2), (128,))
-    moved = evolve(jnp.roll(v, 17), jnp.roll(psi, 17))
-    np.testing.assert_allclose(moved, jnp.roll(evolve(v, psi), 17), atol=1e-4)
+    moved = frame(params, jnp.roll(v, 17), jnp.roll(psi, 17))
+    np.testing.assert_allclose(moved, jnp.roll(frame(params, v, psi), 17), atol=1e-4)
 
 
 def test_the_number_of_parameters_is_that_of_the_layers() -> None:
-    student = students.make(StudentConfig("fno", fno=SMALL), GRID, 0.1)
     lift, layers = 4 * 4, 2 * (2 * 20 * 16 + 16 + 4)
     project = 4 * 16 + 16 + 16 * 2 + 2
-    params = jax.jit(student.init)(jax.random.key(0))
+    params = jax.jit(STUDENT.init)(jax.random.key(0))
     assert students.count_parameters(params) == lift + layers + project
 
 
@@ -49,4 +52,13 @@ def test_the_number_of_parameters_is_that_of_the_layers() -> None:
 )
 def test_impossible_forms_are_refused(form: dict, message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        fno.make(FNOConfig(**form), GRID)
+        FNOConfig(**form).build(SYSTEM)
+
+
+def test_two_dimensions_are_refused() -> None:
+    with pytest.raises(ValueError, match="`grid` must be one-dimensional for this student"):
+        FNOConfig().build(System(Grid((64, 64), (1.0, 1.0))))
+
+
+def test_it_is_known_by_its_name() -> None:
+    assert students.FORMS["fno"] is FNOConfig

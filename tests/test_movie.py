@@ -10,7 +10,7 @@ import scripts
 import small
 from PIL import Image, ImageSequence
 
-from qdistill.runs import folder as runs
+from qdistill.runs import folder as run_folder
 from qdistill.runs.checkpoints import Checkpoints
 
 
@@ -18,8 +18,8 @@ from qdistill.runs.checkpoints import Checkpoints
 def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A run that has not been trained."""
     out = tmp_path_factory.mktemp("runs") / "untrained"
-    runs.open_folder(out, small.UNITARY, resume=False)
-    state = runs.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
+    run_folder.open_folder(out, small.UNITARY, resume=False)
+    state = run_folder.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
     with Checkpoints(out / "checkpoints") as saved:
         saved.save(state, 1.0)
     return out
@@ -43,7 +43,7 @@ def test_smoke_run_films_given_and_forecast_frames(folder: pathlib.Path, tmp_pat
     assert np.unique(last.reshape(-1, 3), axis=0).shape[0] > 20
     assert (out / "wavefunction.png").stat().st_size > 10_000
     assert json.loads((out / "config.json").read_text())["case"] == "well-1"
-    assert "8 frames, mean phase-sensitive error" in done.stdout
+    assert "8 frames, mean relative L2 error" in done.stdout
     assert "is not an empty folder" in scripts.run("movie", *options).stderr
 
 
@@ -57,6 +57,6 @@ def test_smoke_run_films_given_and_forecast_frames(folder: pathlib.Path, tmp_pat
 def test_bad_options_are_refused_in_a_sentence(options, words, tmp_path) -> None:
     done = scripts.run("movie", *options, "--out", str(tmp_path / "out"))
     assert done.returncode == 1
-    assert done.stderr.startswith("movie.py: ")
+    assert done.stderr.startswith("experiments/movie.py: ")
     assert words in done.words
     assert not (tmp_path / "out").exists()

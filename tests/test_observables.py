@@ -6,7 +6,9 @@ import pytest
 
 from qdistill.physics import observables, packets, potentials
 from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill.physics.hamiltonian import hamiltonian
+from qdistill.system import System, rollout
+from qdistill.teacher import chebyshev
 
 both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
 
@@ -54,7 +56,7 @@ def test_continuity_equation_is_exact_on_the_lattice(shape, lengths) -> None:
     grid = Grid(shape, lengths, "lattice")
     psi = rough_state(shape)
     v = 5 * rough_state(shape).real
-    change = 2 * jnp.imag(jnp.conj(psi) * solver.hamiltonian(grid, v)(psi))
+    change = 2 * jnp.imag(jnp.conj(psi) * hamiltonian(grid, v)(psi))
     divergence = jnp.zeros(shape)
     for axis in range(grid.n_dim):
         j = observables.current(grid, psi, axis)
@@ -70,7 +72,7 @@ def test_continuity_equation_holds_on_the_continuum_for_a_resolved_state() -> No
     pair = [packets.gaussian(grid, 18.0, 1.5, 2.0), packets.gaussian(grid, 22.0, 2.0, -1.0)]
     psi = packets.superpose(grid, jnp.stack(pair), jnp.array([1.0, 0.7j]))
     v = potentials.harmonic(x, 0.3, 20.0)
-    change = 2 * jnp.imag(jnp.conj(psi) * solver.hamiltonian(grid, v)(psi))
+    change = 2 * jnp.imag(jnp.conj(psi) * hamiltonian(grid, v)(psi))
     k = grid.wavenumbers()
     divergence = np.fft.ifft(1j * k * np.fft.fft(observables.current(grid, psi))).real
     assert float(abs(change).max()) > 0.1
@@ -95,7 +97,9 @@ def test_ehrenfest() -> None:
     v, slope = 3 * jnp.exp(-((x - 32.0) ** 2) / 8), -3 * (x - 32.0) / 4
     psi = packets.gaussian(grid, 28.0, 1.5, 2.0)
     dt = 1e-3
-    before, after = (solver.chebyshev(grid, t, 1e-13)(v)(psi) for t in (-dt, dt))
+    before, after = (
+        rollout(chebyshev(System(grid, t), 1e-13), psi[None], v, 1)[0] for t in (-dt, dt)
+    )
     velocity = (observables.position(grid, after) - observables.position(grid, before)) / (2 * dt)
     force = (observables.momentum(grid, after) - observables.momentum(grid, before)) / (2 * dt)
     expected_force = -jnp.sum(slope * v / 3 * abs(psi) ** 2) * grid.cell
@@ -131,6 +135,16 @@ def test_transmitted_reflected_and_remaining_probability_sum_to_all() -> None:
     total = observables.probability(grid, psi)
     rest = density[39:60].sum()
     assert float(transmitted + reflected) + rest == pytest.approx(float(total))
+
+
+def test_transmission_respects_the_origin_of_the_box() -> None:
+    grid, moved = Grid(100, 10.0), Grid(100, 10.0, origin=-5.0)
+    psi = rough_state((100,))
+    expected = observables.transmission_reflection(grid, psi, 3.95, 6.05)
+    here = observables.transmission_reflection(moved, psi, -1.05, 1.05)
+    np.testing.assert_allclose(here, expected, rtol=1e-14)
+    with pytest.raises(ValueError, match=r"`right` must be between -5 and 5, but is 6.05"):
+        observables.transmission_reflection(moved, psi, 3.95, 6.05)
 
 
 @pytest.mark.parametrize("side", ["left", "right"])

@@ -73,7 +73,7 @@ def test_superposition_is_linear_up_to_its_norm() -> None:
 
 
 def test_samples_are_normalised_packets_within_their_ranges_in_both_directions() -> None:
-    ranges = packets.PacketRanges(centre=(40.0, 60.0), width=(2.0, 3.0), energy=(1.0, 4.0))
+    ranges = packets.PacketRanges(centre=(0.4, 0.6), width=(0.02, 0.03), energy=(1.0, 4.0))
 
     @jax.jit
     @jax.vmap
@@ -91,6 +91,65 @@ def test_samples_are_normalised_packets_within_their_ranges_in_both_directions()
         assert high + 1e-3 > values.max() > high - (high - low) / 10
     # Fair: 100 +- 4 standard deviations of 7.
     assert 72 <= np.sum(k0 > 0) <= 128
+
+
+@pytest.mark.usefixtures("double_precision")
+def test_a_sample_scales_and_moves_with_its_box() -> None:
+    """The same shares of another box, and the same energy of another mass."""
+    ranges = packets.PacketRanges(width=(0.03, 0.04), energy=(1.0, 4.0))
+    here, there = GRID, Grid(512, 40.0, "continuum", origin=-20.0, mass=4.0)
+    for seed in range(5):
+        one, two = (
+            packets.sample_gaussian(jax.random.key(seed), grid, ranges) for grid in (here, there)
+        )
+        x0, k0 = observables.position(here, one), observables.momentum(here, one)
+        x1, k1 = observables.position(there, two), observables.momentum(there, two)
+        # Tails beyond the edge, 0.1 of the box from the mean, are 2.5 widths or more away.
+        assert float(x1) == pytest.approx(-20 + 0.4 * float(x0), abs=0.05)
+        assert float(k1) == pytest.approx(2 * float(k0), abs=0.05)
+
+
+@pytest.mark.parametrize("n_dim", [2, 3])
+def test_samples_in_several_dimensions_fly_in_all_directions(n_dim: int) -> None:
+    grid = Grid((24,) * n_dim, (12.0, 16.0, 14.0)[:n_dim], "continuum", origin=-6.0)
+    ranges = packets.PacketRanges(centre=(0.45, 0.55), width=(0.07, 0.09), energy=(1.0, 4.0))
+
+    @jax.jit
+    @jax.vmap
+    def measure(key):
+        psi = packets.sample_gaussian(key, grid, ranges)
+        axes = range(n_dim)
+        x0 = jnp.stack([observables.position(grid, psi, axis) for axis in axes])
+        k0 = jnp.stack([observables.momentum(grid, psi, axis) for axis in axes])
+        return x0, k0, norm(grid, psi)
+
+    x0, k0, norms = map(np.asarray, measure(jax.random.split(jax.random.key(0), 200)))
+    np.testing.assert_allclose(norms, 1, atol=1e-5)
+    shares = (x0 + 6) / np.array(grid.lengths)
+    assert shares.min() > 0.449
+    assert shares.max() < 0.551
+    energy = np.sum(k0**2, axis=1) / 2
+    assert 0.99 < energy.min() < 1.3
+    assert 3.7 < energy.max() < 4.01
+    # Fair along every axis: 100 +- 4 standard deviations of 7.
+    assert np.all(np.abs(np.sum(k0 > 0, axis=0) - 100) < 28)
+
+
+def test_superpositions_in_several_dimensions() -> None:
+    grid = Grid((32, 40), (12.0, 16.0))
+    ranges = packets.PacketRanges(width=(0.06, 0.1))
+    psi = packets.sample_superposition(jax.random.key(0), grid, 3, ranges)
+    assert psi.shape == (32, 40)
+    assert float(norm(grid, psi)) == pytest.approx(1.0, abs=1e-5)
+
+
+def test_samples_have_the_precision_that_is_enabled() -> None:
+    for grid in (GRID, Grid((32, 32), (16.0, 16.0))):
+        ranges = packets.PacketRanges(width=(0.06, 0.1))
+        with jax.enable_x64(True):
+            psi = packets.sample_superposition(jax.random.key(0), grid, 2, ranges)
+            assert psi.dtype == jnp.complex128
+            assert float(norm(grid, psi)) == pytest.approx(1.0, abs=1e-13)
 
 
 def test_a_sample_follows_its_key_and_nothing_else() -> None:
@@ -129,9 +188,17 @@ def test_a_sample_follows_its_key_and_nothing_else() -> None:
             "`momentum` must be one value for each of 2 axes",
         ),
         (
-            lambda: packets.sample_gaussian(jax.random.key(0), Grid((8, 8), (1.0, 1.0))),
-            "`grid` must be one-dimensional, but is 2-dimensional",
+            lambda: packets.gaussian(Grid(64, 10.0, origin=-5.0), 6.0, 1.0, 1.0),
+            "`centre` must be between -5 and 5, but is 6",
         ),
+        (
+            lambda: packets.sample_gaussian(
+                jax.random.key(0), GRID, packets.PacketRanges(centre=(10.0, 90.0))
+            ),
+            "`centre` must be between 0 and 1, but is \\(10.0, 90.0\\)",
+        ),
+        (lambda: packets.carrier_momentum(GRID, -1.0), "`energy` must be between 0 and inf"),
+        (lambda: packets.carrier_momentum(GRID, 1.0, axis=1), "`axis` must be between 0 and 0"),
         (
             lambda: packets.sample_superposition(jax.random.key(0), GRID, 0),
             "`n_packets` must be at least 1, but is 0",

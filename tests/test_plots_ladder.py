@@ -10,7 +10,7 @@ from figures import assert_apart, assert_labels, draw, texts, xs, ys
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 
-from qdistill import plots
+from experiments.ladder.figure import plot_ladder, plot_learning
 from qdistill.plots import style
 
 BASELINES = {"demo": 0.0237, "full": 0.0041, "simple": 0.825, "teacher": 2e-5, "float32": 1e-6}
@@ -31,7 +31,7 @@ def along(ax: Axes) -> np.ndarray:
 
 
 def test_ladder_has_a_row_for_each_student_from_the_bottom_up() -> None:
-    figure = draw(plots.plot_ladder(RUNGS, {"demo": 0.0237}))
+    figure = draw(plot_ladder(RUNGS, {"demo": 0.0237}))
     left, right = figure.axes
     assert right.get_xscale() == "log"
     assert [label.get_text() for label in left.get_yticklabels()] == list(RUNGS)
@@ -49,7 +49,7 @@ def test_ladder_has_a_row_for_each_student_from_the_bottom_up() -> None:
 
 
 def test_ladder_fills_a_circle_for_each_property() -> None:
-    left = plots.plot_ladder(RUNGS, {}).axes[0]
+    left = plot_ladder(RUNGS, {}).axes[0]
     assert [label.get_text() for label in left.get_xticklabels()] == ["linear", "unitary"]
     filled = {
         tuple(np.asarray(dots.get_offsets())[0]): to_hex(np.asarray(dots.get_facecolor())[0])
@@ -71,7 +71,7 @@ def test_ladder_fills_a_circle_for_each_property() -> None:
     ids=["apart", "close", "edges"],
 )
 def test_ladder_labels_every_baseline_at_the_top(baselines: Mapping[str, float]) -> None:
-    figure = draw(plots.plot_ladder(RUNGS, baselines))
+    figure = draw(plot_ladder(RUNGS, baselines))
     assert_apart(figure, *(f"{name} " for name in baselines))
     right = figure.axes[1]
     dotted = [xs(line)[0] for line in right.lines if line.get_marker() != "|"]
@@ -99,16 +99,16 @@ def test_flags_hide_neither_each_other_nor_a_pole() -> None:
 
 def test_ladder_survives_students_without_seeds_or_properties() -> None:
     lost = {"lost": ((), np.full(2, np.nan))}
-    assert "2 of 2 not finite" in texts(draw(plots.plot_ladder(lost, {})))
-    draw(plots.plot_ladder(lost, BASELINES))
-    draw(plots.plot_ladder({"one": (["linear"], np.ones(1))}, {}))
+    assert "2 of 2 not finite" in texts(draw(plot_ladder(lost, {})))
+    draw(plot_ladder(lost, BASELINES))
+    draw(plot_ladder({"one": (["linear"], np.ones(1))}, {}))
 
 
 # Learning -----------------------------------------------------------------------------------------
 
 
 def test_learning_draws_every_student_and_baseline() -> None:
-    figure = draw(plots.plot_learning(SECONDS, LEARNED, {"demo": 0.0237, "full": 0.0041}))
+    figure = draw(plot_learning(SECONDS, LEARNED, {"demo": 0.0237, "full": 0.0041}))
     ax = figure.axes[0]
     assert (ax.get_xscale(), ax.get_yscale()) == ("linear", "log")
     for line, name in zip(ax.lines, LEARNED, strict=False):
@@ -121,22 +121,22 @@ def test_learning_draws_every_student_and_baseline() -> None:
 
 
 def test_learning_says_when_a_student_passes_the_first_baseline() -> None:
-    figure = plots.plot_learning(SECONDS, LEARNED, {"demo": 0.0237, "full": 0.0041})
+    figure = plot_learning(SECONDS, LEARNED, {"demo": 0.0237, "full": 0.0041})
     dots = {xs(line)[0]: ys(line)[0] for line in figure.axes[0].lines if line.get_marker() == "o"}
     # 10 / 20**2 lies above the baseline, 10 / 30**2 below it; 0.9 / 3**3 above, 0.9 / 6**3 below.
     assert dots == {30.0: 10 / 30**2, 6.0: 0.9 / 6**3}
     assert_labels(figure, "passes demo after 30 s", "passes demo after 6 s")
     assert texts(figure).count("passes") == 2
-    never = plots.plot_learning(SECONDS, LEARNED, {"rounding": 1e-6, "full": 0.0041})
+    never = plot_learning(SECONDS, LEARNED, {"rounding": 1e-6, "full": 0.0041})
     assert "passes" not in texts(never)
-    assert "passes" not in texts(draw(plots.plot_learning(SECONDS, LEARNED, {})))
+    assert "passes" not in texts(draw(plot_learning(SECONDS, LEARNED, {})))
 
 
 def test_learning_keeps_its_labels_apart() -> None:
     seconds = {f"student {i}": 4.0 + 7 * i + np.arange(40.0) for i in range(12)}
     errors = {name: 3 / x**2 for name, x in seconds.items()}
     baselines = {f"paper's {i}": 0.01 * 1.02**i for i in range(5)}
-    figure = plots.plot_learning(seconds, errors, baselines)
+    figure = plot_learning(seconds, errors, baselines)
     assert_apart(figure, *seconds, *baselines, "passes")
     assert texts(figure).count("passes") == 12
 
@@ -144,11 +144,11 @@ def test_learning_keeps_its_labels_apart() -> None:
 def test_learning_survives_students_that_blow_up() -> None:
     errors = {name: values.copy() for name, values in LEARNED.items()}
     errors["slow"][2:4] = np.nan
-    figure = draw(plots.plot_learning(SECONDS, errors, {"demo": 0.0237}))
+    figure = draw(plot_learning(SECONDS, errors, {"demo": 0.0237}))
     assert_labels(figure, "left out", "passes demo after 50 s")
-    assert "left out" not in texts(plots.plot_learning(SECONDS, LEARNED, {"demo": 0.0237}))
-    draw(plots.plot_learning(SECONDS, {name: x * np.nan for name, x in LEARNED.items()}, {}))
-    draw(plots.plot_learning({"a": np.zeros(1)}, {"a": np.ones(1)}, {"demo": 0.0237}))
+    assert "left out" not in texts(plot_learning(SECONDS, LEARNED, {"demo": 0.0237}))
+    draw(plot_learning(SECONDS, {name: x * np.nan for name, x in LEARNED.items()}, {}))
+    draw(plot_learning({"a": np.zeros(1)}, {"a": np.ones(1)}, {"demo": 0.0237}))
 
 
 # Input and output ---------------------------------------------------------------------------------
@@ -156,12 +156,12 @@ def test_learning_survives_students_that_blow_up() -> None:
 
 def test_jax_arrays_draw_the_same() -> None:
     rungs_of_jax = {name: (has, jax.numpy.asarray(x)) for name, (has, x) in RUNGS.items()}
-    rows = [along(plots.plot_ladder(rungs, {}).axes[1]) for rungs in (RUNGS, rungs_of_jax)]
+    rows = [along(plot_ladder(rungs, {}).axes[1]) for rungs in (RUNGS, rungs_of_jax)]
     np.testing.assert_allclose(rows[0], rows[1], rtol=1e-6)
     seconds, learned = (
         {name: jax.numpy.asarray(x) for name, x in given.items()} for given in (SECONDS, LEARNED)
     )
-    figures = [plots.plot_learning(s, e, {}) for s, e in ((SECONDS, LEARNED), (seconds, learned))]
+    figures = [plot_learning(s, e, {}) for s, e in ((SECONDS, LEARNED), (seconds, learned))]
     assert texts(draw(figures[0])) == texts(draw(figures[1]))
 
 
@@ -169,27 +169,25 @@ def test_jax_arrays_draw_the_same() -> None:
 def test_bad_input_is_refused_by_words() -> None:
     late = np.linspace(0.1, 20, 50)
     refused: dict[str, Any] = {
-        "`rungs` must be at least one student": lambda: plots.plot_ladder({}, {}),
-        "`rungs['a']` must be of shape (n_seed,)": lambda: plots.plot_ladder(
-            {"a": ((), np.ones(0))}, {}
-        ),
-        "`baselines` must be between 0 and 1": lambda: plots.plot_ladder(RUNGS, {"paper": 99.6}),
-        "`baselines` must be between 0 and 1, but is [-1.0]": lambda: plots.plot_learning(
+        "`rungs` must be at least one student": lambda: plot_ladder({}, {}),
+        "`rungs['a']` must be of shape (n_seed,)": lambda: plot_ladder({"a": ((), np.ones(0))}, {}),
+        "`baselines` must be between 0 and 1": lambda: plot_ladder(RUNGS, {"paper": 99.6}),
+        "`baselines` must be between 0 and 1, but is [-1.0]": lambda: plot_learning(
             SECONDS, LEARNED, {"paper": -1.0}
         ),
-        "`seconds` must be of the names ['fast', 'slow']": lambda: plots.plot_learning(
+        "`seconds` must be of the names ['fast', 'slow']": lambda: plot_learning(
             {"fast": late}, LEARNED, {}
         ),
-        "`seconds['slow']` must be rising": lambda: plots.plot_learning(
+        "`seconds['slow']` must be rising": lambda: plot_learning(
             SECONDS | {"slow": late[::-1]}, LEARNED, {}
         ),
-        "`seconds['slow']` must be between 0 and inf": lambda: plots.plot_learning(
+        "`seconds['slow']` must be between 0 and inf": lambda: plot_learning(
             SECONDS | {"slow": SECONDS["slow"] - 50}, LEARNED, {}
         ),
-        "`errors['slow']` must be of shape (50,)": lambda: plots.plot_learning(
+        "`errors['slow']` must be of shape (50,)": lambda: plot_learning(
             SECONDS | {"slow": late}, LEARNED, {}
         ),
-        "`errors` must be of 1 to 12 students": lambda: plots.plot_learning({}, {}, {}),
+        "`errors` must be of 1 to 12 students": lambda: plot_learning({}, {}, {}),
     }
     for words, call in refused.items():
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 -- the words follow.

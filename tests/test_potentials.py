@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 from qdistill.physics import potentials
+from qdistill.physics.families import FAMILIES
 from qdistill.physics.grid import Grid
 
-# Each landscape around 50 with a foot 10 wide, its values at 44.9, 46, 48, 50, 52, 53.75 and 55.1.
+# Each shape around 50 with a foot 10 wide, its values at 44.9, 46, 48, 50, 52, 53.75 and 55.1.
 POINTS = np.array([44.9, 46.0, 48.0, 50.0, 52.0, 53.75, 55.1])
 TABLE: dict[str, tuple[Callable[..., jax.Array], dict[str, Any], list[float]]] = {
     "barrier": (potentials.barrier, {"height": 4.0, "width": 10.0}, [0, 4, 4, 4, 4, 4, 0]),
@@ -57,9 +58,10 @@ TABLE: dict[str, tuple[Callable[..., jax.Array], dict[str, Any], list[float]]] =
         [0, 8 / 15, 1.6, 8 / 3, 56 / 15, 2, 0],
     ),
 }
-FAMILIES = list(potentials.FAMILIES)
-sample = jax.jit(potentials.sample, static_argnames="family")
 X = Grid(1024, 100.0).positions()
+PLANE = Grid((64, 64), (16.0, 16.0), "continuum")
+AXES = PLANE.positions(0), PLANE.positions(1)
+MIDDLE = (8.1, 8.1)
 
 
 def test_every_family_has_its_row_in_the_table() -> None:
@@ -67,33 +69,33 @@ def test_every_family_has_its_row_in_the_table() -> None:
 
 
 @pytest.mark.parametrize("family", TABLE)
-def test_landscape_has_the_values_of_the_table(family) -> None:
-    landscape, parameters, expected = TABLE[family]
-    assert potentials.FAMILIES[family].landscape is landscape
-    v = landscape(jnp.asarray(POINTS, jnp.float32), **parameters)
+def test_shape_has_the_values_of_the_table(family) -> None:
+    shape, parameters, expected = TABLE[family]
+    assert FAMILIES[family].potential is shape
+    v = shape(jnp.asarray(POINTS, jnp.float32), **parameters, centre=50.0)
     # Positions near 50 are rounded to 4e-6, the steepest slope here is 4 / 1.
     np.testing.assert_allclose(v, expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("family", TABLE)
-def test_landscape_moves_with_its_centre(family) -> None:
-    landscape, parameters, expected = TABLE[family]
-    v = landscape(jnp.asarray(POINTS - 20, jnp.float32), **parameters, centre=30.0)
+def test_shape_moves_with_its_centre(family) -> None:
+    shape, parameters, expected = TABLE[family]
+    v = shape(jnp.asarray(POINTS - 20, jnp.float32), **parameters, centre=30.0)
     np.testing.assert_allclose(v, expected, atol=2e-5)
 
 
 @pytest.mark.parametrize("family", ["barrier", "well", "half-circle", "quadratic", "trapezoid"])
 def test_hill_is_its_own_mirror_image(family) -> None:
-    landscape, parameters, _ = TABLE[family]
+    shape, parameters, _ = TABLE[family]
     distance = jnp.linspace(0.03, 6.0, 40)
-    right, left = (landscape(50 + side * distance, **parameters) for side in (1, -1))
+    right, left = (shape(50 + side * distance, **parameters, centre=50.0) for side in (1, -1))
     assert float(abs(right).max()) > 1
     # At the rim of an arch the slope is infinite: 4 sqrt(2 * 4e-6 / 5) at most.
     np.testing.assert_allclose(left, right, atol=6e-3)
 
 
 @pytest.mark.parametrize(
-    ("landscape", "parameter", "mirrored"),
+    ("shape", "parameter", "mirrored"),
     [
         (potentials.double, {"heights": (3.0, 5.0), "gap": 1.0}, {"heights": (5.0, 3.0)}),
         (potentials.triple, {"heights": (3.0, 4.0, 5.0), "gap": 1.0}, {"heights": (5.0, 4.0, 3.0)}),
@@ -102,33 +104,33 @@ def test_hill_is_its_own_mirror_image(family) -> None:
         (potentials.trapezoid, {"height": 4.0, "skew": 0.7, "top": 0.3}, {"skew": -0.7}),
     ],
 )
-def test_mirrored_parameters_mirror_the_landscape(landscape, parameter, mirrored) -> None:
+def test_mirrored_parameters_mirror_the_shape(shape, parameter, mirrored) -> None:
     distance = jnp.linspace(-6.0, 6.0, 40)
-    v = landscape(50 + distance, width=3.1, **parameter)
-    image = landscape(50 - distance, width=3.1, **(parameter | mirrored))
+    v = shape(50 + distance, width=3.1, centre=50.0, **parameter)
+    image = shape(50 - distance, width=3.1, centre=50.0, **(parameter | mirrored))
     assert float(abs(v - v[::-1]).max()) > 0.1
     np.testing.assert_allclose(image, v, atol=1e-4)
 
 
 @pytest.mark.parametrize("skew", [-1.0, 1.0])
 def test_a_fully_skewed_triangle_has_an_upright_flank(skew) -> None:
-    v = potentials.triangle(jnp.array([45.001, 54.999]), 4.0, 10.0, skew=skew)
+    v = potentials.triangle(jnp.array([45.001, 54.999]), 4.0, 10.0, centre=50.0, skew=skew)
     np.testing.assert_allclose(v, [0, 4] if skew == 1 else [4, 0], atol=2e-3)
 
 
 def test_a_trapezoid_that_is_all_top_is_a_barrier() -> None:
-    v = potentials.trapezoid(X, 4.0, 10.0, top=1.0)
-    np.testing.assert_allclose(v, potentials.barrier(X, 4.0, 10.0), atol=1e-6)
+    v = potentials.trapezoid(X, 4.0, 10.0, top=1.0, centre=50.0)
+    np.testing.assert_allclose(v, potentials.barrier(X, 4.0, 10.0, 50.0), atol=1e-6)
 
 
 def test_harmonic_trap_fills_the_axis() -> None:
     x = jnp.array([40.0, 50.0, 56.0])
-    np.testing.assert_allclose(potentials.harmonic(x, omega=0.5), [12.5, 0.0, 4.5])
+    np.testing.assert_allclose(potentials.harmonic(x, omega=0.5, centre=50.0), [12.5, 0.0, 4.5])
 
 
-def test_random_landscape_stays_between_zero_and_its_height() -> None:
+def test_random_potential_stays_between_zero_and_its_height() -> None:
     loud = {"amplitudes": jnp.full(12, 20.0), "phases": jnp.zeros(12)}
-    v = potentials.random(X, **loud, height=5.0, width=30.0)
+    v = potentials.random(X, **loud, height=5.0, width=30.0, centre=50.0)
     assert float(v.min()) >= 0
     assert 4 < float(v.max()) <= 5
 
@@ -143,6 +145,13 @@ def test_double_slit_is_a_wall_with_two_openings() -> None:
     for y in (6.5, 7.0, 7.5, 12.5, 13.0, 13.5):  # ||y - 10| - 3| < 0.6.
         is_wall[:, round(y / 0.5) - 1] = False
     np.testing.assert_array_equal(v, np.where(is_wall, 7.0, 0.0))
+
+
+def test_a_turned_double_slit_is_the_transposed_one() -> None:
+    across = potentials.double_slit(*AXES, 7.0, 2.0, 6.0, 1.2, MIDDLE)
+    along = potentials.double_slit(*AXES, 7.0, 2.0, 6.0, 1.2, MIDDLE, np.pi / 2)
+    np.testing.assert_array_equal(along, across.T)
+    assert not np.array_equal(along, across)
 
 
 def test_slits_that_touch_are_refused() -> None:
@@ -168,9 +177,9 @@ def test_slits_without_a_middle_are_refused(centre, message) -> None:
 @pytest.mark.parametrize("width", [0.0, -1.0, float("nan")])
 @pytest.mark.parametrize("family", TABLE)
 def test_a_width_that_is_not_positive_is_refused(family, width) -> None:
-    landscape, parameters, _ = TABLE[family]
+    shape, parameters, _ = TABLE[family]
     with pytest.raises(ValueError, match="`width` must be finite and positive"):
-        landscape(X, **(parameters | {"width": width}))
+        shape(X, **({"centre": 50.0} | parameters | {"width": width}))
 
 
 @pytest.mark.parametrize(
@@ -189,61 +198,77 @@ def test_a_width_that_is_not_positive_is_refused(family, width) -> None:
     ],
 )
 def test_senseless_parameters_are_refused(family, wrong, message) -> None:
-    landscape, parameters, _ = TABLE[family]
+    shape, parameters, _ = TABLE[family]
     with pytest.raises(ValueError, match=message):
-        landscape(X, **(parameters | wrong))
+        shape(X, **({"centre": 50.0} | parameters | wrong))
 
 
 def test_a_trap_without_frequency_is_refused() -> None:
     with pytest.raises(ValueError, match="`omega` must be finite and positive"):
-        potentials.harmonic(X, 0.0)
+        potentials.harmonic(X, 0.0, 50.0)
 
 
 @pytest.mark.parametrize("family", TABLE)
 def test_gradients_are_finite_at_and_beyond_the_edges(family) -> None:
-    landscape, parameters, _ = TABLE[family]
+    shape, parameters, _ = TABLE[family]
     x = jnp.array([40.0, 45.0, 45.0 + 4e-6, 50.0, 52.5, 55.0, 60.0])
-    total = jax.jit(jax.grad(lambda p: jnp.sum(landscape(x, **p))))
+    total = jax.jit(jax.grad(lambda p: jnp.sum(shape(x, **p))))
     gradients = total(jax.tree.map(jnp.asarray, parameters) | {"centre": jnp.array(50.0)})
     assert all(np.isfinite(g).all() for g in jax.tree.leaves(gradients))
     strength = next(g for name, g in gradients.items() if name in ("height", "heights", "depth"))
     assert np.abs(np.asarray(strength)).sum() > 0
 
 
-# Samplers, all families at once by vmap over the key.
+# In a plane.
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_samples_are_different_landscapes_within_their_ranges(family) -> None:
-    keys = jax.random.split(jax.random.key(0), 64)
-    v = np.asarray(jax.vmap(lambda key: sample(key, X, family))(keys))
-    ranges = potentials.FAMILIES[family].ranges
-    low, high = next(ranges[name] for name in ("height", "heights", "depth") if name in ranges)
-    extreme = abs(v).max(axis=1)
-    assert np.unique(v, axis=0).shape == v.shape
-    assert (extreme <= np.max(high)).all()
-    if family != "random":  # Its sigmoid may stay far below the height.
-        assert (extreme > 0.9 * np.max(low)).all()
-    assert extreme.max() > 0.7 * np.max(high)
-    # The widest landscape there is, at the ends of the centres' range.
-    bound = {"double": 13.0, "triple": 15.0}.get(family, np.max(ranges["width"]) / 2)
-    is_outside = abs(X - 50) > 5 + bound
-    assert np.all(v[:, is_outside] == 0)
-    assert np.all(v <= 0) if family == "well" else np.all(v >= 0)
+def test_a_turned_wall_is_the_transposed_one() -> None:
+    across = potentials.wall(*AXES, 3.0, 2.0, MIDDLE)
+    along = potentials.wall(*AXES, 3.0, 2.0, MIDDLE, np.pi / 2)
+    np.testing.assert_array_equal(along, across.T)
+    assert set(np.unique(across)) == {0.0, 3.0}
+    assert not np.array_equal(along, across)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-def test_a_sample_follows_its_key_and_nothing_else(family) -> None:
-    one, same, other = (sample(jax.random.key(seed), X, family) for seed in (3, 3, 4))
-    np.testing.assert_array_equal(one, same)
-    assert float(abs(one - other).max()) > 0
-    mapped = jax.vmap(lambda key: sample(key, X, family))(
-        jnp.stack([jax.random.key(4), jax.random.key(3)])
-    )
-    # An edge may fall on the other side of a point that it nearly hits.
-    assert np.mean(abs(mapped[1] - one) > 1e-3) < 0.005
+def test_a_slit_leaves_its_opening_free() -> None:
+    wall = potentials.wall(*AXES, 3.0, 2.0, MIDDLE)
+    slit = potentials.slit(*AXES, 3.0, 2.0, 1.5, MIDDLE)
+    is_open = np.abs(np.asarray(AXES[1]) - 8.1) < 0.75
+    np.testing.assert_array_equal(slit, np.where(is_open, 0, wall))
 
 
-def test_an_unknown_family_is_refused_and_the_known_ones_are_named() -> None:
-    with pytest.raises(ValueError, match=r"`family` must be one of 'barrier', 'double', .*'cliff'"):
-        potentials.sample(jax.random.key(0), X, "cliff")
+@pytest.mark.parametrize(
+    ("v", "area"),
+    [
+        (potentials.disc(*AXES, 1.0, 3.0, MIDDLE), 9 * np.pi),
+        (potentials.rectangle(*AXES, 1.0, (5.0, 3.0), MIDDLE, 0.4), 15.0),
+    ],
+    ids=["disc", "rectangle"],
+)
+def test_areas_are_right(v, area) -> None:
+    """To the points along the rim, of which as many lie inside as outside, give or take."""
+    rim = np.sqrt(4 * np.pi * area)
+    assert abs(float(v.sum()) * PLANE.cell - area) < 0.5 * PLANE.dx[0] * np.sqrt(rim)
+
+
+@pytest.mark.parametrize("family", TABLE)
+def test_precision_is_that_of_the_positions(family) -> None:
+    shape, parameters, expected = TABLE[family]
+    with jax.enable_x64(True):
+        wide = jax.tree.map(lambda a: jnp.asarray(a, jnp.float64), parameters)
+        v = shape(jnp.asarray(POINTS), **wide, centre=50.0)
+        assert v.dtype == jnp.float64
+        np.testing.assert_allclose(v, expected, atol=1e-13)
+
+
+def test_precision_in_a_plane_is_that_of_the_positions() -> None:
+    with jax.enable_x64(True):
+        axes = PLANE.positions(0), PLANE.positions(1)
+        for v in (
+            potentials.wall(*axes, 3.0, 2.0, MIDDLE, 0.3),
+            potentials.slit(*axes, 3.0, 2.0, 1.5, MIDDLE, 0.3),
+            potentials.double_slit(*axes, 3.0, 2.0, 4.0, 1.5, MIDDLE, 0.3),
+            potentials.rectangle(*axes, 3.0, (5.0, 3.0), MIDDLE, 0.3),
+            potentials.disc(*axes, 3.0, 2.0, MIDDLE),
+        ):
+            assert v.dtype == jnp.float64

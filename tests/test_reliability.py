@@ -40,10 +40,3 @@ def test_a_thousand_blocks_left_memory_flat_and_the_disk_bounded() -> None:
     assert last < 1.02 * fourth
     assert run["largest_checkpoints_bytes"] < 1e6
     assert run["log_bytes_per_block"] < 1000
-    page = " ".join((ROOT / "docs" / "reliability.md").read_text().split())
-    memory = run["memory_mib_after_each_fifth"]
-    assert "held {:.0f} MiB after three fifths, {:.0f} after four".format(*memory[2:4]) in page
-    assert f"and {last:.0f} at the end" in page
-    assert f"more than {run['largest_checkpoints_bytes'] / 1000:.0f} kB" in page
-    assert f"log {run['log_bytes_per_block']} bytes a block" in page
-    assert f"of {run['n_blocks']:,} blocks" in page

@@ -1,26 +1,36 @@
-"""The refusals of the script; its numbers are those of the solvers' own tests."""
+"""The script of the solvers' accuracy; the solvers' own tests have more."""
 
+import json
 import pathlib
-import runpy
-import sys
 
 import pytest
+import scripts
 
-SCRIPT = pathlib.Path(__file__).parents[1] / "experiments" / "solver_accuracy.py"
+
+def test_smoke_run_has_the_errors_of_both_precisions(tmp_path: pathlib.Path) -> None:
+    done = scripts.run("solver_accuracy", "--smoke", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert found["n_cases"] == 2
+    assert found["t_au"] == pytest.approx(1.0)
+    for dispersion in ("lattice", "continuum"):
+        row = found["errors"][f"{dispersion}, chebyshev, 1e-12, complex128"]
+        assert row["rms_relative_error"] < 1e-10
+        row = found["errors"][f"{dispersion}, chebyshev, 1e-6, complex64"]
+        assert 1e-8 < row["rms_relative_error"] < 1e-4
+    assert len(found["errors"]) == len(done.stdout.splitlines()) == 12
 
 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--out", __file__], "is not an empty folder. Choose another."),
+        (["--out", __file__], "is not an empty folder. Choose another with --out."),
         (["--out", "nowhere", "--n-cases", "0"], "`n_cases` must be at least 1, but is 0"),
     ],
 )
-def test_bad_options_are_refused_in_a_sentence(
-    options: list[str], message: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sys, "argv", [str(SCRIPT), *options])
-    with pytest.raises(SystemExit) as caught:
-        runpy.run_path(str(SCRIPT), run_name="__main__")
-    assert str(caught.value).startswith("solver_accuracy.py: ")
-    assert message in str(caught.value)
+def test_bad_options_are_refused_in_a_sentence(options: list[str], message: str) -> None:
+    done = scripts.run("solver_accuracy", *options)
+    assert done.returncode == 1
+    assert done.stderr.startswith("experiments/solver_accuracy.py: ")
+    assert message in done.stderr
+    assert not pathlib.Path("nowhere").exists()

@@ -10,16 +10,20 @@ import exact
 import numpy as np
 import pytest
 
-from experiments import throughput
 from experiments.throughput import scaling
+from experiments.throughput.problem import Problem, relative_error, sample
+from experiments.throughput.teachers import TEACHERS, prepare
+from experiments.timing import interleave
 from qdistill.physics.grid import Grid
+from qdistill.system import System
 
 ROOT = pathlib.Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
-def problem() -> throughput.Problem:
-    return throughput.sample(Grid(128, 100.0), 0.1, 10, n_packets=4, n_landscapes=2)
+def problem() -> Problem:
+    system = System(Grid(128, 100.0), bounds=scaling.BOUNDS)
+    return sample(system, 10, n_packets=4, n_potentials=2)
 
 
 def test_the_truth_is_that_of_the_dense_oracle(problem) -> None:
@@ -32,29 +36,29 @@ def test_the_truth_is_that_of_the_dense_oracle(problem) -> None:
 
 def test_the_error_is_a_root_mean_square_over_the_packets_that_ran(problem) -> None:
     factors = np.array([1.0, 1.3])[:, None]
-    error = throughput.relative_error(problem, problem.truth[:2] * factors)
+    error = relative_error(problem, problem.truth[:2] * factors)
     assert error == pytest.approx(0.3 / np.sqrt(2))
 
 
-def test_packets_that_do_not_share_landscapes_evenly_are_refused() -> None:
-    with pytest.raises(ValueError, match="`n_packets` must be a multiple of 2 landscapes"):
-        throughput.sample(Grid(16, 100.0), 0.1, 1, n_packets=3, n_landscapes=2)
+def test_packets_that_do_not_share_potentials_evenly_are_refused() -> None:
+    with pytest.raises(ValueError, match="`n_packets` must be a multiple of 2 potentials"):
+        sample(System(Grid(16, 100.0)), 1, n_packets=3, n_potentials=2)
 
 
 @pytest.mark.parametrize(
     ("name", "bound"),
     [
-        # Ten frames of 1e-5, and float32 over 1e2 products; a dense landscape is the first.
+        # Ten frames of 1e-5, and float32 over 1e2 products; a dense potential is the first.
         ("chebyshev, 1e-5, 16 at a time", 1e-4),
         ("chebyshev, 1e-5, one frame in five", 1e-4),
-        ("dense, one landscape, all frames at once", 1e-5),
+        ("dense, one potential, all frames at once", 1e-5),
         ("chebyshev, 1e-10, complex128", 1e-9),
     ],
 )
 def test_teachers_evolve_the_problem(problem, name: str, bound: float) -> None:
-    run = throughput.prepare(problem, throughput.TEACHERS[name], n_devices=1)
+    run = prepare(problem, TEACHERS[name], n_devices=1)
     last = run()[:2] if "dense" in name else run()
-    assert throughput.relative_error(problem, last) < bound
+    assert relative_error(problem, last) < bound
 
 
 def test_runs_take_turns_and_the_median_counts(monkeypatch) -> None:
@@ -68,7 +72,7 @@ def test_runs_take_turns_and_the_median_counts(monkeypatch) -> None:
 
     monkeypatch.setattr("time.perf_counter", lambda: clock[0])
     runs = {name: lambda name=name: pass_time(name) for name in durations}
-    assert throughput.interleave(runs, 3) == {"a": 2.0, "b": 5.0}
+    assert interleave(runs, 3) == {"a": 2.0, "b": 5.0}
     assert order == ["a", "b"] * 3
 
 
@@ -86,7 +90,7 @@ def test_a_power_law_is_fitted_with_its_error() -> None:
 
 
 def test_the_whole_in_small_on_two_devices(tmp_path: pathlib.Path) -> None:
-    script = ROOT / "experiments" / "throughput.py"
+    script = ROOT / "experiments" / "throughput" / "throughput.py"
     out = tmp_path / "out"
     command = [sys.executable, str(script), "--smoke", "--devices", "2", "--out", str(out)]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
@@ -98,7 +102,7 @@ def test_the_whole_in_small_on_two_devices(tmp_path: pathlib.Path) -> None:
     assert found["environment"]["n_devices"] == 2
     for rows in found["solvers"].values():
         assert rows["chebyshev, 1e-5"]["rms_relative_error"] < 1e-4
-        assert rows["dense, one landscape"]["rms_relative_error"] < 1e-4
+        assert rows["dense, one potential"]["rms_relative_error"] < 1e-4
         assert all(row["packet_frames_per_second"] > 0 for row in rows.values())
     for name, row in found["solvers"]["lattice"].items():
         if name.startswith("C,"):

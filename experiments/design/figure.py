@@ -1,4 +1,4 @@
-"""Designed landscapes: what was asked of them, what waves do, and what students believe."""
+"""Figures of designs: what was asked, what plane waves and packets do, what was forecast."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,10 +14,10 @@ from qdistill.plots.style import BLUE, COLOURS, GREY, GRID, INK, ORANGE
 
 @style.styled
 def plot_designs(designs: Mapping[str, Design]) -> Figure:
-    """Transmission against energy, with what was asked; below it the landscape. A column for each.
+    """Draw transmission against energy, with what was asked; below it the potential.
 
     Args:
-      designs: By name, four at most.
+      designs: By name, four at most; a column for each.
     """
     if not 1 <= len(designs) <= 4:
         refuse("designs", "of 1 to 4 designs", f"of {len(designs)}")
@@ -53,10 +53,10 @@ def plot_designs(designs: Mapping[str, Design]) -> Figure:
 
 @style.styled
 def plot_through(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """What each designer believes to pass of the packets, and what passes by the exact solver.
+    """Draw the shares that each designer forecasts to pass, and those by the exact solver.
 
     Args:
-      tasks: By name, as `design.through` returns them.
+      tasks: By name, as `study.through` returns them.
     """
     if not tasks:
         refuse("tasks", "at least one task", tasks)

@@ -1,31 +1,25 @@
-"""Whole designs: sought, described, tried, and made through students to be judged by the solver."""
+"""Whole designs: described in numbers, and made through emulators to be judged by the solver."""
 
+import dataclasses
 import math
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from qdistill import students
+from qdistill import teacher
 from qdistill._checks import require_shape
 from qdistill.insight import design
-from qdistill.insight.design.search import (
-    descend,
-    rollout_objective,
-)
-from qdistill.insight.design.tasks import RolloutConfig, SearchConfig, TaskConfig
-from qdistill.physics.grid import Grid
-from qdistill.physics.profiles import landscape
-from qdistill.students import Student
-from qdistill.teacher import solvers as solver
-from qdistill.teacher.solvers import Propagator
+from qdistill.insight.design import RolloutConfig, SearchConfig, TaskConfig
+from qdistill.students import Emulator
+from qdistill.system import Propagator, System
 
 
 def describe(task: TaskConfig, found: design.Design) -> dict[str, Any]:
-    """The numbers of a design, with units in their names."""
+    """Describe a design in numbers, with units in their names."""
     slopes = np.abs(np.diff(found.v) / np.diff(found.x))
     middle = sum(task.band) / 2
     there = np.abs(found.energy - middle) <= (task.band[1] - task.band[0]) / 4
@@ -66,7 +60,7 @@ def describe(task: TaskConfig, found: design.Design) -> dict[str, Any]:
 def measure_passband(
     energy: Float[np.ndarray, " n"], transmission: Float[np.ndarray, " n"], clear: float
 ) -> dict[str, float | None]:
-    """The highest peak of T(E): its height, centre and full width at half maximum, and the leaks.
+    """Measure the highest peak of T(E): height, centre, full width at half maximum, and the leaks.
 
     Args:
       energy: In hartree, rising.
@@ -102,56 +96,44 @@ def measure_passband(
     }
 
 
-class Rival(NamedTuple):
-    """Whom a design is made through.
-
-    Attributes:
-      student: The form of the propagator.
-      propagator: Of a student, or a solver.
-    """
-
-    student: Student
-    propagator: Propagator
-
-
 def through(
-    task: RolloutConfig, config: SearchConfig, grid: Grid, dt: float, rivals: Mapping[str, Rival]
+    task: RolloutConfig,
+    config: SearchConfig,
+    system: System,
+    emulators: Mapping[str, Emulator],
 ) -> dict[str, Any]:
-    """For each propagator, the landscape that its own forecasts call best; judged by the solver.
+    """Optimise the potential by each propagator's own forecasts, and judge it by the solver.
 
     Args:
       task: The packets, and the shares of them that are to pass.
-      config: Of the search.
-      grid: One-dimensional.
-      dt: Duration of a frame, in a.u.
-      rivals: By name; a split step is added as the first.
+      config: The descent.
+      system: One-dimensional.
+      emulators: Of this system, by name; a split step is added as the first.
 
     Returns:
-      For each, what it believes to pass, what passes by the solver, and the landscape.
+      For each, the shares that it forecasts, those by the solver, and the potential.
     """
-    trial = design.prepare(grid, task.energies, task.packet_width, task.profile.extent)
-    room, n_frames = trial.grid, math.ceil(trial.duration / dt)
+    trial = design.prepare(system, task.energies, task.packet_width, task.profile.extent)
+    room, dt = trial.system, system.dt
+    n_frames = math.ceil(trial.duration / dt)
     # Twice as many substeps as the resonance of the splitting asks for.
-    n_substeps = 2 * (int(room.kinetic_energy().max() * dt / (2 * math.pi)) + 1)
-    rivals = {"split step": _rival(solver.split_step(room, dt, n_substeps)), **rivals}
+    n_substeps = 2 * (int(room.grid.kinetic_energy().max() * dt / (2 * math.pi)) + 1)
+    designers: dict[str, Propagator] = {"split step": teacher.split_step(room, n_substeps)}
+    designers |= {name: emulator.on(room.grid) for name, emulator in emulators.items()}
     # The judge needs no gradient, and costs least with long frames.
     n_long = math.ceil(n_frames * dt)
     bounds = task.profile.low - 0.01, task.profile.high + 0.01
-    exact = _rival(solver.chebyshev(room, n_frames * dt / n_long, 1e-5, bounds))
-    judge = jax.jit(design.passing(*exact, trial, n_frames * dt / n_long, n_long))
+    long = dataclasses.replace(room, dt=n_frames * dt / n_long, bounds=bounds)
+    judge = jax.jit(design.passing(teacher.chebyshev(long, 1e-5), trial, n_long))
     rows = {}
-    for name, rival in rivals.items():
-        passing = design.passing(*rival, trial, dt, n_frames)
-        loss = rollout_objective(config, task.profile, trial.grid, passing, task.shares)
-        found = descend(config, task.profile.n_knot, loss)
-        v = landscape(task.profile, trial.grid, found.u)
+    for name, designer in designers.items():
+        passing = design.passing(designer, trial, n_frames)
+        loss = design.rollout_objective(config, task.profile, room.grid, passing, task.shares)
+        found = design.descend(config, task.profile.n_knot, loss)
+        v = design.potential(task.profile, room.grid, found.u)
         rows[name] = _judged(task, v, jax.jit(passing)(v), judge(v), found.loss)
     shared = {"energy_hartree": list(task.energies), "asked": list(task.shares)}
     return {**shared, "packet_width_bohr": task.packet_width, "designers": rows}
-
-
-def _rival(propagator: Propagator) -> Rival:
-    return Rival(students.from_propagator(propagator), propagator)
 
 
 def _judged(
@@ -173,8 +155,8 @@ def _judged(
     }
 
 
-def words(report: Mapping[str, Any]) -> str:
-    """A report as a few lines: what each design does, and how far each designer was right."""
+def table(report: Mapping[str, Any]) -> str:
+    """Summarise a report: what each design does, and how far each designer was right."""
     lines = []
     for name, found in report["designs"].items():
         packets, waves = found["packets"], found["plane_waves"]
@@ -194,7 +176,26 @@ def words(report: Mapping[str, Any]) -> str:
     for name, task in report["through"].items():
         for who, row in task["designers"].items():
             lines.append(
-                f"{name} through {who}: amiss by {row['rms_amiss_believed']:.4f} as it believes, "
+                f"{name} through {who}: error {row['rms_amiss_believed']:.4f} by its own forecast, "
                 f"{row['rms_amiss_exact']:.4f} by the exact solver"
             )
     return "\n".join(lines)
+
+
+def smoke(args: Any) -> Any:
+    """Return options of the script with tiny numbers."""
+    tiny = SearchConfig(n_starts=2, n_steps=2)
+    small = {"n_energy": 3, "n_packet": 2, "packet_width": 2.0, "dwell": 0.0}
+    splitter = dataclasses.replace(
+        args.rollouts["splitter"], packet_width=2.0, energies=(4.0,), shares=(0.5,)
+    )
+    names = ("splitter", "filter")
+    return dataclasses.replace(
+        args,
+        designs=names,
+        through=("splitter",),
+        tasks={name: dataclasses.replace(args.tasks[name], **small) for name in names},
+        rollouts={"splitter": splitter},
+        search=tiny,
+        rollout_search=tiny,
+    )

@@ -1,16 +1,25 @@
-"""A double slit: truth and forecast by phase and brightness, their difference, and the fringes."""
+"""The picture of a double slit: truth and forecast, their difference, and the fringes."""
 
+import pathlib
 from collections.abc import Sequence
+from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Complex, Float
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from experiments.diffraction import fringes
+from experiments.diffraction.fringes import FringesConfig
+from qdistill import plots
 from qdistill._checks import require_between, require_finite, require_shape
+from qdistill.forecast import metrics
+from qdistill.insight.probes.scattering import find_peaks
 from qdistill.plots import style, wavefunctions
 from qdistill.plots.colours import draw_wheel
 from qdistill.plots.style import BLUE, GRID, INK, ORANGE, SLATE, Along, Values
+from qdistill.system import Propagator, rollout
 
 
 @style.styled
@@ -25,15 +34,15 @@ def plot_diffraction(
     orders: Sequence[float] | Float[Values, " n_order"],
     title: str = "",
 ) -> Figure:
-    """Truth and forecast with one scale of brightness, their difference, and what a screen saw.
+    """Draw truth and forecast with one scale of brightness, their difference, and the arrivals.
 
     The walls are white in the maps, and the screen is a dotted line there.
 
     Args:
       x, y: Positions in bohr; y from the middle.
-      v: Landscape in hartree.
+      v: Potential in hartree.
       truth, forecast: psi at one time.
-      screen: Where it stands along x, in bohr.
+      screen: Position of the screen along x, in bohr.
       arrivals: Of truth and forecast, probability per bohr that has arrived, in 1/bohr.
       orders: Where theory has the bright fringes, in bohr.
       title: Of the whole figure, for instance the time.
@@ -84,3 +93,48 @@ def plot_diffraction(
     ax.legend(handles=words, loc="upper right")
     figure.suptitle(title)
     return figure
+
+
+def picture(
+    config: FringesConfig, solver: Propagator, student: Propagator, film: pathlib.Path
+) -> tuple[Figure, dict[str, Any]]:
+    """Draw and film one double slit by the solver and by a student, and measure the fringes.
+
+    Args:
+      config: The double slit.
+      solver: What is taken as the truth.
+      student: Of the same system.
+      film: File of the film, a GIF.
+    """
+    grid, dt = solver.system.grid, solver.system.dt
+    psi, v = fringes.make(config, grid)
+    truth, forecast = (
+        jax.jit(lambda psi, v, each=each: rollout(each, psi[None], v, config.n_frames))(psi, v)
+        for each in (solver, student)
+    )
+    seen, forecast_seen = (
+        np.asarray(fringes.arrivals(grid, dt, frames, config.screen))
+        for frames in (truth, forecast)
+    )
+    x, y = (np.asarray(grid.positions(axis)).ravel() for axis in (0, 1))
+    across, look = y - grid.middle[1], config.look - 1
+    theory = fringes.orders(config)
+    figure = plot_diffraction(
+        x, across, v, truth[look], forecast[look], config.screen, (seen, forecast_seen), theory,
+        f"t = {dt * config.look:.3g} a.u.",
+    )  # fmt: skip
+    times = dt * np.arange(1, config.n_frames + 1)
+    some = slice(config.n_frames % 3, None, 3), slice(None, None, 2), slice(None, None, 2)
+    plots.animate_wavefunction_2d(
+        x[::2], across[::2], times[some[0]], forecast[some], v[::2, ::2], film, "student",
+        seconds=5.0,
+    )  # fmt: skip
+    error = metrics.nrmse(forecast, truth)
+    return figure, {
+        "nrmse_at_look": float(error[look]),
+        "nrmse_at_end": float(error[-1]),
+        "fringes_of_theory_bohr": theory.tolist(),
+        "fringes_of_solver_bohr": find_peaks(across, seen).tolist(),
+        "fringes_of_student_bohr": find_peaks(across, forecast_seen).tolist(),
+        "arrivals_error": float(np.linalg.norm(forecast_seen - seen) / np.linalg.norm(seen)),
+    }

@@ -1,4 +1,4 @@
-"""One double slit, for a picture: what arrives on a screen, and where theory has the fringes."""
+"""One double slit, for a picture: the arrivals on a screen, and the fringes of theory."""
 
 import dataclasses
 import math
@@ -8,9 +8,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import refuse, require_at_least, require_between, require_positive
-from qdistill.curriculum import planes
-from qdistill.curriculum.planes import Experiment
+from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.physics import observables, packets, potentials
 from qdistill.physics.grid import Grid
 
@@ -58,16 +57,16 @@ class FringesConfig:
         return 2 * math.pi / self.momentum
 
 
-def make(config: FringesConfig, grid: Grid) -> Experiment:
-    """The packet and the landscape.
+def make(config: FringesConfig, grid: Grid) -> Sample:
+    """Make the packet and the potential.
 
     Raises:
       ValueError: If the screen, or the packet, is not in the box.
     """
-    planes.require_plane(grid)
+    require_plane(grid)
     require_between(0, grid.lengths[0], screen=config.screen)
-    x, y = planes.axes(grid)
-    middle = grid.lengths[1] / 2
+    x, y = grid.positions(0), grid.positions(1)
+    middle = grid.middle[1]
     psi = packets.gaussian(grid, (config.start, middle), config.width, (config.momentum, 0.0))
     v = potentials.double_slit(
         x, y, config.height, config.thickness, config.separation, config.slit,
@@ -79,9 +78,9 @@ def make(config: FringesConfig, grid: Grid) -> Experiment:
 def arrivals(
     grid: Grid, dt: float, frames: Complex[Array, "n_t n_x n_y"], screen: float
 ) -> Float[Array, " n_y"]:
-    """The probability per bohr that has flown through each place of a screen, in 1/bohr.
+    """Return the probability per bohr that has flown through each place of a screen, in 1/bohr.
 
-    The integral over time of the probability current along x, at the points nearest the screen.
+    It is the integral over time of the current along x, at the points nearest the screen.
 
     Args:
       grid: Two-dimensional.
@@ -97,7 +96,7 @@ def arrivals(
 
 
 def orders(config: FringesConfig) -> Float[np.ndarray, " n_order"]:
-    """Where theory has the bright fringes far behind the wall, in bohr from the middle.
+    """Return where theory has the bright fringes far behind the wall, in bohr from the middle.
 
     They lie at L tan(theta) with separation sin(theta) = n wavelength, for the distance L of the
     screen: near the middle a wavelength L / separation apart.
@@ -108,26 +107,3 @@ def orders(config: FringesConfig) -> Float[np.ndarray, " n_order"]:
     highest = math.ceil(config.separation / config.wavelength) - 1
     sines = np.arange(-highest, highest + 1) * config.wavelength / config.separation
     return (config.screen - config.wall) * sines / np.sqrt(1 - sines**2)
-
-
-def maxima(
-    y: Float[np.ndarray, " n_y"], profile: Float[np.ndarray, " n_y"], least: float = 0.05
-) -> Float[np.ndarray, " n_maximum"]:
-    """Where a profile is largest, by parabolas through three points.
-
-    Args:
-      y: Positions, evenly spaced.
-      profile: Values there.
-      least: Of a maximum, relative to the largest.
-
-    >>> maxima(np.arange(5.0), np.array([0.0, 1.0, 2.0, 1.5, 0.0])).round(2)
-    array([2.17])
-    """
-    y, profile = np.asarray(y, float), np.asarray(profile, float)
-    if y.shape != profile.shape:
-        refuse("profile", f"of shape {y.shape}", f"of shape {profile.shape}")
-    left, here, right = profile[:-2], profile[1:-1], profile[2:]
-    is_top = (here > left) & (here >= right) & (here > least * profile.max())
-    bend = left - 2 * here + right
-    shift = (left - right) / np.where(is_top, 2 * bend, 1)
-    return (y[1:-1] + shift * (y[1] - y[0]))[is_top]

@@ -78,7 +78,7 @@ def learn(args: Args, grid: Grid) -> tuple[dict[str, Any], dict[str, Contender]]
     learned: dict[str, Any] = {}
     students: dict[str, Contender] = {}
     everything = [("barriers", "barrier", size) for size in args.barriers]
-    everything += [("all", "landscapes", size) for size in args.sizes]
+    everything += [("all", "potentials", size) for size in args.sizes]
     for teaching, lesson, size in everything:
         form, start = PropagatorConfig(size), time.perf_counter()
         config = dataclasses.replace(args.operators, lessons=(lesson,))
@@ -94,7 +94,7 @@ def learn(args: Args, grid: Grid) -> tuple[dict[str, Any], dict[str, Contender]]
             refuse("trained", "runs of `propagator` or `kernel` on the continuum", out)
         lessons = " + ".join(settings.curriculum.lessons)
         title = f"{name} from {'eigenstates' if examples == 'spectra' else 'trajectories'}"
-        title += "" if lessons == "landscapes" else f" of {lessons}"
+        title += "" if lessons == "potentials" else f" of {lessons}"
         if name == "kernel":
             students |= band_contenders.kernel(grid, settings.student.kernel, params, title)
         else:

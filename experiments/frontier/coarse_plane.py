@@ -49,7 +49,7 @@ class Args:
     """What is learned from on lines."""
     planes: OperatorsConfig = dataclasses.field(
         default_factory=lambda: OperatorsConfig(
-            ("plane-wall", "plane-slit", "plane-shape"), n_boxes=48, n_box=32, n_states=120
+            ("wall", "slit", "shape"), n_boxes=48, n_box=32, n_states=120
         )
     )
     """What is learned from in square boxes."""

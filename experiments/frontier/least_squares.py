@@ -14,11 +14,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
+from qdistill import curriculum
 from qdistill._checks import refuse, require_at_least, require_between, require_positive
-from qdistill.curriculum import lessons
 from qdistill.physics import plane_band as plane_projection
 from qdistill.physics.grid import Grid
 from qdistill.students import PropagatorConfig, effective, plane_effective
+from qdistill.system import System
 from qdistill.training import boxes as spectra
 
 
@@ -39,7 +40,7 @@ class OperatorsConfig:
       n_passes: Solutions in turn, as `power` weighs the boxes by their errors in the last.
     """
 
-    lessons: tuple[str, ...] = ("landscapes",)
+    lessons: tuple[str, ...] = ("potentials",)
     n_boxes: int = 256
     n_box: int = 256
     n_states: int = 44
@@ -146,7 +147,7 @@ def sample_boxes(
     def sample(key: Key[Array, ""], share: Array) -> Array:
         key_lesson, key_cut = jax.random.split(key)
         room = grid if grid.n_dim == 1 else box
-        _, (_, v) = lessons.sample(key_lesson, room, config.lessons, share, 1.0)
+        _, (_, v) = curriculum.sample(key_lesson, System(room), config.lessons, share, 1.0)
         return spectra.cut_out(key_cut, v, config.n_box) if grid.n_dim == 1 else v
 
     keys, share = jax.random.split(key, config.n_boxes), jnp.ones(len(config.lessons))

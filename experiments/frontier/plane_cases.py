@@ -9,17 +9,16 @@ from collections.abc import Callable, Sequence
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Key
+from qdistill._rollout import rollout
+from qdistill.forecast.benchmark import Runs
 
 from experiments.frontier import cases as frontier
 from experiments.frontier import plane_contenders
 from experiments.frontier.cases import FrontierConfig
 from experiments.frontier.contenders import UNIT, Contender
 from qdistill._checks import require_between
-from qdistill._rollout import rollout
-from qdistill.curriculum import planes
-from qdistill.curriculum.planes import Experiment
-from qdistill.forecast.benchmark import Runs
-from qdistill.physics import packets, potentials, scatterers
+from qdistill.curriculum.lessons import Sample, require_plane
+from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
 from qdistill.teacher import solvers as solver
 
@@ -29,7 +28,7 @@ ROOM = 32.0
 TOLERANCE = 1e-6
 
 
-def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Experiment:
+def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
     """A packet that flies onto a wall with two slits, at an angle of up to 0.2 radians.
 
     Args:
@@ -46,12 +45,12 @@ def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Experiment:
     right, middle = (0.25 * grid.lengths[0], grid.lengths[1] / 2)
     momentum = (speed * jnp.cos(angle), speed * jnp.sin(angle))
     psi = packets.gaussian(grid, (right, middle + aside), (width, width), momentum)
-    x, y = planes.axes(grid)
+    x, y = grid.positions(0), grid.positions(1)
     centre = (0.6 * grid.lengths[0], middle)
     return psi, potentials.double_slit(x, y, height, thickness, separation, slit, centre)
 
 
-def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Experiment:
+def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Sample:
     """A packet among discs of any place, size and height, which add up where they overlap.
 
     Args:
@@ -64,10 +63,10 @@ def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Experiment:
     places = jax.random.uniform(key_place, (n_discs, 2)) * jnp.array([grid.lengths])
     low, high = jnp.array([[0.5, -6.0]]), jnp.array([[2.0, 9.0]])
     sizes = low + (high - low) * jax.random.uniform(key_size, (n_discs, 2))
-    x, y = planes.axes(grid)
+    x, y = grid.positions(0), grid.positions(1)
     v = jnp.zeros(grid.shape)
     for (right, up), (radius, height) in zip(places, sizes, strict=True):
-        v = v + scatterers.disc(x, y, height, radius, (right, up))
+        v = v + potentials.disc(x, y, height, radius, (right, up))
     speed = jax.random.uniform(key_speed, (), float, 2.0, 4.0)
     angle = jax.random.uniform(key_angle, (), float, 0.0, 2 * jnp.pi)
     momentum = (speed * jnp.cos(angle), speed * jnp.sin(angle))
@@ -76,7 +75,7 @@ def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Experiment:
     return packets.gaussian(grid, middle, (2.0, 2.0), momentum), jnp.clip(v, -10.0, 15.0)
 
 
-FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Experiment]] = {
+FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Sample]] = {
     "double slits": sample_double_slit,
     "scatterers": sample_scatterers,
 }
@@ -128,5 +127,5 @@ def line_up(
 
 
 def _require_room(grid: Grid) -> None:
-    planes.require_plane(grid)
+    require_plane(grid)
     require_between(12, float("inf"), lengths=grid.lengths)

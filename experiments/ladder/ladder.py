@@ -1,7 +1,7 @@
 """The ladder of students, from no physics to all of it, each trained for the same time."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -9,28 +9,37 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from qdistill import students
+from experiments.frontier.kernel import KernelConfig
+from experiments.ladder.fno import FNOConfig
+from experiments.ladder.local import LocalConfig
+from qdistill import teacher
 from qdistill._checks import require_positive
-from qdistill._rollout import rollout
 from qdistill.curriculum.schedules import CurriculumConfig
-from qdistill.forecast import baselines as generalisation
-from qdistill.forecast import benchmark, metrics
-from qdistill.physics.grid import Grid
-from qdistill.runs import folder as runs
-from qdistill.runs import presets
+from qdistill.forecast import baselines, cases, metrics, paper
+from qdistill.forecast.cases import Cases
+from qdistill.runs import folder, presets
 from qdistill.runs.config import Config
-from qdistill.students import StudentConfig
-from qdistill.students.windows import WindowConfig
-from qdistill.teacher.factory import TeacherConfig
-from qdistill.training import loop as training
+from qdistill.students import (
+    Emulator,
+    PropagatorConfig,
+    StudentConfig,
+    UnitaryConfig,
+    WindowConfig,
+    WindowedConfig,
+    count_parameters,
+)
+from qdistill.system import System
+from qdistill.training import loop
 from qdistill.training.stages import Optimiser, Stage, TrainingConfig
+
+Log = list[dict[str, Any]]
 
 
 class Rung(NamedTuple):
     """A student of the ladder.
 
     Attributes:
-      properties: What is built into it, or how it was trained.
+      properties: Built into it, or of its training.
       student: Its form.
       stages: Its training, each stage with its share of the time; `n_steps` is set by that.
     """
@@ -41,7 +50,7 @@ class Rung(NamedTuple):
 
 
 def _window_student(name: str) -> StudentConfig:
-    return StudentConfig(name, windows=WindowConfig(gauge=True))
+    return WindowedConfig(name, windows=WindowConfig(gauge=True))
 
 
 _WINDOWS = ((1.0, presets.gauged_stage(200)),)
@@ -76,33 +85,27 @@ RUNGS: dict[str, Rung] = {
     "dense": Rung(("local",), _window_student("dense"), _WINDOWS),
     "lstm": Rung(("local",), _window_student("lstm"), _WINDOWS),
     "gru": Rung(("local",), _window_student("gru"), _WINDOWS),
-    "fno": Rung((), StudentConfig("fno"), _one_frame(*_FNO)),
-    "fno, unrolled": Rung(("unrolled",), StudentConfig("fno"), _unrolled(*_FNO)),
-    "local": Rung(("local", "linear"), StudentConfig("local"), _one_frame(1e-2)),
-    "local, unrolled": Rung(
-        ("local", "linear", "unrolled"), StudentConfig("local"), _unrolled(1e-2)
-    ),
-    "unitary": Rung(("linear", "unitary"), StudentConfig("unitary"), _one_frame(1e-2)),
-    "unitary, unrolled": Rung(
-        ("linear", "unitary", "unrolled"), StudentConfig("unitary"), _unrolled(1e-2)
-    ),
+    "fno": Rung((), FNOConfig(), _one_frame(*_FNO)),
+    "fno, unrolled": Rung(("unrolled",), FNOConfig(), _unrolled(*_FNO)),
+    "local": Rung(("local", "linear"), LocalConfig(), _one_frame(1e-2)),
+    "local, unrolled": Rung(("local", "linear", "unrolled"), LocalConfig(), _unrolled(1e-2)),
+    "unitary": Rung(("linear", "unitary"), UnitaryConfig(), _one_frame(1e-2)),
+    "unitary, unrolled": Rung(("linear", "unitary", "unrolled"), UnitaryConfig(), _unrolled(1e-2)),
     "propagator": Rung(
         ("linear", "unitary", "kinetic energy", "unrolled"),
-        StudentConfig("propagator"),
+        PropagatorConfig(),
         ((1.0, presets.frames_stage(20, 40, 8, 0.3, power=0.5)),),
     ),
     "kernel": Rung(
         ("local", "linear", "unitary", "kinetic energy", "unrolled"),
-        StudentConfig("kernel"),
+        KernelConfig(),
         ((1.0, presets.frames_stage(20, 40, 8, 3e-3, power=0.5)),),
     ),
 }
 
 
-def settings_of(
-    name: str, seed: int, n_steps: Sequence[int] | None, physics: TeacherConfig
-) -> Config:
-    """The config of a rung with the steps of its stages, on single barriers and wells.
+def settings_of(name: str, seed: int, n_steps: Sequence[int] | None, system: System) -> Config:
+    """Return the config of a rung with the steps of its stages, on single barriers and wells.
 
     Without steps, each stage has two small blocks: the same training in seconds.
     """
@@ -116,121 +119,127 @@ def settings_of(
     return Config(
         name,
         seed,
-        teacher=physics,
+        system=system,
         curriculum=CurriculumConfig(lessons=("barrier",)),
         student=rung.student,
         training=TrainingConfig(stages),
     )
 
 
-def steps_within(name: str, seconds: float, physics: TeacherConfig) -> list[int]:
-    """Steps of each stage that fill `seconds` of training; measured, compilation not counted."""
+def train(config: Config) -> tuple[Emulator, Log]:
+    """Train without a folder; return the emulator, and the log of every block of `loop.fit`."""
+    setup = folder.set_up(config)
+    state, log = setup.trainers[0].init(jax.random.key(config.seed)), []
+    for trained, line in loop.fit(setup.trainers, config.training.boundaries, state):
+        state = trained
+        log.append(line)
+    return setup.student.bind(state.params, config=config), log
+
+
+def steps_within(
+    name: str,
+    seconds: float,
+    system: System,
+    run: Callable[[Config], Log] = lambda config: train(config)[1],
+) -> list[int]:
+    """Return the steps of each stage that fill `seconds` of training, compilation not counted.
+
+    Args:
+      name: Of the rung.
+      seconds: Of the whole training, divided among the stages by their shares.
+      system: What is learned.
+      run: Measures three blocks of every stage: it returns the log of a training.
+    """
     require_positive(seconds=seconds)
     blocks = [stage.batches.n_block for _, stage in RUNGS[name].stages]
-    _, log = train(settings_of(name, 0, [3 * n for n in blocks], physics))
+    log = run(settings_of(name, 0, [3 * n for n in blocks], system))
     counts = []
     for i, (share, _) in enumerate(RUNGS[name].stages):
-        mine = [line for line in log if line["stage"] == i]
-        block_seconds = min(line["teacher_seconds"] + line["student_seconds"] for line in mine)
+        block_seconds = min(_seconds(line) for line in log if line["stage"] == i)
         counts.append(max(1, round(share * seconds / block_seconds)) * blocks[i])
     return counts
 
 
-def train(settings: Config) -> tuple[PyTree, list[dict[str, Any]]]:
-    """Train without a folder: the parameters, and what `training.fit` told of every block."""
-    trainers = runs.set_up(settings).trainers
-    state, log = trainers[0].init(jax.random.key(settings.seed)), []
-    for trained, line in training.fit(trainers, settings.training.boundaries, state):
-        state = trained
-        log.append(line)
-    return state.params, log
+def _seconds(line: dict[str, Any]) -> float:
+    return line["teacher_seconds"] + line["student_seconds"]
 
 
 class Climbed(NamedTuple):
-    """A student trained and scored.
+    """The scores of a trained student.
 
     Attributes:
-      scores: Numbers to be written.
-      nrmse: Phase-sensitive error against frame, mean over the 25 runs.
+      scores: For `metrics.json`.
+      nrmse: Relative L2 error against frame, mean over the 25 cases.
     """
 
     scores: dict[str, Any]
     nrmse: Float[np.ndarray, " n_t"]
 
 
-def climb(settings: Config, truth: benchmark.Runs) -> Climbed:
-    """Train one student with one seed, and score it on the benchmark."""
-    params, log = train(settings)
-    setup = runs.set_up(settings)
-    forecast = benchmark.forecast(setup.student, setup.student.propagator(params), truth)
-    per_frame = benchmark.measure(setup.grid, forecast, truth)
-    scores = benchmark.summarise(list(benchmark.CASES), per_frame)
-    del scores["cases"]
+def climb(config: Config, truth: Cases) -> Climbed:
+    """Train one student with one seed, and score it on the paper's test."""
+    emulator, log = train(config)
+    per_frame = cases.measure(emulator.system, truth, cases.forecast(emulator, truth))
+    scores = _without_cases(cases.summarise(truth.family, per_frame))
     scores |= {
-        "n_parameters": students.count_parameters(params),
-        "training_seconds": sum(line["teacher_seconds"] + line["student_seconds"] for line in log),
+        "n_parameters": count_parameters(emulator.params),
+        "training_seconds": sum(map(_seconds, log)),
         "training_steps": log[-1]["step"],
-        "microseconds_per_frame": benchmark.measure_cost(setup.student, params, truth),
+        "microseconds_per_frame": cases.measure_cost(emulator, truth),
     }
     return Climbed(scores, np.asarray(per_frame["nrmse"]).mean(axis=0))
 
 
-def learning_curve(
-    settings: Config, truth: benchmark.Runs, every: float
-) -> tuple[list[float], list[float]]:
-    """Seconds of training, and the mean infidelity on the benchmark after them.
+def _without_cases(scores: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in scores.items() if name != "cases"}
+
+
+def learning_curve(config: Config, truth: Cases, every: float) -> tuple[list[float], list[float]]:
+    """Return seconds of training, and the mean infidelity on the paper's test after them.
 
     Neither compilation nor scoring counts as training.
 
     Args:
-      settings: Of the training.
-      truth: Of the benchmark.
+      config: Of the training.
+      truth: The paper's test.
       every: Seconds of training between two scores.
     """
     require_positive(every=every)
-    setup = runs.set_up(settings)
+    setup = folder.set_up(config)
 
     @jax.jit
-    def infidelity(params: PyTree) -> Array:
-        def of_case(given: Array, v: Array, frames: Array) -> Array:
-            step = setup.student.propagator(params)(v)
-            state = setup.student.state(given)
-            forecast = rollout(step, state, len(frames), setup.student.psi)
-            return jnp.mean(1 - metrics.correlation(forecast, frames))
-
-        return jnp.mean(jax.vmap(of_case)(*truth))
+    def infidelity(params: PyTree, truth: Cases) -> Array:
+        frames = cases.forecast(setup.student.bind(params), truth)
+        return jnp.mean(1 - jax.vmap(metrics.correlation)(frames, truth.frames))
 
     trained, seconds, errors = 0.0, [0.0], []
-    state = setup.trainers[0].init(jax.random.key(settings.seed))
-    errors.append(float(infidelity(state.params)))
-    for new, log in training.fit(setup.trainers, settings.training.boundaries, state):
-        trained += log["teacher_seconds"] + log["student_seconds"]
-        is_last = log["step"] == settings.training.boundaries[-1]
+    state = setup.trainers[0].init(jax.random.key(config.seed))
+    errors.append(float(infidelity(state.params, truth)))
+    for new, line in loop.fit(setup.trainers, config.training.boundaries, state):
+        trained += _seconds(line)
+        is_last = line["step"] == config.training.boundaries[-1]
         if trained - seconds[-1] >= every or is_last:
             seconds.append(trained)
-            errors.append(float(infidelity(new.params)))
+            errors.append(float(infidelity(new.params, truth)))
     return seconds, errors
 
 
-def baselines(grid: Grid, dt: float, truth: benchmark.Runs) -> dict[str, dict[str, Any]]:
-    """The clamped split step with 1, 2 and 3 FFT pairs a frame, each with its best cap."""
+def clamped_split_steps(system: System, truth: Cases) -> dict[str, dict[str, Any]]:
+    """Score the clamped split step with 1, 2 and 3 FFT pairs a frame, each with its best cap."""
     rows = {}
     for n_pairs in (1, 2, 3):
-        caps, per_frame = generalisation.best_clamped(grid, dt, n_pairs, truth)
-        student = generalisation.clamped(grid, dt, n_pairs, caps["nrmse"])
-        scores = benchmark.summarise(list(benchmark.CASES), per_frame)
-        del scores["cases"]
-        cost = benchmark.measure_cost(student, {}, truth)
-        rows[f"clamped, {n_pairs}"] = scores | {
+        caps, per_frame = baselines.best_clamped(system, n_pairs, truth)
+        solver = teacher.split_step(system, n_pairs, caps["nrmse"])
+        rows[f"clamped, {n_pairs}"] = _without_cases(cases.summarise(truth.family, per_frame)) | {
             "kinetic_caps": caps,
-            "microseconds_per_frame": cost,
+            "microseconds_per_frame": cases.measure_cost(solver, truth),
         }
     return rows
 
 
 def table(students: Mapping[str, Sequence[dict[str, Any]]], solvers: dict[str, dict]) -> str:
-    """Median over seeds of the main scores, as text; the published numbers below."""
-    columns = ("infidelity", "worst", "phase-sens.", "MAE", "drift", "parameters", "us/frame", "s")
+    """Return the medians over seeds of the main scores, as text; the published numbers below."""
+    columns = ("infidelity", "worst", "rel. L2", "MAE", "drift", "parameters", "us/frame", "s")
     lines = [f"{'':20}" + "".join(f"{name:>12}" for name in columns)]
     for name, seeds in [*students.items(), *((n, [row]) for n, row in solvers.items())]:
         median = {
@@ -245,8 +254,25 @@ def table(students: Mapping[str, Sequence[dict[str, Any]]], solvers: dict[str, d
             f"{median.get('training_seconds', 0):12.0f}"
         )
     for model in ("demo-linear", "demo-conv", "demo-dense", "demo-gru", "full-gru"):
-        means = benchmark.published_means(model)
+        means = paper.published_means(model)
         lines.append(
             f"{'paper ' + model:20}{1 - means['correlation']:12.1e}{'':24}{means['mae']:12.1e}"
         )
+    return "\n".join(lines)
+
+
+def passes(curves: Mapping[str, Mapping[str, Any]], levels: Mapping[str, float]) -> str:
+    """Return the last error of each learning curve, and when it passes given levels, as text."""
+    lines = []
+    for name, curve in curves.items():
+        seconds, errors = curve["training_seconds"], curve["mean_infidelity"]
+        lines.append(
+            f"{name}: mean infidelity {errors[-1]:.1e} after {seconds[-1]:.0f} s of training"
+        )
+        for label, level in levels.items():
+            pairs = zip(seconds, errors, strict=True)
+            when = next((s for s, error in pairs if error < level), None)
+            lines.append(
+                f"  passes {label} " + ("never" if when is None else f"after {when:.0f} s")
+            )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""How fast solvers are, and how their cost grows."""
+"""Figures of the speed of solvers, and of how their cost grows."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ Row = tuple[float, float, bool]
 
 @style.styled
 def plot_throughput(physics: Mapping[str, Mapping[str, Row]]) -> Figure:
-    """Packet-frames per second of every solver, with its error beside; a panel for each physics.
+    """Draw packet-frames per second of every solver with its error; a panel for each dispersion.
 
     Args:
       physics: For each dispersion, for each solver its speed, its error, and whether it is ours.
@@ -38,7 +38,7 @@ def plot_throughput(physics: Mapping[str, Mapping[str, Row]]) -> Figure:
             )
         ax.set_yticks(range(len(order)), [each for each, _ in order])
         ax.set(xscale="log", ylim=(len(order) - 0.5, -0.6))
-        ax.set_title(f"{name}: speed, and relative error beside it", loc="left")
+        ax.set_title(f"{name}: speed, and relative error next to it", loc="left")
         ax.grid(axis="x", color=GRID)
         ax.set_axisbelow(True)
         ax.tick_params(axis="y", length=0)
@@ -52,7 +52,7 @@ def plot_throughput(physics: Mapping[str, Mapping[str, Row]]) -> Figure:
 def plot_scaling(
     sweeps: Mapping[str, Mapping[str, tuple[Sequence[float], Sequence[float]]]],
 ) -> Figure:
-    """Seconds against sizes, a panel for each kind of size, a line for each solver; log axes.
+    """Draw seconds against sizes, a panel for each kind of size, a line for each solver; log axes.
 
     A grey line of slope one passes through the first solver's last point.
 
@@ -79,3 +79,20 @@ def plot_scaling(
     handles, labels = panels[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside upper left", ncols=3, fontsize=11)
     return figure
+
+
+def draw(found: Mapping[str, Any]) -> dict[str, Figure]:
+    """Draw the figures of a study: speeds and errors, and seconds against sizes."""
+    keys = ("packet_frames_per_second", "rms_relative_error", "is_ours")
+    rows: Any = {
+        physics: {name: tuple(row[key] for key in keys) for name, row in each.items()}
+        for physics, each in found["solvers"].items()
+    }
+    sweeps = {
+        what.removeprefix("n_").replace("x", "points"): {
+            f"{physics}: {each['teacher']}": (each[what]["sizes"], each[what]["seconds"])
+            for physics, each in found["scaling"].items()
+        }
+        for what in ("n_packets", "n_x", "n_frames")
+    }
+    return {"throughput": plot_throughput(rows), "scaling": plot_scaling(sweeps)}

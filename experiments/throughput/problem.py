@@ -1,4 +1,4 @@
-"""Random packets among sharp edges, and what exact diagonalisation makes of them."""
+"""Random packets among sharp edges, and their exact evolution by diagonalisation."""
 
 from typing import NamedTuple
 
@@ -6,71 +6,94 @@ import jax
 import numpy as np
 
 from qdistill._checks import refuse, require_at_least, require_shape
-from qdistill.physics import packets, potentials
+from qdistill.physics import families, packets
 from qdistill.physics.grid import Grid
+from qdistill.system import System
 
 SHARP = ("barrier", "double", "triple", "steps", "well")
 
 
 class Problem(NamedTuple):
-    """Packets to evolve by `n_frames` frames of `dt`, in float64 and in no library's format."""
+    """Packets to evolve by `n_frames` frames, in float64 and in no library's format.
 
-    grid: Grid
-    dt: float
+    Attributes:
+      system: A line, and the duration of a frame.
+      n_frames: Frames of a run.
+      v: Potentials, (n_packets, n_x).
+      psi: First states, (n_packets, n_x).
+      truth: The exact last ones, (n_packets, n_x).
+    """
+
+    system: System
     n_frames: int
-    # (n_packets, n_x): landscapes, first states, and the exact last ones.
     v: np.ndarray
     psi: np.ndarray
     truth: np.ndarray
 
     @property
+    def grid(self) -> Grid:
+        """The line."""
+        return self.system.grid
+
+    @property
+    def dt(self) -> float:
+        """Duration of a frame, in atomic units."""
+        return self.system.dt
+
+    @property
     def n_packets(self) -> int:
-        """How many packets."""
+        """Number of packets."""
         return len(self.psi)
 
 
 def sample(
-    grid: Grid, dt: float, n_frames: int, n_packets: int, n_landscapes: int, seed: int = 0
+    system: System, n_frames: int, n_packets: int, n_potentials: int, seed: int = 0
 ) -> Problem:
-    """Random packets over as many random landscapes, of the sharp families in turn.
+    """Sample packets and potentials, of the sharp families in turn.
 
     Args:
-      grid: A line.
-      dt: Duration of a frame, in atomic units.
+      system: A line.
       n_frames: Frames of a run.
       n_packets: Packets.
-      n_landscapes: Landscapes, a divisor of `n_packets`; each is diagonalised.
+      n_potentials: Potentials, a divisor of `n_packets`; each is diagonalised.
       seed: Of all.
 
     Raises:
       ValueError: For numbers that do not fit.
     """
-    require_at_least(1, n_frames=n_frames, n_packets=n_packets, n_landscapes=n_landscapes)
-    if n_packets % n_landscapes:
-        refuse("n_packets", f"a multiple of {n_landscapes} landscapes", n_packets)
+    require_at_least(1, n_frames=n_frames, n_packets=n_packets, n_potentials=n_potentials)
+    if n_packets % n_potentials:
+        refuse("n_packets", f"a multiple of {n_potentials} potentials", n_packets)
     key_v, key_psi = jax.random.split(jax.random.key(seed))
-    landscapes = [
-        np.asarray(potentials.sample(key, grid.positions(), SHARP[i % len(SHARP)]), "f8")
-        for i, key in enumerate(jax.random.split(key_v, n_landscapes))
+    grid = system.grid
+    each_v = [
+        np.asarray(families.sample(key, grid, SHARP[i % len(SHARP)]), "f8")
+        for i, key in enumerate(jax.random.split(key_v, n_potentials))
     ]
     keys = jax.random.split(key_psi, n_packets)
     psi = np.asarray(jax.vmap(lambda key: packets.sample_gaussian(key, grid))(keys), "c16")
-    each = psi.reshape(n_landscapes, -1, psi.shape[-1])
-    truth = [exact(grid, v, some, dt * n_frames) for v, some in zip(landscapes, each, strict=True)]
-    v = np.repeat(np.stack(landscapes), each.shape[1], axis=0)
-    return Problem(grid, dt, n_frames, v, psi, np.concatenate(truth))
+    each = psi.reshape(n_potentials, -1, psi.shape[-1])
+    t = system.dt * n_frames
+    truth = [exact(grid, v, some, t) for v, some in zip(each_v, each, strict=True)]
+    v = np.repeat(np.stack(each_v), each.shape[1], axis=0)
+    return Problem(system, n_frames, v, psi, np.concatenate(truth))
 
 
 def exact(grid: Grid, v: np.ndarray, psi: np.ndarray, t: float) -> np.ndarray:
-    """exp(-i H t) of every row of psi, by diagonalising H in float64 with the grid's dispersion."""
-    row = np.fft.ifft(grid.kinetic_energy()).real
-    i = np.arange(len(row))
-    energies, states = np.linalg.eigh(row[(i[:, None] - i) % len(row)] + np.diag(v))
+    """Return exp(-i H t) of every row of psi, by diagonalising H in float64."""
+    energies, states = np.linalg.eigh(dense_hamiltonian(grid, v))
     return ((psi @ states) * np.exp(-1j * energies * t)) @ states.T
 
 
+def dense_hamiltonian(grid: Grid, v: np.ndarray) -> np.ndarray:
+    """Return the Hamiltonian of a line as a matrix in float64, with the grid's dispersion."""
+    row = np.fft.ifft(grid.kinetic_energy()).real
+    i = np.arange(len(row))
+    return row[(i[:, None] - i) % len(row)] + np.diag(v)
+
+
 def relative_error(problem: Problem, last: np.ndarray) -> float:
-    """The root mean square of |last - truth| / |truth| over the first packets."""
+    """Return the root mean square of |last - truth| / |truth| over the first packets."""
     truth = problem.truth[: len(last)]
     require_shape(truth.shape, last=last)
     wrong = np.linalg.norm(last - truth, axis=1) / np.linalg.norm(truth, axis=1)

@@ -11,13 +11,15 @@ from jaxtyping import Array
 
 from experiments.throughput.problem import Problem
 from experiments.throughput.teachers import TEACHERS, prepare
-from experiments.throughput.timing import interleave
-from qdistill._rollout import repeat, rollout
+from experiments.timing import interleave
+from qdistill import teacher
 from qdistill.physics import observables, packets, potentials
 from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill.system import Potential, Step, System, Wrapped, rollout
 
 DX = 100 / 1024
+# Of potentials, as in a training, in hartree.
+BOUNDS = (-16.0, 16.0)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +43,11 @@ class ScalingConfig:
     teachers: tuple[str, str] = ("chebyshev, 1e-5, 16 at a time", "clamped, 4 substeps")
 
 
-def measure_scaling(
-    config: ScalingConfig, n_repeats: int, tick: Callable[[], object] = lambda: None
-) -> dict[str, Any]:
-    """Seconds against every size, with the exponent that fits, on either dispersion."""
+def measure_scaling(config: ScalingConfig, n_repeats: int) -> dict[str, Any]:
+    """Measure seconds against every size, with the exponent that fits, on either dispersion."""
     found = {}
     for dispersion, name in zip(("lattice", "continuum"), config.teachers, strict=True):
-        n_all, teacher = len(jax.devices()), TEACHERS[name]
+        n_all, solver = len(jax.devices()), TEACHERS[name]
         sizes = {"n_packets": config.n_packets, "n_x": config.n_x, "n_frames": config.n_frames}
         cases = {
             f"{what} {size}": (*_replaced(config.fixed, i, size), n_all)
@@ -57,12 +57,12 @@ def measure_scaling(
         counts = [n for n in range(1, n_all + 1) if config.fixed[0] % n == 0]
         cases |= {f"n_devices {n}": (*config.fixed, n) for n in counts}
         prepared = {
-            label: prepare(_problem(dispersion, *size), teacher, n)
+            label: prepare(_problem(dispersion, *size), solver, n)
             for label, (*size, n) in cases.items()
         }
         for run in prepared.values():
             run()
-        seconds = interleave(prepared, n_repeats, tick)
+        seconds = interleave(prepared, n_repeats)
         found[dispersion] = {"teacher": name} | {
             what: _fit(several, [seconds[f"{what} {size}"] for size in several])
             for what, several in (sizes | {"n_devices": tuple(counts)}).items()
@@ -71,31 +71,26 @@ def measure_scaling(
 
 
 def measure_memory(config: ScalingConfig, dt: float = 0.1) -> dict[str, Any]:
-    """Bytes that the compiler sets aside for a run: of frames kept, of observables, of their mean.
+    """Measure the bytes that the compiler sets aside: for frames, observables, and their mean.
 
     What is kept grows with the frames, the bytes in between do not; a mean keeps nothing.
     """
     n_packets, n_x, _ = config.fixed
     grid = Grid(n_x, n_x * DX)
-    propagator = solver.chebyshev(grid, dt, 1e-5, (0.0, 14.0))
+    propagator = teacher.chebyshev(System(grid, dt, bounds=(0.0, 14.0)), 1e-5)
     v = jax.ShapeDtypeStruct((n_packets, n_x), jnp.float32)
     psi = jax.ShapeDtypeStruct((n_packets, n_x), jnp.complex64)
 
     def observe(psi: Array) -> Array:
         return jnp.stack([observables.probability(grid, psi), observables.position(grid, psi)])
 
-    def mean(v: Array, psi: Array, n_frames: int) -> Array:
-        step = propagator(v)
-
-        def add(carry: tuple[Array, Array]) -> tuple[Array, Array]:
-            psi = step(carry[0])
-            return psi, carry[1] + observe(psi) / n_frames
-
-        return repeat(add, (psi, jnp.zeros(2)), n_frames)[1]
+    def mean(v: Array, psi: Array, n: int) -> Array:
+        total = rollout(Summing(propagator, observe), psi[None], v, n, every=n)[0]
+        return total / n
 
     runs: dict[str, Callable] = {
-        "frames": lambda v, psi, n: rollout(propagator(v), psi, n),
-        "observables": lambda v, psi, n: rollout(propagator(v), psi, n, observe),
+        "frames": lambda v, psi, n: rollout(propagator, psi[None], v, n),
+        "observables": lambda v, psi, n: rollout(propagator, psi[None], v, n, observe=observe),
         "mean observables": mean,
     }
     found: dict[str, Any] = {"n_frames": list(config.memory_frames)}
@@ -111,14 +106,38 @@ def measure_memory(config: ScalingConfig, dt: float = 0.1) -> dict[str, Any]:
     return found
 
 
+@dataclasses.dataclass(frozen=True)
+class Summing(Wrapped):
+    """A propagator that carries the sum of what is observed, in place of psi.
+
+    Attributes:
+      observe: Function of psi.
+    """
+
+    observe: Callable[[Array], Array]
+
+    def __call__(self, v: Potential) -> Step:
+        """The step of one potential; its state is that of the propagator, and the sum."""
+        encode, advance, decode = self.of(v)
+
+        def start(frames: Array, n: Array) -> tuple[Any, Array]:
+            return encode(frames, n), 0 * self.observe(frames[-1])
+
+        def add(state: tuple[Any, Array]) -> tuple[Any, Array]:
+            inner = advance(state[0])
+            return inner, state[1] + self.observe(decode(inner))
+
+        return Step(start, add, lambda state: state[1])
+
+
 def _problem(dispersion: str, n_packets: int, n_x: int, n_frames: int) -> Problem:
     """Equal packets, for timing only: the truth is left empty."""
     length = n_x * DX
     grid = Grid(n_x, length, dispersion)
     v = np.asarray(potentials.barrier(grid.positions(), 5.0, 0.1 * length, 0.5 * length))
     psi = np.asarray(packets.gaussian(grid, 0.3 * length, 0.04 * length, 2.0))
-    many = (n_packets, 1)
-    return Problem(grid, 0.1, n_frames, np.tile(v, many), np.tile(psi, many), np.empty((0, n_x)))
+    many, system = (n_packets, 1), System(grid, 0.1, bounds=BOUNDS)
+    return Problem(system, n_frames, np.tile(v, many), np.tile(psi, many), np.empty((0, n_x)))
 
 
 def _replaced(fixed: tuple[int, ...], i: int, size: int) -> tuple[int, ...]:

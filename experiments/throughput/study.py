@@ -1,8 +1,7 @@
-"""The whole comparison: all solvers by turns, trainings, scaling and memory."""
+"""The whole comparison: all solvers interleaved, trainings, scaling and memory."""
 
 import dataclasses
 import functools
-import importlib.metadata
 import os
 import pathlib
 import platform
@@ -12,14 +11,15 @@ from typing import Any, TypeAlias
 import jax
 import numpy as np
 
-from experiments.throughput.lessons import measure_training
 from experiments.throughput.problem import Problem, relative_error, sample
-from experiments.throughput.scaling import ScalingConfig, measure_memory, measure_scaling
+from experiments.throughput.scaling import BOUNDS, ScalingConfig, measure_memory, measure_scaling
 from experiments.throughput.teachers import TEACHERS, prepare
-from experiments.throughput.timing import interleave
+from experiments.throughput.trainings import measure_training
+from experiments.timing import interleave
 from qdistill._checks import require_at_least, require_one_of
 from qdistill.physics.grid import Grid
 from qdistill.runs import presets
+from qdistill.system import System
 
 # (problem, cores) -> (run, packets that it evolves); ImportError or OSError where it is missing.
 Peer: TypeAlias = Callable[[Problem, int], tuple[Callable[[], np.ndarray], int]]
@@ -28,15 +28,15 @@ DISPERSIONS = ("lattice", "continuum")
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """What is compared.
+    """The settings of the comparison.
 
     Attributes:
       n_packets: Packets, an even number per device.
-      n_landscapes: Landscapes that they are spread over.
+      n_potentials: Potentials that they are spread over.
       n_frames: Frames of 0.1 a.u.
       n_x: Points of the box of 100 bohr.
       n_repeats: Rounds, of which the median is taken.
-      seed: Of packets and landscapes.
+      seed: Of packets and potentials.
       teachers: Ours, of `TEACHERS`.
       trainings: Presets whose trainings are timed.
       n_blocks: Blocks of each of their stages that are timed.
@@ -45,7 +45,7 @@ class Study:
     """
 
     n_packets: int = 64
-    n_landscapes: int = 16
+    n_potentials: int = 16
     n_frames: int = 100
     n_x: int = 1024
     n_repeats: int = 7
@@ -65,17 +65,17 @@ class Study:
             require_one_of(presets.PRESETS, trainings=name)
 
 
-def smoke(study: Study) -> Study:
-    """The same in seconds: few packets, points, frames and sizes, one round."""
+def smoke(study: Any) -> Any:
+    """Return the same study in seconds: few packets, points, frames and sizes, one round."""
     sizes = ScalingConfig((2, 4), (64, 128), (2, 4), (5, 10), (2, 64, 2))
     return dataclasses.replace(
         study,
         n_packets=4,
-        n_landscapes=2,
+        n_potentials=2,
         n_frames=5,
         n_x=128,
         n_repeats=1,
-        teachers=("chebyshev, 1e-5", "clamped, 3 substeps", "dense, one landscape"),
+        teachers=("chebyshev, 1e-5", "clamped, 3 substeps", "dense, one potential"),
         trainings=study.trainings[:1],
         n_blocks=1,
         scaling=sizes,
@@ -88,12 +88,12 @@ def run(
     peers: Mapping[str, Peer],
     tell: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any]:
-    """All numbers of the study.
+    """Measure all numbers of the study.
 
     Args:
-      study: What is compared.
+      study: The settings.
       peers: Other solvers by name, `Peer` functions; those that are not installed are left out.
-      tell: Told in a line what is done next, and which peers are missing.
+      tell: Called with a line on what is done next, and on peers that are missing.
     """
     found: dict[str, Any] = {"solvers": {}}
     for dispersion in DISPERSIONS:
@@ -119,9 +119,9 @@ def _compare(
     tell: Callable[[str], object],
 ) -> dict[str, dict[str, Any]]:
     """Speed and error of every solver on one dispersion, teachers first."""
-    grid = Grid(study.n_x, 100.0, dispersion)
-    draw = functools.partial(sample, grid, 0.1, study.n_frames, study.n_packets, seed=study.seed)
-    problem, alone = draw(n_landscapes=study.n_landscapes), draw(n_landscapes=1)
+    system = System(Grid(study.n_x, 100.0, dispersion), 0.1, bounds=BOUNDS)
+    draw = functools.partial(sample, system, study.n_frames, study.n_packets, seed=study.seed)
+    problem, alone = draw(n_potentials=study.n_potentials), draw(n_potentials=1)
     runs: dict[str, Callable[[], np.ndarray]] = {}
     rows: dict[str, dict[str, Any]] = {}
     for name in study.teachers:
@@ -149,22 +149,19 @@ def _compare(
 
 
 def n_cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def environment() -> dict[str, Any]:
-    """The machine and the versions."""
+def machine() -> dict[str, Any]:
+    """Return the processor, the backend and the number of devices."""
     info = pathlib.Path("/proc/cpuinfo")
     names = [line.split(":")[1].strip() for line in _lines(info) if line.startswith("model name")]
     return {
         "cpu": names[0] if names else platform.processor(),
         "cores": n_cores(),
         "backend": jax.default_backend(),
-        "device": jax.devices()[0].device_kind,
         "n_devices": len(jax.devices()),
-        "python": platform.python_version(),
-        **{name: importlib.metadata.version(name) for name in ("jax", "jaxlib", "numpy")},
     }
 
 
@@ -173,7 +170,7 @@ def _lines(path: pathlib.Path) -> list[str]:
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """The numbers to read."""
+    """Return the numbers as text."""
     lines = []
     for dispersion, rows in found["solvers"].items():
         lines.append(f"{dispersion:46} {'packet-frames/s':>16} {'error':>9}")

@@ -1,75 +1,80 @@
 """Lessons, one per physical process.
 
-A lesson samples an experiment, ``(key, grid, difficulty) -> (psi0, v)``, in a box of 100 bohr. The
-difficulty runs from 0, narrow ranges around an easy case, to 1, the whole range. Those of two
-dimensions are in `planes`.
+A lesson samples an initial state and a potential, ``(key, grid, difficulty) -> (psi, v)``. The
+difficulty runs from 0, narrow ranges around an easy case, to 1, the whole range.
+
+- Lessons on a line take a box of any length and origin: their lengths are in units of the box, so
+  that the paper's box of 100 bohr has packets 1 to 5 bohr wide. Energies are in hartree.
+- Lessons in a plane take any box of at least 8 bohr: places are in units of the box, widths of
+  packets and obstacles in bohr. A student that has learned in a small box runs in a large one.
+- ``"packets"`` takes any number of dimensions.
 """
 
 import functools
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Complex, Float, Int, Key
+from jaxtyping import Array, Complex, Float, Key
 
-from qdistill._checks import (
-    is_known,
-    refuse,
-    require_between,
-    require_finite,
-    require_one_of,
-    require_shape,
-)
-from qdistill.curriculum import planes
-from qdistill.physics import packets, potentials
+from qdistill._checks import refuse, require_between
+from qdistill.physics import families, packets, potentials
 from qdistill.physics.grid import Grid, Scalar
-from qdistill.system import System
+from qdistill.physics.packets import PacketRanges
+from qdistill.system import lesson
 
-Experiment: TypeAlias = tuple[Complex[Array, "*n_x"], Float[Array, "*n_x"]]
-Lesson: TypeAlias = Callable[[Key[Array, ""], Grid, Scalar], Experiment]
+Sample: TypeAlias = tuple[Complex[Array, "*n_x"], Float[Array, "*n_x"]]
+
+# On a line: packets of all kinds, all over the box.
+ALL_OVER = PacketRanges((0.12, 0.88), (0.01, 0.06), (0.2, 11.0))
+# Least length of a box in bohr, for three packets.
+ROOM = 8
 
 
-def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
+@lesson("free")
+def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Dispersion: one packet in empty space, slow and broad at first, then fast and narrow too."""
-    _require_box(grid, difficulty)
+    _require_line(grid, difficulty)
     energy = (0.5, _easier(difficulty, 2.0, 10.0))
-    psi = _packet(key, grid, width=(_easier(difficulty, 3.0, 1.0), 5.0), energy=energy)
+    psi = _packet(key, grid, width=(_easier(difficulty, 0.03, 0.01), 0.05), energy=energy)
     return psi, jnp.zeros(grid.shape, psi.real.dtype)
 
 
-def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
+@lesson("scattering")
+def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Scattering over a barrier: the packet has more energy than the barrier is high."""
-    _require_box(grid, difficulty)
+    _require_line(grid, difficulty)
     key_energy, key_barrier, key_width, key_flight = jax.random.split(key, 4)
     energy = _uniform(key_energy, 2.0, 10.0)
     height = energy * _uniform(key_barrier, 0.1, _easier(difficulty, 0.4, 0.95))
-    return _collision(key_flight, grid, energy, height, _uniform(key_width, 1.0, 15.0))
+    return _collision(key_flight, grid, energy, height, _length(key_width, grid, 0.01, 0.15))
 
 
-def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
+@lesson("tunnelling")
+def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Tunnelling: the barrier is higher than the energy, and thin enough to leak through.
 
-    Its width is 1 to 2 decay lengths 1 / sqrt(2 (V - E)), and at least 3 points, so that on 1024
+    Its width is 1 to 2 decay lengths 1 / sqrt(2 m (V - E)), and at least 3 points, so that on 1024
     points from about half down to 2% of the carrier wave gets through.
     """
-    _require_box(grid, difficulty)
+    _require_line(grid, difficulty)
     key_energy, key_barrier, key_width, key_flight = jax.random.split(key, 4)
     energy = _uniform(key_energy, 1.0, 6.0)
     height = energy * _uniform(key_barrier, 1.1, _easier(difficulty, 1.4, 2.5))
-    decay_length = 1 / jnp.sqrt(2 * (height - energy))
+    decay_length = 1 / packets.carrier_momentum(grid, height - energy)
     width = jnp.maximum(decay_length * _uniform(key_width, 1.0, 2.0), 3 * grid.dx[0])
     return _collision(key_flight, grid, energy, height, width)
 
 
-def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
+@lesson("interference")
+def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Interference: two packets, or at full difficulty up to four, that overlap in empty space."""
-    _require_box(grid, difficulty)
+    _require_line(grid, difficulty)
     key_centre, key_packets, key_amplitudes = jax.random.split(key, 3)
-    middle = _uniform(key_centre, 0.3, 0.7) * grid.lengths[0]
-    sample = jax.vmap(lambda k: _packet(k, grid, (1.5, 5.0), (0.5, 10.0), (middle - 6, middle + 6)))
+    middle = _uniform(key_centre, 0.3, 0.7)
+    centre = (middle - 0.06, middle + 0.06)
+    sample = jax.vmap(lambda k: _packet(k, grid, (0.015, 0.05), (0.5, 10.0), centre))
     pair = sample(jax.random.split(key_packets, 4))
     amplitudes = jax.random.normal(key_amplitudes, (4,), pair.dtype)
     present = jnp.array([1.0, 1.0, difficulty, difficulty], pair.real.dtype)
@@ -77,154 +82,166 @@ def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experim
     return psi, jnp.zeros(grid.shape, psi.real.dtype)
 
 
-def trapping(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
+@lesson("trapping")
+def trapping(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Trapping: a packet starts inside a well that is deeper than its kinetic energy."""
-    _require_box(grid, difficulty)
+    _require_line(grid, difficulty)
     key_depth, key_energy, key_width, key_packet, key_centre = jax.random.split(key, 5)
     depth = _uniform(key_depth, 2.0, _easier(difficulty, 5.0, 12.0))
     energy = depth * _uniform(key_energy, 0.1, 0.8)
-    width = _uniform(key_width, 8.0, 24.0)
-    centre = _uniform(key_centre, 0.35, 0.65) * grid.lengths[0]
-    psi = _packet(key_packet, grid, (1.0, 2.0), (energy, energy), (centre, centre))
-    return psi, potentials.well(grid.positions(), depth, width, centre)
+    width = _length(key_width, grid, 0.08, 0.24)
+    centre = _uniform(key_centre, 0.35, 0.65)
+    psi = _packet(key_packet, grid, (0.01, 0.02), (energy, energy), (centre, centre))
+    place = grid.origin[0] + centre * grid.lengths[0]
+    return psi, potentials.well(grid.positions(), depth, width, place)
 
 
-def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
+@lesson("barrier")
+def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """The single rectangular barrier in general: of any height and width, below zero too.
 
     A superposition of up to four packets anywhere in the box, also over the barrier, flying
     either way. The ranges open with the difficulty: heights from +-2 to (-12, 15).
     """
-    _require_box(grid, difficulty)
+    _require_line(grid, difficulty)
     key_psi, key_height, key_width, key_centre = jax.random.split(key, 4)
-    ranges = packets.PacketRanges((12.0, 88.0), (1.0, 6.0), (0.2, 11.0))
-    psi = packets.sample_superposition(key_psi, grid, 4, ranges)
+    psi = packets.sample_superposition(key_psi, grid, 4, ALL_OVER)
     height = _uniform(key_height, _easier(difficulty, -2, -12), _easier(difficulty, 2, 15))
-    width = _uniform(key_width, 0.5, 25.0)
-    centre = _uniform(key_centre, 0.3, 0.7) * grid.lengths[0]
+    width = _length(key_width, grid, 0.005, 0.25)
+    centre = _place(key_centre, grid, 0, 0.3, 0.7)
     return psi, potentials.barrier(grid.positions(), height, width, centre)
 
 
-def landscapes(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """Superpositions of up to four packets over a random landscape of any family."""
-    _require_box(grid, difficulty)
+@lesson("potentials")
+def any_potential(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
+    """Superpositions of up to four packets over a random potential of any family."""
+    _require_line(grid, difficulty)
     key_psi, *keys_v = jax.random.split(key, 3)
-    ranges = packets.PacketRanges((12.0, 88.0), (1.0, 6.0), (0.2, 11.0))
-    psi = packets.sample_superposition(key_psi, grid, 4, ranges)
+    psi = packets.sample_superposition(key_psi, grid, 4, ALL_OVER)
     return psi, _easier(difficulty, 0.2, 1.0) * _any_family(keys_v, grid)
 
 
-def encounters(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Experiment:
-    """One packet that flies onto a random landscape of any family, from either side."""
-    _require_box(grid, difficulty)
+@lesson("encounters")
+def encounters(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
+    """One packet that flies onto a random potential of any family, from either side."""
+    _require_line(grid, difficulty)
     key_packet, key_side, *keys_v = jax.random.split(key, 4)
     key_centre, key_width, key_energy = jax.random.split(key_packet, 3)
     side = jax.random.rademacher(key_side, (), float)
-    centre = grid.lengths[0] * (0.5 - side * _uniform(key_centre, 0.25, 0.4))
-    momentum = side * jnp.sqrt(2 * _uniform(key_energy, 1.0, 9.5))
-    psi = packets.gaussian(grid, centre, _uniform(key_width, 1.0, 5.0), momentum)
+    share = 0.5 - side * _uniform(key_centre, 0.25, 0.4)
+    centre = grid.origin[0] + grid.lengths[0] * share
+    momentum = side * packets.carrier_momentum(grid, _uniform(key_energy, 1.0, 9.5))
+    psi = packets.gaussian(grid, centre, _length(key_width, grid, 0.01, 0.05), momentum)
     return psi, _easier(difficulty, 0.2, 1.0) * _any_family(keys_v, grid)
 
 
-def _any_family(keys: Sequence[Key[Array, ""]], grid: Grid) -> Float[Array, " n_x"]:
-    key_family, key_v = keys
-    branches = [
-        functools.partial(potentials.sample, x=grid.positions(), family=family)
-        for family in potentials.FAMILIES
-    ]
-    index = jax.random.randint(key_family, (), 0, len(branches))
-    return jax.lax.switch(index, [lambda k, b=b: b(k) for b in branches], key_v)
-
-
-def _paper(
-    heights: Sequence[float], key: Key[Array, ""], grid: Grid, difficulty: Scalar
-) -> Experiment:
-    """A run of the paper's curriculum: one packet flying right, one barrier 7 bohr wide at 50."""
-    _require_box(grid, difficulty)
+def _paper(heights: Sequence[float], key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
+    """A run of the paper's curriculum: one packet flying right, one barrier in the middle."""
+    _require_line(grid, difficulty)
     # The difficulty changes nothing: the paper draws from one fixed set.
     key_centre, key_width, key_energy, key_height = jax.random.split(key, 4)
     dtype = grid.positions().dtype
+    # The paper's lengths in bohr are percent of its box.
+    percent = grid.lengths[0] / 100
     centre = jax.random.choice(key_centre, jnp.array([10.0, 40.0, 70.0], dtype))
     width = jax.random.choice(key_width, jnp.arange(1.0, 4.5, 0.5, dtype))
     energy = jax.random.choice(key_energy, jnp.arange(1.0, 10.0, dtype=dtype))
     height = jax.random.choice(key_height, jnp.array(heights, dtype))
-    psi = packets.gaussian(grid, centre, width, jnp.sqrt(2 * energy))
-    return psi, potentials.barrier(grid.positions(), height, 7.0)
+    momentum = packets.carrier_momentum(grid, energy)
+    psi = packets.gaussian(grid, grid.origin[0] + percent * centre, percent * width, momentum)
+    return psi, potentials.barrier(grid.positions(), height, 7 * percent, grid.middle[0])
 
 
-LESSONS: dict[str, Lesson] = {
-    "free": free,
-    "scattering": scattering,
-    "tunnelling": tunnelling,
-    "interference": interference,
-    "trapping": trapping,
-    "barrier": barrier,
-    "landscapes": landscapes,
-    "encounters": encounters,
-    **planes.LESSONS,
-    "paper-demo": functools.partial(_paper, (2.0, 5.0, 10.0)),
-    "paper-full": functools.partial(_paper, tuple(float(height) for height in range(1, 15))),
-}
+lesson("paper-demo")(functools.partial(_paper, (2.0, 5.0, 10.0)))
+lesson("paper-full")(functools.partial(_paper, tuple(float(height) for height in range(1, 15))))
 
 
-def sample(
-    key: Key[Array, ""],
-    system: System,
-    lessons: tuple[str, ...],
-    weights: Float[Array, " n_lesson"],
-    difficulty: Scalar,
-) -> tuple[Int[Array, ""], Experiment]:
-    """Draw a lesson by its weight, and an experiment from it.
+@lesson("packets")
+def several_packets(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
+    """Up to three packets that fly anywhere in empty space, in any number of dimensions."""
+    _require_room(grid, difficulty)
+    psi = _three_packets(key, grid, difficulty)
+    return psi, jnp.zeros(grid.shape, psi.real.dtype)
 
-    Args:
-      key: Random key.
-      grid: A line of 100 bohr, or for lessons in two dimensions a square.
-      lessons: Names in `LESSONS`.
-      weights: Relative, not negative; an array, so that changing it recompiles nothing.
-      difficulty: Between 0 and 1.
 
-    Returns:
-      The index of the lesson, and its experiment (psi0, v).
+@lesson("wall")
+def wall(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
+    """Up to three packets and a straight wall of any height, thickness and direction."""
+    require_plane(grid, difficulty)
+    key_psi, key_v, key_thickness = jax.random.split(key, 3)
+    height, centre, angle = _obstacle(key_v, grid, 2.0, 2 + 14 * difficulty)
+    thickness = _uniform(key_thickness, 0.5, 4.0)
+    v = potentials.wall(*_axes(grid), height, thickness, centre, angle)
+    return _three_packets(key_psi, grid, difficulty), v
 
-    >>> index, (psi, v) = sample(
-    ...     jax.random.key(0), Grid(), ("free", "barrier"), jnp.array([0.0, 1.0]), 1.0
-    ... )
-    >>> int(index), psi.shape, v.shape
-    (1, (1024,), (1024,))
-    """
-    for name in lessons:
-        require_one_of(LESSONS, lessons=name)
-    require_shape((len(lessons),), weights=weights)
-    require_finite(weights=weights)
-    require_between(0, math.inf, weights=weights)
-    if is_known(weights) and not np.any(np.asarray(weights)):
-        refuse("weights", "not all zero", weights)
+
+@lesson("slit")
+def slit(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
+    """Up to three packets and a wall with one opening."""
+    require_plane(grid, difficulty)
+    key_psi, key_v, key_thickness, key_opening = jax.random.split(key, 4)
+    height, centre, angle = _obstacle(key_v, grid, 2.0, 2 + 14 * difficulty)
+    thickness, opening = _uniform(key_thickness, 0.5, 3.0), _uniform(key_opening, 0.8, 3.0)
+    v = potentials.slit(*_axes(grid), height, thickness, opening, centre, angle)
+    return _three_packets(key_psi, grid, difficulty), v
+
+
+@lesson("shape")
+def shape(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
+    """Up to three packets and one rectangle or disc, a hill or a hole."""
+    require_plane(grid, difficulty)
+    key_psi, key_v, key_kind, key_sides = jax.random.split(key, 4)
+    height, centre, angle = _obstacle(key_v, grid, -2 - 8 * difficulty, 2 + 13 * difficulty)
+    sides = tuple(jax.random.uniform(key_sides, (2,), float, 1.0, 6.0))
+    x, y = _axes(grid)
+    v = jnp.where(
+        jax.random.bernoulli(key_kind),
+        potentials.rectangle(x, y, height, sides, centre, angle),
+        potentials.disc(x, y, height, sides[0] / 2, centre),
+    )
+    return _three_packets(key_psi, grid, difficulty), v
+
+
+def require_plane(grid: Grid, difficulty: Scalar = 1.0) -> None:
+    """Refuse all but boxes of two dimensions in which a packet has room."""
+    if grid.n_dim != 2 or min(grid.lengths) < ROOM:
+        refuse("grid", f"two-dimensional and at least {ROOM} bohr along each axis", grid)
     require_between(0, 1, difficulty=difficulty)
-    key_lesson, key_experiment = jax.random.split(key)
-    index = jax.random.categorical(key_lesson, jnp.log(weights))
-    branches = [
-        lambda k, lesson=LESSONS[name]: lesson(k, system.grid, difficulty) for name in lessons
-    ]
-    return index, jax.lax.switch(index, branches, key_experiment)
 
 
-def _require_box(grid: Grid, difficulty: Scalar) -> None:
-    if grid.lengths != (100.0,):
-        refuse("grid", "one-dimensional and 100 bohr long", grid)
+def _require_line(grid: Grid, difficulty: Scalar) -> None:
+    if grid.n_dim != 1:
+        cure = 'The lesson "packets" takes any number of dimensions.'
+        refuse("grid", "one-dimensional for this lesson", f"{grid.n_dim}-dimensional", cure)
+    require_between(0, 1, difficulty=difficulty)
+
+
+def _require_room(grid: Grid, difficulty: Scalar) -> None:
+    if min(grid.lengths) < ROOM:
+        refuse("grid", f"at least {ROOM} bohr along each axis", grid)
     require_between(0, 1, difficulty=difficulty)
 
 
 def _collision(
     key: Key[Array, ""], grid: Grid, energy: Scalar, height: Scalar, width: Scalar
-) -> Experiment:
+) -> Sample:
     """A packet close before a barrier in the middle of the box, flying towards it."""
     key_width, key_gap, key_side = jax.random.split(key, 3)
-    middle = grid.lengths[0] / 2
-    s0 = _uniform(key_width, 1.0, 4.0)
-    distance = width / 2 + 3 * s0 + _uniform(key_gap, 0.0, 4.0)
+    s0 = _length(key_width, grid, 0.01, 0.04)
+    distance = width / 2 + 3 * s0 + _length(key_gap, grid, 0.0, 0.04)
     side = jax.random.rademacher(key_side, (), s0.dtype)
-    psi = packets.gaussian(grid, middle - side * distance, s0, side * jnp.sqrt(2 * energy))
-    return psi, potentials.barrier(grid.positions(), height, width, middle)
+    momentum = side * packets.carrier_momentum(grid, energy)
+    psi = packets.gaussian(grid, grid.middle[0] - side * distance, s0, momentum)
+    return psi, potentials.barrier(grid.positions(), height, width, grid.middle[0])
+
+
+def _any_family(keys: Sequence[Key[Array, ""]], grid: Grid) -> Float[Array, " n_x"]:
+    key_family, key_v = keys
+    branches = [
+        functools.partial(families.sample, grid=grid, family=family) for family in families.FAMILIES
+    ]
+    index = jax.random.randint(key_family, (), 0, len(branches))
+    return jax.lax.switch(index, [lambda k, b=b: b(k) for b in branches], key_v)
 
 
 def _packet(
@@ -232,9 +249,40 @@ def _packet(
     grid: Grid,
     width: tuple[Scalar, Scalar],
     energy: tuple[Scalar, Scalar],
-    centre: tuple[Scalar, Scalar] = (15.0, 85.0),
+    centre: tuple[Scalar, Scalar] = (0.15, 0.85),
 ) -> Complex[Array, " n_x"]:
-    return packets.sample_gaussian(key, grid, packets.PacketRanges(centre, width, energy))
+    return packets.sample_gaussian(key, grid, PacketRanges(centre, width, energy))
+
+
+def _three_packets(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Complex[Array, "*n_x"]:
+    """A superposition of three packets, 0.7 to 2.5 bohr wide."""
+    width = (0.7 / min(grid.lengths), 2.5 / min(grid.lengths))
+    ranges = PacketRanges((0.2, 0.8), width, (0.2, 2 + 7 * difficulty))
+    return packets.sample_superposition(key, grid, 3, ranges)
+
+
+def _obstacle(
+    key: Key[Array, ""], grid: Grid, lowest: Scalar, highest: Scalar
+) -> tuple[Array, potentials.Point, Array]:
+    """Height, centre and angle of an obstacle in a plane."""
+    keys = jax.random.split(key, 4)
+    height = _uniform(keys[0], lowest, highest)
+    right, up = (_place(k, grid, axis, 0.3, 0.7) for axis, k in enumerate(keys[1:3]))
+    return height, (right, up), _uniform(keys[3], 0, jnp.pi)
+
+
+def _axes(grid: Grid) -> tuple[Float[Array, "n_x 1"], Float[Array, "1 n_y"]]:
+    return grid.positions(0), grid.positions(1)
+
+
+def _place(key: Key[Array, ""], grid: Grid, axis: int, low: float, high: float) -> Array:
+    """A random place between two shares of an axis, in bohr."""
+    return grid.origin[axis] + _uniform(key, low, high) * grid.lengths[axis]
+
+
+def _length(key: Key[Array, ""], grid: Grid, low: float, high: float) -> Array:
+    """A random length between two shares of a line, in bohr."""
+    return _uniform(key, low * grid.lengths[0], high * grid.lengths[0])
 
 
 def _uniform(key: Key[Array, ""], low: Scalar, high: Scalar) -> Array:

@@ -1,1 +1,7 @@
-"""Forecasts and how close they are to the truth."""
+"""Test cases with their truth, forecasts, how close they are, and baselines."""
+
+from qdistill.forecast import baselines, cases, held_out, metrics, paper
+from qdistill.forecast.cases import Cases
+from qdistill.forecast.held_out import BenchmarkConfig
+
+__all__ = ["BenchmarkConfig", "Cases", "baselines", "cases", "held_out", "metrics", "paper"]

@@ -17,7 +17,8 @@ from qdistill._checks import require_at_least
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
-from qdistill.physics import packets, potentials
+from qdistill.physics import packets
+from qdistill.physics.families import FAMILIES, sample
 from qdistill.physics.grid import Grid, Scalar, require_line
 from qdistill.system import Propagator, System
 from qdistill.teacher import SplitStep
@@ -48,13 +49,13 @@ def sample_cases(
     """
     require_at_least(1, n_case=n_case)
     require_line(grid)
-    names = list(potentials.FAMILIES)
+    names = list(FAMILIES)
     families = tuple(names[i % len(names)] for i in range(n_case))
     psi0, v = [], []
     for i, family in enumerate(families):
         key_packet, key_v = jax.random.split(jax.random.fold_in(key, i))
         psi0.append(_right_moving(key_packet, grid))
-        v.append(potentials.sample(key_v, grid, family))
+        v.append(sample(key_v, grid, family))
     return families, jnp.stack(psi0), jnp.stack(v)
 
 
@@ -65,7 +66,9 @@ def _right_moving(key: Key[Array, ""], grid: Grid) -> Complex[Array, " n_x"]:
     centre, width, energy = (
         jax.random.uniform(k, (), float, *bounds) for k, bounds in zip(keys, ranges, strict=True)
     )
-    return packets.gaussian(grid, grid.origin[0] + centre, width, jnp.sqrt(2 * energy))
+    return packets.gaussian(
+        grid, grid.origin[0] + centre, width, packets.carrier_momentum(grid, energy)
+    )
 
 
 def best_clamped(

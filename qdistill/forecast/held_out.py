@@ -1,6 +1,7 @@
 """The held-out test of a run: which cases, and their truth."""
 
 import dataclasses
+from collections.abc import Sequence
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +9,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from qdistill import teacher
-from qdistill._checks import require_at_least, require_positive
+from qdistill._checks import require_at_least, require_one_of, require_positive
 from qdistill.forecast import paper
 from qdistill.forecast.cases import Cases, exact, simulate
 from qdistill.system import Potential, Propagator, System
@@ -51,6 +52,32 @@ def make_truth(config: BenchmarkConfig, system: System, v: Potential) -> Propaga
     return teacher.split_step(system, config.n_substeps)
 
 
+def make_paper_cases(
+    config: BenchmarkConfig,
+    system: System,
+    names: Sequence[str] = tuple(paper.CASES),
+    mesh: Mesh | None = None,
+) -> Cases:
+    """Return some of the paper's 25 cases with their truth, in units of the box.
+
+    Args:
+      config: Number of frames, and the truth's accuracy.
+      system: A line.
+      names: Of the cases.
+      mesh: Devices that share the cases.
+
+    Raises:
+      ValueError: For an unknown case, and a system that is not a line.
+    """
+    for name in names:
+        require_one_of(paper.CASES, case=name)
+    known, psi0, v = paper.make_cases(system.grid)
+    chosen = jnp.array([known.index(name) for name in names])
+    psi0, v = psi0[chosen], v[chosen]
+    solver = make_truth(config, system, v)
+    return simulate(solver, psi0, v, config.n_given, config.n_frames, tuple(names), mesh)
+
+
 def make_held_out(
     config: BenchmarkConfig, system: System, lessons: tuple[str, ...], mesh: Mesh | None = None
 ) -> Cases:
@@ -66,9 +93,8 @@ def make_held_out(
       mesh: Devices that share the cases.
     """
     if type(system) is System and system.grid.n_dim == 1 and not system.n_channel:
-        names, psi0, v = paper.make_cases(system.grid)
-    else:
-        names, psi0, v = _draw(config, system, lessons)
+        return make_paper_cases(config, system, mesh=mesh)
+    names, psi0, v = _draw(config, system, lessons)
     solver = make_truth(config, system, v)
     return simulate(solver, psi0, v, config.n_given, config.n_frames, names, mesh)
 

@@ -1,1 +1,1 @@
-"""What an emulator learned."""
+"""What an emulator learned: symmetries, waves, interventions, importance of lessons, design."""

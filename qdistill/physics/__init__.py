@@ -1,1 +1,31 @@
-"""Grids, wave packets, potentials and what is measured of a state."""
+"""Grids, wave packets, potentials, and what is measured of a state; in Hartree atomic units."""
+
+from qdistill.physics import (
+    band,
+    eigenstates,
+    families,
+    files,
+    grid,
+    hamiltonian,
+    observables,
+    packets,
+    potentials,
+    profiles,
+    stationary,
+)
+from qdistill.physics.grid import Grid
+
+__all__ = [
+    "Grid",
+    "band",
+    "eigenstates",
+    "families",
+    "files",
+    "grid",
+    "hamiltonian",
+    "observables",
+    "packets",
+    "potentials",
+    "profiles",
+    "stationary",
+]

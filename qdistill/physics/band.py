@@ -1,267 +1,338 @@
-"""The Hamiltonian on the long waves alone, and what the short ones do to it.
+"""Plane waves of a periodic box below a cutoff, and the Hamiltonian between them.
 
-A packet of energy E has hardly a wave beyond |k| = sqrt(2 (E - v)). Between the waves within a band
-the Hamiltonian is a small real matrix, and nothing forbids to diagonalise it: one landscape then
-costs milliseconds, and any time is as good as any other. Unlike a landscape that is sampled on as
-few points, the matrix scatters every wave of the band into every other rightly. The short waves,
-into which a sharp edge scatters too, come back by perturbation theory.
+A packet of energy E has almost no waves beyond |k| = sqrt(2 m (E - V)). Between the waves below a
+cutoff the Hamiltonian is a small real matrix, which `eigenbasis` diagonalises. Sharp edges scatter
+into the waves beyond the cutoff too; `fold` brings these back by perturbation theory. The number of
+dimensions is that of the grid.
 """
 
+import dataclasses
 import functools
-from typing import NamedTuple
+import math
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Bool, Complex, Float, Int, Num
 
-from qdistill._checks import refuse, require_at_least, require_finite, require_real, require_shape
+from qdistill._checks import (
+    refuse,
+    require_finite,
+    require_positive,
+    require_real,
+    require_shape,
+)
 from qdistill.physics.grid import Grid
 
+# Cutoffs are compared up to rounding.
+_SLIVER = 1e-9
 
-def to_waves(grid: Grid, n_wave: int, psi: Complex[Array, " n_x"]) -> Complex[Array, " n_band"]:
-    """Coefficients of psi in 1, cos(k_1 x), .. cos(k_n x), sin(k_1 x), .. sin(k_n x), normalised.
 
-    The squares of their moduli sum to the probability within the band |k| <= k_n.
+@dataclasses.dataclass(frozen=True)
+class Band:
+    """The plane waves of a periodic box with |k| <= cutoff, as a real orthonormal basis.
+
+    They are 1, then cos(k.x), then sin(k.x), for one k of each pair (k, -k), by growing |k|. The
+    components of k are multiples of 2 pi / length, and x is measured from the lower edge of the
+    box. Matrices between them are real and symmetric. Static and hashable.
 
     Args:
-      grid: A line.
-      n_wave: The n of k_n = 2 pi n / length; there are n_band = 2 n + 1 coefficients.
-      psi: A state on the grid.
+      grid: The box, its points and its dispersion, in any number of dimensions.
+      cutoff: Largest |k| in 1/bohr; infinity takes all waves that the grid holds along its axes.
+      above: Only waves with |k| > above, in 1/bohr, without the constant; None takes all.
 
     Raises:
-      ValueError: For another grid, or waves that it does not hold.
+      ValueError: For a cutoff below the longest wave, or beyond what the grid holds.
+
+    >>> band = Band(Grid((16, 16), (2.0, 2.0)), cutoff=5.0)
+    >>> band.n_wave, band.modes.tolist()
+    (9, [[0, 0, 1, 1, 1], [0, 1, 0, -1, 1]])
+    """
+
+    grid: Grid
+    cutoff: float = math.inf
+    above: float | None = None
+
+    def __post_init__(self) -> None:  # noqa: D105
+        if self.cutoff != math.inf:
+            require_positive(cutoff=self.cutoff)
+            lowest = 2 * np.pi / max(self.grid.lengths)
+            if self.cutoff < lowest * (1 - _SLIVER):
+                refuse("cutoff", f"at least {lowest:.6g}, of the longest wave", self.cutoff)
+            highest = min(
+                2 * np.pi * ((n_x + 1) // 2) / length
+                for n_x, length in zip(self.grid.shape, self.grid.lengths, strict=True)
+            )
+            if self.cutoff >= highest * (1 - _SLIVER):
+                refuse("cutoff", f"below {highest:.6g} on this grid", f"{self.cutoff:.6g}")
+        if self.above is not None:
+            require_positive(above=self.above)
+            if not self.modes.size:
+                refuse("above", "below the cutoff and the waves of the grid", f"{self.above:.6g}")
+
+    @classmethod
+    def below(cls, grid: Grid, edge: float) -> "Band":
+        """Return the band whose cutoff is the largest wavenumber of an axis below an edge.
+
+        A coarse grid of n points along a box holds the waves below the edge pi n / length.
+
+        >>> Band.below(Grid(64, 2.0), edge=np.pi * 16 / 2.0).n_wave
+        15
+        """
+        require_positive(edge=edge)
+        numbers = (math.ceil(edge * length / (2 * np.pi) - 1e-6) - 1 for length in grid.lengths)
+        return cls(
+            grid,
+            max(2 * np.pi * n / length for n, length in zip(numbers, grid.lengths, strict=True)),
+        )
+
+    @property
+    def modes(self) -> Int[np.ndarray, "n_dim n_mode"]:
+        """Wave vectors in units of 2 pi / length, one of each pair; the constant is first."""
+        return _modes(self.grid, self.cutoff, self.above)
+
+    @property
+    def wavenumbers(self) -> Float[np.ndarray, "n_dim n_mode"]:
+        """The wave vectors in 1/bohr."""
+        return self.modes * (2 * np.pi / np.array(self.grid.lengths))[:, None]
+
+    @property
+    def n_wave(self) -> int:
+        """Number of waves."""
+        return 2 * self.modes.shape[1] - self.has_constant
+
+    @property
+    def has_constant(self) -> bool:
+        """Whether the constant is among them."""
+        return self.above is None
+
+    def on(self, grid: Grid) -> "Band":
+        """Return the same waves on other points of the same box.
+
+        Raises:
+          ValueError: For another box, or a grid that does not hold the waves.
+        """
+        if not np.allclose(grid.lengths, self.grid.lengths, rtol=_SLIVER):
+            refuse("grid", f"a box of {self.grid.lengths} bohr", grid)
+        return dataclasses.replace(self, grid=grid)
+
+    def places(self, other: "Band") -> Int[np.ndarray, " n_wave"]:
+        """Return where the waves of a narrower band, of the same box, stand among these.
+
+        >>> wide, narrow = (Band(Grid(16, 2 * np.pi), cutoff) for cutoff in (3.0, 2.0))
+        >>> wide.places(narrow)
+        array([0, 1, 2, 4, 5])
+        """
+        n, n_other = self.modes.shape[1], other.modes.shape[1]
+        if n_other > n or not np.array_equal(self.modes[:, :n_other], other.modes):
+            refuse("other", "a narrower band of the same box", other)
+        return np.r_[:n_other, n : n + n_other - self.has_constant]
+
+    def flat(self, modes: Int[np.ndarray, "n_dim *n"]) -> Int[np.ndarray, "*n"]:
+        """Return the places of wave vectors among the raveled points of an FFT."""
+        shape = self.grid.shape
+        return np.ravel_multi_index(tuple(m % n for m, n in zip(modes, shape, strict=True)), shape)
+
+
+@functools.lru_cache(maxsize=64)
+def _modes(grid: Grid, cutoff: float, above: float | None) -> Int[np.ndarray, "n_dim n_mode"]:
+    unit = 2 * np.pi / np.array(grid.lengths)
+    held = (np.array(grid.shape) - 1) // 2
+    reach = held
+    if cutoff != math.inf:
+        reach = np.minimum(held, (cutoff * (1 + _SLIVER) / unit).astype(int))
+    axes = [np.arange(-n, n + 1) for n in reach]
+    modes = np.stack(np.meshgrid(*axes, indexing="ij")).reshape(grid.n_dim, -1)
+    # In units of the finest step, so that squares of a cube are whole numbers.
+    square = np.sum((modes * (unit / unit.min())[:, None]) ** 2, axis=0)
+    first = modes[0]
+    for along in modes[1:]:
+        first = np.where(first == 0, along, first)
+    lowest = -1.0 if above is None else (above / unit.min()) ** 2 * (1 + 2 * _SLIVER)
+    highest = (cutoff / unit.min()) ** 2 * (1 + 2 * _SLIVER)
+    kept = (square <= highest) & (square > lowest) & ((first > 0) | (square == 0))
+    order = np.lexsort((*modes[::-1, kept], square[kept]))
+    found = modes[:, kept][:, order]
+    found.flags.writeable = False
+    return found
+
+
+def to_waves(band: Band, psi: Complex[Array, "*n_x"]) -> Complex[Array, " n_wave"]:
+    """Return the coefficients of psi in the waves of a band.
+
+    The squares of their moduli sum to the probability within the band.
+
+    Raises:
+      ValueError: For a psi of another shape.
 
     >>> grid = Grid(64, 2.0)
     >>> psi = jnp.sin(2 * jnp.pi * grid.positions() / 2.0) + 0j
-    >>> abs(to_waves(grid, 2, psi)).round(3)
+    >>> abs(to_waves(Band(grid, 2 * np.pi), psi)).round(3)
     Array([0., 0., 0., 1., 0.], dtype=float32)
     """
-    require_waves(grid, n_wave)
-    require_shape(grid.shape, psi=psi)
-    n = np.arange(n_wave + 1)
-    shift = np.exp(-2j * np.pi * n / grid.shape[0])
-    waves = jnp.fft.fft(psi)
-    right = waves[n] * jnp.asarray(shift, waves.dtype)
-    left = waves[-n] * jnp.asarray(shift.conj(), waves.dtype)
-    weights = jnp.asarray(_norms(grid, n_wave) * grid.dx[0], psi.real.dtype)
+    require_shape(band.grid.shape, psi=psi)
+    waves, turn = jnp.fft.fftn(psi).ravel(), _turn_to_edge(band)
+    right = waves[band.flat(band.modes)] * jnp.asarray(turn.conj(), waves.dtype)
+    left = waves[band.flat(-band.modes)] * jnp.asarray(turn, waves.dtype)
+    weights = jnp.asarray(_norms(band) * band.grid.cell, psi.real.dtype)
     cosines, sines = weights * (right + left) / 2, weights * (right - left) * 0.5j
-    return jnp.concatenate([cosines, sines[1:]])
+    return jnp.concatenate([cosines, sines[band.has_constant :]])
 
 
-def from_waves(grid: Grid, coefficients: Complex[Array, " n_band"]) -> Complex[Array, " n_x"]:
-    """The state on any line of the same length, finer or coarser, that has these coefficients.
+def from_waves(band: Band, coefficients: Complex[Array, " n_wave"]) -> Complex[Array, "*n_x"]:
+    """Return the state that has these coefficients, on the points of the band's grid.
+
+    Take ``band.on(grid)`` for more or fewer points of the same box.
 
     Raises:
-      ValueError: For another grid, or one that does not hold the waves.
+      ValueError: For another number of coefficients.
     """
-    n_wave = len(coefficients) // 2
-    require_waves(grid, n_wave)
-    require_shape((2 * n_wave + 1,), coefficients=coefficients)
-    n_x = grid.shape[0]
-    n = np.arange(n_wave + 1)
-    weights = jnp.asarray(_norms(grid, n_wave) * n_x, coefficients.real.dtype)
-    cosines = weights * coefficients[: n_wave + 1] / 2
-    sines = weights * jnp.append(0, coefficients[n_wave + 1 :]) / 2
-    shift = jnp.asarray(np.exp(2j * np.pi * n / n_x), coefficients.dtype)
-    waves = jnp.zeros(n_x, coefficients.dtype)
-    waves = waves.at[n].add(shift * (cosines - 1j * sines))
-    waves = waves.at[-n].add(jnp.conj(shift) * (cosines + 1j * sines))
-    return jnp.fft.ifft(waves)
+    require_shape((band.n_wave,), coefficients=coefficients)
+    n, n_x, dtype = band.modes.shape[1], math.prod(band.grid.shape), coefficients.dtype
+    cosines = coefficients[:n]
+    sines = jnp.concatenate([jnp.zeros(band.has_constant, dtype), coefficients[n:]])
+    halves = np.where(_is_constant(band), 1, 0.5)
+    weights = jnp.asarray(_norms(band) * n_x * halves, coefficients.real.dtype)
+    turn = jnp.asarray(_turn_to_edge(band), dtype)
+    right = weights * turn * (cosines - 1j * sines)
+    left = weights * turn.conj() * (cosines + 1j * sines)
+    # Each place of the FFT takes its wave, or the zero at the end. Scattering would take longer.
+    taken = np.full(n_x, 2 * n)
+    taken[band.flat(-band.modes)] = np.arange(n, 2 * n)
+    taken[band.flat(band.modes)] = np.arange(n)
+    waves = jnp.concatenate([right, left, jnp.zeros(1, dtype)])[taken]
+    return jnp.fft.ifftn(waves.reshape(band.grid.shape))
 
 
-def kinetic(grid: Grid, n_wave: int) -> Float[np.ndarray, " n_band"]:
-    """The kinetic energy of each of the waves, in hartree and float64."""
-    require_waves(grid, n_wave)
-    omega = grid.kinetic_energy()[: n_wave + 1]
-    return np.concatenate([omega, omega[1:]])
+def kinetic(band: Band) -> Float[np.ndarray, " n_wave"]:
+    """Return the kinetic energy of each wave, in hartree and float64."""
+    omega = band.grid.kinetic_energy().ravel()[band.flat(band.modes)]
+    return np.concatenate([omega, omega[band.has_constant :]])
 
 
 def elements(
-    v: Float[Array, " n_x"], n_rows: int, n_columns: int
-) -> Float[Array, "n_band_rows n_band_columns"]:
-    """The matrix of a landscape between the first waves: <m|v|n>, in hartree.
+    v: Float[Array, "*n_x"], rows: Band, columns: Band
+) -> Float[Array, "n_rows n_columns"]:
+    """Return the matrix of a potential between waves: <m|v|n>, in hartree.
+
+    It is a sum over the points: exact where v has no wave beyond half of the points.
 
     Args:
-      v: The landscape on a line. On another grid with more than n_rows + n_columns points that
-        has the same Fourier transform, the matrix is the same.
-      n_rows: Highest wave of the rows.
-      n_columns: Highest wave of the columns.
+      v: The potential on the points of the bands' grid.
+      rows: Waves m.
+      columns: Waves n.
     """
-    n_x = len(v)
-    q = np.arange(n_rows + n_columns + 1)
-    transform = jnp.fft.fft(v)[q % n_x] / n_x
-    transform = transform * jnp.asarray(np.exp(-2j * np.pi * q / n_x), transform.dtype)
-    even, odd = transform.real, -transform.imag
-    m, n = np.arange(n_rows + 1)[:, None], np.arange(n_columns + 1)
-    together, apart = m + n, abs(m - n)
-    sign = jnp.asarray(np.sign(m - n), v.dtype)
+    require_shape(rows.grid.shape, v=v)
+    if rows.grid != columns.grid:
+        refuse("columns", f"of the grid of the rows, {rows.grid}", columns.grid)
+    waves = jnp.fft.fftn(v) / v.size
+    waves = (waves * jnp.asarray(_turn_of_points(rows.grid), waves.dtype)).ravel()
+    m, n = rows.modes[:, :, None], columns.modes[:, None]
+    (even, odd), (even_sum, odd_sum) = (
+        (part.real, -part.imag) for part in (waves[rows.flat(q)] for q in (m - n, m + n))
+    )
     # The constant is the cosine of wave 0, but for its norm.
-    rows, columns = (np.where(i == 0, 0.5**0.5, 1) for i in (m, n))
-    norms = jnp.asarray(rows * columns, v.dtype)
-    cos_cos = norms * (even[apart] + even[together])
-    sin_sin = even[apart] - even[together]
-    cos_sin = norms * (odd[together] - sign * odd[apart])
-    sin_cos = norms * (odd[together] + sign * odd[apart])
-    upper = jnp.concatenate([cos_cos, cos_sin[:, 1:]], axis=1)
-    lower = jnp.concatenate([sin_cos[1:], sin_sin[1:, 1:]], axis=1)
-    return jnp.concatenate([upper, lower])
+    weights = (np.where(_is_constant(band), 0.5**0.5, 1) for band in (rows, columns))
+    norms = jnp.asarray(np.multiply.outer(*weights), v.dtype)
+    first, left = int(rows.has_constant), int(columns.has_constant)
+    upper = [norms * (even + even_sum), (norms * (odd_sum - odd))[:, left:]]
+    lower = [(norms * (odd_sum + odd))[first:], (even - even_sum)[first:, left:]]
+    return jnp.block([upper, lower])
 
 
 def differentiate(
-    matrix: Float[Array, "*n_band"], axis: int, edge: float = 1.0
-) -> Float[Array, "*n_band"]:
-    """The matrix with derivatives of the waves in the place of those along an axis.
+    band: Band, matrix: Num[Array, "*n"], axis: int, direction: int = 0, unit: float = 1.0
+) -> Num[Array, "*n"]:
+    """Return a matrix over waves with derivatives of the waves in their place, along one axis.
 
     Args:
-      matrix: Over the waves of a band along that axis.
-      axis: Which.
-      edge: Derivatives are in units of the wavenumber of this wave.
+      band: The waves along that axis.
+      matrix: Over them.
+      axis: Which axis of the matrix.
+      direction: Along which axis of space.
+      unit: Derivatives are in units of this wavenumber, in 1/bohr.
     """
     first = jnp.moveaxis(matrix, axis, 0)
-    n_wave = len(first) // 2
-    k = jnp.asarray(np.arange(1, n_wave + 1) / edge, matrix.dtype)
+    n, start = band.modes.shape[1], int(band.has_constant)
+    k = jnp.asarray(band.wavenumbers[direction, start:] / unit, matrix.real.dtype)
     k = jnp.expand_dims(k, tuple(range(1, matrix.ndim)))
     # The derivative of a cosine is minus a sine, that of a sine a cosine.
-    cosines, sines = first[1 : n_wave + 1], first[n_wave + 1 :]
-    swapped = jnp.concatenate([jnp.zeros_like(first[:1]), -k * sines, k * cosines])
-    return jnp.moveaxis(swapped, 0, axis)
+    swapped = [jnp.zeros_like(first[:start]), -k * first[n:], k * first[start:n]]
+    return jnp.moveaxis(jnp.concatenate(swapped), 0, axis)
 
 
-def project(grid: Grid, n_wave: int, v: Float[Array, " n_x"]) -> Float[Array, "n_band n_band"]:
-    """The Hamiltonian between the waves of a band: kinetic energy and landscape, nothing else.
+def project(band: Band, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"]:
+    """Return the Hamiltonian between the waves of a band: kinetic energy and potential.
+
+    Raises:
+      ValueError: For a potential that is not real and finite, or of another shape.
 
     >>> grid = Grid(64, 2.0, "continuum")
     >>> kinetic_of_first = 0.5 * (2 * np.pi / 2.0) ** 2
     >>> expected = np.diag([3, 3 + kinetic_of_first, 3 + kinetic_of_first])
-    >>> np.allclose(project(grid, 1, jnp.full(64, 3.0)), expected, atol=1e-5)
+    >>> np.allclose(project(Band(grid, np.pi), jnp.full(64, 3.0)), expected, atol=1e-5)
     True
     """
-    _require_landscape(grid, v)
-    t = jnp.asarray(kinetic(grid, n_wave), v.dtype)
-    return elements(v, n_wave, n_wave) + jnp.diag(t)
+    _require_potential(band.grid, v)
+    return elements(v, band, band) + jnp.diag(jnp.asarray(kinetic(band), v.dtype))
 
 
 def fold(
-    grid: Grid,
-    n_wave: int,
-    v: Float[Array, " n_x"],
-    energy: float = 7.0,
-    n_outer: int | None = None,
-) -> Float[Array, "n_band n_band"]:
-    """The Hamiltonian of a band with the waves beyond it folded in, to second order.
+    band: Band, v: Float[Array, "*n_x"], energy: float = 7.0, outer: float = math.inf
+) -> Float[Array, "n_wave n_wave"]:
+    """Return the Hamiltonian of a band with the waves beyond it folded in, to second order.
 
-    With P the band, Q the waves beyond, D their kinetic energy above `energy` and X = D^-1 v_QP,
-    H = H_PP - v_PQ X - {X^T X, H_PP - v_PQ X - E} / 2, where E is `energy` above the mean of v: the
-    effective Hamiltonian of Loewdin and des Cloizeaux. It is symmetric, and a constant in v is
+    With P the band, Q the waves beyond, D their kinetic energy above `energy` and X = D^-1 V_QP,
+    H = H_PP - V_PQ X - {X^T X, H_PP - V_PQ X - E} / 2, where E is `energy` above the mean of V: the
+    effective Hamiltonian of Loewdin and des Cloizeaux. It is symmetric, and a constant in V is
     only that constant.
 
     Args:
-      grid: A line.
-      n_wave: Highest wave of the band.
-      v: The landscape.
+      band: The waves that are kept.
+      v: The potential.
       energy: Kinetic energy in hartree for which it is best, below that of the waves beyond.
-      n_outer: Highest wave that is folded in; None takes all that the grid has.
+      outer: Largest |k| that is folded in, in 1/bohr; infinity takes all that the grid holds.
 
     Raises:
-      ValueError: For an energy that waves beyond the band have too.
+      ValueError: For an energy that waves beyond the band have too, or if there are none.
     """
-    _require_landscape(grid, v)
-    require_waves(grid, n_wave)
+    _require_potential(band.grid, v)
     require_finite(energy=energy)
-    n_outer = (grid.shape[0] - 1) // 2 if n_outer is None else n_outer
-    require_at_least(n_wave + 1, n_outer=n_outer)
-    beyond = np.r_[n_wave + 1 : n_outer + 1, n_outer + n_wave + 1 : 2 * n_outer + 1]
-    gap = kinetic(grid, n_outer)[beyond] - energy
+    beyond = Band(band.grid, outer, above=band.cutoff)
+    gap = kinetic(beyond) - energy
     if gap.min() <= 0:
         refuse("energy", f"below {gap.min() + energy:.3g}, of the first wave left out", energy)
-    v_qp = elements(v, n_outer, n_wave)[beyond]
-    above = jnp.asarray(gap, v.dtype)
-    return fold_in(project(grid, n_wave, v), v_qp.T, above, energy + jnp.mean(v))
-
-
-def fold_in(
-    h: Float[Array, "n_band n_band"],
-    v_pq: Float[Array, "n_band n_beyond"],
-    gap: Float[Array, " n_beyond"],
-    energy: Float[Array, ""],
-) -> Float[Array, "n_band n_band"]:
-    """A Hamiltonian with other waves folded in, to second order: the matrices of `fold`.
-
-    Args:
-      h: Between the waves of the band.
-      v_pq: The landscape from the band to the waves beyond.
-      gap: Kinetic energy of these above that for which the result is best, in hartree.
-      energy: The latter above the mean of the landscape, in hartree.
-    """
-    x = v_pq / gap[None]
-    effective = h - x @ v_pq.T
-    above = effective - energy * jnp.eye(len(h), dtype=h.dtype)
+    v_pq = elements(v, band, beyond)
+    x = v_pq / jnp.asarray(gap, v.dtype)[None]
+    effective = project(band, v) - x @ v_pq.T
+    above = effective - (energy + jnp.mean(v)) * jnp.eye(len(effective), dtype=v.dtype)
     overlap = (x @ x.T) @ above / 2
     return effective - overlap - overlap.T
 
 
-class Spectrum(NamedTuple):
-    """A Hamiltonian, diagonalised."""
-
-    energies: Float[Array, " n_band"]
-    # In columns, over the waves.
-    states: Float[Array, "n_band n_band"]
+def _norms(band: Band) -> Float[np.ndarray, " n_mode"]:
+    """What makes 1, cos(k.x), ... normalised functions."""
+    return np.sqrt(np.where(_is_constant(band), 1, 2) / math.prod(band.grid.lengths))
 
 
-def evolve(
-    spectrum: Spectrum, coefficients: Complex[Array, " n_band"], t: float | Float[Array, ""]
-) -> Complex[Array, " n_band"]:
-    """The coefficients a time t later, in atomic units: any time costs the same."""
-    amplitudes = spectrum.states.T @ coefficients
-    return spectrum.states @ (jnp.exp(-1j * spectrum.energies * t) * amplitudes)
+def _is_constant(band: Band) -> Bool[np.ndarray, " n_mode"]:
+    return (band.modes == 0).all(axis=0)
 
 
-def diagonalise(h: Float[Array, "n_band n_band"]) -> Spectrum:
-    """The spectrum of a Hamiltonian over waves."""
-    return Spectrum(*jnp.linalg.eigh(h))
+def _turn_to_edge(band: Band) -> Complex[np.ndarray, " n_mode"]:
+    """exp(i k.dx), as the first point is a spacing away from the lower edge of the box."""
+    return np.exp(2j * np.pi * np.sum(band.modes / np.array(band.grid.shape)[:, None], axis=0))
 
 
-@functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def frame(h: Float[Array, "n_band n_band"], dt: float) -> Complex[Array, "n_band n_band"]:
-    """exp(-i h dt), by diagonalisation; its derivatives are right where energies agree, too."""
-    return _frame(diagonalise(h), dt)
+def _turn_of_points(grid: Grid) -> Complex[np.ndarray, "*n_x"]:
+    """exp(-i k.dx) on the FFT grid."""
+    turns = sum(
+        np.fft.fftfreq(n_x).reshape([-1 if a == axis else 1 for a in range(grid.n_dim)])
+        for axis, n_x in enumerate(grid.shape)
+    )
+    return np.exp(-2j * np.pi * turns)
 
 
-@frame.defjvp
-def _frame_jvp(dt: float, primals: tuple, tangents: tuple) -> tuple[Array, Array]:
-    # Daleckii and Krein: between two eigenstates, the mean of -i dt exp(-i E dt) over E from one
-    # energy to the other.
-    energies, states = spectrum = diagonalise(primals[0])
-    mean = (energies[:, None] + energies[None]) / 2
-    half = (energies[:, None] - energies[None]) / 2
-    slope = -1j * dt * jnp.exp(-1j * dt * mean) * jnp.sinc(half * dt / np.pi)
-    change = states @ (slope * (states.T @ tangents[0] @ states)) @ states.T
-    return _frame(spectrum, dt), change
-
-
-def _frame(spectrum: Spectrum, dt: float) -> Complex[Array, "n_band n_band"]:
-    energies, states = spectrum
-    # Two real products take half the time of a complex one.
-    even, odd = ((states * f(dt * energies)[None]) @ states.T for f in (jnp.cos, jnp.sin))
-    return even - 1j * odd
-
-
-def _norms(grid: Grid, n_wave: int) -> Float[np.ndarray, " n_cosine"]:
-    """What makes 1, cos(k_1 x), ... normalised functions."""
-    return np.sqrt(np.where(np.arange(n_wave + 1) == 0, 1, 2) / grid.lengths[0])
-
-
-def require_waves(grid: Grid, n_wave: int) -> None:
-    """Refuse all but lines that hold the waves."""
-    if grid.n_dim != 1:
-        refuse("grid", "one-dimensional", grid)
-    require_at_least(1, n_wave=n_wave)
-    if 2 * n_wave >= grid.shape[0]:
-        refuse("n_wave", f"at most {(grid.shape[0] - 1) // 2} on this grid", n_wave)
-
-
-def _require_landscape(grid: Grid, v: Array) -> None:
+def _require_potential(grid: Grid, v: Array) -> None:
     require_real(v=v)
     require_shape(grid.shape, v=v)
     require_finite(v=v)

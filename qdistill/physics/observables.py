@@ -13,9 +13,7 @@ def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
     return inner_product(grid, psi, psi).real
 
 
-def energy(
-    grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]
-) -> Float[Array, ""]:
+def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> Float[Array, ""]:
     """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid.
 
     Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels.
@@ -79,7 +77,8 @@ def transmission_reflection(
       Transmitted and reflected probability; the rest is still between `left` and `right`.
     """
     grid.require_axis(axis)
-    require_between(0, grid.lengths[axis], left=left, right=right)
+    lowest = grid.origin[axis]
+    require_between(lowest, lowest + grid.lengths[axis], left=left, right=right)
     if is_known((left, right)) and left > right:
         refuse("left", f"at most right = {right}", left)
     require_shape(grid.shape, psi=psi)

@@ -27,13 +27,13 @@ class PacketRanges(NamedTuple):
     """Intervals from which packets are drawn uniformly.
 
     Attributes:
-      centre: In bohr.
-      width: The position spread S0, in bohr.
+      centre: The mean position X0 along each axis, in units of the box length, from its lower edge.
+      width: The position spread S0 along every axis, in units of the shortest box length.
       energy: The kinetic energy E0 of the carrier wave, in hartree.
     """
 
-    centre: Range = (10.0, 90.0)
-    width: Range = (1.0, 5.0)
+    centre: Range = (0.1, 0.9)
+    width: Range = (0.01, 0.05)
     energy: Range = (0.5, 10.0)
 
 
@@ -104,29 +104,55 @@ def superpose(
     return psi / norm(grid, psi)
 
 
+def carrier_momentum(grid: Grid, energy: Scalar, axis: int = 0) -> Array:
+    """The momentum sqrt(2 m E0) of a packet's carrier wave along an axis, in 1/bohr.
+
+    >>> float(carrier_momentum(Grid(64, 10.0, mass=4.0), energy=2.0))
+    4.0
+    """
+    grid.require_axis(axis)
+    require_between(0, math.inf, energy=energy)
+    return jnp.sqrt(2 * grid.mass[axis] * energy)
+
+
 def sample_gaussian(
     key: Key[Array, ""], grid: Grid, ranges: PacketRanges = ANYWHERE
-) -> Complex[Array, " n_x"]:
-    """A random packet on a one-dimensional grid, flying in either direction."""
-    _require_one_dimension(grid)
+) -> Complex[Array, "*n_x"]:
+    """A random packet that flies in any direction, equally wide along all axes.
+
+    >>> sample_gaussian(jax.random.key(0), Grid((64, 64), (20.0, 30.0))).shape
+    (64, 64)
+    """
     require_positive(width=ranges.width)
     require_between(0, math.inf, energy=ranges.energy)
-    require_between(0, grid.lengths[0], centre=ranges.centre)
+    require_between(0, 1, centre=ranges.centre)
     for name, (low, high) in ranges._asdict().items():
         if is_known((low, high)) and low > high:
             refuse(name, "(lowest, highest)", (low, high))
-    keys = jax.random.split(key, 4)
-    centre, width, energy = (
-        jax.random.uniform(k, (), float, low, high)
-        for k, (low, high) in zip(keys[:3], ranges, strict=True)
+    *keys_centre, first, second, third = jax.random.split(key, grid.n_dim + 3)
+    # Seeds mean packets: on a line the width is drawn first, elsewhere last.
+    if grid.n_dim == 1:
+        key_width, key_energy, key_direction = first, second, third
+    else:
+        key_energy, key_direction, key_width = first, second, third
+    centre = tuple(
+        jax.random.uniform(k, (), float, *(x + share * length for share in ranges.centre))
+        for k, x, length in zip(keys_centre, grid.origin, grid.lengths, strict=True)
     )
-    direction = jax.random.rademacher(keys[3], (), float)
-    return gaussian(grid, centre, width, direction * jnp.sqrt(2 * energy))
+    width = jax.random.uniform(
+        key_width, (), float, *(share * min(grid.lengths) for share in ranges.width)
+    )
+    energy = jax.random.uniform(key_energy, (), float, *ranges.energy)
+    momentum = tuple(
+        carrier_momentum(grid, energy, axis) * share
+        for axis, share in enumerate(_direction(key_direction, grid.n_dim))
+    )
+    return gaussian(grid, centre, (width,) * grid.n_dim, momentum)
 
 
 def sample_superposition(
     key: Key[Array, ""], grid: Grid, n_packets: int, ranges: PacketRanges = ANYWHERE
-) -> Complex[Array, " n_x"]:
+) -> Complex[Array, "*n_x"]:
     """A normalised superposition of random packets with random complex amplitudes.
 
     >>> psi = sample_superposition(jax.random.key(0), Grid(64, 100.0), n_packets=3)
@@ -147,15 +173,21 @@ def _per_axis(grid: Grid, name: str, value: Scalar | tuple[Scalar, ...]) -> tupl
     return values
 
 
+def _direction(key: Key[Array, ""], n_dim: int) -> tuple[Array, ...]:
+    """A random unit vector."""
+    if n_dim == 1:
+        return (jax.random.rademacher(key, (), float),)
+    if n_dim == 2:
+        angle = jax.random.uniform(key, (), float, 0, 2 * jnp.pi)
+        return jnp.cos(angle), jnp.sin(angle)
+    vector = jax.random.normal(key, (n_dim,))
+    return tuple(vector / jnp.linalg.norm(vector))
+
+
 def _require_resolved(grid: Grid, axis: int, centre: Scalar, width: Scalar, k0: Scalar) -> None:
     """Refuse a packet that would be empty on the grid, or fly with another momentum."""
     dx = grid.dx[axis]
-    require_between(0, grid.lengths[axis], centre=centre)
+    require_between(grid.origin[axis], grid.origin[axis] + grid.lengths[axis], centre=centre)
     require_between(-math.pi / dx, math.pi / dx, momentum=k0)
     if is_known(width) and width < dx / 2:
         refuse("width", f"at least dx / 2 = {dx / 2:g}", width)
-
-
-def _require_one_dimension(grid: Grid) -> None:
-    if grid.n_dim != 1:
-        refuse("grid", "one-dimensional", f"{grid.n_dim}-dimensional")

@@ -1,39 +1,38 @@
-"""Landscapes: potential energies by name, each a pure function of positions and parameters.
+"""Potential energies by name, each a pure function of positions and parameters.
 
-Lengths are in bohr and energies in hartree. Landscapes are zero outside their width
-(`harmonic` excepted) and are not wrapped around the edge of the box. A negative height
-turns any of them upside down.
+Lengths are in bohr, energies in hartree and angles in radians. A negative height turns a shape
+upside down. Shapes are zero outside their width (`harmonic` excepted) and are not wrapped around
+the edge of the box.
+
+Those along one axis take its positions x; those of a plane take x and y, and may be turned.
+`families` draws the parameters at random.
 """
 
-import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
+from typing import TypeAlias
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float
 
 from qdistill._checks import (
     refuse,
     require_between,
     require_finite,
-    require_one_of,
     require_positive,
     require_real,
 )
 from qdistill.physics.grid import Scalar
 
 Positions: TypeAlias = Float[Array, "*n_x"]
+Along: TypeAlias = Float[Array, "*#n_x"]
 Heights: TypeAlias = tuple[Scalar, ...] | Float[Array, " n"]
+Point: TypeAlias = tuple[Scalar, Scalar]
 
 
-def barrier(
-    x: Positions, height: Scalar, width: Scalar, centre: Scalar = 50.0
-) -> Float[Array, "*n_x"]:
+def barrier(x: Positions, height: Scalar, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A rectangular barrier: height where |x - centre| < width / 2 (strict), else 0. The paper's.
 
-    >>> barrier(jnp.array([44.0, 46.5, 50.0]), height=5.0, width=7.0)
+    >>> barrier(jnp.array([44.0, 46.5, 50.0]), height=5.0, width=7.0, centre=50.0)
     Array([0., 0., 5.], dtype=float32)
     """
     _require_positions(x)
@@ -42,18 +41,18 @@ def barrier(
     return jnp.where(jnp.abs(x - centre) < width / 2, height, jnp.zeros_like(x))
 
 
-def well(x: Positions, depth: Scalar, width: Scalar, centre: Scalar = 50.0) -> Float[Array, "*n_x"]:
+def well(x: Positions, depth: Scalar, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A rectangular well below zero: -depth where |x - centre| < width / 2, else 0."""
     require_positive(depth=depth)
     return barrier(x, -depth, width, centre)
 
 
 def double(
-    x: Positions, heights: Heights, width: Scalar, gap: Scalar, centre: Scalar = 50.0
+    x: Positions, heights: Heights, width: Scalar, gap: Scalar, centre: Scalar
 ) -> Float[Array, "*n_x"]:
     """Two barriers of one width, a gap apart.
 
-    >>> double(jnp.array([46.0, 50.0, 54.0]), heights=(2.0, 3.0), width=4.0, gap=4.0)
+    >>> double(jnp.array([46.0, 50.0, 54.0]), heights=(2.0, 3.0), width=4.0, gap=4.0, centre=50.0)
     Array([2., 0., 3.], dtype=float32)
     """
     require_finite(centre=centre)
@@ -69,7 +68,7 @@ def triple(
     heights: Heights,
     width: Scalar,
     gap: Scalar,
-    centre: Scalar = 50.0,
+    centre: Scalar,
 ) -> Float[Array, "*n_x"]:
     """Three barriers of one width, with equal gaps between them."""
     require_finite(centre=centre)
@@ -79,12 +78,10 @@ def triple(
     return outer + barrier(x, heights[1], width, centre)
 
 
-def steps(
-    x: Positions, heights: Heights, width: Scalar, centre: Scalar = 50.0
-) -> Float[Array, "*n_x"]:
+def steps(x: Positions, heights: Heights, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A staircase: n_step treads of equal width and given heights, side by side.
 
-    >>> steps(jnp.array([45.5, 49.0, 53.0, 61.0]), heights=(2.0, 4.0), width=10.0)
+    >>> steps(jnp.array([45.5, 49.0, 53.0, 61.0]), heights=(2.0, 4.0), width=10.0, centre=50.0)
     Array([2., 2., 4., 0.], dtype=float32)
     """
     _require_positions(x)
@@ -99,11 +96,11 @@ def steps(
 
 
 def triangle(
-    x: Positions, height: Scalar, width: Scalar, centre: Scalar = 50.0, skew: Scalar = 0.0
+    x: Positions, height: Scalar, width: Scalar, centre: Scalar, skew: Scalar = 0.0
 ) -> Float[Array, "*n_x"]:
     """A triangular hill whose peak lies at centre + skew * width / 2, with skew in [-1, 1].
 
-    >>> triangle(jnp.array([45.0, 47.5, 50.0]), height=4.0, width=10.0)
+    >>> triangle(jnp.array([45.0, 47.5, 50.0]), height=4.0, width=10.0, centre=50.0)
     Array([0., 2., 4.], dtype=float32)
     """
     return trapezoid(x, height, width, 0.0, centre, skew)
@@ -114,14 +111,14 @@ def trapezoid(
     height: Scalar,
     width: Scalar,
     top: Scalar,
-    centre: Scalar = 50.0,
+    centre: Scalar,
     skew: Scalar = 0.0,
 ) -> Float[Array, "*n_x"]:
     """A hill with straight flanks, `width` wide at its foot and `top` * `width` at its top.
 
     `top` lies between 0 and 1, and `skew` between -1 and 1: at 1 the right flank is upright.
 
-    >>> trapezoid(jnp.array([45.5, 47.0, 50.0]), height=4.0, width=10.0, top=0.6)
+    >>> trapezoid(jnp.array([45.5, 47.0, 50.0]), height=4.0, width=10.0, top=0.6, centre=50.0)
     Array([1., 4., 4.], dtype=float32)
     """
     _require_positions(x)
@@ -138,7 +135,7 @@ def trapezoid(
 
 
 def half_circle(
-    x: Positions, height: Scalar, width: Scalar, centre: Scalar = 50.0
+    x: Positions, height: Scalar, width: Scalar, centre: Scalar
 ) -> Float[Array, "*n_x"]:
     """An elliptic arch, height * sqrt(1 - (2 (x - centre) / width)^2) inside, else 0."""
     _require_positions(x)
@@ -149,9 +146,7 @@ def half_circle(
     return jnp.where(inside > 0, height * jnp.sqrt(jnp.where(inside > 0, inside, 1)), 0)
 
 
-def quadratic(
-    x: Positions, height: Scalar, width: Scalar, centre: Scalar = 50.0
-) -> Float[Array, "*n_x"]:
+def quadratic(x: Positions, height: Scalar, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A parabolic hill, height * (1 - (2 (x - centre) / width)^2) inside, else 0."""
     _require_positions(x)
     require_finite(height=height, centre=centre)
@@ -159,7 +154,7 @@ def quadratic(
     return height * jnp.maximum(1 - (2 * (x - centre) / width) ** 2, 0)
 
 
-def harmonic(x: Positions, omega: Scalar, centre: Scalar = 50.0) -> Float[Array, "*n_x"]:
+def harmonic(x: Positions, omega: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A harmonic trap omega^2 (x - centre)^2 / 2 over the whole axis."""
     _require_positions(x)
     require_positive(omega=omega)
@@ -173,9 +168,9 @@ def random(
     phases: Heights,
     height: Scalar,
     width: Scalar,
-    centre: Scalar = 50.0,
+    centre: Scalar,
 ) -> Float[Array, "*n_x"]:
-    """A smooth landscape between 0 and `height` made of random waves, for random arguments.
+    """A smooth potential between 0 and `height` made of waves, random for random arguments.
 
     sum_m amplitudes[m] sin((m + 1) pi u + phases[m]), with u running from 0 to 1 over the
     width, is squashed to (0, 1) by a sigmoid and multiplied by height * sin^2(pi u).
@@ -193,33 +188,97 @@ def random(
     return jnp.where((u > 0) & (u < 1), height * jax.nn.sigmoid(waves) * envelope, 0)
 
 
+def wall(
+    x: Along, y: Along, height: Scalar, thickness: Scalar, centre: Point, angle: Scalar = 0.0
+) -> Float[Array, "*n_x"]:
+    """A straight wall through the centre; at angle 0 it lies across the x axis.
+
+    >>> x, y = jnp.array([[4.0], [5.0]]), jnp.array([[4.0, 5.0]])
+    >>> wall(x, y, 3.0, thickness=1.0, centre=(5.0, 5.0))
+    Array([[0., 0.],
+           [3., 3.]], dtype=float32)
+    """
+    across, _ = turned(x, y, centre, angle)
+    return barrier(across, height, thickness, 0.0)
+
+
+def slit(
+    x: Along,
+    y: Along,
+    height: Scalar,
+    thickness: Scalar,
+    opening: Scalar,
+    centre: Point,
+    angle: Scalar = 0.0,
+) -> Float[Array, "*n_x"]:
+    """A straight wall with one opening, around the centre."""
+    require_positive(opening=opening)
+    _, along = turned(x, y, centre, angle)
+    return jnp.where(jnp.abs(along) < opening / 2, 0, wall(x, y, height, thickness, centre, angle))
+
+
 def double_slit(
-    x: Float[Array, "*#n_x"],
-    y: Float[Array, "*#n_x"],
+    x: Along,
+    y: Along,
     height: Scalar,
     thickness: Scalar,
     separation: Scalar,
-    slit: Scalar,
-    centre: tuple[Scalar, Scalar],
+    opening: Scalar,
+    centre: Point,
+    angle: Scalar = 0.0,
 ) -> Float[Array, "*n_x"]:
-    """A wall in two dimensions, `thickness` along x, with two slits of width `slit` along y.
-
-    The slits' middles are `separation` apart, on either side of the centre.
+    """A straight wall with two openings, whose middles are `separation` apart.
 
     >>> x, y = jnp.array([[5.0]]), jnp.array([[3.0, 4.0, 5.0, 6.0]])
-    >>> double_slit(x, y, 9.0, thickness=1.0, separation=2.0, slit=0.5, centre=(5.0, 5.0))
+    >>> double_slit(x, y, 9.0, thickness=1.0, separation=2.0, opening=0.5, centre=(5.0, 5.0))
     Array([[9., 0., 9., 0.]], dtype=float32)
     """
-    if len(centre) != 2:
-        refuse("centre", "one value for each of 2 axes", centre)
-    _require_positions(x)
-    _require_positions(y)
-    require_finite(centre=centre)
-    require_positive(separation=separation, slit=slit)
-    require_positive(spacing=separation - slit)
-    wall = barrier(x, height, thickness, centre[0])
-    in_slit = jnp.abs(jnp.abs(y - centre[1]) - separation / 2) < slit / 2
-    return jnp.where(in_slit, 0, wall)
+    require_positive(separation=separation, opening=opening)
+    require_positive(spacing=separation - opening)
+    _, along = turned(x, y, centre, angle)
+    is_open = jnp.abs(jnp.abs(along) - separation / 2) < opening / 2
+    return jnp.where(is_open, 0, wall(x, y, height, thickness, centre, angle))
+
+
+def rectangle(
+    x: Along, y: Along, height: Scalar, sides: Point, centre: Point, angle: Scalar = 0.0
+) -> Float[Array, "*n_x"]:
+    """A rectangle with the given sides; at angle 0 the first lies along the x axis.
+
+    >>> x, y = jnp.array([[4.0], [5.0]]), jnp.array([[4.0, 5.0]])
+    >>> rectangle(x, y, -2.0, sides=(1.0, 9.0), centre=(5.0, 5.0))
+    Array([[ 0.,  0.],
+           [-2., -2.]], dtype=float32)
+    """
+    _require_pair(sides=sides)
+    require_positive(sides=sides)
+    _, along = turned(x, y, centre, angle)
+    inside = jnp.abs(along) < sides[1] / 2
+    return jnp.where(inside, wall(x, y, height, sides[0], centre, angle), 0)
+
+
+def disc(x: Along, y: Along, height: Scalar, radius: Scalar, centre: Point) -> Float[Array, "*n_x"]:
+    """A disc: height where the distance from the centre is below the radius, else 0.
+
+    >>> disc(jnp.array([[4.0]]), jnp.array([[4.0, 5.0]]), 2.0, radius=1.2, centre=(5.0, 5.0))
+    Array([[0., 2.]], dtype=float32)
+    """
+    require_finite(height=height)
+    require_positive(radius=radius)
+    across, along = turned(x, y, centre, 0.0)
+    return jnp.where(across**2 + along**2 < radius**2, height, jnp.zeros_like(across))
+
+
+def turned(
+    x: Along, y: Along, centre: Point, angle: Scalar
+) -> tuple[Float[Array, "*n_x"], Float[Array, "*n_x"]]:
+    """Positions relative to a centre, along two axes that are turned by an angle."""
+    require_real(x=x, y=y)
+    _require_pair(centre=centre)
+    require_finite(x=x, y=y, centre=centre, angle=angle)
+    dx, dy = jnp.broadcast_arrays(x - centre[0], y - centre[1])
+    cos, sin = jnp.cos(angle), jnp.sin(angle)
+    return cos * dx + sin * dy, cos * dy - sin * dx
 
 
 def _require_positions(x: Positions) -> None:
@@ -232,75 +291,7 @@ def _require_heights(n_height: int, heights: Heights) -> None:
         refuse("heights", f"{n_height} heights", heights)
 
 
-class Family(NamedTuple):
-    """A kind of landscape and the intervals from which its parameters are drawn uniformly.
-
-    Attributes:
-      landscape: The function of positions and parameters.
-      ranges: By parameter, lowest and highest value; a list of both where it is a list.
-    """
-
-    landscape: Callable[..., Array]
-    ranges: dict[str, tuple[Any, Any]]
-
-
-_MIDDLE = (45.0, 55.0)
-
-FAMILIES: dict[str, Family] = {
-    "barrier": Family(barrier, {"height": (1, 14), "width": (2, 24), "centre": _MIDDLE}),
-    "double": Family(
-        double,
-        {"heights": ([1] * 2, [14] * 2), "width": (1, 8), "gap": (1, 10), "centre": _MIDDLE},
-    ),
-    "triple": Family(
-        triple,
-        {"heights": ([1] * 3, [14] * 3), "width": (1, 6), "gap": (1, 6), "centre": _MIDDLE},
-    ),
-    "half-circle": Family(half_circle, {"height": (1, 14), "width": (4, 30), "centre": _MIDDLE}),
-    "quadratic": Family(quadratic, {"height": (1, 14), "width": (4, 40), "centre": _MIDDLE}),
-    "random": Family(
-        random,
-        {
-            "amplitudes": ([-2.5] * 12, [2.5] * 12),
-            "phases": ([0] * 12, [2 * math.pi] * 12),
-            "height": (2, 14),
-            "width": (15, 45),
-            "centre": _MIDDLE,
-        },
-    ),
-    "steps": Family(steps, {"heights": ([0] * 5, [12] * 5), "width": (10, 30), "centre": _MIDDLE}),
-    "trapezoid": Family(
-        trapezoid,
-        {
-            "height": (1, 14),
-            "width": (6, 30),
-            "top": (0.1, 0.8),
-            "centre": _MIDDLE,
-            "skew": (-0.9, 0.9),
-        },
-    ),
-    "triangle": Family(
-        triangle, {"height": (1, 14), "width": (4, 30), "centre": _MIDDLE, "skew": (-0.9, 0.9)}
-    ),
-    "well": Family(well, {"depth": (1, 10), "width": (2, 24), "centre": _MIDDLE}),
-}
-
-
-def sample(key: Key[Array, ""], x: Positions, family: str) -> Float[Array, "*n_x"]:
-    """A random landscape of a named family, in the middle of a box of length 100.
-
-    Raises:
-      ValueError: For a name that is not in `FAMILIES`.
-
-    >>> sample(jax.random.key(0), jnp.linspace(1.0, 100.0, 64), "triangle").shape
-    (64,)
-    """
-    require_one_of(FAMILIES, family=family)
-    _require_positions(x)
-    landscape, ranges = FAMILIES[family]
-    keys = jax.random.split(key, len(ranges))
-    parameters = {
-        name: jax.random.uniform(k, np.shape(low), x.dtype, np.asarray(low), np.asarray(high))
-        for k, (name, (low, high)) in zip(keys, ranges.items(), strict=True)
-    }
-    return landscape(x, **parameters)
+def _require_pair(**values: Point) -> None:
+    for name, value in values.items():
+        if len(value) != 2:
+            refuse(name, "one value for each of 2 axes", value)

@@ -1,4 +1,4 @@
-"""Landscapes between bounds, smooth, made of few numbers."""
+"""Potentials between bounds, smooth, made of few numbers."""
 
 import dataclasses
 
@@ -13,7 +13,7 @@ from qdistill.physics.grid import Grid, require_line
 
 @dataclasses.dataclass(frozen=True)
 class ProfileConfig:
-    """What a landscape may be: v = window (low + (high - low) sigmoid(sum_m u_m g_m(x))).
+    """The potentials v(x) = window (low + (high - low) sigmoid(sum_m u_m g_m(x))).
 
     The g_m are Gaussians of one width that sum to 1 everywhere; the window falls to zero at both
     ends as cos^2. So v never leaves its bounds, whatever the u_m are.
@@ -40,12 +40,12 @@ class ProfileConfig:
 
     @property
     def n_knot(self) -> int:
-        """How many u_m there are."""
+        """Number of the u_m."""
         return int(self.extent / self.smoothing) + 1
 
 
 def stretch(config: ProfileConfig, grid: Grid) -> slice:
-    """The points of a grid among which a landscape may differ from zero.
+    """Return the points of a grid among which a potential may differ from zero.
 
     Raises:
       ValueError: For a profile wider than three fifths of the box, or finer than the grid.
@@ -58,12 +58,12 @@ def stretch(config: ProfileConfig, grid: Grid) -> slice:
     return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
-def landscape(
+def potential(
     config: ProfileConfig, grid: Grid, u: Float[Array, " n_knot"]
 ) -> Float[Array, " n_x"]:
-    """The landscape of the numbers u_m on a grid, in hartree.
+    """Return the potential of the numbers u_m on a grid, in hartree.
 
-    >>> v = landscape(ProfileConfig(high=5.0), Grid(1024, 100.0), jnp.zeros(41))
+    >>> v = potential(ProfileConfig(high=5.0), Grid(1024, 100.0), jnp.zeros(41))
     >>> float(v[511]), float(v[0])
     (2.5, 0.0)
     """

@@ -1,22 +1,22 @@
-"""Stationary scattering, exact for the grid and differentiable by the landscape."""
+"""Stationary scattering, exact for the grid and differentiable by the potential; plane waves."""
 
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Shaped
 
 from qdistill._checks import require_between, require_finite, require_real
 from qdistill.physics.grid import Grid, Scalar, require_line
 
 
 class Scattered(NamedTuple):
-    """What becomes of a plane wave that comes from the left.
+    """The amplitudes of a plane wave that comes from the left.
 
     Attributes:
-      through: Its amplitude behind the landscape, over that in empty space.
-      back: The amplitude of the reflected wave where the landscape begins.
+      through: Its amplitude behind the potential, over that in empty space.
+      back: The amplitude of the reflected wave where the potential begins.
     """
 
     through: Complex[Array, "..."]
@@ -34,16 +34,16 @@ class Scattered(NamedTuple):
 
 
 def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
-    """Scattering of a plane wave, by a recursion from the outgoing wave backwards.
+    """Scatter a plane wave, by a recursion from the outgoing wave backwards.
 
-    On the lattice psi_(i-1) - psi_i = psi_i - psi_(i+1) + 2 dx^2 (v_i - E) psi_i, which is exact;
+    On the lattice psi_(i-1) - psi_i = psi_i - psi_(i+1) + 2 m dx^2 (v_i - E) psi_i, which is exact;
     as differences, since close to psi itself they would be lost in float32. On the continuum v is
     constant within half a spacing of each point, and psi and its derivative are continuous: the
     grid's own answer differs by what it cannot resolve, of order (k dx)^2.
 
     Args:
-      grid: One-dimensional; it gives spacing and dispersion.
-      v: Any stretch of points outside which the landscape is zero, in hartree.
+      grid: One-dimensional; it gives spacing, mass and dispersion.
+      v: Any stretch of points outside which the potential is zero, in hartree.
       energy: In hartree, above zero and below the largest kinetic energy of the grid.
 
     >>> from qdistill.physics import potentials
@@ -56,7 +56,9 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
     require_real(v=v)
     require_finite(v=v)
     require_between(1e-6, 0.999 * float(grid.kinetic_energy().max()), energy=energy)
-    dx = grid.dx[0]
+    dx, mass = grid.dx[0], grid.mass[0]
+    # In the units of a mass of one.
+    v, energy = mass * v, mass * energy
     if grid.dispersion == "lattice":
         angle = 2 * jnp.arcsin(jnp.sqrt(energy / 2) * dx)
         here = jnp.exp(0j * angle)
@@ -68,7 +70,7 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
             return (here + fall, fall), None
 
         (here, fall), _ = jax.lax.scan(to_the_left, (here, fall), v[::-1])
-        # here = A + B lies before the landscape, here - fall = A exp(i k dx) + B exp(-i k dx).
+        # here = A + B lies before the potential, here - fall = A exp(i k dx) + B exp(-i k dx).
         incoming = here * (1 - jnp.exp(-1j * angle)) - fall
         returning = here * (jnp.exp(1j * angle) - 1) + fall
         incoming, returning = (a / (2j * jnp.sin(angle)) for a in (incoming, returning))
@@ -92,22 +94,44 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
 def transmissions(
     grid: Grid, v: Float[Array, " n"], energies: Float[np.ndarray | Array, " n_energy"]
 ) -> Float[Array, " n_energy"]:
-    """The stationary transmission of a stretch of landscape at many energies."""
+    """Return the stationary transmission of a stretch of potential at many energies."""
     at = jnp.asarray(energies, v.dtype)
     return jax.vmap(lambda energy: scatter(grid, v, energy).transmission)(at)
 
 
 def wavenumber(grid: Grid, energy: Float[np.ndarray, " n_e"]) -> Float[np.ndarray, " n_e"]:
-    """The k in 1/bohr at which the grid's kinetic energy is this, in float64.
+    """Return the k in 1/bohr at which the grid's kinetic energy is this, in float64.
 
     >>> wavenumber(Grid(256, 25.0, "continuum"), np.array([2.0]))
     array([2.])
     """
     require_line(grid)
     require_between(0, float(grid.kinetic_energy().max()), energy=energy)
+    root = np.sqrt(2 * grid.mass[0] * energy)
     if grid.dispersion == "continuum":
-        return np.sqrt(2 * energy)
-    return 2 * np.arcsin(np.sqrt(energy / 2) * grid.dx[0]) / grid.dx[0]
+        return root
+    return 2 * np.arcsin(root * grid.dx[0] / 2) / grid.dx[0]
+
+
+def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Return the grid's dispersion at any k in hartree: (1 - cos k dx) / (m dx^2) or k^2 / (2 m).
+
+    >>> omega(Grid(256, 25.0, "continuum", mass=2.0), np.array([2.0]))
+    array([1.])
+    """
+    require_line(grid)
+    if grid.dispersion == "continuum":
+        return k**2 / (2 * grid.mass[0])
+    # Without the cancellation of 1 - cos.
+    return 2 * np.sin(k * grid.dx[0] / 2) ** 2 / (grid.mass[0] * grid.dx[0] ** 2)
+
+
+def group_velocity(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+    """Return its slope d omega / dk in bohr per a.u.: sin(k dx) / (m dx), or k / m."""
+    require_line(grid)
+    if grid.dispersion == "continuum":
+        return k / grid.mass[0]
+    return np.sin(k * grid.dx[0]) / (grid.mass[0] * grid.dx[0])
 
 
 def _square(z: Array) -> Array:

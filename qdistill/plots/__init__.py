@@ -15,17 +15,17 @@ from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spa
 from qdistill.plots.importance import plot_services, plot_shares
 from qdistill.plots.lessons import plot_potentials, plot_training, plot_window_map
 from qdistill.plots.movies import animate_forecast, animate_wavefunction, animate_wavefunction_2d
+from qdistill.plots.phases import plot_phases
 from qdistill.plots.probes import (
     plot_light_cones,
     plot_order,
-    plot_phases,
-    plot_probes,
     plot_response,
     plot_transmission,
     plot_waves,
 )
+from qdistill.plots.reports import draw
 from qdistill.plots.runs import plot_runs
-from qdistill.plots.students import plot_dispersion, plot_errors, plot_ladder, plot_learning
+from qdistill.plots.students import plot_dispersion, plot_errors
 from qdistill.plots.style import save
 from qdistill.plots.symmetries import plot_symmetries
 from qdistill.plots.wavefunctions import plot_wavefunction, plot_wavefunction_2d
@@ -36,17 +36,15 @@ __all__ = [
     "animate_wavefunction",
     "animate_wavefunction_2d",
     "colour_phase",
+    "draw",
     "plot_correlations",
     "plot_dispersion",
     "plot_errors",
     "plot_interventions",
-    "plot_ladder",
-    "plot_learning",
     "plot_light_cones",
     "plot_order",
     "plot_phases",
     "plot_potentials",
-    "plot_probes",
     "plot_response",
     "plot_runs",
     "plot_sensitivity",

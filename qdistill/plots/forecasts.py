@@ -11,7 +11,9 @@ from matplotlib.lines import Line2D
 
 from qdistill._checks import refuse, require_between, require_finite, require_shape
 from qdistill.forecast import metrics
+from qdistill.insight.flight import FlightReport
 from qdistill.plots import style
+from qdistill.plots.reports import draw
 from qdistill.plots.style import (
     BAR,
     BLUE,
@@ -27,6 +29,13 @@ from qdistill.plots.style import (
     Times,
     Values,
 )
+
+
+@draw.register(FlightReport)
+def draw_flight(report: FlightReport) -> dict[str, Figure]:
+    """Draw the solver's frames, those of the forecast, and their difference."""
+    figure = plot_spacetime(report.x, report.t, report.v, report.truth, report.frames)
+    return {"spacetime": figure}
 
 
 @style.styled

@@ -1,1 +1,37 @@
-"""Configs, run folders, checkpoints and packaged emulators."""
+"""Configs, presets, run folders, checkpoints, packaged emulators, and what is told of a run.
+
+The modules are imported when they are first used: Orbax takes a second.
+"""
+
+import importlib
+from typing import Any
+
+_MODULES = (
+    "checkpoints",
+    "config",
+    "distillation",
+    "divergence",
+    "export",
+    "extensions",
+    "folder",
+    "presets",
+    "pretrained",
+    "provenance",
+    "records",
+    "report",
+    "signals",
+    "story",
+    "tensorboard",
+)
+
+
+def __getattr__(name: str) -> Any:
+    """A module of the room, imported when it is first used."""
+    if name in _MODULES:
+        return importlib.import_module(f"qdistill.runs.{name}")
+    raise AttributeError(f"module 'qdistill.runs' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    """The modules, for completion."""
+    return list(_MODULES)

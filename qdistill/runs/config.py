@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 from qdistill import teacher
 from qdistill._checks import refuse, require_at_least, require_one_of
-from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.curriculum import CurriculumConfig, require_lessons
 from qdistill.forecast.held_out import BenchmarkConfig
 from qdistill.runs import extensions
 from qdistill.runs.extensions import Extension
@@ -56,6 +56,7 @@ class Config:
         if self.seed >= 2**32:
             refuse("seed", "at most 2^32 - 1", self.seed)
         teacher.make(self.teacher, self.system)
+        require_lessons(self.system, self.curriculum.lessons)
         student = self.student.build(self.system)
         require_at_least(student.n_history, **{"benchmark.n_given": self.benchmark.n_given})
         if self.system.grid.n_dim > 1 or self.system.n_channel:

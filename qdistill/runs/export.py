@@ -1,5 +1,6 @@
 """Frames for other programs: an xarray Dataset, NetCDF, or NumPy's own files."""
 
+import dataclasses
 import json
 import pathlib
 from collections.abc import Mapping, Sequence
@@ -8,8 +9,19 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import refuse, require_finite, require_one_of, require_shape
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_finite,
+    require_one_of,
+    require_shape,
+)
+from qdistill.forecast import paper
+from qdistill.forecast.cases import forecast
+from qdistill.forecast.held_out import make_paper_cases
 from qdistill.physics.grid import Grid
+from qdistill.runs.config import to_json
+from qdistill.students import Emulator
 
 if TYPE_CHECKING:
     import xarray
@@ -89,6 +101,54 @@ def write(
         data[name] = ((*data[name].dims, "ri"), parts, data[name].attrs)
     path.parent.mkdir(parents=True, exist_ok=True)
     data.assign_coords(ri=["re", "im"]).to_netcdf(path, engine="h5netcdf")
+
+
+def write_forecasts(
+    path: pathlib.Path,
+    emulator: Emulator,
+    names: Sequence[str] = tuple(paper.CASES),
+    every: int = 4,
+    n_frames: int | None = None,
+) -> str:
+    """Write an emulator's forecasts of the paper's cases, and the truth, to one new file.
+
+    Args:
+      path: The file, as for `write`.
+      emulator: Of a line, with the config of its run.
+      names: Of the cases.
+      every: Write one frame in so many.
+      n_frames: Frames to forecast; by default those of the run's held-out test.
+
+    Returns:
+      The size of the file, in words.
+
+    Raises:
+      FileExistsError: If there is such a file.
+      ValueError: For an unknown case, and as `write` does.
+      ImportError: As `write` does.
+    """
+    require_at_least(1, every=every)
+    for name in names:
+        require_one_of(paper.CASES, cases=name)
+    require_writable(path)
+    if path.exists():
+        raise FileExistsError(f"`{path}` exists. Choose another with --out.")
+    config, system = emulator.config, emulator.system
+    test = dataclasses.replace(config.benchmark, n_frames=n_frames or config.benchmark.n_frames)
+    truth = make_paper_cases(test, system, names)
+    kept = slice(every - 1, None, every)
+    t = system.dt * np.arange(test.n_given, test.n_given + test.n_frames)[kept]
+    frames = {"truth": truth.frames[:, kept], "forecast": forecast(emulator, truth)[:, kept]}
+    about = {
+        "title": f"{config.preset}: forecasts and the solver's frames",
+        "config": to_json(config),
+        "commit": emulator.commit,
+        "provenance": list(emulator.provenance),
+        "score": emulator.score,
+    }
+    write(path, system.grid, t, truth.v, frames, names, about)
+    size = path.stat().st_size / 1e6
+    return f"{path}: {len(names)} cases of {len(t)} frames, {size:.1f} MB"
 
 
 def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":

@@ -87,7 +87,7 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
         f"From the clamped split step with {n_pairs} FFT pairs a frame, by its eigenstates.",
         Config(
             name,
-            curriculum=CurriculumConfig(lessons=("landscapes",)),
+            curriculum=CurriculumConfig(lessons=("potentials",)),
             student=form,
             training=TrainingConfig((spectra_stage(5000),), checkpoint_every=1_000),
         ),
@@ -127,10 +127,10 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "unitary": (
-        "The same for longer, on landscapes of every family too.",
+        "The same for longer, on potentials of every family too.",
         Config(
             "unitary",
-            curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
+            curriculum=CurriculumConfig(lessons=("barrier", "potentials")),
             student=UnitaryConfig(),
             training=TrainingConfig(
                 (
@@ -153,7 +153,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         Config(
             "propagator",
             system=_LONG,
-            curriculum=CurriculumConfig(lessons=("landscapes",)),
+            curriculum=CurriculumConfig(lessons=("potentials",)),
             student=PropagatorConfig(),
             training=TrainingConfig((_LONG_FRAMES,), checkpoint_every=200),
             benchmark=BenchmarkConfig(n_frames=40),
@@ -178,10 +178,10 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "gru-wide": (
-        "40,000 steps on landscapes of every family too, with random parameters.",
+        "40,000 steps on potentials of every family too, with random parameters.",
         Config(
             "gru-wide",
-            curriculum=CurriculumConfig(lessons=("barrier", "landscapes")),
+            curriculum=CurriculumConfig(lessons=("barrier", "potentials")),
             student=_GAUGED,
             training=TrainingConfig((gauged_stage(40_000),), checkpoint_every=5_000),
         ),

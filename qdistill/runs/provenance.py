@@ -14,7 +14,7 @@ import jax
 from qdistill.runs import records
 
 FILE = "provenance.json"
-PACKAGE = pathlib.Path(__file__).parent
+PACKAGE = pathlib.Path(__file__).parents[1]
 REQUIRED = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
@@ -41,7 +41,9 @@ def now() -> dict[str, Any]:
     commit = changes = None
     # In a checkout of something else the package is no tracked file.
     if _git("ls-files", "--error-unmatch", "__init__.py") is not None:
-        commit, changes = _git("rev-parse", "HEAD"), _git("status", "--porcelain", "--", ".")
+        commit = _git("rev-parse", "HEAD")
+        # Of the package, and of the studies next to it.
+        changes = _git("status", "--porcelain", "--", ".", "../experiments")
     return {
         "commit": commit,
         "is_modified": None if changes is None else bool(changes),

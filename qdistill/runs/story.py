@@ -168,7 +168,7 @@ def _next(story: Story) -> list[str]:
         "next:",
         f"  qdistill evaluate {out} --seed 1",
         f"  qdistill export {out} --out {out.name}.nc",
-        f"  qdistill export {out} --out {out.name}.npz --emulator",
+        f"  qdistill export {out} --out {out.name}.npz --emulator-file",
     ]
 
 

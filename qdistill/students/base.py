@@ -87,7 +87,9 @@ class Student:
         mine = self.system.grid
         alike = grid.n_dim == mine.n_dim and np.allclose(grid.dx, mine.dx, rtol=1e-9)
         if not alike or (grid.dispersion, grid.mass) != (mine.dispersion, mine.mass):
-            spacing, mass = (" and ".join(f"{x:.6g}" for x in each) for each in (mine.dx, mine.mass))
+            spacing, mass = (
+                " and ".join(f"{x:.6g}" for x in each) for each in (mine.dx, mine.mass)
+            )
             words = f"a {mine.dispersion} of mass {mass} with points {spacing} bohr apart"
             refuse("grid", words, grid)
         return dataclasses.replace(self, system=dataclasses.replace(self.system, grid=grid))

@@ -1,35 +1,41 @@
-"""A learned effective Hamiltonian between the long waves of a line."""
+"""A student with few waves and long frames: a learned effective Hamiltonian, diagonalised."""
 
 import dataclasses
 import functools
 import itertools
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import ClassVar
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, PyTree
+from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least
-from qdistill.physics import band as projection
+from qdistill._checks import refuse, require_at_least, require_between
+from qdistill.physics.band import Band, differentiate, elements, from_waves, project, to_waves
+from qdistill.physics.eigenbasis import diagonalise, times, turn
 from qdistill.physics.grid import Grid
-from qdistill.students.base import require_line
+from qdistill.students.base import Student, StudentConfig
 from qdistill.students.phases import V_SCALE
+from qdistill.system import Potential, Step, System
 
 
 @dataclasses.dataclass(frozen=True)
-class PropagatorConfig:
-    """H = kinetic energy + landscape between the waves of a band, + sum_j (D^j)^T a_j(x) D^j.
+class PropagatorConfig(StudentConfig, name="propagator"):
+    """H = kinetic energy + V between the waves of a band, + sum_j (D^j)^T a_j(x) D^j.
 
     D is the derivative in units of the band's edge, so that a_0 is a potential, and a_1 changes the
-    mass. They stand for the waves beyond the band, which to lowest order act twice, by leaving it
-    and by coming back: so the a_j are quadratic in the landscape, with learned coefficients.
+    mass. They stand for the waves beyond the band. To lowest order these act twice, by leaving the
+    band and by coming back, so the a_j are quadratic in V, with learned coefficients: sums of
+    products of two gradients of V, and of two Hessians. These are tensors. Their trace makes a_0.
+    The tensor itself stands between two derivatives, so that the mass depends on the direction. Of
+    a potential that varies along one axis only, both are what they are on a line: the same numbers
+    serve in any dimension.
 
     Attributes:
-      n_coarse: Points of the coarse grid along an axis of the box; its band are the waves that the
-        student has, in two dimensions those of the disc that fits into it.
-      n_fields: How many a_j. With 0 nothing is learned: the projected Hamiltonian.
-      widths: In bohr, of the Gaussians over which slope and curvature of the landscape are taken.
+      n_coarse: Points of a coarse grid along the first axis of the taught box. Its waves are those
+        that the student has; in several dimensions, those of the ball that fits into them.
+      n_fields: How many a_j; at most 2 in several dimensions. With 0 nothing is learned: the
+        projected Hamiltonian.
+      widths: In bohr, of the Gaussians over which V is smoothed.
     """
 
     n_coarse: int = 224
@@ -44,81 +50,146 @@ class PropagatorConfig:
 
     @property
     def n_terms(self) -> int:
-        """Products of two slopes or of two curvatures, of which each a_j is a sum."""
+        """Products of two gradients or of two Hessians, of which each a_j is a sum."""
         return len(self.widths) * (len(self.widths) + 1)
 
-
-class Waves(NamedTuple):
-    """The waves of a band on one landscape: into them, out of them, and the Hamiltonian there."""
-
-    coefficients: Callable[[Array], Array]
-    psi: Callable[[Array], Array]
-    hamiltonian: Float[Array, "n_band n_band"]
+    def build(self, system: System) -> "EffectiveHamiltonian":
+        """The student of this form; see `EffectiveHamiltonian`."""
+        return EffectiveHamiltonian(self, system)
 
 
-def waves(config: PropagatorConfig, grid: Grid, params: PyTree, v: Float[Array, " n_x"]) -> Waves:
-    """What a step is made of."""
-    line, n_wave = band(config.n_coarse, grid, v)
-    return Waves(
-        functools.partial(projection.to_waves, line, n_wave),
-        functools.partial(projection.from_waves, line),
-        hamiltonian(config, grid, params, v),
-    )
+@dataclasses.dataclass(frozen=True)
+class EffectiveHamiltonian(Student):
+    """The student of a learned effective Hamiltonian, in any number of dimensions.
 
+    Its state are the amplitudes of eigenstates, and a frame is a phase for each. What psi has
+    beyond the band is dropped when it is encoded. It is linear, unitary on the band, has a constant
+    in V as a phase, the mirror symmetries and time reversal, and two frames are one of twice the
+    length.
 
-def hamiltonian(
-    config: PropagatorConfig, grid: Grid, params: PyTree, v: Float[Array, " n_x"]
-) -> Float[Array, "n_band n_band"]:
-    """The learned effective Hamiltonian between the waves of the band; real and symmetric."""
-    line, n_wave = band(config.n_coarse, grid, v)
-    h = projection.project(line, n_wave, v)
-    for power, field in enumerate(fields(config, grid, params, v)):
-        h = h + between_derivatives(config, grid, field, power)
-    return h
+    Attributes:
+      taught: The grid on which `n_coarse` points are counted; by default that of the system. It
+        stays where `on` takes another.
 
-
-def fields(
-    config: PropagatorConfig, grid: Grid, params: PyTree, v: Float[Array, " n_x"]
-) -> Float[Array, "n_field n_x"]:
-    """The learned a_j(x), in hartree."""
-    return jnp.asarray(params["weights"], v.dtype) @ terms(config, grid, v)
-
-
-def terms(
-    config: PropagatorConfig, grid: Grid, v: Float[Array, " n_x"]
-) -> Float[Array, "n_term n_x"]:
-    """Products of two slopes, then of two curvatures, of the landscape in units of 4 hartree.
-
-    A slope is s dv/dx, a curvature s^2 d^2v/dx^2, of the landscape smoothed over a width s.
+    Raises:
+      ValueError: For a system with channels, or whose Hamiltonian is not real, linear and constant
+        in time; more coarse points than the grid has; in several dimensions, more fields than a
+        potential and a mass.
     """
-    line, _ = band(config.n_coarse, grid, v)
-    scaled = np.array(config.widths)[:, None] * line.wavenumbers()
-    smooth = np.exp(-(scaled**2) / 2)
-    waves = jnp.fft.fft(v / V_SCALE)
-    kinds = (
-        jnp.fft.ifft(jnp.asarray(filters, waves.dtype) * waves[None]).real
-        for filters in (1j * scaled * smooth, -(scaled**2) * smooth)
-    )
-    pairs = itertools.combinations_with_replacement(range(len(config.widths)), 2)
-    first, second = map(np.array, zip(*pairs, strict=True))
-    return jnp.concatenate([kind[first] * kind[second] for kind in kinds])
+
+    form: PropagatorConfig
+    taught: Grid | None = None
+
+    is_linear: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:  # noqa: D105
+        if self.taught is None:
+            object.__setattr__(self, "taught", self.system.grid)
+        require_static(self.system)
+        require_between(4, self._taught.shape[0], n_coarse=self.form.n_coarse)
+        if self.system.grid.n_dim > 1 and self.form.n_fields > 2:
+            refuse("n_fields", "at most 2 in several dimensions", self.form.n_fields)
+        self.band  # noqa: B018 -- refuses a grid that does not hold its waves.
+
+    @property
+    def _taught(self) -> Grid:
+        return self.taught or self.system.grid
+
+    @property
+    def edge(self) -> float:
+        """The wavenumber in 1/bohr below which all waves lie, and the unit of derivatives."""
+        return np.pi * self.form.n_coarse / self._taught.lengths[0]
+
+    @property
+    def band(self) -> Band:
+        """The waves between which the Hamiltonian stands."""
+        return Band.below(self.system.grid, self.edge)
+
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """Zeros: it starts from what is known, the projected Hamiltonian."""
+        del key
+        return {"weights": jnp.zeros((self.form.n_fields, self.form.n_terms), float)}
+
+    def step(self, params: PyTree, v: Potential) -> Step:
+        """One diagonalisation, then a phase for each eigenstate a frame."""
+        band = self.band
+        spectrum = diagonalise(self.hamiltonian(params, self.system.local(v, 0.0, None)))
+
+        def encode(frames: Complex[Array, "n_t *n_x"], n: Array) -> Complex[Array, " n_wave"]:
+            return times(spectrum.states.T, to_waves(band, frames[-1]))
+
+        def decode(amplitudes: Complex[Array, " n_wave"]) -> Complex[Array, "*n_x"]:
+            return from_waves(band, times(spectrum.states, amplitudes))
+
+        return Step(encode, turn(spectrum, self.system.dt), decode)
+
+    def hamiltonian(self, params: PyTree, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"]:
+        """The learned effective Hamiltonian between the waves; real and symmetric, in hartree."""
+        fields = self.fields(params, v)
+        if not len(fields):
+            return project(self.band, v)
+        h = project(self.band, v + jnp.trace(fields[0]))
+        for power, field in enumerate(fields[1:], start=1):
+            h = h + self.between_waves(field, power)
+        return h
+
+    def fields(
+        self, params: PyTree, v: Float[Array, "*n_x"]
+    ) -> Float[Array, "n_field n_dim n_dim *n_x"]:
+        """The tensors of which the learned a_j(x) are made, in hartree."""
+        return jnp.tensordot(jnp.asarray(params["weights"], v.dtype), self.terms(v), 1)
+
+    def terms(self, v: Float[Array, "*n_x"]) -> Float[Array, "n_term n_dim n_dim *n_x"]:
+        """Symmetric tensors: products of two gradients, then of two Hessians, of V / 4 hartree.
+
+        With V smoothed over a width s, the gradient is s grad V, the Hessian s^2 grad grad V.
+        """
+        grid = self.system.grid
+        k = np.stack(np.broadcast_arrays(*(grid.wavenumbers(a) for a in range(grid.n_dim))))
+        # Axes: widths, one or two of derivatives, and space.
+        k = np.reshape(self.form.widths, (-1, *[1] * k.ndim)) * k[None]
+        smooth = np.exp(-np.sum(k**2, axis=1, keepdims=True) / 2)
+        waves = jnp.fft.fftn(v / V_SCALE)
+
+        def on_points(filters: np.ndarray) -> Array:
+            space = tuple(range(-grid.n_dim, 0))
+            over_space = jnp.expand_dims(waves, tuple(range(filters.ndim - grid.n_dim)))
+            return jnp.fft.ifftn(jnp.asarray(filters, waves.dtype) * over_space, axes=space).real
+
+        slopes = on_points(1j * k * smooth)
+        bends = on_points(-k[:, :, None] * k[:, None] * smooth[:, None])
+        pairs = itertools.combinations_with_replacement(range(len(self.form.widths)), 2)
+        first, second = map(np.array, zip(*pairs, strict=True))
+        of_slopes = slopes[first][:, :, None] * slopes[second][:, None]
+        of_bends = jnp.sum(bends[first][:, :, :, None] * bends[second][:, None], axis=2)
+        squares = jnp.concatenate([of_slopes, of_bends])
+        return (squares + squares.swapaxes(1, 2)) / 2
+
+    def between_waves(
+        self, tensor: Float[Array, "n_dim n_dim *n_x"], power: int
+    ) -> Float[Array, "n_wave n_wave"]:
+        """The trace of a symmetric tensor as a potential, or (D^power)^T tensor D^power."""
+        band = self.band
+        if power == 0:
+            return elements(jnp.trace(tensor), band, band)
+        h = jnp.zeros((band.n_wave, band.n_wave), tensor.dtype)
+        along = functools.partial(differentiate, band, unit=self.edge)
+        for i, j in itertools.combinations_with_replacement(range(len(tensor)), 2):
+            part = elements(tensor[i, j], band, band)
+            for _ in range(power):
+                part = along(along(part, axis=0, direction=i), axis=1, direction=j)
+            h = h + part if i == j else h + part + part.T
+        return h
 
 
-def between_derivatives(
-    config: PropagatorConfig, grid: Grid, field: Float[Array, " n_x"], power: int
-) -> Float[Array, "n_band n_band"]:
-    """(D^power)^T field(x) D^power between the waves of the band."""
-    line, n_wave = band(config.n_coarse, grid, field)
-    h = projection.elements(field, n_wave, n_wave)
-    edge = config.n_coarse * line.lengths[0] / grid.lengths[0] / 2
-    for axis in (0, 1) * power:
-        h = projection.differentiate(h, axis, edge)
-    return h
+def require_static(system: System) -> None:
+    """Refuse a system whose Hamiltonian is not one real matrix between waves.
 
-
-def band(n_coarse: int, grid: Grid, v: Float[Array, " n_x"]) -> tuple[Grid, int]:
-    """The line on which a landscape lives, and the highest wave of the band there."""
-    require_line(v)
-    line = Grid(len(v), len(v) * grid.dx[0], grid.dispersion)
-    # The edge itself is not in the band.
-    return line, (n_coarse * len(v) - 1) // (2 * grid.shape[0])
+    Raises:
+      ValueError: For channels; for what is not linear, autonomous and Hermitian; and for a kinetic
+        energy of the system's own.
+    """
+    is_plain = system.is_linear and system.is_autonomous and system.is_hermitian
+    if not is_plain or system.n_channel or type(system).kinetic is not System.kinetic:
+        wanted = "linear, autonomous, Hermitian, without channels, with its grid's kinetic energy"
+        refuse("system", wanted, type(system).__name__)

@@ -51,6 +51,19 @@ class WindowedConfig(StudentConfig):
 FORMS |= dict.fromkeys(NETWORKS, WindowedConfig)
 
 
+def register(name: str, network: type[nn.Module]) -> None:
+    """Make `WindowedConfig(name)` a student of a network of one's own.
+
+    Args:
+      name: Of the student.
+      network: A Flax module that maps (n_history, n_window, 3), with Re psi, Im psi and v as the
+        last axis, to (n_window, 2), without a batch axis. If it has an attribute `n_units`, it gets
+        that of the config.
+    """
+    NETWORKS[name] = network
+    FORMS[name] = WindowedConfig
+
+
 @dataclasses.dataclass(frozen=True)
 class Windowed(Student):
     """The student that applies a network to the windows around all points and stitches.
@@ -79,10 +92,15 @@ class Windowed(Student):
         return self.form.windows.n_history
 
     @property
+    def is_differentiable(self) -> bool:  # type: ignore[override]
+        """Whether gradients through it are right: those through a gauge are stopped."""
+        return not self.form.windows.gauge
+
+    @property
     def network(self) -> nn.Module:
         """What maps (n_history, n_window, 3) to (n_window, 2)."""
         kind = NETWORKS[self.form.name]
-        return kind() if kind is Linear else kind(self.form.n_units)
+        return kind(n_units=self.form.n_units) if hasattr(kind, "n_units") else kind()
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Random parameters."""

@@ -16,7 +16,7 @@ from jaxtyping import Array, Complex, Float, Int, Key
 
 from qdistill import _distribute as cluster
 from qdistill._checks import refuse, require_at_least, require_between, require_one_of
-from qdistill.curriculum import lessons
+from qdistill.curriculum import sampling
 from qdistill.physics.grid import Scalar
 from qdistill.students import windows
 from qdistill.system import Potential, Propagator, rollout
@@ -119,7 +119,7 @@ def make_block(
         refuse("n_frames", f"at least {n_t}, the length of an example", config.n_frames)
 
     def simulate(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> tuple:
-        lesson, (psi, v) = lessons.sample(key, teacher.system, names, weights, difficulty)
+        lesson, (psi, v) = sampling.sample(key, teacher.system, names, weights, difficulty)
         later = rollout(teacher, psi[None], v, config.n_frames - 1)
         if config.examples == "windows":
             v = teacher.system.local(v, 0.0, None)

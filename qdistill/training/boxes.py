@@ -23,7 +23,7 @@ from qdistill._checks import (
     require_positive,
     require_real,
 )
-from qdistill.curriculum import lessons
+from qdistill.curriculum import sampling
 from qdistill.physics.eigenstates import eigenstates
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.system import System
@@ -140,7 +140,7 @@ def make_block(
 
     def solve(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Spectra:
         key_lesson, key_cut = jax.random.split(key)
-        lesson, (_, v) = lessons.sample(key_lesson, system, names, weights, difficulty)
+        lesson, (_, v) = sampling.sample(key_lesson, system, names, weights, difficulty)
         v = cut_out(key_cut, v, config.n_box)
         return Spectra(*eigenstates(box, v, config.n_states), v, lesson)
 

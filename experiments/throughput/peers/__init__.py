@@ -18,7 +18,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.throughput import Problem
+from experiments.throughput.problem import Problem, dense_hamiltonian
 from qdistill.physics.grid import Grid
 
 Run: TypeAlias = Callable[[], np.ndarray]
@@ -169,7 +169,7 @@ def diffrax_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
     """Diffrax's Dopri8 on complex64 with our Hamiltonian, packets mapped."""
     import diffrax
 
-    from qdistill.teacher import solvers as solver
+    from qdistill.physics.hamiltonian import hamiltonian
 
     n = min(problem.n_packets, 8)
     v, start = jnp.asarray(problem.v[:n], "f4"), jnp.asarray(problem.psi[:n], "c8")
@@ -177,7 +177,7 @@ def diffrax_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
     @jax.jit
     @jax.vmap
     def last(v: jax.Array, psi: jax.Array) -> jax.Array:
-        h = solver.hamiltonian(problem.grid, v)
+        h = hamiltonian(problem.grid, v)
         # As (Re, Im): Diffrax calls its support of complex numbers unfinished.
         term = diffrax.ODETerm(lambda t, u, args: _as_pair(-1j * h(u[0] + 1j * u[1])))
         solution = diffrax.diffeqsolve(
@@ -208,7 +208,7 @@ PEERS: dict[str, tuple[Peer, str]] = {
 
 
 def versions() -> dict[str, str]:
-    """Of the packages that are installed."""
+    """Return the versions of the packages that are installed."""
     found = {}
     for _, package in PEERS.values():
         try:
@@ -229,9 +229,7 @@ def _phases(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
 
 
 def _hamiltonian(grid: Grid, v: np.ndarray) -> np.ndarray:
-    row = np.fft.ifft(grid.kinetic_energy()).real
-    i = np.arange(len(row))
-    h = row[(i[:, None] - i) % len(row)] + np.diag(v.astype("f8"))
+    h = dense_hamiltonian(grid, v.astype("f8"))
     # Zeros of the lattice's Hamiltonian that the FFT left at 1e-14.
     return np.where(np.abs(h) > 1e-9, h, 0)
 

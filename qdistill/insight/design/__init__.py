@@ -1,6 +1,6 @@
-"""Design by gradients: a landscape that transmits what is asked, found by descent, then tried.
+"""Design by gradients: a potential that transmits what is asked, found by descent, then tried.
 
-The stationary transmission of a landscape is exact for the grid and differentiable; so is the
+The stationary transmission of a potential is exact for the grid and differentiable; so is the
 share of a packet that passes, through any propagator's frames. Whatever was found by either is
 tried in the time domain by the exact solver.
 
@@ -19,14 +19,14 @@ from qdistill.insight.design.search import (
     Design,
     Found,
     descend,
-    design,
+    optimise,
     rollout_objective,
     stationary_objective,
 )
 from qdistill.insight.design.tasks import ROLLOUTS, TASKS, RolloutConfig, SearchConfig, TaskConfig
 from qdistill.insight.design.trials import Trial, Verdict, averages, embed, passing, prepare, verify
-from qdistill.physics.profiles import ProfileConfig, landscape, stretch
-from qdistill.physics.stationary import Scattered, scatter, wavenumber
+from qdistill.physics.profiles import ProfileConfig, potential, stretch
+from qdistill.physics.stationary import Scattered, scatter, transmissions, wavenumber
 
 __all__ = [
     "ROLLOUTS",
@@ -42,10 +42,10 @@ __all__ = [
     "Verdict",
     "averages",
     "descend",
-    "design",
     "embed",
-    "landscape",
+    "optimise",
     "passing",
+    "potential",
     "prepare",
     "rollout_objective",
     "scatter",

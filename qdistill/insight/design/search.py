@@ -12,18 +12,21 @@ from jaxtyping import Array, Float
 from qdistill.insight.design import trials
 from qdistill.insight.design.tasks import SearchConfig, TaskConfig
 from qdistill.physics.grid import Grid
-from qdistill.physics.profiles import ProfileConfig, landscape, stretch
+from qdistill.physics.profiles import ProfileConfig, potential, stretch
 from qdistill.physics.stationary import scatter, transmissions
+from qdistill.system import System
 
 Objective = Callable[[Array], Array]
+# Energies at which the transmission of a design is given.
+N_FINE = 801
 
 
 class Found(NamedTuple):
     """The best of many descents.
 
     Attributes:
-      u: The numbers of the landscape.
-      loss: Of the objective, at the end of every descent.
+      u: The numbers of the potential.
+      loss: Value of the objective at the end of every descent.
     """
 
     u: Float[Array, " n_knot"]
@@ -57,7 +60,7 @@ def descend(config: SearchConfig, n_knot: int, loss: Objective) -> Found:
 
 
 def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> Objective:
-    """How far T(E) and R(E) are from what is asked, and the roughness of the landscape.
+    """Return the distance of T(E) and R(E) from what is asked, plus the roughness of the potential.
 
     The distance is that of Hellinger, 1 - sqrt(T T*) - sqrt(R R*), averaged over the energies. Near
     T* = 0 it is T / 2, where a square of T would hardly mind what leaks.
@@ -72,7 +75,7 @@ def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> 
         return 1 - overlap - jnp.sqrt(found.reflection * (1 - target) + 1e-12)
 
     def loss(u: Float[Array, " n_knot"]) -> Float[Array, ""]:
-        v = landscape(task.profile, grid, u)[inside]
+        v = potential(task.profile, grid, u)[inside]
         distances = jax.vmap(distance, (None, 0, 0))(v, energies, target)
         return jnp.mean(distances) + roughness(config, grid, v)
 
@@ -80,7 +83,7 @@ def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> 
 
 
 def roughness(config: SearchConfig, grid: Grid, v: Float[Array, " n"]) -> Float[Array, ""]:
-    """The mean square slope of a stretch of landscape, weighted."""
+    """Return the mean square slope of a stretch of potential, weighted."""
     return config.roughness * jnp.mean(jnp.diff(v) ** 2) / grid.dx[0] ** 2
 
 
@@ -91,35 +94,32 @@ def rollout_objective(
     passing: Callable[[Array], Array],
     shares: tuple[float, ...],
 ) -> Objective:
-    """Of packets: the mean square of what is amiss in the shares that pass, and the roughness.
+    """Return the mean square error of the shares that pass, plus the roughness of the potential.
 
     Args:
       config: Of the search.
       profile: Bounds and smoothness.
       grid: Where the packets fly.
-      passing: From a landscape to the shares, as `trials.passing` makes it.
-      shares: That are asked for.
+      passing: ``v -> shares``, as `trials.passing` makes it.
+      shares: The shares that are asked for.
     """
     inside, target = stretch(profile, grid), jnp.asarray(shares, float)
 
     def loss(u: Float[Array, " n_knot"]) -> Float[Array, ""]:
-        v = landscape(profile, grid, u)
+        v = potential(profile, grid, u)
         return jnp.mean((passing(v) - target) ** 2) + roughness(config, grid, v[inside])
 
     return loss
 
 
-N_FINE = 801
-
-
 class Design(NamedTuple):
-    """A landscape, what it was asked for, and what it does.
+    """A potential, what it was asked for, and what it does.
 
     Attributes:
-      x, v: Positions in bohr and landscape in hartree, where it is not zero.
+      x, v: Positions in bohr and potential in hartree, where it is not zero.
       energy: In hartree, finely over the band.
       target, transmission: What is asked at these energies, and what a plane wave does.
-      verdict: Of the packets.
+      verdict: What packets do.
       losses: At the end of every descent.
     """
 
@@ -132,20 +132,21 @@ class Design(NamedTuple):
     losses: Float[np.ndarray, " n_start"]
 
 
-def design(task: TaskConfig, config: SearchConfig, grid: Grid) -> Design:
-    """Seek a landscape by its stationary transmission, then send packets at it.
+def optimise(task: TaskConfig, config: SearchConfig, system: System) -> Design:
+    """Find a potential by its stationary transmission, then send packets at it.
 
     Args:
       task: What is asked.
-      config: Of the search.
-      grid: One-dimensional.
+      config: The descent.
+      system: One-dimensional.
     """
+    grid = system.grid
     loss = stationary_objective(config, task, grid)
     found = descend(config, task.profile.n_knot, loss)
-    v, inside = landscape(task.profile, grid, found.u), stretch(task.profile, grid)
+    v, inside = potential(task.profile, grid, found.u), stretch(task.profile, grid)
     energy = np.linspace(*task.band, N_FINE)
     verdict = trials.verify(
-        grid, v, task.packet_energies.tolist(), task.packet_width, task.profile.extent, task.dwell
+        system, v, task.packet_energies.tolist(), task.packet_width, task.profile.extent, task.dwell
     )
     return Design(
         np.asarray(grid.positions(), float)[inside],

@@ -1,4 +1,4 @@
-"""What is asked of a landscape: its transmission against energy, its bounds, and its trials."""
+"""Tasks of a design: the transmission that is asked for, the bounds, the trials, the search."""
 
 import dataclasses
 
@@ -20,15 +20,15 @@ class TaskConfig:
     """A transmission that is asked for, and the packets that try what was found.
 
     Attributes:
-      profile: Bounds and smoothness of the landscape.
+      profile: Bounds and smoothness of the potential.
       band: Lowest and highest energy at which something is asked, in hartree.
-      n_energy: How many energies between them are looked at.
-      share: What is to pass everywhere in the band.
+      n_energy: Number of energies in the band, both ends included.
+      share: Probability that is to pass everywhere in the band.
       passband: If given, only energies within so many hartree around the middle of the band are to
         pass: T = 1 / (1 + (2 (E - middle) / passband)^4).
       packet_width: Position spread S0 of the packets of the trial, in bohr.
-      n_packet: How many packets are sent, with energies over the band.
-      dwell: Time in a.u. that is waited for what stays inside.
+      n_packet: Packets that are sent, with energies over the band.
+      dwell: Time in a.u. that is added for what stays inside.
     """
 
     profile: ProfileConfig = dataclasses.field(default_factory=ProfileConfig)
@@ -52,7 +52,7 @@ class TaskConfig:
 
     @property
     def energies(self) -> Float[np.ndarray, " n_energy"]:
-        """The energies that are looked at, in hartree."""
+        """The energies of the objective, in hartree."""
         return np.linspace(*self.band, self.n_energy)
 
     @property
@@ -61,7 +61,7 @@ class TaskConfig:
         return np.linspace(*self.band, self.n_packet)
 
     def target(self, energy: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """The transmission that is asked for.
+        """Return the transmission that is asked for.
 
         >>> TaskConfig(share=1.0, passband=0.2).target(np.array([3.9, 4.0, 4.5])).round(3)
         array([0.5  , 1.   , 0.002])
@@ -73,12 +73,12 @@ class TaskConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RolloutConfig:
-    """What is asked of packets, where a design is made through forecasts of them.
+    """The shares of packets that are to pass, for a design through forecasts of them.
 
     Attributes:
-      profile: Bounds and smoothness of the landscape.
+      profile: Bounds and smoothness of the potential.
       energies: Of the packets, in hartree.
-      shares: What is to pass of each.
+      shares: Probability that is to pass, of each.
       packet_width: Position spread S0 of the packets, in bohr.
     """
 
@@ -96,10 +96,10 @@ class RolloutConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
-    """How a landscape is sought.
+    """The descent to a potential.
 
     Attributes:
-      n_starts: Random landscapes from which the descent begins; the best end counts.
+      n_starts: Random potentials from which the descent begins; the best end counts.
       n_steps: Steps of Adam, with a rate that falls to zero as a cosine.
       rate: Its rate at the beginning.
       spread: Standard deviation of the first u_m.

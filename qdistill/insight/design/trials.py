@@ -1,5 +1,6 @@
-"""Trials in the time domain: packets are sent at a landscape, and what passes is counted."""
+"""Trials in the time domain: packets are sent at a potential, and what passes is counted."""
 
+import dataclasses
 import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
@@ -9,16 +10,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qdistill import teacher
 from qdistill._checks import refuse, require_positive
-from qdistill._rollout import repeat
-from qdistill.insight.probes.waves import group_velocity, omega
 from qdistill.physics import packets
-from qdistill.physics.grid import Grid, require_line
+from qdistill.physics.grid import require_line
 from qdistill.physics.observables import transmission_reflection
-from qdistill.physics.stationary import transmissions, wavenumber
-from qdistill.students import Student
-from qdistill.teacher import solvers as solver
-from qdistill.teacher.solvers import Propagator
+from qdistill.physics.stationary import group_velocity, omega, transmissions, wavenumber
+from qdistill.system import Potential, Propagator, Step, System, Wrapped, rollout
 
 # Widths of a packet from its middle to where it is taken to end: 6e-5 of it are beyond.
 CLEAR = 4.0
@@ -28,13 +26,13 @@ class Trial(NamedTuple):
     """Packets that all meet the middle of a box at the same time.
 
     Attributes:
-      grid: Where they fly.
+      system: Where they fly.
       psi: The packets as they start.
       duration: Of the flight, in a.u.
-      left, right: Where the landscape begins and ends, in bohr.
+      left, right: Where the potential begins and ends, in bohr.
     """
 
-    grid: Grid
+    system: System
     psi: Complex[Array, "n_packet n_x"]
     duration: float
     left: float
@@ -42,24 +40,26 @@ class Trial(NamedTuple):
 
 
 def prepare(
-    grid: Grid, energies: Sequence[float], width: float, extent: float, dwell: float = 0.0
+    system: System, energies: Sequence[float], width: float, extent: float, dwell: float = 0.0
 ) -> Trial:
-    """Packets of given mean energies, and how long they fly, in the smallest box that holds them.
+    """Prepare packets of given mean energies, in the smallest box that holds their flight.
 
-    The box has the spacing of the grid, and its length times a whole number. The slowest packet
-    starts clear of the landscape and ends clear of it; the fastest never comes around the box.
+    The box has the spacing of the system's grid, and its length times a whole number. The slowest
+    packet starts clear of the potential and ends clear of it; the fastest never comes around the
+    box.
 
     Args:
-      grid: One-dimensional.
+      system: One-dimensional.
       energies: In hartree.
       width: Position spread S0 of the packets, in bohr.
-      extent: Of the landscape, in the middle of the box, in bohr.
+      extent: Of the potential, in the middle of the box, in bohr.
       dwell: Time that is added for what stays inside, in a.u.
 
-    >>> trial = prepare(Grid(1024, 100.0), [3.0, 4.0], width=5.0, extent=8.0)
-    >>> trial.psi.shape, trial.grid.lengths, round(trial.duration)
+    >>> trial = prepare(System(Grid(1024, 100.0)), [3.0, 4.0], width=5.0, extent=8.0)
+    >>> trial.psi.shape, trial.system.grid.lengths, round(trial.duration)
     ((2, 2048), (200.0,), 21)
     """
+    grid = system.grid
     require_line(grid)
     require_positive(energies=energies, width=width, extent=extent)
     momenta = wavenumber(grid, np.asarray(energies, float))
@@ -72,18 +72,20 @@ def prepare(
     after = (CLEAR * width + extent / 2) / slowest + dwell
     reach = fastest * max(before, after) + CLEAR * width
     n_boxes = math.ceil(2 * reach / grid.lengths[0])
-    room = Grid(n_boxes * grid.shape[0], n_boxes * grid.lengths[0], grid.dispersion)
-    middle = room.lengths[0] / 2
+    room = dataclasses.replace(
+        grid, shape=(n_boxes * grid.shape[0],), lengths=(n_boxes * grid.lengths[0],)
+    )
+    middle = room.middle[0]
     psi = [
         packets.gaussian(room, middle - speed * before, width, k)
         for k, speed in zip(momenta.tolist(), speeds.tolist(), strict=True)
     ]
     edges = middle - extent / 2, middle + extent / 2
-    return Trial(room, jnp.stack(psi), before + after, *edges)
+    return Trial(dataclasses.replace(system, grid=room), jnp.stack(psi), before + after, *edges)
 
 
 def embed(v: Float[Array, " n_x"], n_x: int) -> Float[Array, " n_room"]:
-    """A landscape in the middle of a box of more points, zero around it."""
+    """Put a potential in the middle of a box of more points, zero around it."""
     more = n_x - len(v)
     if more < 0 or more % 2:
         refuse("n_x", f"{len(v)}, or more by an even number", n_x)
@@ -91,7 +93,7 @@ def embed(v: Float[Array, " n_x"], n_x: int) -> Float[Array, " n_room"]:
 
 
 class Verdict(NamedTuple):
-    """What became of packets.
+    """The shares of packets that pass and return.
 
     Attributes:
       energy: Their mean energies, in hartree.
@@ -106,79 +108,101 @@ class Verdict(NamedTuple):
 
 
 def verify(
-    grid: Grid,
+    system: System,
     v: Float[Array, " n_x"],
     energies: Sequence[float],
     width: float,
     extent: float,
     dwell: float = 0.0,
 ) -> Verdict:
-    """Send packets at a landscape by the exact solver, and count what passes.
+    """Send packets at a potential by the exact solver, and count what passes.
 
     Args:
-      grid: Where the landscape lives.
+      system: Where the potential lives.
       v: In hartree, zero outside the extent in the middle of the box.
       energies, width, extent, dwell: As in `prepare`.
     """
-    trial = prepare(grid, energies, width, extent, dwell)
-    wide = embed(v, trial.grid.shape[0])
+    trial = prepare(system, energies, width, extent, dwell)
+    room = trial.system
+    wide = embed(v, room.grid.shape[0])
     n_steps = math.ceil(trial.duration)
-    step = solver.chebyshev(trial.grid, trial.duration / n_steps)(wide)
-    last = jax.jit(jax.vmap(lambda psi: repeat(step, psi, n_steps)))(trial.psi)
-    sides = jax.vmap(lambda p: transmission_reflection(trial.grid, p, trial.left, trial.right))
+    # Each step takes about one a.u., and the bounds are those of the potential.
+    long = dataclasses.replace(room, dt=trial.duration / n_steps, bounds=None)
+    exact = teacher.chebyshev(long)
+
+    def fly(psi: Array) -> Array:
+        return rollout(exact, psi[None], wide, n_steps, every=n_steps)[0]
+
+    last = jax.jit(jax.vmap(fly))(trial.psi)
+    sides = jax.vmap(lambda psi: transmission_reflection(room.grid, psi, trial.left, trial.right))
     through, back = (np.asarray(side, float) for side in sides(last))
     return Verdict(np.asarray(energies, float), through, back, averages(trial, v))
 
 
 def averages(trial: Trial, v: Float[Array, " n_x"]) -> Float[np.ndarray, " n_packet"]:
-    """The stationary transmission of a landscape, averaged over the spectra of packets."""
-    k = trial.grid.wavenumbers()
+    """Average the stationary transmission of a potential over the spectra of packets."""
+    grid = trial.system.grid
+    k = grid.wavenumbers()
     weights = np.abs(np.fft.fft(np.asarray(trial.psi, complex), axis=1)) ** 2
     weights /= weights.sum(axis=1, keepdims=True)
-    # Waves that fly to the left, or hardly fly, or are not there, do not pass.
+    # Left out are waves that fly to the left, that are too slow to arrive, or of no weight.
     counts = (k > 0.05) & (weights.max(axis=0) > 1e-9)
     inside = np.flatnonzero(np.asarray(v))
     core = v[inside[0] : inside[-1] + 1] if inside.size else v[:1]
-    passes = transmissions(trial.grid, core, omega(trial.grid, k[counts]))
+    passes = transmissions(grid, core, omega(grid, k[counts]))
     return weights[:, counts] @ np.asarray(passes, float)
 
 
 def passing(
-    student: Student, propagator: Propagator, trial: Trial, dt: float, n_frames: int
+    propagator: Propagator, trial: Trial, n_frames: int
 ) -> Callable[[Float[Array, " n_x"]], Float[Array, " n_packet"]]:
-    """From a landscape to the probability that each packet passes, forecast by any propagator.
+    """Return ``v -> shares``, the probability that each packet passes, by any propagator.
 
     It can be differentiated: each frame is computed again on the way back (`jax.checkpoint`), so
-    that only states are kept. What a student needs to be given is solved without the landscape,
+    that only states are kept. Given frames beyond the first are solved without the potential,
     which the packets have not met.
 
     Args:
-      student: The form of the propagator.
-      propagator: The student's, or the solver.
+      propagator: Of the trial's box, such as ``emulator.on(trial.system.grid)``.
       trial: The packets; v is of the trial's grid.
-      dt: Duration of a frame, in a.u.
       n_frames: How many are forecast.
+
+    Raises:
+      ValueError: For a propagator of another box.
     """
-    grid = trial.grid
-    free = solver.chebyshev(grid, dt, v_range=(0.0, 0.0))(jnp.zeros(grid.shape, float))
-    given = [trial.psi]
-    for _ in range(student.n_history - 1):
-        given.append(jax.vmap(free)(given[-1]))
-    history = jnp.stack(given, axis=1)
+    grid = trial.system.grid
+    if propagator.system.grid != grid:
+        cure = "Take `emulator.on(trial.system.grid)`."
+        refuse("propagator", f"one of {grid}", propagator.system.grid, cure)
+    remade = _Remade(propagator)
+    given = _given(propagator, trial.psi)
 
     def shares(v: Float[Array, " n_x"]) -> Float[Array, " n_packet"]:
-        step = propagator(v)
-
-        def advance(state: Array, _: None) -> tuple[Array, None]:
-            return step(state), None
-
         def share(given: Complex[Array, "n_history n_x"]) -> Float[Array, ""]:
-            state, _ = jax.lax.scan(
-                jax.checkpoint(advance), student.state(given), None, length=n_frames
-            )
-            psi = student.psi(state)
+            psi = rollout(remade, given, v, n_frames, every=n_frames)[0]
             return transmission_reflection(grid, psi, trial.left, trial.right)[0]
 
-        return jax.vmap(share)(history)
+        return jax.vmap(share)(given)
 
     return shares
+
+
+def _given(propagator: Propagator, psi: Array) -> Complex[Array, "n_packet n_history n_x"]:
+    """The packets, and as many frames of free flight as the propagator needs."""
+    if propagator.n_history == 1:
+        return psi[:, None]
+    free = teacher.chebyshev(dataclasses.replace(propagator.system, bounds=(0.0, 0.0)))
+    flat = jnp.zeros(propagator.system.grid.shape, float)
+    later = jax.vmap(lambda psi: rollout(free, psi[None], flat, propagator.n_history - 1))(psi)
+    return jnp.concatenate([psi[:, None], later], axis=1)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class _Remade(Wrapped):
+    """A propagator whose frames are computed again on the way back of a gradient."""
+
+    def __call__(self, v: Potential) -> Step:
+        """The step of one potential."""
+        step = self.of(v)
+        return step._replace(advance=jax.checkpoint(step.advance))

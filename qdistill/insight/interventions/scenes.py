@@ -13,6 +13,7 @@ from qdistill._checks import refuse, require_at_least, require_one_of
 from qdistill._rollout import rollout
 from qdistill.insight.interventions.interventions import Intervention, Landscape, Moment, Psi
 from qdistill.physics import packets, potentials
+from qdistill.physics.families import FAMILIES, sample_parameters
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.teacher.solvers import Propagator
 
@@ -113,7 +114,7 @@ def tunnel(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     height = energy * _uniform(key_height, 1.25, 1.4)
     width = _uniform(key_width, 0.8, 1.2) / _FORBIDDEN[family](energy / height)
     x, middle = grid.positions(), grid.lengths[0] / 2
-    v = potentials.FAMILIES[family].landscape(x, height, width, middle)
+    v = FAMILIES[family].potential(x, height, width, middle)
     span = middle + width * jnp.array([-0.5, 0.5], x.dtype)
     psi = packets.gaussian(grid, span[0] - 3.5 * s0, s0, jnp.sqrt(2 * energy))
     return Scene(Moment(psi, v, span, energy), jnp.zeros(3, x.dtype))
@@ -127,9 +128,9 @@ class Kind(NamedTuple):
 
 
 SCENES: dict[str, Kind] = {
-    "encounter": Kind(encounter, tuple(potentials.FAMILIES)),
+    "encounter": Kind(encounter, tuple(FAMILIES)),
     "edges": Kind(encounter, ("barrier", "double", "triple", "steps", "well")),
-    "meeting": Kind(meeting, ("free", *potentials.FAMILIES)),
+    "meeting": Kind(meeting, ("free", *FAMILIES)),
     "cavity": Kind(cavity, ("well", "double", "triple")),
     "tunnel": Kind(tunnel, tuple(_FORBIDDEN)),
 }
@@ -204,7 +205,9 @@ def _landscape(
 ) -> tuple[Landscape, Float[Array, "2"]]:
     """A narrow landscape of a family with a given extreme value, and where it begins and ends."""
     x, middle = grid.positions(), grid.lengths[0] / 2
-    v = potentials.sample(key, middle + NARROWED * (x - middle), family)
+    parameters = sample_parameters(key, grid, family)
+    narrow = middle + NARROWED * (x - middle)
+    v = FAMILIES[family].potential(narrow, **parameters)
     v = v * (height / jnp.max(jnp.abs(v)))
     is_there = jnp.abs(v) > 1e-3 * height
     ends = jnp.min(jnp.where(is_there, x, jnp.inf)), jnp.max(jnp.where(is_there, x, -jnp.inf))

@@ -26,8 +26,8 @@ from qdistill.insight.interventions.interventions import INTERVENTIONS, WALL
 from qdistill.insight.interventions.scenes import SCENES, sample_moments
 from qdistill.insight.interventions.sensitivity import choose_places, measure_answers
 from qdistill.insight.symmetries import bootstrap
+from qdistill.physics.families import FAMILIES
 from qdistill.physics.grid import Grid
-from qdistill.physics.potentials import FAMILIES
 from qdistill.students import Student
 from qdistill.teacher import solvers as solver
 from qdistill.teacher.solvers import Propagator

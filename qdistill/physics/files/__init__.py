@@ -1,15 +1,15 @@
-"""A landscape of your own: from a formula, an array, a table or a drawing.
+"""A potential of your own: from a formula, an array, a table or a drawing.
 
-What a grid cannot hold, or what is no landscape, is refused with the reason: `checks` says what is
+What a grid cannot hold, or what is no potential, is refused with the reason: `checks` says what is
 asked of all. Energies are in hartree, lengths in bohr.
 
 >>> from qdistill.physics.grid import Grid
->>> from qdistill.physics import files as landscapes
+>>> from qdistill.physics import files
 >>> grid = Grid(1024, 100.0)
->>> v = landscapes.read(grid, "5*exp(-(x-50)**2/8) + 2*(abs(x-60)<1)")
+>>> v = files.read(grid, "5*exp(-(x-50)**2/8) + 2*(abs(x-60)<1)")
 >>> print(f"{v[511]:.2f} at {grid.positions()[511]:.2f} bohr")
 5.00 at 50.00 bohr
->>> landscapes.read(grid, "5*exp(-(x-50)**2/8) + 2*step(x-60)")
+>>> files.read(grid, "5*exp(-(x-50)**2/8) + 2*step(x-60)")
 Traceback (most recent call last):
 ValueError: Argument `formula` must be of the functions abs, ..., but is `step` at character ...
 """
@@ -40,7 +40,7 @@ TABLES, DRAWINGS = (".csv", ".txt", ".dat"), (".png",)
 def read(
     grid: Grid, source: Source, v_min: float = 0.0, v_max: float = 10.0
 ) -> Float[Array, "*n_x"]:
-    """The landscape that a source describes, on the points of a grid, in hartree.
+    """The potential that a source describes, on the points of a grid, in hartree.
 
     Args:
       grid: Where it lives.
@@ -49,7 +49,7 @@ def read(
       v_min, v_max: Of a drawing, the heights of its lower and upper edge, in hartree.
 
     Raises:
-      ValueError: For what is no landscape of this grid, with the reason.
+      ValueError: For what is no potential of this grid, with the reason.
 
     >>> read(Grid(4, 2.0), [0.0, 1.0, 1.0, 0.0])
     Array([0., 1., 1., 0.], dtype=float32)
@@ -67,7 +67,7 @@ def read(
 
 
 def from_array(grid: Grid, values: np.ndarray | jax.Array | Sequence) -> Float[Array, "*n_x"]:
-    """Values at the points of the grid as a landscape, in hartree.
+    """Values at the points of the grid as a potential, in hartree.
 
     Raises:
       ValueError: For another shape than the grid's, or what `checks` refuses.

@@ -1,4 +1,4 @@
-"""What is asked of every landscape, whatever it came from."""
+"""Checks of every potential that a user gives, wherever it came from."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,7 +7,7 @@ from qdistill._checks import refuse
 from qdistill.physics.grid import Grid
 
 EV = 27.2114
-# Share of a landscape's range: a narrow feature below it, or a step at the edge, does not matter.
+# Shares of the range of V: a narrow feature, or a step at the edge, below it does not matter.
 NARROW, LEVEL = 0.2, 0.02
 
 Values = Float[np.ndarray, "..."]
@@ -16,7 +16,7 @@ Values = Float[np.ndarray, "..."]
 def positions(grid: Grid, axis: int = 0, n_fine: int = 1) -> Values:
     """The points of an axis in float64, and n_fine - 1 more before each, shaped to broadcast."""
     n_x = grid.shape[axis] * n_fine
-    x = np.arange(1, n_x + 1) * grid.lengths[axis] / n_x
+    x = grid.origin[axis] + np.arange(1, n_x + 1) * grid.lengths[axis] / n_x
     return x.reshape([-1 if a == axis else 1 for a in range(grid.n_dim)])
 
 
@@ -30,9 +30,8 @@ def require_sound(grid: Grid, name: str, v: Values) -> Values:
     if not np.all(np.isfinite(v)):
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(v))[0])
         refuse(name, "finite everywhere", f"{v[first]} at {_place(grid, first)}")
-    limit = sum(
-        np.pi**2 / 8 / dx**2 if grid.dispersion == "continuum" else 1 / dx**2 for dx in grid.dx
-    )
+    share = np.pi**2 / 8 if grid.dispersion == "continuum" else 1
+    limit = sum(share / (mass * dx**2) for mass, dx in zip(grid.mass, grid.dx, strict=True))
     highest = np.unravel_index(np.argmax(np.abs(v)), v.shape)
     if abs(v[highest]) > limit:
         is_ev = abs(v[highest]) / EV <= limit
@@ -62,7 +61,7 @@ def require_wide(grid: Grid, name: str, fine: Values, axis: int, n_fine: int) ->
     fills in).
 
     Args:
-      grid: Where the landscape lives.
+      grid: Where the potential lives.
       name: Of the argument.
       fine: Its values at `positions(grid, axis, n_fine)`.
       axis: Along which it is looked at.
@@ -77,7 +76,7 @@ def require_wide(grid: Grid, name: str, fine: Values, axis: int, n_fine: int) ->
         refuse(
             name,
             f"made of features wider than the spacing of the grid, {grid.dx[axis]:.4g} bohr",
-            f"narrower near {place * grid.dx[axis] / n_fine:.4g} bohr",
+            f"narrower near {grid.origin[axis] + place * grid.dx[axis] / n_fine:.4g} bohr",
         )
 
 
@@ -91,5 +90,6 @@ def _open(values: Values, n_window: int) -> Values:
 
 
 def _place(grid: Grid, index: tuple) -> str:
-    numbers = ", ".join(f"{(i + 1) * dx:.4g}" for i, dx in zip(index, grid.dx, strict=True))
+    edges = zip(grid.origin, index, grid.dx, strict=True)
+    numbers = ", ".join(f"{origin + (i + 1) * dx:.4g}" for origin, i, dx in edges)
     return f"{numbers} bohr"

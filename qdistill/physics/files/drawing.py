@@ -1,4 +1,4 @@
-"""Landscapes from a drawing: a dark line, or a dark silhouette, on a light ground."""
+"""Potentials from a drawing: a dark line, or a dark silhouette, on a light ground."""
 
 import os
 
@@ -19,7 +19,7 @@ STRAY = 0.02
 def from_drawing(
     grid: Grid, path: str | os.PathLike[str], v_min: float = 0.0, v_max: float = 10.0
 ) -> Float[Array, " n_x"]:
-    """The landscape of a picture as wide as the box, drawn from left to right.
+    """The potential of a picture as wide as the box, drawn from left to right.
 
     Where everything dark stands on the lower edge it is a silhouette, and its upper rim counts;
     else it is a line, and its middle counts. Where a silhouette leaves the ground free, v_min is
@@ -41,7 +41,7 @@ def from_drawing(
     dark = _dark(path)
     n_row, n_column = dark.shape
     v = v_min + (v_max - v_min) * _heights(dark) / n_row
-    x = (np.arange(n_column) + 0.5) * grid.lengths[0] / n_column
+    x = grid.origin[0] + (np.arange(n_column) + 0.5) * grid.lengths[0] / n_column
     fine = np.interp(positions(grid, n_fine=N_FINE), x, v, period=grid.lengths[0])
     sound = require_sound(grid, "path", fine[N_FINE - 1 :: N_FINE])
     require_wide(grid, "path", fine, 0, N_FINE)

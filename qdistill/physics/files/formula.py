@@ -1,4 +1,4 @@
-"""Landscapes from a formula: arithmetic of positions, and nothing else of the language."""
+"""Potentials from a formula: arithmetic of positions, and nothing else of the language."""
 
 import ast
 import functools
@@ -57,7 +57,7 @@ OPERATORS: dict[type, Callable] = {
 
 
 def from_formula(grid: Grid, formula: str) -> Float[Array, "*n_x"]:
-    """The landscape of a formula in x (and y, z), such as ``5*exp(-(x-50)**2/8) + 2*(x > 60)``.
+    """The potential of a formula in x (and y, z), such as ``5*exp(-(x-50)**2/8) + 2*(x > 60)``.
 
     It is read by its grammar, and never run as a program: numbers, pi, the operators
     ``+ - * / % **``, comparisons (1 where true, else 0; ``40 < x < 60`` too), ``and or not``, and

@@ -1,4 +1,4 @@
-"""Landscapes from a table of numbers in a file."""
+"""Potentials from a table of numbers in a file."""
 
 import os
 import pathlib
@@ -22,7 +22,7 @@ FOREIGN = r"(?<![a-z])(m?eV|kcal|joules?|nm|pm|angstroms?|Å|um)(?![a-z])"
 
 
 def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
-    """The landscape of a table of x in bohr and v in hartree, or of v alone; linear between rows.
+    """The potential of a table of x in bohr and v in hartree, or of v alone; linear between rows.
 
     Columns are parted by commas, semicolons or blanks. A first line of names and lines that begin
     with # are passed over, unless they name other units. Rows of v alone lie evenly, the last at
@@ -41,7 +41,7 @@ def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
     rows, lines = _rows(path)
     length = grid.lengths[0]
     if rows.shape[1] == 1:
-        x, v = np.arange(1, len(rows) + 1) * length / len(rows), rows[:, 0]
+        x, v = grid.origin[0] + np.arange(1, len(rows) + 1) * length / len(rows), rows[:, 0]
     else:
         x, v = rows.T
         _require_cover(grid, x, lines)
@@ -95,6 +95,7 @@ def _require_our_units(line: str, i: int) -> None:
 def _require_cover(grid: Grid, x: Float[np.ndarray, " n_row"], lines: list[int]) -> None:
     """Refuse x that does not rise from row to row, or that leaves out a part of the box."""
     length, steps = grid.lengths[0], np.diff(x)
+    low, high = grid.origin[0], grid.origin[0] + length
     if not np.all(steps > 0):
         i = int(np.argmin(steps > 0))
         refuse("path", "of rising x", f"of x = {x[i + 1]:g} after {x[i]:g} in line {lines[i + 1]}")
@@ -102,11 +103,11 @@ def _require_cover(grid: Grid, x: Float[np.ndarray, " n_row"], lines: list[int])
     # Around the edge there may be a step as between any rows.
     around = x[0] + length - x[-1]
     sliver = 1e-6 * length
-    if x[0] < -sliver or x[-1] > length + sliver or around > hole:
+    if x[0] < low - sliver or x[-1] > high + sliver or around > hole:
         factors = {name: (x[-1] - x[0]) / unit / length for name, unit in UNITS.items()}
         named = [name for name, share in factors.items() if 0.97 < share < 1.03]
         cure = f"If x is in {named[0]}, divide by {UNITS[named[0]]}." if named else ""
-        wanted = f"of x from 0 to {length:g} bohr, the box"
+        wanted = f"of x from {low:g} to {high:g} bohr, the box"
         refuse("path", wanted, f"of x from {x[0]:g} to {x[-1]:g}", cure)
     if steps.max() > hole:
         i = int(np.argmax(steps))

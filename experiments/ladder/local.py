@@ -1,4 +1,4 @@
-"""A student that is linear and local: a learned kernel between phases of the landscape nearby."""
+"""A student that is linear and local: a learned kernel between phases of the potential nearby."""
 
 import dataclasses
 
@@ -7,15 +7,14 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_shape
-from qdistill.physics.grid import Grid
-from qdistill.students.base import Student, require_line
+from qdistill._checks import refuse, require_at_least
+from qdistill.students import Student, StudentConfig
 from qdistill.students.phases import LandscapePhases
-from qdistill.teacher.solvers import Propagator, Step
+from qdistill.system import Potential, Step, System
 
 
 @dataclasses.dataclass(frozen=True)
-class LocalConfig:
+class LocalConfig(StudentConfig, name="local"):
     """psi -> exp(-i a_n(x)) (kernel * (exp(-i a_(n-1)(x)) ... (kernel * (exp(-i a_0(x)) psi)))).
 
     Attributes:
@@ -34,9 +33,13 @@ class LocalConfig:
         for name in ("n_layers", "kernel_reach", "reach", "n_units"):
             require_at_least(1, **{name: getattr(self, name)})
 
+    def build(self, system: System) -> "Local":
+        """Return the student of this form."""
+        return Local(self, system)
+
 
 class LocalKernels(nn.Module):
-    """The kernels, and the phases of a landscape.
+    """The kernels, and the phases of a potential.
 
     A kernel is even and begins as the identity: nothing is known of the kinetic energy. It is
     divided by the largest modulus of its Fourier transform, if that is above one: so no step can
@@ -68,55 +71,57 @@ class LocalKernels(nn.Module):
         return phases(v), kernels
 
 
-def make(config: LocalConfig, grid: Grid, dt: float) -> Student:
+@dataclasses.dataclass(frozen=True)
+class Local(Student):
     """The student of learned local kernels.
 
     Its forecast at a point depends on psi and v within n_layers * kernel_reach + reach points, so
     it runs on a periodic line of any number of points with the spacing of the grid, and may be
     split over devices.
 
-    Args:
-      config: Its form.
-      grid: One-dimensional.
-      dt: Duration of a frame, in atomic units.
-
     Raises:
-      ValueError: For a grid of more than one dimension, or shorter than a kernel.
+      ValueError: For a system that is not one line, or shorter than a kernel.
     """
-    if grid.n_dim != 1:
-        refuse("grid", "one-dimensional for this student", grid)
-    n_point = 2 * config.kernel_reach + 1
-    if n_point > grid.shape[0]:
-        refuse("kernel_reach", f"at most {(grid.shape[0] - 1) // 2} here", config.kernel_reach)
-    network = LocalKernels(config, dt)
 
-    def init(key: Key[Array, ""]) -> PyTree:
-        return network.init(key, jnp.zeros(grid.shape, float))["params"]
+    form: LocalConfig
 
-    def propagator(params: PyTree) -> Propagator:
-        def make_step(v: Float[Array, " n_x"]) -> Step:
-            require_line(v)
-            phases, kernels = network.apply({"params": params}, v)
-            kicks = jnp.exp(-1j * jnp.asarray(phases))
+    is_linear = True
 
-            def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
-                require_shape(v.shape, psi=psi)
-                psi = kicks[0] * psi
-                for kick, kernel in zip(kicks[1:], jnp.asarray(kernels), strict=True):
-                    psi = kick * convolve(psi, kernel)
-                return psi
+    def __post_init__(self) -> None:  # noqa: D105
+        grid, reach = self.system.grid, self.form.kernel_reach
+        if grid.n_dim != 1 or self.system.n_channel:
+            refuse("grid", "one-dimensional for this student", grid)
+        if 2 * reach + 1 > grid.shape[0]:
+            refuse("kernel_reach", f"at most {(grid.shape[0] - 1) // 2} here", reach)
 
-            return step
+    @property
+    def network(self) -> LocalKernels:
+        """What makes kernels and phases."""
+        return LocalKernels(self.form, self.system.dt)
 
-        return make_step
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """Return kernels that are the identity, and a random local network."""
+        return self.network.init(key, jnp.zeros(self.system.grid.shape, float))["params"]
 
-    return Student(1, init, propagator, is_linear=True)
+    def step(self, params: PyTree, v: Potential) -> Step:
+        """Return one frame forward, psi to psi."""
+        local = self.system.local(v, 0.0, None)
+        phases, kernels = self.network.apply({"params": params}, local)
+        kicks = jnp.exp(-1j * jnp.asarray(phases))
+
+        def advance(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
+            psi = kicks[0] * psi
+            for kick, kernel in zip(kicks[1:], jnp.asarray(kernels), strict=True):
+                psi = kick * convolve(psi, kernel)
+            return psi
+
+        return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
 
 
 def convolve(
     psi: Complex[Array, " n_x"], kernel: Complex[Array, " n_point"]
 ) -> Complex[Array, " n_x"]:
-    """sum_s kernel[s] psi(x - s) on the periodic line, s from -n_point // 2 to n_point // 2.
+    """Return sum_s kernel[s] psi(x - s) on the periodic line, s from -n_point // 2 to n_point // 2.
 
     >>> psi = jnp.arange(4) + 0j
     >>> convolve(psi, jnp.array([0, 0, 1j])).imag

@@ -10,21 +10,20 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_positive, require_shape
-from qdistill.physics.grid import Grid
-from qdistill.students.base import Student, require_line
-from qdistill.teacher.solvers import Propagator, Step
+from qdistill._checks import refuse, require_at_least, require_positive
+from qdistill.students import Student, StudentConfig
+from qdistill.system import Potential, Step, System
 
 
 @dataclasses.dataclass(frozen=True)
-class FNOConfig:
-    """The size of a Fourier neural operator.
+class FNOConfig(StudentConfig, name="fno"):
+    """A Fourier neural operator.
 
     Attributes:
       n_channels: Channels of a layer.
       n_layers: Fourier layers.
       n_modes: Lowest modes of the box that a layer mixes; 112 reach k = 7 on 100 bohr.
-      v_scale: Landscapes are divided by this, in hartree.
+      v_scale: Potentials are divided by this, in hartree.
     """
 
     n_channels: int = 10
@@ -36,6 +35,10 @@ class FNOConfig:
         for name in ("n_channels", "n_layers", "n_modes"):
             require_at_least(1, **{name: getattr(self, name)})
         require_positive(v_scale=self.v_scale)
+
+    def build(self, system: System) -> "FourierOperator":
+        """Return the student of this form."""
+        return FourierOperator(self, system)
 
 
 class FNO(nn.Module):
@@ -65,35 +68,37 @@ class FNO(nn.Module):
         return frame[:, :2] + nn.Dense(2, param_dtype=float, name="project")(hidden)
 
 
-def make(config: FNOConfig, grid: Grid) -> Student:
+@dataclasses.dataclass(frozen=True)
+class FourierOperator(Student):
     """The student of a Fourier neural operator; it sees psi divided by its own root mean square.
 
     Raises:
-      ValueError: For a grid that is not a line, or has fewer modes than `n_modes`.
+      ValueError: For a system that is not one line, or has fewer modes than `n_modes`.
     """
-    if grid.n_dim != 1:
-        refuse("grid", "one-dimensional for this student", grid)
-    if config.n_modes > grid.shape[0] // 2:
-        refuse("n_modes", f"at most {grid.shape[0] // 2} on this grid", config.n_modes)
-    network = FNO(config)
 
-    def init(key: Key[Array, ""]) -> PyTree:
-        return network.init(key, jnp.zeros((*grid.shape, 3), float))["params"]
+    form: FNOConfig
 
-    def propagator(params: PyTree) -> Propagator:
-        def make_step(v: Float[Array, " n_x"]) -> Step:
-            require_line(v)
+    def __post_init__(self) -> None:  # noqa: D105
+        grid, n_modes = self.system.grid, self.form.n_modes
+        if grid.n_dim != 1 or self.system.n_channel:
+            refuse("grid", "one-dimensional for this student", grid)
+        if n_modes > grid.shape[0] // 2:
+            refuse("n_modes", f"at most {grid.shape[0] // 2} on this grid", n_modes)
 
-            def step(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
-                require_shape(v.shape, psi=psi)
-                size = jax.lax.stop_gradient(jnp.sqrt(jnp.mean(jnp.abs(psi) ** 2)))
-                scaled = psi / size
-                frame = jnp.stack([scaled.real, scaled.imag, v / config.v_scale], axis=-1)
-                forecast = jnp.asarray(network.apply({"params": params}, frame))
-                return size * (forecast[:, 0] + 1j * forecast[:, 1])
+    def init(self, key: Key[Array, ""]) -> PyTree:
+        """Return random parameters."""
+        frame = jnp.zeros((*self.system.grid.shape, 3), float)
+        return FNO(self.form).init(key, frame)["params"]
 
-            return step
+    def step(self, params: PyTree, v: Potential) -> Step:
+        """Return one frame forward, psi to psi."""
+        local = self.system.local(v, 0.0, None) / self.form.v_scale
 
-        return make_step
+        def advance(psi: Complex[Array, " n_x"]) -> Complex[Array, " n_x"]:
+            size = jax.lax.stop_gradient(jnp.sqrt(jnp.mean(jnp.abs(psi) ** 2)))
+            scaled = psi / size
+            frame = jnp.stack([scaled.real, scaled.imag, local], axis=-1)
+            forecast = jnp.asarray(FNO(self.form).apply({"params": params}, frame))
+            return size * (forecast[:, 0] + 1j * forecast[:, 1])
 
-    return Student(1, init, propagator)
+        return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)

@@ -1,4 +1,4 @@
-"""Timing by turns, so that whatever else the machine does meets all alike."""
+"""Interleaved timing: one run of each candidate per round."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -11,15 +11,12 @@ from qdistill._checks import require_at_least
 Run: TypeAlias = Callable[[], Any]
 
 
-def interleave(
-    runs: Mapping[str, Run], n_repeats: int, tick: Callable[[], object] = lambda: None
-) -> dict[str, float]:
-    """The median seconds of every run, all run once in every round.
+def interleave(runs: Mapping[str, Run], n_repeats: int) -> dict[str, float]:
+    """Return the median seconds of every run, all run once in every round.
 
     Args:
-      runs: By name. Each returns when its work is done, and has been run before.
+      runs: By name. Each returns when its work is done; it has been compiled before.
       n_repeats: Rounds.
-      tick: Called after every run.
 
     >>> sorted(interleave({"a": lambda: None, "b": lambda: None}, 3))
     ['a', 'b']
@@ -31,5 +28,4 @@ def interleave(
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-            tick()
     return {name: float(np.median(each)) for name, each in seconds.items()}

@@ -1,4 +1,4 @@
-"""What the teacher takes of a training, and how fast the training is."""
+"""The speed of a training, and the share that the teacher takes of it."""
 
 import functools
 from collections.abc import Callable
@@ -6,22 +6,19 @@ from typing import Any
 
 import jax
 
-from experiments.throughput.timing import interleave
-from qdistill.runs import folder as runs
+from experiments.timing import interleave
+from qdistill.runs import folder
 from qdistill.runs.config import Config
 
 
-def measure_training(
-    settings: Config, n_repeats: int, tick: Callable[[], object] = lambda: None
-) -> dict[str, Any]:
-    """Seconds a training step of teacher and student, in every stage and over the whole training.
+def measure_training(settings: Config, n_repeats: int) -> dict[str, Any]:
+    """Measure the seconds of teacher and student per training step, for every stage and for all.
 
     Args:
       settings: The run; nothing is written.
-      n_repeats: Blocks of every stage, beside the first, which is not timed.
-      tick: Called after every timed half of a block.
+      n_repeats: Blocks of every stage that are timed, after a first one that is not.
     """
-    setup = runs.set_up(settings)
+    setup = folder.set_up(settings)
     stages, taught, learned = [], 0.0, 0.0
     state = jax.jit(setup.trainers[0].init)(jax.random.key(settings.seed))
     for stage, trainer in zip(settings.training.stages, setup.trainers, strict=True):
@@ -32,7 +29,7 @@ def measure_training(
             "teacher": functools.partial(_finish, trainer.make_block, state),
             "student": functools.partial(_finish, trainer.train_block, state, block),
         }
-        seconds = interleave(halves, n_repeats, tick)
+        seconds = interleave(halves, n_repeats)
         n_block = stage.batches.n_block
         teacher, student = (seconds[who] / n_block for who in ("teacher", "student"))
         stages.append(

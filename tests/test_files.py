@@ -1,15 +1,13 @@
-"""Landscapes of one's own: right values from every source, and every refusal by its words."""
+"""Potentials from files: right values from every source, and every refusal by its words."""
 
 import pathlib
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
-from qdistill.physics import files as landscapes
-from qdistill.physics import potentials
+from qdistill.physics import families, files
 from qdistill.physics.grid import Grid
 
 GRID = Grid(1024, 100.0)
@@ -32,22 +30,21 @@ X = np.arange(1, 1025) * 100 / 1024
     ],
 )  # fmt: skip
 def test_a_formula_has_its_value(formula: str, expected: np.ndarray) -> None:
-    v = landscapes.read(GRID, formula)
+    v = files.read(GRID, formula)
     np.testing.assert_allclose(v, expected, atol=2e-6)
 
 
 def test_a_formula_of_two_dimensions() -> None:
-    v = landscapes.read(Grid((8, 4), (8.0, 4.0)), "1.5 * (2.5 < x < 5.5) ")
+    v = files.read(Grid((8, 4), (8.0, 4.0)), "1.5 * (2.5 < x < 5.5) ")
     assert v.shape == (8, 4)
     np.testing.assert_array_equal(np.asarray(v)[:, 0], [0, 0, 1.5, 1.5, 1.5, 0, 0, 0])
 
 
-def test_the_families_of_the_package_are_landscapes_of_this_kind() -> None:
-    for family in potentials.FAMILIES:
+def test_the_families_of_the_package_are_potentials_of_this_kind() -> None:
+    for family in families.FAMILIES:
         for seed in range(3):
-            key = jax.random.key(seed)
-            v = potentials.sample(key, jnp.asarray(X, float), family)
-            np.testing.assert_array_equal(landscapes.read(GRID, v), v)
+            v = families.sample(jax.random.key(seed), GRID, family)
+            np.testing.assert_array_equal(files.read(GRID, v), v)
 
 
 PART = "of numbers, positions, operators and functions, but is "
@@ -92,11 +89,11 @@ PART = "of numbers, positions, operators and functions, but is "
 )  # fmt: skip
 def test_bad_formulas_are_refused(formula: str, words: str) -> None:
     with pytest.raises(ValueError, match="Argument `formula` must be .*" + words):
-        landscapes.read(GRID, formula)
+        files.read(GRID, formula)
 
 
 def test_what_is_as_wide_as_the_spacing_passes() -> None:
-    v = landscapes.read(GRID, "5*(abs(x-50) < 0.05)")
+    v = files.read(GRID, "5*(abs(x-50) < 0.05)")
     assert np.count_nonzero(v) == 1
 
 
@@ -117,11 +114,11 @@ def test_what_is_as_wide_as_the_spacing_passes() -> None:
 )
 def test_bad_arrays_are_refused(values: list, words: str) -> None:
     with pytest.raises(ValueError, match="Argument `v` must be .*" + words):
-        landscapes.read(GRID, values)
+        files.read(GRID, values)
 
 
 def write(folder: pathlib.Path, text: str) -> pathlib.Path:
-    path = folder / "landscape.csv"
+    path = folder / "potential.csv"
     path.write_text(text)
     return path
 
@@ -137,7 +134,7 @@ HILL = 6 * np.exp(-((HILL_X - 45) ** 2) / 18)
 @pytest.mark.parametrize("separator", [",", ";", "\t", ", "])
 def test_a_table_is_interpolated(tmp_path: pathlib.Path, separator: str) -> None:
     text = "# in bohr, from a file in nm\nx,v\n\n" + table(HILL_X, HILL, separator)
-    v = landscapes.read(GRID, write(tmp_path, text))
+    v = files.read(GRID, write(tmp_path, text))
     # A linear interpolation: V'' h^2 / 8 with V'' = 6 / 9 and h = 0.25.
     expected = 6 * np.exp(-((X - 45) ** 2) / 18)
     np.testing.assert_allclose(v, expected, atol=6 / 9 * 0.25**2 / 8 + 1e-5)
@@ -147,11 +144,11 @@ def test_a_table_is_interpolated(tmp_path: pathlib.Path, separator: str) -> None
 def test_a_table_of_v_alone_lies_on_the_points(tmp_path: pathlib.Path) -> None:
     values = 6 * np.exp(-((X - 45) ** 2) / 18)
     text = "".join(f"{value:.8f}\n" for value in values)
-    v = landscapes.read(GRID, str(write(tmp_path, text)))
+    v = files.read(GRID, str(write(tmp_path, text)))
     np.testing.assert_allclose(v, values, atol=1e-6)
     # A file that ends one row before the edge, as many do, is closed around it.
     end = write(tmp_path, table(X[:-1] - X[0], values[:-1]))
-    np.testing.assert_allclose(landscapes.read(GRID, end)[:-1], values[1:], atol=0.2)
+    np.testing.assert_allclose(files.read(GRID, end)[:-1], values[1:], atol=0.2)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +180,7 @@ def test_a_table_of_v_alone_lies_on_the_points(tmp_path: pathlib.Path) -> None:
 )  # fmt: skip
 def test_bad_tables_are_refused(tmp_path: pathlib.Path, text: str, words: str) -> None:
     with pytest.raises(ValueError, match="Argument `path` must be .*" + words):
-        landscapes.read(GRID, write(tmp_path, text))
+        files.read(GRID, write(tmp_path, text))
 
 
 def draw(path: pathlib.Path, heights: np.ndarray, n_row: int = 200, line: int = 0) -> pathlib.Path:
@@ -206,7 +203,7 @@ ARCH = 0.7 * np.exp(-((COLUMNS - 45) ** 2) / 50) + 0.1
 @pytest.mark.parametrize("line", [0, 3, 6])
 def test_a_drawing_is_read_to_a_pixel(tmp_path: pathlib.Path, line: int) -> None:
     path = draw(tmp_path / "drawing.png", ARCH, line=line)
-    v = landscapes.read(GRID, path, v_min=-2.0, v_max=8.0)
+    v = files.read(GRID, path, v_min=-2.0, v_max=8.0)
     expected = -2 + 10 * (0.7 * np.exp(-((X - 45) ** 2) / 50) + 0.1)
     # One point of the picture is 10 / 200 high and 0.2 bohr wide, where V' is 0.6 of 7 / 5 at most.
     np.testing.assert_allclose(v, expected, atol=10 / 200 + 0.2 * 0.9)
@@ -216,12 +213,12 @@ def test_a_drawing_is_read_to_a_pixel(tmp_path: pathlib.Path, line: int) -> None
 def test_the_middle_of_a_line_counts(tmp_path: pathlib.Path, line: int) -> None:
     path = draw(tmp_path / "drawing.png", np.full(500, 0.5), line=line)
     # To half a point of the picture.
-    np.testing.assert_allclose(landscapes.read(GRID, path), 5.0, atol=0.5 * 10 / 200 + 1e-6)
+    np.testing.assert_allclose(files.read(GRID, path), 5.0, atol=0.5 * 10 / 200 + 1e-6)
 
 
 def test_a_silhouette_may_leave_the_ground_free(tmp_path: pathlib.Path) -> None:
     path = draw(tmp_path / "drawing.png", np.where(np.abs(COLUMNS - 50) < 10, 0.5, 0))
-    v = np.asarray(landscapes.read(GRID, str(path), v_max=8.0))
+    v = np.asarray(files.read(GRID, str(path), v_max=8.0))
     np.testing.assert_allclose(v[np.abs(X - 50) < 9.7], 4.0, atol=1e-6)
     np.testing.assert_array_equal(v[np.abs(X - 50) > 10.3], 0.0)
 
@@ -232,9 +229,7 @@ def test_what_is_transparent_is_light(tmp_path: pathlib.Path) -> None:
     picture = np.zeros((*dark.shape, 4), np.uint8)
     picture[..., 3] = 255 * dark
     Image.fromarray(picture).save(tmp_path / "clear.png")
-    np.testing.assert_array_equal(
-        landscapes.read(GRID, tmp_path / "clear.png"), landscapes.read(GRID, path)
-    )
+    np.testing.assert_array_equal(files.read(GRID, tmp_path / "clear.png"), files.read(GRID, path))
 
 
 SPIKES = np.where(np.arange(4000) == 2000, 0.9, 0.1)
@@ -258,22 +253,22 @@ def test_bad_drawings_are_refused(
 ) -> None:
     path = draw(tmp_path / "drawing.png", heights, line=line)
     with pytest.raises(ValueError, match="Argument `path` must be .*" + words):
-        landscapes.read(GRID, path)
+        files.read(GRID, path)
 
 
 def test_two_lines_in_one_drawing_are_refused(tmp_path: pathlib.Path) -> None:
     one = np.asarray(Image.open(draw(tmp_path / "one.png", ARCH, line=3)))
     Image.fromarray(np.minimum(one, np.roll(one, -15, axis=0))).save(tmp_path / "two.png")
     with pytest.raises(ValueError, match="one height at every x, but is of 2 separate strokes"):
-        landscapes.read(GRID, tmp_path / "two.png")
+        files.read(GRID, tmp_path / "two.png")
 
 
 def test_a_drawing_too_high_is_refused(tmp_path: pathlib.Path) -> None:
     path = draw(tmp_path / "drawing.png", ARCH)
     with pytest.raises(ValueError, match=r"within 104.9 hartree of zero"):
-        landscapes.read(GRID, path, v_max=1000.0)
+        files.read(GRID, path, v_max=1000.0)
     with pytest.raises(ValueError, match="`v_max - v_min` must be finite and positive"):
-        landscapes.read(GRID, path, v_min=3.0, v_max=2.0)
+        files.read(GRID, path, v_min=3.0, v_max=2.0)
 
 
 @pytest.mark.parametrize("name", ["missing.csv", "missing.png", "folder.csv", "noise.png", "n.csv"])
@@ -282,13 +277,51 @@ def test_files_that_cannot_be_read_are_refused(tmp_path: pathlib.Path, name: str
     (tmp_path / "noise.png").write_bytes(b"\x00\x01" * 50)
     (tmp_path / "n.csv").write_bytes(b"\xff\xfe\x00" * 50)
     with pytest.raises(ValueError, match=r"Argument `path` must be a (file|picture|table)"):
-        landscapes.read(GRID, tmp_path / name)
+        files.read(GRID, tmp_path / name)
 
 
 def test_other_files_and_grids_are_refused(tmp_path: pathlib.Path) -> None:
     with pytest.raises(ValueError, match=r"`source` must be a file that ends in .csv, .txt, .dat"):
-        landscapes.read(GRID, tmp_path / "landscape.jpg")
+        files.read(GRID, tmp_path / "potential.jpg")
     flat = Grid((8, 8), (8.0, 8.0))
     for name in ("a.csv", "a.png"):
         with pytest.raises(ValueError, match="`grid` must be one-dimensional for a"):
-            landscapes.read(flat, tmp_path / name)
+            files.read(flat, tmp_path / name)
+
+
+MOVED = Grid(512, 40.0, origin=-20.0)
+MOVED_X = np.arange(1, 513) * 40 / 512 - 20
+
+
+def test_sources_respect_the_origin_of_the_box(tmp_path: pathlib.Path) -> None:
+    expected = 6 * np.exp(-((MOVED_X - 3) ** 2) / 18)
+    v = files.read(MOVED, "6*exp(-(x-3)**2/18)")
+    np.testing.assert_allclose(v, expected, atol=2e-6)
+    x = np.linspace(-20, 20, 401)
+    rows = write(tmp_path, table(x, 6 * np.exp(-((x - 3) ** 2) / 18)))
+    # A linear interpolation: V'' h^2 / 8 with V'' = 6 / 9 and h = 0.1.
+    np.testing.assert_allclose(files.read(MOVED, rows), expected, atol=6 / 9 * 0.1**2 / 8 + 1e-5)
+    values = write(tmp_path, "".join(f"{value:.8f}\n" for value in expected))
+    np.testing.assert_allclose(files.read(MOVED, values), expected, atol=1e-6)
+    columns = (np.arange(500) + 0.5) * 40 / 500 - 20
+    path = draw(tmp_path / "drawing.png", 0.6 * np.exp(-((columns - 3) ** 2) / 18))
+    # One point of the picture is 10 / 200 high and 0.08 bohr wide, where V' is 1.2 at most.
+    np.testing.assert_allclose(files.read(MOVED, path), expected, atol=10 / 200 + 0.08 * 1.2)
+
+
+def test_places_in_refusals_respect_the_origin_of_the_box(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(ValueError, match="finite everywhere, but is inf at 5 bohr"):
+        files.read(MOVED, "1/(x-5)")
+    with pytest.raises(ValueError, match=r"wider than the spacing of the grid, .* near -10.03"):
+        files.read(MOVED, "5*(abs(x+10) < 0.03)")
+    rows = write(tmp_path, table(HILL_X, HILL))
+    with pytest.raises(ValueError, match="of x from -20 to 20 bohr, the box, but is of x from 0"):
+        files.read(MOVED, rows)
+
+
+def test_a_heavy_particle_has_a_lower_limit() -> None:
+    """The energy of a wave of four points goes with 1 / m."""
+    heavy = Grid(1024, 100.0, mass=10.0)
+    with pytest.raises(ValueError, match=r"within 10.49 hartree of zero"):
+        files.read(heavy, "20*exp(-(x-50)**2/8)")
+    assert files.read(GRID, "20*exp(-(x-50)**2/8)").shape == (1024,)

@@ -1,0 +1,71 @@
+"""The emulators that a script is given: packaged names, files and folders of runs alike."""
+
+import dataclasses
+import pathlib
+from collections.abc import Sequence
+
+from qdistill._checks import refuse
+from qdistill.runs import pretrained
+from qdistill.runs.config import Config
+from qdistill.students import Emulator
+
+
+def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
+    """Load emulators of one system, by their names.
+
+    Args:
+      places: Names of packaged emulators, files of `publish.py`, or folders of finished runs.
+      most: How many there may be; any number by default.
+
+    Raises:
+      ValueError: For no emulator or too many, two of one name, or of different systems.
+      OSError: For a place where none is.
+    """
+    names = [name_of(place) for place in places]
+    if not names or len(set(names)) < len(names) or len(names) > (most or len(names)):
+        number = "at least one emulator" if most is None else f"1 to {most} emulators"
+        refuse("runs", f"{number}, of different names", list(places))
+    loaded = {name: pretrained.find(place) for name, place in zip(names, places, strict=True)}
+    require_one_system(loaded)
+    return loaded
+
+
+def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
+    """Load emulators, those of runs that differ in their seed only together.
+
+    Args:
+      places: As for `load`. The first of an ensemble gives the name.
+
+    Raises:
+      ValueError: For no emulator, and two ensembles of one name.
+      OSError: For a place where none is.
+    """
+    if not places:
+        refuse("runs", "at least one emulator", list(places))
+    names: dict[Config, str] = {}
+    ensembles: dict[str, list[Emulator]] = {}
+    for place in places:
+        emulator = pretrained.find(place)
+        training = dataclasses.replace(emulator.config, seed=0)
+        name = name_of(place)
+        if training not in names and name in ensembles:
+            refuse("runs", "of different names, seeds of one training excepted", list(places))
+        ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
+    return ensembles
+
+
+def require_one_system(emulators: dict[str, Emulator]) -> None:
+    """Refuse emulators of different systems."""
+    (first, one), *others = emulators.items()
+    for name, other in others:
+        if other.system != one.system:
+            refuse("runs", f"of the system of `{first}`", f"of another in `{name}`")
+
+
+def name_of(place: str) -> str:
+    """The name of an emulator in tables and figures: that of its run or file.
+
+    >>> name_of("runs/demo"), name_of("runs/mine.npz")
+    ('demo', 'mine')
+    """
+    return pathlib.Path(place).name.removesuffix(".npz")

@@ -1,0 +1,105 @@
+"""Trainings in processes that are left alone, or killed at random moments and resumed."""
+
+import contextlib
+import dataclasses
+import os
+import pathlib
+import random
+import signal
+import subprocess
+import sys
+import time
+from typing import Any
+
+import jax
+from tqdm.auto import tqdm
+
+from qdistill.runs import folder, presets
+from qdistill.runs.config import Config
+from qdistill.training.stages import TrainingConfig
+
+
+class RunFailed(ValueError):
+    """A run that did not end as it should."""
+
+
+def settings_of(n_blocks: int) -> Config:
+    """Return the smoke run of `demo` with so many blocks of four steps, saved every ten."""
+    small = presets.smoke(presets.PRESETS["demo"][1])
+    each = n_blocks // len(small.training.stages)
+    stages = (dataclasses.replace(stage, n_steps=4 * each) for stage in small.training.stages)
+    return dataclasses.replace(small, training=TrainingConfig(tuple(stages), checkpoint_every=40))
+
+
+def start(out: pathlib.Path, n_blocks: int) -> subprocess.Popen:
+    """Start a process that begins or resumes the training in a folder."""
+    return subprocess.Popen([sys.executable, __file__, str(out), str(n_blocks)])
+
+
+def train(out: pathlib.Path, n_blocks: int) -> None:
+    """Begin or resume the training in a folder, as that process does."""
+    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
+    settings = settings_of(n_blocks)
+    folder.open_folder(out, settings, resume=(out / "config.json").exists())
+    folder.train(settings, out)
+
+
+def lines_in(out: pathlib.Path) -> int:
+    """Return the number of blocks in the log of a run."""
+    path = out / "metrics.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+def size_of(place: pathlib.Path) -> int:
+    """Return the bytes of the files in a folder, from which some may vanish meanwhile."""
+    total = 0
+    for inner, _, names in os.walk(place):
+        for name in names:
+            with contextlib.suppress(FileNotFoundError):
+                total += os.stat(os.path.join(inner, name)).st_size
+    return total
+
+
+def watch(out: pathlib.Path, n_blocks: int) -> dict[str, Any]:
+    """Let a run end; return its memory after each fifth, and the most disk that it took."""
+    process, memory, disk = start(out, n_blocks), {}, 0
+    while process.poll() is None:
+        resident = int(pathlib.Path(f"/proc/{process.pid}/statm").read_text().split()[1])
+        # A process that has just ended has none.
+        if resident:
+            memory[lines_in(out)] = resident * os.sysconf("SC_PAGE_SIZE") / 2**20
+        disk = max(disk, size_of(out / "checkpoints"))
+        time.sleep(0.05)
+    if process.returncode:
+        raise RunFailed("The run left alone has failed.")
+    fifths = [n_blocks * i // 5 for i in range(1, 5)]
+    after = [next(mib for block, mib in sorted(memory.items()) if block >= n) for n in fifths]
+    return {
+        "n_blocks": lines_in(out),
+        "memory_mib_after_each_fifth": [round(mib, 1) for mib in (*after, memory[max(memory)])],
+        "largest_checkpoints_bytes": disk,
+        "log_bytes_per_block": (out / "metrics.jsonl").stat().st_size // n_blocks,
+    }
+
+
+def kill(out: pathlib.Path, n_blocks: int, n_kills: int, seed: int) -> list[int]:
+    """Kill a run at random moments, then let it end; return the blocks in its log at each kill."""
+    chance, killed_at = random.Random(seed), []
+    moments = sorted(chance.sample(range(n_blocks * 19 // 20), n_kills))
+    for moment in tqdm(moments, unit="kill", leave=False):
+        process, is_there = start(out, n_blocks), lines_in(out) >= moment
+        while lines_in(out) < moment and process.poll() is None:
+            time.sleep(0.002)
+        # At any moment of a block or a save, or while it starts where the moment has passed.
+        time.sleep(chance.uniform(0, 5 if is_there else 0.1))
+        process.send_signal(signal.SIGKILL)
+        if process.wait() != -signal.SIGKILL:
+            raise RunFailed("The run ended before it could be killed.")
+        killed_at.append(lines_in(out))
+    if start(out, n_blocks).wait():
+        raise RunFailed("The killed run cannot be resumed.")
+    return killed_at
+
+
+if __name__ == "__main__":
+    train(pathlib.Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,106 @@
+"""One packet on one potential: the solver's frames and a forecast of them, and what passes."""
+
+import dataclasses
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill._checks import require_at_least
+from qdistill.forecast import cases, metrics
+from qdistill.forecast.held_out import BenchmarkConfig, make_truth
+from qdistill.insight.harness import Report
+from qdistill.physics import observables
+from qdistill.physics.grid import Grid, require_line
+from qdistill.system import Potential, Propagator
+
+
+@dataclasses.dataclass(frozen=True)
+class FlightReport(Report):
+    """A packet by the solver and by a forecast.
+
+    Attributes:
+      x, t: Positions in bohr, and times of the frames in a.u.
+      v: The potential in hartree.
+      truth, frames: The solver's frames, and those of the forecast.
+    """
+
+    x: Float[np.ndarray, " n_x"]
+    t: Float[np.ndarray, " n_t"]
+    v: Float[np.ndarray, " n_x"]
+    truth: Complex[np.ndarray, "n_t n_x"]
+    frames: Complex[np.ndarray, "n_t n_x"]
+
+
+def evaluate(
+    propagator: Propagator, v: Potential, psi: Complex[Array, " n_x"], n_frames: int
+) -> FlightReport:
+    """Compare the forecast of a packet with the solver, and count what passes and what returns.
+
+    Args:
+      propagator: Of a line. Given frames beyond the first come from the solver.
+      v: Potential, of the grid's shape, or what the system takes.
+      psi: The packet.
+      n_frames: How many to forecast.
+    """
+    system, n_given = propagator.system, propagator.n_history
+    grid = system.grid
+    require_line(grid)
+    require_at_least(1, n_frames=n_frames)
+    one = jax.tree.map(lambda leaf: leaf[None], v)
+    solver = make_truth(BenchmarkConfig(), system, one)
+    case = cases.simulate(solver, psi[None], one, n_given, n_frames)
+    (truth,), (frames,) = case.frames, cases.forecast(propagator, case)
+    local = system.local(v, 0.0, None)
+    k = float(observables.momentum(grid, psi))
+    numbers: dict[str, Any] = {
+        "potential_hartree": {"lowest": float(local.min()), "highest": float(local.max())},
+        "energy_hartree": float(observables.energy(grid, local, psi)),
+        "duration_au": system.dt * n_frames,
+        "exact": count_sides(grid, local, truth[-1], k),
+        "forecast": count_sides(grid, local, frames[-1], k),
+        "correlation": float(metrics.correlation(frames, truth)[-1]),
+        "relative_l2_error": float(metrics.nrmse(frames, truth)[-1]),
+        "norm_drift": float(metrics.norm_drift(frames, psi)[-1]),
+    }
+    t = system.dt * np.arange(n_given, n_given + n_frames)
+    arrays = (grid.positions(), t, local, truth, frames)
+    return FlightReport(numbers, make_table(numbers), *map(np.asarray, arrays))
+
+
+def count_sides(
+    grid: Grid, v: Float[Array, " n_x"], psi: Complex[Array, " n_x"], momentum: float
+) -> dict[str, float]:
+    """Count the probability beyond the potential, before it, and inside.
+
+    Args:
+      grid: A line.
+      v: Its first value is taken as flat; the potential ends where it differs by less than 1% of
+        its range from that.
+      psi: The state at the end.
+      momentum: Its sign says from which side the packet came.
+
+    >>> import jax.numpy as jnp
+    >>> grid = Grid(8, 8.0)
+    >>> psi = jnp.zeros(8, complex).at[jnp.array([0, 7])].set(jnp.array([0.6, 0.8]))
+    >>> count_sides(grid, jnp.zeros(8).at[3].set(1.0), psi, momentum=1.0)["transmission"]
+    0.64...
+    """
+    x, heights = np.asarray(grid.positions()), np.asarray(v)
+    hills = x[np.abs(heights - heights[0]) > 0.01 * np.ptp(heights)]
+    left, right = (hills[0], hills[-1]) if hills.size else (x[x.size // 2],) * 2
+    right_of, left_of = observables.transmission_reflection(grid, psi, left, right)
+    through, back = (right_of, left_of) if momentum > 0 else (left_of, right_of)
+    inside = observables.probability(grid, psi) - through - back
+    shares = {"transmission": through, "reflection": back, "inside": inside}
+    return {name: float(share) for name, share in shares.items()}
+
+
+def make_table(numbers: dict[str, Any]) -> str:
+    """Return what passes, what returns, and the error at the end, as text."""
+    lines = [
+        f"{who:8} " + ", ".join(f"{side} {share:.4f}" for side, share in numbers[who].items())
+        for who in ("exact", "forecast")
+    ]
+    return "\n".join([*lines, f"relative L2 error at the end {numbers['relative_l2_error']:.1e}"])

@@ -1,0 +1,106 @@
+"""Evolution in the eigenbasis of a real symmetric Hamiltonian matrix: one phase for each state."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill.physics.grid import Scalar
+
+
+class Spectrum(NamedTuple):
+    """A real symmetric Hamiltonian, diagonalised.
+
+    Derivatives by the Hamiltonian flow through `matrix` alone: any fixed basis is as good as
+    another, so the eigenstates count as fixed. This holds where energies agree, too.
+
+    Attributes:
+      energies: From the lowest, in hartree.
+      states: Eigenstates in columns, over the waves.
+      matrix: The Hamiltonian between them: the energies on its diagonal, to rounding.
+    """
+
+    energies: Float[Array, " n_wave"]
+    states: Float[Array, "n_wave n_wave"]
+    matrix: Float[Array, "n_wave n_wave"]
+
+
+def diagonalise(h: Float[Array, "n_wave n_wave"]) -> Spectrum:
+    """Diagonalise a Hamiltonian over waves."""
+    energies, states = jnp.linalg.eigh(jax.lax.stop_gradient(h))
+    return Spectrum(energies, states, states.T @ h @ states)
+
+
+def turn(
+    spectrum: Spectrum, t: Scalar
+) -> Callable[[Complex[Array, " n_wave"]], Complex[Array, " n_wave"]]:
+    """Return ``amplitudes -> amplitudes`` of eigenstates a time t later: one phase for each.
+
+    First derivatives by the Hamiltonian are right, also where energies agree.
+
+    Raises:
+      NotImplementedError: When differentiated twice by the Hamiltonian.
+    """
+    energies = spectrum.energies
+    phases = jnp.exp(-1j * energies * t)
+    # Daleckii and Krein: between two eigenstates, the mean of -i t exp(-i E t) over E from one
+    # energy to the other.
+    mean = (energies[:, None] + energies[None]) / 2
+    half = (energies[:, None] - energies[None]) / 2
+    slopes = -1j * t * jnp.exp(-1j * t * mean) * jnp.sinc(half * t / np.pi)
+    return lambda amplitudes: _turn(phases, slopes, spectrum.matrix, amplitudes)
+
+
+@jax.custom_jvp
+def _turn(phases: Array, slopes: Array, matrix: Array, amplitudes: Array) -> Array:
+    return phases * amplitudes
+
+
+@_turn.defjvp
+def _turn_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    phases, slopes, matrix, amplitudes = primals
+    d_phases, _, d_matrix, d_amplitudes = tangents
+    change = (_once(slopes, matrix) * d_matrix) @ amplitudes
+    change = change + d_phases * amplitudes + phases * d_amplitudes
+    return phases * amplitudes, change
+
+
+@jax.custom_jvp
+def _once(slopes: Array, matrix: Array) -> Array:
+    return slopes
+
+
+@_once.defjvp
+def _once_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
+    del primals, tangents
+    raise NotImplementedError("`turn` has no second derivatives by the Hamiltonian.")
+
+
+def evolve(
+    spectrum: Spectrum, coefficients: Complex[Array, " n_wave"], t: Scalar
+) -> Complex[Array, " n_wave"]:
+    """Return coefficients over waves a time t later, in atomic units: any time costs the same."""
+    amplitudes = times(spectrum.states.T, coefficients)
+    return times(spectrum.states, turn(spectrum, t)(amplitudes))
+
+
+def frame(h: Float[Array, "n_wave n_wave"], dt: Scalar) -> Complex[Array, "n_wave n_wave"]:
+    """Return exp(-i h dt) as a matrix. First derivatives are right where energies agree, too.
+
+    >>> frame(jnp.diag(jnp.array([0.0, jnp.pi])), 1.0).round(3).real
+    Array([[ 1.,  0.],
+           [ 0., -1.]], dtype=float32)
+    """
+    spectrum = diagonalise(h)
+    turned = jax.vmap(turn(spectrum, dt))(spectrum.states + 0j)
+    return jax.vmap(functools.partial(times, spectrum.states))(turned)
+
+
+def times(matrix: Float[Array, "n m"], state: Complex[Array, " m"]) -> Complex[Array, " n"]:
+    """Return a real matrix times a complex vector: half the work of a complex product."""
+    parts = matrix @ jnp.stack([state.real, state.imag], axis=-1)
+    return jax.lax.complex(parts[..., 0], parts[..., 1])
