@@ -11,21 +11,20 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Key
+from jaxtyping import Array, Float, Key
 
 from experiments.frontier import contenders
 from experiments.frontier.contenders import Contender, frames_per_unit, of_unit
 from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.forecast import baselines
 from qdistill.forecast.cases import Cases, exact, simulate
-from qdistill.physics import packets, potentials, scatterers
+from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.system import Propagator, System, rollout
 
 # Square bohr for each scatterer.
 ROOM = 32.0
-
-Experiment = tuple[Complex[Array, "n_x n_y"], Float[Array, "n_x n_y"]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +58,9 @@ class FrontierConfig:
         require_positive(levels=self.levels)
 
 
+SMOKE = FrontierConfig(2, n_units=2, n_packets=2, job_units=2, n_repeats=2, n_bootstrap=20)
+
+
 @dataclasses.dataclass(frozen=True)
 class SolversConfig:
     """Settings of the solvers and baselines that are tried.
@@ -82,7 +84,7 @@ class SolversConfig:
     truncated: tuple[int, ...] = (192, 224, 256, 320, 384)
 
 
-def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Experiment:
+def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
     """Sample a packet that flies onto a wall with two slits, at an angle of up to 0.2 radians.
 
     Args:
@@ -104,7 +106,7 @@ def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Experiment:
     return psi, potentials.double_slit(x, y, height, thickness, separation, slit, centre)
 
 
-def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Experiment:
+def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Sample:
     """Sample a packet among discs of any place, size and height, which add up where they overlap.
 
     Args:
@@ -121,7 +123,7 @@ def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Experiment:
     x, y = grid.positions(0), grid.positions(1)
     v = jnp.zeros(grid.shape)
     for (right, up), (radius, height) in zip(places, sizes, strict=True):
-        v = v + scatterers.disc(x, y, height, radius, (right, up))
+        v = v + potentials.disc(x, y, height, radius, (right, up))
     speed = jax.random.uniform(key_speed, (), float, 2.0, 4.0)
     angle = jax.random.uniform(key_angle, (), float, 0.0, 2 * jnp.pi)
     momentum = (speed * jnp.cos(angle), speed * jnp.sin(angle))
@@ -129,7 +131,7 @@ def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Experiment:
     return packets.gaussian(grid, grid.middle, (2.0, 2.0), momentum), jnp.clip(v, -10.0, 15.0)
 
 
-FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Experiment]] = {
+FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Sample]] = {
     "double slits": sample_double_slit,
     "scatterers": sample_scatterers,
 }
@@ -253,5 +255,5 @@ def line_up(
 
 
 def _require_room(grid: Grid) -> None:
-    require_at_least(2, n_dim=grid.n_dim)
+    require_plane(grid)
     require_between(12, float("inf"), lengths=grid.lengths)

@@ -5,6 +5,7 @@ Operations are real additions and multiplications, as they are counted on paper.
 
 import dataclasses
 import math
+import pathlib
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -15,6 +16,7 @@ from experiments.frontier.kernel import Kernel
 from qdistill._checks import refuse
 from qdistill.physics.band import Band
 from qdistill.physics.grid import Grid, Scalar
+from qdistill.runs import extensions, pretrained
 from qdistill.students import BandStudent, EffectiveHamiltonian, Emulator, count_parameters
 from qdistill.system import Propagator, System
 from qdistill.teacher import SplitStep, chebyshev, expansion, split_step
@@ -177,6 +179,15 @@ def projected(system: System, sizes: Sequence[int]) -> dict[str, Contender]:
         contender = Contender("projected", frame, of_matrix(band, work))
         found[f"projected, {size_of(band, n_coarse)}"] = contender
     return found
+
+
+def load(place: str) -> Emulator:
+    """Return an emulator by its packaged name, its file or the folder of its run.
+
+    Runs of `kernel` are known here.
+    """
+    extensions.load(pathlib.Path(__file__).with_name("kernel_presets.py"))
+    return pretrained.find(place)
 
 
 def emulator(emulator: Emulator, name: str) -> dict[str, Contender]:

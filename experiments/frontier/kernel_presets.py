@@ -31,7 +31,7 @@ def _kernel(name: str, stage: Stage) -> Config:
     return Config(
         name,
         system=PRESETS["propagator"][1].system,
-        curriculum=CurriculumConfig(lessons=("landscapes",)),
+        curriculum=CurriculumConfig(lessons=("potentials",)),
         student=KernelConfig(),
         training=TrainingConfig((stage,), checkpoint_every=400),
         benchmark=BenchmarkConfig(n_frames=40),
