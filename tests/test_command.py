@@ -81,7 +81,9 @@ def test_refusals_name_the_command(
 
 
 def files(out: pathlib.Path) -> set[str]:
-    return {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    """All but the arrays of checkpoints, whose files have the names of their content."""
+    names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
+    return {name for name in names if "/default/" not in name}
 
 
 def test_training_from_python_leaves_the_folder_of_the_command(tmp_path: pathlib.Path) -> None:
