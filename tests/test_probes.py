@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+import json
+import pathlib
 from collections.abc import Callable
 
 import exact
@@ -9,6 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scripts
 import small
 
 from qdistill.insight import probes
@@ -21,7 +24,7 @@ from qdistill.physics.stationary import group_velocity
 from qdistill.runs import folder
 from qdistill.students import UnitaryConfig
 from qdistill.system import Propagator, Step, System
-from qdistill.teacher import chebyshev, split_step
+from qdistill.teacher import Chebyshev, chebyshev, split_step
 
 GRID = Grid(512, 50.0)
 CONTINUUM = Grid(512, 50.0, "continuum")
@@ -61,7 +64,7 @@ class Planted:
 
 
 @functools.cache
-def solve(grid: Grid = GRID, dt: float = DT) -> Propagator:
+def solve(grid: Grid = GRID, dt: float = DT) -> Chebyshev:
     return chebyshev(System(grid, dt, bounds=(-32.0, 32.0)), tolerance=1e-7)
 
 
@@ -405,8 +408,7 @@ def test_a_propagator_that_does_nothing_has_no_mass() -> None:
 def test_bad_questions_are_refused() -> None:
     good = solve()
     plane, short = solve(Grid((8, 8), (1.0, 1.0))), solve(Grid(64, 2.0, "continuum"))
-    slow = plant(grid=GRID, dt=DT).of
-    slow = dataclasses.replace(slow, system=dataclasses.replace(slow.system, dt=0.5))
+    slow = solve(dt=0.5)
     two = dataclasses.replace(good, system=System(GRID, DT, n_channel=2))
     v = potentials.barrier(GRID.positions(), 4.0, 1.0, 25.0)
     for call, message in (
@@ -549,6 +551,69 @@ def test_steps_until_an_error_stays_near_its_last_value() -> None:
     error = np.array([[1.0, 1.0, np.inf], [0.05, 1.0, 1.0], [1.0, 1.0, 1.0], [0.1, 1.0, np.nan]])
     np.testing.assert_array_equal(probes.steps_until(step, error, 5.0), [30, 0, 30])
     np.testing.assert_array_equal(probes.steps_until(step, error, 10.0), [0, 0, 30])
+
+
+# The whole ----------------------------------------------------------------------------------------
+
+
+def test_double_precision_is_kept_throughout() -> None:
+    with jax.enable_x64(True):
+        found = probes.probe(chebyshev(System(GRID, DT, bounds=(-10.0, 10.0)), 1e-12), FEW)
+    np.testing.assert_allclose(found.uniform.coupling, 1, atol=1e-10)
+    np.testing.assert_allclose(found.dispersion.leakage, 0, atol=1e-10)
+    np.testing.assert_allclose(found.light_cone.front, found.light_cone.expected_front, atol=1e-5)
+
+
+def test_seeds_of_a_training_and_null_models_are_told_apart() -> None:
+    system = System(GRID, DT)
+    fine, coarse = split_step(system, 40), split_step(system, 10)
+    report = probes.evaluate({"fine": [fine, fine]}, FEW, nulls={"coarse": coarse})
+    assert list(report.found) == [EXACT, "fine, seed 1", "fine, seed 2", "coarse"]
+    assert report.numbers["fine, seed 1"] == report.numbers["fine, seed 2"]
+    assert "coarse (null model)" in str(report)
+
+
+def test_smoke_run_writes_numbers_figures_and_words(tmp_path: pathlib.Path) -> None:
+    run = tmp_path / "small-unitary"
+    folder.open_folder(run, small.UNITARY, resume=False)
+    folder.train(small.UNITARY, run)
+    out = tmp_path / "probes"
+    options = (str(run), "--smoke", "--out", str(out))
+    done = scripts.run("probes", *options)
+    assert done.returncode == 0, done.stderr
+    metrics = json.loads((out / "metrics.json").read_text())
+    control = metrics["probes"]["exact solver"]
+    assert control["dispersion"]["mass_au"] == pytest.approx(1, abs=1e-4)
+    assert control["dispersion"]["quartic_over_lattice"] == pytest.approx(1, abs=5e-3)
+    np.testing.assert_allclose(control["barrier"]["transmitted"], control["barrier"]["expected"],
+                               atol=1e-4)  # fmt: skip
+    assert metrics["learning"]["run"] == "small-unitary"
+    assert set(metrics["learning"]["error"]) == set(probes.PROCESSES)
+    assert {path.stem for path in out.glob("*.png")} == {
+        "dispersion", "response", "light_cone", "transmission", "phases-small-unitary", "order",
+    }  # fmt: skip
+    assert "quartic term" in done.stdout
+    assert "order of learning" in done.stdout
+    again = scripts.run("probes", *options)
+    assert again.returncode == 1
+    assert "is not an empty folder" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["nowhere"], "There is no run in `nowhere`"),
+        (["a", "b", "c", "d"], "`runs` must be 1 to 3 emulators, of different names"),
+        (["a/run", "b/run"], "`runs` must be 1 to 3 emulators, of different names"),
+        (["a", "--probes.k-max", "3"], "`k_max` must be between 8 and inf"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(
+    arguments: list[str], message: str, tmp_path: pathlib.Path
+) -> None:
+    done = scripts.run("probes", *arguments, "--out", str(tmp_path / "out"))
+    assert done.returncode != 0
+    assert message in done.words
 
 
 # Inside a student ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 
 from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.colours import colour_phase
+from qdistill.plots.design import plot_designs
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.importance import plot_services, plot_shares
 from qdistill.plots.lessons import plot_potentials, plot_training, plot_window_map
@@ -38,6 +39,7 @@ __all__ = [
     "colour_phase",
     "draw",
     "plot_correlations",
+    "plot_designs",
     "plot_dispersion",
     "plot_errors",
     "plot_interventions",

@@ -20,6 +20,7 @@ from qdistill.insight.probes import (
     UniformResponse,
     WaveResponse,
 )
+from qdistill.physics.grid import Dispersion
 from qdistill.physics.stationary import omega
 from qdistill.plots import style
 from qdistill.plots.reports import draw
@@ -40,8 +41,11 @@ def draw_probes(report: ProbeReport) -> dict[str, Figure]:
     """Draw all figures of the probes, by name; of four propagators at most."""
     found, grid, taught = report.found, report.system.grid, report.config.k_taught
     k = next(iter(found.values())).dispersion.k
-    kinds = sorted(("lattice", "continuum"), key=lambda kind: kind != grid.dispersion)
-    known = {kind: omega(dataclasses.replace(grid, dispersion=kind), k) for kind in kinds}
+    kinds: list[Dispersion] = ["lattice", "continuum"]
+    kinds.sort(key=lambda kind: kind != grid.dispersion)
+    known: dict[str, np.ndarray] = {
+        kind: omega(dataclasses.replace(grid, dispersion=kind), k) for kind in kinds
+    }
 
     def column(name: str) -> dict[str, Any]:
         return {propagator: getattr(each, name) for propagator, each in found.items()}

@@ -41,8 +41,9 @@ def now() -> dict[str, Any]:
     # In a checkout of something else the package is no tracked file.
     if _git("ls-files", "--error-unmatch", "__init__.py") is not None:
         commit = _git("rev-parse", "HEAD")
-        # Of the package, and of the studies at the top of its checkout.
-        changes = _git("status", "--porcelain", "--", ".", ":/experiments")
+        # Of the package, and of the studies next to it.
+        studies = ["../experiments"] * (PACKAGE.parent / "experiments").is_dir()
+        changes = _git("status", "--porcelain", "--", ".", *studies)
     return {
         "commit": commit,
         "is_modified": None if changes is None else bool(changes),

@@ -105,9 +105,9 @@ def analyse(errors: Errors, seed: int = 0) -> Importance:
     shape = (n_seed, n_coalition, len(errors.families), n_case)
     require_shape(shape, of_potentials=errors.of_potentials)
     sizes = n_seed, n_case, n_case
-    drawn = [_values(errors, *map(np.arange, sizes))]
-    drawn += [_values(errors, *indices) for indices in zip(*resample(sizes, seed), strict=True)]
-    drawn = np.stack(drawn)
+    draws = zip(*resample(sizes, seed), strict=True)
+    first = _values(errors, *map(np.arange, sizes))
+    drawn = np.stack([first, *(_values(errors, *indices) for indices in draws)])
     columns = (*(f"lesson: {name}" for name in errors.lessons), *errors.families, OVERALL)
     measures = {
         "values": _estimate(drawn),

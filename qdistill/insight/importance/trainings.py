@@ -97,14 +97,19 @@ def train(
             states, losses = block(shares, states)
             step += plan.batches.n_block
             loss = np.asarray(losses, float)
-            if not np.all(np.isfinite(loss)):
-                bad = int(np.argmin(np.isfinite(loss)))
-                raise FloatingPointError(
-                    f"The loss or the teacher's frames before step {step} are not finite with "
-                    f"weights {weights[bad].tolist()} of the lessons and seed {seeds[bad]}; try a "
-                    "smaller `peak_rate` or wider `system.bounds`."
-                )
+            _require_finite(step, loss, weights, seeds)
             yield Trained(step, states.params, loss)
+
+
+def _require_finite(step: int, loss: np.ndarray, weights: np.ndarray, seeds: list[int]) -> None:
+    if np.all(np.isfinite(loss)):
+        return
+    bad = int(np.argmin(np.isfinite(loss)))
+    raise FloatingPointError(
+        f"The loss or the teacher's frames before step {step} are not finite with weights "
+        f"{weights[bad].tolist()} of the lessons and seed {seeds[bad]}; try a smaller `peak_rate` "
+        "or wider `system.bounds`."
+    )
 
 
 def _shares(weights: Float[np.ndarray, "n_training n_lesson"]) -> Array:
