@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array
 
 from experiments import runner
@@ -51,7 +52,8 @@ def compare(dispersion: str, n_cases: int, n_frames: int) -> dict[str, dict[str,
     v = jnp.stack([families.sample(k, grid, "barrier") for k in keys[:, 0]])
     psi = jnp.stack([packets.sample_gaussian(k, grid) for k in keys[:, 1]])
     t = system.dt * n_frames
-    truth = jnp.concatenate([exact(grid, *case, t) for case in zip(v, psi[:, None], strict=True)])
+    pairs = zip(np.asarray(v), np.asarray(psi)[:, None], strict=True)
+    truth = jnp.concatenate([exact(grid, *pair, t) for pair in pairs])
     solvers: dict[str, Propagator] = {
         "split_step, 10 substeps": teacher.split_step(system, 10),
         "chebyshev, 1e-6": teacher.chebyshev(system, 1e-6),

@@ -13,6 +13,7 @@ from typing import Annotated
 import jax
 import tyro
 
+from qdistill import __version__
 from qdistill import _distribute as cluster
 from qdistill.forecast import paper
 from qdistill.runs import distillation, extensions, presets, pretrained, report, story
@@ -44,8 +45,6 @@ class Distill:
         """Train, score, draw."""
         mesh = cluster.start(self.devices, self.coordinator, self.processes, self.process)
         config = presets.smoke(self.config) if self.smoke else self.config
-        loaded = tuple(extensions.LOADED.values())
-        config = dataclasses.replace(config, extensions=loaded)
         distillation.distill(config, self.out, resume=self.resume, mesh=mesh)
         if cluster.is_main():
             print(report.summary(distillation.read_metrics(self.out)))
@@ -149,6 +148,8 @@ class Export:
     """Which of the 25 cases."""
     every: int = 4
     """Write one frame in so many."""
+    frames: int | None = None
+    """How many to forecast; by default those of the run's held-out test."""
 
     def run(self) -> None:
         """Forecast, write."""
@@ -161,7 +162,7 @@ class Export:
             pretrained.write(self.out, found)
             print(f"{self.out}: {found}")
         else:
-            print(export.write_forecasts(self.out, found, self.cases, self.every))
+            print(export.write_forecasts(self.out, found, self.cases, self.every, self.frames))
 
 
 COMMANDS: dict[str, type] = {
@@ -178,21 +179,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         words = load_extensions(words)
-        if not words or words[0] not in COMMANDS:
-            print(usage(), file=sys.stderr if words and words[0] not in ("-h", "--help") else None)
-            sys.exit(0 if words and words[0] in ("-h", "--help") else 2)
-        jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-        parse(words[0], words[1:])()
-    except (OSError, ValueError, FloatingPointError, ImportError) as error:
-        sys.exit(f"qdistill: {error}")
+        if words[:1] in (["-h"], ["--help"]):
+            print(usage())
+        elif words[:1] == ["--version"]:
+            print(f"qdistill {__version__}")
+        elif not words or words[0] not in COMMANDS:
+            print(usage(), file=sys.stderr)
+            sys.exit(2)
+        else:
+            parse(words[0], words[1:])()
     except Stopped as stopped:
         print(f"qdistill: {stopped}", file=sys.stderr)
         sys.exit(128 + stopped.number)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (FloatingPointError, ImportError, OSError, ValueError) as error:
+        sys.exit(f"qdistill: {error}")
 
 
 def parse(command: str, words: Sequence[str]) -> Callable[[], None]:
-    """Return what a command does, with its options."""
+    """Return the work of a command with its options, to be called."""
+    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     prog = f"qdistill {command}"
     if command != "distill":
         return tyro.cli(COMMANDS[command], prog=prog, args=words).run

@@ -86,5 +86,8 @@ def cast(leaf: Any, dtype: np.dtype) -> Any:
         return leaf
     is_complex = jnp.issubdtype(leaf.dtype, jnp.complexfloating)
     wanted = dtype if is_complex else jnp.finfo(dtype).dtype
-    # What has it already is left alone: NumPy arrays stay known inside `jit`.
-    return leaf if leaf.dtype == wanted else leaf.astype(wanted)
+    if not is_known(leaf):
+        return leaf.astype(wanted)
+    # What is known stays known inside `jit`.
+    with jax.ensure_compile_time_eval():
+        return jnp.asarray(leaf, wanted)

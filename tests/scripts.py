@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import pathlib
 import runpy
 from typing import NamedTuple
@@ -27,7 +28,7 @@ class Done(NamedTuple):
 def find(name: str) -> str:
     """The path of a script as it is typed: `experiments/ladder/compare_students.py`."""
     (path,) = (ROOT / "experiments").rglob(f"{name}.py")
-    return path.relative_to(ROOT).as_posix()
+    return os.path.relpath(path)
 
 
 def run(name: str, *arguments: str) -> Done:
@@ -42,7 +43,7 @@ def run(name: str, *arguments: str) -> Done:
         patch.setattr("sys.argv", [path, *arguments])
         patch.setenv("COLUMNS", "200")
         try:
-            runpy.run_path(str(ROOT / path), run_name="__main__")
+            runpy.run_path(path, run_name="__main__")
         except SystemExit as leaving:
             # As Python does: a number is the status, anything else goes to stderr.
             is_status = leaving.code is None or isinstance(leaving.code, int)

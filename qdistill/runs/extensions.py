@@ -3,8 +3,8 @@
 import dataclasses
 import hashlib
 import pathlib
-import runpy
-from collections.abc import Sequence
+import sys
+import types
 from typing import Any
 
 # By their names as given, what has been executed in this process.
@@ -28,7 +28,8 @@ def load(path: pathlib.Path | str) -> Extension:
     """Execute a Python file, whose systems, students, lessons and presets are known from then on.
 
     A subclass of `System` or `StudentConfig` registers itself, `qdistill.system.lesson` registers a
-    lesson, and `qdistill.runs.presets.PRESETS` takes presets.
+    lesson, and `qdistill.runs.presets.PRESETS` takes presets. The file becomes the module
+    `qdistill_NAME`, so that its emulators can be pickled and read where it is loaded too.
 
     Raises:
       FileNotFoundError: If it is not there.
@@ -38,21 +39,33 @@ def load(path: pathlib.Path | str) -> Extension:
         raise FileNotFoundError(f"There is no file `{path}` to load.")
     extension = Extension(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
     if LOADED.get(str(path)) != extension:
-        runpy.run_path(str(path), run_name=path.stem)
+        _execute(path)
         LOADED[str(path)] = extension
     return extension
 
 
-def require_loaded(wanted: Sequence[Any]) -> None:
-    """Refuse a config whose own files were not loaded, or are not what they were.
+def _execute(path: pathlib.Path) -> None:
+    # Not through Python's cache of bytecode, which takes a file changed within a second for the old.
+    code = compile(path.read_bytes(), str(path), "exec")
+    module = types.ModuleType(f"qdistill_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    exec(code, vars(module))
+
+
+def require_loaded(wanted: Any) -> None:
+    """Refuse a config whose own files were not loaded, or have changed since.
+
+    Args:
+      wanted: The extensions of a config, as JSON holds them. What is no such list passes.
 
     Raises:
       ValueError: With the command-line option that loads the file.
     """
     known = {extension.sha256 for extension in LOADED.values()}
-    for each in wanted:
-        if not isinstance(each, dict) or each.get("sha256") not in known:
-            path = each.get("path") if isinstance(each, dict) else each
+    for each in wanted if isinstance(wanted, list) else ():
+        if isinstance(each, dict) and each.get("sha256") not in known:
+            path = each.get("path")
             raise ValueError(
                 f"The run depends on the file `{path}` as it was then, which is not loaded: give "
                 f"`--load {path}`, or call `qdistill.runs.extensions.load`."

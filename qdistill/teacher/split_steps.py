@@ -154,7 +154,8 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
             [cos - 1j * sin * half, -1j * sin * coupling],
             [-1j * sin * jnp.conj(coupling), cos + 1j * sin * half],
         ]
-        return jnp.exp(-1j * h * mean) * jnp.stack([jnp.stack(row) for row in rows])
+        turn = jnp.exp(-1j * h * mean)[None, None]
+        return turn * jnp.stack([jnp.stack(row) for row in rows])
     # Its gradient, unlike that of eigenstates, is finite where channels are degenerate.
     matrix = jax.scipy.linalg.expm(-1j * h * jnp.moveaxis(local, (0, 1), (-2, -1)))
     return jnp.moveaxis(matrix, (-2, -1), (0, 1))

@@ -15,7 +15,7 @@ from qdistill.forecast.cases import Cases
 from qdistill.insight import harness
 from qdistill.insight.symmetries.claims import Symmetry
 from qdistill.insight.symmetries.table import v_range
-from qdistill.insight.symmetries.trajectories import forecast
+from qdistill.insight.symmetries.trajectories import forecast_pair
 from qdistill.physics import families, observables
 from qdistill.system import System, rollout
 from qdistill.teacher import Chebyshev
@@ -96,10 +96,8 @@ def sample_cases(
 def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
     """Return the test cases that begin with given frames of pairs, with the truth that follows."""
 
-    def follow(given: Array, v: Array) -> Array:
-        return forecast(exact, given[-1:], v, n_frames)
-
-    frames = jax.vmap(jax.vmap(follow, (0, None)))(starts.given, starts.v)
+    follow = jax.vmap(lambda given, v: forecast_pair(exact, given, v, n_frames))
+    frames = follow(starts.given, starts.v)
     given, frames = (a.reshape(-1, *a.shape[2:]) for a in (starts.given, frames))
     names = tuple(name for name in starts.family for _ in range(2))
     return Cases(given, jnp.repeat(starts.v, 2, axis=0), frames, names)

@@ -36,16 +36,29 @@ def run(
       v: The potential.
       truth: The frames that follow.
     """
+    own = forecast_pair(propagator, given, v, truth.shape[1])
     given = given[:, given.shape[1] - propagator.n_history :]
-    own = jnp.stack([forecast(propagator, each, v, truth.shape[1]) for each in given])
     return Trajectories(v, *(jnp.concatenate([given, later], axis=1) for later in (own, truth)))
+
+
+def forecast_pair(
+    propagator: Propagator, given: Complex[Array, "2 n_given *n_x"], v: V, n_frames: int
+) -> Pair:
+    """The frames that follow the given ones of both packets.
+
+    The truth is made by it too, so that forecasts of the exact solver are the truth to the bit.
+    """
+    given = given[:, given.shape[1] - propagator.n_history :]
+    return jnp.stack([forecast(propagator, each, v, n_frames) for each in given])
 
 
 # What is compiled is kept: all seeds of a student share it.
 
 
 @functools.partial(jax.jit, static_argnums=3)
-def forecast(propagator: Propagator, given: Frames, v: V, n_frames: int) -> Frames:
+def forecast(
+    propagator: Propagator, given: Complex[Array, "n_given *n_x"], v: V, n_frames: int
+) -> Frames:
     """The frames that follow given ones."""
     return rollout(propagator, given, v, n_frames)
 

@@ -24,6 +24,7 @@ error cannot change q at all, so a ratio to |e| would praise every propagator. A
 """
 
 import functools
+import math
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -46,6 +47,7 @@ from qdistill.insight.symmetries.trajectories import (
     Images,
     Trajectories,
     forecast,
+    forecast_pair,
     recall,
     run,
     transform,
@@ -273,15 +275,15 @@ def _in_empty_space(
     empty = jnp.zeros_like(v)
 
     def solve(given: Array, v: Array) -> tuple[Array, Array]:
-        before = recall(exact, given[-1], v, len(given))
-        return before, forecast(exact, given[-1:], v, n_frames)
+        before = jnp.stack([recall(exact, each[-1], v, len(each)) for each in given])
+        return before, forecast_pair(exact, before, v, n_frames)
 
-    before, truth = jax.vmap(jax.vmap(solve, (0, None)))(given, empty)
+    before, truth = jax.vmap(solve)(given, empty)
     return before, empty, truth
 
 
 def _norms(frames: Frames) -> Float[Array, " n_t"]:
-    return jnp.linalg.norm(frames.reshape(len(frames), -1), axis=-1)
+    return jnp.linalg.norm(frames.reshape(len(frames), math.prod(frames.shape[1:])), axis=-1)
 
 
 def _or_infinite(value: Array) -> Array:
