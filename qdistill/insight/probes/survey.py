@@ -117,11 +117,11 @@ def evaluate(
     Args:
       emulators: By name, one propagator or one for each seed; of one system, a line.
       config: What is asked; by default the whole of `ProbeConfig`.
-      nulls: Likewise; propagators of about the same error in which nothing is learned.
+      nulls: Likewise; propagators of about the same error without anything learned.
 
     Returns:
-      A report with the numbers of `describe` by name; `EXACT` comes first. Several seeds are told
-      apart by their number.
+      A report with the numbers of `describe` by name; `EXACT` comes first. Several seeds of a
+      training have their numbers in their names.
 
     Raises:
       ValueError: For propagators of different systems, and what the measurements refuse.
