@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qdistill._checks import require_at_least, require_between, require_positive
-from qdistill.insight.harness import Ensembles, Report, in_words, make_panel, solve_exactly
+from qdistill.insight.harness import (
+    Ensembles,
+    Panel,
+    Report,
+    in_words,
+    make_panel,
+    solve_exactly,
+)
 from qdistill.insight.probes.cone import LightCone, measure_light_cone
 from qdistill.insight.probes.response import (
     BumpResponse,
@@ -128,7 +135,7 @@ def evaluate(
     """
     config = ProbeConfig() if config is None else config
     panel = make_panel(emulators, nulls)
-    panel = panel.with_controls(solve_exactly(panel.system, _bounds(config)))
+    panel = panel.with_controls(solve_exactly(panel.system, _bounds(config, panel)))
     found, numbers, lines = {}, {}, []
     for name, member in panel.members.items():
         for i, propagator in enumerate(member.seeds):
@@ -139,10 +146,13 @@ def evaluate(
     return ProbeReport(numbers, "\n".join(lines), found, panel.system, config)
 
 
-def _bounds(config: ProbeConfig) -> tuple[float, float]:
-    """The lowest and the highest potential of all probes, in hartree."""
+def _bounds(config: ProbeConfig, panel: Panel) -> tuple[float, float]:
+    """The lowest and the highest potential of all probes and of all members' systems."""
     bump = config.bump_area / config.bump_width
-    heights = (config.v_max, -config.v_max, bump, -bump, config.barrier[0], config.double[0])
+    heights = [config.v_max, -config.v_max, bump, -bump, config.barrier[0], config.double[0]]
+    for member in panel.members.values():
+        for propagator in member.seeds:
+            heights += propagator.system.bounds or ()
     return min(heights), max(heights)
 
 
