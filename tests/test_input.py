@@ -194,7 +194,8 @@ door(
 door(solver.hamiltonian, grid=(LINE,), v=(V, "landscape"))
 door(rollout, step=(jnp.sin,), state=(1.0,), n_frames=(2, COUNT))
 door(observables.probability, grid=(LINE,), psi=(PSI, "state"))
-door(observables.energy, grid=(LINE,), v=(V, "landscape"), psi=(PSI, "state"))
+door(observables.energy, grid=(LINE,), v=(V, "local"), psi=(PSI, "state"))
+BAD["local"] = BAD["landscape"][:-1]
 for measure in (observables.position, observables.momentum, observables.current):
     door(measure, grid=(LINE,), psi=(PSI, "state"), axis=(0, "axis"))
 door(

@@ -1,4 +1,4 @@
-"""What is measured of a state: probabilities, energy, position, momentum, current."""
+"""Observables of a state: probabilities, energy, position, momentum, current."""
 
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
@@ -16,7 +16,8 @@ def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
 def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> Float[Array, ""]:
     """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid.
 
-    Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels.
+    Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels. Of a complex potential,
+    as an absorber is, the real part counts.
     """
     h = hamiltonian(grid, v)
     require_shape((*v.shape[: -grid.n_dim - 1], *grid.shape), psi=psi)
@@ -24,7 +25,7 @@ def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> 
 
 
 def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
-    """The mean position in bohr; it means what it says only while psi stays off the box edge."""
+    """The mean position in bohr, meaningful only while psi stays off the edges of the box."""
     require_shape(grid.shape, psi=psi)
     density = jnp.abs(psi) ** 2
     x = grid.positions(axis, density.dtype)
@@ -68,7 +69,7 @@ def transmission_reflection(
 
     Args:
       grid: Where psi lives.
-      psi: The state, after it has left the scatterer.
+      psi: The state, after it has left the scatterer and before it wraps around the box.
       left: Where the scatterer begins, in bohr.
       right: Where it ends, in bohr.
       axis: The axis of flight.
