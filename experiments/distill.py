@@ -9,7 +9,8 @@ from qdistill.__main__ import main
 
 if __name__ == "__main__":
     words = sys.argv[1:]
-    if words and words[0] == "--evaluate":
-        main(["evaluate", *words[1:]])
+    if "--evaluate" in words:
+        words.remove("--evaluate")
+        main(["evaluate", *words])
     else:
         main(["distill", *words])

@@ -130,9 +130,7 @@ emulator = setup.student.bind(state.params, config=config)
 x, t = np.asarray(grid.positions()), system.dt * np.arange(1, n_frames + 1)
 psi = packets.gaussian(grid, centre=20.0, width=2.5, momentum=3.5)
 hill = potentials.half_circle(grid.positions(), height=6.0, width=20.0, centre=50.0)
-stairs = potentials.steps(
-    grid.positions(), heights=(1.5, 3.0, 4.5, 6.0), width=24.0, centre=50.0
-)
+stairs = potentials.steps(grid.positions(), heights=(1.5, 3.0, 4.5, 6.0), width=24.0, centre=50.0)
 for name, v in (("half circle", hill), ("staircase", stairs)):
     truth = qd.rollout(setup.teacher, psi[None], v, n_frames)
     forecast = emulator.forecast(psi, v, n_frames)

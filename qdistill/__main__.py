@@ -13,8 +13,10 @@ from typing import Annotated
 import jax
 import tyro
 
+from qdistill import __version__
 from qdistill import _distribute as cluster
-from qdistill.runs import distillation, extensions, presets, report, story
+from qdistill.forecast import paper
+from qdistill.runs import distillation, extensions, presets, pretrained, report, story
 from qdistill.runs.config import Config
 from qdistill.runs.signals import Stopped
 
@@ -43,8 +45,6 @@ class Distill:
         """Train, score, draw."""
         mesh = cluster.start(self.devices, self.coordinator, self.processes, self.process)
         config = presets.smoke(self.config) if self.smoke else self.config
-        loaded = tuple(extensions.LOADED.values())
-        config = dataclasses.replace(config, extensions=loaded)
         distillation.distill(config, self.out, resume=self.resume, mesh=mesh)
         if cluster.is_main():
             print(report.summary(distillation.read_metrics(self.out)))
@@ -93,7 +93,85 @@ class Story:
         story.tell_all(self.runs, self.out, self.tensorboard, self.follow)
 
 
-COMMANDS: dict[str, type] = {"distill": Distill, "evaluate": Evaluate, "story": Story}
+@dataclasses.dataclass(frozen=True)
+class Forecast:
+    """Forecast a packet on a potential of your own, next to the solver."""
+
+    emulator: Annotated[str, tyro.conf.Positional]
+    """A name of the package's emulators, a package file, or the folder of a run."""
+    potential: str = "5*exp(-(x-50)**2/8)"
+    """A formula in x (bohr), or a table (.csv) or drawing (.png), in hartree."""
+    centre: float = 25.0
+    """Of the packet, in bohr."""
+    width: float = 3.0
+    """Its spread S0 in position, in bohr."""
+    momentum: float = 3.0
+    """In 1/bohr; the energy is about momentum^2 / 2, in hartree."""
+    frames: int = 150
+    """How many to forecast."""
+    v_min: float = 0.0
+    """Height of a drawing's lower edge, in hartree."""
+    v_max: float = 10.0
+    """Height of a drawing's upper edge, in hartree."""
+    out: pathlib.Path = pathlib.Path("runs/forecast")
+    """Folder of the results."""
+
+    def run(self) -> None:
+        """Solve, forecast, compare, draw."""
+        from qdistill.insight import flight
+        from qdistill.physics import files, packets
+        from qdistill.runs import results
+
+        found = pretrained.find(self.emulator)
+        grid = found.system.grid
+        v = files.read(grid, self.potential, self.v_min, self.v_max)
+        psi = packets.gaussian(grid, self.centre, self.width, self.momentum)
+
+        def work() -> results.Results:
+            return results.of_report(flight.evaluate(found, v, psi, self.frames))
+
+        settings = dataclasses.asdict(self) | {"out": str(self.out)}
+        print(results.record(self.out, settings, work).report)
+
+
+@dataclasses.dataclass(frozen=True)
+class Export:
+    """Write forecasts of the paper's cases and the truth to a file, or the emulator itself."""
+
+    emulator: Annotated[str, tyro.conf.Positional]
+    """A name of the package's emulators, a package file, or the folder of a run."""
+    out: pathlib.Path
+    """File to write, a new one: .nc for xarray, or .npz."""
+    as_emulator: Annotated[bool, tyro.conf.arg(name="emulator-file")] = False
+    """Write the emulator with its config, score and provenance, as .npz, instead of forecasts."""
+    cases: tuple[str, ...] = tuple(paper.CASES)
+    """Which of the 25 cases."""
+    every: int = 4
+    """Write one frame in so many."""
+    frames: int | None = None
+    """How many to forecast; by default those of the run's held-out test."""
+
+    def run(self) -> None:
+        """Forecast, write."""
+        from qdistill.runs import export
+
+        found = pretrained.find(self.emulator)
+        if self.as_emulator:
+            if self.out.exists():
+                raise FileExistsError(f"`{self.out}` exists. Choose another with --out.")
+            pretrained.write(self.out, found)
+            print(f"{self.out}: {found}")
+        else:
+            print(export.write_forecasts(self.out, found, self.cases, self.every, self.frames))
+
+
+COMMANDS: dict[str, type] = {
+    "distill": Distill,
+    "evaluate": Evaluate,
+    "forecast": Forecast,
+    "story": Story,
+    "export": Export,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,21 +179,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
         words = load_extensions(words)
-        if not words or words[0] not in COMMANDS:
-            print(usage(), file=sys.stderr if words and words[0] not in ("-h", "--help") else None)
-            sys.exit(0 if words and words[0] in ("-h", "--help") else 2)
-        jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
-        parse(words[0], words[1:])()
-    except (OSError, ValueError, FloatingPointError, ImportError) as error:
-        sys.exit(f"qdistill: {error}")
+        if words[:1] in (["-h"], ["--help"]):
+            print(usage())
+        elif words[:1] == ["--version"]:
+            print(f"qdistill {__version__}")
+        elif not words or words[0] not in COMMANDS:
+            print(usage(), file=sys.stderr)
+            sys.exit(2)
+        else:
+            parse(words[0], words[1:])()
     except Stopped as stopped:
         print(f"qdistill: {stopped}", file=sys.stderr)
         sys.exit(128 + stopped.number)
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (FloatingPointError, ImportError, OSError, ValueError) as error:
+        sys.exit(f"qdistill: {error}")
 
 
 def parse(command: str, words: Sequence[str]) -> Callable[[], None]:
-    """Return what a command does, with its options."""
+    """Return the work of a command with its options, to be called."""
+    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     prog = f"qdistill {command}"
     if command != "distill":
         return tyro.cli(COMMANDS[command], prog=prog, args=words).run

@@ -21,16 +21,18 @@ from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_check
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Inexact, Key, PyTree
+from jaxtyping import Array, Complex, Float, Inexact, Int, Key, PyTree
 
 from qdistill._checks import (
     is_known,
     refuse,
     require_at_least,
+    require_between,
     require_finite,
     require_one_of,
     require_shape,
 )
+from qdistill._doors import as_floating, cast, precision, require_frames, require_potential
 from qdistill.physics import files
 from qdistill.physics.grid import Grid, Scalar
 
@@ -84,15 +86,25 @@ class System:
         SYSTEMS[cls.__name__] = cls
 
     def __post_init__(self) -> None:  # noqa: D105
+        if not isinstance(self.grid, Grid):
+            refuse("grid", "a Grid", repr(self.grid))
+        if not is_known((self.dt, self.bounds)):
+            refuse("dt, bounds", "known numbers", "traced", "A system is static.")
         require_shape((), dt=self.dt)
         require_finite(dt=self.dt)
+        require_between(-np.inf, np.inf, dt=self.dt)
         if self.dt == 0:
             refuse("dt", "different from zero", self.dt)
         require_at_least(0, n_channel=self.n_channel)
+        # Plain numbers, so that a system has a hash and a form in JSON.
+        object.__setattr__(self, "dt", float(self.dt))
+        object.__setattr__(self, "n_channel", int(self.n_channel))
         if self.bounds is not None:
             require_finite(bounds=self.bounds)
-            if len(self.bounds) != 2 or self.bounds[0] > self.bounds[1]:
+            require_between(-np.inf, np.inf, bounds=self.bounds)
+            if np.shape(self.bounds) != (2,) or self.bounds[0] > self.bounds[1]:
                 refuse("bounds", "(lowest, highest)", self.bounds)
+            object.__setattr__(self, "bounds", tuple(map(float, self.bounds)))
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -128,7 +140,8 @@ class System:
 
         Args:
           user: Values on the points of the grid (NumPy, JAX, lists), a function of the positions
-            along each axis, or a formula such as ``"5*exp(-(x-50)**2/8)"``. In hartree.
+            along each axis, or a formula such as ``"5*exp(-(x-50)**2/8)"``; for a system with a
+            `local` of its own also the pytree that this reads. In hartree.
 
         Raises:
           ValueError: For another shape, what is not real and finite, or values outside `bounds`.
@@ -137,26 +150,27 @@ class System:
         Array([0.25, 1.  , 2.25, 4.  ], dtype=float32)
         """
         if isinstance(user, str):
-            return files.from_formula(self.grid, user)
-        if callable(user):
+            user = files.from_formula(self.grid, user)
+        elif callable(user):
             user = user(*(self.grid.positions(axis) for axis in range(self.grid.n_dim)))
-        wanted = (self.n_channel,) * 2 * bool(self.n_channel) + self.grid.shape
-        shape = getattr(user, "shape", None) or np.shape(user)
-        require_shape(wanted, v=np.broadcast_to(0, shape))
-        if not hasattr(user, "dtype"):
-            user = np.asarray(user)
-        is_complex = jnp.issubdtype(user.dtype, jnp.complexfloating)
-        if not jnp.issubdtype(user.dtype, jnp.number) or (is_complex and not self.n_channel):
-            refuse("v", "an array of real numbers", f"of type {user.dtype}")
-        v = jnp.asarray(user, complex if is_complex else float)
-        require_finite(v=v)
+        if self.has_plain_potential or isinstance(user, list):
+            v = as_floating(user)
+        else:
+            v = jax.tree.map(as_floating, user)
+        require_potential(self, v)
         if self.bounds is not None and not self.n_channel and is_known(v):
-            low, high = float(v.min()), float(v.max())
-            allowed = np.asarray(self.bounds, v.dtype)
+            local = np.asarray(self.local(v, 0.0, None))
+            low, high = local.min(), local.max()
+            allowed = np.asarray(self.bounds, local.dtype)
             if low < allowed[0] or high > allowed[1]:
                 cure = "Take a system with wider bounds."
                 refuse("v", f"within {self.bounds}", f"between {low:g} and {high:g}", cure)
         return v
+
+    @property
+    def has_plain_potential(self) -> bool:
+        """Whether a potential is its own values: no `local` of a subclass reads it."""
+        return type(self).local is System.local
 
 
 SYSTEMS["System"] = System
@@ -247,18 +261,19 @@ class Wrapped:
 
 def rollout(
     propagator: Propagator,
-    frames: Inexact[Array, "n_t *n_x"],
+    frames: Inexact[Array | np.ndarray, "n_t *n_x"],
     v: Potential,
     n_frames: int,
     *,
-    n0: int | Array = 0,
+    n0: int | np.integer | Int[Array, ""] = 0,
     every: int = 1,
     observe: Callable[[Complex[Array, "..."]], PyTree] | None = None,
 ) -> PyTree:
     """Propagate given frames, and return the frames that follow, or what is observed of them.
 
     The given frames are not part of the result. Observations are stacked along a new first axis;
-    only they are kept, so memory grows with what is asked for.
+    only they are kept, so memory grows with what is asked for. The arithmetic has the highest
+    precision among frames, potential and parameters.
 
     Args:
       propagator: What carries the state forward.
@@ -271,21 +286,21 @@ def rollout(
       observe: Function of psi; by default psi itself.
 
     Raises:
-      ValueError: For frames of another shape or too few of them, a potential that is not finite, or
-        a number of frames that is no multiple of `every`.
+      ValueError: For what is no propagator, frames of another shape or too few of them, a potential
+        that the system cannot read or that is not finite, or an `n_frames` that `every` does not
+        divide.
     """
+    if not isinstance(propagator, Propagator):
+        cure = "A student becomes one by student.bind(params)."
+        refuse("propagator", "a solver or an emulator", type(propagator).__name__, cure)
     system, n_history = propagator.system, propagator.n_history
     require_at_least(1, n_frames=n_frames, every=every)
     if n_frames % every:
         refuse("n_frames", f"a multiple of every = {every}", n_frames)
-    if frames.ndim != len(system.shape) + 1 or frames.shape[1:] != system.shape:
-        wanted = "(n_t, " + ", ".join(map(str, system.shape)) + ")"
-        refuse("frames", f"of shape {wanted}", f"of shape {frames.shape}", "One is psi[None].")
-    if len(frames) < n_history:
-        refuse("frames", f"at least {n_history} frames", len(frames))
-    for leaf in jax.tree.leaves(v):
-        require_finite(v=leaf)
-    dtype = jnp.result_type(frames.dtype, *jax.tree.leaves(v), jnp.complex64)
+    require_frames(system, n_history, frames, n0)
+    require_potential(system, v)
+    dtype = precision(frames, v, propagator)
+    v = jax.tree.map(lambda leaf: cast(leaf, dtype), v)
     step = propagator(v)
 
     def advance(state: PyTree, _: None) -> tuple[PyTree, PyTree]:
@@ -296,5 +311,6 @@ def rollout(
         psi = step.decode(state)
         return state, psi if observe is None else observe(psi)
 
-    state = step.encode(jnp.asarray(frames, dtype)[len(frames) - n_history :], jnp.asarray(n0))
+    given = jnp.asarray(frames, dtype)[len(frames) - n_history :]
+    state = step.encode(given, jnp.asarray(n0))
     return jax.lax.scan(advance, state, None, length=n_frames // every)[1]

@@ -17,15 +17,19 @@ Complex = NDArray[np.complexfloating[Any, Any]]
 
 def omega(grid: Grid, k: ArrayLike, axis: int = 0) -> Real:
     """The energy of the plane wave exp(i k x) on the grid."""
-    k = np.asarray(k, dtype=float)
+    k, mass = np.asarray(k, dtype=float), grid.mass[axis]
     if grid.dispersion == "continuum":
-        return k**2 / 2
+        return k**2 / (2 * mass)
     dx = grid.lengths[axis] / grid.shape[axis]
-    return 2 * np.sin(k * dx / 2) ** 2 / dx**2
+    return 2 * np.sin(k * dx / 2) ** 2 / (mass * dx**2)
 
 
-def gaussian(x: Real, x0: float, s0: float, k0: float, t: float = 0.0) -> Complex:
+def gaussian(
+    x: Real, x0: float, s0: float, k0: float, t: float = 0.0, mass: float = 1.0
+) -> Complex:
     """The free Gaussian packet on the infinite continuum, t after it was made at x0."""
+    # A mass slows the clock of a free particle down.
+    t = t / mass
     spread = 1 + 0.5j * t / s0**2
     envelope = np.exp(-((x - x0 - k0 * t) ** 2) / (4 * s0**2 * spread))
     carrier = np.exp(1j * k0 * (x - x0) - 0.5j * k0**2 * t)
@@ -37,12 +41,13 @@ def gaussian_spectrum(k: Real, s0: float, k0: float) -> Real:
     return s0 * np.sqrt(2 / np.pi) * np.exp(-2 * (s0 * (k - k0)) ** 2)
 
 
-def free_on_lattice(psi: Complex, dx: float, t: float) -> Complex:
+def free_on_lattice(psi: Complex, dx: float, t: float, mass: float = 1.0) -> Complex:
     """Free evolution on the infinite lattice: each point radiates Bessel functions.
 
-    exp(-i t (1 - cos(k dx)) / dx^2) = exp(-i z) sum_n i^n J_n(z) exp(i n k dx), z = t / dx^2.
+    exp(-i t (1 - cos(k dx)) / (m dx^2)) = exp(-i z) sum_n i^n J_n(z) exp(i n k dx) with
+    z = t / (m dx^2).
     """
-    z = t / dx**2
+    z = t / (mass * dx**2)
     n = np.arange(-len(psi), len(psi) + 1)
     kernel = np.exp(-1j * z) * 1j ** (n % 4) * scipy.special.jv(n, z)
     return np.convolve(psi, kernel)[len(psi) : 2 * len(psi)]
@@ -61,11 +66,11 @@ def hamiltonian(grid: Grid, v: Real) -> Real:
     n_x, dx = grid.shape[0], grid.lengths[0] / grid.shape[0]
     hops = np.zeros(n_x)
     if grid.dispersion == "lattice":
-        hops[[0, 1, -1]] = np.array([2, -1, -1]) / (2 * dx**2)
+        hops[[0, 1, -1]] = np.array([2, -1, -1]) / (2 * grid.mass[0] * dx**2)
     else:
         m = np.arange(n_x) - n_x // 2
         angles = 2 * np.pi * np.outer(np.arange(n_x), m) / n_x
-        hops = np.cos(angles) @ (2 * np.pi * m / grid.lengths[0]) ** 2 / (2 * n_x)
+        hops = np.cos(angles) @ (2 * np.pi * m / grid.lengths[0]) ** 2 / (2 * grid.mass[0] * n_x)
     return hops[np.subtract.outer(np.arange(n_x), np.arange(n_x)) % n_x] + np.diag(v)
 
 

@@ -3,10 +3,9 @@
 import dataclasses
 
 from qdistill.curriculum.schedules import CurriculumConfig
-from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.forecast.held_out import BenchmarkConfig
 from qdistill.runs.config import Config
-from qdistill.students import StudentConfig
-from qdistill.students.windows import WindowConfig
+from qdistill.students import UnitaryConfig, WindowConfig, WindowedConfig
 from qdistill.training.batches import BatchConfig
 from qdistill.training.stages import Stage, TrainingConfig
 
@@ -28,14 +27,14 @@ FRAMES = dataclasses.replace(
 CONFIG = Config(
     "small",
     curriculum=CurriculumConfig(lessons=("free", "barrier"), plan="loss-driven"),
-    student=StudentConfig("gru", n_units=8, windows=WindowConfig(gauge=True)),
+    student=WindowedConfig("gru", n_units=8, windows=WindowConfig(gauge=True)),
     training=TrainingConfig((WINDOWS, FRAMES), checkpoint_every=4),
     benchmark=BenchmarkConfig(n_frames=3),
 )
 UNITARY = Config(
     "small-unitary",
     curriculum=CurriculumConfig(lessons=("barrier",)),
-    student=StudentConfig("unitary"),
+    student=UnitaryConfig(),
     training=TrainingConfig((FRAMES,), checkpoint_every=4),
     benchmark=BenchmarkConfig(n_frames=3),
 )

@@ -1,45 +1,43 @@
-"""Importance of lessons: games with known shares, and students trained side by side."""
+"""Importance of lessons: games with known shares, and students trained next to each other."""
 
 import dataclasses
 import itertools
 import json
 import math
 import pathlib
-import runpy
-import sys
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scripts
 import small
 
+from qdistill import teacher
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.insight import importance
-from qdistill.insight.importance import exams, games, trainings
-from qdistill.runs import folder as runs
-from qdistill.training import loop as training
+from qdistill.insight.importance import games, trainings
+from qdistill.physics import families
+from qdistill.physics.grid import Grid
+from qdistill.system import System
+from qdistill.training import loop
 from qdistill.training.batches import BatchConfig
 
-ROOT = pathlib.Path(__file__).parents[1]
 MEMBERS = games.coalitions(5)
 # A coarse grid, and two stages of one small block.
-TINY = dataclasses.replace(
-    small.UNITARY,
-    teacher=dataclasses.replace(small.UNITARY.teacher, n_x=128),
-    curriculum=CurriculumConfig(lessons=("free", "trapping")),
-    training=dataclasses.replace(
-        small.UNITARY.training,
-        stages=(
-            dataclasses.replace(
-                small.FRAMES,
-                noise=0.0,
-                batches=BatchConfig(2, 2, 2, n_frames=4, n_target=2, examples="frames"),
-            ),
-        )
-        * 2,
-    ),
+SYSTEM = System(Grid(128), bounds=(-16.0, 16.0))
+STAGE = dataclasses.replace(
+    small.FRAMES,
+    noise=0.0,
+    batches=BatchConfig(2, 2, 2, n_frames=4, n_target=2, examples="frames"),
 )
+TINY = importance.Study(
+    system=SYSTEM,
+    curriculum=CurriculumConfig(lessons=("free", "trapping")),
+    training=dataclasses.replace(small.UNITARY.training, stages=(STAGE, STAGE)),
+)
+SOLVER = teacher.make(TINY.teacher, SYSTEM)
+STUDENT = TINY.student.build(SYSTEM)
 
 
 def by_orders(values: np.ndarray, n: int) -> np.ndarray:
@@ -100,22 +98,24 @@ def made_up(noise: float) -> importance.Errors:
 
 
 def test_made_up_errors_have_their_importance() -> None:
-    found = importance.importance(made_up(0.0))
-    assert found.columns == ("exam: a", "exam: b", "exam: c", "x", "y", "z", "all landscapes")
+    found = importance.analyse(made_up(0.0))
+    assert found.columns == (
+        "lesson: a", "lesson: b", "lesson: c", "x", "y", "z", "all potentials",
+    )  # fmt: skip
     for ends in found.shares:
         np.testing.assert_allclose(ends, np.tile([0.5, 0.5, 0.5], (7, 1)), atol=1e-12)
     np.testing.assert_allclose(found.pairs.mean[-1, 0, 1], -1)
     np.testing.assert_allclose(found.leave_one_out.mean[-1], [0, 0, 0.5], atol=1e-12)
     np.testing.assert_allclose(found.only_one.mean[-1], [1, 1, 0.5])
-    words = importance.table(found).splitlines()[2].split()
+    words = str(found).splitlines()[2].split()
     assert words[:7] == ["a", "0.50", "(0.50", "to", "0.50)", "0.00", "1.00"]
-    row = importance.describe(found)["all landscapes"]
+    row = found.numbers["decades_of_error"]["all potentials"]
     assert row["value_by_coalition"]["a+c"] == pytest.approx(1.5 - math.log10(0.9))
     assert row["interaction"]["a+b"]["mean"] == pytest.approx(-1)
 
 
 def test_copies_of_a_lesson_get_equal_shares_within_their_intervals() -> None:
-    found = importance.importance(made_up(0.05))
+    found = importance.analyse(made_up(0.05))
     first, second, _ = found.shares.mean[-1]
     assert first != second
     assert found.shares.low[-1, 0] < second < found.shares.high[-1, 0]
@@ -126,21 +126,20 @@ def test_copies_of_a_lesson_get_equal_shares_within_their_intervals() -> None:
 
 def test_no_forecast_is_worth_less_than_none() -> None:
     errors = np.array([[[0.1, 0.1], [5.0, np.inf]]])
-    np.testing.assert_allclose(exams.skill(errors), [[1.0, 0.0]])
+    np.testing.assert_allclose(importance.skill(errors), [[1.0, 0.0]])
 
 
-def test_trainings_side_by_side_are_those_of_fit_and_copies_are_equal() -> None:
+def test_trainings_together_are_those_of_fit_and_copies_are_equal() -> None:
     copies = CurriculumConfig(lessons=("trapping", "trapping"))
-    settings = dataclasses.replace(TINY, curriculum=copies, seed=3)
     weights = trainings.coalition_weights(games.coalitions(2))
-    *_, last = trainings.train(settings, weights, [3] * 3, n_at_once=1)
+    *_, last = trainings.train(STUDENT, SOLVER, copies, TINY.training, weights, [3] * 3)
     assert last.step == 8
     taught = dataclasses.replace(copies, weights=(1.0, 0.0))
-    setup = runs.set_up(dataclasses.replace(settings, curriculum=taught))
-    state = setup.trainers[0].init(jax.random.key(3))
-    first = trainings.initial_params(settings, [3])
+    trainers = loop.make_trainers(STUDENT, SOLVER, taught, TINY.training)
+    state = trainers[0].init(jax.random.key(3))
+    first = trainings.initial_params(STUDENT, [3])
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(a[0], b), first, state.params)
-    for new, _ in training.fit(setup.trainers, settings.training.boundaries, state):
+    for new, _ in loop.fit(trainers, TINY.training.boundaries, state):
         state = new
     for many, one in zip(jax.tree.leaves(last.params), jax.tree.leaves(state.params), strict=True):
         np.testing.assert_allclose(many[0], one, rtol=1e-4, atol=1e-6)
@@ -148,50 +147,81 @@ def test_trainings_side_by_side_are_those_of_fit_and_copies_are_equal() -> None:
         np.testing.assert_allclose(many[1:], jnp.stack([many[0]] * 2), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("grid", [Grid(256), Grid(512, 40.0, "continuum")])
+def test_packets_are_about_to_meet_a_potential_of_each_family(grid: Grid) -> None:
+    system = System(grid)
+    truth = importance.sample_potentials(system, 0, n_case=1, n_frames=2)
+    assert truth.family == tuple(families.FAMILIES)
+    assert truth.given.shape == (len(truth), 4, *grid.shape)
+    x = np.asarray(grid.positions())
+    for psi, v in zip(truth.given[:, -1], truth.v, strict=True):
+        density = np.abs(psi) ** 2
+        centre = np.sum(x * density) / density.sum()
+        # It has come nearer than where it was made, a fifth of the box at most.
+        assert 0.2 * grid.lengths[0] < centre < grid.middle[0] + 0.1 * grid.lengths[0]
+        assert np.any(v)
+
+
+def test_errors_of_many_trainings_are_those_of_each() -> None:
+    system = System(Grid(128, 40.0))
+    student = TINY.student.build(system)
+    truth = importance.sample_potentials(system, 0, n_case=2, n_frames=2)
+    params = trainings.initial_params(student, [0, 1])
+    errors = importance.examine(student, params, truth)
+    assert errors.shape == (2, len(families.FAMILIES), 2)
+    for i, each in enumerate(errors):
+        one = student.bind(jax.tree.map(lambda leaf, i=i: leaf[i], params))
+        frames = one.forecast(truth.given[3], truth.v[3], 2)
+        wrong = np.linalg.norm(frames - truth.frames[3], axis=-1)
+        error = wrong / np.linalg.norm(truth.frames[3], axis=-1)
+        assert each[1, 1] == pytest.approx(np.mean(error), rel=1e-4)
+
+
 @pytest.mark.usefixtures("without_checker")
 def test_bad_input_is_refused_in_a_sentence() -> None:
     staged = dataclasses.replace(TINY.curriculum, plan="ramped")
+    one = CurriculumConfig(lessons=("barrier",))
     two = np.eye(2)
+
+    def train(weights: np.ndarray, seeds: list[int], n_at_once: int = 1) -> None:
+        next(trainings.train(STUDENT, SOLVER, TINY.curriculum, TINY.training, weights, seeds,
+                             n_at_once))  # fmt: skip
+
     for call, message in (
         (lambda: games.coalitions(0), "`n_player` must be at least 1"),
         (lambda: games.coalitions(13), "`n_player` must be between 1 and 12"),
         (lambda: games.shapley(np.zeros(6)), "`values` must be one for each of 2^n coalitions"),
         (lambda: games.shapley(np.array([0, np.nan])), "`values` must be finite"),
-        (lambda: exams.skill(np.full((1, 1, 1), np.nan)), "`errors` must be between 0 and inf"),
-        (lambda: importance.Study(TINY, n_seed=0), "`n_seed` must be at least 1"),
         (
-            lambda: importance.Study(dataclasses.replace(TINY, curriculum=staged)),
-            "`plan` must be 'constant'",
+            lambda: importance.skill(np.full((1, 1, 1), np.nan)),
+            "`errors` must be between 0 and inf",
         ),
-        (lambda: importance.Study(small.UNITARY), "`lessons` must be 2 to 8 different ones"),
-        (lambda: next(trainings.train(TINY, 0 * two, [0, 0], 1)), "`weights` must be not negative"),
-        (lambda: next(trainings.train(TINY, two, [0], 1)), "`seeds` must be one for each of 2"),
-        (lambda: next(trainings.train(TINY, two, [0, 0], 0)), "`n_at_once` must be at least 1"),
+        (lambda: importance.Study(n_seed=0), "`n_seed` must be at least 1"),
+        (lambda: importance.Study(curriculum=staged), "`plan` must be 'constant'"),
+        (lambda: importance.Study(curriculum=one), "`lessons` must be 2 to 8 different ones"),
+        (lambda: train(0 * two, [0, 0]), "`weights` must be not negative"),
+        (lambda: train(two, [0]), "`seeds` must be one for each of 2"),
+        (lambda: train(two, [0, 0], 0), "`n_at_once` must be at least 1"),
     ):
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 -- the words follow.
             call()
         assert message in str(refusal.value)
 
 
-def run_script(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["importance.py", *arguments])
-    runpy.run_path(str(ROOT / "experiments" / "importance.py"), run_name="__main__")
-
-
-def test_smoke_run_writes_numbers_and_figures(
-    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, two = tmp_path / "out", ("--config.curriculum.lessons", "free", "trapping")
-    run_script(monkeypatch, "quick", "--smoke", "--out", str(out), *two)
+def test_smoke_run_writes_numbers_and_figures(tmp_path: pathlib.Path) -> None:
+    out, two = tmp_path / "out", ("--curriculum.lessons", "free", "trapping")
+    done = scripts.run("importance", "quick", "--smoke", "--out", str(out), *two)
+    assert done.returncode == 0, done.stderr
     report = json.loads((out / "metrics.json").read_text())["decades_of_error"]
     overall = report[importance.OVERALL]
     earned = overall["value_by_coalition"]["free+trapping"] - overall["value_by_coalition"]["none"]
     shares = [share["mean"] for share in overall["shapley"].values()]
     assert sum(shares) == pytest.approx(earned)
     settings = json.loads((out / "config.json").read_text())
-    assert settings["config"]["curriculum"]["lessons"] == ["free", "trapping"]
+    assert settings["study"]["curriculum"]["lessons"] == ["free", "trapping"]
     for name in ("shares.png", "services.png"):
         assert (out / name).stat().st_size > 10_000
-    assert "Shapley (95%)" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="is not an empty folder"):
-        run_script(monkeypatch, "quick", "--smoke", "--out", str(out))
+    assert "Shapley (95%)" in done.stdout
+    again = scripts.run("importance", "quick", "--smoke", "--out", str(out))
+    assert again.returncode == 1
+    assert "is not an empty folder" in again.stderr

@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from qdistill._rollout import rollout
 
 import qdistill
 from experiments.diffraction import exam as diffraction
@@ -26,16 +27,16 @@ from experiments.frontier import resampling
 from qdistill import _checks as arguments
 from qdistill import _distribute as cluster
 from qdistill import students, substeps
-from qdistill._rollout import rollout
-from qdistill.curriculum import lessons, planes
+from qdistill.curriculum import lessons, sampling
 from qdistill.curriculum import schedules as curriculum
 from qdistill.forecast import baselines as generalisation
 from qdistill.forecast import benchmark, metrics
 from qdistill.physics import band as projection
-from qdistill.physics import grid, observables, packets, potentials, scatterers
+from qdistill.physics import families, grid, observables, packets, potentials
 from qdistill.physics.grid import Grid
 from qdistill.runs import config, presets, pretrained
 from qdistill.students import windows
+from qdistill.system import System
 from qdistill.teacher import factory as teacher
 from qdistill.teacher import solvers as solver
 from qdistill.training import batches, losses, stages
@@ -131,15 +132,17 @@ door(
 )  # fmt: skip
 DOORS["packets.superpose"].kinds["amplitudes"] = ["amplitudes"]
 BAD["amplitudes"] = [jnp.zeros(3), jnp.ones(2), jnp.array([1, NAN, 1])]
-door(packets.sample_gaussian, key=(KEY,), grid=(BOX, "line"), ranges=(packets.ANYWHERE, "ranges"))
+door(packets.sample_gaussian, key=(KEY,), grid=(BOX,), ranges=(packets.ANYWHERE, "ranges"))
+door(packets.carrier_momentum, grid=(BOX,), energy=(2.0, "energy"), axis=(0, "axis"))
+BAD["energy"] = [-1.0, NAN, "2"]
 BAD["ranges"] = [
     packets.PacketRanges(**{name: bad})
     for name in ("centre", "width", "energy")
     for bad in ((4.0, 2.0), (-2.0, 3.0), (1.0, NAN))
-] + [packets.PacketRanges(centre=(10.0, 300.0))]
+] + [packets.PacketRanges(centre=(0.1, 3.0))]
 door(
     packets.sample_superposition,
-    key=(KEY,), grid=(BOX, "line"), n_packets=(2, COUNT), ranges=(packets.ANYWHERE, "ranges"),
+    key=(KEY,), grid=(BOX,), n_packets=(2, COUNT), ranges=(packets.ANYWHERE, "ranges"),
 )  # fmt: skip
 door(potentials.barrier, **HILL)
 door(potentials.well, **LANDSCAPE, depth=(3.0, POSITIVE), width=(9.0, POSITIVE))
@@ -163,20 +166,21 @@ door(
 door(
     potentials.double_slit,
     x=(X[:, None], "positions"), y=(X[None], "positions"), height=(3.0, FINITE),
-    thickness=(2.0, POSITIVE), separation=(9.0, POSITIVE), slit=(2.0, POSITIVE),
-    centre=((50.0, 50.0), "numbers", "as many"),
+    thickness=(2.0, POSITIVE), separation=(9.0, POSITIVE), opening=(2.0, POSITIVE),
+    centre=((50.0, 50.0), "numbers", "as many"), angle=(0.1, FINITE),
 )  # fmt: skip
 PLANE = {
     "x": (X[:, None], "positions"), "y": (X[None], "positions"), "height": (3.0, FINITE),
     "centre": ((50.0, 50.0), "numbers", "as many"),
 }  # fmt: skip
 TURNED = PLANE | {"angle": (0.1, FINITE)}
-door(scatterers.wall, **TURNED, thickness=(2.0, POSITIVE))
-door(scatterers.slit, **TURNED, thickness=(2.0, POSITIVE), opening=(1.0, POSITIVE))
-door(scatterers.rectangle, **TURNED, sides=((2.0, 3.0), "numbers", "as many"))
-door(scatterers.disc, **PLANE, radius=(2.0, POSITIVE))
-door(scatterers.turned, **{name: kinds for name, kinds in TURNED.items() if name != "height"})
-door(potentials.sample, key=(KEY,), x=(X, "positions"), family=("barrier", "name"))
+door(potentials.wall, **TURNED, thickness=(2.0, POSITIVE))
+door(potentials.slit, **TURNED, thickness=(2.0, POSITIVE), opening=(1.0, POSITIVE))
+door(potentials.rectangle, **TURNED, sides=((2.0, 3.0), "numbers", "as many"))
+door(potentials.disc, **PLANE, radius=(2.0, POSITIVE))
+door(potentials.turned, **{name: kinds for name, kinds in TURNED.items() if name != "height"})
+for draw in (families.sample, families.sample_parameters):
+    door(draw, key=(KEY,), grid=(BOX, "line"), family=("barrier", "name"))
 BAD["duration"] = [0.0, NAN, INF, "2", None, jnp.ones(3)]
 door(
     solver.split_step,
@@ -190,7 +194,8 @@ door(
 door(solver.hamiltonian, grid=(LINE,), v=(V, "landscape"))
 door(rollout, step=(jnp.sin,), state=(1.0,), n_frames=(2, COUNT))
 door(observables.probability, grid=(LINE,), psi=(PSI, "state"))
-door(observables.energy, grid=(LINE,), v=(V, "landscape"), psi=(PSI, "state"))
+door(observables.energy, grid=(LINE,), v=(V, "local"), psi=(PSI, "state"))
+BAD["local"] = BAD["landscape"][:-1]
 for measure in (observables.position, observables.momentum, observables.current):
     door(measure, grid=(LINE,), psi=(PSI, "state"), axis=(0, "axis"))
 door(
@@ -224,24 +229,30 @@ door(
 )  # fmt: skip
 door(
     curriculum.CurriculumConfig,
-    lessons=(("free", "barrier"), "names"), weights=((1.0, 2.0), "numbers", "as many", "weights"),
+    lessons=(("free", "barrier"), "some"), weights=((1.0, 2.0), "numbers", "as many", "weights"),
     plan=("constant", "name"), difficulty=((0.0, 1.0), "numbers"), ramp=(0.5, POSITIVE, SHARE),
 )  # fmt: skip
+BAD["some"] = [(), ("free", "")]
 BAD["names"] = [(), ("diving",), ("free", "diving")]
 BAD["weights"] = [(-1.0, 2.0), (0.0, 0.0)]
 door(curriculum.make_schedules, config=(curriculum.CurriculumConfig(),), n_steps=(10, COUNT))
 for lesson in (
     lessons.free, lessons.scattering, lessons.tunnelling, lessons.interference, lessons.trapping,
-    lessons.barrier, lessons.landscapes, lessons.encounters,
+    lessons.barrier, lessons.any_potential, lessons.encounters,
 ):  # fmt: skip
-    door(lesson, key=(KEY,), grid=(BOX, "box"), difficulty=(1.0, SHARE))
+    door(lesson, key=(KEY,), grid=(BOX, "line"), difficulty=(1.0, SHARE))
 SQUARE = Grid((160, 160), (40.0, 40.0))
 BAD["plane"] = [BOX, Grid((8, 8), (1.0, 9.0)), Grid((4, 4, 4), (9.0, 9.0, 9.0))]
-for in_plane in planes.LESSONS.values():
+for in_plane in (lessons.wall, lessons.slit, lessons.shape):
     door(in_plane, key=(KEY,), grid=(SQUARE, "plane"), difficulty=(1.0, SHARE))
+BAD["small"] = [Grid(64, 5.0), Grid((8, 8), (1.0, 9.0))]
+door(lessons.several_packets, key=(KEY,), grid=(SQUARE, "small"), difficulty=(1.0, SHARE))
+door(lessons.require_plane, grid=(SQUARE, "plane"), difficulty=(1.0, SHARE))
+door(sampling.require_lessons, system=(System(BOX),), names=(("free", "barrier"), "unknown"))
+BAD["unknown"] = [("diving",), ("free", "diving")]
 door(
-    lessons.sample,
-    key=(KEY,), grid=(BOX, "box"), lessons=(("free", "barrier"), "names"),
+    sampling.sample,
+    key=(KEY,), system=(System(BOX),), names=(("free", "barrier"), "names"),
     weights=(jnp.array([1.0, 2.0]), "lesson weights"), difficulty=(1.0, SHARE),
 )  # fmt: skip
 BAD["lesson weights"] = [
@@ -425,7 +436,6 @@ INSIDE = {
     "importance.": "test_importance",
     "causes.": "takes the package's own worlds: test_causes, test_sensitivity",
     "throughput.": "takes its own problems and results: test_throughput",
-    "planes.": "takes grids, or refuses itself: test_planes",
     "diffraction.": "takes configs and the package's own cases: test_diffraction",
     "fringes.": "takes a config, which refuses: test_diffraction",
     "contenders.": "takes settings that solvers refuse: test_frontier",
@@ -437,7 +447,7 @@ INSIDE = {
     "plane_frontier.": "takes configs, which refuse, and grids: test_plane_frontier",
     "plane_projection.": "takes what `projection` refuses: test_plane_projection",
     "frontier.": "takes configs, which refuse, and its own results: test_frontier",
-    "landscapes.": "text, files and values: test_landscapes",
+    "physics.files.": "text, files and values: test_files",
     "expansion.": "what `chebyshev` is made of: test_expansion, test_solver",
     "operators.": "takes configs, which refuse: test_operators",
     "projection.": "takes matrices that `project` and `fold` made: test_projection",

@@ -1,3 +1,6 @@
+"""Lessons: sound packets and potentials, in boxes of any length, origin and dimension."""
+
+import dataclasses
 import functools
 from collections.abc import Callable
 
@@ -6,29 +9,44 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from jaxtyping import Array
 
-from qdistill.curriculum import lessons, planes
+from qdistill import curriculum
+from qdistill.curriculum import LESSONS
 from qdistill.physics import observables
 from qdistill.physics.grid import Grid, norm
+from qdistill.system import System, rollout
+from qdistill.teacher import chebyshev
+from qdistill.training import batches
+from qdistill.training.batches import BatchConfig
 
 GRID = Grid(1024, 100.0)
-GRIDS = dict.fromkeys(planes.LESSONS, Grid((48, 48), (12.0, 12.0), "continuum"))
+SYSTEM = System(GRID)
+KEY = jax.random.key(0)
+EVEN = jnp.array([0.5, 0.5])
+PLANE = Grid((48, 48), (12.0, 12.0), "continuum")
+IN_PLANE = ("wall", "slit", "shape")
+ON_LINE = tuple(name for name in LESSONS if name not in (*IN_PLANE, "packets"))
+GRIDS = dict.fromkeys(("packets", *IN_PLANE), PLANE)
+LINES = [Grid(512, 40.0), Grid(512, 40.0, "continuum", origin=-20.0)]
 
 
 @functools.cache
-def drawer(name: str) -> Callable[..., tuple[jax.Array, jax.Array]]:
-    """Of many experiments; compiled once for each number of them."""
-    lesson, grid = lessons.LESSONS[name], GRIDS.get(name, GRID)
-    return jax.jit(jax.vmap(lambda key, at: lesson(key, grid, at), (0, None)))
+def drawer(name: str, grid: Grid) -> Callable[..., tuple[jax.Array, jax.Array]]:
+    """Of many samples; compiled once for each number of them."""
+    return jax.jit(jax.vmap(lambda key, at: LESSONS[name](key, grid, at), (0, None)))
 
 
-def draw(name: str, n: int = 64, difficulty: float = 1.0) -> tuple[jax.Array, jax.Array]:
-    return drawer(name)(jax.random.split(jax.random.key(0), n), difficulty)
+def draw(
+    name: str, n: int = 64, difficulty: float = 1.0, grid: Grid | None = None
+) -> tuple[jax.Array, jax.Array]:
+    make = drawer(name, grid or GRIDS.get(name, GRID))
+    return make(jax.random.split(jax.random.key(0), n), difficulty)
 
 
-@pytest.mark.parametrize("name", lessons.LESSONS)
+@pytest.mark.parametrize("name", LESSONS)
 @pytest.mark.parametrize("difficulty", [0.0, 1.0])
-def test_lessons_give_normalised_packets_and_finite_landscapes(
+def test_lessons_give_normalised_packets_and_finite_potentials(
     name: str, difficulty: float
 ) -> None:
     psi, v = draw(name, difficulty=difficulty)
@@ -41,7 +59,7 @@ def test_lessons_give_normalised_packets_and_finite_landscapes(
     assert v.max() <= 16
 
 
-@pytest.mark.parametrize("name", lessons.LESSONS)
+@pytest.mark.parametrize("name", LESSONS)
 def test_lessons_are_pure_in_their_key(name: str) -> None:
     first, second = draw(name), draw(name)
     np.testing.assert_array_equal(first[0], second[0])
@@ -53,7 +71,7 @@ def kinetic(psi: jax.Array) -> jax.Array:
     return jax.vmap(lambda p: observables.energy(GRID, jnp.zeros(1024), p))(psi)
 
 
-def test_free_and_interference_have_no_landscape() -> None:
+def test_free_and_interference_have_no_potential() -> None:
     assert jnp.all(draw("free")[1] == 0)
     assert jnp.all(draw("interference")[1] == 0)
 
@@ -128,11 +146,131 @@ def test_difficulty_opens_the_ranges() -> None:
     assert hard.min() < -9
 
 
+# Boxes of any length, origin and dimension.
+
+
+@pytest.mark.parametrize("grid", LINES, ids=str)
+@pytest.mark.parametrize("name", [*ON_LINE, "packets"])
+def test_lessons_on_a_line_take_any_box(name: str, grid: Grid) -> None:
+    psi, v = draw(name, grid=grid)
+    assert psi.shape == v.shape == (64, 512)
+    np.testing.assert_allclose(jax.vmap(lambda p: norm(grid, p))(psi), 1, rtol=1e-5)
+    assert v.min() >= -16
+    assert v.max() <= 16
+    # Potentials stay off the edges, and packets are where they are on 100 bohr.
+    assert jnp.all(v[:, 0] == 0)
+    density = jnp.abs(psi) ** 2 * grid.cell
+    assert float(density[:, :10].sum(axis=1).mean()) < 0.02
+
+
+@pytest.mark.parametrize("name", ON_LINE)
+def test_lessons_scale_with_their_box(name: str) -> None:
+    """The same shares of a box: densities and potentials as functions of x / length.
+
+    Barriers that tunnel are some decay lengths thick in any box. Momenta stay, so packets are
+    compared by their density; that of superpositions depends on momenta, and v alone is compared.
+    """
+    with jax.enable_x64(True):
+        here, there = (Grid(2000, length, origin=x) for length, x in ((100.0, 0.0), (32.0, -16.0)))
+        keys = jax.random.split(jax.random.key(1), 8)
+        drawn = [
+            jax.vmap(lambda k, grid=grid: LESSONS[name](k, grid, 1.0))(keys)
+            for grid in (here, there)
+        ]
+    (one, v_one), (two, v_two) = jax.tree.map(np.asarray, drawn)
+    if name != "tunnelling":
+        # An edge may fall on the other side of a point that it nearly hits.
+        assert np.mean(abs(v_one - v_two) > 1e-8) < 0.001
+    if name in ("free", "scattering", "trapping", "encounters", "paper-demo", "paper-full"):
+        density_one, density_two = (
+            np.abs(psi) ** 2 * grid.cell for psi, grid in ((one, here), (two, there))
+        )
+        np.testing.assert_allclose(density_one, density_two, atol=1e-12)
+        assert density_one.max() > 1e-3
+
+
+def test_collisions_in_a_moved_box_fly_towards_their_barrier() -> None:
+    grid = LINES[1]
+    psi, v = draw("tunnelling", grid=grid)
+    inside = jnp.sum(jnp.where(v != 0, jnp.abs(psi) ** 2, 0), axis=1) * grid.cell
+    assert jnp.all(inside < 0.01)
+    x0 = jax.vmap(lambda p: observables.position(grid, p))(psi)
+    k0 = jax.vmap(lambda p: observables.momentum(grid, p))(psi)
+    assert jnp.all(x0 * k0 < 0)
+
+
+def test_packets_take_any_number_of_dimensions() -> None:
+    for grid in (LINES[1], Grid((24,) * 3, (12.0, 10.0, 9.0), "continuum", origin=-3.0)):
+        psi, v = draw("packets", 8, grid=grid)
+        assert psi.shape == (8, *grid.shape)
+        assert jnp.all(v == 0)
+        np.testing.assert_allclose(jax.vmap(lambda p, g=grid: norm(g, p))(psi), 1, rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["packets", *IN_PLANE])
+def test_lessons_in_a_plane_give_packets_and_potentials_within_range(name: str) -> None:
+    grid = Grid((64, 64), (16.0, 16.0), "continuum")
+    psi, v = draw(name, 16, grid=grid)
+    np.testing.assert_allclose(jax.vmap(lambda psi: norm(grid, psi))(psi), 1, rtol=1e-5)
+    assert v.min() >= (-10 if name == "shape" else 0)
+    assert v.max() <= 16
+    for each in v:
+        assert len(np.unique(each)) == (1 if name == "packets" else 2)
+    assert (len(np.unique(v)) > 10) == (name != "packets")
+
+
+@pytest.mark.parametrize("name", ["packets", *IN_PLANE])
+def test_lessons_in_a_plane_move_with_its_origin(name: str) -> None:
+    here, there = (Grid((40, 32), (16.0, 12.0), "continuum", x) for x in (0.0, (-8.0, 5.0)))
+    with jax.enable_x64(True):
+        keys = jax.random.split(jax.random.key(2), 4)
+        drawn = [
+            jax.vmap(lambda k, grid=grid: LESSONS[name](k, grid, 1.0))(keys)
+            for grid in (here, there)
+        ]
+    (one, v_one), (two, v_two) = jax.tree.map(np.asarray, drawn)
+    np.testing.assert_allclose(one, two, atol=1e-12)
+    # An edge may fall on the other side of a point that it nearly hits.
+    assert np.mean(abs(v_one - v_two) > 1e-8) < 0.001
+
+
+@pytest.mark.parametrize("name", LESSONS)
+def test_lessons_are_double_where_that_is_enabled(name: str) -> None:
+    with jax.enable_x64(True):
+        psi, v = jax.eval_shape(lambda k: LESSONS[name](k, GRIDS.get(name, GRID), 0.5), KEY)
+    assert psi.dtype == jnp.complex128
+    assert v.dtype == jnp.float64
+
+
+@pytest.mark.parametrize("name", ["scattering", "encounters", "paper-full"])
+def test_a_heavy_particle_has_the_energy_that_is_asked_for(name: str) -> None:
+    measure = jax.jit(jax.vmap(lambda p: observables.momentum(GRID, p)))
+    light, slow = (draw(name, 16, grid=Grid(1024, 100.0, mass=mass))[0] for mass in (1.0, 4.0))
+    np.testing.assert_allclose(measure(slow), 2 * measure(light), rtol=1e-3)
+
+
+def test_blocks_hold_runs_of_the_teacher_in_the_plane() -> None:
+    config = BatchConfig(n_batch=3, n_block=2, n_runs=2, n_frames=4, n_target=2, examples="frames")
+    grid = Grid((64, 64), (16.0, 16.0), "continuum")
+    teacher = chebyshev(System(grid, 0.1, bounds=(-16.0, 16.0)), 1e-5)
+    maker = batches.make_block(teacher, ("slit",), config, n_history=1)
+    block = jax.jit(maker)(jax.random.key(1), jnp.ones(1), 1.0)
+    batch = batches.cut_batch(block, 1, n_history=1, n_target=2)
+    assert batch.psi.shape == (3, 3, 64, 64)
+    assert batch.v.shape == (3, 64, 64)
+    step = jax.jit(lambda v, psi: rollout(teacher, psi[None], v, 1)[0])
+    for psi, v in zip(batch.psi, batch.v, strict=True):
+        np.testing.assert_allclose(step(v, psi[1]), psi[2], atol=1e-6)
+
+
+# Drawing from several lessons.
+
+
 def test_weights_decide_which_lesson_is_drawn() -> None:
     names = ("free", "barrier", "trapping")
     keys = jax.random.split(jax.random.key(1), 2000)
     weights = jnp.array([0.0, 3.0, 1.0])
-    sample = jax.vmap(lambda k: lessons.sample(k, GRID, names, weights, 1.0)[0])
+    sample = jax.vmap(lambda k: curriculum.sample(k, SYSTEM, names, weights, 1.0)[0])
     index = jax.jit(sample)(keys)
     share = np.bincount(index, minlength=3) / 2000
     assert share[0] == 0
@@ -147,23 +285,108 @@ def test_changing_weights_does_not_recompile() -> None:
     def draw(key: jax.Array, weights: jax.Array) -> tuple:
         nonlocal n_traces
         n_traces += 1
-        return lessons.sample(key, GRID, ("free", "barrier"), weights, 1.0)
+        return curriculum.sample(key, SYSTEM, ("free", "barrier"), weights, 1.0)
 
     draw(jax.random.key(0), jnp.array([1.0, 0.0]))
     draw(jax.random.key(0), jnp.array([0.0, 1.0]))
     assert n_traces == 1
 
 
+@dataclasses.dataclass(frozen=True)
+class Own(System):
+    """A system with lessons and a potential of its own: a pytree of two numbers."""
+
+    def sample(self, name: str, key: Array, difficulty: float) -> tuple[Array, dict]:
+        psi, v = LESSONS["free"](key, self.grid, difficulty)
+        height = {"low": 1.0, "high": 2.0}[name] * jax.random.uniform(key, ())
+        return psi, {"field": v, "height": height}
+
+    def local(self, v: dict, t: float, psi: Array | None) -> Array:
+        return v["field"] + v["height"]
+
+
+def test_a_system_may_have_lessons_of_its_own() -> None:
+    system = Own(GRID)
+    sample = jax.jit(jax.vmap(lambda k: curriculum.sample(k, system, ("low", "high"), EVEN, 1.0)))
+    index, (psi, v) = sample(jax.random.split(KEY, 64))
+    assert psi.shape == (64, 1024)
+    assert set(np.unique(index)) == {0, 1}
+    assert v["field"].shape == (64, 1024)
+    assert v["height"][index == 0].max() <= 1 < v["height"].max()
+    curriculum.require_lessons(system, ("low", "high"))
+
+
+@pytest.fixture
+def own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lessons that are wrong, each in its way."""
+    sound = LESSONS["free"]
+    wrong = {
+        "psi-only": lambda key, grid, difficulty: sound(key, grid, difficulty)[0],
+        "short": lambda key, grid, difficulty: sound(key, Grid(64, 100.0), difficulty),
+        "real": lambda key, grid, difficulty: (jnp.ones(1024), jnp.zeros(1024)),
+        "wide": lambda key, grid, difficulty: (sound(key, grid, difficulty)[0], jnp.zeros((2, 8))),
+        "tree": lambda key, grid, difficulty: (sound(key, grid, difficulty)[0], {"v": 0.0}),
+        "whole": lambda key, grid, difficulty: (
+            sound(key, grid, difficulty)[0], jnp.zeros(1024, int)
+        ),
+    }  # fmt: skip
+    for name, lesson in wrong.items():
+        monkeypatch.setitem(LESSONS, name, lesson)
+
+
+@pytest.mark.usefixtures("own", "without_checker")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("psi-only", r"\(psi, v\), but is one that returns complex64\[1024\]"),
+        ("short", r"psi complex and of shape \(1024,\), but is one that returns complex64\[64\]"),
+        ("real", r"psi complex and of shape \(1024,\), but is one that returns float32"),
+        ("wide", r"v of shape \(1024,\), but is one that returns float32\[2, 8\]"),
+        ("tree", r"v of shape \(1024,\), but is one that returns {'v'"),
+        ("whole", r"v as 'free' does, float32\[1024\], but is one that returns int32\[1024\]"),
+    ],
+)
+def test_lessons_that_do_not_fit_are_refused_by_name(name: str, words: str) -> None:
+    with pytest.raises(ValueError, match=f"`lesson '{name}'` must be one that returns .*{words}"):
+        curriculum.sample(KEY, SYSTEM, ("free", name), EVEN, 1.0)
+
+
+def test_lessons_without_channels_are_refused_where_there_are_some() -> None:
+    system = System(GRID, n_channel=2)
+    with pytest.raises(ValueError, match=r"psi complex and of shape \(2, 1024\)"):
+        curriculum.sample(KEY, system, ("free",), jnp.ones(1), 1.0)
+
+
 def test_refusals() -> None:
-    key = jax.random.key(0)
     with pytest.raises(ValueError, match="`weights` must be of shape"):
-        lessons.sample(key, GRID, ("free",), jnp.array([1.0, 2.0]), 1.0)
+        curriculum.sample(KEY, SYSTEM, ("free",), jnp.array([1.0, 2.0]), 1.0)
     with pytest.raises(ValueError, match="`lessons` must be one of 'free'"):
-        lessons.sample(key, GRID, ("diving",), jnp.array([1.0]), 1.0)
+        curriculum.sample(KEY, SYSTEM, ("diving",), jnp.array([1.0]), 1.0)
+    with pytest.raises(ValueError, match="`lessons` must be one of 'free'"):
+        curriculum.require_lessons(SYSTEM, ("free", "diving"))
     for weights in ([0.0, 0.0], [-1.0, 2.0]):
         with pytest.raises(ValueError, match="`weights` must be"):
-            lessons.sample(key, GRID, ("free", "barrier"), jnp.array(weights), 1.0)
-    with pytest.raises(ValueError, match="`grid` must be one-dimensional and 100 bohr long"):
-        lessons.sample(key, Grid(64, 50.0), ("free",), jnp.array([1.0]), 1.0)
+            curriculum.sample(KEY, SYSTEM, ("free", "barrier"), jnp.array(weights), 1.0)
     with pytest.raises(ValueError, match="`difficulty` must be between 0 and 1"):
-        lessons.sample(key, GRID, ("free",), jnp.array([1.0]), 2.0)
+        curriculum.sample(KEY, SYSTEM, ("free",), jnp.array([1.0]), 2.0)
+
+
+@pytest.mark.parametrize("name", ON_LINE)
+def test_lessons_on_a_line_refuse_planes(name: str) -> None:
+    with pytest.raises(ValueError, match=r"`grid` must be one-dimensional .* is 2-dimensional"):
+        LESSONS[name](KEY, PLANE, 1.0)
+    with pytest.raises(ValueError, match="`difficulty` must be between 0 and 1"):
+        LESSONS[name](KEY, GRID, 2.0)
+
+
+@pytest.mark.parametrize("name", IN_PLANE)
+def test_lessons_in_a_plane_refuse_lines_and_small_boxes(name: str) -> None:
+    for grid in (GRID, Grid((8, 8), (1.0, 9.0)), Grid((4, 4, 4), (9.0, 9.0, 9.0))):
+        with pytest.raises(ValueError, match="`grid` must be two-dimensional and at least 8 bohr"):
+            LESSONS[name](KEY, grid, 1.0)
+
+
+def test_packets_refuse_small_boxes() -> None:
+    for grid in (Grid(64, 5.0), Grid((8, 8), (1.0, 9.0))):
+        with pytest.raises(ValueError, match="`grid` must be at least 8 bohr along each axis"):
+            LESSONS["packets"](KEY, grid, 1.0)

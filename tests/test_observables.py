@@ -35,6 +35,27 @@ def test_energy_of_an_eigenstate_is_its_eigenvalue(dispersion) -> None:
         assert float(observables.energy(grid, v, psi)) == pytest.approx(energies[level], abs=1e-11)
 
 
+@pytest.mark.parametrize(
+    ("v", "words"),
+    [
+        (np.zeros(63), r"`v` must be of shape \(64,\)"),
+        (np.where(np.arange(64) == 5, np.nan, 0.0), "`v` must be finite"),
+        (np.zeros(64, int), "`v` must be an array of floating-point numbers"),
+    ],
+)
+@pytest.mark.usefixtures("without_checker")
+def test_energy_in_what_is_no_potential_is_refused(v: np.ndarray, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        observables.energy(Grid(64, 12.0), jnp.asarray(v), rough_state((64,)))
+
+
+def test_energy_takes_the_real_part_of_an_absorber() -> None:
+    grid, psi = Grid(64, 12.0), rough_state((64,))
+    v = rough_state((64,)).real
+    absorbing = observables.energy(grid, v - 2j, psi)
+    assert float(absorbing) == pytest.approx(float(observables.energy(grid, v, psi)), rel=1e-13)
+
+
 def test_energy_of_the_trapped_ground_state_is_half_a_quantum() -> None:
     grid = Grid(256, 40.0, "continuum")
     x = grid.positions()

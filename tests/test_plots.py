@@ -10,9 +10,9 @@ import pytest
 from figures import assert_labels, draw, texts, xs, ys
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage, imread
+from qdistill._rollout import rollout
 
 from qdistill import plots
-from qdistill._rollout import rollout
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
 from qdistill.teacher import solvers as solver

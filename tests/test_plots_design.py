@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from figures import assert_labels, draw, xs, ys
 
-from experiments.design.figure import plot_designs, plot_through
+from experiments.design.figure import plot_through
 from qdistill.insight.design import Design, Verdict
+from qdistill.plots import plot_designs
 
 E = np.linspace(3, 5, 21)
 SOME = np.array([3.5, 4.0, 4.5])

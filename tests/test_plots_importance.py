@@ -8,6 +8,7 @@ import pytest
 from figures import assert_labels, draw, xs
 
 from qdistill import plots
+from qdistill.insight import importance
 
 LESSONS = ["free", "trapping", "tunnelling"]
 INTERVAL = np.array([[0.5, 0.2, -0.1], [0.4, 0.1, -0.2], [0.6, 0.3, 0.0]])
@@ -24,7 +25,7 @@ def test_shares_show_every_measure_and_pair() -> None:
 
 
 def test_services_have_a_row_for_each_family() -> None:
-    families = ["exam: free", "well"]
+    families = ["lesson: free", "well"]
     figure = draw(plots.plot_services(LESSONS, families, INTERVAL[:2]))
     shown: np.ma.MaskedArray = np.ma.asarray(figure.axes[0].images[0].get_array())
     np.testing.assert_allclose(shown, INTERVAL[:2])
@@ -35,6 +36,18 @@ def test_figures_survive_values_that_are_all_zero() -> None:
     zero = np.zeros((3, 3))
     draw(plots.plot_shares(LESSONS, {"Shapley value": zero}, zero))
     draw(plots.plot_services(LESSONS, LESSONS, zero))
+
+
+def test_a_report_finds_its_figures() -> None:
+    errors = np.random.default_rng(0).uniform(0.01, 1.0, size=(2, 8, 3, 4))
+    report = importance.analyse(importance.Errors(tuple(LESSONS), ("a", "b", "c"), errors, errors))
+    figures = plots.draw(report)
+    assert set(figures) == {"shares", "services"}
+    assert_labels(figures["shares"], "Shapley value", "leave one out", "only one")
+    assert_labels(figures["services"], "lesson: free", "all potentials")
+    np.testing.assert_allclose(
+        xs(figures["shares"].axes[0].lines[0]), report.shares.mean[-1], atol=1e-12
+    )
 
 
 @pytest.mark.usefixtures("without_checker")

@@ -8,6 +8,8 @@ from figures import assert_labels, draw, texts, xs, ys
 
 from qdistill import plots
 from qdistill.insight import probes
+from qdistill.physics.grid import Grid
+from qdistill.system import System
 
 K = np.linspace(0, 12, 121)
 LATTICE = (1 - np.cos(K / 4)) * 16
@@ -52,9 +54,8 @@ def resonances(error: float = 0.0) -> probes.Resonances:
 def learning() -> probes.Learning:
     step = np.arange(0, 500, 100)
     error = np.stack([10.0 ** (-step / 100), 2.0 ** (-step / 100)], axis=1)
-    return probes.Learning(
-        step, error, ("free", "trapping"), np.array([300, 100]), np.array([100, -1]), 10.0, 0.1
-    )
+    learned, reached = np.array([300, 100]), np.array([100, -1])
+    return probes.Learning({}, "", step, error, ("free", "trapping"), learned, reached, 10.0, 0.1)
 
 
 def each(make: Any, values: tuple[float, ...]) -> dict[str, Any]:
@@ -71,11 +72,11 @@ def test_waves_stand_over_both_kinds_of_physics() -> None:
     np.testing.assert_allclose(ys(damping.lines[1]), 1e-3)
     assert error.get_yscale() == damping.get_yscale() == "log"
     assert_labels(
-        figure, "k (1/bohr)", "(hartree)", "|damping|\n(1 / a.u.)", "hardly taught", *KNOWN, "demo"
+        figure, "k (1/bohr)", "(hartree)", "|damping|\n(1 / a.u.)", "rarely taught", *KNOWN, "demo"
     )
 
 
-def test_response_names_how_strongly_each_feels_the_landscape() -> None:
+def test_response_names_how_strongly_each_feels_a_potential() -> None:
     figure = draw(plots.plot_response(each(uniform, (1.0, 0.97)), each(bump, (1.0, 0.97))))
     left, right = figure.axes
     assert_labels(figure, "demo: V felt 0.9700 times", "uniform V (hartree)", "first order")
@@ -129,6 +130,18 @@ def test_order_marks_the_steps_at_which_each_was_learned() -> None:
     assert [int(np.ravel(xs(dot))[0]) for dot in dots] == [300, 100]
     assert_labels(figure, "free, 300", "trapping, 100", "training step", "within 10 times")
     assert ax.get_yscale() == "log"
+
+
+def test_reports_find_their_figures() -> None:
+    each = probes.Probes(wave(), None, uniform(), bump(), cone(), scattering(), resonances())
+    found = dict.fromkeys(NAMES[:2], each)
+    report = probes.ProbeReport({}, "", found, System(Grid(1024)), probes.ProbeConfig())
+    figures = plots.draw(report)
+    assert set(figures) == {"dispersion", "response", "light_cone", "transmission"}
+    known = ys(figures["dispersion"].axes[0].lines[0])
+    # The physics that was taught comes first.
+    np.testing.assert_allclose(known, -(K**4) * (100 / 1024) ** 2 / 24, atol=1e-2 * K[-1] ** 2)
+    assert set(plots.draw(learning())) == {"order"}
 
 
 def test_what_is_not_finite_is_left_out() -> None:

@@ -51,7 +51,7 @@ def test_a_low_passed_landscape_is_real_and_keeps_its_mean() -> None:
 def test_what_is_not_coarser_is_refused() -> None:
     with pytest.raises(ValueError, match="`n_x` must be between 4 and 255, but is 256"):
         resampling.coarse_grid(FINE, 256)
-    with pytest.raises(ValueError, match="`fine` must be a line or a square box"):
+    with pytest.raises(ValueError, match="`fine` must be a line, square or cube"):
         resampling.coarse_grid(Grid((8, 8), (1.0, 2.0)), 4)
     with pytest.raises(ValueError, match="`f` must be of shape"):
         resampling.to_coarse(FINE, COARSE, jnp.zeros(60, complex))

@@ -9,7 +9,8 @@ from tqdm.auto import tqdm
 
 from experiments import emulators, runner
 from experiments.design import study
-from experiments.design.figure import plot_designs, plot_through
+from experiments.design.figure import plot_through
+from qdistill import plots
 from qdistill._checks import require_one_of
 from qdistill.insight import design
 from qdistill.insight.design import RolloutConfig, SearchConfig, TaskConfig
@@ -60,7 +61,7 @@ def make(args: Args) -> runner.Results:
     }
     described = {name: study.describe(args.tasks[name], each) for name, each in found.items()}
     metrics: dict[str, Any] = {"designs": described, "through": judged}
-    figures = {"designs": plot_designs(found)} if found else {}
+    figures = {"designs": plots.plot_designs(found)} if found else {}
     figures |= {"through": plot_through(judged)} if judged else {}
     return runner.Results(metrics, study.table(metrics), figures)
 

@@ -1,33 +1,30 @@
-"""Work and precision: what an error costs, by a solver and by a student.
+"""Work and precision: what an error costs, by a solver and by a student, on lines and in squares.
 
-The job is one new landscape, a number of packets and a time: a film with a look at every packet
-after each a.u., or the end alone.
+A job is one new potential, a number of packets and a time: the whole trajectory with a look at
+every packet after each a.u., or the final state only.
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
-from experiments.frontier import band_contenders, contenders
-from experiments.frontier.contenders import UNIT, Contender
-from qdistill._checks import require_at_least, require_positive
-from qdistill.forecast import baselines as generalisation
-from qdistill.forecast import benchmark
-from qdistill.forecast.benchmark import BenchmarkConfig, Runs
+from experiments.frontier import contenders
+from experiments.frontier.contenders import Contender, frames_per_unit, of_unit
+from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill.curriculum.lessons import Sample, require_plane
+from qdistill.forecast import baselines
+from qdistill.forecast.cases import Cases, exact, simulate
+from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid, Scalar
+from qdistill.system import Propagator, System, rollout
 
-# Settings that are tried: FFT pairs an a.u., tolerances of an a.u., and points of coarse grids.
-PLAIN_PAIRS = (40, 60, 90, 120, 160, 240, 400)
-CLAMPED_PAIRS = (5, 7, 10, 14, 20, 30, 40, 60)
-TOLERANCES = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
-COARSE = tuple((n_coarse, n) for n_coarse in (384, 512) for n in (7, 10, 14, 20, 28))
-PROJECTED = (192, 256, 384)
-LONG_WAVES = (192, 224, 256, 320, 384)
+# Square bohr for each scatterer.
+ROOM = 32.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,17 +32,17 @@ class FrontierConfig:
     """What is run, and what it stands for.
 
     Attributes:
-      n_landscapes: Fresh landscapes, of all families in turn.
+      n_potentials: Held-out potentials, of all families in turn.
       seed: Of them.
       n_units: Time of a run in a.u.; errors are those at its end.
-      n_packets: Packets in a landscape, of the job and in the timing.
+      n_packets: Packets in a potential, of the job and in the timing.
       job_units: Time of the job in a.u.
       n_repeats: Rounds of timing, each of all contenders in turn.
       levels: Relative errors at which the cheapest solver and student are compared.
-      n_bootstrap: Resamples of landscapes and rounds, for intervals.
+      n_bootstrap: Resamples of potentials and rounds, for intervals.
     """
 
-    n_landscapes: int = 40
+    n_potentials: int = 40
     seed: int = 1
     n_units: int = 20
     n_packets: int = 16
@@ -55,107 +52,208 @@ class FrontierConfig:
     n_bootstrap: int = 2000
 
     def __post_init__(self) -> None:  # noqa: D105
-        for name in ("n_landscapes", "n_packets", "n_repeats", "n_bootstrap", "job_units"):
+        for name in ("n_potentials", "n_packets", "n_repeats", "n_bootstrap", "job_units"):
             require_at_least(1, **{name: getattr(self, name)})
         require_at_least(2, n_units=self.n_units)
         require_positive(levels=self.levels)
 
 
-def make_truth(grid: Grid, dt: float, config: FrontierConfig) -> Runs:
-    """Packets on fresh landscapes: four frames given, then one each a.u. after the last of them.
+SMOKE = FrontierConfig(2, n_units=2, n_packets=2, job_units=2, n_repeats=2, n_bootstrap=20)
+
+
+@dataclasses.dataclass(frozen=True)
+class SolversConfig:
+    """Settings of the solvers and baselines that are tried.
+
+    Attributes:
+      plain: FFT pairs an a.u. of plain split steps.
+      clamped: FFT pairs an a.u. of clamped split steps.
+      coarse: Points along an axis, and FFT pairs an a.u., of clamped split steps on few points.
+      tolerances: Of Chebyshev expansions of an a.u.
+      projected: Points whose waves hold an exact frame; on a line.
+      truncated: Points whose waves hold a Hamiltonian, with and without the waves beyond.
+    """
+
+    plain: tuple[int, ...] = (40, 60, 90, 120, 160, 240, 400)
+    clamped: tuple[int, ...] = (5, 7, 10, 14, 20, 30, 40, 60)
+    coarse: tuple[tuple[int, int], ...] = tuple(
+        (n_coarse, n) for n_coarse in (384, 512) for n in (7, 10, 14, 20, 28)
+    )
+    tolerances: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
+    projected: tuple[int, ...] = (192, 256, 384)
+    truncated: tuple[int, ...] = (192, 224, 256, 320, 384)
+
+
+def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
+    """Sample a packet that flies onto a wall with two slits, at an angle of up to 0.2 radians.
 
     Args:
-      grid: The physics.
-      dt: Between given frames, in atomic units.
-      config: How many.
+      key: Random key.
+      grid: Two-dimensional, at least 12 bohr along both axes.
     """
-    key = jax.random.key(config.seed)
-    _, psi0, v = generalisation.sample_cases(key, grid, config.n_landscapes)
-    given = benchmark.simulate(grid, dt, psi0, v, BenchmarkConfig(n_frames=1)).given
-    settings = BenchmarkConfig(n_frames=config.n_units, n_given=1)
-    later = benchmark.simulate(grid, UNIT, given[:, -1], v, settings)
-    return Runs(given, v, later.frames)
+    _require_room(grid)
+    keys = jax.random.split(key, 8)
+    low = jnp.array([8.0, 0.75, 3.0, 1.0, -1.0, 2.2, -0.2, 1.5])
+    high = jnp.array([15.0, 2.0, 6.0, 2.0, 1.0, 4.0, 0.2, 2.0])
+    height, thickness, separation, slit, aside, speed, angle, width = (
+        jax.random.uniform(k, (), float, a, b) for k, a, b in zip(keys, low, high, strict=True)
+    )
+    right, middle = grid.origin[0] + 0.25 * grid.lengths[0], grid.middle[1]
+    momentum = (speed * jnp.cos(angle), speed * jnp.sin(angle))
+    psi = packets.gaussian(grid, (right, middle + aside), (width, width), momentum)
+    centre = (grid.origin[0] + 0.6 * grid.lengths[0], middle)
+    x, y = grid.positions(0), grid.positions(1)
+    return psi, potentials.double_slit(x, y, height, thickness, separation, slit, centre)
 
 
-def measure_errors(contender: Contender, truth: Runs) -> Float[np.ndarray, " n_case"]:
-    """The relative error |psi - truth| / |truth| at the end of every run."""
-    one_by_one = jax.jit(lambda runs: jax.lax.map(lambda run: _error(contender, run), runs))
-    return np.asarray(one_by_one(truth), float)
+def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Sample:
+    """Sample a packet among discs of any place, size and height, which add up where they overlap.
+
+    Args:
+      key: Random key.
+      grid: Two-dimensional, at least 12 bohr along both axes.
+    """
+    _require_room(grid)
+    n_discs = round(grid.lengths[0] * grid.lengths[1] / ROOM)
+    key_place, key_size, key_speed, key_angle = jax.random.split(key, 4)
+    places = jax.random.uniform(key_place, (n_discs, 2)) * jnp.array([grid.lengths])
+    places = places + jnp.array([grid.origin])
+    low, high = jnp.array([[0.5, -6.0]]), jnp.array([[2.0, 9.0]])
+    sizes = low + (high - low) * jax.random.uniform(key_size, (n_discs, 2))
+    x, y = grid.positions(0), grid.positions(1)
+    v = jnp.zeros(grid.shape)
+    for (right, up), (radius, height) in zip(places, sizes, strict=True):
+        v = v + potentials.disc(x, y, height, radius, (right, up))
+    speed = jax.random.uniform(key_speed, (), float, 2.0, 4.0)
+    angle = jax.random.uniform(key_angle, (), float, 0.0, 2 * jnp.pi)
+    momentum = (speed * jnp.cos(angle), speed * jnp.sin(angle))
+    # Overlapping discs must not leave the range of the lessons.
+    return packets.gaussian(grid, grid.middle, (2.0, 2.0), momentum), jnp.clip(v, -10.0, 15.0)
 
 
-def _error(contender: Contender, run: Runs) -> Array:
+FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Sample]] = {
+    "double slits": sample_double_slit,
+    "scatterers": sample_scatterers,
+}
+
+
+def sample(key: Key[Array, ""], grid: Grid, n_case: int) -> tuple[tuple[str, ...], Array, Array]:
+    """Sample held-out cases: on a line potentials of every family, else those of `FAMILIES`.
+
+    Returns:
+      The family, initial packet and potential of each case.
+    """
+    if grid.n_dim == 1:
+        return baselines.sample_cases(key, grid, n_case)
+    names = tuple(list(FAMILIES)[i % len(FAMILIES)] for i in range(n_case))
+    keys = jax.random.split(key, n_case)
+    drawn = [FAMILIES[name](key, grid) for name, key in zip(names, keys, strict=True)]
+    psi0, v = (jnp.stack(each) for each in zip(*drawn, strict=True))
+    return names, psi0, v
+
+
+def make_truth(system: System, config: FrontierConfig, n_given: int = 4) -> Cases:
+    """Return packets on held-out potentials: frames that are given, then one each a.u.
+
+    Args:
+      system: The physics; its frames are those that are given.
+      config: How many.
+      n_given: Given frames, of which the last is at time zero.
+    """
+    family, psi0, v = sample(jax.random.key(config.seed), system.grid, config.n_potentials)
+    given = psi0[:, None]
+    if n_given > 1:
+        given = simulate(exact(system, v), psi0, v, n_given, 1).given
+    later = simulate(exact(of_unit(system), v), given[:, -1], v, 1, config.n_units)
+    return Cases(given, v, later.frames, family)
+
+
+def measure_errors(contender: Contender, truth: Cases) -> Float[np.ndarray, " n_case"]:
+    """Return the relative error |psi - truth| / |truth| at the end of every run."""
+
+    @jax.jit
+    def one_by_one(propagator: Propagator, truth: Cases) -> Array:
+        return jax.lax.map(lambda case: _error(propagator, case), truth)
+
+    return np.asarray(one_by_one(contender.propagator, truth), float)
+
+
+def _error(propagator: Propagator, case: Cases) -> Array:
     """Of one case, traceable."""
-    evolution, last = contender.evolution(run.v), run.frames[-1]
-    state = evolution.start(run.given)
-    state = jax.lax.fori_loop(0, len(run.frames), lambda _, state: evolution.step(state), state)
-    return jnp.linalg.norm(evolution.psi(state) - last) / jnp.linalg.norm(last)
+    n_frames, last = len(case.frames) * frames_per_unit(propagator), case.frames[-1]
+    psi = rollout(propagator, case.given, case.v, n_frames, every=n_frames)[0]
+    return jnp.linalg.norm(psi - last) / jnp.linalg.norm(last)
 
 
 def rms(errors: Float[np.ndarray, "*more n_case"]) -> Any:
-    """The root of the mean square over the landscapes."""
+    """Return the root of the mean square over the potentials."""
     return np.sqrt(np.mean(np.asarray(errors, float) ** 2, axis=-1))
 
 
+def caps(n_pairs: int) -> list[float]:
+    """Return caps of the kinetic energy in hartree to choose from, for FFT pairs an a.u."""
+    return [phase * n_pairs / contenders.UNIT for phase in baselines.CAP_PHASES]
+
+
 def best_clamped(
-    grid: Grid, n_pairs: int, truth: Runs, n_coarse: int | None = None
+    system: System, n_pairs: int, truth: Cases, n_coarse: int | None = None
 ) -> tuple[float, Contender]:
-    """The clamped split step with the cap, in hartree, of least rms error on these very runs.
+    """Return the clamped split step of least rms error on these very runs, and its cap in hartree.
 
     Args:
-      grid: The physics.
+      system: The physics.
       n_pairs: FFT pairs an a.u.
       truth: The runs.
-      n_coarse: Points that it has; None for all.
+      n_coarse: Points along an axis; None for all.
     """
 
     def make(cap: Scalar) -> Contender:
-        if n_coarse is None:
-            return contenders.clamped(grid, n_pairs, cap)
-        return contenders.coarse_clamped(grid, n_coarse, n_pairs, cap)
+        return contenders.clamped(system, n_pairs, cap, n_coarse)
 
-    square = jax.vmap(lambda cap, run: _error(make(cap), run) ** 2, (None, 0))
+    square = jax.vmap(lambda cap, case: _error(make(cap).propagator, case) ** 2, (None, 0))
     mean_square = jax.jit(lambda cap: jnp.mean(square(cap, truth)))
-    cap = min(contenders.caps(n_pairs), key=lambda cap: float(mean_square(cap)))
+    cap = min(caps(n_pairs), key=lambda cap: float(mean_square(cap)))
     return cap, make(cap)
 
 
 def clamped(
-    grid: Grid, truth: Runs, numbers: Sequence[int], coarse: Sequence[tuple[int, int]]
+    system: System, truth: Cases, numbers: Sequence[int], coarse: Sequence[tuple[int, int]]
 ) -> tuple[dict[str, Contender], dict[str, float]]:
-    """Clamped split steps, each with its best cap, and these caps in hartree.
+    """Return clamped split steps, each with its best cap, and these caps in hartree.
 
     Args:
-      grid: The physics.
+      system: The physics.
       truth: The runs on which caps are chosen.
       numbers: FFT pairs an a.u. on all points.
-      coarse: Points, and FFT pairs an a.u. there.
+      coarse: Points along an axis, and FFT pairs an a.u. there.
     """
-    best = {f"clamped, {n} pairs": best_clamped(grid, n, truth) for n in numbers}
+    best = {f"clamped, {n} pairs": best_clamped(system, n, truth) for n in numbers}
     for n_coarse, n in coarse:
-        best[f"{n_coarse} points, {n} pairs"] = best_clamped(grid, n, truth, n_coarse)
+        best[f"{n_coarse} points, {n} pairs"] = best_clamped(system, n, truth, n_coarse)
     return {name: one for name, (_, one) in best.items()}, {n: cap for n, (cap, _) in best.items()}
 
 
 def line_up(
-    grid: Grid, truth: Runs, *, is_short: bool = False
-) -> tuple[dict[str, Contender], dict[str, float]]:
-    """The solvers, each with many settings, and the caps of the clamped ones in hartree.
+    system: System, truth: Cases, config: SolversConfig
+) -> tuple[dict[str, dict[str, Contender]], dict[str, float]]:
+    """Return all solvers and baselines by group, and the caps of the clamped ones in hartree.
 
     Args:
-      grid: The physics.
-      truth: The runs on which caps are chosen; their landscapes bound the Chebyshev expansion.
-      is_short: One setting of each.
+      system: The physics.
+      truth: The runs on which caps are chosen; their potentials bound the Chebyshev expansion.
+      config: Their settings.
     """
-    n = 1 if is_short else None
-    v_range = (float(truth.v.min()), float(truth.v.max()))
-    splits, caps = clamped(grid, truth, CLAMPED_PAIRS[:n], COARSE[:n])
-    solvers = {
-        # The third is the one number that both dispersions allow.
-        **contenders.split_steps(grid, PLAIN_PAIRS[2:3] if is_short else PLAIN_PAIRS),
-        **splits,
-        **contenders.chebyshevs(grid, TOLERANCES[:n], v_range),
-        **band_contenders.projected(grid, PROJECTED[:n]),
-        **band_contenders.cut_off(grid, LONG_WAVES[:n]),
-        **band_contenders.folded(grid, LONG_WAVES[:n]),
-    }
-    return solvers, caps
+    bounds = (float(truth.v.min()), float(truth.v.max()))
+    splits, chosen = clamped(system, truth, config.clamped, config.coarse)
+    return {
+        "split steps": contenders.split_steps(system, config.plain) | splits,
+        "Chebyshev": contenders.chebyshevs(system, config.tolerances, bounds),
+        "projected": contenders.projected(system, config.projected),
+        "cut off": contenders.cut_off(system, config.truncated),
+        "folded": contenders.folded(system, config.truncated),
+    }, chosen
+
+
+def _require_room(grid: Grid) -> None:
+    require_plane(grid)
+    require_between(12, float("inf"), lengths=grid.lengths)

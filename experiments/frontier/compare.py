@@ -1,15 +1,59 @@
-"""What a job takes, and who does it at the least cost: a film of all packets, or the end alone."""
+"""Who does a job at the least cost: the whole trajectory of all packets, or the final state only.
+
+In reports a job with a look after every a.u. is a "film", one with a look at the final state only
+is an "end".
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from experiments.frontier import cases as frontier
+from experiments.frontier import cases, costs
 from experiments.frontier.cases import FrontierConfig
 from experiments.frontier.contenders import Contender
 from experiments.frontier.costs import Cost
+from qdistill.forecast.cases import Cases
+
+
+def run(
+    groups: Mapping[str, Mapping[str, Contender]],
+    students: Mapping[str, Contender],
+    truth: Cases,
+    config: FrontierConfig,
+) -> dict[str, Any]:
+    """Measure errors and costs of all contenders, and compare students with solvers.
+
+    Args:
+      groups: Solvers and baselines, by group and name.
+      students: Emulators, by name.
+      truth: The runs.
+      config: What the job is.
+
+    Returns:
+      `contenders`: what `describe` says. `levels`: what `compare` says of each job in seconds, and
+      in operations where those of all contenders are known. `beside`: the same for each group
+      alone.
+    """
+    known = {name: one for some in groups.values() for name, one in some.items()} | dict(students)
+    errors = {name: cases.measure_errors(one, truth) for name, one in known.items()}
+    given = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
+    cost = costs.measure(known, given, truth.v[0], config.job_units, config.n_repeats)
+    spent = in_seconds(cost, config)
+    if all(one.operations for one in known.values()):
+        spent |= in_operations(known, config)
+
+    def levels(among: Mapping[str, Contender]) -> dict[str, Any]:
+        some = {name: errors[name] for name in among}
+        return {job: compare(some, each, list(students), config) for job, each in spent.items()}
+
+    return {
+        "contenders": describe(known, errors, cost, config),
+        "levels": levels(known),
+        "beside": {kind: levels({**some, **students}) for kind, some in groups.items() if some},
+    }
 
 
 def compare(
@@ -18,7 +62,7 @@ def compare(
     learned: Sequence[str],
     config: FrontierConfig,
 ) -> dict[str, Any]:
-    """At each level of error: the cheapest solver, the cheapest student, and the ratio.
+    """Return, at each level of error, the cheapest solver, the cheapest student, and the ratio.
 
     Args:
       errors: Of each contender.
@@ -28,8 +72,8 @@ def compare(
 
     Returns:
       A row for each level, within which the rms error has to be. The ratio is the solver's time
-      over the student's: above 1 the student is faster. Its interval, of 95%, is that of landscapes
-      and of rounds drawn anew. Where no student gets there, nothing is compared.
+      over the student's: above 1 the student is faster. Its interval, of 95%, is that of potentials
+      and of rounds, resampled. Where no student gets there, nothing is compared.
     """
     names = list(errors)
     is_learned = np.isin(names, list(learned))
@@ -45,10 +89,10 @@ def compare(
         }
         ratios = []
         for _ in range(config.n_bootstrap if None not in best else 0):
-            cases = random.integers(0, table.shape[1], table.shape[1])
-            turns = random.integers(0, rounds.shape[1], rounds.shape[1])
-            drawn = np.median(rounds[:, turns], axis=1)
-            solver, student = _cheapest(table[:, cases], drawn, is_learned, level)
+            of_cases = random.integers(0, table.shape[1], table.shape[1])
+            of_rounds = random.integers(0, rounds.shape[1], rounds.shape[1])
+            drawn = np.median(rounds[:, of_rounds], axis=1)
+            solver, student = _cheapest(table[:, of_cases], drawn, is_learned, level)
             if solver is not None and student is not None:
                 ratios.append(drawn[solver] / drawn[student])
         if ratios:
@@ -67,30 +111,30 @@ def _cheapest(
     table: np.ndarray, seconds: np.ndarray, is_learned: np.ndarray, level: float
 ) -> tuple[int | None, int | None]:
     """The cheapest solver and the cheapest student within a level of error; None for nobody."""
-    fits = frontier.rms(table) <= level
+    fits = cases.rms(table) <= level
     best = []
     for among in (fits & ~is_learned, fits & is_learned):
         best.append(int(np.argmin(np.where(among, seconds, np.inf))) if among.any() else None)
     return best[0], best[1]
 
 
-def in_seconds(costs: Mapping[str, Cost], config: FrontierConfig) -> dict[str, dict[str, Any]]:
-    """Seconds of the job in every round: of the ``"film"``, and of the ``"end"`` alone."""
+def in_seconds(spent: Mapping[str, Cost], config: FrontierConfig) -> dict[str, dict[str, Any]]:
+    """Return the seconds of the ``"film"`` and of the ``"end"`` in every round."""
     looks = {"film": config.job_units, "end": 1}
     return {
         job: {
-            n: cost.of_job(config.n_packets, config.job_units, n_looks) for n, cost in costs.items()
+            n: cost.of_job(config.n_packets, config.job_units, n_looks) for n, cost in spent.items()
         }
         for job, n_looks in looks.items()
     }
 
 
 def in_operations(
-    rivals: Mapping[str, Contender], config: FrontierConfig
+    contenders: Mapping[str, Contender], config: FrontierConfig
 ) -> dict[str, dict[str, Any]]:
-    """Operations of the same jobs, for those of whom they are known; `compare` takes them too."""
+    """Return the operations of the same jobs, where they are known; `compare` takes them too."""
     looks = {"film, operations": config.job_units, "end, operations": 1}
-    known = {n: r.operations for n, r in rivals.items() if r.operations is not None}
+    known = {n: r.operations for n, r in contenders.items() if r.operations is not None}
     return {
         job: {
             n: np.array([each.of_job(config.n_packets, config.job_units, n_looks)])
@@ -101,25 +145,25 @@ def in_operations(
 
 
 def describe(
-    rivals: Mapping[str, Contender],
+    contenders: Mapping[str, Contender],
     errors: Mapping[str, Float[np.ndarray, " n_case"]],
-    costs: Mapping[str, Cost],
+    spent: Mapping[str, Cost],
     config: FrontierConfig,
 ) -> dict[str, dict[str, Any]]:
-    """Errors and costs of every contender, to be written."""
-    times, work = in_seconds(costs, config), in_operations(rivals, config)
+    """Return errors and costs of every contender, to be written."""
+    times, work = in_seconds(spent, config), in_operations(contenders, config)
     found: dict[str, dict[str, Any]] = {}
-    for name, rival in rivals.items():
+    for name, contender in contenders.items():
         film, end = (times[job][name] for job in ("film", "end"))
         found[name] = {
-            "kind": rival.kind,
-            "rms_error": float(frontier.rms(errors[name])),
+            "kind": contender.kind,
+            "rms_error": float(cases.rms(errors[name])),
             "median_error": float(np.median(errors[name])),
             "worst_error": float(np.max(errors[name])),
             "errors": errors[name].tolist(),
-            "setup_seconds": float(np.median(costs[name].setup)),
-            "microseconds_per_packet_and_au": 1e6 * float(np.median(costs[name].packet)),
-            "microseconds_per_look": 1e6 * float(np.median(costs[name].look)),
+            "setup_seconds": float(np.median(spent[name].setup)),
+            "microseconds_per_packet_and_au": 1e6 * float(np.median(spent[name].packet)),
+            "microseconds_per_look": 1e6 * float(np.median(spent[name].look)),
             "job_seconds": float(np.median(film)),
             "job_seconds_range": [float(np.min(film)), float(np.max(film))],
             "end_seconds": float(np.median(end)),
@@ -132,9 +176,9 @@ def describe(
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """Errors and costs, and who is cheapest at each level, as text."""
+    """Return errors and costs, and who is cheapest at each level, as text."""
     lines = [f"{report['dispersion'] + ' physics':28}{'rms error':>10}{'median':>10}{'worst':>10}"]
-    lines[0] += f"{'landscape, ms':>15}{'film, ms':>10}{'Gflop':>8}{'end, ms':>10}{'Gflop':>8}"
+    lines[0] += f"{'potential, ms':>15}{'film, ms':>10}{'Gflop':>8}{'end, ms':>10}{'Gflop':>8}"
     for name, row in report["contenders"].items():
         errors = (row[f"{kind}_error"] for kind in ("rms", "median", "worst"))
         line = f"{name:28}" + "".join(f"{error:10.1e}" for error in errors)

@@ -1,179 +1,281 @@
-"""All that can evolve a packet, in one form: solvers with their settings, and students."""
+"""What is compared: propagators, what they ask of a machine, and where they come from.
 
+Operations are real additions and multiplications, as they are counted on paper.
+"""
+
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+import pathlib
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, PyTree
 
-from experiments.frontier import operations, resampling
-from experiments.frontier.operations import Operations
+from experiments.frontier.baselines import CoarseSplitStep, Projected, Truncated
+from experiments.frontier.kernel import Kernel
 from qdistill._checks import refuse
-from qdistill.forecast.baselines import CAP_PHASES
+from qdistill.physics.band import Band
 from qdistill.physics.grid import Grid, Scalar
-from qdistill.students import Student
-from qdistill.teacher import expansion
-from qdistill.teacher import solvers as solver
-from qdistill.teacher.solvers import Propagator, Step
+from qdistill.runs import extensions, pretrained
+from qdistill.students import BandStudent, EffectiveHamiltonian, Emulator, count_parameters
+from qdistill.system import Propagator, System
+from qdistill.teacher import SplitStep, chebyshev, expansion, split_step
 
 # Atomic units of time between two looks at psi; every contender steps as it likes in between.
 UNIT = 1.0
+# Points that hold the waves of an exact frame, at least, and in units of those that it is projected
+# to: as few as cost no accuracy.
+N_EXACT, EXACT_REACH = 320, 1.25
+# Largest wave that is folded in on a line, in units of the band's: what is closest for bands of any
+# size. A series that ends with its second order overshoots, so that more is worse.
+FOLD_REACH = 2.3
 
 
-class Evolution(NamedTuple):
-    """How packets move on one landscape, whose part in the work is done.
+class Operations(NamedTuple):
+    """What a propagator asks of a machine, whatever the machine makes of it.
 
     Attributes:
-      start: ``frames -> state`` from given frames on the fine grid, oldest first.
-      step: ``state -> state``, 1 a.u. later.
-      look: ``state -> psi`` on points of the contender's own.
-      psi: ``state -> psi`` on the fine grid.
+      potential: Of what is made of a potential once; exponentials of single points are left out,
+        and so is what takes a packet in.
+      unit: Of one packet over one unit of time.
+      look: Of one psi on the points, from the state.
     """
 
-    start: Callable[[Array], Any]
-    step: Step
-    look: Callable[[Any], Array]
-    psi: Callable[[Any], Array]
+    potential: float
+    unit: float
+    look: float = 0.0
+
+    def of_job(self, n_packets: int, n_units: int, n_looks: int) -> float:
+        """Of a potential with so many packets for so many units, each looked at so often."""
+        return self.potential + n_packets * (n_units * self.unit + n_looks * self.look)
 
 
 class Contender(NamedTuple):
-    """A way to evolve a packet.
+    """A propagator in the comparison.
 
     Attributes:
       kind: What it is: contenders of a kind differ in their settings.
-      evolution: ``v -> Evolution``; what it needs of a landscape is made once.
+      propagator: An emulator, a solver or a baseline. Frames of any length that fit into `UNIT`.
       operations: What it asks of a machine, where that is known.
-      is_learned: Whether it is a student.
     """
 
     kind: str
-    evolution: Callable[[Array], Evolution]
+    propagator: Propagator
     operations: Operations | None = None
-    is_learned: bool = False
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether it is an emulator."""
+        return isinstance(self.propagator, Emulator)
 
 
-def on_fine(kind: str, advance: Propagator, operations: Operations | None = None) -> Contender:
-    """A contender whose state is psi on the fine grid."""
-    return Contender(
-        kind, lambda v: Evolution(lambda frames: frames[-1], advance(v), as_is, as_is), operations
-    )
-
-
-def split_steps(grid: Grid, numbers: Sequence[int]) -> dict[str, Contender]:
-    """The plain split step with so many FFT pairs an a.u., where it is no resonance."""
-    able = [n for n in numbers if grid.kinetic_energy().max() * UNIT / n < 2 * np.pi]
-    return {
-        f"split step, {n} pairs": on_fine(
-            "split step", solver.split_step(grid, UNIT, n), _of_split_step(n, grid)
-        )
-        for n in able
-    }
-
-
-def clamped(grid: Grid, n_pairs: int, cap: Scalar) -> Contender:
-    """The split step with its kinetic energy clamped, which is allowed as few pairs as one likes.
-
-    Args:
-      grid: The physics.
-      n_pairs: FFT pairs an a.u.
-      cap: In hartree.
-    """
-    steps = solver.split_step(grid, UNIT, n_pairs, cap)
-    return on_fine("clamped split step", steps, _of_split_step(n_pairs, grid))
-
-
-def caps(n_pairs: int) -> list[float]:
-    """Caps in hartree to choose from."""
-    return [phase * n_pairs / UNIT for phase in CAP_PHASES]
-
-
-def chebyshevs(
-    grid: Grid, tolerances: Sequence[float], v_range: tuple[float, float]
-) -> dict[str, Contender]:
-    """The Chebyshev expansion over 1 a.u. at once."""
-    radius = (grid.kinetic_energy().max() + v_range[1] - v_range[0]) / 2
-    # Of a term: the kinetic energy, the landscape and the recurrence.
-    n_x = math.prod(grid.shape)
-    kinetic = 8 * n_x if grid.dispersion == "lattice" else 2 * operations.fft(*grid.shape) + 2 * n_x
-    found = {}
-    for tolerance in tolerances:
-        n_terms = len(expansion.coefficients(radius * UNIT, tolerance))
-        found[f"Chebyshev, {tolerance:.0e}"] = on_fine(
-            "Chebyshev",
-            solver.chebyshev(grid, UNIT, tolerance, v_range),
-            Operations(0, n_terms * (kinetic + 8 * n_x)),
-        )
-    return found
-
-
-def coarse_clamped(fine: Grid, n_coarse: int, n_pairs: int, cap: Scalar) -> Contender:
-    """The clamped split step on fewer points, with the landscape low-passed.
-
-    Its kinetic energy is that of the fine grid's waves, so that free packets below the cap are
-    exact.
-
-    Args:
-      fine: The physics.
-      n_coarse: Points.
-      n_pairs: FFT pairs an a.u.
-      cap: In hartree.
-    """
-    coarse, h = resampling.coarse_grid(fine, n_coarse), UNIT / n_pairs
-    waves = np.rint(np.fft.fftfreq(n_coarse) * n_coarse).astype(int)
-    among = np.ix_(*(waves % fine.shape[0],) * fine.n_dim)
-    kinetic = jnp.minimum(fine.kinetic_energy()[among], cap)
-    drift = jnp.exp(-1j * h * kinetic).astype(jnp.complex64)
-
-    def evolution(v: Array) -> Evolution:
-        low = resampling.low_pass(fine, coarse, v)
-        half_kick, kick = jnp.exp(-0.5j * h * low), jnp.exp(-1j * h * low)
-
-        def substep(_: Scalar, psi: Array) -> Array:
-            return kick * jnp.fft.ifftn(drift * jnp.fft.fftn(psi))
-
-        def step(psi: Array) -> Array:
-            psi = jax.lax.fori_loop(0, n_pairs, substep, half_kick * psi)
-            return half_kick.conj() * psi
-
-        return Evolution(
-            lambda frames: resampling.to_coarse(fine, coarse, frames[-1]),
-            step,
-            as_is,
-            lambda psi: resampling.to_fine(fine, coarse, psi),
-        )
-
-    return Contender(f"{n_coarse} points, clamped", evolution, _of_split_step(n_pairs, coarse))
-
-
-def student(student: Student, params: PyTree, dt: float) -> Contender:
-    """A student, as many frames as make 1 a.u.
+def frames_per_unit(propagator: Propagator) -> int:
+    """Return how many frames make 1 a.u.
 
     Raises:
       ValueError: If they do not fit.
     """
+    dt = propagator.system.dt
     n_frames = round(UNIT / dt)
     if abs(n_frames * dt - UNIT) > 1e-9:
         refuse("dt", f"a part of {UNIT:g} a.u.", dt)
+    return n_frames
 
-    def evolution(v: Array) -> Evolution:
-        step = student.propagator(params)(v)
-        return Evolution(
-            student.state,
-            lambda state: jax.lax.fori_loop(0, n_frames, lambda _, s: step(s), state),
-            student.psi,
-            student.psi,
+
+def of_unit(system: System) -> System:
+    """Return the system with frames of 1 a.u."""
+    return dataclasses.replace(system, dt=UNIT)
+
+
+def split_steps(system: System, numbers: Sequence[int]) -> dict[str, Contender]:
+    """Return plain split steps with so many FFT pairs an a.u., where it is no resonance."""
+    highest = system.grid.kinetic_energy().max()
+    return {
+        f"split step, {n} pairs": Contender(
+            "split step", split_step(of_unit(system), n), of_split_step(n, *system.grid.shape)
         )
-
-    return Contender("student", evolution, is_learned=True)
-
-
-def _of_split_step(n_pairs: int, grid: Grid) -> Operations:
-    return Operations(0, operations.split_step(n_pairs, *grid.shape))
+        for n in numbers
+        if highest * UNIT / n < 2 * np.pi
+    }
 
 
-def as_is(state: Any) -> Any:
-    """Where a state is psi already."""
-    return state
+def clamped(system: System, n_pairs: int, cap: Scalar, n_coarse: int | None = None) -> Contender:
+    """Return the split step with its kinetic energy clamped, which may have as few pairs as wanted.
+
+    Args:
+      system: The physics.
+      n_pairs: FFT pairs an a.u.
+      cap: In hartree.
+      n_coarse: Points along an axis; None for all.
+    """
+    if n_coarse is None:
+        steps = SplitStep(of_unit(system), n_pairs, cap)
+        return Contender("clamped split step", steps, of_split_step(n_pairs, *system.grid.shape))
+    shape = (n_coarse,) * system.grid.n_dim
+    work = of_split_step(n_pairs, *shape)
+    work = work._replace(look=fft(*shape) + fft(*system.grid.shape))
+    few = CoarseSplitStep(of_unit(system), n_coarse, n_pairs, cap)
+    return Contender(f"{n_coarse} points, clamped", few, work)
+
+
+def chebyshevs(
+    system: System, tolerances: Sequence[float], bounds: tuple[float, float]
+) -> dict[str, Contender]:
+    """Return the Chebyshev expansion over 1 a.u. at once, for potentials within bounds."""
+    grid = system.grid
+    radius = (grid.kinetic_energy().max() + bounds[1] - bounds[0]) / 2
+    # Of a term: the kinetic energy, the potential and the recurrence.
+    n_x = math.prod(grid.shape)
+    kinetic = 8 * n_x if grid.dispersion == "lattice" else 2 * fft(*grid.shape) + 2 * n_x
+    found = {}
+    for tolerance in tolerances:
+        n_terms = len(expansion.coefficients(radius * UNIT, tolerance))
+        solver = chebyshev(dataclasses.replace(system, dt=UNIT, bounds=bounds), tolerance)
+        work = Operations(0, n_terms * (kinetic + 8 * n_x))
+        found[f"Chebyshev, {tolerance:.0e}"] = Contender("Chebyshev", solver, work)
+    return found
+
+
+def cut_off(system: System, sizes: Sequence[int]) -> dict[str, Contender]:
+    """Return the Hamiltonian between the waves of so many points, with nothing folded in."""
+    found = {}
+    for n_coarse in sizes:
+        band = band_of(system.grid, n_coarse)
+        work = of_eigenbasis(band, of_elements(system.grid, band.n_wave, band.n_wave))
+        contender = Contender("cut off", Truncated(of_unit(system), band), work)
+        found[f"cut off, {size_of(band, n_coarse)}"] = contender
+    return found
+
+
+def folded(system: System, sizes: Sequence[int], energy: float = 7.0) -> dict[str, Contender]:
+    """Return the same with the waves beyond folded in: all, or on a line those within reach."""
+    found = {}
+    for n_coarse in sizes:
+        band = band_of(system.grid, n_coarse)
+        outer = math.inf
+        if system.grid.n_dim == 1:
+            outer = min(round(FOLD_REACH * (band.n_wave // 2)), (system.grid.shape[0] - 1) // 2)
+            outer *= 2 * np.pi / system.grid.lengths[0]
+        n_outer = Band(system.grid, outer, above=band.cutoff).n_wave
+        work = of_eigenbasis(band, of_fold(system.grid, band.n_wave, n_outer))
+        contender = Contender("folded", Truncated(of_unit(system), band, outer, energy), work)
+        found[f"folded, {size_of(band, n_coarse)}"] = contender
+    return found
+
+
+def projected(system: System, sizes: Sequence[int]) -> dict[str, Contender]:
+    """Return the exact frame of 1 a.u. between the waves of so many points, on a line."""
+    grid, found = system.grid, {}
+    for n_coarse in sizes:
+        band = band_of(grid, n_coarse)
+        n_exact = max(N_EXACT, round(EXACT_REACH * n_coarse))
+        # Something has to be left to be folded in.
+        n_exact = min((n_exact - 1) // 2, (grid.shape[0] - 3) // 2)
+        outer = Band(grid, 2 * np.pi * n_exact / grid.lengths[0])
+        n, n_outer = band.n_wave, outer.n_wave
+        work = of_fold(grid, n_outer, grid.shape[0] - n_outer) + diagonalisation(n_outer)
+        work += product(n, n_outer, 2 * n)
+        frame = Projected(of_unit(system), band, outer)
+        contender = Contender("projected", frame, of_matrix(band, work))
+        found[f"projected, {size_of(band, n_coarse)}"] = contender
+    return found
+
+
+def load(place: str) -> Emulator:
+    """Return an emulator by its packaged name, its file or the folder of its run.
+
+    Runs of `kernel` are known here.
+    """
+    extensions.load(pathlib.Path(__file__).with_name("kernel_presets.py"))
+    return pretrained.find(place)
+
+
+def emulator(emulator: Emulator, name: str) -> dict[str, Contender]:
+    """Return an emulator as it was loaded, with the size of its band in its name."""
+    student = emulator.student
+    frames_per_unit(emulator)
+    if not isinstance(student, BandStudent):
+        return {name: Contender("student", emulator)}
+    work, band = None, student.band
+    if isinstance(student, EffectiveHamiltonian):
+        work = of_eigenbasis(band, _of_effective(student))
+    elif isinstance(student, Kernel):
+        n_products = 5 + 2 * student.form.n_doublings
+        once = n_products * product(*(band.n_wave,) * 3)
+        once += 2 * band.grid.shape[0] * count_parameters(emulator.params)
+        work = of_matrix(band, once + 2 * of_elements(band.grid, band.n_wave, band.n_wave))
+    size = size_of(band, student.form.n_coarse)
+    return {f"{name}, {size}": Contender("student", emulator, work)}
+
+
+def band_of(grid: Grid, n_coarse: int) -> Band:
+    """Return the waves that so many points along the first axis hold."""
+    return Band.below(grid, np.pi * n_coarse / grid.lengths[0])
+
+
+def size_of(band: Band, n_coarse: int) -> str:
+    """Return how the size of a band is written: points on a line, else waves."""
+    return f"{n_coarse} points" if band.grid.n_dim == 1 else f"{band.n_wave} waves"
+
+
+def fft(*shape: int) -> float:
+    """Of a complex transform: 5 n log2 n.
+
+    >>> fft(1024)
+    51200.0
+    """
+    n = math.prod(shape)
+    return 5 * n * math.log2(n)
+
+
+def product(n: int, m: int, k: int) -> float:
+    """Of an n x m matrix with an m x k one, all real."""
+    return 2.0 * n * m * k
+
+
+def diagonalisation(n: int) -> float:
+    """Of a real symmetric matrix, with its eigenvectors: 9 n^3.
+
+    By the QR iteration, Golub and Van Loan, Matrix Computations, section 8.3; divide and conquer
+    takes fewer.
+    """
+    return 9.0 * n**3
+
+
+def of_split_step(n_pairs: int, *shape: int) -> Operations:
+    """Of so many pairs of FFTs a unit, each with a kick and a drift."""
+    return Operations(0, n_pairs * (2 * fft(*shape) + 12 * math.prod(shape)))
+
+
+def of_elements(grid: Grid, n_rows: int, n_columns: int) -> float:
+    """Of the matrix of a potential between waves."""
+    return fft(*grid.shape) + 3 * n_rows * n_columns
+
+
+def of_fold(grid: Grid, n: int, n_beyond: int) -> float:
+    """Of the matrix of a Hamiltonian with waves beyond folded in."""
+    products = 2 * product(n, n_beyond, n) + product(n, n, n)
+    return products + of_elements(grid, n, n + n_beyond)
+
+
+def of_eigenbasis(band: Band, matrix: float) -> Operations:
+    """Of a Hamiltonian between waves: its matrix, a phase for each eigenstate, and looks."""
+    n = band.n_wave
+    look = product(n, n, 2) + fft(*band.grid.shape)
+    return Operations(matrix + diagonalisation(n), 6 * n, look)
+
+
+def of_matrix(band: Band, matrix: float) -> Operations:
+    """Of a frame that is a complex matrix between waves."""
+    return Operations(matrix, 8 * band.n_wave**2, fft(*band.grid.shape))
+
+
+def _of_effective(student: EffectiveHamiltonian) -> float:
+    """Of the learned Hamiltonian: derivatives of V, their products, and matrices."""
+    grid, form, n = student.system.grid, student.form, student.band.n_wave
+    n_dim, n_tensor = grid.n_dim, grid.n_dim * (grid.n_dim + 1) // 2
+    transforms = (1 + (n_dim + n_tensor) * len(form.widths)) * fft(*grid.shape)
+    products = n_dim**3 + n_tensor * (1 + 2 * form.n_fields)
+    products *= form.n_terms * math.prod(grid.shape)
+    n_matrices = 1 + n_tensor * max(form.n_fields - 1, 0)
+    return transforms + products + n_matrices * of_elements(grid, n, n)

@@ -1,5 +1,6 @@
-"""What a job costs in time: a landscape, packets on it, and looks at them."""
+"""What a job costs in time: a potential, packets in it, and looks at them."""
 
+import functools
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -7,23 +8,23 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, PyTree
 
-from experiments.frontier.contenders import Contender
+from experiments.frontier.contenders import Contender, frames_per_unit
 from qdistill.physics.grid import Scalar
+from qdistill.system import Propagator
 
 # Seconds of a timed run, unless the job is shorter.
 LONG_ENOUGH = 1.0
 
 
 class Cost(NamedTuple):
-    """Seconds, in every round of timing.
+    """Seconds, in every round of timing; never below zero.
 
     Attributes:
-      setup: Of what is made of a landscape once, of taking all packets in, and of their last psi
-        on the fine grid.
+      setup: Of what is made of a potential once, of encoding all packets, and of their last psi.
       packet: Of one packet and one a.u.
-      look: Of one look at one packet, psi on points of the contender's own.
+      look: Of one look at one packet: psi, decoded.
     """
 
     setup: Float[np.ndarray, " n_repeat"]
@@ -31,69 +32,73 @@ class Cost(NamedTuple):
     look: Float[np.ndarray, " n_repeat"]
 
     def of_job(self, n_packets: int, n_units: int, n_looks: int) -> Float[np.ndarray, " n_repeat"]:
-        """Of a landscape with so many packets for so many a.u., each looked at so often."""
+        """Of a potential with so many packets for so many a.u., each looked at so often."""
         return self.setup + n_packets * (n_units * self.packet + n_looks * self.look)
 
 
 def measure(
-    rivals: Mapping[str, Contender],
+    contenders: Mapping[str, Contender],
     given: Complex[Array, "n_batch n_given *n_x"],
     v: Float[Array, "*n_x"],
     n_units: int,
     n_repeats: int,
 ) -> dict[str, Cost]:
-    """Time all packets in one landscape, all contenders in every round.
+    """Time all packets in one potential: one run of each contender per round.
 
-    A run of no time costs what is made of the landscape, and what every packet costs once: its
-    start, and psi on the fine grid in the end. A long one gives the rest, without looks and with
-    one after every a.u.
+    A run of no time costs what is made of the potential, and what every packet costs once: its
+    state, and psi in the end. A long one gives the rest, without looks and with one after every
+    a.u. Where noise makes a longer run the faster one, the difference counts as zero.
 
     Args:
-      rivals: Who.
+      contenders: By name.
       given: Frames of every packet, oldest first.
-      v: The landscape.
+      v: The potential.
       n_units: Longest run in a.u.; those that take long are shorter.
       n_repeats: Rounds.
     """
-    calls = {name: _timed_run(rival) for name, rival in rivals.items()}
-    lengths = {}
-    for name, call in calls.items():
+    lengths, seconds = {}, {}
+    for name, contender in contenders.items():
+        seconds[name] = _timer(contender.propagator, given, v)
         for is_film in (False, True):
-            _seconds(call, given, v, 0, is_film)
-        setup, brief = (min(_seconds(call, given, v, n, True) for _ in range(2)) for n in (0, 2))
-        per_unit = max((brief - setup) / 2, 1e-6)
-        lengths[name] = int(np.clip(LONG_ENOUGH / per_unit, 1, n_units))
-    costs = {name: Cost(*np.empty((3, n_repeats))) for name in rivals}
+            seconds[name](0, is_film)
+        setup, brief = (min(seconds[name](n, True) for _ in range(2)) for n in (0, 2))
+        lengths[name] = int(np.clip(LONG_ENOUGH / max((brief - setup) / 2, 1e-6), 1, n_units))
+    costs = {name: Cost(*np.empty((3, n_repeats))) for name in contenders}
     for i in range(n_repeats):
-        for name, call in calls.items():
-            cost, n = costs[name], lengths[name]
-            cost.setup[i] = _seconds(call, given, v, 0, False)
-            unseen, film = (_seconds(call, given, v, n, is_film) for is_film in (False, True))
-            cost.packet[i] = (unseen - cost.setup[i]) / n / len(given)
-            cost.look[i] = (film - unseen) / n / len(given)
+        for name, cost in costs.items():
+            n = lengths[name]
+            runs = [seconds[name](*run) for run in ((0, False), (n, False), (n, True))]
+            cost.setup[i] = runs[0]
+            cost.packet[i], cost.look[i] = np.maximum(np.diff(runs), 0) / n / len(given)
     return costs
 
 
-def _timed_run(contender: Contender) -> Any:
-    """All packets in one landscape: the last psi, and of a film the sum of |psi|^2 too."""
+def _timer(propagator: Propagator, given: Array, v: Array) -> Any:
+    """``(n_units, is_film) -> seconds``; the length is traced, so that all are one program."""
 
-    def run(given: Array, v: Array, n_units: Array, is_film: bool) -> tuple[Array, Array]:
-        evolution = contender.evolution(v)
-        look = jax.vmap(lambda state: jnp.abs(evolution.look(state)) ** 2)
+    def seconds(n_units: int, is_film: bool) -> float:
+        start = time.perf_counter()
+        jax.block_until_ready(_run(propagator, given, v, n_units, is_film))
+        return time.perf_counter() - start
 
-        def advance(_: Scalar, carry: tuple[Any, Array]) -> tuple[Any, Array]:
-            state = jax.vmap(evolution.step)(carry[0])
-            return state, carry[1] + look(state) if is_film else carry[1]
-
-        start = jax.vmap(evolution.start)(given)
-        density = jnp.zeros(jax.eval_shape(look, start).shape)
-        state, density = jax.lax.fori_loop(0, n_units, advance, (start, density))
-        return jax.vmap(evolution.psi)(state), density
-
-    return jax.jit(run, static_argnums=3)
+    return seconds
 
 
-def _seconds(call: Any, given: Array, v: Array, n_units: int, is_film: bool) -> float:
-    start = time.perf_counter()
-    jax.block_until_ready(call(given, v, n_units, is_film))
-    return time.perf_counter() - start
+@functools.partial(jax.jit, static_argnums=4)
+def _run(
+    propagator: Propagator, given: Array, v: Array, n_units: Array, is_film: bool
+) -> tuple[Array, Array]:
+    """All packets in one potential: the last psi, and of a film the sum of |psi|^2 too."""
+    step, n_frames = propagator(v), frames_per_unit(propagator)
+    given = given[:, given.shape[1] - propagator.n_history :]
+    look = jax.vmap(lambda state: jnp.abs(step.decode(state)) ** 2)
+
+    def unit(_: Scalar, carry: tuple[PyTree, Array]) -> tuple[PyTree, Array]:
+        state, density = carry
+        state = jax.lax.fori_loop(0, n_frames, lambda _, s: jax.vmap(step.advance)(s), state)
+        return state, density + look(state) if is_film else density
+
+    start = jax.vmap(lambda frames: step.encode(frames, jnp.asarray(0)))(given)
+    density = jnp.zeros(jax.eval_shape(look, start).shape, given.real.dtype)
+    state, density = jax.lax.fori_loop(0, n_units, unit, (start, density))
+    return jax.vmap(step.decode)(state), density

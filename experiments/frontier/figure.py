@@ -1,69 +1,72 @@
 """Work and precision: error against cost, of solvers and students."""
 
+import itertools
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.frontier.labels import label_near
 from qdistill._checks import refuse
 from qdistill.plots import style
 from qdistill.plots.style import COLOURS, GRID, INK
 
-MARKERS = "osD^vPXh"
-# Of the panel, in typographic points.
-PANEL = (650.0, 360.0)
+MARKERS, STUDENT_MARKERS = "osD^v<>h", "*PXd^sv"
 SOLVER_COLOURS = [colour for colour in COLOURS if colour != INK]
 
 
 @style.styled
 def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Error against the cost of the job: a line for each kind of solver, a name for each student.
+    """Draw error against the cost of the job: a line for each kind of solver, black for students.
 
-    Students of one name but for what stands after its last comma are joined, and named once.
+    Students whose names agree up to the last comma are joined, and named once.
 
     Args:
       contenders: By name `kind` (``"student"`` for students), `rms_error` and `job_seconds`.
+
+    Raises:
+      ValueError: For nothing to draw, or more kinds of solvers than markers.
     """
     n_kinds = len({row["kind"] for row in contenders.values()} - {"student"})
     if not contenders or n_kinds > len(MARKERS):
         refuse("contenders", f"of 1 to {len(MARKERS)} kinds", f"of {n_kinds}")
-    kinds: dict[str, list[tuple[str, float, float]]] = {}
+    solvers: dict[str, dict[str, tuple[float, float]]] = {}
+    students: dict[str, dict[str, tuple[float, float]]] = {}
     left_out = []
     for name, row in contenders.items():
-        point = (name, row["job_seconds"], row["rms_error"])
-        if np.all(np.isfinite(point[1:])) and min(point[1:]) > 0:
-            kinds.setdefault(row["kind"], []).append(point)
-        else:
+        point = (row["job_seconds"], row["rms_error"])
+        if not np.all(np.isfinite(point)) or min(point) <= 0:
             left_out.append(name)
-    figure = Figure(figsize=(10, 6.4), layout="constrained")
+        elif row["kind"] == "student":
+            students.setdefault(name.rsplit(", ", 1)[0], {})[name] = point
+        else:
+            solvers.setdefault(row["kind"], {})[name] = point
+    figure = Figure(figsize=(11, 6), layout="constrained")
     ax = figure.subplots()
-    solvers = [kind for kind in kinds if kind != "student"]
-    for kind, colour, marker in zip(solvers, SOLVER_COLOURS, MARKERS, strict=False):
-        _, seconds, errors = zip(*sorted(kinds[kind], key=lambda point: point[1]), strict=True)
-        ax.plot(seconds, errors, marker + "-", color=colour, ms=6, lw=1.3, label=kind)
-    students = sorted(kinds.get("student", []), key=lambda point: point[2])
-    stems: dict[str, list[tuple[str, float, float]]] = {}
-    for student in students:
-        stems.setdefault(student[0].rsplit(", ", 1)[0], []).append(student)
-    labels = []
-    for stem, sizes in stems.items():
-        names, x, y = zip(*sizes, strict=True)
-        ax.plot(x, y, "*-", color=INK, mec="white", mew=0.6, ms=16, lw=0.8, zorder=3)
-        labels.append((stem if len(sizes) > 1 else names[0], x[-1], y[-1], INK))
-    ax.set(xscale="log", yscale="log", xlabel="seconds for a new landscape and all its packets")
-    ax.set_ylabel("relative error of psi at the end, rms")
+    for (kind, points), colour, marker in zip(
+        solvers.items(), SOLVER_COLOURS, MARKERS, strict=False
+    ):
+        _draw(ax, kind, points, marker + "-", color=colour, ms=6, lw=1.3)
+    for (stem, points), marker in zip(
+        students.items(), itertools.cycle(STUDENT_MARKERS), strict=False
+    ):
+        name = stem if len(points) > 1 else next(iter(points))
+        look: dict[str, Any] = {"color": INK, "mec": "white", "mew": 0.6, "lw": 0.8, "zorder": 3}
+        _draw(ax, name, points, marker + "-", ms=15 if marker == "*" else 11, **look)
+    ax.set(xscale="log", yscale="log", xlabel="seconds for a new potential and all its packets")
+    ax.set_ylabel("relative L2 error of psi at the end, rms")
     ax.grid(color=GRID, lw=0.8)
     ax.set_axisbelow(True)
-    if "student" in kinds:
-        ax.plot([], [], "*", color=INK, mec="white", ms=14, label="student")
     if left_out:
         ax.set_title("not finite, and left out: " + ", ".join(left_out))
-    ax.autoscale_view()
-    ax.set(xlim=ax.get_xlim(), ylim=ax.get_ylim())
-    if labels:
-        drawn = [np.asarray(line.get_xydata()) for line in ax.lines]
-        label_near(ax, labels, drawn, PANEL)
-    figure.legend(*ax.get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    figure.legend(loc="outside right upper", title="students in black", alignment="left")
     return figure
+
+
+def _draw(
+    ax: Axes, name: str, points: Mapping[str, tuple[float, float]], mark: str, **look: Any
+) -> None:
+    """One line, by growing cost."""
+    seconds, errors = zip(*sorted(points.values()), strict=True)
+    ax.plot(seconds, errors, mark, label=name, **look)

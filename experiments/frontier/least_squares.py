@@ -7,6 +7,7 @@ small linear system.
 
 import dataclasses
 import functools
+import time
 from typing import Any
 
 import jax
@@ -16,11 +17,12 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from qdistill import curriculum
 from qdistill._checks import refuse, require_at_least, require_between, require_positive
-from qdistill.physics import plane_band as plane_projection
+from qdistill.physics.band import to_waves
+from qdistill.physics.eigenstates import eigenstates
 from qdistill.physics.grid import Grid
-from qdistill.students import PropagatorConfig, effective, plane_effective
+from qdistill.students import EffectiveHamiltonian, Emulator
 from qdistill.system import System
-from qdistill.training import boxes as spectra
+from qdistill.training.boxes import cut_out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -28,7 +30,7 @@ class OperatorsConfig:
     """The boxes, and what counts in them.
 
     Attributes:
-      lessons: Names of the lessons whose landscapes the boxes are cut from.
+      lessons: Names of the lessons whose potentials the boxes are cut from.
       n_boxes: How many boxes.
       n_box: Points of a box.
       n_states: Eigenstates of a box, from the lowest; at most as many as the band has waves.
@@ -59,22 +61,25 @@ class OperatorsConfig:
 
 
 def equations(
-    config: OperatorsConfig, form: PropagatorConfig, grid: Grid, v: Float[Array, "*n_box"]
+    config: OperatorsConfig, student: EffectiveHamiltonian, v: Float[Array, "*n_box"]
 ) -> tuple[Float[Array, "n_pair n_weight"], Float[Array, " n_pair"]]:
-    """The linear equations that a box asks of the coefficients, each in units of its importance.
+    """Return the linear equations that a box asks of the weights, in units of their importance.
 
     With p_n the part in the band of the eigenstate n, the effective Hamiltonian ought to have
     <p_m|H|p_n> = (E_m + E_n) <p_m|p_n> / 2. An error there makes, to first order, an error of psi
     that grows with time up to the horizon, or up to 1 / |E_m - E_n|.
+
+    Args:
+      config: What counts.
+      student: On the grid of the box.
+      v: The potential there.
     """
-    of_grid = _effective(grid)
+    box, form = student.system.grid, student.form
+    energies, states = eigenstates(box, v, config.n_states)
+    p = jax.vmap(lambda psi: to_waves(student.band, psi + 0j).real)(states) / box.cell**0.5
     start = {"weights": jnp.zeros((form.n_fields, form.n_terms), v.dtype)}
-    box, _ = of_grid.band(form.n_coarse, grid, v)
-    waves = of_grid.waves(form, grid, start, v)
-    energies, states = spectra.eigenstates(box, v, config.n_states)
-    p = jax.vmap(waves.coefficients)(states + 0j).real / box.cell**0.5
     mean = (energies[:, None] + energies[None]) / 2
-    missing = mean * (p @ p.T) - p @ waves.hamiltonian @ p.T
+    missing = mean * (p @ p.T) - p @ student.hamiltonian(start, v) @ p.T
     gaps = energies[:, None] - energies[None]
     counts = jax.nn.sigmoid(config.ceiling - energies)
     counts *= jax.nn.sigmoid(4 * (energies - config.floor))
@@ -82,9 +87,9 @@ def equations(
     weights /= jnp.sqrt(jnp.sum(counts) + 1e-6)
 
     def answer(power: int, term: Array) -> Array:
-        return p @ of_grid.between_derivatives(form, grid, term, power) @ p.T
+        return p @ student.between_waves(term, power) @ p.T
 
-    terms = of_grid.terms(form, grid, v)
+    terms = student.terms(v)
     answers = jnp.concatenate(
         [jax.lax.map(functools.partial(answer, power), terms) for power in range(form.n_fields)]
     )
@@ -92,34 +97,34 @@ def equations(
 
 
 def fit(
-    config: OperatorsConfig, form: PropagatorConfig, grid: Grid, key: Key[Array, ""]
+    config: OperatorsConfig, student: EffectiveHamiltonian, key: Key[Array, ""]
 ) -> tuple[PyTree, dict[str, Any]]:
-    """The student's parameters that fit random boxes best.
+    """Return the student's parameters that fit random boxes best.
 
     Args:
       config: The boxes.
-      form: The student.
-      grid: A line of 100 bohr, or a square box; it gives the physics, and for the form the edge of
-        the band.
-      key: Of the landscapes.
+      student: On a line or in a square box; the boxes have its spacing.
+      key: Of the potentials.
 
     Returns:
-      The parameters, and root-mean-square errors of the boxes before and after: what is foretold,
-      to first order, of the relative error of a packet there at the horizon.
+      The parameters, and root-mean-square errors of the boxes before and after: to first order, the
+      predicted relative error of a packet there at the horizon.
 
     Raises:
       ValueError: For a student without fields, boxes that do not fit into the grid, or more states
         than waves.
     """
+    form, grid = student.form, student.system.grid
     require_at_least(1, n_fields=form.n_fields)
     require_between(4, grid.shape[0], n_box=config.n_box)
-    n_band = _count_waves(form, grid, config.n_box)
-    if config.n_states > n_band:
-        refuse("n_states", f"at most {n_band}, the waves of the band", config.n_states)
-    v = sample_boxes(config, grid, key)
+    boxed = student.on(box_of(grid, config.n_box))
+    if config.n_states > boxed.band.n_wave:
+        wanted = f"at most {boxed.band.n_wave}, the waves of the band"
+        refuse("n_states", wanted, config.n_states)
+    v = sample_boxes(config, student.system, key)
 
     def box(v: Float[Array, "*n_box"]) -> tuple[Array, Array, Array]:
-        a, b = equations(config, form, grid, v)
+        a, b = equations(config, boxed, v)
         return a.T @ a, a.T @ b, b @ b
 
     parts = jax.jit(lambda v: jax.lax.map(box, v))(v)
@@ -134,35 +139,46 @@ def fit(
     return {"weights": jnp.asarray(weights.reshape(shape), float)}, report
 
 
-def sample_boxes(
-    config: OperatorsConfig, grid: Grid, key: Key[Array, ""]
-) -> Float[Array, "n_boxes *n_box"]:
-    """Landscapes of random lessons, all lessons alike often.
+def distil(
+    config: OperatorsConfig, student: EffectiveHamiltonian, key: Key[Array, ""]
+) -> tuple[Emulator, dict[str, Any]]:
+    """Return the emulator that fits random boxes best, and its report with weights and seconds.
 
-    On a line they are boxes cut out of long landscapes; in two dimensions lessons fit into any
+    Raises:
+      ValueError: As `fit`.
+    """
+    start = time.perf_counter()
+    params, report = fit(config, student, key)
+    weights = np.asarray(params["weights"]).tolist()
+    seconds = time.perf_counter() - start
+    return student.bind(params), report | {"training_seconds": seconds, "weights": weights}
+
+
+def box_of(grid: Grid, n_box: int) -> Grid:
+    """Return a box of so many points along each axis, of the grid's spacing."""
+    lengths = tuple(n_box * dx for dx in grid.dx)
+    return Grid((n_box,) * grid.n_dim, lengths, grid.dispersion, grid.origin, grid.mass)
+
+
+def sample_boxes(
+    config: OperatorsConfig, system: System, key: Key[Array, ""]
+) -> Float[Array, "n_boxes *n_box"]:
+    """Sample potentials of random lessons, all lessons alike often.
+
+    On a line they are boxes cut out of long potentials; in two dimensions lessons fit into any
     box.
     """
-    box = Grid((config.n_box,) * grid.n_dim, tuple(config.n_box * dx for dx in grid.dx))
+    is_line = system.grid.n_dim == 1
+    box = dataclasses.replace(system, grid=box_of(system.grid, config.n_box))
 
     def sample(key: Key[Array, ""], share: Array) -> Array:
         key_lesson, key_cut = jax.random.split(key)
-        room = grid if grid.n_dim == 1 else box
-        _, (_, v) = curriculum.sample(key_lesson, System(room), config.lessons, share, 1.0)
-        return spectra.cut_out(key_cut, v, config.n_box) if grid.n_dim == 1 else v
+        room = system if is_line else box
+        _, (_, v) = curriculum.sample(key_lesson, room, config.lessons, share, 1.0)
+        return cut_out(key_cut, v, config.n_box) if is_line else v
 
     keys, share = jax.random.split(key, config.n_boxes), jnp.ones(len(config.lessons))
     return jax.jit(jax.vmap(sample, (0, None)))(keys, share)
-
-
-def _effective(grid: Grid) -> Any:
-    """Where the effective Hamiltonian of lines is, or that of planes."""
-    return effective if grid.n_dim == 1 else plane_effective
-
-
-def _count_waves(form: PropagatorConfig, grid: Grid, n_box: int) -> int:
-    """Waves of the band in a box of so many points along an axis."""
-    _, n_wave = _effective(grid).band(form.n_coarse, grid, jnp.zeros((n_box,) * grid.n_dim))
-    return 2 * n_wave + 1 if grid.n_dim == 1 else plane_projection.band(n_wave).shape[1]
 
 
 def _solve(

@@ -1,5 +1,6 @@
 """From a fine grid to a coarse one and back, exact for what the coarse grid can hold."""
 
+import dataclasses
 import functools
 
 import jax.numpy as jnp
@@ -11,24 +12,24 @@ from qdistill.physics.grid import Grid
 
 
 def coarse_grid(fine: Grid, n_x: int) -> Grid:
-    """The grid of the same line or square box with fewer points along an axis.
+    """Return the grid of the same line, square or cube with fewer points along an axis.
 
     Raises:
-      ValueError: For a box that is no square, or as many points or more.
+      ValueError: For another box, or as many points or more.
 
     >>> coarse_grid(Grid(1024, 100.0), 256).shape
     (256,)
     """
     if len({*fine.shape}) != 1 or len({*fine.lengths}) != 1:
-        refuse("fine", "a line or a square box", fine)
+        refuse("fine", "a line, square or cube", fine)
     require_between(4, fine.shape[0] - 1, n_x=n_x)
-    return Grid((n_x,) * fine.n_dim, fine.lengths, fine.dispersion)
+    return dataclasses.replace(fine, shape=(n_x,) * fine.n_dim)
 
 
 def to_coarse(fine: Grid, coarse: Grid, f: Complex[Array, "*n_x"]) -> Complex[Array, "*n_coarse"]:
-    """The waves of a function that a coarse grid holds, |k| < n pi / length along every axis.
+    """Return the function on a coarse grid of the waves that this holds.
 
-    Others are dropped.
+    They have |k| < n pi / length along every axis; others are dropped.
     """
     require_shape(fine.shape, f=f)
     require_between(4, fine.shape[0], coarse=coarse.shape[0])
@@ -36,19 +37,19 @@ def to_coarse(fine: Grid, coarse: Grid, f: Complex[Array, "*n_x"]) -> Complex[Ar
 
 
 def to_fine(fine: Grid, coarse: Grid, f: Complex[Array, "*n_coarse"]) -> Complex[Array, "*n_x"]:
-    """The function of these waves on a finer grid; undone by `to_coarse`."""
+    """Return the function on a finer grid; undone by `to_coarse`."""
     require_shape(coarse.shape, f=f)
     require_between(4, fine.shape[0], coarse=coarse.shape[0])
     return _resample(f, coarse, fine, _shared(coarse.shape[0]))
 
 
 def low_pass(fine: Grid, coarse: Grid, v: Float[Array, "*n_x"]) -> Float[Array, "*n_coarse"]:
-    """A landscape without the waves that a coarse grid does not hold, on that grid."""
+    """Return a potential without the waves that a coarse grid does not hold, on that grid."""
     return to_coarse(fine, coarse, v + 0j).real
 
 
 def out_of_band(fine: Grid, coarse: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
-    """The share of the norm of psi, from 0 to 1, in waves that a coarse grid does not hold.
+    """Return the share of the norm of psi, from 0 to 1, in waves that a coarse grid does not hold.
 
     >>> fine = Grid(8, 2.0)
     >>> psi = jnp.exp(2j * jnp.pi * 3 * fine.positions() / 2.0)
@@ -97,18 +98,20 @@ def _shared(n: int) -> np.ndarray:
 
 def _resample(f: Array, old: Grid, new: Grid, kept: np.ndarray) -> Array:
     """The waves that are kept, on other points."""
-    if old.lengths != new.lengths:
+    if (old.lengths, old.origin) != (new.lengths, new.origin):
         refuse("coarse", f"of the same lengths, {old.lengths}", f"of {new.lengths}")
     if len({*old.shape}) != 1 or len({*new.shape}) != 1:
-        refuse("coarse", "a line or a square box", f"of {new.shape} points")
+        refuse("coarse", "a line, square or cube", f"of {new.shape} points")
     n_old, n_new = old.shape[0], new.shape[0]
-    # Points begin at dx, not at zero, and dx is another on another grid.
-    k = 2 * np.pi * kept / old.lengths[0]
-    shift = np.exp(1j * k * (new.dx[0] - old.dx[0])).astype(np.complex64)
-    shift = np.expand_dims(shift, tuple(range(old.n_dim - 1)))
+    # Each wave of the new grid takes one of the old, or the zero at the end. Points begin a spacing
+    # from the edge of the box, and that is another on another grid.
+    taken, turn = np.full(n_new, n_old), np.zeros(n_new, complex)
+    taken[kept % n_new] = kept % n_old
+    turn[kept % n_new] = np.exp(2j * np.pi * kept * (1 / n_new - 1 / n_old)) * n_new / n_old
     waves = jnp.fft.fftn(f)
+    turn = jnp.expand_dims(jnp.asarray(turn, waves.dtype), tuple(range(old.n_dim - 1)))
     for axis in range(old.n_dim):
-        first = jnp.moveaxis(waves, axis, -1)[..., kept % n_old] * shift
-        empty = jnp.zeros((*first.shape[:-1], n_new), first.dtype)
-        waves = jnp.moveaxis(empty.at[..., kept % n_new].set(first), -1, axis)
-    return jnp.fft.ifftn(waves) * (n_new / n_old) ** old.n_dim
+        last = jnp.moveaxis(waves, axis, -1)
+        last = jnp.concatenate([last, jnp.zeros_like(last[..., :1])], axis=-1)
+        waves = jnp.moveaxis(last[..., taken] * turn, -1, axis)
+    return jnp.fft.ifftn(waves)

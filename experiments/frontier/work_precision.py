@@ -8,93 +8,76 @@ import sys
 from typing import Annotated
 
 import jax
-import jax.numpy as jnp
 import tyro
-from tqdm.auto import tqdm
 
-from experiments.frontier import band_contenders, contenders, costs
-from experiments.frontier import cases as frontier
-from experiments.frontier import compare as jobs
-from experiments.frontier.cases import FrontierConfig
+from experiments.frontier import cases, compare, contenders
+from experiments.frontier.cases import FrontierConfig, SolversConfig
 from experiments.frontier.contenders import Contender
 from experiments.frontier.figure import plot_frontier
 from qdistill import plots
 from qdistill._checks import refuse, require_at_least
-from qdistill.runs import folder as runs
+from qdistill.runs import folder, records
 
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Error and cost of solvers, each with many settings, and of finished runs."""
+    """Error and cost of solvers, each with many settings, and of emulators."""
 
-    runs: Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional]
-    """Folders of the runs, of the same physics."""
+    runs: Annotated[tuple[str, ...], tyro.conf.Positional]
+    """Emulators of the same physics: folders of runs, files, or names of packaged ones."""
     out: pathlib.Path = pathlib.Path("runs/work_precision")
     """Folder of the results."""
     frontier: FrontierConfig = dataclasses.field(default_factory=FrontierConfig)
     """What is run."""
+    solvers: SolversConfig = dataclasses.field(default_factory=SolversConfig)
+    """With which settings solvers are tried."""
     smoke: bool = False
     """Seconds instead of minutes: the same path with tiny numbers."""
 
 
-SMOKE = FrontierConfig(2, n_units=2, n_packets=2, job_units=2, n_repeats=2, n_bootstrap=20)
+def shorten(args: Args) -> Args:
+    """A run of seconds: one setting of each solver. 90 pairs are right for both dispersions."""
+    few = SolversConfig((90,), (5,), ((384, 7),), (1e-1,), (192,), (192,))
+    return dataclasses.replace(args, solvers=few, frontier=cases.SMOKE)
 
 
-def compare(args: Args) -> None:
+def measure(args: Args) -> None:
     """Measure, compare, write, draw."""
     require_at_least(1, runs=len(args.runs))
-    loaded = {path.name: runs.load(path) for path in args.runs}
-    settings, setup, _ = next(iter(loaded.values()))
+    emulators = {pathlib.Path(run).name: contenders.load(run) for run in args.runs}
+    system = next(iter(emulators.values())).system
     # Frames may be of any length; only who needs several needs them as far apart as it learned.
-    given = {config.teacher.dt for config, each, _ in loaded.values() if each.student.n_history > 1}
-    dt = min(given, default=settings.teacher.dt)
-    for name, (_, each, _) in loaded.items():
-        if each.grid != setup.grid or len(given) > 1:
+    given = {each.system.dt for each in emulators.values() if each.n_history > 1}
+    for name, each in emulators.items():
+        if each.system.grid != system.grid or len(given) > 1:
             refuse("runs", "of the same physics", f"of another in {name}")
-    runs.make_folder(args.out)
-    config = SMOKE if args.smoke else args.frontier
-    truth = frontier.make_truth(setup.grid, dt, config)
-    solvers, caps = frontier.line_up(setup.grid, truth, is_short=args.smoke)
+    folder.make_folder(args.out)
+    args = shorten(args) if args.smoke else args
+    system = dataclasses.replace(system, dt=min(given, default=system.dt))
+    truth = cases.make_truth(system, args.frontier)
+    groups, caps = cases.line_up(system, truth, args.solvers)
     students: dict[str, Contender] = {}
-    for name, (config_of, each, params) in loaded.items():
-        if config_of.student.name == "propagator":
-            form = config_of.student.propagator
-            students |= band_contenders.effective(setup.grid, form, params, name)
-        elif config_of.student.name == "kernel":
-            students |= band_contenders.kernel(setup.grid, config_of.student.kernel, params, name)
-        else:
-            students[name] = contenders.student(each.student, params, config_of.teacher.dt)
-    rivals = solvers | students
-    errors = {
-        name: frontier.measure_errors(rival, truth)
-        for name, rival in tqdm(rivals.items(), unit="contender", leave=False)
-    }
-    first = jnp.resize(truth.given, (config.n_packets, *truth.given.shape[1:]))
-    cost = costs.measure(rivals, first, truth.v[0], config.job_units, config.n_repeats)
-    levels = {
-        job: jobs.compare(errors, seconds, list(students), config)
-        for job, seconds in jobs.in_seconds(cost, config).items()
-    }
+    for name, each in emulators.items():
+        students |= contenders.emulator(each, name)
     report = {
-        "dispersion": setup.grid.dispersion,
+        "dispersion": system.grid.dispersion,
         "device": jax.devices()[0].device_kind,
         "versions": {"python": platform.python_version(), "jax": jax.__version__},
         "kinetic_caps_hartree": caps,
-        "contenders": jobs.describe(rivals, errors, cost, config),
-        "levels": levels,
+        **compare.run(groups, students, truth, args.frontier),
     }
     (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
-    text = json.dumps(runs.plain(report), indent=2, allow_nan=False)
+    text = json.dumps(records.plain(report), indent=2, allow_nan=False)
     (args.out / "metrics.json").write_text(text + "\n")
     plots.save(plot_frontier(report["contenders"]), args.out / "frontier.png")
-    print(jobs.table(report))
+    print(compare.table(report))
 
 
 def main() -> None:
     """Parse and compare."""
     jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
     try:
-        compare(tyro.cli(Args, prog="work_precision.py"))
+        measure(tyro.cli(Args, prog="work_precision.py"))
     except (OSError, ValueError) as error:
         sys.exit(f"work_precision.py: {error}")
 

@@ -51,6 +51,8 @@ class CurriculumConfig:
     def __post_init__(self) -> None:  # noqa: D105
         if not self.lessons:
             refuse("lessons", "at least one lesson", self.lessons)
+        if not all(self.lessons):
+            refuse("lessons", "names", self.lessons)
         if self.weights:
             require_shape((len(self.lessons),), weights=self.weights)
             require_between(0, math.inf, weights=self.weights)

@@ -45,13 +45,11 @@ def exact(system: System, v: Potential, tolerance: float = 1e-7) -> Propagator:
 
     Args:
       system: Linear, autonomous and Hermitian.
-      v: Potentials of all cases, known; any batch in front.
+      v: Potentials of all cases, known, with one axis of cases in front.
       tolerance: Truncation error per frame.
     """
-    if not system.n_channel:
-        low, high = (float(f(v)) for f in (jnp.min, jnp.max))
-        system = dataclasses.replace(system, bounds=(low, high))
-    return teacher.chebyshev(system, tolerance)
+    bounds = teacher.bounds_of(system, v)
+    return teacher.chebyshev(dataclasses.replace(system, bounds=bounds), tolerance)
 
 
 def simulate(
@@ -98,13 +96,14 @@ def forecast(
 ) -> Complex[Array, "n_case n_t *n_x"]:
     """Forecast the frames of test cases from their given frames.
 
-    With a mesh of devices, each forecasts its share of the cases.
+    The first given frame is at t = 0, as `simulate` makes it. With a mesh of devices, each
+    forecasts its share of the cases.
     """
-    n_frames = cases.frames.shape[1]
+    n_given, n_frames = cases.given.shape[1], cases.frames.shape[1]
 
     def run(case: tuple[Array, Potential]) -> Array:
         given, v = case
-        return rollout(propagator, given, v, n_frames)
+        return rollout(propagator, given, v, n_frames, n0=n_given - 1)
 
     inputs = cluster.replicate(mesh, (cases.given, cases.v))
     return cluster.jit(mesh, cluster.spread(mesh, jax.vmap(run)))(inputs)

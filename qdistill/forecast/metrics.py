@@ -6,7 +6,7 @@ infinite error.
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Inexact
 
 from qdistill._checks import require_between, require_positive, require_shape
 from qdistill.physics import observables
@@ -62,9 +62,9 @@ def norm_drift(forecast: Frames, psi0: Complex[Array, "*n_x"]) -> PerFrame:
 
 def energy_drift(
     grid: Grid,
-    v: Float[Array, "*n_x"],
+    v: Inexact[Array, "..."],
     forecast: Frames,
-    psi0: Complex[Array, "*n_x"],
+    psi0: Complex[Array, "..."],
 ) -> PerFrame:
     """| E(forecast) - E(psi0) | in hartree, with the energy per norm and the grid's dispersion."""
     start = observables.energy(grid, v, psi0)

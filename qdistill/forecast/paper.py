@@ -26,7 +26,7 @@ class Case(NamedTuple):
     centre: float
     width: float
     energy: float
-    potential: Callable[[Array], Array]
+    potential: Callable[..., Array]
 
 
 def _barrier_case(x0: float, s0: float, e0: float, height: float, width: float) -> Case:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Num
 
+from qdistill._checks import refuse, require_finite
 from qdistill.physics.grid import Grid
 
 
@@ -16,11 +17,19 @@ def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array
       local: The potential, of shape (*n_x), or (n_channel, n_channel, *n_x) between the channels of
         psi, (n_channel, *n_x).
 
+    Raises:
+      ValueError: For a potential of another shape or of integers, or that is not finite.
+
     >>> grid = Grid(8, 2.0)
     >>> h = hamiltonian(grid, jnp.full(8, 3.0))
     >>> h(jnp.ones(8, jnp.complex64)).real
     Array([3., 3., 3., 3., 3., 3., 3., 3.], dtype=float32)
     """
+    if not jnp.issubdtype(local.dtype, jnp.inexact):
+        refuse("v", "an array of real floating-point numbers", f"of type {local.dtype}")
+    if local.shape[-grid.n_dim :] != grid.shape or local.ndim not in (grid.n_dim, grid.n_dim + 2):
+        refuse("v", f"of shape {grid.shape}, or between channels", f"of shape {local.shape}")
+    require_finite(v=local)
     if grid.dispersion == "lattice" and local.ndim == grid.n_dim:
         diagonal = local + rest(grid)
         return lambda psi: hop(grid, 1.0, psi) + diagonal * psi

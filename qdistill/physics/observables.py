@@ -1,9 +1,9 @@
-"""What is measured of a state: probabilities, energy, position, momentum, current."""
+"""Observables of a state: probabilities, energy, position, momentum, current."""
 
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill._checks import is_known, refuse, require_between, require_shape
+from qdistill._checks import is_known, refuse, require_between, require_finite, require_shape
 from qdistill.physics.grid import Grid, Scalar, inner_product
 from qdistill.physics.hamiltonian import hamiltonian
 
@@ -13,14 +13,27 @@ def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
     return inner_product(grid, psi, psi).real
 
 
-def energy(grid: Grid, v: Float[Array, "*n_x"], psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
-    """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid."""
-    require_shape(grid.shape, psi=psi)
-    return inner_product(grid, psi, hamiltonian(grid, v)(psi)).real / probability(grid, psi)
+def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> Float[Array, ""]:
+    """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid.
+
+    Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels. Of a complex potential,
+    as an absorber is, the real part counts.
+
+    Raises:
+      ValueError: For a potential or state of another shape, or a potential that is not finite.
+    """
+    if v.shape[v.ndim - grid.n_dim :] != grid.shape or v.ndim not in (grid.n_dim, grid.n_dim + 2):
+        refuse("v", f"of shape {grid.shape}, or a matrix of such", f"of shape {v.shape}")
+    require_shape((*v.shape[: -grid.n_dim - 1], *grid.shape), psi=psi)
+    require_finite(v=v)
+    if not jnp.issubdtype(v.dtype, jnp.inexact):
+        refuse("v", "an array of floating-point numbers", f"of type {v.dtype}")
+    h = hamiltonian(grid, v)
+    return jnp.vdot(psi, h(psi)).real / jnp.vdot(psi, psi).real
 
 
 def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
-    """The mean position in bohr; it means what it says only while psi stays off the box edge."""
+    """The mean position in bohr, meaningful only while psi stays off the edges of the box."""
     require_shape(grid.shape, psi=psi)
     density = jnp.abs(psi) ** 2
     x = grid.positions(axis, density.dtype)
@@ -64,7 +77,7 @@ def transmission_reflection(
 
     Args:
       grid: Where psi lives.
-      psi: The state, after it has left the scatterer.
+      psi: The state, after it has left the scatterer and before it wraps around the box.
       left: Where the scatterer begins, in bohr.
       right: Where it ends, in bohr.
       axis: The axis of flight.

@@ -11,19 +11,20 @@ from matplotlib.figure import Figure
 
 from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.colours import colour_phase
+from qdistill.plots.design import plot_designs
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.importance import plot_services, plot_shares
 from qdistill.plots.lessons import plot_potentials, plot_training, plot_window_map
 from qdistill.plots.movies import animate_forecast, animate_wavefunction, animate_wavefunction_2d
+from qdistill.plots.phases import plot_phases
 from qdistill.plots.probes import (
     plot_light_cones,
     plot_order,
-    plot_phases,
-    plot_probes,
     plot_response,
     plot_transmission,
     plot_waves,
 )
+from qdistill.plots.reports import draw
 from qdistill.plots.runs import plot_runs
 from qdistill.plots.students import plot_dispersion, plot_errors
 from qdistill.plots.style import save
@@ -36,7 +37,9 @@ __all__ = [
     "animate_wavefunction",
     "animate_wavefunction_2d",
     "colour_phase",
+    "draw",
     "plot_correlations",
+    "plot_designs",
     "plot_dispersion",
     "plot_errors",
     "plot_interventions",
@@ -44,7 +47,6 @@ __all__ = [
     "plot_order",
     "plot_phases",
     "plot_potentials",
-    "plot_probes",
     "plot_response",
     "plot_runs",
     "plot_sensitivity",

@@ -9,7 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse, require_finite, require_shape
+from qdistill.insight.importance import OVERALL, Importance
 from qdistill.plots import style
+from qdistill.plots.reports import draw
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE, SIGNED
 
 # Mean, lower and upper end.
@@ -18,13 +20,31 @@ UNIT = "decades of error"
 MARKS = (("o", BLUE, -0.24), ("s", ORANGE, 0.0), ("D", GREY, 0.24))
 
 
+@draw.register(Importance)
+def draw_importance(report: Importance) -> dict[str, Figure]:
+    """Draw shares and pairs on all potentials, and the matrix of lessons and families."""
+    last = report.columns.index(OVERALL)
+    measures = {
+        name: np.stack([each[last] for each in estimate])
+        for name, estimate in (
+            ("Shapley value", report.shares),
+            ("leave one out", report.leave_one_out),
+            ("only one", report.only_one),
+        )
+    }
+    return {
+        "shares": plot_shares(report.lessons, measures, report.pairs.mean[last]),
+        "services": plot_services(report.lessons, report.columns, report.shares.mean),
+    }
+
+
 @style.styled
 def plot_shares(
     lessons: Sequence[str],
     measures: dict[str, Interval],
     pairs: Float[np.ndarray, "n_lesson n_lesson"],
 ) -> Figure:
-    """What each lesson adds, by up to three measures with intervals; and what pairs add.
+    """Draw what each lesson adds, by up to three measures with intervals; and what pairs add.
 
     Args:
       lessons: Their names.
@@ -69,11 +89,11 @@ def plot_services(
     families: Sequence[str],
     shares: Float[np.ndarray, "n_family n_lesson"],
 ) -> Figure:
-    """Which lesson serves which family: a row for each family, orange where a lesson helps.
+    """Draw which lesson serves which family: a row for each family, orange where a lesson helps.
 
     Args:
       lessons: Their names.
-      families: Of exams and landscapes.
+      families: Of test cases.
       shares: Shapley values.
     """
     _require_lessons(lessons)

@@ -1,5 +1,6 @@
-"""What the probes found: students beside the exact solver and beside closed forms."""
+"""Figures of the probes: emulators compared with the exact solver and with closed forms."""
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
@@ -8,21 +9,22 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qdistill._checks import refuse, require_at_least, require_positive, require_shape
+from qdistill._checks import refuse, require_positive, require_shape
 from qdistill.insight.probes import (
     BumpResponse,
     Learning,
     LightCone,
-    Probes,
+    ProbeReport,
     Resonances,
     Scattering,
     UniformResponse,
     WaveResponse,
-    omega,
 )
-from qdistill.physics.grid import Grid
+from qdistill.physics.grid import Dispersion
+from qdistill.physics.stationary import omega
 from qdistill.plots import style
-from qdistill.plots.style import BAR, COLOURS, GRID, INK, LINE_STYLES, ORANGE, SLATE, Along, Values
+from qdistill.plots.reports import draw
+from qdistill.plots.style import BAR, COLOURS, GRID, INK, LINE_STYLES, ORANGE, SLATE, Values
 
 # Of closed forms, and beyond what was taught.
 KNOWN, UNTAUGHT = "#b9c0c9", "#eceef1"
@@ -34,20 +36,19 @@ FAINTEST = 1e-6
 ROUNDING = 1e-6
 
 
-def plot_probes(found: Mapping[str, Probes], grid: Grid, taught: float) -> dict[str, Figure]:
-    """All figures of what was found, by name.
-
-    Args:
-      found: By the name of the propagator, the exact solver first; four at most.
-      grid: The physics that was taught.
-      taught: The largest k in 1/bohr that the curriculum excites.
-    """
+@draw.register(ProbeReport)
+def draw_probes(report: ProbeReport) -> dict[str, Figure]:
+    """Draw all figures of the probes, by name; of four propagators at most."""
+    found, grid, taught = report.found, report.system.grid, report.config.k_taught
     k = next(iter(found.values())).dispersion.k
-    kinds = sorted(("lattice", "continuum"), key=lambda kind: kind != grid.dispersion)
-    known = {kind: omega(Grid(grid.shape, grid.lengths, kind), k) for kind in kinds}
+    kinds: list[Dispersion] = ["lattice", "continuum"]
+    kinds.sort(key=lambda kind: kind != grid.dispersion)
+    known: dict[str, np.ndarray] = {
+        kind: omega(dataclasses.replace(grid, dispersion=kind), k) for kind in kinds
+    }
 
     def column(name: str) -> dict[str, Any]:
-        return {subject: getattr(each, name) for subject, each in found.items()}
+        return {propagator: getattr(each, name) for propagator, each in found.items()}
 
     return {
         "dispersion": plot_waves(column("dispersion"), known, taught),
@@ -57,13 +58,19 @@ def plot_probes(found: Mapping[str, Probes], grid: Grid, taught: float) -> dict[
     }
 
 
+@draw.register(Learning)
+def draw_learning(report: Learning) -> dict[str, Figure]:
+    """Draw the order of learning."""
+    return {"order": plot_order(report)}
+
+
 @style.styled
 def plot_waves(
     waves: Mapping[str, WaveResponse],
     known: Mapping[str, Float[Values, " n_k"]],
     taught: float,
 ) -> Figure:
-    """The dispersion relations of several propagators: which physics was each taught?
+    """Draw the dispersion relations of several propagators: which physics was each taught?
 
     Above, omega - k^2 / 2, which is zero on the continuum; below, the error against the first
     known dispersion, and the damping, or growth, of the waves. Values below 1e-6, the rounding of
@@ -105,7 +112,7 @@ def plot_waves(
         if taught < k[-1]:
             ax.axvspan(taught, k[-1], color=UNTAUGHT, lw=0, zorder=0)
     if taught < k[-1]:
-        style.note(panels["above"], (taught / k[-1] + 1) / 2, 0.92, "hardly taught")
+        style.note(panels["above"], (taught / k[-1] + 1) / 2, 0.92, "rarely taught")
     handles = panels["above"].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=5)
     return figure
@@ -115,7 +122,7 @@ def plot_waves(
 def plot_response(
     uniform: Mapping[str, UniformResponse], bump: Mapping[str, BumpResponse]
 ) -> Figure:
-    """How strongly the landscape is felt: a uniform one, and a small bump.
+    """Draw how strongly a potential is felt: a uniform one, and a small bump.
 
     On the left the error of the energy by which a uniform V shifts plane waves, the worst over
     their momenta; values below 1e-6 are drawn there. On the right the response to a bump over the
@@ -158,7 +165,7 @@ def plot_response(
 
 @style.styled
 def plot_light_cones(cones: Mapping[str, LightCone]) -> Figure:
-    """An impulse that spreads: |psi|^2 in space-time, and the front beside the light cone.
+    """Draw an impulse that spreads: |psi|^2 in space-time, and its front with the light cone.
 
     Dashed lines are the largest group velocity of the impulse's waves.
 
@@ -197,7 +204,7 @@ def plot_light_cones(cones: Mapping[str, LightCone]) -> Figure:
 def plot_transmission(
     scattering: Mapping[str, Scattering], resonances: Mapping[str, Resonances]
 ) -> Figure:
-    """Transmission against energy, through one barrier and through two; the errors below.
+    """Draw transmission against energy, through one barrier and through two; the errors below.
 
     Args:
       scattering: Packets on a barrier, by the name of the propagator; six at most.
@@ -236,60 +243,8 @@ def plot_transmission(
 
 
 @style.styled
-def plot_phases(
-    x: Along,
-    v: Along,
-    kicks: Float[Values, "n_a n_x"],
-    k: Float[Values, " n_k"],
-    drifts: Float[Values, "n_b n_k"],
-    known: Float[Values, " n_k"],
-    taught: float,
-) -> Figure:
-    """The learned phases of a unitary student, read as potential and as kinetic energies.
-
-    On the left the potential with which each kick acts, and their sum, over the landscape; on the
-    right the kinetic energy of each drift, and their sum.
-
-    Args:
-      x, v: Positions in bohr, rising, around what is to be seen, and the landscape in hartree.
-      kicks: a_j(x) / dt in hartree.
-      k: Wavenumbers in 1/bohr, rising from 0.
-      drifts: b_j(k) / dt in hartree.
-      known: omega that was taught, in hartree.
-      taught: The largest k in 1/bohr that the curriculum excites.
-    """
-    x, v, k = style.axis("x", x), style.landscape(x, v), style.axis("k", k)
-    require_at_least(1, n_kick=len(kicks), n_drift=len(drifts))
-    require_shape((len(kicks), x.size), kicks=kicks)
-    require_shape((len(drifts), k.size), drifts=drifts)
-    require_shape(k.shape, known=known)
-    figure = Figure(figsize=(10, 5), layout="constrained")
-    left, right = figure.subplots(1, 2)
-    style.draw_landscape(left, x, v, np.concatenate([np.ravel(kicks), np.sum(kicks, axis=0)]))
-    left.plot(x, np.sum(kicks, axis=0), color=INK, marker="o", ms=4, lw=1.5, label="sum")
-    right.plot(k, known, color=KNOWN, lw=6, label="taught")
-    right.plot(k, np.sum(drifts, axis=0), color=INK, lw=1.5, label="sum")
-    for ax, along, rows, name in ((left, x, kicks, "kick"), (right, k, drifts, "drift")):
-        # Phases of a palindrome lie upon each other.
-        widths = np.linspace(4, 1.5, len(rows)) if len(rows) > 1 else [1.5]
-        for i, (row, width) in enumerate(zip(rows, widths, strict=True)):
-            look = {"color": COLOURS[i % 12], "ls": LINE_STYLES[i % 12], "lw": width}
-            ax.plot(along, row, label=f"{name} {i + 1}", **look)
-        ax.grid(axis="y", color=GRID, lw=0.8)
-        ax.legend(loc="upper left")
-    left.set(xlabel="x (bohr)", ylabel="$a_j(x)$ / dt (hartree)", xmargin=0)
-    left.set_title("potential, over the landscape")
-    right.set(xlabel="k (1/bohr)", ylabel="$b_j(k)$ / dt (hartree)", xlim=(0, k[-1]))
-    right.set_title("kinetic energy")
-    if taught < k[-1]:
-        right.axvspan(taught, k[-1], color=UNTAUGHT, lw=0, zorder=0)
-        style.note(right, (taught / k[-1] + 1) / 2, 0.05, "hardly taught")
-    return figure
-
-
-@style.styled
 def plot_order(learning: Learning) -> Figure:
-    """The order of learning: the forecast error of each process against the training step.
+    """Draw the order of learning: the forecast error of each process against the training step.
 
     A dot marks from where on the error stays below a multiple of its last value.
     """

@@ -1,14 +1,17 @@
 """Which symmetries hold: a matrix of violations, in colours and words."""
 
 from collections.abc import Mapping, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse, require_between, require_positive, require_shape
+from qdistill.insight import harness
+from qdistill.insight.symmetries import SymmetryReport
 from qdistill.plots import style
+from qdistill.plots.reports import draw
 from qdistill.plots.style import BAR, FLOOR, INK, MISSING, SLATE
 
 # The violation, rho where it tells something, and the verdict.
@@ -17,6 +20,7 @@ Cell: TypeAlias = tuple[float, float | None, str]
 SCALE = LinearSegmentedColormap.from_list(
     "violation", ["#fbfaf7", "#fdd9ac", "#f79a4d", "#d1521d", "#6b1f07"]
 ).with_extremes(bad=MISSING)
+MOST_COLUMNS = 8
 SIGNS = {"psi": "\u03c8", "phi": "\u03c6", " pi ": " \u03c0 ", "->": "\u2192"}
 
 
@@ -26,7 +30,7 @@ def plot_symmetries(
     columns: Mapping[str, Sequence[Cell]],
     rounding: float = FLOOR,
 ) -> Figure:
-    """A row for each symmetry, a column for each who was asked; white where the symmetry holds.
+    """Draw a row for each symmetry, a column for each who was asked; white where it holds.
 
     The colour is the violation on a log scale from what rounding makes up to 1. What is not finite
     is grey.
@@ -39,8 +43,8 @@ def plot_symmetries(
     """
     if not formulas:
         refuse("formulas", "at least one symmetry", formulas)
-    if not 1 <= len(columns) <= 8:
-        refuse("columns", "1 to 8 columns", f"{len(columns)}")
+    if not 1 <= len(columns) <= MOST_COLUMNS:
+        refuse("columns", f"1 to {MOST_COLUMNS} columns", f"{len(columns)}")
     for title, cells in columns.items():
         require_shape((len(formulas),), **{f"columns[{title!r}]": [cell[0] for cell in cells]})
     require_positive(rounding=rounding)
@@ -77,6 +81,56 @@ def plot_symmetries(
     ax.spines[:].set_visible(False)
     figure.colorbar(image, ax=ax, label="violation, relative to $|\\psi|$", extend="min", **BAR)
     return figure
+
+
+@draw.register(SymmetryReport)
+def draw_symmetries(report: SymmetryReport) -> dict[str, Figure]:
+    """Draw the exact solver, every member on each kind of case, and the negative control.
+
+    More members than one figure holds go on to figures of their own.
+    """
+    numbers = report.numbers
+    exact, *members = numbers["findings"].items()
+    # The rows of each symmetry, over the kinds of cases.
+    rows = list(zip(*(kind.values() for kind in exact[1].values()), strict=True))
+    cells = {
+        f"{harness.in_words(numbers['roles'][name], name)},\n{kind.replace(' ', chr(10))}": [
+            _of_member(row) for row in summary.values()
+        ]
+        for name, kinds in members
+        for kind, summary in kinds.items()
+    }
+    titles, room = list(cells), MOST_COLUMNS - 2
+    figures = {}
+    for page, start in enumerate(range(0, len(titles), room), 1):
+        columns = {
+            exact[0]: [_of_exact_solver(each) for each in rows],
+            **{title: cells[title] for title in titles[start : start + room]},
+            "negative\ncontrol": [_of_control(each) for each in rows],
+        }
+        name = "symmetries" + f"-{page}" * (page > 1)
+        figures[name] = plot_symmetries(numbers["formulas"], columns, numbers["rounding"])
+    return figures
+
+
+def _of_exact_solver(rows: tuple[Mapping[str, Any], ...]) -> Cell:
+    """Its largest violation."""
+    holds = all(row["verdict"] == "holds" for row in rows)
+    largest = max(row["violation"]["median"] for row in rows)
+    return largest, None, "holds" if holds else "broken"
+
+
+def _of_member(row: Mapping[str, Any]) -> Cell:
+    """With rho where it decides the verdict."""
+    rho = row["rho"]["median"] if row["verdict"] in harness.BY_RATIO else None
+    return row["violation"]["median"], rho, row["verdict"]
+
+
+def _of_control(rows: tuple[Mapping[str, Any], ...]) -> Cell:
+    """The exact solver's least violation of what must not hold."""
+    fires = all(row["control_fires"] for row in rows)
+    least = min(row["control_violation"]["median"] for row in rows)
+    return least, None, "fires" if fires else "silent"
 
 
 def _number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Configs, presets, run folders, checkpoints, packaged emulators, and what is told of a run.
+"""Configs, presets, run folders, checkpoints, packaged emulators, and stories of runs.
 
 The modules are imported when they are first used: Orbax takes a second.
 """
@@ -19,6 +19,7 @@ _MODULES = (
     "provenance",
     "records",
     "report",
+    "results",
     "signals",
     "story",
     "tensorboard",

@@ -1,4 +1,4 @@
-"""Checkpoints of a training state. All use of orbax stands here."""
+"""Checkpoints of a training state. Only this module uses Orbax."""
 
 import hashlib
 import json
@@ -29,7 +29,7 @@ SUMS = pathlib.Path("metrics") / "files.json"
 class Checkpoints:
     """The checkpoints of one training, by step: the newest two and the one of least loss are kept.
 
-    Used as a context, so that no save is left half done. Saves are atomic: a training that is
+    Used as a context, so that no save is left incomplete. Saves are atomic: a training that is
     killed in the middle of one finds the one before.
 
     Args:
@@ -95,7 +95,7 @@ class Checkpoints:
 
 
 class Found(NamedTuple):
-    """What a folder of checkpoints holds.
+    """The checkpoints in a folder.
 
     Attributes:
       state: Of the newest checkpoint that is sound, bit for bit; None if there is none.
@@ -107,7 +107,7 @@ class Found(NamedTuple):
 
 
 def find_newest(directory: pathlib.Path, like: Callable[[int], TrainState]) -> Found:
-    """The newest sound checkpoint; nothing is written.
+    """Return the newest sound checkpoint, and the damaged ones. Nothing is written.
 
     A checkpoint is sound if all of it can be read, and if the SHA-256 of its leaves and its loss is
     the one that was saved with it: a flipped bit may otherwise be restored in silence.
@@ -142,14 +142,14 @@ def set_aside(folder: pathlib.Path) -> pathlib.Path:
 
 
 def steps_in(directory: pathlib.Path) -> list[int]:
-    """The steps of the checkpoints in a folder, in increasing order; a half-written one is none."""
+    """Return the steps of the checkpoints in a folder, rising; a half-written one does not count."""
     if not directory.is_dir():
         return []
     return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
 
 
 def fingerprint(state: TrainState, loss: float) -> str:
-    """The SHA-256 of all leaves of a state, of their types and shapes, and of a loss."""
+    """Return the SHA-256 of all leaves of a state, of their types and shapes, and of a loss."""
     digest = hashlib.sha256(repr(loss).encode())
     for path, leaf in jax.tree.leaves_with_path(state):
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
@@ -199,7 +199,7 @@ def _sums(folder: pathlib.Path) -> dict[str, str]:
 
 
 def _has_right_files(folder: pathlib.Path) -> bool:
-    """Whether the files are those that were saved; so orbax hardly ever meets a damaged one.
+    """Whether the files are those that were saved, so that Orbax seldom meets a damaged one.
 
     A process that was killed right after a save may have left no list of them. Then the fingerprint
     of the leaves alone decides.

@@ -14,14 +14,14 @@ from qdistill._checks import require_one_of
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import make_held_out
-from qdistill.runs import folder, presets, provenance, records
+from qdistill.runs import extensions, folder, presets, provenance, records
 from qdistill.runs.config import Config
 from qdistill.runs.records import plain
 from qdistill.students import Emulator, Splitting, count_parameters
 
 
 class Scored(NamedTuple):
-    """The held-out test of an emulator.
+    """An emulator's held-out test: scores, and the arrays behind them.
 
     Attributes:
       scores: As in `metrics.json`.
@@ -46,7 +46,8 @@ def distill(
 ) -> Emulator:
     """Distil an emulator into a folder: train, score on held-out cases, write and draw.
 
-    The folder is the same as that of the command: see `qdistill.runs.folder`.
+    The folder is the same as that of the command: see `qdistill.runs.folder`. The files of one's own
+    that this process has loaded are noted in its config.
 
     Args:
       config: All settings, or the name of a preset.
@@ -63,6 +64,8 @@ def distill(
     if isinstance(config, str):
         require_one_of(presets.PRESETS, config=config)
         config = presets.PRESETS[config][1]
+    if not config.extensions:
+        config = dataclasses.replace(config, extensions=tuple(extensions.LOADED.values()))
     out = pathlib.Path(out)
     if cluster.is_main():
         folder.open_folder(out, config, resume)
@@ -91,7 +94,7 @@ def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
 
 
 def means(metrics: dict[str, Any]) -> dict[str, Any]:
-    """The costs and the mean scores of `metrics.json`: what an `Emulator` carries as its score."""
+    """Return the costs and the mean scores of `metrics.json`, which are an `Emulator`'s score."""
     costs = ("n_parameters", "training_steps", "training_seconds")
     scores = {name: value for name, value in metrics["benchmark"].items() if name != "cases"}
     return {name: metrics[name] for name in costs} | scores
@@ -151,7 +154,7 @@ def evaluate(
 
 
 def _times(lines: list[dict[str, Any]], block_ends: list[int]) -> dict[str, float | None]:
-    """What the training took; None if the log does not hold every block once."""
+    """Times of the training; None if the log does not hold every block once."""
     if [line["step"] for line in lines] != block_ends:
         return dict.fromkeys(("training_seconds", "compile_seconds", "teacher_share"))
     taught, learned, compiled = (

@@ -1,4 +1,4 @@
-"""A training that diverges: how that is told, and rollbacks to a smaller learning rate."""
+"""A training that diverges: how that is recognised, and rollbacks to a smaller learning rate."""
 
 import dataclasses
 import math
@@ -29,7 +29,7 @@ def check(
     """Stop on a block that has diverged.
 
     Args:
-      metrics: Of the block, from `training.fit`.
+      metrics: Of the block, from `training.loop.fit`.
       first_loss: The loss of the first block of its stage.
       limit: How many times that the loss may be.
       lessons: Their names.
@@ -40,7 +40,7 @@ def check(
     >>> block = {"loss": float("nan"), "worst_step": 7, "worst_lesson": 0, "is_finite": False}
     >>> check(block | {"learning_rate": 0.1}, 1.0, 1000.0, ("free",))
     Traceback (most recent call last):
-    qdistill.divergence.Diverged: The loss is nan at step 7, in lesson `free`, ... rate 0.1.
+    qdistill.runs.divergence.Diverged: The loss is nan at step 7, in lesson `free`, ... rate 0.1.
     """
     loss = metrics["loss"]
     if not math.isfinite(loss):

@@ -41,16 +41,16 @@ def to_dataset(
     runs: Sequence[str] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> "xarray.Dataset":
-    """Frames, landscapes and where they come from, with named coordinates and units.
+    """Return frames, potentials and their provenance, with named coordinates and units.
 
     Args:
       grid: Of one to three dimensions; its points become the coordinates x, y and z.
       t: Times of the frames in a.u.
-      v: Landscape in hartree, of the grid's shape; of several runs, (n_run, *n_x).
+      v: Potential in hartree, of the grid's shape; of several runs, (n_run, *n_x).
       psi: Frames in bohr^(-d/2) of shape (n_t, *n_x), or (n_run, n_t, *n_x), by their names, such
         as ``"truth"`` and ``"forecast"``.
       runs: Names of the runs, where there are several.
-      about: What else to tell, as attributes: config, commit. What is no text becomes JSON.
+      about: Further attributes, such as config and commit. What is no text becomes JSON.
 
     Raises:
       ValueError: For shapes that do not fit together, and names that are taken.
@@ -152,7 +152,7 @@ def write_forecasts(
 
 
 def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
-    """The Dataset of a file that `write` wrote, psi complex.
+    """Return the Dataset of a file that `write` wrote, psi complex.
 
     Raises:
       FileNotFoundError: If it is not there.
@@ -199,26 +199,28 @@ def _variables(
     require_shape((*n_run, np.size(t), *grid.shape), **{f"psi[{n!r}]": f for n, f in psi.items()})
     found: Variables = {}
     for axis, name in enumerate(axes):
-        told = {"units": "bohr", "long_name": "position"}
-        found[name] = ((name,), np.ravel(grid.positions(axis)), told)
+        attributes = {"units": "bohr", "long_name": "position"}
+        found[name] = ((name,), np.ravel(grid.positions(axis)), attributes)
     found["t"] = (("t",), np.asarray(t), {"units": "a.u. (0.0242 fs)", "long_name": "time"})
     if runs is not None:
         found["run"] = (("run",), np.array(runs, str), {})
-    told = {"units": "hartree", "long_name": "landscape"}
-    found["v"] = ((*several, *axes), np.asarray(v), told)
+    attributes = {"units": "hartree", "long_name": "potential"}
+    found["v"] = ((*several, *axes), np.asarray(v), attributes)
     for name, frames in psi.items():
-        told = {"units": f"bohr^(-{len(axes)}/2)", "long_name": f"wave function, {name}"}
-        found[name] = ((*several, "t", *axes), np.asarray(frames), told)
+        attributes = {"units": f"bohr^(-{len(axes)}/2)", "long_name": f"wave function, {name}"}
+        found[name] = ((*several, "t", *axes), np.asarray(frames), attributes)
     return found
 
 
 def _attributes(grid: Grid, about: Mapping[str, Any] | None) -> dict[str, Any]:
     """Attributes that NetCDF can hold: texts and lists of numbers."""
-    told = {
+    attributes = {
         name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
         for name, value in (about or {}).items()
     }
-    return told | {"dispersion": grid.dispersion, "length_bohr": [float(x) for x in grid.lengths]}
+    axes = {"length_bohr": grid.lengths, "origin_bohr": grid.origin, "mass": grid.mass}
+    lists = {name: [float(x) for x in values] for name, values in axes.items()}
+    return attributes | {"dispersion": grid.dispersion} | lists
 
 
 def _xarray() -> Any:

@@ -3,7 +3,8 @@
 import dataclasses
 import hashlib
 import pathlib
-import runpy
+import sys
+import types
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,7 +29,8 @@ def load(path: pathlib.Path | str) -> Extension:
     """Execute a Python file, whose systems, students, lessons and presets are known from then on.
 
     A subclass of `System` or `StudentConfig` registers itself, `qdistill.system.lesson` registers a
-    lesson, and `qdistill.runs.presets.PRESETS` takes presets.
+    lesson, and `qdistill.runs.presets.PRESETS` takes presets. The file becomes the module
+    `qdistill_NAME`, so that its emulators can be pickled and read where it is loaded too.
 
     Raises:
       FileNotFoundError: If it is not there.
@@ -38,13 +40,22 @@ def load(path: pathlib.Path | str) -> Extension:
         raise FileNotFoundError(f"There is no file `{path}` to load.")
     extension = Extension(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
     if LOADED.get(str(path)) != extension:
-        runpy.run_path(str(path), run_name=path.stem)
+        _execute(path)
         LOADED[str(path)] = extension
     return extension
 
 
+def _execute(path: pathlib.Path) -> None:
+    # Not through Python's cache of bytecode, which takes a file changed within a second for the old.
+    code = compile(path.read_bytes(), str(path), "exec")
+    module = types.ModuleType(f"qdistill_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module
+    exec(code, vars(module))
+
+
 def require_loaded(wanted: Sequence[Any]) -> None:
-    """Refuse a config whose own files were not loaded, or are not what they were.
+    """Refuse a config whose own files were not loaded, or have changed since.
 
     Raises:
       ValueError: With the command-line option that loads the file.

@@ -1,13 +1,14 @@
-"""A run and its folder, which holds all that is needed to resume, judge and use it later.
+"""A run and its folder, which holds all that is needed to resume, score and use it later.
 
-config.json      the resolved settings
-provenance.json  the code and the machine that worked on it
-metrics.jsonl    a line for each block of training
-rollbacks.jsonl  a line for each rollback, if the training diverged
-checkpoints/     see `checkpoints`
-damaged/         checkpoints that could not be read
-metrics.json     the scores
-*.png            the figures
+config.json           the resolved settings
+provenance.json       the code and the machine that worked on it
+metrics.jsonl         a line for each block of training
+rollbacks.jsonl       a line for each rollback, if the training diverged
+checkpoints/          see `checkpoints`
+damaged/              checkpoints that could not be read
+metrics.json          the scores
+evaluation-SEED.json  the scores of `qdistill evaluate`
+*.png                 the figures
 """
 
 import dataclasses
@@ -41,7 +42,7 @@ log = logging.getLogger(__name__)
 
 
 class Setup(NamedTuple):
-    """What a config stands for."""
+    """Teacher, student and trainers of a config."""
 
     teacher: Propagator
     student: Student
@@ -49,9 +50,9 @@ class Setup(NamedTuple):
 
 
 def set_up(settings: Config, mesh: Mesh | None = None) -> Setup:
-    """Build what a config stands for, to be trained on the devices of a mesh.
+    """Build the teacher, the student and the trainers of a config, for the devices of a mesh.
 
-    Configs that differ in their name and seed only have one setup, and share what it has compiled.
+    Configs that differ only in name and seed share one setup, and the programs compiled for it.
 
     >>> set_up(Config(seed=1)) is set_up(Config(seed=2))
     True
@@ -184,7 +185,7 @@ def _begin(
 
 
 def _report(damaged: list[pathlib.Path], out: pathlib.Path, step: int | None) -> None:
-    """Say which checkpoints are damaged; stop if there is none beside them."""
+    """Name the damaged checkpoints; stop if there is no sound one."""
     names = ", ".join(f"`{path}`" for path in damaged)
     if damaged and step is None:
         raise ValueError(
@@ -252,7 +253,7 @@ def load(out: pathlib.Path) -> Emulator:
 
 
 def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
-    """The lines of `metrics.jsonl`, oldest first; null stands for what is not finite.
+    """Return the lines of `metrics.jsonl`, oldest first; null stands for what is not finite.
 
     Raises:
       ValueError: For a line that is not a block's metrics, with its number.

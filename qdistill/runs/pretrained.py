@@ -1,4 +1,4 @@
-"""Files of trained students: those of the package, and those of runs."""
+"""Emulators in files: those of the package, and those of runs."""
 
 import dataclasses
 import json
@@ -19,7 +19,7 @@ FOLDER = pathlib.Path(__file__).parent / "packaged"
 
 
 def names() -> list[str]:
-    """The names of the students that come with the package.
+    """Return the names of the emulators that come with the package.
 
     >>> "unitary" in names()
     True
@@ -28,13 +28,13 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Emulator:
-    """A student that comes with the package, by its name.
+    """Return an emulator that comes with the package, by its name.
 
     Raises:
       ValueError: For an unknown name, with the list of names.
 
-    >>> student = load("unitary")
-    >>> f"{student.score['mean_infidelity']:.1e}"
+    >>> emulator = load("unitary")
+    >>> f"{emulator.score['mean_infidelity']:.1e}"
     '4.4e-06'
     """
     require_one_of(names(), name=name)
@@ -42,7 +42,7 @@ def load(name: str) -> Emulator:
 
 
 def find(place: str) -> Emulator:
-    """A student by its name in the package, by its file, or by the folder of its run.
+    """Return an emulator by its name in the package, by its file, or by the folder of its run.
 
     Raises:
       FileNotFoundError: If it is none of these, with the list of names.
@@ -53,7 +53,7 @@ def find(place: str) -> Emulator:
         return load(place)
     if not path.exists():
         raise FileNotFoundError(
-            f"There is no run in `{place}`, and no student of that name comes with the package; "
+            f"There is no run in `{place}`, and no emulator of that name comes with the package; "
             f"there are {', '.join(names())}."
         )
     return from_run(path) if path.is_dir() else read(path)
@@ -88,15 +88,15 @@ def from_run(out: pathlib.Path | str, commit: str | None = None) -> Emulator:
 
 
 def write(path: pathlib.Path, emulator: Emulator) -> None:
-    """Write a student to a file, which `read` reads.
+    """Write an emulator to a file, which `read` reads.
 
     Raises:
-      ValueError: For a student without a score.
+      ValueError: For an emulator without a config or a score.
       OSError: If the file cannot be written.
     """
-    if emulator.score is None:
+    if emulator.config is None or emulator.score is None:
         cure = "Let `qdistill distill` finish the run; --resume continues it."
-        refuse("emulator.score", "there", "missing", cure)
+        refuse("emulator", "of a finished run, with its score", "without", cure)
     about = {
         "config": json.loads(config.to_json(emulator.config)),
         "score": emulator.score,
@@ -109,7 +109,7 @@ def write(path: pathlib.Path, emulator: Emulator) -> None:
 
 
 def read(path: pathlib.Path | str) -> Emulator:
-    """The student of a file that `write` wrote.
+    """Return the emulator of a file that `write` wrote.
 
     Raises:
       FileNotFoundError: If it is not there.
@@ -126,13 +126,13 @@ def read(path: pathlib.Path | str) -> Emulator:
         like = jax.eval_shape(student.init, jax.random.key(0))
         shapes = {name: leaf.shape for name, leaf in _leaves(like).items()}
         if shapes != {name: array.shape for name, array in arrays.items()}:
-            raise ValueError("its arrays are not those of the student that it names")
+            raise ValueError("its arrays are not those of the student that it names.")
         leaves = [jnp.asarray(arrays[n], leaf.dtype) for n, leaf in _leaves(like).items()]
         params = jax.tree.unflatten(jax.tree.structure(like), leaves)
         notes = tuple(about["provenance"])
         return student.bind(params, config=settings, score=about["score"], provenance=notes)
     except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"`{path}` is not the file of a student: {error}.") from error
+        raise ValueError(f"`{path}` cannot be read as an emulator: {error}") from error
 
 
 def _leaves(params: PyTree) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where a result comes from: the commit of the code, what it ran on, and when."""
+"""Provenance of a result: the commit of the code, the machine, and when."""
 
 import datetime
 import importlib.metadata
@@ -19,7 +19,7 @@ REQUIRED = ("jax", "jaxlib", "flax", "optax", "numpy")
 
 
 def environment() -> dict[str, Any]:
-    """The device, and the versions of Python and of the packages that numbers depend on.
+    """Return the device, and the versions of Python and of the packages that numbers depend on.
 
     >>> sorted(environment())
     ['cpu_count', 'device', 'flax', 'jax', 'jaxlib', 'numpy', 'optax', 'python']
@@ -33,10 +33,9 @@ def environment() -> dict[str, Any]:
 
 
 def now() -> dict[str, Any]:
-    """What is at work now: `commit`, `is_modified`, `date`, `environment`.
+    """Return the provenance of what runs now: `commit`, `is_modified`, `date`, `environment`.
 
-    The commit is None, and so is what it says of changes, where the package does not lie in a git
-    checkout.
+    `commit` and `is_modified` are None where the package does not lie in a git checkout.
     """
     commit = changes = None
     # In a checkout of something else the package is no tracked file.
@@ -54,7 +53,7 @@ def now() -> dict[str, Any]:
 
 
 def record(out: pathlib.Path) -> None:
-    """Note in a run's folder what works on it, unless the last note there says the same.
+    """Note in a run's folder the code and machine that work on it, unless the last note there says the same.
 
     Raises:
       OSError: If it cannot be written.
@@ -66,7 +65,7 @@ def record(out: pathlib.Path) -> None:
 
 
 def read(out: pathlib.Path) -> list[dict[str, Any]]:
-    """The notes in a run's folder, oldest first; none in a run from before they were taken.
+    """Return the notes in a run's folder, oldest first; none for a run older than the notes.
 
     Raises:
       ValueError: If they cannot be read.
@@ -79,7 +78,7 @@ def read(out: pathlib.Path) -> list[dict[str, Any]]:
         for note in notes:
             note["commit"], note["is_modified"], note["environment"]
     except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"`{path}` holds no notes of where a run comes from.") from error
+        raise ValueError(f"`{path}` holds no notes of the provenance of a run.") from error
     return notes
 
 

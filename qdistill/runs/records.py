@@ -49,7 +49,7 @@ def _unwritable(path: pathlib.Path, error: OSError) -> OSError:
 
 
 def read(path: pathlib.Path) -> list[dict[str, Any]]:
-    """The lines of such a file, oldest first; null stands for what is not finite.
+    """Return the lines of such a file, oldest first; null stands for what is not finite.
 
     A last line without its end, which is being written or was cut short, is left out.
 
@@ -87,9 +87,9 @@ def _parse(path: pathlib.Path, number: int, line: str) -> dict[str, Any]:
 
 
 def plain(value: Any) -> Any:
-    """The value with null for every number that is not finite, which JSON cannot hold."""
+    """Return the value with null for every number that is not finite, which JSON cannot hold."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -24,7 +24,7 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def caught() -> Iterator[Callable[[], int]]:
-    """While this lasts, SIGTERM and Ctrl-C are noted; when they come again, they act as before.
+    """Note SIGTERM and Ctrl-C instead of stopping; a second one acts as before.
 
     Outside the main thread, which alone gets signals, nothing is noted.
 

@@ -1,5 +1,6 @@
 """The story of a run from its folder, finished or not, and several runs compared."""
 
+import dataclasses
 import json
 import math
 import pathlib
@@ -12,16 +13,25 @@ import numpy as np
 from qdistill import plots
 from qdistill._checks import refuse
 from qdistill.forecast import paper
-from qdistill.runs import checkpoints, config, divergence, presets, provenance, records, report
+from qdistill.runs import (
+    checkpoints,
+    config,
+    divergence,
+    presets,
+    provenance,
+    records,
+    report,
+    results,
+)
 from qdistill.runs.config import Config
-from qdistill.runs.folder import make_folder
+from qdistill.runs.results import Results
 from qdistill.students import count_parameters
 
 BARS = "▁▂▃▄▅▆▇█"
 
 
 class Story(NamedTuple):
-    """What a run's folder holds.
+    """A run, read from its folder.
 
     Attributes:
       out: The folder.
@@ -39,18 +49,18 @@ class Story(NamedTuple):
 
     @property
     def step(self) -> int:
-        """How far it is."""
+        """Steps that it has trained."""
         return self.log[-1]["step"] if self.log else 0
 
     @property
     def seconds(self) -> np.ndarray:
-        """Of training, without compiling, at the end of every block."""
+        """Seconds of training, without compiling, at the end of every block."""
         times = [line["teacher_seconds"] + line["student_seconds"] for line in self.log]
         return np.cumsum(np.array(times, float))
 
 
 def read(out: pathlib.Path) -> Story:
-    """Return what a folder holds.
+    """Read a run from its folder.
 
     Raises:
       FileNotFoundError: If there is no run.
@@ -115,7 +125,7 @@ def _training(story: Story) -> list[str]:
         rows.append(f"It diverged and went back {len(back)} times.")
     if story.log and story.step < ends[-1]:
         left = story.seconds[-1] / story.step * (ends[-1] - story.step)
-        rows.append(f"Some {left / 60:.1f} min are left, if steps go on as long as so far.")
+        rows.append(f"About {left / 60:.1f} min are left, at the mean time of a step so far.")
     return rows
 
 
@@ -137,7 +147,7 @@ def _score(story: Story) -> list[str]:
 
 
 def _origin(story: Story) -> list[str]:
-    """Who worked on it."""
+    """The code and the machines that worked on it."""
     lines = []
     for note in story.provenance:
         commit, place = note["commit"] or "unknown code", note["environment"]
@@ -146,7 +156,7 @@ def _origin(story: Story) -> list[str]:
             f"{note['date']}: {commit}{changed}, {place['device']} ({place['cpu_count']} cores), "
             f"python {place['python']}, jax {place['jax']}"
         )
-    return lines or ["Nothing is noted of the code that trained it."]
+    return lines or ["The code that trained it is not noted."]
 
 
 def _folder(story: Story) -> list[str]:
@@ -160,7 +170,7 @@ def _folder(story: Story) -> list[str]:
 
 
 def _next(story: Story) -> list[str]:
-    """Commands that go on from here."""
+    """Commands that continue from here."""
     out = story.out
     if story.step < story.config.training.boundaries[-1] or not story.metrics:
         return ["next:", f"  {begin(story.config, out)} --resume"]
@@ -168,27 +178,33 @@ def _next(story: Story) -> list[str]:
         "next:",
         f"  qdistill evaluate {out} --seed 1",
         f"  qdistill export {out} --out {out.name}.nc",
-        f"  qdistill export {out} --out {out.name}.npz --emulator",
+        f"  qdistill export {out} --out {out.name}.npz --emulator-file",
     ]
 
 
 def begin(settings: Config, out: pathlib.Path) -> str:
-    """The command that begins a run with these settings; dots where no option says them.
+    """Return the command that begins a run with these settings; dots where no option says them.
 
     >>> begin(presets.PRESETS["demo"][1], pathlib.Path("runs/demo"))
     'qdistill distill demo --out runs/demo'
     """
-    start = f"qdistill distill {settings.preset}"
+    files = [f"--load {extension.path}" for extension in settings.extensions]
+    return " ".join(["qdistill distill", *_options(settings), *files, f"--out {out}"])
+
+
+def _options(settings: Config) -> list[str]:
+    """The preset, and the settings in which a config differs from it."""
     if settings.preset not in presets.PRESETS:
-        return f"qdistill distill ... --out {out}"
+        return ["..."]
     preset = presets.PRESETS[settings.preset][1]
+    settings = dataclasses.replace(settings, extensions=preset.extensions)
     if settings == presets.smoke(preset):
-        return f"{start} --smoke --out {out}"
+        return [settings.preset, "--smoke"]
     ours, theirs = config.leaves(settings), config.leaves(preset)
     if set(ours) != set(theirs):
-        return f"{start} ... --out {out}"
-    options = [_option(name, ours[name]) for name in ours if ours[name] != theirs[name]]
-    return " ".join([start, *options, f"--out {out}"])
+        return [settings.preset, "..."]
+    changed = [_option(name, ours[name]) for name in ours if ours[name] != theirs[name]]
+    return [settings.preset, *changed]
 
 
 def _option(name: str, value: Any) -> str:
@@ -307,11 +323,9 @@ def tell_all(
     rows = compare(stories)
     print(tell(*stories.values()) if len(outs) == 1 else table(rows))
     if folder is not None:
-        make_folder(folder)
-        records.write(folder / "config.json", json.dumps({"runs": list(map(str, outs))}) + "\n")
-        text = json.dumps(records.plain({"runs": rows}), indent=2, allow_nan=False)
-        records.write(folder / "metrics.json", text + "\n")
-        plots.save(plot(stories), folder / "comparison.png")
+        figures = {"comparison": plot(stories)}
+        compared = Results({"runs": rows}, table(rows), figures)
+        results.record(folder, {"runs": list(map(str, outs))}, lambda: compared)
     if tensorboard is not None:
         from qdistill.runs.tensorboard import to_tensorboard
 

@@ -22,8 +22,8 @@ def to_tensorboard(
     Args:
       outs: The runs' folders by their names.
       folder: Where TensorBoard looks: `tensorboard --logdir FOLDER`.
-      follow: Go on with runs that train until all are scored.
-      pause: Between two looks at them, in s.
+      follow: Continue while runs train, until all are scored.
+      pause: Seconds between two readings of their folders.
 
     Raises:
       FileExistsError: If there are events of a run already; they would be mixed.
@@ -40,26 +40,26 @@ def to_tensorboard(
             name: stack.enter_context(writer_of(str(folder / name), write_to_disk=True))
             for name in outs
         }
-        written = {name: _begin(writers[name], told) for name, told in stories.items()}
+        written = {name: _begin(writers[name], run) for name, run in stories.items()}
         while True:
-            for name, told in stories.items():
-                written[name] = _write(writers[name], told, written[name])
-            going = [name for name, told in stories.items() if told.metrics is None]
+            for name, run in stories.items():
+                written[name] = _write(writers[name], run, written[name])
+            going = [name for name, run in stories.items() if run.metrics is None]
             if not (follow and going):
                 return
             time.sleep(pause)
             stories = {name: story.read(outs[name]) for name in going}
 
 
-def _begin(writer: Any, told: Story) -> int:
-    writer.add_text("config", f"```json\n{config.to_json(told.config)}```", 0, _start(told))
+def _begin(writer: Any, run: Story) -> int:
+    writer.add_text("config", f"```json\n{config.to_json(run.config)}```", 0, _start(run))
     return 0
 
 
-def _write(writer: Any, told: Story, after: int) -> int:
+def _write(writer: Any, run: Story, after: int) -> int:
     """Write the lines after a step, and the score if it is there; return the last step."""
-    start, lessons = _start(told), told.config.curriculum.lessons
-    for line, seconds in zip(told.log, told.seconds, strict=True):
+    start, lessons = _start(run), run.config.curriculum.lessons
+    for line, seconds in zip(run.log, run.seconds, strict=True):
         if line["step"] <= after:
             continue
         scalars = {key: value for key, value in line.items() if key not in ("step", "stage")}
@@ -67,12 +67,12 @@ def _write(writer: Any, told: Story, after: int) -> int:
             values = scalars.pop(key)
             scalars |= {f"{key}/{name}": x for name, x in zip(lessons, values, strict=True)}
         _add(writer, scalars, line["step"], start + seconds)
-    if told.metrics is not None:
-        scores = told.metrics["benchmark"]
+    if run.metrics is not None:
+        scores = run.metrics["benchmark"]
         means = {f"score/{key}": x for key, x in scores.items() if key not in ("cases", "n_frames")}
-        _add(writer, means, told.step, start + (told.seconds[-1] if told.log else 0.0))
+        _add(writer, means, run.step, start + (run.seconds[-1] if run.log else 0.0))
     writer.flush()
-    return told.step
+    return run.step
 
 
 def _add(writer: Any, scalars: Mapping[str, float | None], step: int, when: float) -> None:
@@ -81,11 +81,11 @@ def _add(writer: Any, scalars: Mapping[str, float | None], step: int, when: floa
             writer.add_scalar(name, value, step, when)
 
 
-def _start(told: Story) -> float:
+def _start(run: Story) -> float:
     """When the run began, in s since 1970: by its notes, or by the date of its config."""
-    date = told.provenance[0]["date"] if told.provenance else None
+    date = run.provenance[0]["date"] if run.provenance else None
     if date is None:
-        return (told.out / "config.json").stat().st_mtime
+        return (run.out / "config.json").stat().st_mtime
     return datetime.datetime.fromisoformat(date).timestamp()
 
 

@@ -11,13 +11,14 @@ A `StudentConfig` is a form, `build` makes a `Student` of it for a system, and `
 """
 
 from qdistill.students.base import FORMS, Emulator, Student, StudentConfig, count_parameters
-from qdistill.students.effective import EffectiveHamiltonian, PropagatorConfig
+from qdistill.students.effective import BandStudent, EffectiveHamiltonian, PropagatorConfig
 from qdistill.students.unitary import Splitting, UnitaryConfig
 from qdistill.students.windowed import Windowed, WindowedConfig, register
 from qdistill.students.windows import WindowConfig
 
 __all__ = [
     "FORMS",
+    "BandStudent",
     "EffectiveHamiltonian",
     "Emulator",
     "PropagatorConfig",

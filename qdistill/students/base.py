@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Inexact, Key, PyTree
 
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least, require_shape
+from qdistill._checks import refuse, require_at_least
 from qdistill.physics.grid import Grid
 from qdistill.system import Potential, Propagator, Step, System, rollout
 
@@ -87,8 +87,11 @@ class Student:
         mine = self.system.grid
         alike = grid.n_dim == mine.n_dim and np.allclose(grid.dx, mine.dx, rtol=1e-9)
         if not alike or (grid.dispersion, grid.mass) != (mine.dispersion, mine.mass):
-            spacing = " and ".join(f"{dx:.6g}" for dx in mine.dx)
-            refuse("grid", f"a {mine.dispersion} with points {spacing} bohr apart", grid)
+            spacing, mass = (
+                " and ".join(f"{x:.6g}" for x in each) for each in (mine.dx, mine.mass)
+            )
+            words = f"a {mine.dispersion} of mass {mass} with points {spacing} bohr apart"
+            refuse("grid", words, grid)
         return dataclasses.replace(self, system=dataclasses.replace(self.system, grid=grid))
 
     def bind(self, params: PyTree, **about: Any) -> "Emulator":
@@ -178,7 +181,7 @@ class Emulator:
         return dataclasses.replace(self, student=self.student.on(grid), score=None)
 
     def forecast(
-        self, psi: Inexact[Array, "*n_t_x"] | np.ndarray, v: Any, n_frames: int
+        self, psi: Inexact[Array | np.ndarray, "*n_t_x"], v: Any, n_frames: int
     ) -> Complex[Array, "n_frames *n_x"]:
         """The frames that follow psi, or that follow several given frames.
 
@@ -186,8 +189,9 @@ class Emulator:
         from the system's solver; they are the first of the result.
 
         Args:
-          psi: One frame, or several, oldest first; in bohr^(-d/2).
-          v: Potential in hartree: values on the grid, a function of the positions, or a formula.
+          psi: One frame, or several, oldest first, the first of them at t = 0; in bohr^(-d/2).
+          v: Potential in hartree: values on the grid, a function of the positions, or a formula;
+            what `System.as_potential` takes.
           n_frames: How many.
 
         Raises:
@@ -198,18 +202,23 @@ class Emulator:
         >>> load("unitary").forecast(jnp.ones(1024, jnp.complex64), "0*x", 5).shape
         (5, 1024)
         """
-        bounded = self.n_history > 1 and psi.ndim == len(self.system.shape)
-        system = self.system if bounded else dataclasses.replace(self.system, bounds=None)
-        v = system.as_potential(v)
-        is_alone = psi.ndim == len(self.system.shape)
-        frames = jnp.asarray(psi)[None] if is_alone else jnp.asarray(psi)
-        require_shape((len(frames), *self.system.shape), psi=frames)
+        shape, kind = self.system.shape, getattr(psi, "dtype", type(psi).__name__)
+        if not hasattr(psi, "dtype") or not jnp.issubdtype(kind, jnp.inexact):
+            refuse("psi", "an array of complex numbers", f"of type {kind}")
+        is_alone = psi.ndim == len(shape)
+        if psi.ndim not in (len(shape), len(shape) + 1) or psi.shape[-len(shape) :] != shape:
+            refuse("psi", f"of shape {shape}, or several such frames", f"of shape {psi.shape}")
         n_solved = self.n_history - 1 if is_alone else 0
         require_at_least(1 + n_solved, n_frames=n_frames)
-        return _forecast(self, self.solver, n_solved, n_frames, frames, v)
+        # What the bounds are for is the solver.
+        system = self.system if n_solved else dataclasses.replace(self.system, bounds=None)
+        solver = self.solver if n_solved else None
+        frames = jnp.asarray(psi, jax.dtypes.canonicalize_dtype(kind))
+        frames = frames[None] if is_alone else frames
+        return _forecast(self, solver, n_solved, n_frames, frames, system.as_potential(v))
 
     def tree_flatten_with_keys(self) -> tuple[tuple, Student]:
-        """Only the parameters are leaves, and only the student is kept beside them."""
+        """Only the parameters are leaves, and only the student is kept with them."""
         return ((jax.tree_util.GetAttrKey("params"), self.params),), self.student
 
     @classmethod
@@ -232,7 +241,7 @@ class Emulator:
             f"  system      {type(self.system).__name__}, {grid.dispersion}, {box}, "
             f"frames of {self.system.dt:g} a.u.",
         ]
-        if self.score:
+        if self.score and {"mean_infidelity", "mean_nrmse", "n_frames"} <= set(self.score):
             lines.append(
                 f"  score       mean infidelity {self.score['mean_infidelity']:.1e}, relative L2 "
                 f"error {self.score['mean_nrmse']:.1e} over {self.score['n_frames']} frames"
@@ -246,21 +255,20 @@ class Emulator:
 @functools.partial(jax.jit, static_argnums=(2, 3))
 def _forecast(
     emulator: Emulator,
-    solver: Propagator,
+    solver: Propagator | None,
     n_solved: int,
     n_frames: int,
     frames: Complex[Array, "n_t *n_x"],
     v: Potential,
 ) -> Complex[Array, "n_frames *n_x"]:
-    if not n_solved:
-        return rollout(emulator, frames, v, n_frames)
+    if solver is None:
+        return rollout(emulator, frames, v, n_frames, n0=len(frames) - 1)
     solved = rollout(solver, frames, v, n_solved)
     given = jnp.concatenate([frames, solved])
-    if n_frames == n_solved:
-        return solved
-    return jnp.concatenate([solved, rollout(emulator, given, v, n_frames - n_solved)])
+    later = rollout(emulator, given, v, n_frames - n_solved, n0=n_solved)
+    return jnp.concatenate([solved, later])
 
 
 def count_parameters(params: PyTree) -> int:
     """How many numbers the parameters hold."""
-    return sum(leaf.size for leaf in jax.tree.leaves(params))
+    return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params))

@@ -59,25 +59,20 @@ class PropagatorConfig(StudentConfig, name="propagator"):
 
 
 @dataclasses.dataclass(frozen=True)
-class EffectiveHamiltonian(Student):
-    """The student of a learned effective Hamiltonian, in any number of dimensions.
+class BandStudent(Student):
+    """A student whose state lives between the waves of a band, in any number of dimensions.
 
-    Its state are the amplitudes of eigenstates, and a frame is a phase for each. What psi has
-    beyond the band is dropped when it is encoded. It is linear, unitary on the band, has a constant
-    in V as a phase, the mirror symmetries and time reversal, and two frames are one of twice the
-    length.
+    What psi has beyond the band is dropped when it is encoded.
 
     Attributes:
-      taught: The grid on which `n_coarse` points are counted; by default that of the system. It
-        stays where `on` takes another.
+      taught: The grid along whose first axis the form's `n_coarse` points are counted; by default
+        that of the system. It stays where `on` takes another, and so does the edge of the band.
 
     Raises:
       ValueError: For a system with channels, or whose Hamiltonian is not real, linear and constant
-        in time; more coarse points than the grid has; in several dimensions, more fields than a
-        potential and a mass.
+        in time; more coarse points than the grid has.
     """
 
-    form: PropagatorConfig
     taught: Grid | None = None
 
     is_linear: ClassVar[bool] = True
@@ -87,9 +82,8 @@ class EffectiveHamiltonian(Student):
             object.__setattr__(self, "taught", self.system.grid)
         require_static(self.system)
         require_between(4, self._taught.shape[0], n_coarse=self.form.n_coarse)
-        if self.system.grid.n_dim > 1 and self.form.n_fields > 2:
-            refuse("n_fields", "at most 2 in several dimensions", self.form.n_fields)
-        self.band  # noqa: B018 -- refuses a grid that does not hold its waves.
+        # It refuses a grid that does not hold the waves.
+        Band.below(self.system.grid, self.edge)
 
     @property
     def _taught(self) -> Grid:
@@ -97,13 +91,34 @@ class EffectiveHamiltonian(Student):
 
     @property
     def edge(self) -> float:
-        """The wavenumber in 1/bohr below which all waves lie, and the unit of derivatives."""
+        """The wavenumber in 1/bohr below which all waves lie."""
         return np.pi * self.form.n_coarse / self._taught.lengths[0]
 
     @property
     def band(self) -> Band:
-        """The waves between which the Hamiltonian stands."""
+        """The waves."""
         return Band.below(self.system.grid, self.edge)
+
+
+@dataclasses.dataclass(frozen=True)
+class EffectiveHamiltonian(BandStudent):
+    """The student of a learned effective Hamiltonian.
+
+    Its state are the amplitudes of eigenstates, and a frame is a phase for each. It is linear,
+    unitary on the band, has a constant in V as a phase, the mirror symmetries and time reversal,
+    and two frames are one of twice the length.
+
+    Raises:
+      ValueError: As `BandStudent`; in several dimensions, for more fields than a potential and a
+        mass.
+    """
+
+    form: PropagatorConfig
+
+    def __post_init__(self) -> None:  # noqa: D105
+        super().__post_init__()
+        if self.system.grid.n_dim > 1 and self.form.n_fields > 2:
+            refuse("n_fields", "at most 2 in several dimensions", self.form.n_fields)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Zeros: it starts from what is known, the projected Hamiltonian."""
@@ -111,21 +126,11 @@ class EffectiveHamiltonian(Student):
         return {"weights": jnp.zeros((self.form.n_fields, self.form.n_terms), float)}
 
     def step(self, params: PyTree, v: Potential) -> Step:
-        """One diagonalisation, then a phase for each eigenstate a frame."""
-        band = self.band
-        spectrum = diagonalise(self.hamiltonian(params, self.system.local(v, 0.0, None)))
+        """One diagonalisation per potential, then a phase for each eigenstate a frame."""
+        h = self.hamiltonian(params, self.system.local(v, 0.0, None))
+        return in_eigenbasis(self.band, h, self.system.dt)
 
-        def encode(frames: Complex[Array, "n_t *n_x"], n: Array) -> Complex[Array, " n_wave"]:
-            return times(spectrum.states.T, to_waves(band, frames[-1]))
-
-        def decode(amplitudes: Complex[Array, " n_wave"]) -> Complex[Array, "*n_x"]:
-            return from_waves(band, times(spectrum.states, amplitudes))
-
-        return Step(encode, turn(spectrum, self.system.dt), decode)
-
-    def hamiltonian(
-        self, params: PyTree, v: Float[Array, "*n_x"]
-    ) -> Float[Array, "n_wave n_wave"]:
+    def hamiltonian(self, params: PyTree, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"]:
         """The learned effective Hamiltonian between the waves; real and symmetric, in hartree."""
         fields = self.fields(params, v)
         if not len(fields):
@@ -182,6 +187,23 @@ class EffectiveHamiltonian(Student):
                 part = along(along(part, axis=0, direction=i), axis=1, direction=j)
             h = h + part if i == j else h + part + part.T
         return h
+
+
+def in_eigenbasis(band: Band, h: Float[Array, "n_wave n_wave"], dt: float) -> Step:
+    """Return the step of a Hamiltonian between waves; its state are amplitudes of eigenstates.
+
+    First derivatives are right, also where energies agree.
+    """
+    spectrum = diagonalise(h)
+
+    def encode(frames: Complex[Array, "n_t *n_x"], n: Array | int) -> Complex[Array, " n_wave"]:
+        del n
+        return times(spectrum.states.T, to_waves(band, frames[-1]))
+
+    def decode(amplitudes: Complex[Array, " n_wave"]) -> Complex[Array, "*n_x"]:
+        return from_waves(band, times(spectrum.states, amplitudes))
+
+    return Step(encode, turn(spectrum, dt), decode)
 
 
 def require_static(system: System) -> None:

@@ -71,7 +71,8 @@ class Windowed(Student):
     Its state is the last frames, oldest first. It has no boundary.
 
     Raises:
-      ValueError: For a system that is not one line, or shorter than a window.
+      ValueError: For a system that is not one line, is shorter than a window, or whose potential
+        changes in time or absorbs: windows see the real values of one potential.
     """
 
     form: WindowedConfig
@@ -79,6 +80,9 @@ class Windowed(Student):
     def __post_init__(self) -> None:  # noqa: D105
         if self.system.grid.n_dim != 1 or self.system.n_channel:
             refuse("grid", "one-dimensional for this student", self.system.grid)
+        if not (self.system.is_autonomous and self.system.is_hermitian):
+            kind = type(self.system).__name__
+            refuse("system", "autonomous and Hermitian for this student", kind)
         n_x = self.system.grid.shape[0]
         require_at_least(self.form.windows.n_window, **{"n_x": n_x})
 
@@ -86,6 +90,11 @@ class Windowed(Student):
     def n_history(self) -> int:
         """Frames that it needs."""
         return self.form.windows.n_history
+
+    @property
+    def is_differentiable(self) -> bool:  # type: ignore[override]
+        """Whether gradients through it are right: those through a gauge are stopped."""
+        return not self.form.windows.gauge
 
     @property
     def network(self) -> nn.Module:

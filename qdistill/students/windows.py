@@ -67,7 +67,7 @@ def around(
     at = offsets(n_window)
     if n_window > field.shape[-1]:
         refuse("n_window", f"at most {field.shape[-1]}, the points of the box", n_window)
-    return field[..., (centres[:, None] + at[None]) % field.shape[-1]]
+    return jnp.asarray(field)[..., (centres[:, None] + at[None]) % field.shape[-1]]
 
 
 def around_all(

@@ -1,6 +1,6 @@
 """Solvers of the time-dependent Schroedinger equation, all of them propagators."""
 
-from qdistill.teacher.expansion import Chebyshev, chebyshev
+from qdistill.teacher.expansion import Chebyshev, bounds_of, chebyshev
 from qdistill.teacher.factory import TeacherConfig, make
 from qdistill.teacher.split_steps import Dense, SplitStep, dense, kick, phase, split_step
 
@@ -9,6 +9,7 @@ __all__ = [
     "Dense",
     "SplitStep",
     "TeacherConfig",
+    "bounds_of",
     "chebyshev",
     "dense",
     "kick",

@@ -70,7 +70,8 @@ def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
         rounding of the coefficients, some 1e-12, it is not met.
 
     Raises:
-      ValueError: For another system. When called, for a potential outside `bounds`.
+      ValueError: For another system, or one with a `kinetic` of its own. When called, for a
+        potential outside `bounds`.
 
     >>> from qdistill.system import rollout
     >>> system = System(Grid(64, 10.0))
@@ -86,6 +87,9 @@ def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
             words = quality.removeprefix("is_").replace("h", "H", quality == "is_hermitian")
             cure = "Take split_step, which solves any system."
             refuse("system", f"{words} for the Chebyshev solver", type(system).__name__, cure)
+    if type(system).kinetic is not System.kinetic:
+        words = "of the grid's own kinetic energy for the Chebyshev solver"
+        refuse("system", words, type(system).__name__, "Take split_step, which asks the system.")
     return Chebyshev(system, tolerance)
 
 
@@ -130,6 +134,21 @@ def _fits(system: System, local: Array, low: float, high: float) -> Any:
     """Whether the potential is within its bounds: what leaves them has no valid expansion."""
     lowest, highest = _extent(system, local)
     return (lowest >= np.asarray(low, lowest.dtype)) & (highest <= np.asarray(high, lowest.dtype))
+
+
+def bounds_of(system: System, v: Potential) -> tuple[float, float]:
+    """Return bounds of the local part of many known potentials, with one axis in front.
+
+    >>> bounds_of(System(Grid(4, 2.0)), jnp.array([[0.0, 1, 1, 0], [0, 0, -2, 0]]))
+    (-2.0, 1.0)
+    """
+    if system.has_plain_potential and not system.n_channel:
+        return float(jnp.min(v)), float(jnp.max(v))
+    lows, highs = jax.vmap(lambda v: _extent(system, system.local(v, 0.0, None)))(v)
+    low, high = float(jnp.min(lows)), float(jnp.max(highs))
+    # What is worked out anew elsewhere may be a rounding away.
+    sliver = 1e-5 * max(abs(low), abs(high))
+    return low - sliver, high + sliver
 
 
 def coefficients(z: float, tolerance: float) -> np.ndarray:

@@ -128,7 +128,9 @@ def split_step(system: System, n_substeps: int, kinetic_cap: Scalar | None = Non
                 n_substeps,
                 "The largest kinetic phase of a substep must stay below 2 pi.",
             )
-    return SplitStep(system, n_substeps, kinetic_cap)
+    if kinetic_cap is not None and is_known(kinetic_cap):
+        kinetic_cap = float(kinetic_cap)
+    return SplitStep(system, int(n_substeps), kinetic_cap)
 
 
 def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
@@ -137,10 +139,10 @@ def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Arra
 
 
 def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Array, "..."]:
-    """exp(-i h local), pointwise, or of the Hermitian matrix between channels at each point."""
+    """exp(-i h local), pointwise, or of the matrix between channels at each point."""
     if not system.n_channel:
         return jnp.exp(-1j * h * local)
-    if system.n_channel == 2:
+    if system.n_channel == 2 and system.is_hermitian:
         mean, half = (local[0, 0] + local[1, 1]) / 2, (local[0, 0] - local[1, 1]) / 2
         coupling = local[0, 1]
         square = jnp.real(half) ** 2 + jnp.abs(coupling) ** 2
@@ -152,10 +154,10 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
             [cos - 1j * sin * half, -1j * sin * coupling],
             [-1j * sin * jnp.conj(coupling), cos + 1j * sin * half],
         ]
-        return jnp.exp(-1j * h * mean) * jnp.stack([jnp.stack(row) for row in rows])
-    energies, states = jnp.linalg.eigh(jnp.moveaxis(local, (0, 1), (-2, -1)))
-    turned = states * jnp.exp(-1j * h * energies)[..., None, :]
-    matrix = jnp.einsum("...ik,...jk->...ij", turned, jnp.conj(states))
+        turn = jnp.exp(-1j * h * mean)[None, None]
+        return turn * jnp.stack([jnp.stack(row) for row in rows])
+    # Its gradient, unlike that of eigenstates, is finite where channels are degenerate.
+    matrix = jax.scipy.linalg.expm(-1j * h * jnp.moveaxis(local, (0, 1), (-2, -1)))
     return jnp.moveaxis(matrix, (-2, -1), (0, 1))
 
 

@@ -126,11 +126,14 @@ def make_block(
       mesh: Devices that diagonalise, each its share of the boxes.
 
     Raises:
-      ValueError: For a grid of more than one dimension, or a box that does not fit into it.
+      ValueError: For a grid of more than one dimension, a box that does not fit into it, or a
+        system that reads its potential in its own way.
     """
     grid = system.grid
     if grid.n_dim != 1 or system.n_channel:
         refuse("grid", "one-dimensional", grid)
+    if not system.has_plain_potential:
+        refuse("system", "one whose potential is its own values", type(system).__name__)
     if config.n_box > grid.shape[0]:
         refuse("n_box", f"at most n_x = {grid.shape[0]}", config.n_box)
     box = box_of(system, config).grid

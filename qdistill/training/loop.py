@@ -1,5 +1,6 @@
 """Distillation: one training step, and the loop over blocks of fresh examples."""
 
+import dataclasses
 import functools
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -12,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from qdistill import _distribute as cluster
-from qdistill._checks import require_shape
+from qdistill._checks import refuse, require_shape
 from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig, Schedule
 from qdistill.students import Student
@@ -89,7 +90,13 @@ def make_trainers(
       weights: Of the lessons throughout, in place of those that the curriculum plans; they may be
         traced, so that trainings which differ in them only are one program.
       mesh: Devices that share every batch and every block, from `cluster.make_mesh`.
+
+    Raises:
+      ValueError: For a teacher of another system than the student's, or other weights than lessons.
     """
+    own, taught = (dataclasses.replace(who.system, bounds=None) for who in (student, teacher))
+    if own != taught:
+        refuse("teacher", "a solver of the system that the student learns", "of another")
     begins = [0, *config.boundaries[:-1]]
     weights_at, difficulty_at = curriculum.make_schedules(lessons, config.boundaries[-1])
     if weights is not None:
@@ -260,7 +267,7 @@ def fit(
             if not is_finite(block):
                 raise FloatingPointError(
                     f"The examples after step {int(state.step)} are not finite: a lesson's "
-                    "landscape is not, or lies outside `teacher.v_range`."
+                    "potential is not, or lies outside `system.bounds`."
                 )
             taught = time.perf_counter()
             state, metrics = jax.block_until_ready(train_block(state, block))

@@ -2,22 +2,28 @@
 
 The lessons are the players of a cooperative game. A student is trained on every coalition of them,
 each as long and on as many examples; the value of a coalition is the skill of its student, -log10
-of its mean phase-sensitive error, clipped at the error of forecasting nothing. The empty coalition
-has an untrained student.
+of its mean relative L2 error, clipped at the error of forecasting nothing. The empty coalition has
+an untrained student.
 """
 
-from qdistill.insight.importance import exams, games, trainings
-from qdistill.insight.importance.presets import STUDIES, smoke
-from qdistill.insight.importance.study import (
+from qdistill.insight.importance import games, trainings
+from qdistill.insight.importance.shares import (
     OVERALL,
     Errors,
     Estimate,
     Importance,
+    analyse,
+    skill,
+)
+from qdistill.insight.importance.study import (
+    STUDIES,
     Study,
-    describe,
-    importance,
-    run,
-    table,
+    evaluate,
+    examine,
+    measure_errors,
+    sample_potentials,
+    short_stage,
+    smoke,
 )
 
 __all__ = [
@@ -27,12 +33,14 @@ __all__ = [
     "Estimate",
     "Importance",
     "Study",
-    "describe",
-    "exams",
+    "analyse",
+    "evaluate",
+    "examine",
     "games",
-    "importance",
-    "run",
+    "measure_errors",
+    "sample_potentials",
+    "short_stage",
+    "skill",
     "smoke",
-    "table",
     "trainings",
 ]

@@ -18,7 +18,7 @@ Shares: TypeAlias = Float[np.ndarray, "*game n_player"]
 
 
 def coalitions(n_player: int) -> Bool[np.ndarray, "n_coalition n_player"]:
-    """Who is in each coalition, for 1 to 12 players.
+    """Return who is in each coalition, for 1 to 12 players.
 
     >>> coalitions(2).astype(int).tolist()
     [[0, 0], [1, 0], [0, 1], [1, 1]]
@@ -29,7 +29,7 @@ def coalitions(n_player: int) -> Bool[np.ndarray, "n_coalition n_player"]:
 
 
 def shapley(values: Values) -> Shares:
-    """Shares that sum to v(all) - v(none), by Shapley (1953).
+    """Return the shares of the players, which sum to v(all) - v(none), by Shapley (1953).
 
     phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! (v(S + i) - v(S)): what player i adds,
     mean over all orders in which the players may join.
@@ -46,11 +46,11 @@ def shapley(values: Values) -> Shares:
 
 
 def interactions(values: Values) -> Float[np.ndarray, "*game n_player n_player"]:
-    """What each pair earns beyond its two players, by Grabisch and Roubens (1999).
+    """Return what each pair earns beyond its two players, by Grabisch and Roubens (1999).
 
     I_ij = sum over S without i and j of |S|! (n - |S| - 2)! / (n - 1)!
     (v(S + i + j) - v(S + i) - v(S + j) + v(S)). It is positive where the two complement each other,
-    negative where one makes the other needless; zero stands on the diagonal.
+    negative where one makes the other needless; the diagonal is zero.
 
     >>> interactions(np.array([0.0, 1.0, 2.0, 5.0]))
     array([[0., 2.],
@@ -71,7 +71,7 @@ def interactions(values: Values) -> Float[np.ndarray, "*game n_player n_player"]
 
 
 def leave_one_out(values: Values) -> Shares:
-    """v(all) - v(all but i): what is lost without a player.
+    """Return v(all) - v(all but i): what is lost without a player.
 
     >>> leave_one_out(np.array([0.0, 1.0, 2.0, 5.0]))
     array([3., 4.])
@@ -81,7 +81,7 @@ def leave_one_out(values: Values) -> Shares:
 
 
 def only_one(values: Values) -> Shares:
-    """v(i alone) - v(none): what a player earns alone.
+    """Return v(i alone) - v(none): what a player earns alone.
 
     >>> only_one(np.array([0.0, 1.0, 2.0, 5.0]))
     array([1., 2.])
@@ -92,7 +92,7 @@ def only_one(values: Values) -> Shares:
 def _mean_gain(
     values: Values, joined: int, weights: list[float], without: int = 0
 ) -> Float[np.ndarray, "*game"]:
-    """The sum over S, which holds none of these players, of w(|S|) (v(S + joined) - v(S))."""
+    """Sum w(|S|) (v(S + joined) - v(S)) over all S that hold none of these players."""
     every = range(values.shape[-1])
     rests = [rest for rest in every if not rest & (joined | without)]
     weigh = np.array([weights[rest.bit_count()] for rest in rests])

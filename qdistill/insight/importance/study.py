@@ -1,249 +1,229 @@
-"""From trained coalitions to the importance of lessons: shares, pairs, intervals, words."""
+"""A study of importance: which students are trained, how they are tested, and their errors."""
 
 import dataclasses
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Float
+from jaxtyping import Float, PyTree
 
 from qdistill import _distribute as cluster
-from qdistill import students
-from qdistill._checks import refuse, require_at_least, require_shape
-from qdistill.insight.importance import exams, games, trainings
+from qdistill import teacher
+from qdistill._checks import refuse, require_at_least
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.forecast import baselines, cases
+from qdistill.forecast.cases import Cases
+from qdistill.insight.importance import games, trainings
+from qdistill.insight.importance.shares import Errors, Importance, analyse
 from qdistill.insight.importance.trainings import Trained
-from qdistill.runs.config import Config
-from qdistill.teacher import factory as teacher
+from qdistill.insight.probes.learning import forecast_errors, sample_lessons
+from qdistill.physics import families
+from qdistill.students import Student, StudentConfig, UnitaryConfig
+from qdistill.system import System
+from qdistill.teacher import TeacherConfig
+from qdistill.training.batches import BatchConfig
+from qdistill.training.stages import Stage, TrainingConfig
 
-N_RESAMPLED = 1000
-# Of all landscapes: the mean of the values of their families.
-OVERALL = "all landscapes"
+# Time in which packets of `baselines.sample_cases` come close to their potential, in a.u. per bohr
+# of the box.
+LEAD = 0.08
+# Frames that students are given, the most that any needs.
+N_GIVEN = 4
 
-# Errors of one group of exams.
-Group: TypeAlias = Float[np.ndarray, "n_seed n_coalition n_family n_case"]
+
+def short_stage(n_steps: int, n_target: int, n_batch: int, peak_rate: float) -> Stage:
+    """Return a stage with few, short runs: their frames cost more than what is learned of them."""
+    batches = BatchConfig(
+        n_batch=n_batch,
+        n_block=20,
+        n_runs=16,
+        n_frames=12 + n_target,
+        n_target=n_target,
+        examples="frames",
+    )
+    return Stage(
+        n_steps=n_steps,
+        batches=batches,
+        peak_rate=peak_rate,
+        final_rate=peak_rate / 100,
+        warm_up=0.05,
+        weight_decay=0.0,
+    )
+
+
+_QUICK = short_stage(240, 1, 16, 1e-2), short_stage(240, 8, 8, 1e-2), short_stage(240, 24, 4, 3e-3)
+_FULL = short_stage(300, 1, 64, 1e-2), short_stage(300, 8, 32, 1e-2), short_stage(600, 24, 16, 3e-3)
 
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """Which students are trained, and how they are examined.
+    """Which students are trained on every coalition of lessons, and how they are tested.
 
     Attributes:
-      config: Of every training but for its weights of the lessons; its seed is the first.
+      seed: Of the first training of each coalition.
+      system: What is learned, a line.
+      teacher: The solver that makes the examples.
+      curriculum: The lessons, which are the players; their weights are those of the coalitions.
+      student: Who learns.
+      training: How.
       n_seed: Trainings of each coalition.
-      n_case: Exam cases of each lesson, and of each family of landscapes.
-      n_frames: Frames of an exam's forecast.
+      n_case: Test cases of each lesson, and of each family of potentials.
+      n_frames: Frames of a forecast.
       n_at_once: Trainings that are one vectorised computation.
     """
 
-    config: Config
+    seed: int = 0
+    system: System = dataclasses.field(default_factory=lambda: System(bounds=(-16.0, 16.0)))
+    teacher: TeacherConfig = dataclasses.field(default_factory=TeacherConfig)
+    curriculum: CurriculumConfig = dataclasses.field(default_factory=CurriculumConfig)
+    student: StudentConfig = dataclasses.field(default_factory=UnitaryConfig)
+    training: TrainingConfig = dataclasses.field(default_factory=lambda: TrainingConfig(_QUICK))
     n_seed: int = 3
     n_case: int = 8
     n_frames: int = 60
     n_at_once: int = 1
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(0, seed=self.seed)
         for name in ("n_seed", "n_case", "n_frames", "n_at_once"):
             require_at_least(1, **{name: getattr(self, name)})
-        lessons = self.config.curriculum.lessons
+        lessons = self.curriculum.lessons
         if not 2 <= len(set(lessons)) == len(lessons) <= 8:
             refuse("lessons", "2 to 8 different ones", lessons)
-        if self.config.curriculum.plan != "constant":
-            refuse("plan", "'constant'", repr(self.config.curriculum.plan))
+        if self.curriculum.plan != "constant":
+            refuse("plan", "'constant'", repr(self.curriculum.plan))
 
 
-class Errors(NamedTuple):
-    """Forecast errors of the students of all coalitions, numbered as in `games`.
+STUDIES: dict[str, tuple[str, Study]] = {
+    "quick": ("The unitary student from scratch, three seeds, within half an hour.", Study()),
+    "full": (
+        "The same for longer, five seeds: hours.",
+        Study(training=TrainingConfig(_FULL), n_seed=5, n_case=24),
+    ),
+}
 
-    The first coalition is empty; its student is untrained, with the first parameters of the others.
+
+def smoke(study: Study) -> Study:
+    """Return the same study in seconds: a coarse grid, one small block of two of its stages."""
+    stages = []
+    for stage in dict.fromkeys((study.training.stages[0], study.training.stages[-1])):
+        batches = dataclasses.replace(
+            stage.batches,
+            n_block=4,
+            n_batch=min(stage.batches.n_batch, 16),
+            n_runs=2,
+            n_target=min(stage.batches.n_target, 3),
+            n_frames=8,
+            spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
+        )
+        stages.append(dataclasses.replace(stage, n_steps=4, batches=batches))
+    return dataclasses.replace(
+        study,
+        system=dataclasses.replace(
+            study.system, grid=dataclasses.replace(study.system.grid, shape=(128,))
+        ),
+        training=dataclasses.replace(study.training, stages=tuple(stages)),
+        n_seed=min(2, study.n_seed),
+        n_case=1,
+        n_frames=4,
+    )
+
+
+def sample_potentials(system: System, seed: int, n_case: int, n_frames: int) -> Cases:
+    """Sample test cases in which a packet is about to meet a potential, and solve them.
+
+    Args:
+      system: A line.
+      seed: Of the packets and potentials.
+      n_case: Of each family of potentials.
+      n_frames: To forecast. Before them the exact solver lets packets fly towards the potential.
+
+    Returns:
+      The cases, one family after the other.
     """
-
-    lessons: tuple[str, ...]
-    families: tuple[str, ...]
-    of_lessons: Float[np.ndarray, "n_seed n_coalition n_lesson n_case"]
-    of_landscapes: Float[np.ndarray, "n_seed n_coalition n_family n_case"]
-
-
-class Estimate(NamedTuple):
-    """A mean over seeds, and the ends of the 95% bootstrap interval around it."""
-
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
+    require_at_least(1, n_case=n_case, n_frames=n_frames)
+    names = tuple(families.FAMILIES)
+    key = jax.random.key(seed)
+    drawn, psi0, v = baselines.sample_cases(key, system.grid, n_case * len(names))
+    order = np.argsort([names.index(name) for name in drawn], kind="stable")
+    n_lead = max(N_GIVEN, round(LEAD * system.grid.lengths[0] / system.dt))
+    solver = cases.exact(system, v)
+    family = tuple(drawn[i] for i in order)
+    truth = cases.simulate(solver, psi0[order], v[order], n_lead, n_frames, family)
+    return dataclasses.replace(truth, given=truth.given[:, -N_GIVEN:])
 
 
-class Importance(NamedTuple):
-    """What each lesson is worth, in decades of forecast error.
+def examine(
+    student: Student, params: PyTree, truth: Cases
+) -> Float[np.ndarray, "n_training n_family n_case"]:
+    """Compute |forecast - truth| / |truth|, the mean over the frames, for many trainings.
 
-    A column is what the skill is measured on: an exam of each lesson, each family of landscapes,
-    and the mean of the latter, `OVERALL`, which comes last.
-
-    Attributes:
-      lessons: The players.
-      columns: Names of the columns.
-      values: Of each coalition, (n_column, n_coalition).
-      shares: Shapley values, (n_column, n_lesson).
-      leave_one_out, only_one: See `games`, (n_column, n_lesson).
-      pairs: Interactions, (n_column, n_lesson, n_lesson).
+    Args:
+      student: Whose parameters these are.
+      params: With a first axis n_training.
+      truth: Test cases, one family after the other, as many of each.
     """
+    n_family = len(set(truth.family))
 
-    lessons: tuple[str, ...]
-    columns: tuple[str, ...]
-    values: Estimate
-    shares: Estimate
-    leave_one_out: Estimate
-    only_one: Estimate
-    pairs: Estimate
+    def errors(params: PyTree) -> Float[jax.Array, " n_case"]:
+        return forecast_errors(student.bind(params), truth)
+
+    each = jax.jit(lambda params: jax.lax.map(errors, params))(params)
+    return np.asarray(each, float).reshape(len(each), n_family, -1)
 
 
-def run(
+def measure_errors(
     study: Study,
     progress: Callable[[Trained], None] = lambda trained: None,
     mesh: Mesh | None = None,
 ) -> Errors:
-    """Train the students of all coalitions and seeds, and examine them.
+    """Train the students of all coalitions and seeds, and test them.
 
     All of a seed begin with the same parameters and share their random numbers, so that they differ
-    by their lessons alone. The exams are the same for all.
+    by their lessons alone. The test cases are the same for all.
 
     Args:
       study: What to do.
-      progress: Told of every block of steps.
-      mesh: Devices that share the trainings, from `cluster.make_mesh`.
+      progress: Called with the state of all trainings after every block of steps.
+      mesh: Devices that share the trainings, from `_distribute.make_mesh`.
     """
-    config = study.config
-    lessons, dt = config.curriculum.lessons, config.teacher.dt
-    grid, _ = teacher.make(config.teacher)
-    student = students.make(config.student, grid, dt)
-    # The exams are no training's, so their seed is apart.
-    sizes = (config.seed + 1_000_003, study.n_case, study.n_frames)
-    both = (
-        exams.make_lesson_exams(grid, dt, *sizes, lessons),
-        exams.make_landscape_exams(grid, dt, *sizes),
-    )
-    seeds = [config.seed + i for i in range(study.n_seed)]
+    lessons, system = study.curriculum.lessons, study.system
+    solver = teacher.make(study.teacher, system)
+    student = study.student.build(system)
+    # The test cases are no training's, so their seed is apart.
+    sizes = study.seed + 1_000_003, study.n_case, study.n_frames
+    on_lessons = sample_lessons(system, *sizes, lessons)
+    on_potentials = sample_potentials(system, *sizes)
+    seeds = [study.seed + i for i in range(study.n_seed)]
     weights = trainings.coalition_weights(games.coalitions(len(lessons)))
     n_taught = len(weights)
+    plan = (study.curriculum, study.training)
     every = [seed for seed in seeds for _ in range(n_taught)]
     for trained in trainings.train(
-        config, np.tile(weights, (study.n_seed, 1)), every, study.n_at_once, mesh
+        student, solver, *plan, np.tile(weights, (study.n_seed, 1)), every, study.n_at_once, mesh
     ):
         progress(trained)
-    untaught = trainings.initial_params(config, seeds)
     params = jax.tree.map(
         lambda first, later: jnp.concatenate(
             [first[:, None], later.reshape(study.n_seed, n_taught, *first.shape[1:])], axis=1
         ).reshape(-1, *first.shape[1:]),
-        untaught,
+        trainings.initial_params(student, seeds),
         cluster.to_host(trained.params),
     )
-    on_lessons, on_landscapes = (
+    tables = (
         errors.reshape(study.n_seed, n_taught + 1, *errors.shape[1:])
-        for errors in (exams.examine(student, params, exam) for exam in both)
+        for errors in (examine(student, params, truth) for truth in (on_lessons, on_potentials))
     )
-    return Errors(lessons, both[1].families, on_lessons, on_landscapes)
+    return Errors(lessons, tuple(dict.fromkeys(on_potentials.family)), *tables)
 
 
-def importance(errors: Errors, seed: int = 0) -> Importance:
-    """Shapley values, interactions and their like, with intervals.
-
-    The bootstrap draws seeds, each with all its coalitions, and exam cases, each with all that were
-    examined on it. With few seeds the intervals are too narrow: three can be drawn in ten ways.
-
-    Args:
-      errors: Of `run`.
-      seed: Of the bootstrap.
-
-    Raises:
-      ValueError: For arrays that do not fit the lessons.
-    """
-    n_seed, n_coalition, n_lesson, n_case = errors.of_lessons.shape
-    if (n_coalition, n_lesson) != (2 ** len(errors.lessons), len(errors.lessons)):
-        refuse("of_lessons", "of every coalition and lesson", f"of shape {errors.of_lessons.shape}")
-    shape = (n_seed, n_coalition, len(errors.families), n_case)
-    require_shape(shape, of_landscapes=errors.of_landscapes)
-    rng = np.random.default_rng(seed)
-    values = [_values(errors, np.arange(n_seed), np.arange(n_case), np.arange(n_case))]
-    for _ in range(N_RESAMPLED):
-        seeds, *cases = (rng.integers(n, size=(n,)) for n in (n_seed, n_case, n_case))
-        values.append(_values(errors, seeds, *cases))
-    drawn = np.stack(values)
-    return Importance(
-        errors.lessons,
-        (*(f"exam: {name}" for name in errors.lessons), *errors.families, OVERALL),
-        *(
-            _estimate(measure(drawn))
-            for measure in (
-                lambda values: values,
-                games.shapley,
-                games.leave_one_out,
-                games.only_one,
-                games.interactions,
-            )
-        ),
-    )
-
-
-def _values(
-    errors: Errors, seeds: np.ndarray, cases: np.ndarray, landscapes: np.ndarray
-) -> Float[np.ndarray, "n_column n_coalition"]:
-    """Of the coalitions, mean over these seeds, from these cases of every exam."""
-    on_lessons = exams.skill(errors.of_lessons[seeds][..., cases]).mean(axis=0)
-    on_landscapes = exams.skill(errors.of_landscapes[seeds][..., landscapes]).mean(axis=0)
-    overall = on_landscapes.mean(axis=1, keepdims=True)
-    return np.concatenate([on_lessons, on_landscapes, overall], axis=1).T
-
-
-def _estimate(drawn: np.ndarray) -> Estimate:
-    """From the values themselves, which come first, and the resampled ones."""
-    low, high = np.quantile(drawn[1:], (0.025, 0.975), axis=0)
-    return Estimate(drawn[0], low, high)
-
-
-def describe(found: Importance) -> dict[str, Any]:
-    """All numbers, by column and lesson, for a report; values are -log10 of the error."""
-
-    def by_lesson(estimate: Estimate, column: int) -> dict[str, Any]:
-        return {
-            name: {key: float(each[column, i]) for key, each in estimate._asdict().items()}
-            for i, name in enumerate(found.lessons)
-        }
-
-    members = games.coalitions(len(found.lessons))
-    names = ["+".join(np.array(found.lessons)[mine]) or "none" for mine in members]
-    return {
-        name: {
-            "value_by_coalition": dict(zip(names, found.values.mean[column].tolist(), strict=True)),
-            "shapley": by_lesson(found.shares, column),
-            "leave_one_out": by_lesson(found.leave_one_out, column),
-            "only_one": by_lesson(found.only_one, column),
-            "interaction": {
-                f"{found.lessons[i]}+{found.lessons[j]}": {
-                    key: float(each[column, i, j]) for key, each in found.pairs._asdict().items()
-                }
-                for j in range(len(found.lessons))
-                for i in range(j)
-            },
-        }
-        for column, name in enumerate(found.columns)
-    }
-
-
-def table(found: Importance) -> str:
-    """The lessons' shares of the skill on all landscapes, and which column each serves most."""
-    last = found.columns.index(OVERALL)
-    none, everything = found.values.mean[last, [0, -1]]
-    lines = [
-        f"skill on {OVERALL}, -log10 of the error: {everything:.2f} with every lesson, "
-        f"{none:.2f} untrained",
-        f"{'lesson':14}{'Shapley (95%)':>24}{'leave one out':>15}{'only one':>10}  serves most",
-    ]
-    for i, name in enumerate(found.lessons):
-        mean, low, high = (each[last, i] for each in found.shares)
-        best = found.columns[int(np.argmax(found.shares.mean[:, i]))]
-        interval = f"{mean:.2f} ({low:.2f} to {high:.2f})"
-        without, alone = found.leave_one_out.mean[last, i], found.only_one.mean[last, i]
-        lines.append(f"{name:14}{interval:>24}{without:15.2f}{alone:10.2f}  {best}")
-    return "\n".join(lines)
+def evaluate(
+    study: Study,
+    progress: Callable[[Trained], None] = lambda trained: None,
+    mesh: Mesh | None = None,
+) -> Importance:
+    """Do a study, and analyse it; see `measure_errors` and `analyse`."""
+    found = analyse(measure_errors(study, progress, mesh))
+    return dataclasses.replace(found, numbers={"n_frames": study.n_frames, **found.numbers})

@@ -1,4 +1,4 @@
-"""A student trained on every coalition of lessons, with several seeds, in one program."""
+"""Students trained next to each other in one program, which differ in lessons and seeds only."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -10,16 +10,17 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, PyTree
 
 from qdistill import _distribute as cluster
-from qdistill import students
 from qdistill._checks import refuse, require_at_least
-from qdistill.runs.config import Config
-from qdistill.teacher import factory as teacher
-from qdistill.training import loop as training
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.students import Student
+from qdistill.system import Propagator
+from qdistill.training import loop
 from qdistill.training.loop import Trainer, TrainState
+from qdistill.training.stages import TrainingConfig
 
 
 class Trained(NamedTuple):
-    """What many trainings have come to; all parameters have a first axis n_training.
+    """The state of many trainings; all parameters have a first axis n_training.
 
     Attributes:
       step: Of all trainings.
@@ -33,24 +34,30 @@ class Trained(NamedTuple):
 
 
 def train(
-    settings: Config,
+    student: Student,
+    teacher: Propagator,
+    curriculum: CurriculumConfig,
+    training: TrainingConfig,
     weights: Float[np.ndarray, "n_training n_lesson"],
     seeds: list[int],
-    n_at_once: int,
+    n_at_once: int = 1,
     mesh: Mesh | None = None,
 ) -> Iterator[Trained]:
-    """Train a student many times side by side; it differs in its lessons and its seed only.
+    """Train a student many times, each time with its own weights of the lessons and its own seed.
 
-    Each training is the one that `training.fit` makes with the same weights and seed, to rounding:
-    the same first parameters, as many examples and steps.
+    Each training is the one that `loop.fit` makes with the same weights and seed, to rounding: the
+    same first parameters, as many examples and steps.
 
     Args:
-      settings: Of every training; the plan of the curriculum must be ``"constant"``.
+      student: Who learns.
+      teacher: The solver that makes the examples.
+      curriculum: Its weights are replaced; its plan must be ``"constant"``.
+      training: The stages.
       weights: Of the lessons, relative, not all zero.
       seeds: One for each training.
       n_at_once: Trainings that are one vectorised computation, the others follow in a loop of the
         same program. Memory and compile time grow with it; a CPU is full with one.
-      mesh: Devices that share the trainings, from `cluster.make_mesh`.
+      mesh: Devices that share the trainings, from `_distribute.make_mesh`.
 
     Yields:
       After every block of steps, all the trainings.
@@ -60,22 +67,14 @@ def train(
       FloatingPointError: If a loss or the teacher's frames are not finite.
     """
     require_at_least(1, n_at_once=n_at_once, n_training=len(weights))
-    if settings.curriculum.plan != "constant":
-        refuse("plan", "'constant', for a coalition's lessons", repr(settings.curriculum.plan))
+    if curriculum.plan != "constant":
+        refuse("plan", "'constant', for a coalition's lessons", repr(curriculum.plan))
     if len(seeds) != len(weights):
         refuse("seeds", f"one for each of {len(weights)} trainings", len(seeds))
     weights = np.asarray(weights, float)
-    shares = _shares(weights)
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    n_together = min(n_at_once, len(seeds))
-    grid, propagator = teacher.make(settings.teacher)
-    student = students.make(settings.student, grid, settings.teacher.dt)
 
     def trainer(share: Array, stage: int) -> Trainer:
-        dt, windows = settings.teacher.dt, settings.student.windows
-        return training.make_trainers(
-            student, propagator, grid, dt, settings.curriculum, windows, settings.training, share
-        )[stage]
+        return loop.make_trainers(student, teacher, curriculum, training, share)[stage]
 
     def begin(stage: int, share: Array, state: TrainState) -> TrainState:
         return state._replace(opt_state=trainer(share, stage).init(state.key).opt_state)
@@ -84,13 +83,13 @@ def train(
         now = trainer(share, stage)
         block = now.make_block(state)
         state, metrics = now.train_block(state, block)
-        finite = [jnp.all(jnp.isfinite(leaf)) for leaf in jax.tree.leaves(block)]
-        return state, jnp.where(jnp.all(jnp.stack(finite)), metrics["loss"], jnp.nan)
+        is_finite = metrics["is_finite"] & loop.is_finite(block)
+        return state, jnp.where(is_finite, metrics["loss"], jnp.nan)
 
-    shares, keys = cluster.replicate(mesh, (shares, keys))
+    shares, keys = cluster.replicate(mesh, (_shares(weights), _keys(seeds)))
     states = jax.jit(jax.vmap(lambda share, key: trainer(share, 0).init(key)))(shares, keys)
-    step = 0
-    for stage, plan in enumerate(settings.training.stages):
+    n_together, step = min(n_at_once, len(seeds)), 0
+    for stage, plan in enumerate(training.stages):
         if stage > 0:
             states = jax.jit(jax.vmap(lambda *at, i=stage: begin(i, *at)))(shares, states)
         block = _many(lambda *at, i=stage: advance(i, *at), n_together, mesh)
@@ -98,14 +97,19 @@ def train(
             states, losses = block(shares, states)
             step += plan.batches.n_block
             loss = np.asarray(losses, float)
-            if not np.all(np.isfinite(loss)):
-                bad = int(np.argmin(np.isfinite(loss)))
-                raise FloatingPointError(
-                    f"The loss or the teacher's frames before step {step} are not finite with "
-                    f"weights {weights[bad].tolist()} of the lessons and seed {seeds[bad]}; try a "
-                    "smaller `peak_rate` or a wider `teacher.v_range`."
-                )
+            _require_finite(step, loss, weights, seeds)
             yield Trained(step, states.params, loss)
+
+
+def _require_finite(step: int, loss: np.ndarray, weights: np.ndarray, seeds: list[int]) -> None:
+    if np.all(np.isfinite(loss)):
+        return
+    bad = int(np.argmin(np.isfinite(loss)))
+    raise FloatingPointError(
+        f"The loss or the teacher's frames before step {step} are not finite with weights "
+        f"{weights[bad].tolist()} of the lessons and seed {seeds[bad]}; try a smaller `peak_rate` "
+        "or wider `system.bounds`."
+    )
 
 
 def _shares(weights: Float[np.ndarray, "n_training n_lesson"]) -> Array:
@@ -115,18 +119,20 @@ def _shares(weights: Float[np.ndarray, "n_training n_lesson"]) -> Array:
     return jnp.asarray(weights / weights.sum(axis=1, keepdims=True), float)
 
 
-def initial_params(settings: Config, seeds: list[int]) -> PyTree:
-    """The parameters before the first step of `train`, with a first axis n_seed."""
-    grid, _ = teacher.make(settings.teacher)
-    student = students.make(settings.student, grid, settings.teacher.dt)
-    keys = jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
-    return jax.jit(jax.vmap(lambda key: student.init(jax.random.split(key)[0])))(keys)
+def _keys(seeds: list[int]) -> Array:
+    return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
+
+
+def initial_params(student: Student, seeds: list[int]) -> PyTree:
+    """Return the parameters before the first step of `train`, with a first axis n_seed."""
+    init = jax.jit(jax.vmap(lambda key: student.init(jax.random.split(key)[0])))
+    return init(_keys(seeds))
 
 
 def coalition_weights(
     members: Bool[np.ndarray, "n_coalition n_lesson"],
 ) -> Float[np.ndarray, "n_training n_lesson"]:
-    """Equal weights of the lessons in a coalition; without the empty one, which is not trained."""
+    """Return equal weights of the lessons in each coalition, but for the empty ones."""
     taught = members[members.any(axis=1)]
     return taught / taught.sum(axis=1, keepdims=True)
 

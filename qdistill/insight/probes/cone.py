@@ -8,13 +8,12 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import refuse, require_between, require_positive
-from qdistill.forecast import benchmark
-from qdistill.forecast.benchmark import BenchmarkConfig
-from qdistill.insight.probes.fits import least_squares
-from qdistill.insight.probes.waves import N_GIVEN, forecast, group_velocity
-from qdistill.physics.grid import Grid, require_line
-from qdistill.students import Student
-from qdistill.teacher.solvers import Propagator
+from qdistill.forecast import cases
+from qdistill.insight.harness import forecast
+from qdistill.insight.probes.waves import count_given, least_squares, require_plain
+from qdistill.physics.grid import Grid
+from qdistill.physics.stationary import group_velocity
+from qdistill.system import Propagator
 
 
 class LightCone(NamedTuple):
@@ -44,7 +43,7 @@ class LightCone(NamedTuple):
 
 
 def impulse(grid: Grid, k_band: float) -> Complex[Array, " n_x"]:
-    """A normalised impulse in the middle of the box, of all waves with |k| < k_band alike.
+    """Return a normalised impulse in the middle of the box, of all waves with |k| < k_band alike.
 
     The uppermost fifth of the band fades away as cos^2, so that the impulse is narrow, about
     1 / k_band, without long tails. A band up to pi / dx has no edge: a single point.
@@ -62,15 +61,8 @@ def _spectrum(grid: Grid, k: Float[np.ndarray, " n_k"], k_band: float) -> Float[
     return np.cos(np.pi / 2 * fade) ** 2
 
 
-def measure_light_cone(
-    student: Student,
-    propagator: Propagator,
-    grid: Grid,
-    dt: float,
-    k_band: float,
-    share: float = 0.01,
-) -> LightCone:
-    """The front speed of a band-limited impulse in empty space, beside the group velocities.
+def measure_light_cone(propagator: Propagator, k_band: float, share: float = 0.01) -> LightCone:
+    """Measure the front speed of a band-limited impulse in empty space.
 
     After long times the waves have sorted themselves by speed, x = t d omega / dk, and the front
     moves at the speed that the given share of them exceeds, below the light cone `limit`. What
@@ -78,31 +70,33 @@ def measure_light_cone(
     frames end before the limit reaches the far side of the box.
 
     Args:
-      student: The form of the propagator.
-      propagator: What is probed.
-      grid: One-dimensional.
-      dt: Duration of a frame, in atomic units.
+      propagator: Of a line.
       k_band: Largest wavenumber in the impulse, in 1/bohr: the largest that was taught, or
         pi / dx for all that the grid has.
       share: Of the norm^2 beyond the front.
 
     Raises:
-      ValueError: If the impulse crosses the box within 12 frames.
+      ValueError: For a system that is no plain line, and if the impulse crosses the box within 12
+        frames.
     """
-    require_line(grid)
+    system = propagator.system
+    require_plain(system)
+    grid, dt, length = system.grid, system.dt, system.grid.lengths[0]
     require_positive(dt=dt)
-    require_between(2 * np.pi / grid.lengths[0], np.pi / grid.dx[0], k_band=k_band)
+    require_between(2 * np.pi / length, np.pi / grid.dx[0], k_band=k_band)
     require_between(1e-5, 0.5, share=share)
     k = np.linspace(0, k_band, 1001)
     limit = float(np.max(np.abs(group_velocity(grid, k))))
-    n_frames = int(0.45 * grid.lengths[0] / (limit * dt)) - (N_GIVEN - 1)
+    n_given = count_given(propagator)
+    n_frames = int(0.45 * length / (limit * dt)) - (n_given - 1)
     if n_frames < 12:
-        refuse("dt", f"below {0.029 * grid.lengths[0] / limit:.2g} in this box", dt)
+        refuse("dt", f"below {0.029 * length / limit:.2g} in this box", dt)
     psi0, empty = impulse(grid, k_band)[None], jnp.zeros((1, *grid.shape))
-    exact = benchmark.simulate(grid, dt, psi0, empty, BenchmarkConfig(n_frames=n_frames))
-    frames = forecast(student, propagator, exact.given, empty, n_frames)[0]
+    solver = cases.exact(system, empty)
+    given = cases.simulate(solver, psi0, empty, n_given, 1).given
+    frames = forecast(propagator, given, empty, n_frames)[0]
     density = np.abs(np.asarray(frames, complex)) ** 2
-    t = dt * np.arange(N_GIVEN, N_GIVEN + n_frames)
+    t = dt * np.arange(n_given, n_given + n_frames)
     waves = np.fft.fft(np.asarray(psi0[0], complex))
     free = np.fft.ifft(np.exp(-1j * np.outer(t, grid.kinetic_energy())) * waves, axis=1)
     front, expected_front = (
@@ -124,12 +118,12 @@ def _slope(t: Float[np.ndarray, " n_t"], front: Float[np.ndarray, " n_t"]) -> tu
 
 
 def _middle(n_x: int) -> int:
-    """The index of the point where the impulse is."""
+    """Return the index of the point where the impulse is."""
     return n_x // 2 - 1
 
 
 def _front(density: Float[np.ndarray, " n_x"], share: float) -> float:
-    """The distance from the middle, in points, beyond which a share of the density lies."""
+    """Return the distance from the middle, in points, beyond which a share of the density lies."""
     if not np.all(np.isfinite(density)) or density.sum() == 0:
         return np.nan
     centred = np.roll(density, -_middle(len(density)))

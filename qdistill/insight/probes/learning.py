@@ -1,29 +1,31 @@
 """The order of learning: which physical process a student masters first, and which last."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, PyTree
+from jaxtyping import Array, Float, Int
 
-from qdistill._checks import require_at_least, require_one_of, require_positive
-from qdistill._rollout import rollout
-from qdistill.curriculum import LESSONS
-from qdistill.forecast import benchmark, metrics
-from qdistill.forecast.benchmark import BenchmarkConfig, Runs
-from qdistill.insight.probes.waves import N_AT_ONCE
-from qdistill.physics.grid import Grid
+from qdistill._checks import require_at_least, require_positive
+from qdistill.forecast import cases, metrics
+from qdistill.forecast.cases import Cases
+from qdistill.forecast.held_out import BenchmarkConfig, make_truth
+from qdistill.insight.harness import Report
+from qdistill.insight.harness.frames import N_AT_ONCE
 from qdistill.students import Student
-from qdistill.training import loop as training
+from qdistill.system import Potential, Propagator, System, rollout
+from qdistill.training import loop
 from qdistill.training.loop import Trainer, TrainState
 
 # The lessons that hold one process each.
 PROCESSES = ("free", "scattering", "tunnelling", "interference", "trapping")
 
 
-class Learning(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Learning(Report):
     """The forecast error of each process as a student learns.
 
     Attributes:
@@ -46,59 +48,48 @@ class Learning(NamedTuple):
     level: float
 
 
-class Exams(NamedTuple):
-    """Exact runs of each process, one process after the other, as many of each."""
-
-    processes: tuple[str, ...]
-    runs: Runs
-
-
-def make_exams(
-    grid: Grid,
-    dt: float,
+def sample_lessons(
+    system: System,
     seed: int,
     n_case: int,
     n_frames: int,
-    processes: Sequence[str] = PROCESSES,
-) -> Exams:
-    """Experiments of each process, drawn from its lesson at full difficulty, and their truth.
+    lessons: Sequence[str] = PROCESSES,
+) -> Cases:
+    """Sample test cases of each lesson at full difficulty, and solve them.
 
     Args:
-      grid: A line of 100 bohr.
-      dt: Duration of a frame, in atomic units.
-      seed: Of the packets and landscapes.
-      n_case: Of each process.
-      n_frames: To forecast.
-      processes: Names in `LESSONS`.
+      system: Any that has these lessons.
+      seed: Of the packets and potentials.
+      n_case: Of each lesson.
+      n_frames: To forecast; as many frames are given as in the held-out test.
+      lessons: Their names.
+
+    Returns:
+      The cases, one lesson after the other; the family of each is its lesson.
     """
-    require_at_least(1, n_case=n_case, n_process=len(processes))
-    cases = []
-    for i, name in enumerate(processes):
-        require_one_of(LESSONS, processes=name)
+    require_at_least(1, n_case=n_case, n_lesson=len(lessons))
+    drawn = []
+    for i, name in enumerate(lessons):
         keys = jax.random.split(jax.random.fold_in(jax.random.key(seed), i), n_case)
-        draw = jax.vmap(lambda key, name=name: LESSONS[name](key, grid, 1.0))
-        cases.append(jax.jit(draw)(keys))
-    psi0, v = (jnp.concatenate(column) for column in zip(*cases, strict=True))
-    truth = benchmark.simulate(grid, dt, psi0, v, BenchmarkConfig(n_frames=n_frames))
-    return Exams(tuple(processes), truth)
+        draw = jax.vmap(lambda key, name=name: system.sample(name, key, 1.0))
+        drawn.append(jax.jit(draw)(keys))
+    psi0, v = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *drawn)
+    family = tuple(name for name in lessons for _ in range(n_case))
+    test = BenchmarkConfig()
+    solver = make_truth(test, system, v)
+    return cases.simulate(solver, psi0, v, test.n_given, n_frames, family)
 
 
-def examine(student: Student, exams: Exams) -> Callable[[PyTree], Array]:
-    """``params -> error of each process``, jitted."""
+@jax.jit
+def forecast_errors(propagator: Propagator, truth: Cases) -> Float[Array, " n_case"]:
+    """Return |forecast - truth| / |truth| of each case, the mean over its frames."""
+    n_frames = truth.frames.shape[1]
 
-    @jax.jit
-    def errors(params: PyTree) -> Array:
-        propagator = student.propagator(params)
+    def error(case: tuple[Array, Potential, Array]) -> Array:
+        given, v, frames = case
+        return jnp.mean(metrics.nrmse(rollout(propagator, given, v, n_frames), frames))
 
-        def of_case(case: Runs) -> Array:
-            step, state = propagator(case.v), student.state(case.given)
-            frames = rollout(step, state, len(case.frames), student.psi)
-            return jnp.mean(metrics.nrmse(frames, case.frames))
-
-        of_cases = jax.lax.map(of_case, exams.runs, batch_size=N_AT_ONCE)
-        return jnp.median(of_cases.reshape(len(exams.processes), -1), axis=1)
-
-    return errors
+    return jax.lax.map(error, (truth.given, truth.v, truth.frames), batch_size=N_AT_ONCE)
 
 
 def measure_learning(
@@ -106,45 +97,47 @@ def measure_learning(
     trainers: Sequence[Trainer],
     boundaries: Sequence[int],
     state: TrainState,
-    exams: Exams,
+    truth: Cases,
     every: int,
     factor: float = 10.0,
     level: float = 0.1,
     progress: Callable[[dict[str, Any]], None] = lambda log: None,
 ) -> Learning:
-    """Follow a training, and examine the student on each process as it goes.
+    """Follow a training, and measure the errors of the student on each process as it learns.
 
     Since a batch is a function of the seed and the step, training again from a run's config
     retraces that run, so far as the machine rounds alike.
 
     Args:
       student: Which is trained.
-      trainers, boundaries, state: As for `training.fit`.
-      exams: Of `make_exams`.
-      every: Steps between exams, at the ends of blocks; the first and the last state always count.
+      trainers, boundaries, state: As for `training.loop.fit`.
+      truth: Test cases; their family is the process, as `sample_lessons` returns them.
+      every: Steps between measurements, at the ends of blocks; the first and the last state always
+        count.
       factor, level: Of the two rules in `Learning`.
-      progress: Told of every block.
+      progress: Called with the metrics of every block.
     """
     require_at_least(1, every=every)
     require_positive(factor=factor, level=level)
-    errors = examine(student, exams)
-    steps, rows = [int(state.step)], [np.asarray(errors(state.params), float)]
-    for new, log in training.fit(trainers, boundaries, state):
+    processes, family = tuple(dict.fromkeys(truth.family)), np.array(truth.family)
+
+    def errors(state: TrainState) -> list[float]:
+        each = np.asarray(forecast_errors(student.bind(state.params), truth), float)
+        return [float(np.median(each[family == name])) for name in processes]
+
+    steps, rows = [int(state.step)], [errors(state)]
+    for new, log in loop.fit(trainers, boundaries, state):
         progress(log)
         if log["step"] - steps[-1] >= every or log["step"] == boundaries[-1]:
             steps.append(log["step"])
-            rows.append(np.asarray(errors(new.params), float))
-    step, error = np.array(steps), np.stack(rows)
-    first = np.argmax(error <= level, axis=0)
-    reached = np.where(np.any(error <= level, axis=0), step[first], -1)
-    learned = steps_until(step, error, factor)
-    return Learning(step, error, exams.processes, learned, reached, factor, level)
+            rows.append(errors(new))
+    return describe_learning(np.array(steps), np.array(rows), processes, factor, level)
 
 
 def steps_until(
     step: Int[np.ndarray, " n_t"], error: Float[np.ndarray, "n_t n_process"], factor: float
 ) -> Int[np.ndarray, " n_process"]:
-    """The step from which on each error is at most `factor` times its last value.
+    """Return the step from which on each error is at most `factor` times its last value.
 
     >>> error = np.array([[9.0], [0.5], [2.0], [0.5], [0.1]])
     >>> steps_until(np.array([0, 10, 20, 30, 40]), error, factor=10.0)
@@ -156,34 +149,45 @@ def steps_until(
     return step[len(step) - np.maximum(1, stays.sum(axis=0))]
 
 
-def describe_learning(learning: Learning) -> dict[str, Any]:
-    """The numbers of `measure_learning`; null for a level that was never reached."""
-    names = learning.processes
-    reached = [int(step) if step >= 0 else None for step in learning.reached]
-    return {
-        "step": learning.step.tolist(),
-        "error": dict(zip(names, learning.error.T.tolist(), strict=True)),
-        "factor": learning.factor,
-        "level": learning.level,
-        "steps_until_learned": dict(zip(names, learning.learned.tolist(), strict=True)),
-        "steps_until_level": dict(zip(names, reached, strict=True)),
+def describe_learning(
+    step: Int[np.ndarray, " n_t"],
+    error: Float[np.ndarray, "n_t n_process"],
+    processes: tuple[str, ...],
+    factor: float,
+    level: float,
+) -> Learning:
+    """Return the order of learning by both rules, from the errors at several steps."""
+    is_there = error <= level
+    reached = np.where(is_there.any(axis=0), step[np.argmax(is_there, axis=0)], -1)
+    learned = steps_until(step, error, factor)
+    first = [int(at) if at >= 0 else None for at in reached]
+    numbers = {
+        "step": step.tolist(),
+        "error": dict(zip(processes, error.T.tolist(), strict=True)),
+        "factor": factor,
+        "level": level,
+        "steps_until_learned": dict(zip(processes, learned.tolist(), strict=True)),
+        "steps_until_level": dict(zip(processes, first, strict=True)),
     }
+    return Learning(
+        numbers, _table(numbers), step, error, processes, learned, reached, factor, level
+    )
 
 
-def words_of_learning(name: str, learning: Learning) -> str:
-    """Which process came last, by either rule, in a few lines."""
-    rows = [*zip(learning.processes, learning.learned, learning.error[-1], strict=True)]
-    done = [f"{process} {step:,}" for process, step, _ in sorted(rows, key=lambda row: row[1])]
-    never = learning.step[-1] + 1
-    steps = np.where(learning.reached < 0, never, learning.reached)
-    order = sorted(zip(learning.processes, steps, strict=True), key=lambda row: row[1])
-    first = [f"{process} {f'{step:,}' if step < never else 'never'}" for process, step in order]
-    last = [f"{process} {error:.1e}" for process, _, error in rows]
+def _table(numbers: dict[str, Any]) -> str:
+    """Which process came last, by either rule, in a few lines; null stands for never."""
+
+    def order(steps: dict[str, int | None]) -> str:
+        rows = sorted(steps.items(), key=lambda row: np.inf if row[1] is None else row[1])
+        return ", ".join(f"{name} {'never' if at is None else f'{at:,}'}" for name, at in rows)
+
+    last = ", ".join(f"{name} {error[-1]:.1e}" for name, error in numbers["error"].items())
     return "\n".join(
         [
-            f"order of learning of {name}, in steps",
-            f"  error first at {learning.level:g}: {', '.join(first)}",
-            f"  error stays within {learning.factor:g} times its last value: {', '.join(done)}",
-            f"  last error: {', '.join(last)}",
+            "order of learning, in steps",
+            f"  error first at {numbers['level']:g}: {order(numbers['steps_until_level'])}",
+            f"  error stays within {numbers['factor']:g} times its last value: "
+            f"{order(numbers['steps_until_learned'])}",
+            f"  last error: {last}",
         ]
     )

@@ -1,4 +1,4 @@
-"""How a propagator answers to the landscape: to a uniform one, and to a small bump."""
+"""How a propagator responds to a potential: to a uniform one, and to a small bump."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -9,29 +9,24 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import refuse, require_at_least, require_between, require_positive
-from qdistill._rollout import rollout
-from qdistill.forecast import benchmark
-from qdistill.forecast.benchmark import BenchmarkConfig
-from qdistill.insight.probes.fits import least_squares
+from qdistill.forecast import cases
+from qdistill.insight.harness import forecast, solve_exactly
 from qdistill.insight.probes.waves import (
-    N_GIVEN,
     Momenta,
+    count_given,
     follow,
-    forecast,
-    group_velocity,
+    least_squares,
     plane_waves,
-    require_line,
+    require_plain,
     transfer,
 )
 from qdistill.physics import packets
-from qdistill.physics.grid import Grid
-from qdistill.students import Student
-from qdistill.teacher import solvers as solver
-from qdistill.teacher.solvers import Propagator
+from qdistill.physics.stationary import group_velocity
+from qdistill.system import Propagator, System, rollout
 
 
 class UniformResponse(NamedTuple):
-    """What a uniform landscape V does to plane waves; the truth is a shift of V.
+    """Plane waves over a uniform potential V, compared with the truth, a shift of V.
 
     Attributes:
       k: Wavenumbers in 1/bohr.
@@ -51,30 +46,26 @@ class UniformResponse(NamedTuple):
 
 
 def measure_uniform(
-    student: Student,
-    propagator: Propagator,
-    grid: Grid,
-    dt: float,
-    momenta: Sequence[float],
-    v_max: float,
-    n_v: int = 10,
+    propagator: Propagator, momenta: Sequence[float], v_max: float, n_v: int = 10
 ) -> UniformResponse:
-    """The phase of a frame against a uniform V, whose slope is -dt, for plane waves.
+    """Measure the phase of a frame against a uniform V, whose slope is -dt, for plane waves.
 
     The branch of the phase is followed from V = 0 either way. The coupling is the linear
     term of a fit with a quadratic one.
 
     Args:
-      student: The form of the propagator.
-      propagator: What is probed.
-      grid: One-dimensional.
-      dt: Duration of a frame, in atomic units.
+      propagator: Of a line.
       momenta: Wavenumbers in 1/bohr; the nearest ones of the box are taken.
       v_max: Largest |V| in hartree.
       n_v: Values on either side of zero, at least 2 and enough that V dt moves by less than
         pi / 2 from one to the next.
+
+    Raises:
+      ValueError: For a system that is no plain line, and for too few values.
     """
-    require_line(grid)
+    system = propagator.system
+    require_plain(system)
+    grid, dt = system.grid, system.dt
     require_positive(v_max=v_max, dt=dt)
     require_at_least(2, n_v=n_v)
     require_between(-np.pi / grid.dx[0], np.pi / grid.dx[0], momenta=momenta)
@@ -82,8 +73,9 @@ def measure_uniform(
         refuse("n_v", f"above {v_max * dt / (np.pi / 2):.3g} with this v_max and dt", n_v)
     v = v_max * np.arange(-n_v, n_v + 1) / n_v
     modes = np.round(np.asarray(momenta) * grid.lengths[0] / (2 * np.pi)).astype(int)
-    cases = np.repeat(modes, len(v)), np.tile(v, len(modes))
-    factor, _ = transfer(student, propagator, plane_waves(grid, dt, *cases))
+    each_wave, each_v = np.repeat(modes, len(v)), np.tile(v, len(modes))
+    waves = plane_waves(system, each_wave, each_v, count_given(propagator))
+    factor, _ = transfer(propagator, waves)
     factor = factor.reshape(len(modes), len(v))
     # A wave that is gone, or that blew up, has no phase.
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -108,7 +100,7 @@ def _fit_coupling(
 
 
 class BumpResponse(NamedTuple):
-    """How strongly a propagator feels a small bump, as a share of the first-order Dyson term.
+    """The response to a small bump, as a share of the first-order Dyson term.
 
     The change of psi after a packet has crossed the bump is split by the direction of flight.
     Forward it is the phase that the bump's area turns, backward the reflected wave, made by the
@@ -129,26 +121,21 @@ class BumpResponse(NamedTuple):
 
 
 def measure_bump(
-    student: Student,
     propagator: Propagator,
-    grid: Grid,
-    dt: float,
     momenta: Sequence[float],
-    area: float = 0.05,
-    width: float = 0.15,
-    packet_width: float = 2.0,
+    area: float,
+    width: float,
+    packet_width: float,
 ) -> BumpResponse:
-    """The response to a Gaussian bump in empty space, beside first-order perturbation theory.
+    """Measure the response to a Gaussian bump, compared with first-order perturbation theory.
 
-    The change is half the difference of the forecasts with the bump and with it upside down, so
-    that its own error is of third order, some (area / speed)^2 of it. The Dyson term
-    -i int U(T - t) V U(t) psi0 dt is the derivative of the exact solver along the bump.
+    The bump stands in the middle of empty space. The change is half the difference of the forecasts
+    with the bump and with it upside down, so that its own error is of third order, some
+    (area / speed)^2 of it. The Dyson term -i int U(T - t) V U(t) psi0 dt is the derivative of the
+    exact solver along the bump.
 
     Args:
-      student: The form of the propagator.
-      propagator: What is probed.
-      grid: One-dimensional; the bump stands in its middle.
-      dt: Duration of a frame, in atomic units.
+      propagator: Of a line.
       momenta: Of the packets, in 1/bohr, positive. All reach the bump at the same time, so the
         largest must be at most a few times the smallest.
       area: Integral of the bump, in hartree bohr; small against the speeds.
@@ -156,28 +143,24 @@ def measure_bump(
       packet_width: S0 of the packets, in bohr.
 
     Raises:
-      ValueError: If a packet would not start in the box.
+      ValueError: For a system that is no plain line, and if a packet would not start in the box.
     """
-    require_line(grid)
+    system = propagator.system
+    require_plain(system)
+    grid = system.grid
     require_positive(momenta=momenta, area=area, packet_width=packet_width)
     require_between(grid.dx[0], grid.lengths[0] / 20, width=width)
-    middle = grid.lengths[0] / 2
-    v = group_velocity(grid, np.asarray(momenta, float))
-    n_frames = crossing_frames(grid, dt, momenta, packet_width)
-    starts = middle - v * dt * (N_GIVEN - 1 + n_frames) / 2
-    pairs = zip(starts.tolist(), momenta, strict=True)
-    psi0 = jnp.stack([packets.gaussian(grid, x0, packet_width, k) for x0, k in pairs])
-    x = grid.positions()
-    bump = jnp.exp(-((x - middle) ** 2) / (2 * width**2))
+    n_given = count_given(propagator)
+    n_frames = crossing_frames(system, momenta, packet_width, n_given)
+    psi0 = start_packets(system, momenta, packet_width, n_given - 1 + n_frames)
+    bump = jnp.exp(-((grid.positions() - grid.middle[0]) ** 2) / (2 * width**2))
     bump *= area / (jnp.sum(bump) * grid.cell)
 
-    landscapes = jnp.repeat(jnp.stack([bump, -bump]), len(psi0), axis=0)
-    config = BenchmarkConfig(n_frames=n_frames)
-    exact = benchmark.simulate(grid, dt, jnp.tile(psi0, (2, 1)), landscapes, config)
-    with_bump, upside_down = jnp.split(
-        forecast(student, propagator, exact.given, exact.v, n_frames)[:, -1], 2
-    )
-    dyson = _dyson_term(grid, dt, psi0, bump, N_GIVEN - 1 + n_frames)
+    v = jnp.repeat(jnp.stack([bump, -bump]), len(psi0), axis=0)
+    solver = cases.exact(system, v)
+    given = cases.simulate(solver, jnp.tile(psi0, (2, 1)), v, n_given, 1).given
+    with_bump, upside_down = jnp.split(forecast(propagator, given, v, n_frames)[:, -1], 2)
+    dyson = _dyson_term(system, psi0, bump, n_given - 1 + n_frames)
     true = np.fft.fft(np.asarray(dyson, complex), axis=1)
     change = np.fft.fft(np.asarray(with_bump - upside_down, complex) / 2, axis=1)
     directions = (grid.wavenumbers() > 0, grid.wavenumbers() < 0)
@@ -193,15 +176,15 @@ def measure_bump(
 
 
 def _dyson_term(
-    grid: Grid, dt: float, psi0: Array, bump: Array, n_frames: int
+    system: System, psi0: Complex[Array, "n_k n_x"], bump: Float[Array, " n_x"], n_frames: int
 ) -> Complex[Array, "n_k n_x"]:
-    """The derivative of psi after n frames of free flight along a landscape."""
+    """Return the derivative of psi after n frames of free flight along a potential."""
     span = 2 * float(jnp.max(jnp.abs(bump)))
-    teacher = solver.chebyshev(grid, dt, BenchmarkConfig().tolerance, (-span, span))
+    solver = solve_exactly(system, (-span, span))
 
     def term(psi: Array) -> Array:
         def last(v: Array) -> Array:
-            return rollout(teacher(v), psi, n_frames)[-1]
+            return rollout(solver, psi[None], v, n_frames, every=n_frames)[0]
 
         return jax.jvp(last, (jnp.zeros_like(bump),), (bump,))[1]
 
@@ -209,17 +192,29 @@ def _dyson_term(
 
 
 def crossing_frames(
-    grid: Grid, dt: float, momenta: Sequence[float], packet_width: float, extent: float = 0.0
+    system: System,
+    momenta: Sequence[float],
+    packet_width: float,
+    n_given: int,
+    extent: float = 0.0,
 ) -> int:
-    """Frames in which all packets fly from clear before the middle of the box to clear after it.
+    """Count the frames in which all packets fly from clear before the middle to clear after it.
 
-    Packets that reach the middle at half time start and end there at a distance that is
+    Packets that reach the middle of the box at half time start and end there at a distance that is
     proportional to their speed: 4.6 widths, and half the extent of what stands in the middle, for
     the slowest.
+
+    Args:
+      system: A line.
+      momenta: In 1/bohr.
+      packet_width: S0, in bohr.
+      n_given: Frames that are given; they are not counted.
+      extent: Of what stands in the middle, in bohr.
 
     Raises:
       ValueError: If the fastest would start within 4 widths of the edge of the box.
     """
+    grid = system.grid
     speeds = group_velocity(grid, np.asarray(momenta, float))
     near = 4.6 * packet_width + extent / 2
     far = near * speeds.max() / speeds.min()
@@ -231,4 +226,14 @@ def crossing_frames(
             f"positive, with speeds within a factor of {ratio:.2g} in this box",
             [round(float(k), 3) for k in momenta],
         )
-    return max(1, round(2 * near / speeds.min() / dt) - (N_GIVEN - 1))
+    return max(1, round(2 * near / speeds.min() / system.dt) - (n_given - 1))
+
+
+def start_packets(
+    system: System, momenta: Sequence[float], packet_width: float, n_frames: int
+) -> Complex[Array, "n_k n_x"]:
+    """Return packets that are in the middle of the box after half of so many frames."""
+    grid = system.grid
+    flight = group_velocity(grid, np.asarray(momenta, float)) * system.dt * n_frames / 2
+    pairs = zip((grid.middle[0] - flight).tolist(), momenta, strict=True)
+    return jnp.stack([packets.gaussian(grid, x0, packet_width, k) for x0, k in pairs])

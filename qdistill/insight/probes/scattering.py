@@ -15,27 +15,27 @@ from qdistill._checks import (
     require_positive,
     require_shape,
 )
-from qdistill.forecast import benchmark
-from qdistill.forecast.benchmark import BenchmarkConfig
-from qdistill.insight.probes.response import crossing_frames
-from qdistill.insight.probes.waves import N_GIVEN, forecast, group_velocity, omega
+from qdistill.forecast import cases
+from qdistill.insight.harness import forecast
+from qdistill.insight.probes.response import crossing_frames, start_packets
+from qdistill.insight.probes.waves import count_given, require_plain
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid, require_line
 from qdistill.physics.observables import transmission_reflection
-from qdistill.students import Student
-from qdistill.teacher.solvers import Propagator
+from qdistill.physics.stationary import group_velocity, omega
+from qdistill.system import Propagator
 
 
 def transmission(
     grid: Grid, v: Float[Array, " n_x"], k: Inexact[np.ndarray, " n_k"]
 ) -> Complex[np.ndarray, " n_k"]:
-    """The amplitude of a plane wave behind a landscape over that in empty space.
+    """Return the amplitude of a plane wave behind a potential over that in empty space.
 
     Its squared modulus is the probability to pass. By transfer matrices, from the outgoing wave
-    backwards. On the lattice psi_(i-1) = 2 (cos k dx + dx^2 v_i) psi_i - psi_(i+1), which is exact
-    for the grid. On the continuum v is taken to be constant within half a spacing of each point,
-    and psi and its derivative to be continuous: the grid's own answer differs by what it cannot
-    resolve, of order (k dx)^2.
+    backwards. On the lattice psi_(i-1) = 2 (cos k dx + m dx^2 v_i) psi_i - psi_(i+1), which is
+    exact for the grid. On the continuum v is taken to be constant within half a spacing of each
+    point, and psi and its derivative to be continuous: the grid's own answer differs by what it
+    cannot resolve, of order (k dx)^2.
 
     Args:
       grid: One-dimensional.
@@ -52,7 +52,7 @@ def transmission(
     require_line(grid)
     require_shape(grid.shape, v=v)
     require_finite(v=v)
-    values, dx = np.asarray(v, float), grid.dx[0]
+    values, dx, mass = np.asarray(v, float), grid.dx[0], grid.mass[0]
     if values[0] != 0 or values[-1] != 0:
         refuse("v", "zero at both ends of the box", (values[0], values[-1]))
     if not np.all((k.real > 0) & (k.real < np.pi / dx)):
@@ -62,12 +62,12 @@ def transmission(
     if grid.dispersion == "lattice":
         here, beyond = np.ones_like(k, complex), np.exp(1j * k * dx)
         for height in heights:
-            here, beyond = 2 * (np.cos(k * dx) + dx**2 * height) * here - beyond, here
+            here, beyond = 2 * (np.cos(k * dx) + mass * dx**2 * height) * here - beyond, here
         incoming = (beyond - np.exp(-1j * k * dx) * here) / (2j * np.sin(k * dx))
     else:
         here, slope = np.ones_like(k, complex), 1j * k
         for height in heights:
-            q = np.sqrt(k**2 - 2 * height + 0j)
+            q = np.sqrt(k**2 - 2 * mass * height + 0j)
             cos, sinc = np.cos(q * dx), dx * np.sinc(q * dx / np.pi)
             here, slope = cos * here - sinc * slope, q**2 * sinc * here + cos * slope
         incoming = (here + slope / (1j * k)) / 2
@@ -75,7 +75,7 @@ def transmission(
 
 
 class Scattering(NamedTuple):
-    """Packets through a landscape.
+    """Packets sent at a potential.
 
     Attributes:
       energy: The grid's energy of their mean momentum, in hartree.
@@ -90,41 +90,36 @@ class Scattering(NamedTuple):
 
 
 def measure_scattering(
-    student: Student,
     propagator: Propagator,
-    grid: Grid,
-    dt: float,
     v: Float[Array, " n_x"],
     momenta: Sequence[float],
-    packet_width: float = 3.0,
+    packet_width: float,
 ) -> Scattering:
-    """Transmission and reflection of broad packets, beside the analytic curve.
+    """Measure transmission and reflection of broad packets, compared with the analytic curve.
 
     Args:
-      student: The form of the propagator.
-      propagator: What is probed.
-      grid: One-dimensional.
-      dt: Duration of a frame, in atomic units.
-      v: The landscape in hartree: something in the middle of the box, zero elsewhere.
+      propagator: Of a line.
+      v: The potential in hartree: something in the middle of the box, zero elsewhere.
       momenta: Of the packets, in 1/bohr, positive.
       packet_width: S0 of the packets, in bohr: their momenta spread by 1 / (2 S0).
 
     Raises:
-      ValueError: If a packet would not start in the box, or v is not zero outside its middle.
+      ValueError: For a system that is no plain line, if a packet would not start in the box, and if
+        v is not zero outside its middle.
     """
-    require_line(grid)
+    system = propagator.system
+    require_plain(system)
     require_positive(momenta=momenta, packet_width=packet_width)
+    grid, middle = system.grid, system.grid.middle[0]
     left, right = _extent(grid, v)
-    middle = grid.lengths[0] / 2
     extent = 2 * max(middle - left, right - middle, 0.0)
-    n_frames = crossing_frames(grid, dt, momenta, packet_width, extent)
-    speeds = group_velocity(grid, np.asarray(momenta, float))
-    starts = middle - speeds * dt * (N_GIVEN - 1 + n_frames) / 2
-    pairs = zip(starts.tolist(), momenta, strict=True)
-    psi0 = jnp.stack([packets.gaussian(grid, x0, packet_width, k) for x0, k in pairs])
-    landscapes = jnp.tile(v, (len(psi0), 1))
-    exact = benchmark.simulate(grid, dt, psi0, landscapes, BenchmarkConfig(n_frames=n_frames))
-    last = forecast(student, propagator, exact.given, landscapes, n_frames)[:, -1]
+    n_given = count_given(propagator)
+    n_frames = crossing_frames(system, momenta, packet_width, n_given, extent)
+    psi0 = start_packets(system, momenta, packet_width, n_given - 1 + n_frames)
+    each_v = jnp.tile(v, (len(psi0), 1))
+    solver = cases.exact(system, each_v)
+    given = cases.simulate(solver, psi0, each_v, n_given, 1).given
+    last = forecast(propagator, given, each_v, n_frames)[:, -1]
     sides = jax.vmap(lambda psi: transmission_reflection(grid, psi, left, right))(last)
     transmitted, reflected = (np.asarray(side, float) for side in sides)
     k = grid.wavenumbers()
@@ -140,23 +135,24 @@ def measure_scattering(
 
 
 def _extent(grid: Grid, v: Float[Array, " n_x"]) -> tuple[float, float]:
-    """Where a landscape begins and ends, in bohr."""
+    """Return where a potential begins and ends, in bohr."""
     require_shape(grid.shape, v=v)
     inside = np.flatnonzero(np.asarray(v))
     if not inside.size:
         refuse("v", "not zero everywhere", "flat")
-    left, right = float(inside[0] + 0.5) * grid.dx[0], float(inside[-1] + 1.5) * grid.dx[0]
-    if left < 0.3 * grid.lengths[0] or right > 0.7 * grid.lengths[0]:
+    shares = (inside[0] + 0.5) / grid.shape[0], (inside[-1] + 1.5) / grid.shape[0]
+    left, right = (grid.origin[0] + float(share) * grid.lengths[0] for share in shares)
+    if shares[0] < 0.3 or shares[1] > 0.7:
         refuse("v", "zero outside the middle two fifths of the box", f"from {left:g} to {right:g}")
     return left, right
 
 
 class Resonances(NamedTuple):
-    """Transmission through a landscape, resolved in energy, and its peaks.
+    """Transmission through a potential, resolved in energy, and its peaks.
 
     Attributes:
       energy: In hartree, rising.
-      transmission: |psi / psi in empty space|^2 behind the landscape, at energy + i rate.
+      transmission: |psi / psi in empty space|^2 behind the potential, at energy + i rate.
       expected: The same by transfer matrices.
       sharp: The transmission at real energies by transfer matrices, for which one waits forever.
       peaks, expected_peaks: Energies at which the first two are largest, in hartree.
@@ -173,47 +169,45 @@ class Resonances(NamedTuple):
 
 
 def measure_resonances(
-    student: Student,
-    propagator: Propagator,
-    grid: Grid,
-    dt: float,
-    v: Float[Array, " n_x"],
-    momentum: float = 2.6,
-    packet_width: float = 0.8,
+    propagator: Propagator, v: Float[Array, " n_x"], momentum: float, packet_width: float
 ) -> Resonances:
-    """Energy-resolved transmission from one short packet, which holds all energies at once.
+    """Resolve the transmission in energy with one short packet, which holds all energies at once.
 
-    Behind the landscape psi(t) is recorded and summed as psi(t) exp(i E t - rate t), and the same
-    without the landscape. The ratio is the transmission amplitude at the complex energy
+    Behind the potential psi(t) is recorded and summed as psi(t) exp(i E t - rate t), and the same
+    without the potential. The ratio is the transmission amplitude at the complex energy
     E + i rate. The frames end, after t, before waves come back around the box; with rate = 5 / t
     what comes later would count by exp(-5), and the transfer matrices know the rate.
 
     Args:
-      student: The form of the propagator.
-      propagator: What is probed.
-      grid: One-dimensional.
-      dt: Duration of a frame, in atomic units.
-      v: The landscape in hartree: something in the middle of the box, zero elsewhere.
+      propagator: Of a line.
+      v: The potential in hartree: something in the middle of the box, zero elsewhere.
       momentum: Of the packet, in 1/bohr.
       packet_width: S0 of the packet in bohr; energies within 2 spreads 1 / (2 S0) of its momentum
         are shown.
+
+    Raises:
+      ValueError: For a system that is no plain line, if v is not zero outside the middle of the
+        box, and for a packet that holds waves at rest, or would not start in the box.
     """
-    require_line(grid)
-    require_positive(packet_width=packet_width, dt=dt)
+    system = propagator.system
+    require_plain(system)
+    require_positive(packet_width=packet_width, dt=system.dt)
+    grid, dt = system.grid, system.dt
     left, right = _extent(grid, v)
     spread = 1 / (2 * packet_width)
     require_positive(slowest_momentum=momentum - 2 * spread)
     require_between(0, np.pi / grid.dx[0], fastest_momentum=momentum + 3.5 * spread)
-    behind = int(np.ceil(right / grid.dx[0])) + 5
+    behind = int(np.ceil((right - grid.origin[0]) / grid.dx[0])) + 5
     start = left - 6 * packet_width - 1
     top_speed = group_velocity(grid, np.linspace(0, momentum + 3.5 * spread, 99)).max()
     duration = (grid.lengths[0] - (right - start)) / float(top_speed)
-    n_frames = int(duration / dt) - N_GIVEN
+    n_given = count_given(propagator)
+    n_frames = int(duration / dt) - n_given
     psi0 = jnp.tile(packets.gaussian(grid, start, packet_width, momentum), (2, 1))
-    landscapes = jnp.stack([jnp.asarray(v), jnp.zeros_like(v)])
-    exact = benchmark.simulate(grid, dt, psi0, landscapes, BenchmarkConfig(n_frames=n_frames))
-    frames = forecast(student, propagator, exact.given, landscapes, n_frames)
-    record = np.asarray(jnp.concatenate([exact.given, frames], axis=1)[:, :, behind], complex)
+    both_v = jnp.stack([jnp.asarray(v), jnp.zeros_like(v)])
+    given = cases.simulate(cases.exact(system, both_v), psi0, both_v, n_given, 1).given
+    frames = forecast(propagator, given, both_v, n_frames)
+    record = np.asarray(jnp.concatenate([given, frames], axis=1)[:, :, behind], complex)
 
     k = np.linspace(momentum - 2 * spread, momentum + 2 * spread, 600)
     energy, rate = omega(grid, k), 5 / duration
@@ -230,17 +224,22 @@ def measure_resonances(
 
 def _wavenumber(grid: Grid, energy: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
     """The k of an energy with a positive imaginary part: a wave that dies out to the right."""
+    mass, dx = grid.mass[0], grid.dx[0]
     if grid.dispersion == "continuum":
-        return np.sqrt(2 * energy)
-    return 2 * np.arcsin(np.sqrt(energy / 2) * grid.dx[0]) / grid.dx[0]
+        return np.sqrt(2 * mass * energy)
+    return 2 * np.arcsin(np.sqrt(mass * energy / 2) * dx) / dx
 
 
 def find_peaks(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], prominence: float = 0.05
 ) -> Float[np.ndarray, " _"]:
-    """Where a curve is largest, between two places that lie lower by `prominence` of its maximum.
+    """Return where a curve has peaks, by the parabola through the highest point and its neighbours.
 
-    The top of the parabola through the highest point and its neighbours.
+    Args:
+      x: Places, evenly spaced around each peak.
+      y: The curve; one that is not finite has no peaks.
+      prominence: By which the curve falls on either side of a peak before it rises above it, as a
+        share of its maximum.
 
     >>> find_peaks(np.arange(5.0), np.array([0.0, 1.0, 1.0, 0.0, 0.0]))
     array([1.5])

@@ -1,11 +1,13 @@
-"""All probes of one propagator, with their settings, as numbers and in words."""
+"""All probes of propagators, with their settings, as numbers and as a table."""
 
 import dataclasses
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill.insight.harness import Ensembles, Report, in_words, make_panel, solve_exactly
 from qdistill.insight.probes.cone import LightCone, measure_light_cone
 from qdistill.insight.probes.response import (
     BumpResponse,
@@ -24,31 +26,35 @@ from qdistill.insight.probes.waves import (
     WaveResponse,
     fit_dispersion,
     measure_dispersion,
+    require_plain,
 )
 from qdistill.physics import potentials
 from qdistill.physics.grid import Grid
-from qdistill.students import Student
-from qdistill.teacher.solvers import Propagator
+from qdistill.system import Propagator, System
 
 
 @dataclasses.dataclass(frozen=True)
 class ProbeConfig:
-    """What is asked of every propagator.
+    """What is asked of every propagator, in atomic units but for the widths of packets.
 
     Attributes:
       k_taught: Momentum in 1/bohr of the fastest waves that the lessons hold in number; fits and
         impulses end there.
       k_max: Where the dispersion relation ends, in 1/bohr.
-      uniform_momenta: Plane waves over a uniform landscape, in 1/bohr.
+      uniform_momenta: Plane waves over a uniform potential, in 1/bohr.
       v_max: Largest |V| of it, in hartree.
       bump_momenta: Packets that cross a small bump, in 1/bohr.
       bump_area: In hartree bohr.
       bump_width: Its standard deviation, in bohr.
+      bump_packet: S0 of these packets, as a share of the box.
       front_share: Of the norm^2 of an impulse beyond its front.
       barrier: Height in hartree, width in bohr.
-      energies: Lowest and highest k0^2 / 2 of the packets on the barrier, in hartree.
+      energies: Lowest and highest k0^2 / (2 m) of the packets on the barrier, in hartree. All fly
+        as long as the slowest; in short boxes take a narrower range, or the fastest come around.
       n_energy: How many of them.
+      barrier_packet: S0 of these packets, as a share of the box.
       double: Height of two barriers in hartree, their width and the gap between them in bohr.
+      double_packet: Momentum in 1/bohr and S0 in bohr of the packet that meets the two barriers.
     """
 
     k_taught: float = 8.0
@@ -58,22 +64,26 @@ class ProbeConfig:
     bump_momenta: tuple[float, ...] = (2.0, 3.0, 4.0, 5.0)
     bump_area: float = 0.05
     bump_width: float = 0.15
+    bump_packet: float = 0.02
     front_share: float = 0.01
     barrier: tuple[float, float] = (5.0, 1.0)
     energies: tuple[float, float] = (1.5, 8.5)
     n_energy: int = 15
+    barrier_packet: float = 0.03
     double: tuple[float, float, float] = (5.0, 0.5, 4.0)
+    double_packet: tuple[float, float] = (2.6, 0.8)
 
     def __post_init__(self) -> None:  # noqa: D105
-        for name in ("k_taught", "v_max", "bump_area", "bump_width", "energies"):
+        for name in ("k_taught", "v_max", "bump_area", "bump_width", "energies", "double_packet"):
             require_positive(**{name: getattr(self, name)})
+        require_positive(bump_packet=self.bump_packet, barrier_packet=self.barrier_packet)
         require_between(self.k_taught, np.inf, k_max=self.k_max)
         require_at_least(1, n_energy=self.n_energy)
         require_positive(width=self.barrier[1], double=self.double[1:])
 
 
 class Probes(NamedTuple):
-    """What every probe found; `fit` is None where the dispersion's branch is lost."""
+    """The results of every probe; `fit` is None where the dispersion's branch is lost."""
 
     dispersion: WaveResponse
     fit: SeriesFit | None
@@ -84,46 +94,96 @@ class Probes(NamedTuple):
     resonances: Resonances
 
 
-def probe(
-    student: Student, propagator: Propagator, grid: Grid, dt: float, config: ProbeConfig
-) -> Probes:
-    """Ask a propagator everything.
+@dataclasses.dataclass(frozen=True)
+class ProbeReport(Report):
+    """Probes of several propagators of one system.
+
+    Attributes:
+      found: By the name of the propagator, the exact solver first.
+      system: The physics that is compared with.
+      config: What was asked.
+    """
+
+    found: Mapping[str, Probes]
+    system: System
+    config: ProbeConfig
+
+
+def evaluate(
+    emulators: Ensembles, config: ProbeConfig | None = None, nulls: Ensembles | None = None
+) -> ProbeReport:
+    """Probe emulators and, as a control, the exact solver, which must give the known answers.
 
     Args:
-      student: The form of the propagator; `students.from_propagator` for a solver.
-      propagator: What is probed.
-      grid: One-dimensional, and the physics that is compared with.
-      dt: Duration of a frame, in atomic units.
+      emulators: By name, one propagator or one for each seed; of one system, a line.
+      config: What is asked; by default the whole of `ProbeConfig`.
+      nulls: Likewise; propagators of about the same error in which nothing is learned.
+
+    Returns:
+      A report with the numbers of `describe` by name; `EXACT` comes first. Several seeds are told
+      apart by their number.
+
+    Raises:
+      ValueError: For propagators of different systems, and what the measurements refuse.
+    """
+    config = ProbeConfig() if config is None else config
+    panel = make_panel(emulators, nulls)
+    panel = panel.with_controls(solve_exactly(panel.system, _bounds(config)))
+    found, numbers, lines = {}, {}, []
+    for name, member in panel.members.items():
+        for i, propagator in enumerate(member.seeds):
+            title = f"{name}, seed {i + 1}" if len(member.seeds) > 1 else name
+            found[title] = probe(propagator, config)
+            numbers[title] = describe(panel.system.grid, config, found[title])
+            lines.append(_table(in_words(member.role, title), numbers[title], found[title]))
+    return ProbeReport(numbers, "\n".join(lines), found, panel.system, config)
+
+
+def _bounds(config: ProbeConfig) -> tuple[float, float]:
+    """The lowest and the highest potential of all probes, in hartree."""
+    bump = config.bump_area / config.bump_width
+    heights = (config.v_max, -config.v_max, bump, -bump, config.barrier[0], config.double[0])
+    return min(heights), max(heights)
+
+
+def probe(propagator: Propagator, config: ProbeConfig) -> Probes:
+    """Measure everything about one propagator.
+
+    Args:
+      propagator: Of a line. Its system is the physics that is compared with.
       config: The questions.
     """
-    subject = (student, propagator, grid, dt)
-    dispersion = measure_dispersion(*subject, config.k_max)
+    require_plain(propagator.system)
+    grid = propagator.system.grid
+    dispersion = measure_dispersion(propagator, config.k_max)
     taught = dispersion.k <= config.k_taught
     fit = None
     if np.all(np.isfinite(dispersion.omega[taught])):
         fit = fit_dispersion(dispersion.k, dispersion.omega, config.k_taught)
-    x, middle = grid.positions(), grid.lengths[0] / 2
+    x, middle, length = grid.positions(), grid.middle[0], grid.lengths[0]
     barrier = potentials.barrier(x, *config.barrier, middle)
     height, width, gap = config.double
     double = potentials.double(x, (height, height), width, gap, middle)
-    momenta = np.sqrt(2 * np.linspace(*config.energies, config.n_energy)).tolist()
+    energies = np.linspace(*config.energies, config.n_energy)
+    momenta = np.sqrt(2 * grid.mass[0] * energies).tolist()
+    bump = config.bump_area, config.bump_width, config.bump_packet * length
     return Probes(
         dispersion,
         fit,
-        measure_uniform(*subject, config.uniform_momenta, config.v_max),
-        measure_bump(*subject, config.bump_momenta, config.bump_area, config.bump_width),
-        measure_light_cone(*subject, config.k_taught, config.front_share),
-        measure_scattering(*subject, barrier, momenta),
-        measure_resonances(*subject, double),
+        measure_uniform(propagator, config.uniform_momenta, config.v_max),
+        measure_bump(propagator, config.bump_momenta, *bump),
+        measure_light_cone(propagator, config.k_taught, config.front_share),
+        measure_scattering(propagator, barrier, momenta, config.barrier_packet * length),
+        measure_resonances(propagator, double, *config.double_packet),
     )
 
 
 def describe(grid: Grid, config: ProbeConfig, found: Probes) -> dict[str, Any]:
-    """The numbers of all probes, with their units in their names."""
+    """Return the numbers of all probes, with their units in their names."""
     waves, uniform, bump = found.dispersion, found.uniform, found.bump
     cone, scattering, resonances = found.light_cone, found.scattering, found.resonances
     taught = waves.k <= config.k_taught
-    lattice = -(grid.dx[0] ** 2) / 24
+    lattice = -(grid.dx[0] ** 2) / (24 * grid.mass[0])
     fit = found.fit
     return {
         "dispersion": {
@@ -177,9 +237,8 @@ def describe(grid: Grid, config: ProbeConfig, found: Probes) -> dict[str, Any]:
     }
 
 
-def words(name: str, grid: Grid, config: ProbeConfig, found: Probes) -> str:
-    """What the probes found, in a few lines."""
-    numbers = describe(grid, config, found)
+def _table(name: str, numbers: dict[str, Any], found: Probes) -> str:
+    """What the probes of one propagator found, in a few lines."""
     waves, cone = numbers["dispersion"], numbers["light_cone"]
     if found.fit is None:
         lost = found.dispersion.k[np.flatnonzero(np.isnan(found.dispersion.omega))[0]]

@@ -1,12 +1,10 @@
-"""Plane waves: the dispersion relation that a propagator has learned, and what it is made of."""
+"""Plane waves: the dispersion relation of a propagator, and a fit of it with errors."""
 
-import functools
 from typing import NamedTuple
 
-import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int, Shaped
+from jaxtyping import Complex, Float, Int
 
 from qdistill._checks import (
     refuse,
@@ -15,86 +13,61 @@ from qdistill._checks import (
     require_positive,
     require_shape,
 )
-from qdistill._rollout import rollout
-from qdistill.forecast.benchmark import BenchmarkConfig, Runs
-from qdistill.insight.probes.fits import least_squares
-from qdistill.physics.grid import Grid, require_line
-from qdistill.students import Student
-from qdistill.teacher.solvers import Propagator
-
-# Frames that every subject is given, as in the benchmark.
-N_GIVEN = BenchmarkConfig().n_given
-# Cases that are forecast at the same time: windows of many would fill the memory.
-N_AT_ONCE = 16
+from qdistill.forecast.cases import Cases
+from qdistill.forecast.held_out import BenchmarkConfig
+from qdistill.insight.harness import forecast
+from qdistill.physics.grid import require_line
+from qdistill.physics.stationary import group_velocity, omega
+from qdistill.system import Propagator, System
 
 Momenta = Float[np.ndarray, " n_k"]
 
 
-def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """The grid's dispersion at any k, in hartree: (1 - cos k dx) / dx^2 or k^2 / 2."""
-    if grid.dispersion == "continuum":
-        return k**2 / 2
-    # Without the cancellation of 1 - cos.
-    return 2 * np.sin(k * grid.dx[0] / 2) ** 2 / grid.dx[0] ** 2
+def require_plain(system: System) -> None:
+    """Refuse all but a line with one static real potential, which the closed forms describe."""
+    require_line(system.grid)
+    if type(system) is not System or system.n_channel:
+        wanted = "a plain System, without channels"
+        refuse("system", wanted, f"{type(system).__name__} with n_channel = {system.n_channel}")
 
 
-def group_velocity(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Its slope d omega / dk in bohr per a.u.: sin(k dx) / dx, at most 1 / dx, or k."""
-    return 1.0 * k if grid.dispersion == "continuum" else np.sin(k * grid.dx[0]) / grid.dx[0]
-
-
-def forecast(
-    student: Student, propagator: Propagator, given: Array, v: Array, n_frames: int
-) -> Complex[Array, "n_case n_t n_x"]:
-    """The frames after the given ones, of many cases, a few of them at a time."""
-    n_case = len(given)
-    if n_case <= N_AT_ONCE:
-        return _forecast(student, propagator, n_frames, given, v)
-    # All batches are full, so that one program is compiled: the last begins before its turn.
-    starts = [*range(0, n_case - N_AT_ONCE, N_AT_ONCE), n_case - N_AT_ONCE]
-    parts = [
-        _forecast(student, propagator, n_frames, *(a[i : i + N_AT_ONCE] for a in (given, v)))
-        for i in starts
-    ]
-    parts[-1] = parts[-1][len(starts) * N_AT_ONCE - n_case :]
-    return jnp.concatenate(parts)
-
-
-@functools.partial(jax.jit, static_argnums=(0, 1, 2))
-def _forecast(
-    student: Student, propagator: Propagator, n_frames: int, given: Array, v: Array
-) -> Complex[Array, "n_case n_t n_x"]:
-    def run(given: Array, v: Array) -> Array:
-        return rollout(propagator(v), student.state(given), n_frames, student.psi)
-
-    return jax.vmap(run)(given, v)
+def count_given(propagator: Propagator) -> int:
+    """Return how many exact frames a propagator is given: as many as in the held-out test."""
+    return max(BenchmarkConfig().n_given, propagator.n_history)
 
 
 def plane_waves(
-    grid: Grid, dt: float, modes: Int[np.ndarray, " n"], v: Float[np.ndarray, " n"]
-) -> Runs:
-    """Plane waves exp(i k x) / sqrt(L), k = 2 pi mode / L, each over a uniform landscape; exact.
+    system: System, modes: Int[np.ndarray, " n"], v: Float[np.ndarray, " n"], n_given: int
+) -> Cases:
+    """Return plane waves exp(i k x) / sqrt(L), each over a uniform potential, in closed form.
 
-    One frame follows the given ones. Every wave has norm 1.
+    Every wave has norm 1, and one frame follows the given ones.
+
+    Args:
+      system: A line.
+      modes: k in units of 2 pi / L.
+      v: The potential of each, in hartree.
+      n_given: Given frames.
     """
-    require_line(grid)
+    require_plain(system)
+    grid = system.grid
     n_x, length = grid.shape[0], grid.lengths[0]
     # The phase is taken modulo 2 pi in integers: k x rounds at 1e-4 in float32.
     turns = np.outer(modes, np.arange(1, n_x + 1)) % n_x / n_x
     waves = np.exp(2j * np.pi * turns) / np.sqrt(length)
     energies = omega(grid, 2 * np.pi * modes / length) + v
-    phases = np.exp(-1j * dt * np.outer(energies, np.arange(N_GIVEN + 1)))
+    phases = np.exp(-1j * system.dt * np.outer(energies, np.arange(n_given + 1)))
     real = jnp.zeros(0, float).dtype
     frames = jnp.asarray(waves[:, None] * phases[:, :, None], jnp.result_type(real, jnp.complex64))
-    landscape = jnp.asarray(np.broadcast_to(v[:, None], (len(v), n_x)), real)
-    return Runs(frames[:, :N_GIVEN], landscape, frames[:, N_GIVEN:])
+    uniform = jnp.asarray(np.broadcast_to(v[:, None], (len(v), n_x)), real)
+    return Cases(frames[:, :n_given], uniform, frames[:, n_given:])
 
 
 def transfer(
-    student: Student, propagator: Propagator, waves: Runs
+    propagator: Propagator, waves: Cases
 ) -> tuple[Complex[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """By what a frame multiplies each wave, and the share of its norm that leaves the wave."""
-    frames = forecast(student, propagator, waves.given, waves.v, 1)[:, 0]
+    """Return the factor of each wave in one frame, and the share of its norm that leaves it."""
+    frames = forecast(propagator, waves.given, waves.v, 1)[:, 0]
     start, end = (np.asarray(array, complex) for array in (waves.given[:, -1], frames))
     factor = np.sum(np.conj(start) * end, axis=1) / np.sum(np.abs(start) ** 2, axis=1)
     rest = np.linalg.norm(end - factor[:, None] * start, axis=1)
@@ -103,7 +76,7 @@ def transfer(
 
 
 class WaveResponse(NamedTuple):
-    """What a frame does to plane waves of either direction.
+    """Plane waves of either direction after one frame.
 
     A frame turns exp(i k x) into exp(-i omega dt - damping dt) exp(i k x), and something else.
 
@@ -122,28 +95,25 @@ class WaveResponse(NamedTuple):
     leakage: Momenta
 
 
-def measure_dispersion(
-    student: Student, propagator: Propagator, grid: Grid, dt: float, k_max: float
-) -> WaveResponse:
-    """The dispersion relation of a propagator, from one frame of each plane wave of the box.
+def measure_dispersion(propagator: Propagator, k_max: float) -> WaveResponse:
+    """Measure the dispersion relation of a propagator, from one frame of each plane wave.
 
     The phase of a wave is known modulo 2 pi, so omega modulo 2 pi / dt. It is taken between
     -pi / dt and pi / dt at k = 0, and followed from wave to wave upwards in |k|. Where it moves by
     more than pi / 2 from one to the next, the branch is lost, and omega is NaN from there on.
 
     Args:
-      student: The form of the propagator; `students.from_propagator` for a solver.
-      propagator: What is probed.
-      grid: One-dimensional; its dispersion makes the history of a student that needs one.
-      dt: Duration of a frame, in atomic units.
+      propagator: Of a line. One that needs a history is given the exact one.
       k_max: Largest wavenumber in 1/bohr, at most pi / dx.
 
     Raises:
-      ValueError: For a box so short or a frame so long that the grid's own phase moves by pi / 2
-        between neighbouring waves.
+      ValueError: For a system that is no plain line, and for a box so short or a frame so long that
+        the grid's own phase moves by pi / 2 between neighbouring waves.
     """
-    require_line(grid)
-    require_positive(dt=dt)
+    system = propagator.system
+    require_plain(system)
+    require_positive(dt=system.dt)
+    grid, dt = system.grid, system.dt
     spacing = 2 * np.pi / grid.lengths[0]
     require_between(spacing, np.pi / grid.dx[0], k_max=k_max)
     n = int(k_max / spacing + 1e-9)
@@ -151,8 +121,8 @@ def measure_dispersion(
     if fastest * spacing * dt >= np.pi / 2:
         refuse("dt", f"below {np.pi / 2 / (fastest * spacing):.3g} in this box", dt)
     modes = np.concatenate([np.arange(n + 1), -np.arange(n + 1)])
-    waves = plane_waves(grid, dt, modes, np.zeros(len(modes)))
-    factor, leakage = transfer(student, propagator, waves)
+    waves = plane_waves(system, modes, np.zeros(len(modes)), count_given(propagator))
+    factor, leakage = transfer(propagator, waves)
     phase = np.stack([follow(row) for row in -np.angle(factor.reshape(2, -1))])
     with np.errstate(divide="ignore"):
         damping = -np.log(np.abs(factor.reshape(2, -1))) / dt
@@ -166,7 +136,7 @@ def measure_dispersion(
 
 
 def follow(phase: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """A phase on the branch of its first value; NaN from where it moves by more than pi / 2.
+    """Follow a phase on the branch of its first value; NaN from a step above pi / 2 on.
 
     >>> follow(np.array([3.0, -3.0, -2.5, 0.0]))
     array([3.        , 3.28318531, 3.78318531,        nan])
@@ -194,11 +164,11 @@ class SeriesFit(NamedTuple):
 
 
 def fit_dispersion(k: Momenta, omega: Momenta, k_max: float) -> SeriesFit:
-    """The effective mass and the quartic term of a dispersion relation, over |k| <= k_max.
+    """Fit the effective mass and the quartic term of a dispersion relation, over |k| <= k_max.
 
-    omega = offset + k^2 / (2 m) + q k^4 + s k^6 by least squares, every wave weighing alike. The
-    lattice has m = 1 and q = -dx^2 / 24, the continuum m = 1 and q = 0. The errors hold the
-    residuals' scatter and correlation, and what the next term, k^8, would change.
+    omega = offset + k^2 / (2 m) + q k^4 + s k^6 by least squares, with equal weights. The lattice
+    has q = -dx^2 / (24 m), the continuum q = 0. The errors hold the residuals' scatter and
+    correlation, and what the next term, k^8, would change.
 
     Args:
       k: Wavenumbers in 1/bohr, not negative.
@@ -225,3 +195,41 @@ def fit_dispersion(k: Momenta, omega: Momenta, k_max: float) -> SeriesFit:
     value = Series(float(fit.value[0]), float(mass), float(fit.value[2] / k_max**4))
     errors = Series(float(error[0]), float(mass_error), float(error[2] / k_max**4))
     return SeriesFit(value, errors, fit.residual)
+
+
+class Fit(NamedTuple):
+    """Coefficients of a linear model, their standard errors, and the rms residual."""
+
+    value: Float[np.ndarray, " n_term"]
+    error: Float[np.ndarray, " n_term"]
+    residual: float
+
+
+def least_squares(terms: Float[np.ndarray, "n n_term"], y: Float[np.ndarray, " n"]) -> Fit:
+    """Fit y = terms @ value, with errors from the scatter of the residuals.
+
+    Neighbouring residuals of a smooth curve are not independent, so the errors are those of
+    independent ones times the square root of the residuals' correlation length in points.
+    """
+    scale = np.linalg.norm(terms, axis=0)
+    value, *_ = np.linalg.lstsq(terms / scale, y, rcond=None)
+    residual = y - terms / scale @ value
+    freedom = max(1, len(y) - terms.shape[1])
+    variance = residual @ residual / freedom * correlation_length(residual)
+    covariance = np.linalg.inv((terms / scale).T @ (terms / scale)) * variance
+    rms = float(np.sqrt(np.mean(residual**2)))
+    return Fit(value / scale, np.sqrt(np.diag(covariance)) / scale, rms)
+
+
+def correlation_length(residual: Float[np.ndarray, " n"]) -> float:
+    """Return 1 + 2 sum of the autocorrelation up to where it first is not positive.
+
+    >>> correlation_length(np.array([1.0, -1.0, 1.0, -1.0]))
+    1.0
+    """
+    power = residual @ residual
+    if power == 0:
+        return 1.0
+    correlations = np.correlate(residual, residual, "full")[len(residual) :] / power
+    positive = np.cumprod(correlations > 0)
+    return float(1 + 2 * np.sum(positive * correlations))

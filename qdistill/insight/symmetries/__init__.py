@@ -1,60 +1,47 @@
-"""Which symmetries a student has: the table of them, their violations, and what these mean."""
+"""Which symmetries a propagator has: claims, their violations, and what these mean.
 
-from qdistill.insight.symmetries.cases import Cases, sample_cases
-from qdistill.insight.symmetries.table import (
-    SYMMETRIES,
+`evaluate` audits emulators and null models next to the exact solver; see `claims` for what a
+symmetry is, and `violations` for what is measured of it.
+"""
+
+from qdistill.insight.symmetries.audit import SymmetryReport, evaluate, make_table, summarise
+from qdistill.insight.symmetries.cases import KINDS, Starts, sample_cases, solve_pairs
+from qdistill.insight.symmetries.claims import (
     Composition,
     Invariant,
     Symmetry,
     Transformation,
-    v_range,
 )
-from qdistill.insight.symmetries.verdicts import (
-    BY_RHO,
-    Interval,
-    Rival,
-    bootstrap,
-    describe,
-    evaluate,
-    rounding,
-    summarise,
-    verdict,
-)
+from qdistill.insight.symmetries.table import make_symmetries, v_range
+from qdistill.insight.symmetries.trajectories import Trajectories, run
 from qdistill.insight.symmetries.violations import (
     Findings,
-    Laboratory,
     Violation,
-    make_laboratory,
     measure,
     measure_all,
     measure_lie_derivative,
-    run,
 )
 
 __all__ = [
-    "BY_RHO",
-    "SYMMETRIES",
-    "Cases",
+    "KINDS",
     "Composition",
     "Findings",
-    "Interval",
     "Invariant",
-    "Laboratory",
-    "Rival",
+    "Starts",
     "Symmetry",
+    "SymmetryReport",
+    "Trajectories",
     "Transformation",
     "Violation",
-    "bootstrap",
-    "describe",
     "evaluate",
-    "make_laboratory",
+    "make_symmetries",
+    "make_table",
     "measure",
     "measure_all",
     "measure_lie_derivative",
-    "rounding",
     "run",
     "sample_cases",
+    "solve_pairs",
     "summarise",
     "v_range",
-    "verdict",
 ]

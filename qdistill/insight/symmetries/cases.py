@@ -1,4 +1,4 @@
-"""Pairs of packets that meet a landscape: of the kind that is taught, and of kinds that are not."""
+"""Pairs of packets that meet a potential, with the truth of what follows."""
 
 import functools
 from typing import NamedTuple
@@ -6,88 +6,158 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Key
+from jaxtyping import Array, Complex, Float, Key, Num
 
-from qdistill._checks import require_at_least
-from qdistill._rollout import rollout
-from qdistill.curriculum import lessons
-from qdistill.forecast import baselines as generalisation
-from qdistill.physics import observables
-from qdistill.physics.families import FAMILIES
-from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill import curriculum  # noqa: F401  (it registers the lessons)
+from qdistill._checks import refuse, require_at_least
+from qdistill.forecast import baselines
+from qdistill.forecast.cases import Cases
+from qdistill.insight import harness
+from qdistill.insight.symmetries.claims import Symmetry
+from qdistill.insight.symmetries.table import v_range
+from qdistill.insight.symmetries.trajectories import forecast_pair
+from qdistill.physics import families, observables
+from qdistill.system import System, rollout
+from qdistill.teacher import Chebyshev
 
-TAUGHT = ("barrier", "well")
-# Packets begin their frames on average here, in bohr, shortly before landscapes in the middle.
-MEETING = 40.0
-# The slowest of `generalisation.PACKETS` take 14 a.u. to get there.
-LONGEST_FLIGHT = 16.0
+# Families whose potentials are of the kind "barriers".
+BARRIERS = ("barrier", "well")
+# Packets begin their frames on average here, in units of the box, shortly before potentials in the
+# middle.
+MEETING = 0.4
+# The slowest of `baselines.sample_cases` take 0.14 a.u. per bohr of the box to get there.
+LONGEST_FLIGHT = 0.16
+# The lesson of each kind of case, by the dimension of the box; None for encounters with all
+# families but those of single barriers.
+KINDS: dict[int, dict[str, str | None]] = {
+    1: {"barriers": "barrier", "other potentials": None},
+    2: {"walls": "wall", "slits": "slit", "shapes": "shape"},
+}
 
 
-class Cases(NamedTuple):
-    """Given frames of a pair of packets in each case, oldest first, and the landscape of each."""
+class Starts(NamedTuple):
+    """Given frames of a pair of packets in each case, oldest first, and the potential of each."""
 
-    given: Complex[Array, "n_case 2 n_given n_x"]
-    v: Float[Array, "n_case n_x"]
+    given: Complex[Array, "n_case 2 n_given *n_x"]
+    v: Num[Array, "n_case *n_x"]
+    family: tuple[str, ...]
 
 
 def sample_cases(
-    key: Key[Array, ""], grid: Grid, dt: float, n_case: int, n_given: int, tolerance: float = 1e-7
-) -> dict[str, Cases]:
-    """Cases by kind: ``"barriers"`` and ``"other landscapes"``.
+    key: Key[Array, ""],
+    system: System,
+    n_case: int,
+    n_given: int,
+    n_frames: int,
+    symmetries: dict[str, Symmetry],
+    lessons: tuple[str, ...] = (),
+    tolerance: float = 1e-7,
+) -> tuple[Chebyshev, dict[str, Cases]]:
+    """Sample cases by kind, and solve them.
 
-    Barriers are those of the lesson `barrier`: single barriers and wells, superpositions of up to
-    four packets anywhere. The others are of `generalisation.sample_cases`, without its single
-    barriers and wells; each packet has flown until it meets the landscape.
+    On a line the kinds are ``"barriers"``, those of the lesson `barrier`: single barriers and
+    wells, superpositions of up to four packets anywhere; and ``"other potentials"``, those of
+    `baselines.sample_cases` without single barriers and wells, where each packet has flown until
+    it meets the potential. In a plane they are walls, slits and shapes.
 
     Args:
       key: Random key.
-      grid: One-dimensional, of 100 bohr.
-      dt: Duration of a frame, in atomic units.
-      n_case: How many of either kind, at least 2.
+      system: What is solved, linear and with real potentials on the points of the grid.
+      n_case: How many of each kind, at least 2.
       n_given: Frames that are given in each.
-      tolerance: Of the exact solver that makes the frames, per frame.
+      n_frames: Frames that follow, at least 2.
+      symmetries: Whose images of the potentials the exact solver has to solve too.
+      lessons: Lessons that are the kinds instead; needed for a system of your own.
+      tolerance: Of the exact solver, per frame.
+
+    Returns:
+      The exact solver for all potentials and their images; and test cases by kind, in pairs: case
+      2 i and case 2 i + 1 are two packets in one potential.
 
     Raises:
-      ValueError: For fewer than 2 cases, no given frame, or another grid.
+      ValueError: For fewer than 2 cases or frames, no given frame, a system with channels, or
+        no lessons where they are needed.
     """
-    require_at_least(2, n_case=n_case)
+    require_at_least(2, n_case=n_case, n_frames=n_frames)
     require_at_least(1, n_given=n_given)
-    key_barriers, key_others = jax.random.split(key)
-    psi, v = _barriers(key_barriers, grid, n_case)
-    given = _simulate(grid, dt, psi, v, n_given, tolerance)
-    barriers = Cases(given, v)
-    n_family = len(FAMILIES) - len(TAUGHT)
-    psi, v = _others(jax.random.split(key_others, -(-n_case // n_family)), grid)
-    psi, v = psi[:n_case], v[:n_case]
-    # The partner is the next packet, at first onto another landscape.
-    psi = jnp.stack([psi, jnp.roll(psi, 1, axis=0)], axis=1)
-    n_flight = round(LONGEST_FLIGHT / dt)
-    flights = _simulate(grid, dt, psi, v, n_flight + n_given, tolerance)
-    given = jax.vmap(jax.vmap(functools.partial(_meeting, grid, dt, n_given)))(flights)
-    return {"barriers": barriers, "other landscapes": Cases(given, v)}
+    kinds = _kinds(system, lessons)
+    keys = jax.random.split(key, len(kinds))
+    starts = {
+        kind: _encounters(k, system, n_case, n_given, tolerance)
+        if lesson is None
+        else _of_lesson(k, system, lesson, n_case, n_given, tolerance)
+        for k, (kind, lesson) in zip(keys, kinds.items(), strict=True)
+    }
+    every_v = jnp.concatenate([start.v for start in starts.values()])
+    exact = harness.solve_exactly(system, v_range(system, every_v, symmetries), tolerance)
+    return exact, {kind: solve_pairs(exact, start, n_frames) for kind, start in starts.items()}
 
 
-@functools.partial(jax.jit, static_argnums=(1, 2))
-def _barriers(key: Key[Array, ""], grid: Grid, n_case: int) -> tuple[Array, Array]:
-    """Packets (n_case, 2, n_x) and landscapes."""
+def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
+    """Return the test cases that begin with given frames of pairs, with the truth that follows."""
+
+    follow = jax.vmap(lambda given, v: forecast_pair(exact, given, v, n_frames))
+    frames = follow(starts.given, starts.v)
+    given, frames = (a.reshape(-1, *a.shape[2:]) for a in (starts.given, frames))
+    names = tuple(name for name in starts.family for _ in range(2))
+    return Cases(given, jnp.repeat(starts.v, 2, axis=0), frames, names)
+
+
+def _kinds(system: System, lessons: tuple[str, ...]) -> dict[str, str | None]:
+    if system.n_channel:
+        refuse("system", "without channels", f"of {system.n_channel} channels")
+    if lessons:
+        return {lesson: lesson for lesson in lessons}
+    if type(system).local is not System.local or system.grid.n_dim not in KINDS:
+        refuse("lessons", "given for this system", lessons, "Name lessons that it has.")
+    return KINDS[system.grid.n_dim]
+
+
+def _of_lesson(
+    key: Key[Array, ""], system: System, lesson: str, n_case: int, n_given: int, tolerance: float
+) -> Starts:
+    psi, v = _sample_pairs(key, system, lesson, n_case)
+    return Starts(_simulate(system, psi, v, n_given, tolerance), v, (lesson,) * n_case)
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
+def _sample_pairs(
+    key: Key[Array, ""], system: System, lesson: str, n_case: int
+) -> tuple[Array, Array]:
+    """Packets (n_case, 2, *n_x) and potentials, the first packet's."""
 
     def sample(key: Key[Array, ""]) -> tuple[Array, Array]:
         first, second = jax.random.split(key)
-        psi, v = lessons.barrier(first, grid, 1.0)
-        return jnp.stack([psi, lessons.barrier(second, grid, 1.0)[0]]), v
+        psi, v = system.sample(lesson, first, 1.0)
+        return jnp.stack([psi, system.sample(lesson, second, 1.0)[0]]), v
 
     return jax.vmap(sample)(jax.random.split(key, n_case))
 
 
+def _encounters(
+    key: Key[Array, ""], system: System, n_case: int, n_given: int, tolerance: float
+) -> Starts:
+    """Packets that have flown until they meet a potential."""
+    grid, dt = system.grid, abs(system.dt)
+    names = [name for name in families.FAMILIES if name not in BARRIERS]
+    psi, v = _sample_others(jax.random.split(key, -(-n_case // len(names))), system)
+    psi, v = psi[:n_case], v[:n_case]
+    # The partner is the next packet, at first onto another potential.
+    psi = jnp.stack([psi, jnp.roll(psi, 1, axis=0)], axis=1)
+    n_flight = round(LONGEST_FLIGHT * grid.lengths[0] * grid.mass[0] / dt)
+    flights = _simulate(system, psi, v, n_flight + n_given, tolerance)
+    given = jax.vmap(jax.vmap(functools.partial(_meeting, system, n_given)))(flights)
+    return Starts(given, v, tuple(names[i % len(names)] for i in range(n_case)))
+
+
 @functools.partial(jax.jit, static_argnums=1)
-def _others(keys: Key[Array, " n_key"], grid: Grid) -> tuple[Array, Array]:
-    """A packet and landscape of each family that is not taught, for each key."""
-    families = list(FAMILIES)
-    kept = np.array([i for i, name in enumerate(families) if name not in TAUGHT])
+def _sample_others(keys: Key[Array, " n_key"], system: System) -> tuple[Array, Array]:
+    """A packet and a potential of each family that is not a single barrier, for each key."""
+    grid, every = system.grid, list(families.FAMILIES)
+    kept = np.array([i for i, name in enumerate(every) if name not in BARRIERS])
 
     def one_of_each(key: Key[Array, ""]) -> tuple[Array, Array]:
-        _, psi, v = generalisation.sample_cases(key, grid, len(families))
+        _, psi, v = baselines.sample_cases(key, grid, len(every))
         return psi[kept], v[kept]
 
     psi, v = jax.vmap(one_of_each)(keys)
@@ -95,23 +165,26 @@ def _others(keys: Key[Array, " n_key"], grid: Grid) -> tuple[Array, Array]:
 
 
 def _simulate(
-    grid: Grid, dt: float, psi: Array, v: Array, n_frames: int, tolerance: float
-) -> Complex[Array, "n_case 2 n_frames n_x"]:
+    system: System, psi: Array, v: Float[Array, "n_case *n_x"], n_frames: int, tolerance: float
+) -> Complex[Array, "n_case 2 n_frames *n_x"]:
     """All frames, the first among them."""
-    v_range = (min(0.0, float(v.min())), max(0.0, float(v.max())))
-    exact = solver.chebyshev(grid, dt, tolerance, v_range)
+    local = jax.vmap(lambda v: system.local(v, 0.0, None))(v)
+    bounds = min(0.0, float(local.min())), max(0.0, float(local.max()))
+    exact = harness.solve_exactly(system, bounds, tolerance)
 
     def fly(psi: Array, v: Array) -> Array:
         if n_frames == 1:
             return psi[None]
-        return jnp.concatenate([psi[None], rollout(exact(v), psi, n_frames - 1)])
+        return jnp.concatenate([psi[None], rollout(exact, psi[None], v, n_frames - 1)])
 
     return jax.jit(jax.vmap(jax.vmap(fly, (0, None))))(psi, v)
 
 
-def _meeting(grid: Grid, dt: float, n_given: int, flight: Array) -> Array:
+def _meeting(system: System, n_given: int, flight: Array) -> Array:
     """The frames in which a packet arrives at the meeting point, had it flown freely."""
-    psi = flight[0]
-    time = (MEETING - observables.position(grid, psi)) / observables.momentum(grid, psi)
-    first = jnp.clip(jnp.round(time / dt), 0, len(flight) - n_given).astype(int)
+    grid, psi = system.grid, flight[0]
+    place = grid.origin[0] + MEETING * grid.lengths[0]
+    distance = place - observables.position(grid, psi)
+    time = distance * grid.mass[0] / observables.momentum(grid, psi)
+    first = jnp.clip(jnp.round(time / abs(system.dt)), 0, len(flight) - n_given).astype(int)
     return jax.lax.dynamic_slice_in_dim(flight, first, n_given)

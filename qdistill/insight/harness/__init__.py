@@ -1,0 +1,45 @@
+"""One harness under every analysis: who is asked, on which frames, with which intervals.
+
+An analysis asks the same of every member of a `Panel`: emulators, null models in which nothing is
+learned, the exact solver as the positive control, and negative controls that must be caught. It
+returns a `Report`.
+"""
+
+from qdistill.insight.harness.frames import forecast, recall, solve_exactly
+from qdistill.insight.harness.intervals import (
+    BY_RATIO,
+    N_RESAMPLED,
+    Interval,
+    PerCase,
+    bootstrap,
+    fires,
+    resample,
+    rounding,
+    verdict,
+)
+from qdistill.insight.harness.panel import EXACT, Ensembles, Member, Panel, Role, make_panel
+from qdistill.insight.harness.reports import Report, in_words, make_table
+
+__all__ = [
+    "BY_RATIO",
+    "EXACT",
+    "N_RESAMPLED",
+    "Ensembles",
+    "Interval",
+    "Member",
+    "Panel",
+    "PerCase",
+    "Report",
+    "Role",
+    "bootstrap",
+    "fires",
+    "forecast",
+    "in_words",
+    "make_panel",
+    "make_table",
+    "recall",
+    "resample",
+    "rounding",
+    "solve_exactly",
+    "verdict",
+]

@@ -1,0 +1,84 @@
+"""The exact solver forwards and backwards, and forecasts of many cases."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Complex
+
+from qdistill import teacher
+from qdistill._checks import require_at_least
+from qdistill.system import Potential, Propagator, System, rollout
+
+# Cases that are forecast at the same time: the windows of many would fill the memory.
+N_AT_ONCE = 16
+
+
+def solve_exactly(
+    system: System, bounds: tuple[float, float], tolerance: float = 1e-7
+) -> teacher.Chebyshev:
+    """Return the exact solver of a system, for potentials within bounds.
+
+    Args:
+      system: Linear, autonomous and Hermitian.
+      bounds: Lowest and highest value of all potentials that it will meet, in hartree.
+      tolerance: Truncation error per frame.
+    """
+    return teacher.chebyshev(dataclasses.replace(system, bounds=bounds), tolerance)
+
+
+def recall(
+    exact: teacher.Chebyshev | teacher.SplitStep,
+    psi: Complex[Array, "*n_x"],
+    v: Potential,
+    n_given: int,
+) -> Complex[Array, "n_given *n_x"]:
+    """The frames that lead to psi, which is the last of them.
+
+    Args:
+      exact: The solver; it is run backwards in time.
+      psi: The newest frame.
+      v: Its potential.
+      n_given: How many, psi among them.
+    """
+    require_at_least(1, n_given=n_given)
+    if n_given == 1:
+        return psi[None]
+    reverse = dataclasses.replace(exact.system, dt=-exact.system.dt)
+    backwards = dataclasses.replace(exact, system=reverse)
+    return jnp.concatenate([psi[None], rollout(backwards, psi[None], v, n_given - 1)])[::-1]
+
+
+def forecast(
+    propagator: Propagator,
+    given: Complex[Array, "n_case n_given *n_x"],
+    v: Potential,
+    n_frames: int,
+) -> Complex[Array, "n_case n_t *n_x"]:
+    """The frames that follow the given ones, of many cases, a few of them at a time.
+
+    Args:
+      propagator: What is asked.
+      given: Frames, oldest first.
+      v: Potential of each case.
+      n_frames: How many follow.
+    """
+    n_case = len(given)
+    if n_case <= N_AT_ONCE:
+        return _forecast(propagator, n_frames, given, v)
+    # All batches are full, so that one program is compiled: the last begins before its turn.
+    starts = [*range(0, n_case - N_AT_ONCE, N_AT_ONCE), n_case - N_AT_ONCE]
+    parts = [
+        _forecast(
+            propagator, n_frames, *jax.tree.map(lambda a, i=i: a[i : i + N_AT_ONCE], (given, v))
+        )
+        for i in starts
+    ]
+    parts[-1] = parts[-1][len(starts) * N_AT_ONCE - n_case :]
+    return jnp.concatenate(parts)
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _forecast(propagator: Propagator, n_frames: int, given: Array, v: Potential) -> Array:
+    return jax.vmap(lambda given, v: rollout(propagator, given, v, n_frames))(given, v)

@@ -1,0 +1,86 @@
+"""What an analysis returns: numbers, and a table that prints them."""
+
+import dataclasses
+import json
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """The result of an analysis: numbers, and a table that prints them.
+
+    `plots.draw` finds its figures by its class.
+
+    Attributes:
+      numbers: As JSON holds them, but for infinities and NaN.
+      table: The same for people.
+    """
+
+    numbers: dict[str, Any]
+    table: str
+
+    def __str__(self) -> str:
+        """The table."""
+        return self.table
+
+    def to_json(self) -> str:
+        """Return the numbers as JSON; null stands for what is not finite."""
+        return json.dumps(_finite(self.numbers), indent=2, allow_nan=False) + "\n"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def make_table(
+    columns: Sequence[str],
+    sections: Mapping[str, Mapping[str, Sequence[str]]],
+    has_words: bool = False,
+) -> str:
+    """Return a table as text: under each title its rows, one column as wide as its widest cell.
+
+    Args:
+      columns: Their names.
+      sections: By title, the cells of each row by the row's name. Without a title, rows alone.
+      has_words: Whether the last column is of words, which begin at its left.
+
+    >>> rows = {"mirror": ["1e-07", "holds"], "energy": ["2e-03", "as accurate"]}
+    >>> print(make_table(["violation", "verdict"], {"demo": rows}, has_words=True))
+    demo      violation  verdict
+      mirror      1e-07  holds
+      energy      2e-03  as accurate
+    """
+    rows = [row for section in sections.values() for row in section.values()]
+    widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
+    titles = [title for title in sections if title]
+    indent = "  " if titles else ""
+    names = [indent + name for section in sections.values() for name in section]
+    first = max(map(len, [*titles, *names]), default=0)
+
+    def line(name: str, cells: Sequence[str]) -> str:
+        ends = [cell.rjust(width) for cell, width in zip(cells, widths, strict=True)]
+        if has_words:
+            ends[-1] = cells[-1]
+        return "  ".join([name.ljust(first), *ends]).rstrip()
+
+    lines = []
+    for title, section in sections.items():
+        lines.append(line(title, columns))
+        lines += [line(indent + name, cells) for name, cells in section.items()]
+    return "\n".join(lines)
+
+
+def in_words(role: str, name: str) -> str:
+    """The name of a member with what it is, where that is not an emulator.
+
+    >>> in_words("null", "clamped")
+    'clamped (null model)'
+    """
+    words = {"null": " (null model)", "negative": " (negative control)"}
+    return name + words.get(role, "")

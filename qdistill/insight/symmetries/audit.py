@@ -1,0 +1,187 @@
+"""From violations to verdicts: the audit of a panel."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from qdistill._checks import refuse, require_at_least
+from qdistill.forecast.cases import Cases
+from qdistill.insight import harness
+from qdistill.insight.harness import Ensembles, Interval, Member, Report
+from qdistill.insight.symmetries.cases import sample_cases
+from qdistill.insight.symmetries.claims import Symmetry
+from qdistill.insight.symmetries.table import make_symmetries
+from qdistill.insight.symmetries.violations import Findings, Violation, measure_all
+from qdistill.teacher import Chebyshev
+
+
+@dataclasses.dataclass(frozen=True)
+class SymmetryReport(Report):
+    """Which symmetries emulators, null models and the exact solver have.
+
+    Its numbers are the settings; `roles` by name; the claims in words under `formulas` and
+    `controls`; and under `findings`, by name and kind of case, what `summarise` returns.
+    """
+
+
+def evaluate(
+    emulators: Ensembles,
+    seed: int = 0,
+    n_case: int = 24,
+    n_frames: int = 40,
+    nulls: Ensembles | None = None,
+    symmetries: dict[str, Symmetry] | None = None,
+    lessons: tuple[str, ...] = (),
+) -> SymmetryReport:
+    """Audit propagators, and the exact solver as the positive control, for every symmetry.
+
+    Args:
+      emulators: By name, one propagator or one for each seed of its training.
+      seed: Of the cases and of the bootstrap.
+      n_case: How many of each kind, at least 2.
+      n_frames: Frames of a forecast, at least 2.
+      nulls: Propagators of about the same error in which nothing is learned, treated alike.
+      symmetries: By name; by default those of `make_symmetries`.
+      lessons: Lessons that the cases are drawn from; see `sample_cases`.
+
+    Raises:
+      ValueError: As `harness.make_panel` and `sample_cases` do.
+    """
+    require_at_least(2, n_case=n_case, n_frames=n_frames)
+    panel = harness.make_panel(emulators, nulls)
+    if symmetries is None:
+        symmetries = make_symmetries(panel.system.grid)
+    exact, cases = sample_cases(
+        jax.random.key(seed),
+        panel.system,
+        n_case,
+        panel.n_history,
+        n_frames,
+        symmetries,
+        lessons,
+    )
+    panel = panel.with_controls(exact)
+    noise = harness.rounding(n_frames, next(iter(cases.values())).given.real.dtype)
+    numbers = {
+        "seed": seed,
+        "n_cases": n_case,
+        "n_frames": n_frames,
+        "dt_au": panel.system.dt,
+        "rounding": noise,
+        "roles": panel.roles,
+        "formulas": {name: each.formula for name, each in symmetries.items()},
+        "controls": {name: each.control_formula for name, each in symmetries.items()},
+        "findings": {
+            name: {
+                kind: _examine(member, exact, of_kind, symmetries, noise, seed)
+                for kind, of_kind in cases.items()
+            }
+            for name, member in panel.members.items()
+        },
+    }
+    return SymmetryReport(numbers, make_table(numbers))
+
+
+def _examine(
+    member: Member,
+    exact: Chebyshev,
+    cases: Cases,
+    symmetries: dict[str, Symmetry],
+    noise: float,
+    seed: int,
+) -> dict[str, dict[str, Any]]:
+    found = [
+        measure_all(each, exact, cases, symmetries, member.is_differentiable)
+        for each in member.seeds
+    ]
+    return summarise(found, noise, seed)
+
+
+def summarise(
+    seeds: Sequence[Mapping[str, Findings]], rounding: float, seed: int = 0
+) -> dict[str, dict[str, Any]]:
+    """Return medians, intervals and verdicts of each symmetry, over seeds and cases.
+
+    Args:
+      seeds: Findings of each seed of one training, on the same cases.
+      rounding: From `harness.rounding`.
+      seed: Of the bootstrap.
+
+    Returns:
+      By symmetry: `violation`, `teacher_violation`, `rho`, `control_violation`, each with median,
+      low and high; `verdict`, `control_fires`; and for continuous ones `lie_derivative` and
+      `teacher_lie_derivative`.
+
+    Raises:
+      ValueError: For no findings.
+    """
+    if not seeds:
+        refuse("seeds", "findings of at least one", seeds)
+    return {
+        name: _summarise([findings[name] for findings in seeds], rounding, seed)
+        for name in seeds[0]
+    }
+
+
+def _summarise(seeds: Sequence[Findings], rounding: float, seed: int) -> dict[str, Any]:
+    def interval(of: Sequence[Any]) -> Interval:
+        return harness.bootstrap(np.stack([np.asarray(each, float) for each in of]), seed)
+
+    own, exact, excess = (
+        interval([getattr(each.claim, name) for each in seeds])
+        for name in ("own", "exact", "excess")
+    )
+    control = interval([each.control.own for each in seeds])
+    rho = interval([_rho(each.claim, rounding) for each in seeds])
+    summary = {
+        "verdict": harness.verdict(own, exact, excess, rho, rounding),
+        "violation": own._asdict(),
+        "teacher_violation": exact._asdict(),
+        "rho": rho._asdict(),
+        "control_violation": control._asdict(),
+        "control_fires": harness.fires(control, own, rounding),
+    }
+    lies = [each.lie for each in seeds if each.lie is not None]
+    if lies:
+        summary["lie_derivative"] = interval([lie[0] for lie in lies])._asdict()
+        summary["teacher_lie_derivative"] = interval([lie[1] for lie in lies])._asdict()
+    return summary
+
+
+def _rho(violation: Violation, rounding: float) -> np.ndarray:
+    """NaN where the errors are rounding, and their ratio means nothing."""
+    errors = np.asarray(violation.errors, float)
+    return np.where(errors > rounding, np.asarray(violation.rho, float), np.nan)
+
+
+def make_table(numbers: Mapping[str, Any]) -> str:
+    """Return violations, rho and verdicts by name, kind of case and symmetry, as text."""
+    title = (
+        f"{numbers['n_cases']} cases of each kind (seed {numbers['seed']}), "
+        f"{numbers['n_frames']} frames: medians. Rounding makes up to {numbers['rounding']:.0e}."
+    )
+    columns = ("violation", "teacher", "Lie", "control", "rho (95%)", "verdict")
+    sections = {
+        f"{harness.in_words(numbers['roles'][name], name)}, {kind}": {
+            symmetry: _cells(row) for symmetry, row in summary.items()
+        }
+        for name, kinds in numbers["findings"].items()
+        for kind, summary in kinds.items()
+    }
+    return f"{title}\n{harness.make_table(columns, sections, has_words=True)}"
+
+
+def _cells(row: Mapping[str, Any]) -> list[str]:
+    rho = row["rho"]
+    ratio = f"{rho['median']:.2f} ({rho['low']:.2f}-{rho['high']:.2f})"
+    return [
+        f"{row['violation']['median']:.0e}",
+        f"{row['teacher_violation']['median']:.0e}",
+        f"{row['lie_derivative']['median']:.0e}" if "lie_derivative" in row else "",
+        f"{row['control_violation']['median']:.0e}",
+        ratio if np.isfinite(rho["median"]) else "",
+        row["verdict"] + ("" if row["control_fires"] else "; the control is silent"),
+    ]

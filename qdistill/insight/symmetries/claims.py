@@ -1,0 +1,280 @@
+"""Claims about solutions, as data: maps of trajectories, conserved numbers, composition.
+
+A symmetry maps solutions onto solutions: if psi(x, t) solves the equation with the potential V,
+then its image solves it with the image of V. So it is written as a map of trajectories, frames
+with their times, and of potentials; the given frames and the forecast are mapped by the same
+formula, and a forecast from the image of the given frames has to be the image of the forecast.
+Every map here keeps distances up to one factor, so that to compare there or, undone, here is the
+same. Two kinds of claim are of another form: quantities that are conserved, and composition.
+"""
+
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float, Num
+
+from qdistill._checks import is_known
+from qdistill.physics import grid as grids
+from qdistill.physics.grid import Grid, Scalar, inner_product
+from qdistill.physics.hamiltonian import hamiltonian
+from qdistill.system import System
+
+Times: TypeAlias = Float[np.ndarray, " n_t"]
+V: TypeAlias = Num[Array, "*n_x"]
+Frames: TypeAlias = Complex[Array, "n_t *n_x"]
+Pair: TypeAlias = Complex[Array, "2 n_t *n_x"]
+States: TypeAlias = Complex[Array, "2 *n_x"]
+Operator: TypeAlias = Callable[[Complex[Array, "*n_x"]], Complex[Array, "*n_x"]]
+
+
+def _keep(system: System, v: V) -> V:
+    return v
+
+
+class Transformation(NamedTuple):
+    """The claim that a map of trajectories takes solutions to solutions.
+
+    Attributes:
+      frames: ``(system, t, pair) -> frames``: the image of the first trajectory of a pair on one
+        potential (the second serves superpositions), at times t in a.u.; t is 0 at the newest
+        given frame. An image that runs backwards in time has its frames in reversed order.
+      potential: ``(system, v) -> v`` in which the image is a solution.
+      is_free: Whether the claim is made for empty space only: v is zero then.
+    """
+
+    frames: Callable[[System, Times, Pair], Frames]
+    potential: Callable[[System, V], V] = _keep
+    is_free: bool = False
+
+
+class Invariant(NamedTuple):
+    """The claim that numbers q(psi, psi) are conserved, q being sesquilinear.
+
+    Attributes:
+      form: ``(system, v, start) -> ((bras, kets) -> q)``; bras, kets and start are states of a pair
+        of trajectories, start the newest given ones, by which q is scaled: a relative error e
+        of psi changes |q| by e at most, to first order.
+    """
+
+    form: Callable[[System, V, States], Callable[[States, States], Complex[Array, " n_number"]]]
+
+
+class Composition(NamedTuple):
+    """The claim that psi alone, at one time, determines what follows: U(2n) = U(n) U(n).
+
+    The forecast is interrupted half-way and begun anew from its newest frame psi, with the history
+    that the exact solver gives psi. A step that needs one frame keeps this identically. One that
+    needs more keeps it only if its own frames are to it what a solution's frames would be.
+
+    Attributes:
+      n_lost: Frames that the second half is compared too late; 0 but in a control.
+    """
+
+    n_lost: int = 0
+
+
+Claim: TypeAlias = Transformation | Invariant | Composition
+
+
+class Symmetry(NamedTuple):
+    """A symmetry, its negative control and its generator.
+
+    Attributes:
+      formula: The claim in words.
+      claim: What has to hold.
+      control_formula: The control in words.
+      control: What must be found not to hold.
+      group: For a continuous symmetry, the one-parameter group ``s -> Transformation``, the
+        identity at s = 0; its derivative there is the generator.
+    """
+
+    formula: str
+    claim: Claim
+    control_formula: str
+    control: Claim
+    group: Callable[[Scalar], Transformation] | None = None
+
+
+def superposition(a: complex | Scalar, b: complex | Scalar) -> Transformation:
+    """The map of psi and phi, on the same potential, to a psi + b phi."""
+    return Transformation(lambda system, t, pair: a * pair[0] + b * pair[1])
+
+
+def antilinear(a: complex, b: complex) -> Transformation:
+    """The map of psi and phi to a psi + b conj(phi), which is false."""
+    return Transformation(lambda system, t, pair: a * pair[0] + b * jnp.conj(pair[1]))
+
+
+def scaling(factor: Scalar) -> Transformation:
+    """The map psi -> factor psi: the equation is homogeneous."""
+    return Transformation(lambda system, t, pair: factor * pair[0])
+
+
+def local_scaling() -> Transformation:
+    """The map psi -> |psi| psi at each point, which is false."""
+    return Transformation(lambda system, t, pair: jnp.abs(pair[0]) * pair[0])
+
+
+def global_phase(angle: Scalar) -> Transformation:
+    """The map psi -> exp(i angle) psi, the angle in radians."""
+    return Transformation(lambda system, t, pair: _turn(pair[0], -angle))
+
+
+def local_phase(angle: float) -> Transformation:
+    """A phase that differs from place to place, without the vector potential it would need."""
+
+    def frames(system: System, t: Times, pair: Pair) -> Frames:
+        x, length = _x(system.grid), system.grid.lengths[0]
+        return _turn(pair[0], angle * np.sin(2 * np.pi * x / length)[None])
+
+    return Transformation(frames)
+
+
+def mirror(axis: int = 0, moves_potential: bool = True) -> Transformation:
+    """The map x -> L + dx - x along an axis, which takes the points onto each other."""
+
+    def flip(system: System, field: Num[Array, "*n"]) -> Num[Array, "*n"]:
+        return jnp.flip(field, axis - system.grid.n_dim)
+
+    return Transformation(
+        lambda system, t, pair: flip(system, pair[0]), flip if moves_potential else _keep
+    )
+
+
+def translation(n_cells: int, axis: int = 0, moves_potential: bool = True) -> Transformation:
+    """The map x -> x + n_cells dx along an axis, around the box."""
+
+    def move(system: System, field: Num[Array, "*n"]) -> Num[Array, "*n"]:
+        return jnp.roll(field, n_cells, axis - system.grid.n_dim)
+
+    return Transformation(
+        lambda system, t, pair: move(system, pair[0]), move if moves_potential else _keep
+    )
+
+
+def fractional_translation(n_cells: Scalar, moves_potential: bool = True) -> Transformation:
+    """The same by any number of cells, with the Fourier interpolation of psi and v.
+
+    A potential with sharp edges has no band limit: its image rings, and V psi is not mapped onto
+    the product of the images. So even the exact solver keeps this for smooth potentials only.
+    """
+
+    def shift(system: System, field: Num[Array, "n_t *n_x"]) -> Complex[Array, "n_t *n_x"]:
+        return _shift(system.grid, field, n_cells * system.grid.dx[0])
+
+    return Transformation(
+        lambda system, t, pair: shift(system, pair[0]),
+        (lambda system, v: shift(system, v[None])[0].real) if moves_potential else _keep,
+    )
+
+
+def time_reversal(conjugate: bool = True) -> Transformation:
+    """The map to conj(psi(x, -t)), frames in reversed order: antiunitary (Wigner 1932).
+
+    The newest frames of a forecast, conjugated and reversed, are the given ones of the image;
+    from them the forecast has to retrace all the way to the first given frame.
+    """
+    return Transformation(
+        lambda system, t, pair: (jnp.conj(pair[0]) if conjugate else pair[0])[::-1]
+    )
+
+
+def constant(energy: Scalar, turns_phase: bool = True) -> Transformation:
+    """A constant energy in hartree added to V, which only turns the phase: exp(-i energy t) psi."""
+
+    def frames(system: System, t: Times, pair: Pair) -> Frames:
+        return _turn(pair[0], energy * _over_space(system.grid, t)) if turns_phase else pair[0]
+
+    return Transformation(frames, lambda system, v: v + energy)
+
+
+def boost(n_quanta: int, moves: bool = True) -> Transformation:
+    """A Galilean boost by k0 = 2 pi n_quanta / L: exp(i k0 x - i k0^2 t / 2m) psi(x - k0 t / m, t).
+
+    Only such k0 fit a periodic box, so boosts have no generator there. A potential would have
+    to move too, which a propagator of static ones cannot do: the claim is made for empty space. It
+    is true for the continuum, and on the lattice, whose omega is no parabola, for slow waves only.
+    """
+
+    def frames(system: System, t: Times, pair: Pair) -> Frames:
+        grid, at = system.grid, _over_space(system.grid, t)
+        k0, mass = 2 * np.pi * n_quanta / grid.lengths[0], grid.mass[0]
+        moved = _shift(grid, pair[0], k0 / mass * at) if moves else pair[0]
+        return _turn(moved, k0**2 / (2 * mass) * at - k0 * _x(grid)[None])
+
+    return Transformation(frames, is_free=True)
+
+
+def inner_products(weighted: bool = False) -> Invariant:
+    """<psi|psi>, <phi|psi> and <phi|phi>, or those with x / L between: not norms alone."""
+
+    def form(system: System, v: V, start: States) -> Callable[[States, States], Array]:
+        x_over_length = _x(system.grid) / system.grid.lengths[0]
+        weight = jnp.asarray(x_over_length[None] ** weighted, start.real.dtype)
+        norms = jnp.linalg.norm(start.reshape(2, -1), axis=1)
+        space = tuple(range(-system.grid.n_dim, 0))
+
+        def q(bras: States, kets: States) -> Array:
+            products = jnp.sum(jnp.conj(bras)[:, None] * (weight * kets)[None], axis=space)
+            return (products / (2 * norms[:, None] * norms[None])).ravel()
+
+        return q
+
+    return Invariant(form)
+
+
+def mean_of(operator: Callable[[System, V], Operator]) -> Invariant:
+    """The mean of A(v), measured by twice its spread at the start, 2 sigma = 2 |(A - <A>) psi|.
+
+    It is <psi|A - a|psi> with the mean a at the start, so that a loss of norm is not counted.
+    """
+
+    def form(system: System, v: V, start: States) -> Callable[[States, States], Array]:
+        grid, a = system.grid, operator(system, v)
+        norm = grids.norm(grid, start[0])
+        mean = inner_product(grid, start[0], a(start[0])).real / norm**2
+        spread = grids.norm(grid, a(start[0]) - mean * start[0]) / norm
+
+        def q(bras: States, kets: States) -> Array:
+            return inner_product(grid, bras[0], a(kets[0]) - mean * kets[0])[None]
+
+        return lambda bras, kets: q(bras, kets) / (2 * spread * norm**2)
+
+    return Invariant(form)
+
+
+def energy(system: System, v: V) -> Operator:
+    """The Hamiltonian of a potential."""
+    return hamiltonian(system.grid, system.local(v, 0.0, None))
+
+
+def kinetic_energy(system: System, v: V) -> Operator:
+    """The kinetic energy alone."""
+    return hamiltonian(system.grid, jnp.zeros_like(system.local(v, 0.0, None)))
+
+
+def _x(grid: Grid) -> Float[np.ndarray, "..."]:
+    """Positions along the first axis from the lower edge of the box, in float64."""
+    x = np.arange(1, grid.shape[0] + 1) * grid.dx[0]
+    return x.reshape(-1, *[1] * (grid.n_dim - 1))
+
+
+def _over_space(grid: Grid, t: Times) -> Float[np.ndarray, "n_t ..."]:
+    """Times, shaped to broadcast over frames."""
+    return t.reshape(-1, *[1] * grid.n_dim)
+
+
+def _turn(psi: Complex[Array, "*n"], angle: Scalar | np.ndarray | Array) -> Complex[Array, "*n"]:
+    """exp(-i angle) psi; the phase of a known angle is built in float64."""
+    phase = (np if is_known(angle) else jnp).exp(-1j * angle)
+    return jnp.asarray(phase, psi.dtype) * psi
+
+
+def _shift(
+    grid: Grid, field: Num[Array, "n_t *n_x"], distance: Scalar | np.ndarray
+) -> Complex[Array, "n_t *n_x"]:
+    """The field at x - distance along the first axis, by its Fourier interpolation."""
+    angle = grid.wavenumbers()[None] * distance
+    return jnp.fft.ifft(_turn(jnp.fft.fft(field, axis=1), angle), axis=1)

@@ -1,0 +1,20 @@
+"""From the report of an analysis to its figures, found by the class of the report."""
+
+import functools
+
+from matplotlib.figure import Figure
+
+from qdistill._checks import refuse
+from qdistill.insight.harness import Report
+
+
+@functools.singledispatch
+def draw(report: Report) -> dict[str, Figure]:
+    """Draw the figures of a report, by name.
+
+    The module of a figure registers it with ``@draw.register(ClassOfTheReport)``.
+
+    Raises:
+      ValueError: For a report that has no figure.
+    """
+    refuse("report", "of an analysis that has a figure", type(report).__name__)
