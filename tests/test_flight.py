@@ -41,7 +41,7 @@ def test_the_solver_passes_as_the_dense_oracle_and_agrees_with_itself() -> None:
     assert 0.1 < through < 0.9
     assert sum(numbers["exact"].values()) == pytest.approx(1, abs=1e-4)
     assert numbers["relative_l2_error"] < 1e-3
-    assert numbers["norm_drift"] < 1e-4
+    assert numbers["norm_drift"] < 1e-3
     assert numbers["duration_au"] == pytest.approx(6.0)
     assert report.truth.shape == report.frames.shape == (60, 512)
     np.testing.assert_allclose(report.t[[0, -1]], [0.1, 6.0])
