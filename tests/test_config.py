@@ -174,7 +174,7 @@ def test_a_student_of_ones_own_is_a_node_of_the_config() -> None:
             assert config.from_json(config.to_json(mine)) == mine
         tree = json.loads(config.to_json(Config(student=Own())))
         tree["student"]["n_units"] = "many"
-        with pytest.raises(ValueError, match="`config.student.n_units` must be an integer"):
+        with pytest.raises(ValueError, match=r"`config.student.n_units` must be an integer"):
             config.from_json(json.dumps(tree))
     finally:
         FORMS.pop("own")
