@@ -5,6 +5,7 @@ import json
 import pathlib
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import small
@@ -100,12 +101,12 @@ def test_another_box_at_the_taught_spacing_is_the_same_physics(name: str) -> Non
     )
 
     def forecast(where: qd.Emulator) -> np.ndarray:
-        middle, ones = grid.middle, (1.0,) * grid.n_dim
+        middle, ones = grid.middle, (0.7,) * grid.n_dim
         psi = packets.gaussian(where.system.grid, middle, ones, (2.0, *ones)[: grid.n_dim])
-        step = lambda x, *others: 2.0 * (abs(x - middle[0] - 1) < 1) + 0 * sum(others)  # noqa: E731
-        return np.asarray(where.forecast(psi, step, 5))
+        bump = lambda x, *others: 2 * jnp.exp(-((x - middle[0] - 1) ** 2)) + 0 * sum(others)  # noqa: E731
+        return np.asarray(where.forecast(psi, bump, 5))
 
     inner = tuple(slice(n // 2, n // 2 + n) for n in grid.shape)
     far = forecast(emulator.on(wide))[(slice(None), *inner)]
-    # What the tails of the packet, 6 widths away, and the image around the edge have.
-    np.testing.assert_allclose(far, forecast(emulator), atol=2e-4)
+    # The exact solver differs by 1.5e-5 on the plane: so much of the packet comes around the box.
+    np.testing.assert_allclose(far, forecast(emulator), atol=3e-5)
