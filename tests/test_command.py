@@ -1,43 +1,18 @@
-"""The command `qdistill`: its usage, refusals in words, files of one's own, and its folders."""
+"""The command `qdistill`: its usage, refusals in words, exit status, and folders."""
 
+import dataclasses
 import json
 import pathlib
+import subprocess
+import sys
 from typing import Any
 
 import pytest
-import small
+import scripts
 
 import qdistill as qd
 from qdistill.__main__ import main
-from qdistill.runs import distillation, extensions, folder, pretrained
-
-OWN = """
-import dataclasses
-import jax
-import jax.numpy as jnp
-from qdistill.physics import packets
-from qdistill.students import UnitaryConfig
-from qdistill.runs import presets
-from qdistill.system import System, lesson
-
-
-@dataclasses.dataclass(frozen=True)
-class Tilted(System):
-    tilt: float = 0.1
-
-    def local(self, v, t, psi):
-        return v + self.tilt * jnp.sin(2 * jnp.pi * self.grid.positions(dtype=v.dtype) / 40)
-
-
-@lesson("own-bumps")
-def bumps(key, grid, difficulty):
-    x = grid.positions()
-    height = difficulty * jax.random.uniform(key)
-    return packets.gaussian(grid, 10.0, 2.0, 2.0), height * jnp.exp(-((x - 20.0) ** 2))
-
-
-system = Tilted(presets.PRESETS["demo"][1].system.grid, tilt=0.2)
-"""
+from qdistill.runs import distillation, presets, pretrained, signals, story
 
 
 def run(*words: str) -> int:
@@ -50,13 +25,17 @@ def run(*words: str) -> int:
 
 
 def test_usage_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run("--help") == 0
+    assert run("--help") == run("-h") == 0
     usage = capsys.readouterr().out
     for command in ("distill", "evaluate", "forecast", "story", "export"):
         assert f"\n  {command} " in usage
     assert run() == 2
     assert run("nonsense") == 2
-    assert "usage: qdistill COMMAND" in capsys.readouterr().err
+    written = capsys.readouterr()
+    assert "usage: qdistill COMMAND" in written.err
+    assert not written.out
+    assert run("--version") == 0
+    assert capsys.readouterr().out.split() == ["qdistill", qd.__version__]
 
 
 @pytest.mark.parametrize(
@@ -65,9 +44,13 @@ def test_usage_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (("evaluate", "nowhere"), "There is no run in `nowhere`"),
         (("story", "nowhere"), "There is no run in `nowhere`"),
         (("story",), "Name the folder of a run"),
-        (("forecast", "nobody"), "no run in `nobody`, and no student of that name"),
+        (("forecast", "nobody"), "no run in `nobody`, and no emulator of that name"),
         (("distill", "demo", "--load", "no.py"), "There is no file `no.py` to load"),
         (("distill", "demo", "--load"), "`--load` needs a Python file"),
+        (("forecast", "demo", "--potential", "sin("), "formula"),
+        (("export", "demo", "--out", "a.txt"), "`path.suffix` must be one of"),
+        (("export", "demo", "--out", "a.npz", "--cases", "moon"), "`cases` must be one of"),
+        (("export", "demo", "--out", "a.npz", "--every", "0"), "`every` must be at least 1"),
     ],
 )
 def test_refusals_name_the_command(
@@ -80,83 +63,129 @@ def test_refusals_name_the_command(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["demo", "--system.lenght", "50"], "Unrecognized options"),
+        (["demo", "--system.grid.lengths", "-50"], "`lengths` must be finite and positive"),
+        (["demo", "--system.grid.shape", "1"], "`shape` must be at least 2, but is 1"),
+        (
+            ["demo", "--teacher.solver", "split_step", "--teacher.n-substeps", "2"],
+            "`n_substeps` must be at least 4 on this grid",
+        ),
+        (["gru-demo", "--student.name", "oracle"], "`name` must be one of 'linear', 'dense', 'con"),
+        (["demo", "--curriculum.lessons", "diving"], "`lessons` must be one of "),
+        (["demo", "--system.grid.dispersion", "relativistic"], "invalid choice"),
+        (["oracle"], "Unrecognized options: oracle"),
+    ],
+)
+def test_bad_options_are_refused_in_a_sentence(
+    words: list[str],
+    message: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: pathlib.Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    with pytest.raises(SystemExit) as leaving:
+        main(["distill", *words])
+    assert leaving.value.code
+    told = f"{capsys.readouterr().err} {leaving.value.code}".replace("│", " ")
+    assert message in " ".join(told.split())
+    assert not list(tmp_path.iterdir())
+
+
 def files(out: pathlib.Path) -> set[str]:
     """All but the arrays of checkpoints, whose files have the names of their content."""
     names = {path.relative_to(out).as_posix() for path in out.rglob("*") if path.is_file()}
     return {name for name in names if "/default/" not in name}
 
 
-def test_training_from_python_leaves_the_folder_of_the_command(tmp_path: pathlib.Path) -> None:
-    main(["distill", "demo", "--smoke", "--out", str(tmp_path / "command")])
-    from qdistill.runs import presets
-
-    config = presets.smoke(presets.PRESETS["demo"][1])
-    emulator = qd.distill(config, tmp_path / "python")
+def test_training_from_python_leaves_the_folder_of_the_command(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     here, there = tmp_path / "python", tmp_path / "command"
+    words = ["distill", "demo", "--smoke", "--seed", "3", "--out", str(there)]
+    main(words)
+    told = capsys.readouterr().out
+    assert "paper's full-gru" in told
+    assert "Learned kinetic energy" in told
+    config = dataclasses.replace(presets.smoke(presets.PRESETS["demo"][1]), seed=3)
+    emulator = qd.distill(config, here)
     assert files(here) == files(there)
-    assert (here / "config.json").read_text() == (there / "config.json").read_text()
-    scores = [json.loads((out / "metrics.json").read_text())["benchmark"] for out in (here, there)]
-    assert scores[0] == scores[1]
-    assert emulator.score is not None
-    assert emulator.score["mean_infidelity"] == scores[0]["mean_infidelity"]
-    again = pretrained.from_run(there)
-    assert again.score == {**emulator.score, "training_seconds": again.score["training_seconds"]}
-
-
-def test_metrics_have_the_keys_that_other_tools_read(tmp_path: pathlib.Path) -> None:
-    distillation.distill(small.UNITARY, tmp_path / "run", draw=False)
-    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
-    of_run = "student preset n_parameters training_seconds training_steps teacher_share benchmark"
-    assert set(of_run.split()) <= set(metrics)
-    means = "mean_correlation mean_final_correlation mean_infidelity mean_mae mean_nrmse"
-    others = "n_frames worst_correlation max_norm_drift cases"
-    assert set(f"{means} {others}".split()) <= set(metrics["benchmark"])
-    case = next(iter(metrics["benchmark"]["cases"].values()))
-    assert set(case) == {
-        "correlation", "final_correlation", "mae", "nrmse", "norm_drift", "energy_drift",
+    assert {path.stem for path in there.glob("*.png")} == {
+        "correlations", "potentials", "training", "dispersion", "spacetime-steps",
+        "spacetime-half-circle", "snapshots-steps", "snapshots-half-circle",
     }  # fmt: skip
+    assert (here / "config.json").read_text() == (there / "config.json").read_text()
+    assert json.loads((there / "config.json").read_text())["seed"] == 3
+    metrics, mine = (distillation.read_metrics(out) for out in (there, here))
+    assert metrics["preset"] == "demo"
+    assert metrics["benchmark"]["n_frames"] == 12
+    assert metrics["benchmark"] == mine["benchmark"]
+    assert emulator.score is not None
+    assert emulator.score["mean_infidelity"] == metrics["benchmark"]["mean_infidelity"]
+    again = pretrained.from_run(there)
+    assert again.score is not None
+    assert again.score == {**emulator.score, "training_seconds": metrics["training_seconds"]}
+    with pytest.raises(SystemExit, match=r"is not an empty folder\. Choose another with --out"):
+        main(words)
+    # Nothing is left to train: only the scores are written anew.
+    main([*words, "--resume"])
+    assert distillation.read_metrics(there)["benchmark"] == metrics["benchmark"]
 
 
-@pytest.fixture
-def own(tmp_path: pathlib.Path) -> Any:
-    path = tmp_path / "own.py"
-    path.write_text(OWN)
-    yield path
-    extensions.LOADED.clear()
-    qd.system.LESSONS.pop("own-bumps", None)
-    qd.system.SYSTEMS.pop("Tilted", None)
+def test_scripts_of_the_first_edition_are_the_command(tmp_path: pathlib.Path) -> None:
+    """`distill.py` and `distill.py --evaluate`, with the options in any order."""
+    for name in ("story", "export", "forecast"):
+        assert "qdistill" in scripts.run(name, "--help").stdout
+    done = scripts.run("distill", "--seed", "1", "--evaluate", str(tmp_path / "nothing"))
+    assert done.returncode == 1
+    assert "There is no run in" in done.words
+    done = scripts.run("distill", "oracle")
+    assert done.returncode == 2
+    assert "Unrecognized options: oracle" in done.words
 
 
-def test_a_file_of_ones_own_is_loaded_and_noted(own: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    out = tmp_path / "run"
-    options = ("--load", str(own), "--curriculum.lessons", "own-bumps", "--out", str(out))
-    main(["distill", "demo", "--smoke", *options])
-    (noted,) = json.loads((out / "config.json").read_text())["extensions"]
-    assert noted == {"path": str(own), "sha256": extensions.LOADED[str(own)].sha256}
-    assert folder.load(out).config.curriculum.lessons == ("own-bumps",)
-    extensions.LOADED.clear()
-    with pytest.raises(ValueError, match=f"give `--load {own}`"):
-        folder.load(out)
-    own.write_text(OWN + "\n# Changed since.\n")
-    extensions.load(own)
-    with pytest.raises(ValueError, match="as it was then, which is not loaded"):
-        folder.load(out)
+def test_the_command_runs_as_a_module(tmp_path: pathlib.Path) -> None:
+    """In a process of its own, in an empty folder."""
+    words = [sys.executable, "-m", "qdistill"]
+    for more, status in ((["--help"], 0), (["nonsense"], 2), (["story", "nowhere"], 1)):
+        done = subprocess.run([*words, *more], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == status, done.stderr
+        assert ("usage: qdistill" in done.stdout + done.stderr) == (status != 1)
+    assert "qdistill: There is no run in `nowhere`" in done.stderr
 
 
-def test_a_system_of_ones_own_is_a_node_of_the_config(own: pathlib.Path) -> None:
-    import dataclasses
+@pytest.mark.parametrize(
+    ("error", "status"),
+    [(signals.Stopped("Stopped by SIGTERM.", 15), 143), (KeyboardInterrupt(), 130)],
+)
+def test_a_stopped_command_leaves_with_the_status_of_its_signal(
+    error: BaseException,
+    status: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def stop(*args: Any) -> None:
+        raise error
 
-    from qdistill.runs.config import from_json, to_json
+    monkeypatch.setattr(story, "tell_all", stop)
+    assert run("story", "it") == status
+    assert str(error) in capsys.readouterr().err
 
-    extensions.load(own)
-    tilted = qd.system.SYSTEMS["Tilted"]
-    config = dataclasses.replace(
-        small.UNITARY, system=tilted(small.UNITARY.system.grid, bounds=(-16.0, 16.0), tilt=0.3)
-    )
-    tree = json.loads(to_json(config))
-    assert tree["system"]["name"] == "Tilted"
-    assert tree["system"]["tilt"] == 0.3
-    assert from_json(to_json(config)) == config
-    tree["system"]["name"] = "Unknown"
-    with pytest.raises(ValueError, match=r"`config.system.name` must be one of .*'Tilted'"):
-        from_json(json.dumps(tree))
+
+def test_a_packet_is_forecast_on_a_potential_of_ones_own(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "flight"
+    words = ["forecast", "demo", "--potential", "4*exp(-(x-50)**2/8)", "--frames", "3"]
+    main([*words, "--out", str(out)])
+    settings = json.loads((out / "config.json").read_text())
+    assert settings["potential"] == "4*exp(-(x-50)**2/8)"
+    assert settings["frames"] == 3
+    metrics = json.loads((out / "metrics.json").read_text())
+    assert abs(metrics["potential_hartree"]["highest"] - 4) < 1e-3
+    assert (out / "spacetime.png").stat().st_size > 10_000
+    assert capsys.readouterr().out.strip()

@@ -1,20 +1,24 @@
 import dataclasses
 import json
-from typing import Any
+from typing import Any, Optional
 
 import pytest
+import small
 
-from qdistill.curriculum import schedules as curriculum
-from qdistill.curriculum.schedules import CurriculumConfig
-from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.curriculum import CurriculumConfig, make_schedules
+from qdistill.forecast import BenchmarkConfig
+from qdistill.physics.grid import Grid
 from qdistill.runs import config, presets
 from qdistill.runs.config import Config
-from qdistill.runs.presets import PLANES, PRESETS
-from qdistill.students import StudentConfig
-from qdistill.teacher.factory import TeacherConfig
+from qdistill.runs.presets import PRESETS
+from qdistill.students import FORMS, StudentConfig, UnitaryConfig
+from qdistill.system import SYSTEMS, System
+from qdistill.teacher import TeacherConfig
 from qdistill.training.stages import Stage, TrainingConfig
 
-ALL = {name: preset for name, (_, preset) in PRESETS.items()} | PLANES
+ALL = {name: preset for name, (_, preset) in PRESETS.items()}
+LINES = [name for name, preset in ALL.items() if preset.system.grid.n_dim == 1]
+PLANE = System(Grid((64, 64), (16.0, 16.0), "continuum"))
 
 
 @pytest.mark.parametrize("name", ALL)
@@ -26,23 +30,23 @@ def test_presets_survive_json_and_bear_their_names(name: str) -> None:
 
 @pytest.mark.parametrize("name", ALL)
 def test_smoke_is_small_and_valid(name: str) -> None:
-    small = presets.smoke(ALL[name])
-    assert small.training.boundaries[-1] <= 8 * len(small.training.stages)
-    assert len(small.training.stages) == len(ALL[name].training.stages)
-    assert small.benchmark.n_frames == 12
-    for stage in small.training.stages:
+    smoke = presets.smoke(ALL[name])
+    assert smoke.training.boundaries[-1] <= 8 * len(smoke.training.stages)
+    assert len(smoke.training.stages) == len(ALL[name].training.stages)
+    assert (smoke.benchmark.n_frames, smoke.benchmark.n_cases) == (12, 4)
+    for stage in smoke.training.stages:
         assert stage.batches.n_batch <= 16
         assert stage.batches.n_block == 4
         assert stage.batches.n_runs == 2
         assert stage.batches.n_frames == 8
 
 
-@pytest.mark.parametrize("name", PRESETS)
+@pytest.mark.parametrize("name", LINES)
 def test_smoke_teaches_every_staged_lesson(name: str) -> None:
     preset = dataclasses.replace(PRESETS[name][1], curriculum=CurriculumConfig(plan="staged"))
-    small = presets.smoke(preset)
-    starts = [0, *small.training.block_ends[:-1]]
-    weights, _ = curriculum.make_schedules(small.curriculum, small.training.boundaries[-1])
+    smoke = presets.smoke(preset)
+    starts = [0, *smoke.training.block_ends[:-1]]
+    weights, _ = make_schedules(smoke.curriculum, smoke.training.boundaries[-1])
     assert {int(weights(step).argmax()) for step in starts} == set(range(5))
 
 
@@ -54,7 +58,7 @@ def test_paper_presets_are_the_papers() -> None:
         (stage,) = preset.training.stages
         assert stage.batches.n_batch == 128
         assert stage.batches.n_frames == 501
-        assert stage.batches.placement == "landscape"
+        assert stage.batches.placement == "potential"
         assert (stage.optimiser, stage.peak_rate, stage.final_rate) == ("adam", 1e-3, 1e-6)
         assert (stage.weight_decay, stage.clip, stage.warm_up) == (0.01, 1.0, 0.01)
         assert (stage.noise, stage.relative, stage.loss_sigma) == (0.0, False, 0.0)
@@ -71,7 +75,7 @@ def test_unknown_missing_and_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match=r"`config.student.name` must be given, but is missing"):
         config.from_json(json.dumps(tree))
     tree = json.loads(config.to_json(Config()))
-    tree["teacher"]["length"] = -1.0
+    tree["system"]["grid"]["lengths"] = [-1.0]
     with pytest.raises(ValueError, match="`lengths` must be finite and positive"):
         config.from_json(json.dumps(tree))
 
@@ -84,7 +88,12 @@ def test_unknown_missing_and_bad_settings_are_refused() -> None:
         ("curriculum.difficulty", [1.0], "`config.curriculum.difficulty` must be a list of 2"),
         ("seed", 1.5, "`config.seed` must be an integer, but is 1.5"),
         ("seed", True, "`config.seed` must be an integer, but is True"),
-        ("teacher.dt", "0.1", "`config.teacher.dt` must be a number, but is '0.1'"),
+        ("system.dt", "0.1", "`config.system.dt` must be a number, but is '0.1'"),
+        ("system.grid.shape", [8.5], "`config.system.grid.shape.0` must be an integer, but is 8.5"),
+        ("system.bounds", [0.0], "`config.system.bounds` must be a list of 2"),
+        ("system.name", "Oracle", "`config.system.name` must be one of 'System'"),
+        ("student.name", "oracle", "`config.student.name` must be one of .*'unitary'"),
+        ("extensions", [3], "`config.extensions.0` must be a table of settings, but is 3"),
         ("student.windows.gauge", 1, "`config.student.windows.gauge` must be true or false"),
         ("teacher", [], "`config.teacher` must be a table of settings, but is"),
     ],
@@ -105,12 +114,13 @@ def test_values_of_the_wrong_type_are_refused(path: str, value: Any, message: st
     [
         ({"seed": -1}, "`seed` must be at least 0, but is -1"),
         ({"seed": 2**32}, r"`seed` must be at most 2\^32 - 1, but is 4294967296"),
-        ({"teacher": TeacherConfig(length=50.0)}, "`teacher.length` must be 100"),
         (
-            {"teacher": TeacherConfig(2, 64, 16.0), "student": StudentConfig("unitary")},
+            {"system": PLANE, "student": UnitaryConfig()},
             "`training.stages.batches.examples` must be one of 'frames', but is 'windows'",
         ),
-        ({"teacher": TeacherConfig(n_x=22)}, "`teacher.n_x` must be at least 23, but is 22"),
+        ({"system": System(Grid(22, 100.0))}, "`n_x` must be at least 23, but is 22"),
+        ({"teacher": TeacherConfig("split_step", n_substeps=1)}, "`n_substeps` must be at least "),
+        ({"curriculum": CurriculumConfig(("diving",))}, "`lessons` must be one of "),
         (
             {"benchmark": BenchmarkConfig(n_given=3)},
             "`benchmark.n_given` must be at least 4, but is 3",
@@ -131,8 +141,8 @@ def test_parts_that_do_not_fit_together_are_refused(parts: dict, message: str) -
 
 def test_a_student_without_windows_needs_one_frame_and_any_grid() -> None:
     Config(
-        teacher=TeacherConfig(n_x=16),
-        student=StudentConfig("unitary"),
+        system=System(Grid(16, 100.0)),
+        student=UnitaryConfig(),
         benchmark=BenchmarkConfig(n_given=1),
     )
 
@@ -143,3 +153,50 @@ def test_differences_name_the_settings() -> None:
     assert "student.windows.gauge: True is not False" in lines
     assert any(line.startswith("training.stages.0.n_steps: ") for line in lines)
     assert config.differences(demo, demo) == []
+
+
+def test_a_student_of_ones_own_is_a_node_of_the_config() -> None:
+    """With fields of every kind that a config may have."""
+
+    @dataclasses.dataclass(frozen=True)
+    class Own(StudentConfig, name="own"):
+        n_units: int | None = None
+        rate: Optional[float] = 0.5  # noqa: UP045 -- as others may write it.
+        sides: tuple[int, ...] = (3, 4)
+        inner: UnitaryConfig = dataclasses.field(default_factory=UnitaryConfig)
+
+        def build(self, system: System) -> Any:
+            return self.inner.build(system)
+
+    try:
+        for own in (Own(), Own(8, None, (), UnitaryConfig(3))):
+            mine = Config(student=own)
+            assert config.from_json(config.to_json(mine)) == mine
+        tree = json.loads(config.to_json(Config(student=Own())))
+        tree["student"]["n_units"] = "many"
+        with pytest.raises(ValueError, match=r"`config.student.n_units` must be an integer"):
+            config.from_json(json.dumps(tree))
+    finally:
+        FORMS.pop("own")
+
+
+def test_a_field_that_json_cannot_hold_is_refused_in_words() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Odd(System):
+        table: dict = dataclasses.field(default_factory=dict)
+
+    try:
+        tree = json.loads(config.to_json(Config()))
+        tree["system"] |= {"name": "Odd", "table": {}}
+        with pytest.raises(ValueError, match=r"`config.system.table` must be of a type that "):
+            config.from_json(json.dumps(tree))
+    finally:
+        SYSTEMS.pop("Odd")
+
+
+def test_leaves_are_the_settings_by_name() -> None:
+    leaves = config.leaves(small.CONFIG)
+    assert leaves["training.stages.1.batches.n_target"] == 2
+    assert leaves["curriculum.lessons"] == ("free", "barrier")
+    assert leaves["system.grid.shape"] == (1024,)
+    assert leaves["student.windows.gauge"] is True

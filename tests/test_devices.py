@@ -10,7 +10,7 @@ from qdistill import _devices as devices
 
 CODE = """
 import jax, jax.numpy as jnp
-from qdistill import devices
+from qdistill import _devices as devices
 devices.use_cpu_devices(2)
 row = devices.mesh()
 x = jnp.arange(12.0).reshape(6, 2)

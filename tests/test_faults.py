@@ -15,12 +15,10 @@ import numpy as np
 import pytest
 import small
 
-from qdistill.runs import divergence, records, signals
-from qdistill.runs import folder as runs
+from qdistill.runs import divergence, folder, records, signals
 from qdistill.runs.checkpoints import Checkpoints, find_newest, fingerprint, steps_in
-from qdistill.students import StudentConfig
-from qdistill.training import loop as training
-from qdistill.training import stages
+from qdistill.students import WindowedConfig
+from qdistill.training import loop, stages
 from qdistill.training.batches import BatchConfig
 
 STAGE = dataclasses.replace(
@@ -30,7 +28,7 @@ STAGE = dataclasses.replace(
 )
 CONFIG = dataclasses.replace(
     small.CONFIG,
-    student=StudentConfig("linear"),
+    student=WindowedConfig("linear"),
     training=stages.TrainingConfig((STAGE,), checkpoint_every=8),
 )
 
@@ -38,8 +36,8 @@ CONFIG = dataclasses.replace(
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     out = tmp_path_factory.mktemp("faults") / "finished"
-    runs.open_folder(out, CONFIG, resume=False)
-    runs.train(CONFIG, out)
+    folder.open_folder(out, CONFIG, resume=False)
+    folder.train(CONFIG, out)
     return out
 
 
@@ -49,12 +47,12 @@ def copy(finished: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def like() -> training.TrainState:
-    return jax.eval_shape(runs.set_up(CONFIG).trainers[0].init, jax.random.key(0))
+def like() -> loop.TrainState:
+    return jax.eval_shape(folder.set_up(CONFIG).trainers[0].init, jax.random.key(0))
 
 
 def final_params(out: pathlib.Path) -> list[np.ndarray]:
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(runs.load(out)[2])]
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(folder.load(out).params)]
 
 
 def assert_ends_alike(out: pathlib.Path, finished: pathlib.Path) -> None:
@@ -65,14 +63,14 @@ def assert_ends_alike(out: pathlib.Path, finished: pathlib.Path) -> None:
 
 def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act) -> None:
     """Do something as soon as a run has logged a step."""
-    append = runs._append_to_log
+    append = folder._append_to_log
 
     def append_and_act(out: pathlib.Path, metrics: dict) -> None:
         append(out, metrics)
         if metrics["step"] == step:
             act()
 
-    monkeypatch.setattr(runs, "_append_to_log", append_and_act)
+    monkeypatch.setattr(folder, "_append_to_log", append_and_act)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -80,12 +78,12 @@ def test_a_stop_signal_saves_and_says_how_to_go_on(
     number: signal.Signals, finished: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
     out = tmp_path / "run"
-    runs.open_folder(out, CONFIG, resume=False)
+    folder.open_folder(out, CONFIG, resume=False)
     before = signal.getsignal(number)
     with pytest.MonkeyPatch.context() as patch:
         at_step(patch, 12, lambda: signal.raise_signal(number))
         with pytest.raises(signals.Stopped) as caught:
-            runs.train(CONFIG, out)
+            folder.train(CONFIG, out)
     assert str(caught.value) == (
         f"Stopped by {number.name}: a checkpoint of step 12 is saved in `{out}`. The same command "
         "with --resume goes on from there."
@@ -94,7 +92,7 @@ def test_a_stop_signal_saves_and_says_how_to_go_on(
     assert signal.getsignal(number) == before
     # 12 is no multiple of 8: it is there because of the signal.
     assert steps_in(out / "checkpoints") == [8, 12]
-    runs.train(CONFIG, out)
+    folder.train(CONFIG, out)
     assert_ends_alike(out, finished)
 
 
@@ -113,9 +111,9 @@ def test_a_second_signal_stops_at_once() -> None:
 
 
 def test_the_newest_two_and_the_best_checkpoint_are_kept(
-    like: training.TrainState, tmp_path: pathlib.Path
+    like: loop.TrainState, tmp_path: pathlib.Path
 ) -> None:
-    state = runs.set_up(CONFIG).trainers[0].init(jax.random.key(0))
+    state = folder.set_up(CONFIG).trainers[0].init(jax.random.key(0))
     with Checkpoints(tmp_path) as saved:
         for step, loss in [(4, 3.0), (8, 1.0), (12, 2.0), (16, 4.0), (20, 5.0)]:
             saved.save(state._replace(step=jnp.int32(step)), loss)
@@ -139,24 +137,24 @@ DAMAGES = {
 
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_a_checkpoint_with_one_damaged_file_is_right_or_left_out(
-    kind: str, copy: pathlib.Path, like: training.TrainState
+    kind: str, copy: pathlib.Path, like: loop.TrainState
 ) -> None:
     """Each file of the newest in turn: found is the newest or the one before, bit for bit."""
-    folder = copy / "checkpoints"
+    checkpoints = copy / "checkpoints"
     sound, n_left_out = {}, 0
     for step in (16, 24):
-        loss = json.loads((folder / str(step) / "metrics" / "metrics").read_text())["loss"]
+        loss = json.loads((checkpoints / str(step) / "metrics" / "metrics").read_text())["loss"]
         sound[step] = loss
-    files = [path for path in sorted((folder / "24").rglob("*")) if path.is_file()]
+    files = [path for path in sorted((checkpoints / "24").rglob("*")) if path.is_file()]
     # One of each kind of file is enough of those that orbax does not read.
     for path in {path.parent.name + path.name[:6]: path for path in files}.values():
         whole = path.read_bytes()
         DAMAGES[kind](path)
-        state, damaged = find_newest(folder, lambda step: like)
+        state, damaged = find_newest(checkpoints, lambda step: like)
         path.write_bytes(whole)
         assert state is not None
         step = int(state.step)
-        metrics = json.loads((folder / str(step) / "metrics" / "metrics").read_text())
+        metrics = json.loads((checkpoints / str(step) / "metrics" / "metrics").read_text())
         assert fingerprint(state, sound[step]) == metrics["sha256"]
         assert step == (16 if damaged else 24)
         n_left_out += bool(damaged)
@@ -164,22 +162,22 @@ def test_a_checkpoint_with_one_damaged_file_is_right_or_left_out(
 
 
 def test_a_silently_wrong_leaf_is_caught_by_its_fingerprint(
-    copy: pathlib.Path, like: training.TrainState
+    copy: pathlib.Path, like: loop.TrainState
 ) -> None:
     """All is readable, but one bit of one parameter is another than when it was saved."""
-    folder = copy / "checkpoints"
-    state, _ = find_newest(folder, lambda step: like)
+    checkpoints = copy / "checkpoints"
+    state, _ = find_newest(checkpoints, lambda step: like)
     assert state is not None
     leaves, form = jax.tree.flatten(state.params)
     wrong = np.array(leaves[0])
     wrong.view(np.uint32).flat[3] ^= 1 << 20
     altered = state._replace(params=jax.tree.unflatten(form, [wrong, *leaves[1:]]))
-    metrics = (folder / "24" / "metrics" / "metrics").read_text()
-    shutil.rmtree(folder / "24")
-    with Checkpoints(folder) as saved:
+    metrics = (checkpoints / "24" / "metrics" / "metrics").read_text()
+    shutil.rmtree(checkpoints / "24")
+    with Checkpoints(checkpoints) as saved:
         saved.save(altered, json.loads(metrics)["loss"])
-    (folder / "24" / "metrics" / "metrics").write_text(metrics)
-    found, damaged = find_newest(folder, lambda step: like)
+    (checkpoints / "24" / "metrics" / "metrics").write_text(metrics)
+    found, damaged = find_newest(checkpoints, lambda step: like)
     assert [path.name for path in damaged] == ["24"]
     assert found is not None
     assert int(found.step) == 16
@@ -198,10 +196,10 @@ def test_a_run_falls_back_to_the_checkpoint_before_and_goes_on(
         newest.mkdir()
     else:
         (newest / "metrics" / "metrics").write_text("")
-    runs.load(copy)
+    folder.load(copy)
     assert f"Damaged, and left out: `{newest}`. The run is at step 16." in caplog.text
     assert newest.exists(), "to load a run changes nothing in its folder"
-    runs.train(CONFIG, copy)
+    folder.train(CONFIG, copy)
     assert_ends_alike(copy, finished)
     assert [path.name for path in (copy / "damaged").iterdir()] == ["24"]
 
@@ -209,7 +207,7 @@ def test_a_run_falls_back_to_the_checkpoint_before_and_goes_on(
 def test_without_a_sound_checkpoint_the_run_says_so_and_stops(copy: pathlib.Path) -> None:
     for path in (copy / "checkpoints").rglob("_METADATA"):
         path.write_text("")
-    for use in (lambda: runs.load(copy), lambda: runs.train(CONFIG, copy)):
+    for use in (lambda: folder.load(copy), lambda: folder.train(CONFIG, copy)):
         with pytest.raises(ValueError, match=r"No checkpoint in .* can be read, all are damaged"):
             use()
     assert len(steps_in(copy / "checkpoints")) >= 2
@@ -217,7 +215,7 @@ def test_without_a_sound_checkpoint_the_run_says_so_and_stops(copy: pathlib.Path
 
 def poisoned(monkeypatch: pytest.MonkeyPatch, step: int, times: int, **wrong: float) -> None:
     """Make the metrics of a step say that it diverged, a few times."""
-    fit, left = training.fit, [times]
+    fit, left = loop.fit, [times]
 
     def poisoned_fit(*args) -> Iterator:
         for state, metrics in fit(*args):
@@ -226,7 +224,7 @@ def poisoned(monkeypatch: pytest.MonkeyPatch, step: int, times: int, **wrong: fl
                 metrics |= wrong
             yield state, metrics
 
-    monkeypatch.setattr(training, "fit", poisoned_fit)
+    monkeypatch.setattr(loop, "fit", poisoned_fit)
 
 
 @pytest.mark.parametrize(
@@ -242,12 +240,12 @@ def test_divergence_stops_with_step_lesson_rate_and_a_checkpoint_from_before(
 ) -> None:
     poisoned(monkeypatch, 16, 9, **wrong)
     out = tmp_path / "run"
-    runs.open_folder(out, CONFIG, resume=False)
+    folder.open_folder(out, CONFIG, resume=False)
     with pytest.raises(FloatingPointError) as caught:
-        runs.train(CONFIG, out)
+        folder.train(CONFIG, out)
     message = str(caught.value)
     assert words in message
-    log = runs.read_log(out)[-1]
+    log = folder.read_log(out)[-1]
     assert f"at step {log['worst_step']}, in lesson `" in message
     assert 12 < log["worst_step"] <= 16
     assert f"with learning rate {log['learning_rate']:.2g}" in message
@@ -264,13 +262,13 @@ def test_a_rollback_goes_on_with_a_smaller_rate_and_can_be_repeated(
         CONFIG, training=dataclasses.replace(CONFIG.training, on_divergence="rollback")
     )
     out = tmp_path / "run"
-    runs.open_folder(out, settings, resume=False)
+    folder.open_folder(out, settings, resume=False)
     with monkeypatch.context() as patch:
         poisoned(patch, 16, 2, loss=float("inf"))
-        runs.train(settings, out)
+        folder.train(settings, out)
     rollbacks = records.read(out / divergence.FILE)
     assert [(line["step"], line["rate_factor"]) for line in rollbacks] == [(8, 0.5)] * 2
-    log, plain = runs.read_log(out), runs.read_log(finished)
+    log, plain = folder.read_log(out), folder.read_log(finished)
     assert [line["step"] for line in log] == [4, 8, 12, 16, 20, 24]
     for ours, theirs in zip(log, plain, strict=True):
         factor = 0.25 if ours["step"] > 8 else 1.0
@@ -278,7 +276,7 @@ def test_a_rollback_goes_on_with_a_smaller_rate_and_can_be_repeated(
     # From what the folder records, the run can be repeated from before the rollback.
     again = pathlib.Path(shutil.copytree(out, tmp_path / "again"))
     shutil.rmtree(again / "checkpoints")
-    runs.train(settings, again)
+    folder.train(settings, again)
     for one, other in zip(final_params(again), final_params(out), strict=True):
         np.testing.assert_array_equal(one, other)
 
@@ -289,17 +287,17 @@ def test_a_run_that_always_diverges_stops_after_some_rollbacks(
     plan = dataclasses.replace(CONFIG.training, on_divergence="rollback", max_rollbacks=1)
     settings = dataclasses.replace(CONFIG, training=plan)
     poisoned(monkeypatch, 4, 9, loss=float("nan"))
-    runs.open_folder(tmp_path, settings, resume=False)
+    folder.open_folder(tmp_path, settings, resume=False)
     with pytest.raises(FloatingPointError, match="There is no checkpoint in"):
-        runs.train(settings, tmp_path)
+        folder.train(settings, tmp_path)
     assert len(records.read(tmp_path / divergence.FILE)) == 1
 
 
 def test_not_a_finite_number_in_the_state_is_seen() -> None:
     tree = {"a": np.ones(3), "b": np.array([1, 2]), "c": np.array([1 + 0j, 2])}
-    assert training.is_finite(tree)
+    assert loop.is_finite(tree)
     for name, bad in (("a", np.nan), ("c", complex(0, np.inf))):
-        assert not training.is_finite(tree | {name: np.array([1, bad])})
+        assert not loop.is_finite(tree | {name: np.array([1, bad])})
 
 
 def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_intact(
@@ -307,7 +305,7 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_intact(
 ) -> None:
     """From step 12 on no file may grow beyond 100 bytes, which fails as a full disk does."""
     out = tmp_path / "run"
-    runs.open_folder(out, CONFIG, resume=False)
+    folder.open_folder(out, CONFIG, resume=False)
     _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     with monkeypatch.context() as patch:
         save = Checkpoints.save
@@ -322,9 +320,9 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_intact(
 
         patch.setattr(Checkpoints, "save", save_on_a_full_disk)
         with pytest.raises(OSError, match=r"of step 16 cannot be written to .*that of step 8\."):
-            runs.train(CONFIG, out)
+            folder.train(CONFIG, out)
     assert steps_in(out / "checkpoints") == [8]
-    runs.train(CONFIG, out)
+    folder.train(CONFIG, out)
     assert_ends_alike(out, finished)
 
 
@@ -348,7 +346,7 @@ def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: pat
 
 def test_a_locked_folder_is_named(tmp_path: pathlib.Path) -> None:
     """A file stands where the folder of the checkpoints should be made: nobody can write there."""
-    runs.open_folder(tmp_path, CONFIG, resume=False)
+    folder.open_folder(tmp_path, CONFIG, resume=False)
     (tmp_path / "checkpoints").write_text("in the way")
     with pytest.raises(OSError, match="checkpoints"):
-        runs.train(CONFIG, tmp_path)
+        folder.train(CONFIG, tmp_path)

@@ -1,4 +1,4 @@
-"""The students of the package: they do what their files say, and a file is whole or refused."""
+"""The emulators of the package: they do what their files say, and a file is whole or refused."""
 
 import functools
 import json
@@ -15,14 +15,12 @@ import scripts
 import small
 
 import qdistill
-from qdistill import students
-from qdistill._rollout import rollout
-from qdistill.forecast import benchmark
+from qdistill.forecast import cases
+from qdistill.forecast.held_out import make_paper_cases
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import norm
-from qdistill.runs import checkpoints, config, presets, pretrained, provenance
-from qdistill.runs import folder as runs
-from qdistill.teacher import factory as teacher
+from qdistill.runs import checkpoints, config, folder, presets, pretrained, provenance
+from qdistill.system import rollout
 
 ROOT = pathlib.Path(__file__).parents[1]
 NAMES = [
@@ -45,15 +43,16 @@ def test_the_files_are_few_and_small() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_file_says_what_its_run_says(name: str) -> None:
-    student, metrics = load(name), recorded(name)
+    emulator, metrics = load(name), recorded(name)
     text = (ROOT / "results" / name / "config.json").read_text()
-    assert student.config == config.from_json(text)
-    assert student.score is not None
-    for key, value in student.score.items():
+    assert emulator.config == config.from_json(text)
+    assert emulator.system == emulator.config.system
+    assert emulator.score is not None
+    for key, value in emulator.score.items():
         assert value == (metrics if key in metrics else metrics["benchmark"])[key]
-    assert student.score["n_frames"] == (40 if name == "propagator" else 400)
-    assert student.commit is not None
-    (note,) = student.provenance
+    assert emulator.score["n_frames"] == (40 if name == "propagator" else 400)
+    assert emulator.commit is not None
+    (note,) = emulator.provenance
     assert note["environment"] == metrics["environment"]
 
 
@@ -76,22 +75,19 @@ def test_scores_are_met_again(name: str) -> None:
     unitary students shows; by the triangle inequality the phase-sensitive error moves by no more,
     and the correlation, of the order of its square, by the product of the two.
     """
-    student = load(name)
-    cases = ["steps"] if name.startswith("gru") else ["steps", "barrier-17.0-7.4-2.4"]
-    chosen = jnp.array([list(benchmark.CASES).index(case) for case in cases])
-    psi0, v = (array[chosen] for array in benchmark.make_cases(student.grid))
-    settings = student.config
-    n_frames = settings.benchmark.n_frames
-    truth = benchmark.simulate(student.grid, settings.teacher.dt, psi0, v, settings.benchmark)
+    emulator = load(name)
+    names = ["steps"] if name.startswith("gru") else ["steps", "barrier-17.0-7.4-2.4"]
+    benchmark = emulator.config.benchmark
+    truth = make_paper_cases(benchmark, emulator.system, names)
     # Not as all tests, which compile for milliseconds.
     forecast = jax.jit(
-        jax.vmap(lambda given, v: student.forecast(given, v, n_frames)),
-        compiler_options={"xla_backend_optimization_level": 2} if len(cases) == 1 else None,
+        jax.vmap(lambda given, v: emulator.forecast(given, v, benchmark.n_frames)),
+        compiler_options={"xla_backend_optimization_level": 2} if len(names) == 1 else None,
     )
     frames = forecast(truth.given, truth.v)
-    scores = benchmark.measure(student.grid, truth._replace(frames=frames), truth)
+    scores = cases.measure(emulator.system, truth, frames)
     rounding = 1e-4
-    for case, score in benchmark.summarise(cases, scores)["cases"].items():
+    for case, score in cases.summarise(truth.family, scores)["cases"].items():
         was = recorded(name)["benchmark"]["cases"][case]
         assert abs(score["nrmse"] - was["nrmse"]) < rounding
         assert abs(score["norm_drift"] - was["norm_drift"]) < rounding
@@ -100,41 +96,39 @@ def test_scores_are_met_again(name: str) -> None:
 
 @pytest.fixture(scope="module")
 def packet() -> dict[str, jax.Array]:
-    grid = load("unitary").grid
+    grid = load("unitary").system.grid
     return {
         "psi": packets.gaussian(grid, 20.0, 2.5, 3.5),
         "v": potentials.barrier(grid.positions(), height=5.0, width=2.0),
     }
 
 
-def test_a_step_is_used_as_a_teachers_is(packet) -> None:
-    student = load("unitary")
-    step = student.propagator(packet["v"])
-    by_hand = jax.jit(lambda psi: rollout(step, psi, 6))(packet["psi"])
-    forecast = student.forecast(**packet, n_frames=6)
+def test_an_emulator_is_used_as_a_teacher_is(packet) -> None:
+    emulator = load("unitary")
+    by_hand = jax.jit(lambda psi: rollout(emulator, psi[None], packet["v"], 6))(packet["psi"])
+    forecast = emulator.forecast(**packet, n_frames=6)
     np.testing.assert_allclose(forecast, by_hand, atol=1e-6)
     # Frames that are given before the last one change nothing.
-    again = student.forecast(by_hand[:4], packet["v"], 6)
+    again = emulator.forecast(by_hand[:4], packet["v"], 6)
     np.testing.assert_allclose(again[:2], by_hand[4:], atol=1e-6)
 
 
-def test_a_student_with_a_history_is_given_its_first_frames(packet) -> None:
-    student = load("gru")
-    forecast = student.forecast(**packet, n_frames=8)
-    solve = teacher.make(student.config.teacher)[1](packet["v"])
-    solved = jnp.stack([packet["psi"], *rollout(solve, packet["psi"], 3)])
-    np.testing.assert_allclose(forecast[:3], solved[1:], atol=1e-5)
-    assert np.abs(forecast[3] - solve(solved[3])).max() > 1e-4
-    later = student.forecast(solved, packet["v"], 5)
+def test_an_emulator_with_a_history_is_given_its_first_frames(packet) -> None:
+    emulator = load("gru")
+    forecast = emulator.forecast(**packet, n_frames=8)
+    psi, v = packet["psi"], packet["v"]
+    solved = jnp.stack([psi, *rollout(emulator.solver, psi[None], v, 4)])
+    np.testing.assert_allclose(forecast[:3], solved[1:4], atol=1e-5)
+    assert np.abs(forecast[3] - solved[4]).max() > 1e-4
+    later = emulator.forecast(solved[:4], v, 5)
     np.testing.assert_allclose(forecast[3:], later, atol=1e-5)
 
 
-def test_a_student_on_a_plane_is_used_alike() -> None:
-    plane = presets.PLANES["plane"]
-    grid, _ = teacher.make(plane.teacher)
-    student = students.make(plane.student, grid, plane.teacher.dt)
-    params = student.init(jax.random.key(0))
-    untrained = pretrained.Pretrained(plane, grid, student, params, None, [])
+def test_an_emulator_on_a_plane_is_used_alike() -> None:
+    plane = presets.PRESETS["plane"][1]
+    student = plane.student.build(plane.system)
+    untrained = student.bind(student.init(jax.random.key(0)), config=plane)
+    grid = plane.system.grid
     psi = packets.gaussian(grid, (6.0, 8.0), (1.0, 1.0), (2.0, 0.0))
     frames = untrained.forecast(psi, jnp.zeros(grid.shape), 3)
     np.testing.assert_allclose(jax.vmap(lambda psi: norm(grid, psi))(frames), 1, atol=1e-5)
@@ -143,33 +137,34 @@ def test_a_student_on_a_plane_is_used_alike() -> None:
 
 def test_in_double_precision_the_norm_is_kept_in_double_precision() -> None:
     with jax.enable_x64(True):
-        student = qdistill.load("demo")
-        psi = packets.gaussian(student.grid, 20.0, 2.5, 3.5)
-        frames = student.forecast(psi, jnp.zeros(1024), 20)
-        np.testing.assert_allclose(norm(student.grid, frames[-1]), 1, atol=1e-12)
+        emulator = qdistill.load("demo")
+        grid = emulator.system.grid
+        psi = packets.gaussian(grid, 20.0, 2.5, 3.5)
+        frames = emulator.forecast(psi, jnp.zeros(1024), 20)
+        np.testing.assert_allclose(norm(grid, frames[-1]), 1, atol=1e-12)
 
 
 def test_what_does_not_fit_is_refused(packet, without_checker) -> None:
-    student, gru = load("unitary"), load("gru")
+    emulator, gru = load("unitary"), load("gru")
     psi, v = packet["psi"], packet["v"]
     with pytest.raises(ValueError, match=r"`name` must be one of 'demo', .* but is 'oracle'"):
         qdistill.load("oracle")
     with pytest.raises(ValueError, match="`v` must be of shape"):
-        student.propagator(v[1:])
-    for bad in (v.at[0].set(jnp.nan), v.astype(int)):
+        rollout(emulator, psi[None], v[1:], 2)
+    for bad in (v.at[0].set(jnp.nan), v.astype(complex)):
         with pytest.raises(ValueError, match="Argument `v` must be"):
-            student.forecast(psi, bad, 5)
+            emulator.forecast(psi, bad, 5)
     with pytest.raises(ValueError, match="`psi` must be of shape"):
-        student.forecast(psi[1:], v, 5)
+        emulator.forecast(psi[1:], v, 5)
     n_frames: Any
     for n_frames in (0, 2.5):
         with pytest.raises(ValueError, match="`n_frames` must be"):
-            student.forecast(psi, v, n_frames)
+            emulator.forecast(psi, v, n_frames)
     with pytest.raises(ValueError, match="`n_frames` must be at least 4, but is 3"):
         gru.forecast(psi, v, 3)
     with pytest.raises(ValueError, match="at least 4 frames, but is 2"):
         gru.forecast(jnp.stack([psi, psi]), v, 5)
-    with pytest.raises(ValueError, match="`v` must be between -16 and 16"):
+    with pytest.raises(ValueError, match=r"`v` must be within \(-16.0, 16.0\), but is between"):
         gru.forecast(psi, 10 * v, 5)
 
 
@@ -177,8 +172,8 @@ def test_what_does_not_fit_is_refused(packet, without_checker) -> None:
 def run(tmp_path: pathlib.Path) -> pathlib.Path:
     """A run with a checkpoint, and no score yet."""
     out = tmp_path / "run"
-    runs.open_folder(out, small.UNITARY, resume=False)
-    state = runs.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
+    folder.open_folder(out, small.UNITARY, resume=False)
+    state = folder.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
     with checkpoints.Checkpoints(out / "checkpoints") as saved:
         saved.save(state, 1.0)
     return out
@@ -193,31 +188,31 @@ def test_a_finished_run_is_published(run: pathlib.Path, tmp_path: pathlib.Path) 
     file = tmp_path / "new" / "mine.npz"
     done = scripts.run("publish", str(run), "--out", str(file))
     assert done.returncode == 0, done.stderr
-    student, same = pretrained.from_run(str(run)), pretrained.read(str(file))
+    emulator, same = pretrained.from_run(str(run)), pretrained.read(str(file))
     assert same.config == small.UNITARY
-    assert same.score == student.score
-    assert same.provenance == student.provenance == provenance.read(run)
-    for ours, theirs in zip(*map(jax.tree.leaves, (same.params, student.params)), strict=True):
+    assert same.score == emulator.score
+    assert same.provenance == emulator.provenance == tuple(provenance.read(run))
+    for ours, theirs in zip(*map(jax.tree.leaves, (same.params, emulator.params)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     again = scripts.run("publish", str(run), "--out", str(file))
     assert again.returncode == 1
     assert "exists. Choose another with --out" in again.words
 
 
-def test_a_student_is_found_by_name_by_file_and_by_folder(run: pathlib.Path) -> None:
+def test_an_emulator_is_found_by_name_by_file_and_by_folder(run: pathlib.Path) -> None:
     file = pretrained.FOLDER / "demo.npz"
     assert pretrained.find("demo").score == pretrained.find(str(file)).score == load("demo").score
     assert pretrained.find(str(run)).config == small.UNITARY
-    with pytest.raises(
-        FileNotFoundError, match=r"There is no run in `oracle`.* there are demo, gru, "
-    ):
+    words = r"There is no run in `oracle`, and no emulator .* there are demo, gru, "
+    with pytest.raises(FileNotFoundError, match=words):
         pretrained.find("oracle")
 
 
 def test_a_run_without_a_score_is_not_published(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     done = scripts.run("publish", str(run), "--out", str(tmp_path / "mine.npz"))
     assert done.returncode == 1
-    assert "`student.score` must be there, but is missing. Let distill.py finish" in done.words
+    assert "`emulator` must be of a finished run, with its score" in done.words
+    assert "Let `qdistill distill` finish the run" in done.words
     assert not (tmp_path / "mine.npz").exists()
 
 
@@ -239,7 +234,7 @@ def test_a_damaged_file_is_named(tmp_path: pathlib.Path) -> None:
     mine = tmp_path / "mine.npz"
 
     def refused(words: str = "") -> None:
-        with pytest.raises(ValueError, match=rf"mine\.npz` is not the file of a student.*{words}"):
+        with pytest.raises(ValueError, match=rf"mine\.npz` cannot be read as an emulator.*{words}"):
             pretrained.read(mine)
 
     for damaged in (b"", whole[:3000], b"PK" + whole[100:], b"hello"):

@@ -7,8 +7,7 @@ import subprocess
 import pytest
 import small
 
-from qdistill.runs import folder as runs
-from qdistill.runs import provenance
+from qdistill.runs import folder, provenance
 
 
 @pytest.fixture
@@ -17,16 +16,17 @@ def checkout(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> pathlib
     package = tmp_path / "checkout" / "package"
     package.mkdir(parents=True)
     (package / "__init__.py").write_text("")
-    git(package, "init", "--quiet")
-    git(package, "add", ".")
-    git(package, "commit", "--quiet", "--message", "begin")
+    (package.parent / "experiments").mkdir()
+    git(package.parent, "init", "--quiet")
+    git(package.parent, "add", ".")
+    git(package.parent, "commit", "--quiet", "--message", "begin")
     monkeypatch.setattr(provenance, "PACKAGE", package)
     return package
 
 
-def git(folder: pathlib.Path, *words: str) -> str:
+def git(place: pathlib.Path, *words: str) -> str:
     who = ("-c", "user.name=Nobody", "-c", "user.email=nobody@localhost")
-    done = subprocess.run(["git", *who, *words], cwd=folder, capture_output=True, text=True)
+    done = subprocess.run(["git", *who, *words], cwd=place, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip()
 
@@ -35,12 +35,12 @@ def test_a_run_notes_the_commit_it_was_begun_with(
     tmp_path: pathlib.Path, checkout: pathlib.Path
 ) -> None:
     out = tmp_path / "run"
-    runs.open_folder(out, small.UNITARY, resume=False)
+    folder.open_folder(out, small.UNITARY, resume=False)
     (note,) = provenance.read(out)
     assert note["commit"] == git(checkout, "rev-parse", "HEAD")
     assert note["is_modified"] is False
     assert note["environment"] == provenance.environment()
-    runs.open_folder(out, small.UNITARY, resume=True)
+    folder.open_folder(out, small.UNITARY, resume=True)
     assert provenance.read(out) == [note]
 
 
@@ -58,6 +58,13 @@ def test_other_code_that_goes_on_with_a_run_is_noted_too(
     assert first["commit"] == second["commit"] != third["commit"]
 
 
+def test_changes_of_the_studies_are_seen_and_others_are_not(checkout: pathlib.Path) -> None:
+    (checkout.parent / "thesis.tex").write_text("")
+    assert provenance.now()["is_modified"] is False
+    (checkout.parent / "experiments" / "new.py").write_text("")
+    assert provenance.now()["is_modified"] is True
+
+
 def test_what_is_no_checkout_of_the_package_has_no_commit(
     tmp_path: pathlib.Path, checkout: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -67,8 +74,8 @@ def test_what_is_no_checkout_of_the_package_has_no_commit(
     installed.mkdir()
     (installed / "__init__.py").write_text("")
     (tmp_path / "elsewhere").mkdir()
-    for folder in (installed, tmp_path / "elsewhere"):
-        monkeypatch.setattr(provenance, "PACKAGE", folder)
+    for place in (installed, tmp_path / "elsewhere"):
+        monkeypatch.setattr(provenance, "PACKAGE", place)
         assert provenance.now()["commit"] is provenance.now()["is_modified"] is None
 
 

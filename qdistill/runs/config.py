@@ -18,6 +18,7 @@ from qdistill.teacher import TeacherConfig
 from qdistill.training.stages import TrainingConfig
 
 Node = TypeVar("Node")
+CURE = "experiments/convert.py converts older runs."
 # Nodes that are one of several classes, each known by a name.
 NAMED: dict[type, dict[str, Any]] = {System: SYSTEMS, StudentConfig: FORMS}
 
@@ -107,24 +108,21 @@ def from_json(text: str) -> Config:
 
 def _build(kind: Any, value: Any, name: str) -> Any:
     """A value of an annotated type from what JSON made of it."""
-    if isinstance(kind, types.UnionType):
+    if typing.get_origin(kind) in (types.UnionType, typing.Union):
         inner = next(k for k in typing.get_args(kind) if k is not types.NoneType)
         return None if value is None else _build(inner, value, name)
     if dataclasses.is_dataclass(kind) and isinstance(kind, type):
         if not isinstance(value, dict):
             refuse(name, "a table of settings", repr(value))
-        if kind in NAMED:
-            require_one_of(NAMED[kind], **{f"{name}.name": value.get("name")})
-            kind = NAMED[kind][value["name"]]
-            if "name" not in {field.name for field in dataclasses.fields(kind)}:
-                value = {key: item for key, item in value.items() if key != "name"}
+        if issubclass(kind, tuple(NAMED)):
+            kind, value = _named(kind, value, name)
         hints = typing.get_type_hints(kind)
         hints = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
         for key in [*value, *hints]:
             if key not in hints:
                 refuse(f"{name}.{key}", "a setting that exists", "unknown")
             if key not in value:
-                refuse(f"{name}.{key}", "given", "missing", "convert.py converts older runs.")
+                refuse(f"{name}.{key}", "given", "missing", CURE)
         return kind(**{key: _build(hints[key], value[key], f"{name}.{key}") for key in hints})
     if typing.get_origin(kind) is tuple:
         of = list(typing.get_args(kind))
@@ -135,10 +133,26 @@ def _build(kind: Any, value: Any, name: str) -> Any:
             refuse(name, f"a list of {len(of)}", repr(value))
         items = enumerate(zip(of, value, strict=True))
         return tuple(_build(k, v, f"{name}.{i}") for i, (k, v) in items)
-    allowed, words = _LEAVES[str if typing.get_origin(kind) is typing.Literal else kind]
+    kind = str if typing.get_origin(kind) is typing.Literal else kind
+    if kind not in _LEAVES:
+        refuse(name, "of a type that a config may have: numbers, text, tuples, tables", kind)
+    allowed, words = _LEAVES[kind]
     if type(value) not in allowed:
         refuse(name, words, repr(value))
     return value
+
+
+def _named(kind: type, value: dict[str, Any], name: str) -> tuple[type, dict[str, Any]]:
+    """The class that a system or student names, and its settings."""
+    known = next(known for base, known in NAMED.items() if issubclass(kind, base))
+    if "name" not in value:
+        refuse(f"{name}.name", "given", "missing", CURE)
+    choices = {key: each for key, each in known.items() if issubclass(each, kind)}
+    require_one_of(choices, **{f"{name}.name": value["name"]})
+    kind = choices[value["name"]]
+    if "name" not in {field.name for field in dataclasses.fields(kind)}:
+        value = {key: item for key, item in value.items() if key != "name"}
+    return kind, value
 
 
 _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {

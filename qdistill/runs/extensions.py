@@ -5,7 +5,6 @@ import hashlib
 import pathlib
 import sys
 import types
-from collections.abc import Sequence
 from typing import Any
 
 # By their names as given, what has been executed in this process.
@@ -54,16 +53,19 @@ def _execute(path: pathlib.Path) -> None:
     exec(code, vars(module))
 
 
-def require_loaded(wanted: Sequence[Any]) -> None:
+def require_loaded(wanted: Any) -> None:
     """Refuse a config whose own files were not loaded, or have changed since.
+
+    Args:
+      wanted: The extensions of a config, as JSON holds them. What is no such list passes.
 
     Raises:
       ValueError: With the command-line option that loads the file.
     """
     known = {extension.sha256 for extension in LOADED.values()}
-    for each in wanted:
-        if not isinstance(each, dict) or each.get("sha256") not in known:
-            path = each.get("path") if isinstance(each, dict) else each
+    for each in wanted if isinstance(wanted, list) else ():
+        if isinstance(each, dict) and each.get("sha256") not in known:
+            path = each.get("path")
             raise ValueError(
                 f"The run depends on the file `{path}` as it was then, which is not loaded: give "
                 f"`--load {path}`, or call `qdistill.runs.extensions.load`."

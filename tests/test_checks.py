@@ -3,33 +3,33 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import _checks as arguments
+from qdistill import _checks as checks
 
 NAN, INF = float("nan"), float("inf")
 
 
 def finite(**values):
-    arguments.require_finite(**values)
+    checks.require_finite(**values)
 
 
 def positive(**values):
-    arguments.require_positive(**values)
+    checks.require_positive(**values)
 
 
 def between(**values):
-    arguments.require_between(-1, 2.5, **values)
+    checks.require_between(-1, 2.5, **values)
 
 
 def at_least(**values):
-    arguments.require_at_least(2, **values)
+    checks.require_at_least(2, **values)
 
 
 def one_of(**values):
-    arguments.require_one_of(["lattice", "continuum"], **values)
+    checks.require_one_of(["lattice", "continuum"], **values)
 
 
 def of_shape(**values):
-    arguments.require_shape((2, 3), **values)
+    checks.require_shape((2, 3), **values)
 
 
 @pytest.mark.parametrize(
@@ -108,10 +108,10 @@ def test_the_shape_of_a_traced_array_is_known() -> None:
 
 
 def test_only_tracers_are_unknown() -> None:
-    assert arguments.is_known((1.0, np.ones(2), jnp.ones(2)))
-    assert not jax.jit(lambda a: jnp.array(arguments.is_known((1.0, a))))(1.0)
+    assert checks.is_known((1.0, np.ones(2), jnp.ones(2)))
+    assert not jax.jit(lambda a: jnp.array(checks.is_known((1.0, a))))(1.0)
 
 
 def test_a_refusal_ends_with_its_cure() -> None:
     with pytest.raises(ValueError, match=r"^Argument `a` must be odd, but is 2\. Add 1\.$"):
-        arguments.refuse("a", "odd", 2, "Add 1.")
+        checks.refuse("a", "odd", 2, "Add 1.")

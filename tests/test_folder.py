@@ -1,5 +1,6 @@
+"""A run and its folder: resumed to the bit, damaged, refused."""
+
 import dataclasses
-import json
 import os
 import pathlib
 import shutil
@@ -12,64 +13,28 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import scripts
 import small
 
-from qdistill.runs import config, report, story
-from qdistill.runs import folder as runs
-from qdistill.runs import tensorboard as tracking
+from qdistill.__main__ import main
+from qdistill.runs import config, folder
 from qdistill.runs.checkpoints import Checkpoints
+from qdistill.system import System
 
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     out = tmp_path_factory.mktemp("runs") / "finished"
-    runs.open_folder(out, small.CONFIG, resume=False)
-    runs.train(small.CONFIG, out)
+    folder.open_folder(out, small.CONFIG, resume=False)
+    folder.train(small.CONFIG, out)
     return out
 
 
 def params_of(out: pathlib.Path) -> list[np.ndarray]:
-    return [np.asarray(leaf) for leaf in jax.tree.leaves(runs.load(out)[2])]
-
-
-def test_a_run_is_evaluated_from_its_folder_alone(finished: pathlib.Path) -> None:
-    settings, setup, params = runs.load(finished)
-    assert settings == small.CONFIG
-    scored = runs.score(settings, setup, params)
-    metrics = runs.write_metrics(finished, settings, setup, params, scored)
-    written = json.loads((finished / "metrics.json").read_text())
-    assert written["benchmark"]["cases"] == metrics["benchmark"]["cases"]
-    assert {
-        "student", "preset", "n_parameters", "training_seconds", "training_steps", "teacher_share",
-    } <= set(written)  # fmt: skip
-    assert {
-        "n_frames", "mean_correlation", "worst_correlation", "mean_final_correlation",
-        "mean_infidelity", "mean_mae", "mean_nrmse", "max_norm_drift", "cases",
-    } <= set(written["benchmark"])  # fmt: skip
-    assert {
-        "correlation", "final_correlation", "mae", "nrmse", "norm_drift", "energy_drift",
-    } == set(written["benchmark"]["cases"]["steps"])  # fmt: skip
-    assert written["training_steps"] == 20
-    assert 0 < written["teacher_share"] < 1
-    assert "of which the teacher" in report.summary(metrics)
-    assert "Training took" not in report.summary(metrics | {"training_seconds": None})
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(folder.load(out).params)]
 
 
 def test_the_log_holds_every_block_once(finished: pathlib.Path) -> None:
-    assert [line["step"] for line in runs.read_log(finished)] == [4, 8, 12, 16, 18, 20]
-
-
-def test_the_story_is_read_from_what_a_training_writes(
-    finished: pathlib.Path, tmp_path: pathlib.Path
-) -> None:
-    read = story.read(finished)
-    assert read.step == 20
-    times = runs._times(read.log, small.CONFIG.training.block_ends)
-    assert read.seconds[-1] == pytest.approx(times["training_seconds"])
-    assert "saved at  16, 20" in story.tell(read)
-    tracking.to_tensorboard({"finished": finished}, tmp_path)
-    assert list((tmp_path / "finished").iterdir())
+    assert [line["step"] for line in folder.read_log(finished)] == [4, 8, 12, 16, 18, 20]
 
 
 def test_an_interrupted_run_resumes_to_the_same_bits(
@@ -77,36 +42,36 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
 ) -> None:
     """Interrupted in the second stage, after a checkpoint and one more block."""
     out = tmp_path / "interrupted"
-    runs.open_folder(out, small.CONFIG, resume=False)
-    append = runs._append_to_log
+    folder.open_folder(out, small.CONFIG, resume=False)
+    append = folder._append_to_log
 
-    def stop_at_18(folder: pathlib.Path, metrics: dict) -> None:
-        append(folder, metrics)
+    def stop_at_18(out: pathlib.Path, metrics: dict) -> None:
+        append(out, metrics)
         if metrics["step"] == 18:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "_append_to_log", stop_at_18)
+        patch.setattr(folder, "_append_to_log", stop_at_18)
         with pytest.raises(KeyboardInterrupt):
-            runs.train(small.CONFIG, out)
+            folder.train(small.CONFIG, out)
     # A line that was being written when the power failed.
     with (out / "metrics.jsonl").open("a") as file:
         file.write('{"step": 20, "los')
-    runs.open_folder(out, small.CONFIG, resume=True)
-    runs.train(small.CONFIG, out)
+    folder.open_folder(out, small.CONFIG, resume=True)
+    folder.train(small.CONFIG, out)
     for ours, theirs in zip(params_of(out), params_of(finished), strict=True):
         np.testing.assert_array_equal(ours, theirs)
     first, second = (
-        [(line["step"], line["loss"]) for line in runs.read_log(f)] for f in (out, finished)
+        [(line["step"], line["loss"]) for line in folder.read_log(f)] for f in (out, finished)
     )
     assert first == second
 
 
 def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> None:
-    """The script itself, killed with SIGKILL in the middle and resumed, against one left alone."""
+    """The command itself, killed with SIGKILL in the middle and resumed, against one left alone."""
     out = tmp_path / "killed"
     command = [
-        "gru-demo", "--out", str(out),
+        "distill", "gru-demo", "--out", str(out),
         "--student.n-units", "8",
         "--training.stages.0.n-steps", "480",
         "--training.stages.0.batches.n-batch", "8",
@@ -116,8 +81,8 @@ def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> No
         "--training.checkpoint-every", "80",
         "--benchmark.n-frames", "2",
     ]  # fmt: skip
-    script = str(scripts.FOLDER / "distill.py")
-    victim = subprocess.Popen([sys.executable, script, *command], stderr=subprocess.DEVNULL)
+    words = [sys.executable, "-m", "qdistill", *command]
+    victim = subprocess.Popen(words, stderr=subprocess.DEVNULL)
     log = out / "metrics.jsonl"
     deadline = time.time() + 400
     while not log.exists() or log.read_text().count("\n") < 26:
@@ -130,10 +95,10 @@ def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> No
         step = saved.newest_step()
     assert step is not None
     assert 80 <= step < 480
-    assert scripts.run("distill", *command, "--resume").returncode == 0
-    assert [line["step"] for line in runs.read_log(out)] == list(range(4, 481, 4))
+    main([*command, "--resume"])
+    assert [line["step"] for line in folder.read_log(out)] == list(range(4, 481, 4))
     settings = config.from_json((out / "config.json").read_text())
-    alone = runs.train(settings, tmp_path)
+    alone = folder.train(settings, tmp_path)
     for ours, theirs in zip(params_of(out), jax.tree.leaves(alone.params), strict=True):
         np.testing.assert_array_equal(ours, theirs)
 
@@ -141,26 +106,26 @@ def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> No
 def test_a_folder_with_something_in_it_is_not_touched(tmp_path: pathlib.Path) -> None:
     (tmp_path / "thesis.tex").write_text("precious")
     with pytest.raises(FileExistsError, match=r"is not an empty folder\. Choose another"):
-        runs.open_folder(tmp_path, small.CONFIG, resume=False)
+        folder.open_folder(tmp_path, small.CONFIG, resume=False)
     with pytest.raises(FileExistsError, match="is not an empty folder"):
-        runs.open_folder(tmp_path / "thesis.tex", small.CONFIG, resume=False)
+        folder.open_folder(tmp_path / "thesis.tex", small.CONFIG, resume=False)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
 
 def test_a_run_with_other_settings_is_not_resumed(finished: pathlib.Path) -> None:
     other = dataclasses.replace(small.CONFIG, seed=7)
     with pytest.raises(ValueError, match="has other settings: seed: 0 is not 7"):
-        runs.open_folder(finished, other, resume=True)
+        folder.open_folder(finished, other, resume=True)
 
 
 def test_there_must_be_a_run_to_resume_or_load(tmp_path: pathlib.Path) -> None:
     with pytest.raises(FileNotFoundError, match="There is no run to resume in"):
-        runs.open_folder(tmp_path, small.CONFIG, resume=True)
+        folder.open_folder(tmp_path, small.CONFIG, resume=True)
     with pytest.raises(FileNotFoundError, match="There is no run in"):
-        runs.load(tmp_path)
-    runs.open_folder(tmp_path, small.CONFIG, resume=False)
+        folder.load(tmp_path)
+    folder.open_folder(tmp_path, small.CONFIG, resume=False)
     with pytest.raises(FileNotFoundError, match="has no checkpoint"):
-        runs.load(tmp_path)
+        folder.load(tmp_path)
 
 
 def test_a_diverging_loss_stops_the_run_with_a_sentence(tmp_path: pathlib.Path) -> None:
@@ -168,19 +133,18 @@ def test_a_diverging_loss_stops_the_run_with_a_sentence(tmp_path: pathlib.Path) 
     settings = dataclasses.replace(
         small.CONFIG, training=dataclasses.replace(small.CONFIG.training, stages=(wild,))
     )
-    runs.open_folder(tmp_path, settings, resume=False)
+    folder.open_folder(tmp_path, settings, resume=False)
     with pytest.raises(
         FloatingPointError,
         match=r"The loss is (nan|inf) at step .* no checkpoint .* smaller `peak_rate`",
     ):
-        runs.train(settings, tmp_path)
+        folder.train(settings, tmp_path)
 
 
-def test_a_landscape_outside_the_teachers_range_is_named(tmp_path: pathlib.Path) -> None:
-    teacher = dataclasses.replace(small.CONFIG.teacher, v_range=(-0.001, 0.001))
-    settings = dataclasses.replace(small.CONFIG, teacher=teacher)
-    with pytest.raises(FloatingPointError, match=r"examples after step 0 .* `teacher\.v_range`"):
-        runs.train(settings, tmp_path)
+def test_a_potential_outside_the_systems_bounds_is_named(tmp_path: pathlib.Path) -> None:
+    settings = dataclasses.replace(small.CONFIG, system=System(bounds=(-0.001, 0.001)))
+    with pytest.raises(FloatingPointError, match=r"examples after step 0 .* `system\.bounds`"):
+        folder.train(settings, tmp_path)
 
 
 def copy_of(finished: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
@@ -195,7 +159,7 @@ def test_a_damaged_checkpoint_is_named_and_the_older_one_goes_on(
     for path in (out / "checkpoints" / "20" / "default").rglob("*"):
         if path.is_file():
             path.write_bytes(path.read_bytes()[:10])
-    runs.train(small.CONFIG, out)
+    folder.train(small.CONFIG, out)
     assert "checkpoints/20`. The run is at step 16." in caplog.text
     for ours, theirs in zip(params_of(out), params_of(finished), strict=True):
         np.testing.assert_array_equal(ours, theirs)
@@ -203,15 +167,7 @@ def test_a_damaged_checkpoint_is_named_and_the_older_one_goes_on(
 
 def test_a_run_is_not_resumed_in_another_precision(finished: pathlib.Path) -> None:
     with jax.enable_x64(True), pytest.raises(ValueError, match=r"float32 .* JAX_ENABLE_X64"):
-        runs.load(finished)
-
-
-@pytest.mark.parametrize("keep", [0, 1, 5])
-def test_an_incomplete_log_gives_no_times(keep: int, finished: pathlib.Path) -> None:
-    block_ends = small.CONFIG.training.block_ends
-    log = runs.read_log(finished)
-    assert set(runs._times(log[-keep:] if keep else [], block_ends).values()) == {None}
-    assert None not in runs._times(log, block_ends).values()
+        folder.load(finished)
 
 
 @pytest.mark.parametrize("damage", ["garbage", "{}", "[]", "7"])
@@ -222,7 +178,7 @@ def test_a_damaged_line_of_the_log_is_named(
     lines = (out / "metrics.jsonl").read_text().splitlines()
     lines[2] = damage
     (out / "metrics.jsonl").write_text("\n".join(lines) + "\n")
-    for read in (lambda: runs.read_log(out), lambda: runs.train(small.CONFIG, out)):
+    for read in (lambda: folder.read_log(out), lambda: folder.train(small.CONFIG, out)):
         with pytest.raises(ValueError, match=r"Line 3 of `.*metrics.jsonl` is not the metrics"):
             read()
     assert (out / "metrics.jsonl").read_text().splitlines() == lines
@@ -232,15 +188,10 @@ def test_a_damaged_config_is_named(finished: pathlib.Path, tmp_path: pathlib.Pat
     out = copy_of(finished, tmp_path)
     (out / "config.json").write_text('{"preset": "small", ')
     with pytest.raises(ValueError, match=r"`.*/config\.json`: "):
-        runs.load(out)
-
-
-def test_metrics_hold_null_where_json_has_no_number() -> None:
-    plain = runs.plain({"a": [1.0, float("nan")], "b": {"c": float("inf")}, "d": 3})
-    assert plain == {"a": [1.0, None], "b": {"c": None}, "d": 3}
+        folder.load(out)
 
 
 def test_config_of_a_run_is_the_resolved_one(finished: pathlib.Path) -> None:
     assert config.from_json((finished / "config.json").read_text()) == small.CONFIG
-    assert jnp.isfinite(jnp.array(runs.read_log(finished)[-1]["loss"]))
+    assert jnp.isfinite(jnp.array(folder.read_log(finished)[-1]["loss"]))
     assert os.listdir(finished / "checkpoints")
