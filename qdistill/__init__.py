@@ -83,6 +83,9 @@ def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return importlib.import_module(f"qdistill.{name}")
     if name in _NAMES:
+        if name == "System":
+            # Its lessons are registered by the room that holds them.
+            importlib.import_module("qdistill.curriculum")
         found = getattr(importlib.import_module(_NAMES[name]), name)
         globals()[name] = found
         return found

@@ -12,10 +12,11 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "qdistill"
 # A room may import only rooms above it.
 ROOMS = [
     "_checks",
+    "_doors",
     "_devices",
     "_distribute",
-    "_rollout",
     "physics",
+    "system",
     "teacher",
     "curriculum",
     "students",

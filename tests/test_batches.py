@@ -7,19 +7,19 @@ import pytest
 
 from qdistill.physics.grid import Grid
 from qdistill.students import windows
-from qdistill.teacher import solvers as solver
+from qdistill.system import System, rollout
+from qdistill.teacher import chebyshev, split_step
 from qdistill.training import batches
 from qdistill.training.batches import BatchConfig, Block
 
-GRID = Grid(256, 100.0)
+SYSTEM = System(Grid(256, 100.0), 0.1, bounds=(-16.0, 16.0))
 LESSONS = ("free", "barrier")
 EVEN = jnp.array([0.5, 0.5])
 
 
 @functools.cache
 def block_maker(config: BatchConfig) -> batches.BlockMaker:
-    teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
-    return jax.jit(batches.make_block(GRID, teacher, LESSONS, config, 4, 23))
+    return jax.jit(batches.make_block(chebyshev(SYSTEM, 1e-5), LESSONS, config, 4, 23))
 
 
 def make_block(config: BatchConfig, seed: int = 0, weights: jax.Array = EVEN) -> Block:
@@ -37,11 +37,9 @@ def test_blocks_are_pure_in_their_key() -> None:
 
 def test_runs_are_the_teachers() -> None:
     block = make_block(SMALL)
-    step = jax.jit(solver.split_step(GRID, 0.1, 50)(block.v[0]))
     # Strang at 50 substeps errs by about 1e-4 over these 11 frames.
-    psi = block.frames[0, 0]
-    for frame in block.frames[0, 1:]:
-        psi = step(psi)
+    expected = rollout(split_step(SYSTEM, 50), block.frames[0, :1], block.v[0], 11)
+    for psi, frame in zip(expected, block.frames[0, 1:], strict=True):
         assert jnp.linalg.norm(psi - frame) < 1e-3 * jnp.linalg.norm(frame)
 
 
@@ -50,7 +48,7 @@ def test_a_batch_is_pure_in_key_and_step() -> None:
     maker, key = block_maker(SMALL), jax.random.key(5)
     batch = batches.make_batch(maker, SMALL, 4, 23, key, 4, EVEN, 1.0)
     block = maker(jax.random.fold_in(key, 3), EVEN, 1.0)
-    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
+    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 4, n_window=23))
 
 
 def test_batches_of_a_later_stage_count_from_its_begin() -> None:
@@ -58,14 +56,14 @@ def test_batches_of_a_later_stage_count_from_its_begin() -> None:
     maker, key = block_maker(SMALL), jax.random.key(5)
     batch = batches.make_batch(maker, SMALL, 4, 23, key, 8, EVEN, 1.0, begin=4)
     block = maker(jax.random.fold_in(key, 7), EVEN, 1.0)
-    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
+    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 4, n_window=23))
     with pytest.raises(ValueError, match="`step` must be at least 4, but is 3"):
         batches.make_batch(maker, SMALL, 4, 23, key, 3, EVEN, 1.0, begin=4)
 
 
 def test_window_batches_are_windows_of_the_runs() -> None:
     block = make_block(SMALL)
-    batch = batches.cut_batch(block, 1, 5, 23)
+    batch = batches.cut_batch(block, 1, 4, n_window=23)
     assert batch.psi.shape == (32, 5, 23)
     for i in (0, 17, 31):
         run, time, centre = (int(a[1, i]) for a in (block.run, block.time, block.centre))
@@ -75,12 +73,13 @@ def test_window_batches_are_windows_of_the_runs() -> None:
             batch.v[i], windows.around(block.v[run], jnp.array([centre]), 23)[0]
         )
         assert batch.lesson[i] == block.lesson[run]
+        assert batch.n[i] == time + 3
 
 
 def test_whole_frame_batches_are_frames_of_the_runs() -> None:
     config = BatchConfig(n_batch=4, n_block=2, n_runs=4, n_frames=12, n_target=3, examples="frames")
     block = make_block(config)
-    batch = batches.cut_batch(block, 0, 7)
+    batch = batches.cut_batch(block, 0, 4, 3)
     run, time = int(block.run[0, 2]), int(block.time[0, 2])
     np.testing.assert_array_equal(batch.psi[2], block.frames[run, time : time + 7])
 
@@ -94,7 +93,7 @@ def test_examples_begin_anywhere_and_end_within_the_run() -> None:
     assert block.centre.max() < 256
 
 
-def test_windows_at_the_landscape_are_fifty_times_as_likely() -> None:
+def test_windows_at_the_potential_are_fifty_times_as_likely() -> None:
     """The paper's placement, counted over many draws, within four standard deviations."""
     config = BatchConfig(n_batch=4000, n_block=5, n_runs=1, n_frames=6)
     block = make_block(config, weights=jnp.array([0.0, 1.0]))

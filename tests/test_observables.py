@@ -40,7 +40,7 @@ def test_energy_of_an_eigenstate_is_its_eigenvalue(dispersion) -> None:
     [
         (np.zeros(63), r"`v` must be of shape \(64,\)"),
         (np.where(np.arange(64) == 5, np.nan, 0.0), "`v` must be finite"),
-        (np.zeros(64, int), "`v` must be an array of floating-point numbers"),
+        (np.zeros(64, int), "`v` must be an array of real floating-point numbers"),
     ],
 )
 @pytest.mark.usefixtures("without_checker")

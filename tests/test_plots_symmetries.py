@@ -9,6 +9,8 @@ from figures import assert_labels, draw, texts
 from matplotlib.text import Text
 
 from qdistill import plots
+from qdistill.insight.harness import Report
+from qdistill.insight.symmetries import SymmetryReport
 
 FORMULAS = {"mirror": "x -> -x in psi", "phase": "psi -> exp(i pi / 2) psi", "boost": "k -> k + 1"}
 CELLS = [(1e-7, None, "holds"), (3e-3, 0.5, "partly learned"), (1.0, 0.71, "as accurate")]
@@ -60,6 +62,45 @@ def test_symmetries_survive_what_is_not_finite() -> None:
     shown: np.ma.MaskedArray = np.ma.asarray(figure.axes[0].images[0].get_array())
     assert np.ma.getmaskarray(shown).ravel().tolist() == [True, True, False]
     assert "diverges" in texts(figure)
+
+
+def report(n_student: int) -> SymmetryReport:
+    """Of the exact solver, students and a null model."""
+
+    def row(value: float, rho: float, verdict: str) -> dict[str, Any]:
+        violation, ratio = (
+            {"median": number, "low": number, "high": number} for number in (value, rho)
+        )
+        return {
+            "verdict": verdict, "violation": violation, "rho": ratio,
+            "control_violation": {"median": 1.0}, "control_fires": True,
+        }  # fmt: skip
+
+    rows = {"mirror": row(1e-7, 0.9, "holds"), "phase": row(1e-3, 0.5, "partly learned")}
+    names = ["exact solver", *(f"student {i}" for i in range(n_student)), "clamped"]
+    numbers = {
+        "formulas": {name: FORMULAS[name] for name in rows},
+        "rounding": 1e-6,
+        "roles": dict.fromkeys(names, "emulator") | {"clamped": "null"},
+        "findings": {name: {"barriers": rows, "other potentials": rows} for name in names},
+    }
+    return SymmetryReport(numbers, "")
+
+
+def test_a_report_is_drawn_with_its_null_models_next_to_its_students() -> None:
+    (figure,) = plots.draw(report(2)).values()
+    draw(figure)
+    assert_labels(figure, "student 1,\nbarriers", "clamped (null model),\nother\npotentials")
+    assert_labels(figure, "exact solver", "negative\ncontrol", "fires", "broken")
+    # Rho where it decides the verdict.
+    assert texts(figure).count("$\\rho$ 0.50") == 6
+    assert "$\\rho$ 0.90" not in texts(figure)
+    assert list(plots.draw(report(3))) == ["symmetries", "symmetries-2"]
+
+
+def test_what_has_no_figure_is_refused() -> None:
+    with pytest.raises(ValueError, match="`report` must be of an analysis that has a figure"):
+        plots.draw(Report({}, ""))
 
 
 @pytest.mark.usefixtures("without_checker")

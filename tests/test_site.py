@@ -43,6 +43,16 @@ def test_every_page_is_in_the_navigation() -> None:
     assert {f"results/{path.name}" for path in (ROOT / "results").glob("*.md")} <= set(NAV)
 
 
+def test_the_api_has_every_module() -> None:
+    pages = "\n".join((DOCS / page).read_text() for page in NAV if page.startswith("api/"))
+    listed = set(re.findall(r"^::: (qdistill[\w.]*)$", pages, re.MULTILINE))
+    for path in (ROOT / "qdistill").rglob("*.py"):
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        if not any(part.startswith("_") for part in parts[1:]):
+            names = {".".join(parts[:n]) for n in range(2, len(parts) + 1)}
+            assert names & listed, path
+
+
 @pytest.mark.parametrize("path", LINKED, ids=lambda path: path.stem)
 def test_links_lead_to_files(path: pathlib.Path) -> None:
     for link in re.findall(r"\]\((?!\w+:|#)([^)#\s]+)", path.read_text()):
@@ -85,6 +95,6 @@ def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path: pathli
     assert 'src="results/movie/forecast.gif"' in pages["index.html"]
     assert "lattice, complex64" in pages["results.html"]
     assert pages["tutorial/5_design.html"].count("<img") == 2
-    assert 'id="qdistill.teacher.solvers.chebyshev"' in pages["api/physics.html"]
+    assert 'id="qdistill.teacher.expansion.chebyshev"' in pages["api/teacher.html"]
     for picture in re.findall(r'<img[^>]* src="([^"]+)"', pages["gallery.html"]):
         assert (tmp_path / picture).exists(), picture

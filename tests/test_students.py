@@ -1,23 +1,58 @@
+"""The paper's students, made of windows, and what all students have in common."""
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-import jaxtyping
 import numpy as np
 import pytest
+from jaxtyping import PyTree
 
 from qdistill import students
-from qdistill._rollout import rollout
 from qdistill.physics.grid import Grid
-from qdistill.students import StudentConfig, windowed, windows
+from qdistill.runs import pretrained
+from qdistill.students import (
+    FORMS,
+    Student,
+    StudentConfig,
+    UnitaryConfig,
+    WindowConfig,
+    WindowedConfig,
+    windowed,
+    windows,
+)
 from qdistill.students.feedforward import Conv, Linear
 from qdistill.students.gru import GRU
-from qdistill.students.windows import WindowConfig
+from qdistill.system import Propagator, System, rollout
+
+LINE = System(Grid(64, 10.0))
+HISTORY = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
+V = jax.random.normal(jax.random.key(2), (64,))
+
+
+def form(name: str) -> StudentConfig:
+    """A small student of a name."""
+    if name in windowed.NETWORKS:
+        return WindowedConfig(name, n_units=8)
+    return {"unitary": UnitaryConfig, "propagator": students.PropagatorConfig}[name]()
+
+
+NAMES = [*windowed.NETWORKS, "unitary", "propagator"]
+
+
+def init(student: Student, seed: int = 0) -> PyTree:
+    return jax.jit(student.init)(jax.random.key(seed))
+
+
+def shapes(student: Student) -> PyTree:
+    return jax.eval_shape(student.init, jax.random.key(0))
 
 
 def test_gru_has_the_papers_size() -> None:
     """The published 40,204, less 69 x 46 rows for a doubled state and 2 x 69 doubled biases."""
-    params = jax.eval_shape(students.make(StudentConfig(), Grid(), 0.1).init, jax.random.key(0))
-    assert students.count_parameters(params) == 40_204 - 69 * 46 - 2 * 69
+    assert (
+        students.count_parameters(shapes(WindowedConfig().build(System())))
+        == 40_204 - 69 * 46 - 2 * 69
+    )
 
 
 def test_gru_equals_flax_gru_cell() -> None:
@@ -51,7 +86,7 @@ def test_gru_equals_flax_gru_cell() -> None:
 
 
 def test_recurrent_kernels_start_orthogonal() -> None:
-    params = jax.jit(students.make(StudentConfig(), Grid(), 0.1).init)(jax.random.key(0))
+    params = init(WindowedConfig().build(System()))
     for kernel in jnp.split(params["recurrent"], 3, axis=1):
         np.testing.assert_allclose(kernel.T @ kernel, np.eye(69), atol=1e-5)
 
@@ -64,99 +99,120 @@ class Persistence(nn.Module):
         return window[-1, :, :2]
 
 
+@pytest.fixture
+def persistence(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A network of one's own, known for the time of a test."""
+    for table in (windowed.NETWORKS, FORMS):
+        # Its removal is what the monkeypatch takes back.
+        monkeypatch.setitem(table, "persistence", None)
+    students.register("persistence", Persistence)
+
+
+@pytest.mark.usefixtures("persistence")
+@pytest.mark.parametrize("n_history", [1, 4])
 @pytest.mark.parametrize("gauge", [False, True])
-def test_windowed_student_stitches_what_its_network_says(gauge: bool) -> None:
-    student = windowed.make(Persistence(), WindowConfig(gauge=gauge))
-    history = jax.random.normal(jax.random.key(0), (4, 64), jnp.complex64)
-    step = student.propagator({})(jnp.zeros(64))
-    later = rollout(step, history, 5, student.psi)
-    np.testing.assert_allclose(later, jnp.tile(history[-1], (5, 1)), rtol=1e-4, atol=1e-5)
+def test_windowed_student_stitches_what_its_network_says(gauge: bool, n_history: int) -> None:
+    """Whatever more frames it is given than it needs."""
+    form = WindowedConfig("persistence", windows=WindowConfig(gauge=gauge, n_history=n_history))
+    student = form.build(LINE)
+    assert student.n_history == n_history
+    assert students.count_parameters(init(student)) == 0
+    later = rollout(student.bind({}), HISTORY, jnp.zeros(64), 5)
+    np.testing.assert_allclose(later, jnp.tile(HISTORY[-1], (5, 1)), rtol=1e-4, atol=1e-5)
 
 
 def test_step_moves_the_history_on() -> None:
-    student = students.make(StudentConfig(n_units=8), Grid(), 0.1)
-    params = jax.jit(student.init)(jax.random.key(0))
-    history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
-    v = jax.random.normal(jax.random.key(2), (64,))
-    new = student.propagator(params)(v)(history)
-    np.testing.assert_array_equal(new[:3], history[1:])
+    student = WindowedConfig(n_units=8).build(LINE)
+    params = init(student)
+    step = student.step(params, V)
+    new = step.advance(step.encode(HISTORY, jnp.array(3)))
+    np.testing.assert_array_equal(new[:3], HISTORY[1:])
+    np.testing.assert_array_equal(step.decode(new), new[-1])
     # Point 20 by hand: every window that covers it, weighted.
-    assert student.forecast_window is not None
     forecast_window = jax.jit(student.forecast_window)
     total = jnp.zeros((), jnp.complex64)
     for offset, weight in zip(windows.offsets(23), windows.stitching_weights(23, 2.8), strict=True):
         centre = jnp.array([20 - offset])
         forecast = forecast_window(
-            params, windows.around(history, centre, 23)[:, 0], windows.around(v, centre, 23)[0]
+            params, windows.around(HISTORY, centre, 23)[:, 0], windows.around(V, centre, 23)[0]
         )
         total += weight * forecast[11 + offset]
     np.testing.assert_allclose(new[-1, 20], total, rtol=1e-4)
 
 
 def test_windowed_students_are_translation_invariant() -> None:
-    student = students.make(StudentConfig(n_units=8), Grid(), 0.1)
-    propagator = student.propagator(jax.jit(student.init)(jax.random.key(0)))
-    history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
-    v = jax.random.normal(jax.random.key(2), (64,))
-    moved = propagator(jnp.roll(v, 7))(jnp.roll(history, 7, axis=1))
-    np.testing.assert_allclose(moved, jnp.roll(propagator(v)(history), 7, axis=1), atol=1e-6)
+    student = WindowedConfig(n_units=8).build(LINE)
+    emulator = student.bind(init(student))
+    moved = rollout(emulator, jnp.roll(HISTORY, 7, axis=1), jnp.roll(V, 7), 2)
+    np.testing.assert_allclose(
+        moved, jnp.roll(rollout(emulator, HISTORY, V, 2), 7, axis=1), atol=1e-6
+    )
 
 
 def test_gauged_students_are_homogeneous() -> None:
-    student = students.make(StudentConfig(n_units=8, windows=WindowConfig(gauge=True)), Grid(), 0.1)
-    step = student.propagator(jax.jit(student.init)(jax.random.key(0)))(jnp.ones(64))
-    history = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
-    factor = 0.3 - 0.7j
+    student = WindowedConfig(n_units=8, windows=WindowConfig(gauge=True)).build(LINE)
+    emulator, v, factor = student.bind(init(student)), jnp.ones(64), 0.3 - 0.7j
     # The floor of 3e-4 enters squared: relative deviations of about 1e-6.
-    np.testing.assert_allclose(step(factor * history), factor * step(history), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        rollout(emulator, factor * HISTORY, v, 1),
+        factor * rollout(emulator, HISTORY, v, 1),
+        rtol=1e-4,
+        atol=1e-5,
+    )
 
 
-def test_student_state_is_history_or_psi() -> None:
-    frames = jnp.arange(6.0)[:, None] * jnp.ones(3, jnp.complex64)[None]
-    student = students.make(StudentConfig(), Grid(), 0.1)
-    np.testing.assert_array_equal(student.state(frames), frames[-4:])
-    np.testing.assert_array_equal(student.psi(frames[-4:]), frames[-1])
-    memoryless = student._replace(n_history=1)
-    np.testing.assert_array_equal(memoryless.state(frames), frames[-1])
-    np.testing.assert_array_equal(memoryless.psi(frames[-1]), frames[-1])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_student_is_by_construction(name: str) -> None:
+    student = form(name).build(System(Grid(256, 25.0)))
+    is_windowed = name in windowed.NETWORKS
+    assert isinstance(student, students.Windowed) == is_windowed
+    assert student.n_history == (4 if is_windowed else 1)
+    assert student.is_linear != is_windowed
+    assert student.is_unitary == (name == "unitary")
+    assert not isinstance(student, Propagator)
+    assert isinstance(student.bind({}), Propagator)
+    assert hash(student) == hash(form(name).build(System(Grid(256, 25.0))))
+    assert student == form(name).build(System(Grid(256, 25.0)))
+    assert student != form(name).build(System(Grid(256, 25.0), dt=0.2))
 
 
-def test_a_student_with_a_history_of_one_frame_is_used_like_a_teacher() -> None:
-    student = windowed.make(Persistence(), WindowConfig(n_history=1))
-    frames = jax.random.normal(jax.random.key(0), (3, 64), jnp.complex64)
-    later = rollout(student.propagator({})(jnp.zeros(64)), student.state(frames), 5, student.psi)
-    np.testing.assert_allclose(later, jnp.tile(frames[-1], (5, 1)), rtol=1e-4, atol=1e-5)
+def test_gradients_that_a_gauge_stops_are_said_to_be_wrong() -> None:
+    plain, gauged = (
+        WindowedConfig(windows=WindowConfig(gauge=gauge)).build(LINE) for gauge in (False, True)
+    )
+    assert plain.is_differentiable
+    assert not gauged.is_differentiable
 
 
-@pytest.mark.parametrize("name", students.STUDENTS)
-def test_a_config_knows_whether_its_student_is_made_of_windows(name: str) -> None:
-    config = StudentConfig(name)
-    student = students.make(config, Grid(), 0.1)
-    assert config.is_windowed == (student.forecast_window is not None)
+class Driven(System):
+    is_autonomous = False
+
+
+class Absorbing(System):
+    is_hermitian = False
 
 
 @pytest.mark.usefixtures("without_checker")
-def test_windowed_students_refuse_what_they_cannot_forecast_from() -> None:
-    student = windowed.make(Persistence(), WindowConfig())
-    propagator = student.propagator({})
-    frames = jnp.zeros((3, 64), jnp.complex64)
-    with pytest.raises(ValueError, match="`frames` must be at least 4 frames, but is 3"):
-        student.state(frames)
-    with pytest.raises(ValueError, match=r"`state` must be of shape \(4, 64\), but is .*\(3, 64\)"):
-        propagator(jnp.zeros(64))(frames)
-    with pytest.raises(ValueError, match="`v` must be finite"):
-        propagator(jnp.full(64, jnp.nan))
-    with pytest.raises(ValueError, match="`v` must be one-dimensional, but is 2-dimensional"):
-        propagator(jnp.zeros((64, 64)))
-    with pytest.raises(ValueError, match="`v` must be an array of real floating-point numbers"):
-        propagator(jnp.zeros(64, int))
+@pytest.mark.parametrize(
+    ("system", "words"),
+    [
+        (System(Grid((64, 64), (8.0, 8.0))), "`grid` must be one-dimensional for this student"),
+        (System(Grid(64, 8.0), n_channel=2), "`grid` must be one-dimensional for this student"),
+        (System(Grid(22, 8.0)), "`n_x` must be at least 23, but is 22"),
+        (Driven(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
+        (Absorbing(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
+    ],
+)
+def test_windowed_students_refuse_what_they_cannot_forecast(system: System, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        WindowedConfig().build(system)
 
 
 def test_refusals() -> None:
     with pytest.raises(ValueError, match=r"`name` must be one of 'linear'.*, but is 'oracle'"):
-        StudentConfig("oracle")
+        WindowedConfig("oracle")
     with pytest.raises(ValueError, match="`n_units` must be at least 1, but is 0"):
-        StudentConfig(n_units=0)
+        WindowedConfig(n_units=0)
 
 
 @pytest.mark.parametrize(
@@ -169,8 +225,7 @@ def test_refusals() -> None:
     ],
 )
 def test_the_papers_other_students_have_its_sizes(name: str, n_parameters: int) -> None:
-    student = students.make(StudentConfig(name), Grid(), 0.1)
-    params = jax.eval_shape(student.init, jax.random.key(0))
+    params = shapes(WindowedConfig(name).build(System()))
     assert students.count_parameters(params) == n_parameters
 
 
@@ -208,34 +263,91 @@ def test_the_convolution_is_one_over_the_frames() -> None:
     np.testing.assert_allclose(forecast.ravel(), expected, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", students.STUDENTS)
-def test_every_student_makes_a_step(name: str) -> None:
-    student = students.make(StudentConfig(name, n_units=8), Grid(256, 25.0), 0.1)
-    frames = jax.random.normal(jax.random.key(1), (4, 256), jnp.complex64)
-    state = student.state(frames)
-
-    @jax.jit
-    def advance(state: jax.Array) -> jax.Array:
-        return student.propagator(student.init(jax.random.key(0)))(jnp.ones(256))(state)
-
-    new = advance(state)
-    assert new.shape == state.shape
-    assert student.psi(new).dtype == jnp.complex64
-    assert jnp.all(jnp.isfinite(new))
+def trees() -> dict[str, dict[str, tuple[int, ...]]]:
+    """The arrays in the packaged files, by place."""
+    with_arrays = {}
+    for path in pretrained.FOLDER.glob("*.npz"):
+        with np.load(path) as arrays:
+            with_arrays[path.stem] = {n: a.shape for n, a in arrays.items() if n != "about"}
+    return with_arrays
 
 
-@pytest.mark.parametrize("name", students.STUDENTS)
-def test_landscapes_that_are_none_are_refused(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(jaxtyping.config, "jaxtyping_disable", True)
-    student = students.make(StudentConfig(name, n_units=8), Grid(256, 25.0), 0.1)
-    propagator = student.propagator(jax.jit(student.init)(jax.random.key(0)))
+@pytest.mark.parametrize(("name", "arrays"), trees().items())
+def test_trees_of_parameters_are_those_of_the_packaged_files(name: str, arrays: dict) -> None:
+    """Places and shapes, without the config in the file: parameters of old runs stay readable."""
+    continuum = Grid(1024, 100.0, "continuum")
+    form = {
+        "gru": WindowedConfig(),
+        "gru-wide": WindowedConfig(),
+        "propagator": students.PropagatorConfig(),
+    }.get(name, UnitaryConfig())
+    if name.startswith("informed"):
+        form = UnitaryConfig(int(name[9]), "informed", reach=16, n_units=32)
+    system = System(continuum if "continuum" in name or name == "propagator" else Grid())
+    leaves = jax.tree.leaves_with_path(shapes(form.build(system)))
+    places = {jax.tree_util.keystr(at, simple=True, separator="/"): x.shape for at, x in leaves}
+    assert places == arrays
+
+
+@pytest.mark.parametrize("is_double", [False, True], ids=["c64", "c128"])
+@pytest.mark.parametrize("name", NAMES)
+def test_every_student_makes_frames_in_the_precision_of_its_inputs(
+    name: str, is_double: bool
+) -> None:
+    """Parameters have that of the session; the highest among all decides."""
+    with jax.enable_x64(is_double):
+        student = form(name).build(System(Grid(256, 25.0)))
+        params = init(student)
+        for leaf in jax.tree.leaves(params):
+            assert leaf.dtype == (jnp.float64 if is_double else jnp.float32)
+        frames = jax.random.normal(jax.random.key(1), (4, 256), complex)
+        later = rollout(student.bind(params), frames, jnp.ones(256), 2)
+        assert later.shape == (2, 256)
+        assert later.dtype == (jnp.complex128 if is_double else jnp.complex64)
+        assert jnp.all(jnp.isfinite(later))
+        if is_double:
+            single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), params)
+            inputs = frames.astype(jnp.complex64), jnp.ones(256, jnp.float32)
+            for given, precision in ((single, jnp.complex64), (params, jnp.complex128)):
+                run = jax.eval_shape(lambda p: rollout(student.bind(p), *inputs, 2), given)
+                assert run.dtype == precision
+            mixed = rollout(student.bind(single), frames, jnp.ones(256), 2)
+            assert mixed.dtype == jnp.complex128
+
+
+@pytest.mark.usefixtures("without_checker")
+@pytest.mark.parametrize("name", NAMES)
+def test_potentials_and_frames_that_are_none_are_refused(name: str) -> None:
+    student = form(name).build(System(Grid(256, 25.0)))
+    emulator = student.bind(init(student))
+    frames = jnp.zeros((4, 256), jnp.complex64)
     for v, message in (
         (jnp.full(256, jnp.nan), "`v` must be finite"),
-        (jnp.zeros((256, 2)), "`v` must be one-dimensional, but is 2-dimensional"),
+        (jnp.zeros((256, 2)), r"`v` must be of shape \(256,\), but is of shape \(256, 2\)"),
         (jnp.zeros(256, int), "`v` must be an array of real floating-point numbers"),
     ):
         with pytest.raises(ValueError, match=message):
-            propagator(v)
-    short = jnp.zeros((4, 250), jnp.complex64)
-    with pytest.raises(ValueError, match="must be of shape"):
-        propagator(jnp.zeros(256))(student.state(short))
+            rollout(emulator, frames, v, 1)
+    with pytest.raises(ValueError, match=r"must be of shape \(n_t, 256\)"):
+        rollout(emulator, frames[:, :250], jnp.zeros(256), 1)
+    if student.n_history > 1:
+        with pytest.raises(ValueError, match="`frames` must be at least 4 frames, but is 3"):
+            rollout(emulator, frames[:3], jnp.zeros(256), 1)
+
+
+class OwnConfig(StudentConfig):
+    """Of a student without methods."""
+
+    def build(self, system: System) -> Student:
+        """One that does nothing."""
+        return Student(self, system)
+
+
+def test_a_student_of_ones_own_that_lacks_a_method_is_told_so() -> None:
+    with pytest.raises(NotImplementedError, match="StudentConfig has no method `build`"):
+        StudentConfig().build(LINE)
+    student = OwnConfig().build(LINE)
+    with pytest.raises(NotImplementedError, match="Student has no method `init`"):
+        student.init(jax.random.key(0))
+    with pytest.raises(NotImplementedError, match="Student has no method `step`"):
+        rollout(student.bind({}), HISTORY, V, 1)

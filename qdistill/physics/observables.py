@@ -3,7 +3,7 @@
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill._checks import is_known, refuse, require_between, require_finite, require_shape
+from qdistill._checks import is_known, refuse, require_between, require_shape
 from qdistill.physics.grid import Grid, Scalar, inner_product
 from qdistill.physics.hamiltonian import hamiltonian
 
@@ -18,17 +18,9 @@ def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> 
 
     Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels. Of a complex potential,
     as an absorber is, the real part counts.
-
-    Raises:
-      ValueError: For a potential or state of another shape, or a potential that is not finite.
     """
-    if v.shape[v.ndim - grid.n_dim :] != grid.shape or v.ndim not in (grid.n_dim, grid.n_dim + 2):
-        refuse("v", f"of shape {grid.shape}, or a matrix of such", f"of shape {v.shape}")
-    require_shape((*v.shape[: -grid.n_dim - 1], *grid.shape), psi=psi)
-    require_finite(v=v)
-    if not jnp.issubdtype(v.dtype, jnp.inexact):
-        refuse("v", "an array of floating-point numbers", f"of type {v.dtype}")
     h = hamiltonian(grid, v)
+    require_shape((*v.shape[: -grid.n_dim - 1], *grid.shape), psi=psi)
     return jnp.vdot(psi, h(psi)).real / jnp.vdot(psi, psi).real
 
 

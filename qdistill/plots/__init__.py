@@ -9,11 +9,11 @@ not match, axes that do not rise (in a map, evenly), and a truth that is not fin
 
 from matplotlib.figure import Figure
 
-from qdistill.plots.causes import plot_interventions, plot_sensitivity
 from qdistill.plots.colours import colour_phase
 from qdistill.plots.design import plot_designs
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
 from qdistill.plots.importance import plot_services, plot_shares
+from qdistill.plots.interventions import plot_interventions, plot_sensitivity
 from qdistill.plots.lessons import plot_potentials, plot_training, plot_window_map
 from qdistill.plots.movies import animate_forecast, animate_wavefunction, animate_wavefunction_2d
 from qdistill.plots.phases import plot_phases

@@ -125,8 +125,9 @@ class SplittingPhases(nn.Module):
         k = np.sqrt(sum(component**2 for component in axes)).ravel()
         # On a plane many k have one length, and big constants would slow the compiler down.
         k, where = (k, slice(None)) if self.grid.n_dim == 1 else np.unique(k, return_inverse=True)
-        integrals = jnp.asarray(_hat_integrals(k, self.knots()), self.slope.dtype)
-        start, unit = (jnp.asarray(f(self), float) for f in (_slopes_at_start, _units_of_learning))
+        dtype = self.slope.dtype
+        integrals = jnp.asarray(_hat_integrals(k, self.knots()), dtype)
+        start, unit = (jnp.asarray(f(self), dtype) for f in (_slopes_at_start, _units_of_learning))
         slopes = start[None] + unit[None] * self.slope
         phases = unit[0] * self.offset[:, None] + slopes @ integrals.T
         return complete(phases[:, where].reshape(-1, *shape), self.config.n_pairs)

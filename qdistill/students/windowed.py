@@ -105,9 +105,8 @@ class Windowed(Student):
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Random parameters."""
         config = self.form.windows
-        return self.network.init(key, jnp.zeros((config.n_history, config.n_window, 3), float))[
-            "params"
-        ]
+        window = jnp.zeros((config.n_history, config.n_window, 3), float)
+        return self.network.init(key, window).get("params", {})
 
     def forecast_window(
         self,

@@ -236,7 +236,7 @@ def _sample_places(
     n_history: int,
     n_window: int,
     frames: Array,
-    v: Array,
+    v: Potential,
 ) -> tuple[Array, Array, Array]:
     """Run, first frame and centre of every example, each drawn independently."""
     n_runs, n_frames = frames.shape[:2]

@@ -1,55 +1,53 @@
-"""What a forecast hangs on: interventions on the world, and derivatives by the inputs.
+"""What a forecast depends on: interventions on its world, and derivatives by its inputs.
 
-An intervention takes one process away from the exact solver's future and from a student's, and asks
-whether the student knows the cause, or only the usual outcome. A derivative asks the same of single
-inputs. Both take any student; the exact solver is the control.
+An intervention takes one process away from the exact solver's future and from a propagator's, and
+asks whether the propagator knows the cause, or only the usual outcome. A derivative asks the same
+of single inputs. Both take any propagator; the exact solver is the positive control.
 """
 
 from qdistill.insight.interventions.effects import (
+    Blind,
     Effects,
-    Experiment,
-    World,
-    experiment,
-    make_world,
+    Intervened,
+    intervene,
     measure_effects,
 )
-from qdistill.insight.interventions.interventions import INTERVENTIONS, Intervention, Moment
 from qdistill.insight.interventions.maps import compare, draw_maps, measure_sizes
 from qdistill.insight.interventions.scenes import SCENES, Scene, sample_moments
-from qdistill.insight.interventions.sensitivity import Answers, choose_places, measure_answers
+from qdistill.insight.interventions.sensitivity import (
+    Derivatives,
+    choose_places,
+    measure_derivatives,
+)
 from qdistill.insight.interventions.survey import (
     BLIND,
-    EXACT,
-    CausesConfig,
-    Subject,
+    InterventionConfig,
+    InterventionReport,
     evaluate,
     make_controls,
 )
-from qdistill.insight.interventions.words import describe
+from qdistill.insight.interventions.table import INTERVENTIONS, Intervention, Moment
 
 __all__ = [
     "BLIND",
-    "EXACT",
     "INTERVENTIONS",
     "SCENES",
-    "Answers",
-    "CausesConfig",
+    "Blind",
+    "Derivatives",
     "Effects",
-    "Experiment",
+    "Intervened",
     "Intervention",
+    "InterventionConfig",
+    "InterventionReport",
     "Moment",
     "Scene",
-    "Subject",
-    "World",
     "choose_places",
     "compare",
-    "describe",
     "draw_maps",
     "evaluate",
-    "experiment",
+    "intervene",
     "make_controls",
-    "make_world",
-    "measure_answers",
+    "measure_derivatives",
     "measure_effects",
     "measure_sizes",
     "sample_moments",

@@ -1,13 +1,14 @@
 """From derivatives to maps: rms by frame, channel and offset, and distances from the exact ones."""
 
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
-from qdistill.insight.interventions.sensitivity import PRESENT, Answers
+from qdistill.insight import harness
+from qdistill.insight.interventions.sensitivity import PRESENT, Derivatives
 
-N_RESAMPLED = 1000
 CHANNELS = ("Re psi", "Im psi", "v")
 ALIKE, WITH_PAST = "all frames alike", "newest with its past"
 
@@ -37,13 +38,13 @@ def frame_names(n_history: int) -> list[str]:
     return [*older, "t", ALIKE, WITH_PAST]
 
 
-def draw_maps(answers: Answers, sizes: Sizes) -> dict[str, Float[np.ndarray, "n_row n_offset"]]:
+def draw_maps(found: Derivatives, sizes: Sizes) -> dict[str, Float[np.ndarray, "n_row n_offset"]]:
     """The rms sensitivity of the first frame ahead, by channel: rows are of `frame_names`.
 
     It is the change of a component of the forecast, in units of its rms, for a change of the input
     by its own rms: the rms over places, cases and the two components. V has one row.
     """
-    columns = np.asarray(answers.columns[:, :, 0], complex)
+    columns = np.asarray(found.columns[:, :, 0], complex)
     n_history = (columns.shape[2] - 4) // 2
     frames, past = columns[:, :, : 2 * n_history], columns[:, :, 2 * n_history : -2]
     frames = frames.reshape(*columns.shape[:2], n_history, 2, -1)
@@ -61,19 +62,34 @@ def total(row: Float[np.ndarray, "n_row n_offset"]) -> Float[np.ndarray, " n_row
     return np.sqrt(np.sum(row**2, axis=-1))
 
 
-def compare(answers: Answers, exact: Answers) -> dict[str, Any]:
-    """The relative error of the derivatives, by input, place and frame ahead, over all cases.
+def compare(
+    seeds: Sequence[Derivatives], exact: Derivatives, seed: int = 0
+) -> dict[str, dict[str, list[dict[str, float]]]]:
+    """Return the relative error of derivatives, by input, place and frame ahead, over all cases.
 
-    Of psi with its past, of V, and of V as a whole (its height); everywhere, and where the forecast
-    point is inside of the landscape or outside.
+    The inputs are psi with its past, V, and V as a whole (its height); the places are all, and
+    those where the forecast point is inside of the potential or outside.
+
+    Args:
+      seeds: Derivatives of each seed of one training.
+      exact: Those of the exact solver, in the same cases.
+      seed: Of the bootstrap.
+
+    Returns:
+      The error as `value`, and the ends of its 95% interval, `low` and `high`.
     """
-    inside = answers.is_inside.astype(bool)
+    inside = exact.is_inside.astype(bool)
     regions = {"all": np.ones_like(inside), "inside": inside, "outside": ~inside}
     return {
         channel: {
             region: [
-                _relative(answers.columns[:, :, i, at], exact.columns[:, :, i, at], where)
-                for i in range(answers.columns.shape[2])
+                _relative(
+                    np.stack([each.columns[:, :, i, at] for each in seeds]),
+                    exact.columns[:, :, i, at],
+                    where[:, :, None],
+                    seed,
+                )
+                for i in range(exact.columns.shape[2])
             ]
             for region, where in regions.items()
         }
@@ -86,19 +102,19 @@ def compare(answers: Answers, exact: Answers) -> dict[str, Any]:
 
 
 def _relative(
-    ours: np.ndarray, exact: np.ndarray, where: Bool[np.ndarray, "..."], seed: int = 0
+    own: np.ndarray, exact: np.ndarray, weight: np.ndarray, seed: int
 ) -> dict[str, float]:
     """Over all cases, since those where nothing happens tell nothing; 95% by bootstrap."""
-    weight = where[:, :, None]
 
     def square(values: np.ndarray) -> np.ndarray:
-        return np.sum(weight * np.abs(np.asarray(values, complex)) ** 2, axis=(1, 2, 3))
+        return np.sum(weight * np.abs(np.asarray(values, complex)) ** 2, axis=(-3, -2, -1))
 
-    n_case = len(ours)
-    drawn = np.random.default_rng(seed).integers(n_case, size=(N_RESAMPLED, n_case))
-    drawn = np.concatenate([np.arange(n_case)[None], drawn])
+    missed, size = square(own - exact), square(exact)
+    rows, columns = harness.resample(missed.shape, seed)
+    drawn = missed[rows[:, :, None], columns[:, None, :]].mean(axis=1)
     with np.errstate(all="ignore"):
-        error = np.sqrt(square(ours - exact)[drawn].sum(axis=1) / square(exact)[drawn].sum(axis=1))
-    known = error[np.isfinite(error)]
-    low, high = np.percentile(known, (2.5, 97.5)) if known.size else (np.nan, np.nan)
-    return {"value": float(error[0]), "low": float(low), "high": float(high)}
+        error = np.sqrt(missed.mean(axis=0).sum() / size.sum())
+        errors = np.append(error, np.sqrt(drawn.sum(axis=1) / size[columns].sum(axis=1)))
+    known = errors[np.isfinite(errors)]
+    low, high = np.quantile(known, (0.025, 0.975)) if known.size else (np.nan, np.nan)
+    return {"value": float(error), "low": float(low), "high": float(high)}

@@ -9,19 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from qdistill._checks import refuse, require_at_least, require_one_of
-from qdistill._rollout import rollout
-from qdistill.insight.interventions.interventions import Intervention, Landscape, Moment, Psi
+from qdistill._checks import require_at_least, require_one_of
+from qdistill.insight.interventions.table import Intervention, Moment, Psi, V
 from qdistill.physics import packets, potentials
 from qdistill.physics.families import FAMILIES, sample_parameters
-from qdistill.physics.grid import Grid, Scalar
-from qdistill.teacher.solvers import Propagator
+from qdistill.physics.grid import Grid, Scalar, require_line
+from qdistill.system import Propagator, rollout
 
-# Landscapes of the families are narrowed by this, so that packets pass them in the box.
+# Lengths and times of scenes are those of a box of so many bohr, and grow with the box. What can be
+# tunnelled through does not: its width is in bohr in every box.
+BOX = 100.0
+# Potentials of the families are narrowed by this, so that packets pass them in the box.
 NARROWED = 2.5
-# Time in a cavity before the moment ``"later"``, in a.u.
+# Time in a cavity before the moment ``"later"``, in a.u. in the box of 100 bohr.
 BOUNCES = 4.0
-# No moment comes later, in a.u.
+# No moment comes later, likewise.
 LONGEST = 16.0
 
 
@@ -41,29 +43,30 @@ WHEN = ("start", "contact", "later")
 
 
 def encounter(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
-    """A packet flies right onto a landscape about as high, or deep, as its energy."""
+    """A packet flies right onto a potential about as high, or deep, as its energy."""
     key_v, key_energy, key_height, key_width = jax.random.split(key, 4)
-    energy, s0 = _uniform(key_energy, 3.0, 8.0), _uniform(key_width, 1.2, 2.0)
-    v, span = _landscape(key_v, grid, family, energy * _uniform(key_height, 0.7, 1.2))
-    momentum = jnp.sqrt(2 * energy)
+    energy, s0 = _uniform(key_energy, 3.0, 8.0), _length(key_width, grid, 1.2, 2.0)
+    v, span = _potential(key_v, grid, family, energy * _uniform(key_height, 0.7, 1.2))
+    momentum = packets.carrier_momentum(grid, energy)
     psi = packets.gaussian(grid, span[0] - 5 * s0, s0, momentum)
-    # The centre is at the landscape; and the packet would have passed it in free flight.
-    contact = 5 * s0 / momentum
-    later = contact + (span[1] - span[0] + 6 * s0) / momentum
+    # The centre is at the potential; and the packet would have passed it in free flight.
+    speed = momentum / grid.mass[0]
+    contact = 5 * s0 / speed
+    later = contact + (span[1] - span[0] + 6 * s0) / speed
     return Scene(Moment(psi, v, span, energy), jnp.stack([0 * contact, contact, later]))
 
 
 def meeting(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
-    """Two packets of one energy and of any relative phase meet on a landscape, or in free space."""
+    """Two packets of one energy and of any relative phase meet on a potential, or in free space."""
     key_v, key_energy, key_height, key_width, key_phase = jax.random.split(key, 5)
-    energy, s0 = _uniform(key_energy, 3.0, 8.0), _uniform(key_width, 1.2, 2.0)
+    energy, s0 = _uniform(key_energy, 3.0, 8.0), _length(key_width, grid, 1.2, 2.0)
     if family == "free":
-        middle = grid.lengths[0] / 2
-        span = jnp.array([middle - 1, middle + 1], s0.dtype)
+        middle, half = grid.middle[0], _scale(grid)
+        span = jnp.array([middle - half, middle + half], s0.dtype)
         v = jnp.zeros(grid.shape, s0.dtype)
     else:
-        v, span = _landscape(key_v, grid, family, energy * _uniform(key_height, 0.7, 1.2))
-    momentum = jnp.sqrt(2 * energy)
+        v, span = _potential(key_v, grid, family, energy * _uniform(key_height, 0.7, 1.2))
+    momentum = packets.carrier_momentum(grid, energy)
     pair = [
         packets.gaussian(grid, span[0] - 5 * s0, s0, momentum),
         packets.gaussian(grid, span[1] + 5 * s0, s0, -momentum),
@@ -76,8 +79,8 @@ def meeting(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
 def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     """A packet between barriers, or in a well, that holds most of it for a while."""
     key_height, key_width, key_gap, key_energy, key_packet = jax.random.split(key, 5)
-    x, middle, n_wall = grid.positions(), grid.lengths[0] / 2, {"double": 2, "triple": 3}
-    width, gap = _uniform(key_width, 0.3, 0.8), _uniform(key_gap, 5.0, 9.0)
+    x, middle, n_wall = grid.positions(), grid.middle[0], {"double": 2, "triple": 3}
+    width, gap = _length(key_width, grid, 0.3, 0.8), _length(key_gap, grid, 5.0, 9.0)
     extent: Scalar = gap
     centre: Scalar = middle
     if family == "well":
@@ -90,12 +93,14 @@ def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
         centre = middle - (0.0 if family == "double" else 1.0) * (gap + width) / 2
         extent = (n_wall[family] - 1) * (gap + width) + width
     energy = top * _uniform(key_energy, 0.5, 0.9)
-    psi = packets.gaussian(grid, centre, _uniform(key_packet, 0.8, 1.2), jnp.sqrt(2 * energy))
+    momentum = packets.carrier_momentum(grid, energy)
+    psi = packets.gaussian(grid, centre, _length(key_packet, grid, 0.8, 1.2), momentum)
     span = middle + extent * jnp.array([-0.5, 0.5], x.dtype)
-    return Scene(Moment(psi, v, span, energy), jnp.array([0.0, 0.0, BOUNCES], x.dtype))
+    later = BOUNCES * _scale(grid) * grid.mass[0]
+    return Scene(Moment(psi, v, span, energy), jnp.array([0.0, 0.0, later], x.dtype))
 
 
-# The width over which a landscape of width and height 1 is higher than a share of its height.
+# The width over which a potential of width and height 1 is higher than a share of its height.
 _FORBIDDEN: dict[str, Callable[[Array], Array]] = {
     "barrier": lambda share: jnp.ones_like(share),
     "half-circle": lambda share: jnp.sqrt(1 - share**2),
@@ -110,18 +115,19 @@ def tunnel(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     About a bohr of it is classically forbidden, for packets of 2.5 to 4 hartree.
     """
     key_energy, key_height, key_width, key_packet = jax.random.split(key, 4)
-    energy, s0 = _uniform(key_energy, 2.5, 4.0), _uniform(key_packet, 2.0, 3.0)
+    energy, s0 = _uniform(key_energy, 2.5, 4.0), _length(key_packet, grid, 2.0, 3.0)
     height = energy * _uniform(key_height, 1.25, 1.4)
     width = _uniform(key_width, 0.8, 1.2) / _FORBIDDEN[family](energy / height)
-    x, middle = grid.positions(), grid.lengths[0] / 2
+    x, middle = grid.positions(), grid.middle[0]
     v = FAMILIES[family].potential(x, height, width, middle)
     span = middle + width * jnp.array([-0.5, 0.5], x.dtype)
-    psi = packets.gaussian(grid, span[0] - 3.5 * s0, s0, jnp.sqrt(2 * energy))
+    momentum = packets.carrier_momentum(grid, energy)
+    psi = packets.gaussian(grid, span[0] - 3.5 * s0, s0, momentum)
     return Scene(Moment(psi, v, span, energy), jnp.zeros(3, x.dtype))
 
 
 class Kind(NamedTuple):
-    """A kind of scene, and the families of landscapes that can make it."""
+    """A kind of scene, and the families of potentials that can make it."""
 
     sample: Callable[[Key[Array, ""], Grid, str], Scene]
     families: tuple[str, ...]
@@ -138,20 +144,16 @@ SCENES: dict[str, Kind] = {
 
 def sample_moments(
     key: Key[Array, ""],
-    grid: Grid,
-    dt: float,
-    propagator: Propagator,
+    exact: Propagator,
     intervention: Intervention,
     n_case: int,
     families: Sequence[str] | None = None,
 ) -> tuple[list[str], Moment]:
-    """The moments of an intervention in random scenes, of all families in turn.
+    """Sample the moments of an intervention in random scenes, of all families in turn.
 
     Args:
       key: Random key.
-      grid: One-dimensional, of 100 bohr.
-      dt: Duration of a frame, in atomic units.
-      propagator: The exact solver, which leads from the beginning to the moment.
+      exact: The exact solver of a line, which leads from the beginning to the moment.
       intervention: Whose moments.
       n_case: How many in each family.
       families: Those of the scene, or some of them.
@@ -160,10 +162,10 @@ def sample_moments(
       The family of each case, and all moments, stacked.
 
     Raises:
-      ValueError: For another grid, no case, or a family without such scenes.
+      ValueError: For a system that is no line, no case, or a family without such scenes.
     """
-    if grid.lengths != (100.0,):
-        refuse("grid", "one-dimensional and 100 bohr long", grid)
+    grid, dt = exact.system.grid, abs(exact.system.dt)
+    require_line(grid)
     require_at_least(1, n_case=n_case)
     sample, all_families = SCENES[intervention.scene]
     families = all_families if families is None else families
@@ -180,7 +182,8 @@ def sample_moments(
     if intervention.when == "start":
         return names, moments
     n_flight = jnp.round(times[:, WHEN.index(intervention.when)] / dt).astype(int)
-    psi = _fly(propagator, round(LONGEST / dt), moments.psi, moments.v, n_flight)
+    n_most = round(LONGEST * _scale(grid) * grid.mass[0] / dt)
+    psi = _fly(exact, n_most, moments.psi, moments.v, n_flight)
     return names, moments._replace(psi=psi)
 
 
@@ -189,22 +192,22 @@ def _sample_many(key: Key[Array, ""], grid: Grid, family: str, n: int, sample: C
     return jax.vmap(lambda k: sample(k, grid, family))(jax.random.split(key, n))
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=1)
 def _fly(
-    propagator: Propagator, n_most: int, psi: Array, v: Array, n_flight: Int[Array, " n_case"]
+    exact: Propagator, n_most: int, psi: Array, v: Array, n_flight: Int[Array, " n_case"]
 ) -> Array:
-    def fly(psi: Psi, v: Landscape, n: Array) -> Psi:
-        frames = jnp.concatenate([psi[None], rollout(propagator(v), psi, n_most)])
+    def fly(psi: Psi, v: V, n: Array) -> Psi:
+        frames = jnp.concatenate([psi[None], rollout(exact, psi[None], v, n_most)])
         return frames[jnp.clip(n, 0, n_most)]
 
     return jax.vmap(fly)(psi, v, n_flight)
 
 
-def _landscape(
+def _potential(
     key: Key[Array, ""], grid: Grid, family: str, height: Scalar
-) -> tuple[Landscape, Float[Array, "2"]]:
-    """A narrow landscape of a family with a given extreme value, and where it begins and ends."""
-    x, middle = grid.positions(), grid.lengths[0] / 2
+) -> tuple[V, Float[Array, "2"]]:
+    """A narrow potential of a family with a given extreme value, and where it begins and ends."""
+    x, middle = grid.positions(), grid.middle[0]
     parameters = sample_parameters(key, grid, family)
     narrow = middle + NARROWED * (x - middle)
     v = FAMILIES[family].potential(narrow, **parameters)
@@ -212,6 +215,16 @@ def _landscape(
     is_there = jnp.abs(v) > 1e-3 * height
     ends = jnp.min(jnp.where(is_there, x, jnp.inf)), jnp.max(jnp.where(is_there, x, -jnp.inf))
     return v, jnp.stack(ends)
+
+
+def _scale(grid: Grid) -> float:
+    """How large the box is."""
+    return grid.lengths[0] / BOX
+
+
+def _length(key: Key[Array, ""], grid: Grid, low: float, high: float) -> Array:
+    """A random length in bohr, between two of the box of 100 bohr that grow with the box."""
+    return _uniform(key, low * _scale(grid), high * _scale(grid))
 
 
 def _uniform(key: Key[Array, ""], low: float, high: float) -> Array:

@@ -1,49 +1,55 @@
-"""All interventions and sensitivities of several students, as numbers."""
+"""All interventions and sensitivities of a panel."""
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key
 
-from qdistill import students
+from qdistill import curriculum  # noqa: F401  (it registers the lessons)
 from qdistill._checks import refuse, require_at_least, require_one_of, require_positive
-from qdistill.curriculum import lessons
+from qdistill.insight import harness
+from qdistill.insight.harness import EXACT, Ensembles, Interval, Panel, Report
 from qdistill.insight.interventions import maps
 from qdistill.insight.interventions.effects import (
+    Blind,
     Effects,
-    World,
-    experiment,
-    make_world,
+    intervene,
     measure_effects,
     recall,
 )
-from qdistill.insight.interventions.interventions import INTERVENTIONS, WALL
 from qdistill.insight.interventions.scenes import SCENES, sample_moments
-from qdistill.insight.interventions.sensitivity import choose_places, measure_answers
-from qdistill.insight.symmetries import bootstrap
+from qdistill.insight.interventions.sensitivity import (
+    Derivatives,
+    choose_places,
+    measure_derivatives,
+)
+from qdistill.insight.interventions.table import INTERVENTIONS, WALL
+from qdistill.insight.interventions.words import make_table
 from qdistill.physics.families import FAMILIES
-from qdistill.physics.grid import Grid
-from qdistill.students import Student
-from qdistill.teacher import solvers as solver
-from qdistill.teacher.solvers import Propagator
+from qdistill.physics.grid import require_line
+from qdistill.system import System
+from qdistill.teacher import Chebyshev
 
 # Single barriers and wells, and free space.
 TAUGHT = ("free", "barrier", "well")
+# Of all potentials, in hartree.
 LOWEST = -16.0
-EXACT, BLIND = "exact solver", "blind solver"
+BLIND = "blind solver"
+# The fields of `Effects` that depend on the propagator.
+OWN = ("own_effect", "own_moved", "error", "effect_error", "excess")
 
 
 @dataclasses.dataclass(frozen=True)
-class CausesConfig:
+class InterventionConfig:
     """What is done, and where derivatives are taken.
 
     Attributes:
-      cases: Of every intervention in each family of landscapes.
+      cases: Of every intervention in each family of potentials.
       families: Those that are taken, of those that a scene can have; () for all. Interventions
         in scenes that have none of them are left out.
       frames: From the intervention to the horizon.
@@ -74,61 +80,65 @@ class CausesConfig:
             refuse("ahead", "rising frames from 1 on", self.ahead)
 
 
-class Subject(NamedTuple):
-    """Who is asked.
+@dataclasses.dataclass(frozen=True)
+class InterventionReport(Report):
+    """What forecasts depend on: effects of interventions, and derivatives by the inputs.
 
-    Attributes:
-      student: Its form.
-      propagator: With its parameters.
-      is_differentiable: Whether derivatives of its forecast are true ones: no gauge is stopped.
+    Its numbers are the settings; `roles` by name; under `interventions` by name what is removed,
+    the exact effects, and the `findings` of each member; and under `sensitivity` the maps of
+    derivatives and their errors.
     """
 
-    student: Student
-    propagator: Propagator
-    is_differentiable: bool = True
 
-
-def make_controls(grid: Grid, dt: float) -> dict[str, Subject]:
-    """The exact solver, expanded otherwise than the truth, and one that is blind to landscapes."""
-    exact = solver.chebyshev(grid, dt, 1e-7, (LOWEST - 4, WALL + 6))
-
-    def blind(v: jax.Array) -> solver.Step:
-        return exact(jnp.zeros_like(v))
-
-    return {
-        name: Subject(students.from_propagator(each), each)
-        for name, each in ((EXACT, exact), (BLIND, blind))
-    }
+def make_controls(system: System) -> tuple[Chebyshev, Blind]:
+    """Return the exact solver, expanded otherwise than the truth, and a blind one."""
+    exact = harness.solve_exactly(system, (LOWEST - 4, WALL + 6))
+    return exact, Blind(exact)
 
 
 def evaluate(
-    grid: Grid, dt: float, subjects: Mapping[str, Subject], seed: int, config: CausesConfig
-) -> dict[str, Any]:
-    """Every intervention and all sensitivities of the subjects and of the two controls.
+    emulators: Ensembles,
+    seed: int = 0,
+    config: InterventionConfig | None = None,
+    nulls: Ensembles | None = None,
+) -> InterventionReport:
+    """Intervene in forecasts and differentiate them, those of two controls among them.
+
+    The exact solver is the positive control; the negative one is blind to potentials.
 
     Args:
-      grid: The physics; a line of 100 bohr.
-      dt: Duration of a frame, in atomic units.
-      subjects: By name.
+      emulators: By name, one propagator or one for each seed of its training.
       seed: Of all cases.
       config: What is asked.
+      nulls: Propagators of about the same error in which nothing is learned, treated alike.
+
+    Raises:
+      ValueError: As `harness.make_panel` does, and for a system that is not a line with a real
+        potential on its points.
     """
-    world = make_world(grid, dt, (LOWEST, WALL + 2))
-    everyone = {**make_controls(grid, dt), **subjects}
-    seeing = {name: each for name, each in everyone.items() if name != BLIND}
-    return {
+    config = config or InterventionConfig()
+    panel = harness.make_panel(emulators, nulls)
+    system = panel.system
+    require_line(system.grid)
+    if type(system).local is not System.local or system.n_channel:
+        refuse("system", "one with a real potential on its points", type(system).__name__)
+    exact, blind = make_controls(system)
+    panel = panel.with_controls(exact, {BLIND: blind})
+    truth = harness.solve_exactly(system, (LOWEST, WALL + 2))
+    numbers = {
         "seed": seed,
         "n_frames": config.frames,
-        "dt_au": dt,
-        "interventions": _intervene(world, everyone, seed, config),
-        "sensitivity": _differentiate(world, seeing, seed, config),
+        "dt_au": system.dt,
+        "roles": panel.roles,
+        "interventions": _intervene(truth, panel, seed, config),
+        "sensitivity": _differentiate(truth, panel.without("negative"), seed, config),
     }
+    return InterventionReport(numbers, make_table(numbers))
 
 
 def _intervene(
-    world: World, subjects: Mapping[str, Subject], seed: int, config: CausesConfig
+    truth: Chebyshev, panel: Panel, seed: int, config: InterventionConfig
 ) -> dict[str, Any]:
-    n_given = max(subject.student.n_history for subject in subjects.values())
     found = {}
     for name, each in INTERVENTIONS.items():
         # Scenes of one kind begin alike, whatever is done in them.
@@ -137,73 +147,81 @@ def _intervene(
         chosen = [family for family in possible if family in (config.families or possible)]
         if not chosen:
             continue
-        families, moments = sample_moments(
-            key, world.grid, world.dt, world.forwards, each, config.cases, chosen
-        )
-        done = experiment(world, each, moments, n_given, config.frames)
+        families, moments = sample_moments(key, truth, each, config.cases, chosen)
+        done = intervene(truth, each, moments, panel.n_history, config.frames, tuple(families))
         effects = {
-            who: measure_effects(world, subject.student, subject.propagator, done, config.frames)
-            for who, subject in subjects.items()
+            who: [measure_effects(propagator, done) for propagator in member.seeds]
+            for who, member in panel.members.items()
         }
+        summaries = {who: _summarise(families, of_them) for who, of_them in effects.items()}
         found[name] = {
             "removes": each.removes,
             "n_case": len(families),
             "worst_gap": float(np.max(np.asarray(done.gap))),
+            "control_fires": _fires(summaries, config.frames),
             "exact": _by_family(families, effects[EXACT], ("effect", "moved")),
-            "findings": {who: _summarise(families, of_them) for who, of_them in effects.items()},
+            "findings": summaries,
         }
     return found
 
 
+def _fires(summaries: dict[str, Any], n_frames: int) -> bool:
+    """Whether the blind solver is caught."""
+    control, claim = (Interval(**summaries[who]["all"]["effect_error"]) for who in (BLIND, EXACT))
+    return harness.fires(control, claim, harness.rounding(n_frames, jnp.zeros(0, float).dtype))
+
+
+def _median(seeds: Sequence[Effects], field: str, where: Any = slice(None)) -> dict[str, float]:
+    values = np.stack([getattr(effects, field)[where] for effects in seeds])
+    return harness.bootstrap(values)._asdict()
+
+
 def _by_family(
-    families: Sequence[str], effects: Effects, fields: Sequence[str]
+    families: Sequence[str], seeds: Sequence[Effects], fields: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
     """Medians over the cases of all families, and of each."""
     members = {name: np.array(families) == name for name in dict.fromkeys(families)}
     members = {"all": np.ones(len(families), bool)} | members
     return {
-        family: {
-            field: bootstrap(getattr(effects, field)[None, mine])._asdict() for field in fields
-        }
+        family: {field: _median(seeds, field, mine) for field in fields}
         for family, mine in members.items()
     }
 
 
-def _summarise(families: Sequence[str], effects: Effects) -> dict[str, Any]:
-    """By whether the family is taught: what a student says, and how far it is from the truth."""
+def _summarise(families: Sequence[str], seeds: Sequence[Effects]) -> dict[str, Any]:
+    """By whether the family is taught: what a member says, and how far it is from the truth."""
     is_taught = np.isin(families, TAUGHT)
     groups = {"all": np.ones_like(is_taught), "taught": is_taught, "other": ~is_taught}
-    fields = ("own_effect", "own_moved", "error", "unfaithfulness", "excess")
-    by_family = {
-        family: bootstrap(effects.unfaithfulness[None, np.array(families) == family]).median
-        for family in dict.fromkeys(families)
-    }
+    known = np.all(np.isfinite([each.effect_error for each in seeds]), axis=0)
     summary: dict[str, Any] = {
         group: {
-            "n_case": int(np.sum(mine & np.isfinite(effects.unfaithfulness))),
-            **{f: bootstrap(getattr(effects, f)[None, mine])._asdict() for f in fields},
+            "n_case": int(np.sum(mine & known)),
+            **{field: _median(seeds, field, mine) for field in OWN},
         }
         for group, mine in groups.items()
         if np.any(mine)
     }
-    return summary | {"unfaithfulness_by_family": by_family}
+    by_family = {
+        family: _median(seeds, "effect_error", np.array(families) == family)["median"]
+        for family in dict.fromkeys(families)
+    }
+    return summary | {"effect_error_by_family": by_family}
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
 def _sample_barriers(
-    key: Key[Array, ""], grid: Grid, n_case: int
+    key: Key[Array, ""], system: System, n_case: int
 ) -> tuple[Complex[Array, "n_case n_x"], Float[Array, "n_case n_x"]]:
     """Superpositions of packets anywhere over single barriers and wells, as they are taught."""
-    return jax.vmap(lambda k: lessons.barrier(k, grid, 1.0))(jax.random.split(key, n_case))
+    keys = jax.random.split(key, n_case)
+    return jax.vmap(lambda k: system.sample("barrier", k, 1.0))(keys)
 
 
 def _differentiate(
-    world: World, subjects: Mapping[str, Subject], seed: int, config: CausesConfig
+    truth: Chebyshev, panel: Panel, seed: int, config: InterventionConfig
 ) -> dict[str, Any]:
-    n_given = max(subject.student.n_history for subject in subjects.values())
-    n_case = config.place_cases
-    newest, v = _sample_barriers(jax.random.key(seed), world.grid, n_case)
-    given = recall(world, max(2, n_given), newest, v)
+    newest, v = _sample_barriers(jax.random.key(seed), panel.system, config.place_cases)
+    given = recall(truth, max(2, panel.n_history), newest, v)
     psi = np.asarray(newest)
     places = choose_places(psi, config.places, seed)
     sizes = maps.measure_sizes(psi, np.asarray(v, float))
@@ -212,28 +230,36 @@ def _differentiate(
         "frames_ahead": list(config.ahead),
         "offset_points": list(range(-config.reach, config.reach + 1)),
     }
+    ahead, reach = config.ahead, config.reach
     for kind, k_band in (("points", None), ("waves", config.k_band)):
         asked = {
-            who: measure_answers(
-                world,
-                *subject[:2],
-                given,
-                v,
-                places,
-                config.ahead,
-                config.reach,
-                k_band,
-                subject[2],
-            )
-            for who, subject in subjects.items()
+            who: [
+                measure_derivatives(each, truth, given, v, places, ahead, reach, k_band)
+                for each in member.seeds
+            ]
+            for who, member in panel.members.items()
         }
-        found[kind] = {}
-        for who, answers in asked.items():
-            drawn = maps.draw_maps(answers, sizes)
-            found[kind][who] = {
-                "frames": maps.frame_names(subjects[who].student.n_history),
-                "rms": {c: np.round(values, 5).tolist() for c, values in drawn.items()},
-                "total": {c: maps.total(values).tolist() for c, values in drawn.items()},
-                "relative_error": maps.compare(answers, asked[EXACT]),
-            }
+        (exact,) = asked[EXACT]
+        found[kind] = {
+            who: _describe(seeds, exact, sizes, panel.members[who].n_history)
+            for who, seeds in asked.items()
+        }
     return found
+
+
+def _describe(
+    seeds: Sequence[Derivatives], exact: Derivatives, sizes: maps.Sizes, n_history: int
+) -> dict[str, Any]:
+    """The maps of a member, the mean square over its seeds, and the errors."""
+    together = Derivatives(
+        np.concatenate([each.columns for each in seeds]),
+        np.concatenate([each.is_inside for each in seeds]),
+        exact.offset,
+    )
+    drawn = maps.draw_maps(together, sizes._replace(psi=np.tile(sizes.psi, len(seeds))))
+    return {
+        "frames": maps.frame_names(n_history),
+        "rms": {c: np.round(values, 5).tolist() for c, values in drawn.items()},
+        "total": {c: maps.total(values).tolist() for c, values in drawn.items()},
+        "relative_error": maps.compare(seeds, exact),
+    }

@@ -1,50 +1,76 @@
-"""The findings in words: a table for the interventions, and lines for the sensitivities."""
+"""The numbers of interventions and sensitivities as tables."""
 
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
+from qdistill.insight import harness
 
-def describe(found: Mapping[str, Any]) -> str:
-    """The findings as a table for each of the two parts."""
-    subjects = list(next(iter(found["interventions"].values()))["findings"])
-    lines = [
-        "Unfaithfulness (95%), where landscapes are of the taught families / of others, after "
-        f"{found['n_frames']} frames:",
-        f"{'':20}{'effect':>7}{'moved':>7}" + "".join(f"{who:>43}" for who in subjects),
-    ]
-    for name, each in found["interventions"].items():
-        exact = each["exact"]["all"]
-        cells = "".join(f"{_pair(each['findings'][who]):>43}" for who in subjects)
-        medians = (f"{exact[field]['median']:7.2f}" for field in ("effect", "moved"))
-        lines.append(f"{name:20}{''.join(medians)}{cells}")
-    lines.append(
-        "Next frame: errors of its derivatives by psi with its past, by V, by the height of V"
+
+def make_table(numbers: Mapping[str, Any]) -> str:
+    """Return a table of the interventions, and one of the derivatives, as text."""
+    return "\n".join(
+        [
+            f"Relative error of each effect after {numbers['n_frames']} frames, in potentials of "
+            "the taught families and of others: medians (95%); and over the error of the forecast.",
+            harness.make_table(("taught", "other", "over error"), _of_interventions(numbers)),
+            "Derivatives of the next frame: relative errors (inside / outside of V); sizes by "
+            "frame.",
+            harness.make_table(
+                ("by psi, with its past", "by V", "by the height of V", "size by frame, and by V"),
+                _of_derivatives(numbers),
+                has_words=True,
+            ),
+        ]
     )
-    for kind in ("points", "waves"):
-        for who, each in found["sensitivity"][kind].items():
-            errors = each["relative_error"]
-            words = (
-                f"{channel} {errors[channel]['all'][0]['value']:.1e} (inside "
-                f"{errors[channel]['inside'][0]['value']:.1e}, outside "
-                f"{errors[channel]['outside'][0]['value']:.1e})"
-                for channel in ("psi", "v", "height")
-            )
-            lines.append(f"  {kind:8}{who:14}" + "; ".join(words))
-            totals = zip(each["frames"], each["total"]["Re psi"], strict=True)
-            shares = ", ".join(f"{frame} {value:.2f}" for frame, value in totals)
-            lines.append(f"  {'':22}size by {shares}; v {each['total']['v'][0]:.2f}")
-    return "\n".join(lines)
 
 
-def _pair(finding: Mapping[str, Any]) -> str:
-    """Of taught families and of others."""
-    cells = []
-    for group in ("taught", "other"):
-        each = finding.get(group, {"unfaithfulness": {"median": np.nan}})["unfaithfulness"]
-        value = each["median"]
-        cells.append(
-            f"{value:.1e} ({each['low']:.0e}-{each['high']:.0e})" if np.isfinite(value) else "-"
-        )
-    return " / ".join(cells)
+def _of_interventions(numbers: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
+    sections = {}
+    for name, each in numbers["interventions"].items():
+        effect, moved = (each["exact"]["all"][field]["median"] for field in ("effect", "moved"))
+        title = f"{name} (effect {effect:.2f}, moved {moved:.2f})"
+        sections[title] = {
+            harness.in_words(numbers["roles"][who], who): [
+                *(_cell(finding.get(group)) for group in ("taught", "other")),
+                _number(finding["all"]["excess"]["median"], ".1f"),
+            ]
+            for who, finding in each["findings"].items()
+        }
+    return sections
+
+
+def _cell(group: Mapping[str, Any] | None) -> str:
+    if group is None or not np.isfinite(group["effect_error"]["median"]):
+        return "-"
+    error = group["effect_error"]
+    return f"{error['median']:.1e} ({error['low']:.0e}-{error['high']:.0e})"
+
+
+def _number(value: float, form: str) -> str:
+    return f"{value:{form}}" if np.isfinite(value) else "-"
+
+
+def _of_derivatives(numbers: Mapping[str, Any]) -> dict[str, dict[str, list[str]]]:
+    return {
+        kind: {
+            harness.in_words(numbers["roles"][who], who): [
+                *(_errors(each["relative_error"][c]) for c in ("psi", "v", "height")),
+                _sizes(each),
+            ]
+            for who, each in numbers["sensitivity"][kind].items()
+        }
+        for kind in ("points", "waves")
+    }
+
+
+def _errors(by_region: Mapping[str, Any]) -> str:
+    of_all, inside, outside = (by_region[r][0]["value"] for r in ("all", "inside", "outside"))
+    return f"{of_all:.1e} ({inside:.0e} / {outside:.0e})"
+
+
+def _sizes(each: Mapping[str, Any]) -> str:
+    totals = zip(each["frames"], each["total"]["Re psi"], strict=True)
+    sizes = ", ".join(f"{frame} {value:.2f}" for frame, value in totals)
+    return f"{sizes}; V {each['total']['v'][0]:.2f}"

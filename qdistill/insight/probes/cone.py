@@ -130,6 +130,6 @@ def _front(density: Float[np.ndarray, " n_x"], share: float) -> float:
     half = len(density) // 2
     folded = centred[:half].copy()
     folded[1:] += centred[:-half:-1]
-    # Each point stands for half a spacing on either side.
+    # Each point counts for half a spacing on either side.
     beyond = np.cumsum(folded[::-1])[::-1] / folded.sum()
     return float(np.interp(share, beyond[::-1], np.arange(half)[::-1] - 0.5))

@@ -175,7 +175,7 @@ def describe_learning(
 
 
 def _table(numbers: dict[str, Any]) -> str:
-    """Which process came last, by either rule, in a few lines; null stands for never."""
+    """Which process came last, by either rule, in a few lines; None means never."""
 
     def order(steps: dict[str, int | None]) -> str:
         rows = sorted(steps.items(), key=lambda row: np.inf if row[1] is None else row[1])

@@ -129,7 +129,7 @@ def measure_bump(
 ) -> BumpResponse:
     """Measure the response to a Gaussian bump, compared with first-order perturbation theory.
 
-    The bump stands in the middle of empty space. The change is half the difference of the forecasts
+    The bump is in the middle of empty space. The change is half the difference of the forecasts
     with the bump and with it upside down, so that its own error is of third order, some
     (area / speed)^2 of it. The Dyson term -i int U(T - t) V U(t) psi0 dt is the derivative of the
     exact solver along the bump.
@@ -201,7 +201,7 @@ def crossing_frames(
     """Count the frames in which all packets fly from clear before the middle to clear after it.
 
     Packets that reach the middle of the box at half time start and end there at a distance that is
-    proportional to their speed: 4.6 widths, and half the extent of what stands in the middle, for
+    proportional to their speed: 4.6 widths, and half the extent of what is in the middle, for
     the slowest.
 
     Args:
@@ -209,7 +209,7 @@ def crossing_frames(
       momenta: In 1/bohr.
       packet_width: S0, in bohr.
       n_given: Frames that are given; they are not counted.
-      extent: Of what stands in the middle, in bohr.
+      extent: Of what is in the middle, in bohr.
 
     Raises:
       ValueError: If the fastest would start within 4 widths of the edge of the box.

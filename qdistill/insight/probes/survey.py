@@ -7,7 +7,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qdistill._checks import require_at_least, require_between, require_positive
-from qdistill.insight.harness import Ensembles, Report, in_words, make_panel, solve_exactly
+from qdistill.insight.harness import (
+    Ensembles,
+    Panel,
+    Report,
+    in_words,
+    make_panel,
+    solve_exactly,
+)
 from qdistill.insight.probes.cone import LightCone, measure_light_cone
 from qdistill.insight.probes.response import (
     BumpResponse,
@@ -117,18 +124,18 @@ def evaluate(
     Args:
       emulators: By name, one propagator or one for each seed; of one system, a line.
       config: What is asked; by default the whole of `ProbeConfig`.
-      nulls: Likewise; propagators of about the same error in which nothing is learned.
+      nulls: Likewise; propagators of about the same error without anything learned.
 
     Returns:
-      A report with the numbers of `describe` by name; `EXACT` comes first. Several seeds are told
-      apart by their number.
+      A report with the numbers of `describe` by name; `EXACT` comes first. Several seeds of a
+      training have their numbers in their names.
 
     Raises:
       ValueError: For propagators of different systems, and what the measurements refuse.
     """
     config = ProbeConfig() if config is None else config
     panel = make_panel(emulators, nulls)
-    panel = panel.with_controls(solve_exactly(panel.system, _bounds(config)))
+    panel = panel.with_controls(solve_exactly(panel.system, _bounds(config, panel)))
     found, numbers, lines = {}, {}, []
     for name, member in panel.members.items():
         for i, propagator in enumerate(member.seeds):
@@ -139,10 +146,13 @@ def evaluate(
     return ProbeReport(numbers, "\n".join(lines), found, panel.system, config)
 
 
-def _bounds(config: ProbeConfig) -> tuple[float, float]:
-    """The lowest and the highest potential of all probes, in hartree."""
+def _bounds(config: ProbeConfig, panel: Panel) -> tuple[float, float]:
+    """The lowest and the highest potential of all probes and of all members' systems."""
     bump = config.bump_area / config.bump_width
-    heights = (config.v_max, -config.v_max, bump, -bump, config.barrier[0], config.double[0])
+    heights = [config.v_max, -config.v_max, bump, -bump, config.barrier[0], config.double[0]]
+    for member in panel.members.values():
+        for propagator in member.seeds:
+            heights += propagator.system.bounds or ()
     return min(heights), max(heights)
 
 

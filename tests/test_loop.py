@@ -9,25 +9,23 @@ import pytest
 import small
 
 from qdistill.curriculum import schedules as curriculum
-from qdistill.runs import folder as runs
-from qdistill.students import StudentConfig
-from qdistill.students.windows import WindowConfig
-from qdistill.training import batches, losses, stages
-from qdistill.training import loop as training
+from qdistill.runs import folder
+from qdistill.students import WindowConfig, WindowedConfig
+from qdistill.training import batches, loop, losses, stages
 from qdistill.training.batches import Batch, BatchConfig
 from qdistill.training.loop import TrainState
 from qdistill.training.stages import Stage
 
 
 @pytest.fixture(scope="module")
-def setup() -> runs.Setup:
-    return runs.set_up(small.CONFIG)
+def setup() -> folder.Setup:
+    return folder.set_up(small.CONFIG)
 
 
-def train(setup: runs.Setup, state: TrainState | None = None, until: int = 99) -> list:
+def train(setup: folder.Setup, state: TrainState | None = None, until: int = 99) -> list:
     state = setup.trainers[0].init(jax.random.key(0)) if state is None else state
     history = []
-    for new, metrics in training.fit(setup.trainers, small.CONFIG.training.boundaries, state):
+    for new, metrics in loop.fit(setup.trainers, small.CONFIG.training.boundaries, state):
         history.append((new, metrics))
         if metrics["step"] >= until:
             break
@@ -42,7 +40,7 @@ def assert_same_bits(first: TrainState, second: TrainState) -> None:
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(bits(a), bits(b)), first, second)
 
 
-def test_training_is_reproducible_and_can_go_on_from_any_block(setup: runs.Setup) -> None:
+def test_training_is_reproducible_and_can_go_on_from_any_block(setup: folder.Setup) -> None:
     whole = train(setup)
     assert [metrics["step"] for _, metrics in whole] == [4, 8, 12, 16, 18, 20]
     assert [metrics["stage"] for _, metrics in whole] == [0, 0, 0, 0, 1, 1]
@@ -51,32 +49,28 @@ def test_training_is_reproducible_and_can_go_on_from_any_block(setup: runs.Setup
         assert_same_bits(later[-1][0], whole[-1][0])
 
 
-def test_training_sees_the_batches_that_make_batch_gives(setup: runs.Setup) -> None:
+def test_training_sees_the_batches_that_make_batch_gives(setup: folder.Setup) -> None:
     """The second block of the first stage, begun at step 4, is folded in by that step."""
     state = train(setup, until=4)[-1][0]
     block = setup.trainers[0].make_block(state)
     stage = small.WINDOWS
-    maker = batches.make_block(
-        setup.grid, setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23
-    )
+    maker = batches.make_block(setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23)
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     batch = batches.make_batch(
         jax.jit(maker), stage.batches, 4, 23, state.key, 6, weights / weights.sum(), 1.0
     )
-    expected = batches.cut_batch(block, 2, 5, 23)
+    expected = batches.cut_batch(block, 2, 4, n_window=23)
     np.testing.assert_array_equal(batch.lesson, expected.lesson)
     # The weights went through one more rounding, the runs did not.
     np.testing.assert_array_equal(batch.psi, expected.psi)
 
 
-def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: runs.Setup) -> None:
+def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: folder.Setup) -> None:
     """The second block of the second stage, which begins at step 16, begins at step 18."""
     state = train(setup, until=18)[-1][0]
-    expected = batches.cut_batch(setup.trainers[1].make_block(state), 1, 6)
+    expected = batches.cut_batch(setup.trainers[1].make_block(state), 1, 4, 2)
     stage = small.FRAMES
-    maker = batches.make_block(
-        setup.grid, setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4
-    )
+    maker = batches.make_block(setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4)
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     weights = weights / weights.sum()
     batch = batches.make_batch(
@@ -85,24 +79,24 @@ def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: runs
     np.testing.assert_array_equal(batch.psi, expected.psi)
 
 
-def test_the_logged_learning_rate_is_that_of_the_blocks_last_step(setup: runs.Setup) -> None:
+def test_the_logged_learning_rate_is_that_of_the_blocks_last_step(setup: folder.Setup) -> None:
     rate = stages.learning_rate(small.WINDOWS)
     _, metrics = train(setup, until=4)[-1]
     assert metrics["learning_rate"] == pytest.approx(float(rate(3)))
 
 
-def test_two_seeds_differ(setup: runs.Setup) -> None:
+def test_two_seeds_differ(setup: folder.Setup) -> None:
     one, other = (setup.trainers[0].init(jax.random.key(seed)) for seed in (0, 1))
     assert not jnp.allclose(one.params["recurrent"], other.params["recurrent"])
 
 
-def test_every_leaf_is_single_precision(setup: runs.Setup) -> None:
+def test_every_leaf_is_single_precision(setup: folder.Setup) -> None:
     state = train(setup, until=4)[-1][0]
     for leaf in jax.tree.leaves((state.params, state.opt_state, state.lesson_losses)):
         assert leaf.dtype in (jnp.float32, jnp.int32)
 
 
-def test_metrics_say_what_a_log_needs(setup: runs.Setup) -> None:
+def test_metrics_say_what_a_log_needs(setup: folder.Setup) -> None:
     metrics = train(setup, until=4)[-1][1]
     assert math.isfinite(metrics["loss"])
     assert sum(metrics["lesson_weights"]) == pytest.approx(1)
@@ -123,15 +117,15 @@ def test_training_learns() -> None:
     config = dataclasses.replace(
         small.CONFIG,
         training=stages.TrainingConfig((stage,)),
-        student=StudentConfig(n_units=32, windows=WindowConfig(gauge=True)),
+        student=WindowedConfig(n_units=32, windows=WindowConfig(gauge=True)),
     )
-    setup = runs.set_up(config)
+    setup = folder.set_up(config)
     state = setup.trainers[0].init(jax.random.key(0))
     block = setup.trainers[0].make_block(state)
-    batch = batches.cut_batch(block, 0, 5, 23)
-    loss = losses.window_loss(setup.student, config.student.windows, relative=True)
+    batch = batches.cut_batch(block, 0, 4, n_window=23)
+    loss = losses.window_loss(setup.student, relative=True)
     before = loss(state.params, batch, jax.random.key(0)).mean()
-    for new, _ in training.fit(setup.trainers, [200], state):
+    for new, _ in loop.fit(setup.trainers, [200], state):
         state = new
     after = loss(state.params, batch, jax.random.key(0)).mean()
     assert after < before / 5
@@ -197,15 +191,14 @@ def test_refusals(arguments: dict, message: str) -> None:
 def test_power_decides_who_pulls() -> None:
     """With loss (p - target)^2 and power 1/2 all targets pull alike; with 1 by their distance."""
     targets = jnp.array([1.0, 2.0, -9.0])
-    batch = Batch(jnp.zeros((3, 1, 1), jnp.complex64), jnp.zeros((3, 1)), jnp.zeros(3, jnp.int32))
+    none = jnp.zeros(3, jnp.int32)
+    batch = Batch(jnp.zeros((3, 1, 1), jnp.complex64), jnp.zeros((3, 1)), none, none)
     descent = optax.sgd(1.0)
     params = jnp.array(0.0)
     state = TrainState(jnp.array(0), params, descent.init(params), jnp.zeros(1), jax.random.key(0))
     moved = {}
     for power in (1.0, 0.5):
-        new, each = training.train_step(
-            lambda p, *_: (p - targets) ** 2, power, descent, state, batch
-        )
+        new, each = loop.train_step(lambda p, *_: (p - targets) ** 2, power, descent, state, batch)
         np.testing.assert_allclose(each, targets**2)
         moved[power] = float(new.params)
     assert moved[1.0] == pytest.approx(2 * (1 + 2 - 9) / 3)

@@ -1,4 +1,4 @@
-"""The figures of causes: what a reader needs of them, what they survive."""
+"""The figures of interventions: what a reader needs of them, what they survive."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,6 +8,7 @@ import pytest
 from figures import assert_labels, draw, xs
 
 from qdistill import plots
+from qdistill.insight.interventions import InterventionReport
 
 NAN = float("nan")
 
@@ -21,8 +22,8 @@ def intervention(effect: float, *families: str) -> dict[str, Any]:
     said = {"exact solver": 1e-7, "blind solver": 1.0, "demo": 0.01, "gru": 0.4}
     findings = {
         who: {
-            "taught": {"unfaithfulness": interval(value)},
-            "other": {"unfaithfulness": interval(NAN if who == "gru" else 2 * value)},
+            "taught": {"effect_error": interval(value)},
+            "other": {"effect_error": interval(NAN if who == "gru" else 2 * value)},
         }
         for who, value in said.items()
     }
@@ -31,7 +32,7 @@ def intervention(effect: float, *families: str) -> dict[str, Any]:
 
 EFFECTS = {
     "nothing": intervention(0.0, "barrier"),
-    "no landscape": intervention(1.3, "barrier", "steps"),
+    "no potential": intervention(1.3, "barrier", "steps"),
     "phase flipped": intervention(1.4, "barrier", "free"),
 }
 
@@ -70,16 +71,24 @@ def test_maps_have_a_row_for_each_frame_that_is_asked() -> None:
     assert_labels(figure, "exact solver", "gru", "newest with its past", "offset of the input")
 
 
+def test_a_report_is_drawn_by_its_class() -> None:
+    numbers = {"interventions": EFFECTS, "sensitivity": SENSITIVITY}
+    figures = plots.draw(InterventionReport(numbers, ""))
+    assert list(figures) == ["interventions", "sensitivity"]
+    assert_labels(draw(figures["interventions"]), "demo", "phase flipped")
+
+
 @pytest.mark.usefixtures("without_checker")
 def test_bad_input_is_refused_by_words() -> None:
-    crowd = {**SENSITIVITY, "points": {str(i): subject(1) for i in range(5)}}
+    crowd = {**SENSITIVITY, "points": {str(i): subject(1) for i in range(7)}}
     nothing = {"nothing": EFFECTS["nothing"]}
-    five = intervention(1.0, "barrier")
-    five["findings"]["fifth"] = five["findings"]["demo"]
+    seven = intervention(1.0, "barrier")
+    for name in ("fifth", "sixth", "seventh"):
+        seven["findings"][name] = seven["findings"]["demo"]
     refused: dict[str, Callable[[], Any]] = {
         "`interventions` must be at least one": lambda: plots.plot_interventions(nothing),
-        "of at most 4 students": lambda: plots.plot_interventions({"a": five}),
-        "`sensitivity` must be of 1 to 4": lambda: plots.plot_sensitivity(crowd),
+        "of at most 6 members": lambda: plots.plot_interventions({"a": seven}),
+        "`sensitivity` must be of 1 to 6": lambda: plots.plot_sensitivity(crowd),
     }
     for words, call in refused.items():
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 -- the words follow.

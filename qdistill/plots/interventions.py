@@ -1,4 +1,4 @@
-"""What forecasts hang on: effects of interventions, and maps of derivatives."""
+"""What forecasts depend on: effects of interventions, and maps of derivatives."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,8 +9,10 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse
+from qdistill.insight.interventions import InterventionReport
 from qdistill.plots import style
-from qdistill.plots.style import BLUE, GREY, GRID, INK, MISSING, ORANGE
+from qdistill.plots.reports import draw
+from qdistill.plots.style import BLUE, GREY, GRID, INK, MISSING, ORANGE, STONE
 
 SCALE = LinearSegmentedColormap.from_list(
     "effect", ["#fbfaf7", "#fdd9ac", "#f79a4d", "#d1521d", "#6b1f07"]
@@ -18,21 +20,21 @@ SCALE = LinearSegmentedColormap.from_list(
 STRENGTH = LinearSegmentedColormap.from_list(
     "strength", ["#fbfaf7", "#cfe0f0", "#7fb0dc", "#1f5fa8", "#08224f"]
 ).with_extremes(bad=MISSING)
-# Of the controls, then of the students; filled where the families were taught.
-MARKS = (("D", GREY), ("v", INK), ("o", BLUE), ("s", ORANGE))
+# Of the controls, then of emulators and null models; filled where the families were taught.
+MARKS = (("D", GREY), ("v", INK), ("o", BLUE), ("s", ORANGE), ("^", "#009e73"), ("P", STONE))
 # Below this it is rounding.
 LOWEST = 3e-6
 
 
 @style.styled
 def plot_interventions(interventions: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """How much hangs on each process, by landscape; and who knows that it does.
+    """Draw how much depends on each process, by potential; and who knows that it does.
 
-    Left, the exact effect on psi, and the probability moved by it, medians. Right, the
-    unfaithfulness with its 95% interval, filled where the families were taught, hollow elsewhere.
+    Left, the exact effect on psi, and the probability moved by it, medians. Right, the relative
+    error of the effect with its 95% interval, filled where the families were taught, else hollow.
 
     Args:
-      interventions: As `causes.evaluate` gives them, of at most four students and controls; what
+      interventions: From an `InterventionReport`, of at most six members, controls among them; what
         has no effect is left out.
     """
     shown = {
@@ -44,13 +46,13 @@ def plot_interventions(interventions: Mapping[str, Mapping[str, Any]]) -> Figure
         refuse("interventions", "at least one with an effect", list(interventions))
     subjects = list(next(iter(shown.values()))["findings"])
     if len(subjects) > len(MARKS):
-        refuse("interventions", f"of at most {len(MARKS)} students and controls", len(subjects))
+        refuse("interventions", f"of at most {len(MARKS)} members", len(subjects))
     families = list(dict.fromkeys(f for each in shown.values() for f in each["exact"]))[1:]
     families.sort(key=lambda family: family != "free")
     figure = Figure(figsize=(11, 2.9 + 0.45 * len(shown)), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.5, 1))
     _draw_effects(left, shown, families)
-    _draw_unfaithfulness(right, shown, subjects)
+    _draw_errors(right, shown, subjects)
     return figure
 
 
@@ -79,11 +81,11 @@ def _draw_effects(ax: Axes, shown: Mapping[str, Any], families: list[str]) -> No
     ax.tick_params(which="both", length=0)
     ax.spines[:].set_visible(False)
     ax.set_title(
-        "exact effect |\u03c8' \u2212 \u03c8| / |\u03c8| by landscape; probability moved", pad=8
+        "exact effect |\u03c8' \u2212 \u03c8| / |\u03c8| by potential; probability moved", pad=8
     )
 
 
-def _draw_unfaithfulness(ax: Axes, shown: Mapping[str, Any], subjects: list[str]) -> None:
+def _draw_errors(ax: Axes, shown: Mapping[str, Any], subjects: list[str]) -> None:
     rows = np.arange(len(shown))
     step, largest = 0.8 / len(subjects), 1.0
     for i, (who, (marker, colour)) in enumerate(zip(subjects, MARKS, strict=False)):
@@ -91,7 +93,7 @@ def _draw_unfaithfulness(ax: Axes, shown: Mapping[str, Any], subjects: list[str]
             at = rows + step * (i - (len(subjects) - 1) / 2 + shift)
             mine = [each["findings"][who].get(group) for each in shown.values()]
             middle, low, high = (
-                style.floored([m["unfaithfulness"][end] if m else np.nan for m in mine])
+                style.floored([m["effect_error"][end] if m else np.nan for m in mine])
                 for end in ("median", "low", "high")
             )
             middle, low, high = (np.ma.maximum(end, LOWEST) for end in (middle, low, high))
@@ -107,22 +109,23 @@ def _draw_unfaithfulness(ax: Axes, shown: Mapping[str, Any], subjects: list[str]
     ax.grid(axis="x", color=GRID)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", which="both", length=0)
-    ax.set_xlabel("unfaithfulness; at 1 no cause is seen\nfilled: families taught, hollow: others")
+    words = "relative error of the effect; at 1 no cause is seen"
+    ax.set_xlabel(f"{words}\nfilled: families taught, hollow: others")
     columns: dict[str, Any] = {"ncols": 2, "columnspacing": 0.9, "handletextpad": 0.1}
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=11, **columns)
 
 
 @style.styled
 def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Figure:
-    """Derivatives of the next frame by frame, channel and offset: a column for each subject.
+    """Draw derivatives of the next frame by frame, channel and offset, a column for each member.
 
     Args:
-      sensitivity: As `causes.evaluate` gives it, of at most four subjects.
+      sensitivity: From an `InterventionReport`, of at most six members.
       kind: ``"points"``, or ``"waves"`` for band-limited changes.
     """
     subjects = sensitivity[kind]
-    if not 1 <= len(subjects) <= 4:
-        refuse("sensitivity", "of 1 to 4 subjects", len(subjects))
+    if not 1 <= len(subjects) <= len(MARKS):
+        refuse("sensitivity", f"of 1 to {len(MARKS)} members", len(subjects))
     offset = np.asarray(sensitivity["offset_points"], float)
     channels = list(next(iter(subjects.values()))["rms"])
     drawn = {who: {c: np.asarray(v) for c, v in s["rms"].items()} for who, s in subjects.items()}
@@ -156,3 +159,12 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
             ax.set_ylabel(channel.replace("psi", "\u03c8"))
     figure.colorbar(image, ax=axes, label="sensitivity, in units of rms", **style.BAR)
     return figure
+
+
+@draw.register(InterventionReport)
+def draw_interventions(report: InterventionReport) -> dict[str, Figure]:
+    """Draw the effects of interventions, and the derivatives."""
+    return {
+        "interventions": plot_interventions(report.numbers["interventions"]),
+        "sensitivity": plot_sensitivity(report.numbers["sensitivity"]),
+    }

@@ -1,7 +1,8 @@
-"""Interventions: what is done to a state and its landscape to take one process away.
+"""Interventions: what is done to a state and its potential to take one process away.
 
-Every one acts at one moment. A student that needs past frames is given the past that leads to the
-new state in the new world, by the exact solver: a history of the old world would contradict it.
+Every one acts at one moment. A propagator that needs past frames is given the past that leads to
+the new state in the new potential, by the exact solver: a history of the old one would contradict
+it. Lengths are in units of the box; the numbers are those of a box of 100 bohr.
 """
 
 from collections.abc import Callable
@@ -14,10 +15,10 @@ from jaxtyping import Array, Complex, Float
 from qdistill.physics.grid import Grid
 
 Psi: TypeAlias = Complex[Array, " n_x"]
-Landscape: TypeAlias = Float[Array, " n_x"]
+V: TypeAlias = Float[Array, " n_x"]
 
-# Length over which a cut is smooth, in bohr.
-CUT = 0.5
+# Length over which a cut is smooth, in units of the box.
+CUT = 0.005
 # Waves above this are made by sharp edges, not carried by packets, in 1/bohr.
 FAST = 6.0
 # Where a barrier is closed: within the heights that are taught, and beyond them, in hartree.
@@ -25,26 +26,28 @@ CLOSED, WALL = 15.0, 30.0
 
 
 class Moment(NamedTuple):
-    """The world at the moment of an intervention.
+    """The state and the potential at the moment of an intervention.
 
     Attributes:
       psi: The state.
       v: In hartree.
-      span: Where the landscape begins and ends, in bohr.
+      span: Where the potential begins and ends, in bohr.
       energy: Kinetic energy of the carrier wave before the encounter, in hartree.
     """
 
     psi: Psi
-    v: Landscape
+    v: V
     span: Float[Array, "2"]
     energy: Float[Array, ""]
 
 
-def _keep_psi(grid: Grid, moment: Moment, psi: Psi) -> Psi:
+def keep_psi(grid: Grid, moment: Moment, psi: Psi) -> Psi:
+    """The state as it is."""
     return psi
 
 
-def _keep_v(grid: Grid, moment: Moment) -> Landscape:
+def keep_v(grid: Grid, moment: Moment) -> V:
+    """The potential as it is."""
     return moment.v
 
 
@@ -62,8 +65,8 @@ class Intervention(NamedTuple):
     removes: str
     scene: str
     when: str
-    on_psi: Callable[[Grid, Moment, Psi], Psi] = _keep_psi
-    on_v: Callable[[Grid, Moment], Landscape] = _keep_v
+    on_psi: Callable[[Grid, Moment, Psi], Psi] = keep_psi
+    on_v: Callable[[Grid, Moment], V] = keep_v
 
 
 def parts(grid: Grid, span: Float[Array, "2"]) -> Float[Array, "3 n_x"]:
@@ -73,9 +76,9 @@ def parts(grid: Grid, span: Float[Array, "2"]) -> Float[Array, "3 n_x"]:
     >>> [round(float(part[49]), 3) for part in (left, inside, right)]
     [0.0, 1.0, 0.0]
     """
-    x = grid.positions(dtype=span.dtype)
-    left = (1 + jnp.tanh((span[0] - x) / CUT)) / 2
-    right = (1 + jnp.tanh((x - span[1]) / CUT)) / 2
+    x, cut = grid.positions(dtype=span.dtype), CUT * grid.lengths[0]
+    left = (1 + jnp.tanh((span[0] - x) / cut)) / 2
+    right = (1 + jnp.tanh((x - span[1]) / cut)) / 2
     return jnp.stack([left, 1 - left - right, right])
 
 
@@ -87,7 +90,7 @@ def without(part: int) -> Callable[[Grid, Moment, Psi], Psi]:
 def flip(grid: Grid, moment: Moment, psi: Psi) -> Psi:
     """The relative phase of what lies on either side of the span's middle, turned by pi."""
     x = grid.positions(dtype=moment.span.dtype)
-    return psi * jnp.tanh((x - jnp.mean(moment.span)) / CUT)
+    return psi * jnp.tanh((x - jnp.mean(moment.span)) / (CUT * grid.lengths[0]))
 
 
 def slow(grid: Grid, moment: Moment, psi: Psi) -> Psi:
@@ -97,20 +100,20 @@ def slow(grid: Grid, moment: Moment, psi: Psi) -> Psi:
     return jnp.fft.ifft(kept * jnp.fft.fft(psi))
 
 
-def empty(grid: Grid, moment: Moment) -> Landscape:
-    """No landscape."""
+def empty(grid: Grid, moment: Moment) -> V:
+    """No potential."""
     return jnp.zeros_like(moment.v)
 
 
-def closed(height: float) -> Callable[[Grid, Moment], Landscape]:
-    """The landscape raised to a height in hartree wherever the packet can only tunnel."""
+def closed(height: float) -> Callable[[Grid, Moment], V]:
+    """The potential raised to a height in hartree wherever the packet can only tunnel."""
     return lambda grid, moment: jnp.where(moment.v > moment.energy, height, moment.v)
 
 
 INTERVENTIONS: dict[str, Intervention] = {
     "nothing": Intervention("nothing: the control", "encounter", "contact"),
-    "no landscape": Intervention("scattering as a whole", "encounter", "start", on_v=empty),
-    "landscape gone": Intervention("all after the contact", "encounter", "contact", on_v=empty),
+    "no potential": Intervention("scattering as a whole", "encounter", "start", on_v=empty),
+    "potential gone": Intervention("all after the contact", "encounter", "contact", on_v=empty),
     "no reflected part": Intervention("reflection", "encounter", "later", without(0)),
     "no transmitted part": Intervention("transmission", "encounter", "later", without(2)),
     "phase flipped": Intervention("interference as it was", "meeting", "start", flip),
