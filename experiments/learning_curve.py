@@ -45,11 +45,11 @@ def follow(args: Args) -> runner.Results:
         f"paper's {model}": 1 - paper.published_means(model)["correlation"]
         for model in ("full-gru", "demo-gru")
     }
-    seconds, errors = (
+    axes = (
         {name: np.array(curve[of]) for name, curve in curves.items()}
         for of in ("training_seconds", "mean_infidelity")
     )
-    figure = plot_learning(seconds, errors, published)
+    figure = plot_learning(*axes, published)
     return runner.Results(curves, ladder.passes(curves, published), {"learning": figure})
 
 
