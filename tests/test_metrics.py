@@ -3,11 +3,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill._rollout import rollout
 from qdistill.forecast import metrics
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill.system import System, rollout
+from qdistill.teacher import chebyshev
 
 
 @pytest.fixture
@@ -63,7 +63,7 @@ def test_the_exact_solver_drifts_in_neither_norm_nor_energy() -> None:
     grid = Grid(256, 50.0)
     psi = packets.gaussian(grid, 25.0, 2.0, 2.0)
     v = jnp.where(jnp.abs(grid.positions() - 30) < 2, 3.0, 0.0)
-    frames = rollout(solver.chebyshev(grid, 0.1, 1e-7)(v), psi, 50)
+    frames = rollout(chebyshev(System(grid, 0.1), 1e-7), psi[None], v, 50)
     # complex64 rounding over 50 frames of about 10 products each.
     assert metrics.norm_drift(frames, psi).max() < 2e-5
     assert metrics.energy_drift(grid, v, frames, psi).max() < 2e-4

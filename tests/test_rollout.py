@@ -158,8 +158,14 @@ GOOD = {"propagator": SOLVER, "frames": PSI[None], "v": V, "n_frames": 2}
         ({"propagator": SOLVER(V)}, "`propagator` must be a solver or an emulator, but is Step"),
         ({"propagator": UnitaryConfig().build(SYSTEM)}, r"becomes one by student.bind\(params\)"),
         ({"propagator": Fibonacci()}, "`frames` must be at least 2 frames, but is 1"),
-        ({"frames": PSI}, r"`frames` must be of shape \(n_t, 32\), but is of shape \(32,\). One is"),
-        ({"frames": PSI[None, :, None]}, r"`frames` must be of shape .*, but is of shape \(1, 32, "),
+        (
+            {"frames": PSI},
+            r"`frames` must be of shape \(n_t, 32\), but is of shape \(32,\). One is",
+        ),
+        (
+            {"frames": PSI[None, :, None]},
+            r"`frames` must be of shape .*, but is of shape \(1, 32, ",
+        ),
         ({"frames": PSI[None, :0]}, r"`frames` must be of shape .*, but is of shape \(1, 0\)"),
         ({"frames": jnp.zeros((0, 32), complex)}, "`frames` must be at least 1 frames, but is 0"),
         ({"frames": jnp.ones((1, 32), int)}, "an array of complex numbers, but is of type int32"),

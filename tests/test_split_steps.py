@@ -108,7 +108,8 @@ def test_an_impossible_kinetic_cap_is_refused(cap: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("n_substeps", "words"), [(0, "at least 1, but is 0"), (2.0, "an integer"), (True, "an integer")]
+    ("n_substeps", "words"),
+    [(0, "at least 1, but is 0"), (2.0, "an integer"), (True, "an integer")],
 )
 @pytest.mark.usefixtures("without_checker")
 def test_no_substeps_are_refused(n_substeps, words) -> None:

@@ -1,6 +1,5 @@
 """The paper's students, made of windows, and what all students have in common."""
 
-
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -50,7 +49,10 @@ def shapes(student: Student) -> PyTree:
 
 def test_gru_has_the_papers_size() -> None:
     """The published 40,204, less 69 x 46 rows for a doubled state and 2 x 69 doubled biases."""
-    assert students.count_parameters(shapes(WindowedConfig().build(System()))) == 40_204 - 69 * 46 - 2 * 69
+    assert (
+        students.count_parameters(shapes(WindowedConfig().build(System())))
+        == 40_204 - 69 * 46 - 2 * 69
+    )
 
 
 def test_gru_equals_flax_gru_cell() -> None:

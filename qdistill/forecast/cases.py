@@ -30,9 +30,10 @@ class Cases:
       family: Name of each case, or of its kind.
     """
 
-    given: Complex[Array, "n_case n_given *n_x"]
+    # Shapes would not hold inside `vmap`, where the axis of cases is gone.
+    given: Array
     v: Potential
-    frames: Complex[Array, "n_case n_t *n_x"]
+    frames: Array
     family: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
 
     def __len__(self) -> int:
