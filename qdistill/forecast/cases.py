@@ -82,7 +82,7 @@ def simulate(
 
 
 @functools.lru_cache(maxsize=16)
-def _solve(solver: Propagator, n_later: int, mesh: Mesh | None) -> Any:
+def _solve(solver: Any, n_later: int, mesh: Mesh | None) -> Any:
     """All frames of cases (psi0, v), the first one included; what is compiled is kept."""
 
     def run(case: tuple[Array, Potential]) -> Array:
