@@ -223,6 +223,6 @@ def require_static(system: System) -> None:
         energy of the system's own.
     """
     is_plain = system.is_linear and system.is_autonomous and system.is_hermitian
-    if not is_plain or system.n_channel or type(system).kinetic is not System.kinetic:
+    if not is_plain or system.n_channel or not system.has_plain_kinetic:
         wanted = "linear, autonomous, Hermitian, without channels, with its grid's kinetic energy"
         refuse("system", wanted, type(system).__name__)
