@@ -181,17 +181,22 @@ clean:
 	rm -rf .venv .cache runs site
 
 .venv/bin/python:
-	@if [ -L .venv ]; then echo "make: .venv is a link to another environment; remove it."; exit 1; fi
 	$(PYTHON) -m venv .venv
 
+# An environment that is a link is somebody else's.
+OWN = @if [ -L .venv ]; then echo "make: .venv is a link to another environment; remove it."; exit 1; fi
+
 .venv/.core: .venv/bin/python pyproject.toml
+	$(OWN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 .venv/.dev: .venv/bin/python pyproject.toml
+	$(OWN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch .venv/.core $@
 
 .venv/.docs: .venv/bin/python pyproject.toml
+	$(OWN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch .venv/.core $@
