@@ -10,12 +10,12 @@ import pytest
 from figures import assert_labels, draw, texts, xs, ys
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage, imread
-from qdistill._rollout import rollout
 
 from qdistill import plots
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill.system import System, rollout
+from qdistill.teacher import split_step
 
 N_T, DT = 12, 0.4
 
@@ -26,7 +26,8 @@ def run() -> dict[str, Any]:
     grid = Grid(128, 40.0)
     v = potentials.steps(grid.positions(), (1.0, 2.0, 3.0), 9.0, 22.0)
     psi = packets.gaussian(grid, 12.0, 2.0, 2.0)
-    evolve = jax.jit(lambda v: rollout(solver.split_step(grid, DT, 20)(v), psi, N_T))
+    solver = split_step(System(grid, DT), 20)
+    evolve = jax.jit(lambda v: rollout(solver, psi[None], v, N_T))
     return {
         "x": np.asarray(grid.positions()),
         "t": DT * np.arange(1, N_T + 1),
