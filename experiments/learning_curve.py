@@ -45,11 +45,9 @@ def follow(args: Args) -> runner.Results:
         f"paper's {model}": 1 - paper.published_means(model)["correlation"]
         for model in ("full-gru", "demo-gru")
     }
-    seconds, errors = (
-        {name: np.array(curve[of]) for name, curve in curves.items()}
-        for of in ("training_seconds", "mean_infidelity")
-    )
-    figure = plot_learning(seconds, errors, published)
+    x = {name: np.array(curve["training_seconds"]) for name, curve in curves.items()}
+    y = {name: np.array(curve["mean_infidelity"]) for name, curve in curves.items()}
+    figure = plot_learning(x, y, published)
     return runner.Results(curves, ladder.passes(curves, published), {"learning": figure})
 
 

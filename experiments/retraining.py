@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from tqdm.auto import tqdm
 
 from qdistill import plots
-from qdistill._checks import require_at_least
+from qdistill._checks import refuse, require_at_least
 from qdistill.insight import probes
 from qdistill.insight.probes import Learning, ProbeConfig
 from qdistill.physics import potentials, stationary
 from qdistill.runs import folder, presets
 from qdistill.runs.config import Config
-from qdistill.students import Emulator
+from qdistill.students import Emulator, Splitting
 from qdistill.training.stages import TrainingConfig
 
 
@@ -68,6 +68,8 @@ def draw_phases(emulator: Emulator, config: ProbeConfig) -> Figure:
       config: It gives the height of the step, and the wavenumbers.
     """
     student, grid, dt = emulator.student, emulator.system.grid, emulator.system.dt
+    if not isinstance(student, Splitting):
+        refuse("emulator", "of a splitting student", type(student).__name__)
     x, (length,) = grid.positions(), grid.lengths
     v = potentials.barrier(x, config.barrier[0], length / 4, grid.middle[0])
     kicks, drifts = student.phases(emulator.params, v)

@@ -8,18 +8,17 @@ A script is a dataclass of options, a function from them to `Results`, and one l
 
 import dataclasses
 import json
-import pathlib
 import sys
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias, TypeVar
 
-import jax
 import tyro
 
 from qdistill import _distribute
+from qdistill.__main__ import load_extensions
 from qdistill.runs import config, results
+from qdistill.runs.process import running
 from qdistill.runs.results import Results, of_report
-from qdistill.runs.signals import Stopped
 
 __all__ = ["Results", "call", "main", "of_report", "settings"]
 
@@ -55,27 +54,19 @@ def main(
 
 
 def call(work: Callable[[Args], str], options: Options) -> None:
-    """Parse the options of a script, do its work, print the report, and leave with a status.
+    """Parse the options of a script, do its work, and print the report.
 
-    A refusal, a missing file or a number that is not finite becomes one line on stderr and status
-    1. A run that a signal has stopped, and that is saved, leaves with 128 and the signal's number.
+    `--load FILE` executes a Python file of one's own first, as the command `qdistill` does. See
+    `qdistill.runs.process.running` for errors and statuses.
     """
-    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     name = sys.argv[0]
-    try:
+    with running(name):
+        words = load_extensions(sys.argv[1:])
         if isinstance(options, Mapping):
-            args = tyro.extras.overridable_config_cli(dict(options), prog=name)
+            args = tyro.extras.overridable_config_cli(dict(options), prog=name, args=words)
         else:
-            args = tyro.cli(options, prog=name)
+            args = tyro.cli(options, prog=name, args=words)
         print(work(args))
-    except Stopped as stopped:
-        print(f"{name}: {stopped}", file=sys.stderr)
-        sys.exit(128 + stopped.number)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (FloatingPointError, ImportError, OSError, ValueError) as error:
-        sys.exit(f"{name}: {error}")
 
 
 def settings(args: Any) -> dict[str, Any]:

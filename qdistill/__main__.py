@@ -10,7 +10,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
 
-import jax
 import tyro
 
 from qdistill import __version__
@@ -18,7 +17,7 @@ from qdistill import _distribute as cluster
 from qdistill.forecast import paper
 from qdistill.runs import distillation, extensions, presets, pretrained, report, story
 from qdistill.runs.config import Config
-from qdistill.runs.signals import Stopped
+from qdistill.runs.process import running
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +176,7 @@ COMMANDS: dict[str, type] = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run one command, with the words after the program's name."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    try:
+    with running("qdistill"):
         words = load_extensions(words)
         if words[:1] in (["-h"], ["--help"]):
             print(usage())
@@ -188,19 +187,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
             sys.exit(2)
         else:
             parse(words[0], words[1:])()
-    except Stopped as stopped:
-        print(f"qdistill: {stopped}", file=sys.stderr)
-        sys.exit(128 + stopped.number)
-    except KeyboardInterrupt:
-        sys.exit(130)
-    except (FloatingPointError, ImportError, OSError, ValueError) as error:
-        sys.exit(f"qdistill: {error}")
 
 
 def parse(command: str, words: Sequence[str]) -> Callable[[], None]:
     """Return the work of a command with its options, to be called."""
-    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
     prog = f"qdistill {command}"
     if command != "distill":
         return tyro.cli(COMMANDS[command], prog=prog, args=words).run

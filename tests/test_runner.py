@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
+import qdistill
 from experiments import emulators, runner
 from qdistill.physics.grid import Grid
 from qdistill.plots import Figure
+from qdistill.runs import extensions
 from qdistill.runs.signals import Stopped
 from qdistill.system import System
 
@@ -69,6 +71,7 @@ def test_a_script_leaves_settings_notes_numbers_and_figures(
     assert config["system"]["grid"]["shape"] == [64]
     assert config["command"] == f"experiments/count.py --out {out} --system.dt 0.5"
     assert {"commit", "is_modified", "date", "environment"} == set(config["provenance"])
+    assert config["extensions"] == []
     assert {path.name for path in out.iterdir()} == {"config.json", "metrics.json", "empty.png"}
 
 
@@ -154,6 +157,22 @@ def test_presets_are_chosen_by_name(
     with pytest.raises(SystemExit):
         runner.main(count, choices)
     assert "experiments/count.py" in capsys.readouterr().err
+
+
+def test_a_file_of_ones_own_is_loaded_first_and_noted(
+    leave: Callable[..., Any], tmp_path: pathlib.Path
+) -> None:
+    own, out = tmp_path / "own.py", tmp_path / "out"
+    own.write_text("import qdistill\nqdistill.loaded_by_a_script = 3\n")
+    try:
+        assert leave(count, "--load", str(own), "--out", str(out)) is None
+        (noted,) = json.loads((out / "config.json").read_text())["extensions"]
+        assert noted == dataclasses.asdict(extensions.LOADED[str(own)])
+        assert qdistill.loaded_by_a_script == 3
+    finally:
+        extensions.LOADED.clear()
+    message = leave(count, "--load", str(tmp_path / "none.py"), "--out", str(out))
+    assert message.startswith("experiments/count.py: There is no file")
 
 
 def test_emulators_are_found_by_packaged_names_and_refused_in_words() -> None:

@@ -1,6 +1,7 @@
 """Results of a script or command, in a folder of their own."""
 
 import contextlib
+import dataclasses
 import json
 import pathlib
 import shlex
@@ -11,7 +12,7 @@ from typing import Any, NamedTuple
 
 from qdistill import plots
 from qdistill.insight.harness import Report
-from qdistill.runs import folder, provenance, records
+from qdistill.runs import extensions, folder, provenance, records
 
 
 class Results(NamedTuple):
@@ -49,13 +50,21 @@ def record(out: pathlib.Path, settings: dict[str, Any], work: Callable[[], Resul
       FileExistsError: If the results would mix with what is there.
     """
     with _new_folder(out):
-        origin = {"command": shlex.join(sys.argv), "provenance": provenance.now()}
-        write_json(out / "config.json", settings | origin)
+        write_json(out / "config.json", settings | origin())
         results = work()
     write_json(out / "metrics.json", results.metrics)
     for name, figure in results.figures.items():
         plots.save(figure, out / f"{name}.png")
     return results
+
+
+def origin() -> dict[str, Any]:
+    """Return the command line, the files of one's own that it loaded, the code and the machine."""
+    return {
+        "command": shlex.join(sys.argv),
+        "extensions": [dataclasses.asdict(each) for each in extensions.LOADED.values()],
+        "provenance": provenance.now(),
+    }
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
