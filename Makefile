@@ -47,7 +47,7 @@ FRONTIER = work_precision work_precision-continuum coarse coarse_plane
 COARSE = propagator kernel kernel-barriers kernel-trajectories
 KEPT = solver_accuracy throughput throughput-50 $(FRONTIER) coarse-100 $(COARSE) compare_students \
 	compare_students-propagator compare_students-kernel learning_curve symmetries probes \
-	causes importance design design-gru reliability movie double_slit $(SEEDS) \
+	interventions importance design design-gru reliability movie double_slit $(SEEDS) \
 	$(FRESH) gru gru-wide
 # Kept in the package.
 STUDENTS = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
@@ -89,7 +89,7 @@ results: .venv/.core
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
 	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
-	$(BIN)/python experiments/causes.py runs/demo runs/gru --out runs/causes
+	$(BIN)/python experiments/interventions.py runs/demo runs/gru --out runs/interventions
 	$(BIN)/python experiments/importance.py quick --out runs/importance
 	$(BIN)/python experiments/design/design.py runs/demo runs/unitary --out runs/design
 	$(BIN)/python experiments/design/design.py runs/gru --designs --through splitter \
@@ -103,7 +103,7 @@ results: .venv/.core
 		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
 	done
 	for run in $(FRONTIER) throughput demo gru compare_students learning_curve symmetries probes \
-		causes importance design double_slit; do \
+		interventions importance design double_slit; do \
 		cp runs/$$run/*.png results/$$run/ || exit 1; \
 	done
 	cp runs/movie/forecast.gif results/movie/

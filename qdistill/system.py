@@ -172,6 +172,11 @@ class System:
         """Whether a potential is its own values: no `local` of a subclass reads it."""
         return type(self).local is System.local
 
+    @property
+    def has_plain_kinetic(self) -> bool:
+        """Whether the kinetic energy is the grid's: no `kinetic` of a subclass replaces it."""
+        return type(self).kinetic is System.kinetic
+
 
 SYSTEMS["System"] = System
 

@@ -1,25 +1,29 @@
+import dataclasses
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qdistill.physics import packets
 from qdistill.physics.grid import Grid
 from qdistill.students import windows
-from qdistill.teacher import solvers as solver
+from qdistill.system import System, rollout
+from qdistill.teacher import chebyshev, split_step
 from qdistill.training import batches
 from qdistill.training.batches import BatchConfig, Block
 
-GRID = Grid(256, 100.0)
+SYSTEM = System(Grid(256, 100.0), bounds=(-16.0, 16.0))
 LESSONS = ("free", "barrier")
 EVEN = jnp.array([0.5, 0.5])
 
 
 @functools.cache
 def block_maker(config: BatchConfig) -> batches.BlockMaker:
-    teacher = solver.chebyshev(GRID, 0.1, 1e-5, (-16.0, 16.0))
-    return jax.jit(batches.make_block(GRID, teacher, LESSONS, config, 4, 23))
+    teacher = chebyshev(SYSTEM, 1e-5)
+    return jax.jit(batches.make_block(teacher, LESSONS, config, 4, 23))
 
 
 def make_block(config: BatchConfig, seed: int = 0, weights: jax.Array = EVEN) -> Block:
@@ -37,12 +41,10 @@ def test_blocks_are_pure_in_their_key() -> None:
 
 def test_runs_are_the_teachers() -> None:
     block = make_block(SMALL)
-    step = jax.jit(solver.split_step(GRID, 0.1, 50)(block.v[0]))
+    later = rollout(split_step(SYSTEM, 50), block.frames[0, :1], block.v[0], 11)
     # Strang at 50 substeps errs by about 1e-4 over these 11 frames.
-    psi = block.frames[0, 0]
-    for frame in block.frames[0, 1:]:
-        psi = step(psi)
-        assert jnp.linalg.norm(psi - frame) < 1e-3 * jnp.linalg.norm(frame)
+    for frame, expected in zip(block.frames[0, 1:], later, strict=True):
+        assert jnp.linalg.norm(frame - expected) < 1e-3 * jnp.linalg.norm(expected)
 
 
 def test_a_batch_is_pure_in_key_and_step() -> None:
@@ -50,7 +52,7 @@ def test_a_batch_is_pure_in_key_and_step() -> None:
     maker, key = block_maker(SMALL), jax.random.key(5)
     batch = batches.make_batch(maker, SMALL, 4, 23, key, 4, EVEN, 1.0)
     block = maker(jax.random.fold_in(key, 3), EVEN, 1.0)
-    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
+    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 4, 1, 23))
 
 
 def test_batches_of_a_later_stage_count_from_its_begin() -> None:
@@ -58,14 +60,14 @@ def test_batches_of_a_later_stage_count_from_its_begin() -> None:
     maker, key = block_maker(SMALL), jax.random.key(5)
     batch = batches.make_batch(maker, SMALL, 4, 23, key, 8, EVEN, 1.0, begin=4)
     block = maker(jax.random.fold_in(key, 7), EVEN, 1.0)
-    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 5, 23))
+    jax.tree.map(np.testing.assert_array_equal, batch, batches.cut_batch(block, 1, 4, 1, 23))
     with pytest.raises(ValueError, match="`step` must be at least 4, but is 3"):
         batches.make_batch(maker, SMALL, 4, 23, key, 3, EVEN, 1.0, begin=4)
 
 
 def test_window_batches_are_windows_of_the_runs() -> None:
     block = make_block(SMALL)
-    batch = batches.cut_batch(block, 1, 5, 23)
+    batch = batches.cut_batch(block, 1, 4, 1, 23)
     assert batch.psi.shape == (32, 5, 23)
     for i in (0, 17, 31):
         run, time, centre = (int(a[1, i]) for a in (block.run, block.time, block.centre))
@@ -75,14 +77,17 @@ def test_window_batches_are_windows_of_the_runs() -> None:
             batch.v[i], windows.around(block.v[run], jnp.array([centre]), 23)[0]
         )
         assert batch.lesson[i] == block.lesson[run]
+        # Four frames are given, from `time` on.
+        assert batch.n[i] == time + 3
 
 
 def test_whole_frame_batches_are_frames_of_the_runs() -> None:
     config = BatchConfig(n_batch=4, n_block=2, n_runs=4, n_frames=12, n_target=3, examples="frames")
     block = make_block(config)
-    batch = batches.cut_batch(block, 0, 7)
+    batch = batches.cut_batch(block, 0, 4, 3)
     run, time = int(block.run[0, 2]), int(block.time[0, 2])
     np.testing.assert_array_equal(batch.psi[2], block.frames[run, time : time + 7])
+    assert batch.n[2] == time + 3
 
 
 def test_examples_begin_anywhere_and_end_within_the_run() -> None:
@@ -94,7 +99,7 @@ def test_examples_begin_anywhere_and_end_within_the_run() -> None:
     assert block.centre.max() < 256
 
 
-def test_windows_at_the_landscape_are_fifty_times_as_likely() -> None:
+def test_windows_at_the_potential_are_fifty_times_as_likely() -> None:
     """The paper's placement, counted over many draws, within four standard deviations."""
     config = BatchConfig(n_batch=4000, n_block=5, n_runs=1, n_frames=6)
     block = make_block(config, weights=jnp.array([0.0, 1.0]))
@@ -125,8 +130,55 @@ def test_amplitude_weights_are_amplitudes_and_a_floor() -> None:
     np.testing.assert_allclose(weights[89:112], 0.9 / 23 + 0.1 / 256, rtol=1e-4)
 
 
+class Driven(System):
+    """A field along x that grows with time, between two channels of which one is empty."""
+
+    is_autonomous = False
+
+    def local(self, v: Any, t: Any, psi: Any) -> Any:
+        """x E t."""
+        return v["field"] * t * self.grid.positions(dtype=v["field"].dtype)
+
+    def sample(self, name: str, key: Any, difficulty: Any) -> Any:
+        """A packet, and a random field."""
+        psi = packets.gaussian(self.grid, 8.0, 1.0, 0.0)
+        return psi, {"field": jax.random.uniform(key)}
+
+
+def test_examples_of_any_system_know_when_they_are() -> None:
+    """From each example's own time on the solver makes its frames."""
+    solver = split_step(Driven(Grid(64, 16.0, "continuum"), 0.2), 10)
+    config = BatchConfig(n_batch=6, n_block=2, n_runs=3, n_frames=9, n_target=3, examples="frames")
+    block = jax.jit(batches.make_block(solver, ("own",), config, 1))(
+        jax.random.key(0), jnp.ones(1), 1.0
+    )
+    batch = batches.cut_batch(block, 1, 1, 3)
+    assert batch.v["field"].shape == (6,)
+    assert len(set(batch.n.tolist())) > 1
+
+    def follow(psi: Any, v: Any, n: Any) -> Any:
+        return rollout(solver, psi[:1], v, 3, n0=n)
+
+    np.testing.assert_allclose(jax.vmap(follow)(*batch[:3]), batch.psi[:, 1:], atol=2e-5)
+    late = int(jnp.argmax(batch.n))
+    early = follow(batch.psi[late], jax.tree.map(lambda leaf: leaf[late], batch.v), 0)
+    assert jnp.linalg.norm(early - batch.psi[late, 1:]) > 0.1
+
+
+@pytest.mark.parametrize("examples", ["windows", "frames"])
+def test_blocks_in_double_precision(examples: batches.Examples) -> None:
+    with jax.enable_x64(True):
+        config = dataclasses.replace(SMALL, examples=examples)
+        maker = batches.make_block(chebyshev(SYSTEM, 1e-9), LESSONS, config, 4, 23)
+        block = jax.eval_shape(maker, jax.random.key(0), EVEN.astype(float), 1.0)
+        assert block.frames.dtype == jnp.complex128
+        assert block.v.dtype == jnp.float64
+
+
 def test_refusals() -> None:
     with pytest.raises(ValueError, match="`n_frames` must be at least 5, the length of an example"):
         make_block(BatchConfig(n_frames=4))
     with pytest.raises(ValueError, match="`n_batch` must be at least 1, but is 0"):
         BatchConfig(n_batch=0)
+    with pytest.raises(ValueError, match="`examples` must be windows or frames here"):
+        make_block(BatchConfig(examples="spectra"))

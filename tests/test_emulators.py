@@ -337,7 +337,9 @@ def test_bounds_are_asked_of_the_solver_alone() -> None:
     """An emulator may be tried where it was not taught; its solver would be wrong there."""
     high = jnp.where(V > 0, 20.0, 0.0)
     for v in (high, np.asarray(high), "20*(4.5 < x < 7.5)", lambda x: 20 * (abs(x - 6) < 1.5)):
-        with pytest.raises(ValueError, match=r"`v` must be within \(-16.0, 16.0\), but is between 0"):
+        with pytest.raises(
+            ValueError, match=r"`v` must be within \(-16.0, 16.0\), but is between 0"
+        ):
             make("gru").forecast(PSI, v, 5)
         given = jnp.tile(PSI, (4, 1))
         assert jnp.all(jnp.isfinite(make("gru").forecast(given, v, 2)))

@@ -16,7 +16,7 @@ from qdistill.physics.grid import Grid
 from qdistill.system import System, rollout
 from qdistill.teacher import bounds_of, chebyshev, expansion
 
-both_dispersions = pytest.mark.parametrize("dispersion", ("lattice", "continuum"))
+both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
 both_precisions = pytest.mark.parametrize("is_double", [False, True], ids=["c64", "c128"])
 
 

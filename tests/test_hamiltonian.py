@@ -10,7 +10,7 @@ from steps import box, relative_error, smooth_problem
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import hamiltonian
 
-both_dispersions = pytest.mark.parametrize("dispersion", ("lattice", "continuum"))
+both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
 
 
 @both_dispersions

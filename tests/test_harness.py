@@ -1,6 +1,7 @@
 """Who is asked, how intervals are drawn, and what a verdict says."""
 
 import json
+import types
 from collections.abc import Callable
 from typing import Any
 
@@ -118,9 +119,7 @@ def test_tables_line_up() -> None:
 
 @pytest.mark.usefixtures("without_checker")
 def test_bad_input_is_refused_by_words() -> None:
-    class NoTree:
-        system, n_history = SYSTEM, 1
-
+    no_tree: Any = types.SimpleNamespace(system=SYSTEM, n_history=1)
     memory = Planted(SYSTEM, lambda v: lambda frames: frames, 2)
     other = split_step(System(Grid(32, 20.0)), 8)
     panel = harness.make_panel({harness.EXACT: FINE})
@@ -130,7 +129,7 @@ def test_bad_input_is_refused_by_words() -> None:
         "`a` must be seeds of one student": lambda: harness.make_panel({"a": [FINE, memory]}),
         "`b` must be of the system of 'a'": lambda: harness.make_panel({"a": FINE, "b": other}),
         "`nulls` must be named otherwise": lambda: harness.make_panel({"a": FINE}, {"a": FINE}),
-        "`a` must be a pytree": lambda: harness.make_panel({"a": NoTree()}),
+        "`a` must be a pytree": lambda: harness.make_panel({"a": no_tree}),
         "`emulators` must be named otherwise": lambda: panel.with_controls(FINE),
         "`n_case` must be at least 1": lambda: harness.bootstrap(np.zeros((1, 0))),
         "`n_given` must be at least 1": lambda: harness.recall(

@@ -1,5 +1,7 @@
 """Interventions take away what they name, and no more; who does not know a cause is caught."""
 
+import json
+import pathlib
 from collections.abc import Callable
 
 import exact as closed_forms
@@ -7,6 +9,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scripts
+import small
 from planted import Planted
 
 from qdistill import teacher
@@ -20,6 +24,8 @@ from qdistill.insight.interventions import (
     table,
 )
 from qdistill.physics.grid import Grid
+from qdistill.runs import folder as runs
+from qdistill.runs.checkpoints import Checkpoints
 from qdistill.system import Propagator, System
 from qdistill.teacher import Chebyshev
 
@@ -247,6 +253,16 @@ def test_null_models_and_seeds_are_treated_alike_in_a_small_box() -> None:
     report.to_json()
 
 
+def test_it_is_all_done_in_double_precision() -> None:
+    system = System(Grid(128, 40.0), 0.1)
+    config = InterventionConfig(1, ("barrier",), 3, places=1, place_cases=2, ahead=(1,), reach=4)
+    with jax.enable_x64(True):
+        report = interventions.evaluate({"fine": teacher.split_step(system, 8)}, 0, config)
+    findings = report.numbers["interventions"]["potential gone"]["findings"]
+    assert findings[harness.EXACT]["all"]["effect_error"]["median"] < 1e-10
+    assert 1e-8 < findings["fine"]["all"]["effect_error"]["median"] < 0.1
+
+
 @pytest.mark.usefixtures("without_checker")
 def test_bad_input_is_refused(solver: Chebyshev) -> None:
     each = INTERVENTIONS["no trapped part"]
@@ -270,3 +286,35 @@ def test_bad_input_is_refused(solver: Chebyshev) -> None:
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 -- the words follow.
             call()
         assert words in str(refusal.value)
+
+
+# The script ---------------------------------------------------------------------------------------
+
+
+def test_smoke_run_writes_findings_and_figures(tmp_path: pathlib.Path) -> None:
+    folder, out = tmp_path / "untrained", tmp_path / "out"
+    runs.open_folder(folder, small.UNITARY, resume=False)
+    state = runs.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
+    with Checkpoints(folder / "checkpoints") as saved:
+        saved.save(state, 1.0)
+    done = scripts.run("interventions", str(folder), "--smoke", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / "metrics.json").read_text())
+    # Barriers alone are no cavities.
+    assert {*INTERVENTIONS} - {*found["interventions"]} == {"no trapped part"}
+    for each in found["interventions"].values():
+        assert list(each["findings"]) == [harness.EXACT, interventions.BLIND, "untrained"]
+    assert found["interventions"]["nothing"]["exact"]["all"]["effect"]["high"] == 0
+    exact_again = found["sensitivity"]["points"][harness.EXACT]["relative_error"]["psi"]["all"]
+    assert [each["value"] for each in exact_again] == [0, 0]
+    for name in ("interventions", "sensitivity"):
+        assert (out / f"{name}.png").stat().st_size > 10_000
+    assert "Relative error of each effect" in done.stdout
+    for arguments, message in (
+        ([str(folder), "--out", str(out)], "is not an empty folder"),
+        (["nowhere"], "There is no run in `nowhere`"),
+        ([str(folder)] * 2, "`runs` must be 1 to 2 emulators, of different names"),
+    ):
+        refused = scripts.run("interventions", *arguments, "--smoke")
+        assert refused.returncode == 1
+        assert message in refused.words

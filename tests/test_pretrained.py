@@ -99,7 +99,7 @@ def packet() -> dict[str, jax.Array]:
     grid = load("unitary").system.grid
     return {
         "psi": packets.gaussian(grid, 20.0, 2.5, 3.5),
-        "v": potentials.barrier(grid.positions(), height=5.0, width=2.0),
+        "v": potentials.barrier(grid.positions(), height=5.0, width=2.0, centre=50.0),
     }
 
 

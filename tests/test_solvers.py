@@ -12,7 +12,7 @@ from qdistill.physics.grid import Grid, norm
 from qdistill.system import System, rollout
 from qdistill.teacher import chebyshev, split_step
 
-both_dispersions = pytest.mark.parametrize("dispersion", ("lattice", "continuum"))
+both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
 both_solvers = pytest.mark.parametrize("name", SOLVERS)
 both_precisions = pytest.mark.parametrize("is_double", [False, True], ids=["c64", "c128"])
 

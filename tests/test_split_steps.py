@@ -16,7 +16,7 @@ from qdistill.physics.grid import Grid
 from qdistill.system import Propagator, System, rollout
 from qdistill.teacher import chebyshev, dense, kick, phase, split_step
 
-both_dispersions = pytest.mark.parametrize("dispersion", ("lattice", "continuum"))
+both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
 
 
 @pytest.fixture

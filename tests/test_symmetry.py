@@ -392,6 +392,7 @@ def test_cases_meet_their_potentials() -> None:
     every = make_symmetries(system.grid)
     solver, cases = symmetries.sample_cases(jax.random.key(1), system, 8, 2, 3, every)
     assert set(cases) == {"barriers", "other potentials"}
+    assert solver.system.bounds is not None
     for of_kind in cases.values():
         assert of_kind.given.shape == (16, 2, 1024)
         assert of_kind.frames.shape == (16, 3, 1024)

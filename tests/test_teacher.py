@@ -1,19 +1,42 @@
+"""The solver that a config names."""
+
 import jax.numpy as jnp
 import pytest
+from steps import evolve
 
-from qdistill.teacher import factory as teacher
-from qdistill.teacher.factory import TeacherConfig
+from qdistill import teacher
+from qdistill.physics.grid import Grid
+from qdistill.system import System
+from qdistill.teacher import TeacherConfig, chebyshev, split_step
+
+SYSTEM, NAMES = System(Grid(64, 10.0)), ("chebyshev", "split_step")
 
 
-def test_teacher_config_builds_both_solvers() -> None:
-    grid, chebyshev = teacher.make(TeacherConfig(n_x=64, length=10.0))
-    _, split_step = teacher.make(
-        TeacherConfig(n_x=64, length=10.0, solver="split_step", n_substeps=40)
-    )
-    psi = jnp.exp(2j * jnp.pi * grid.positions() / 10)
-    v = jnp.cos(grid.positions())
+def test_a_config_builds_both_solvers() -> None:
+    solvers = [teacher.make(TeacherConfig(name, 1e-5, 40), SYSTEM) for name in NAMES]
+    assert solvers == [chebyshev(SYSTEM, 1e-5), split_step(SYSTEM, 40)]
+    x = SYSTEM.grid.positions()
+    psi, v = jnp.exp(2j * jnp.pi * x / 10), jnp.cos(x)
+    one, other = (evolve(solver, v, psi, 1) for solver in solvers)
     # The config's tolerance of 1e-5; Strang's error over one frame at 40 substeps is far below it.
-    difference = chebyshev(v)(psi) - split_step(v)(psi)
-    assert jnp.linalg.norm(difference) < 1e-5 * jnp.linalg.norm(psi)
+    assert jnp.linalg.norm(one - other) < 1e-5 * jnp.linalg.norm(psi)
+
+
+@pytest.mark.usefixtures("without_checker")
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"solver": "euler"}, "`solver` must be one of 'chebyshev', 'split_step', but is 'euler'"),
+        ({"n_substeps": 0}, "`n_substeps` must be at least 1, but is 0"),
+        ({"tolerance": 0.0}, "`tolerance` must be finite and positive, but is 0.0"),
+        ({"tolerance": 1.0}, "`tolerance` must be below 1, but is 1.0"),
+    ],
+)
+def test_senseless_settings_are_refused(settings: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        TeacherConfig(**settings)
+
+
+def test_a_solver_that_the_grid_does_not_allow_is_refused() -> None:
     with pytest.raises(ValueError, match="`n_substeps` must be at least 4 on this grid"):
-        TeacherConfig(solver="split_step", n_substeps=2)
+        teacher.make(TeacherConfig("split_step", n_substeps=2), System())

@@ -97,9 +97,7 @@ def test_it_conserves_norms_and_inner_products(where: Where) -> None:
         for _ in range(20):
             later = [frame(where.v, psi) for psi in later]
         last = np.stack(later).reshape(2, -1)
-        np.testing.assert_allclose(
-            last.conj() @ last.T, first.conj() @ first.T, atol=20 * ROUNDING
-        )
+        np.testing.assert_allclose(last.conj() @ last.T, first.conj() @ first.T, atol=20 * ROUNDING)
 
 
 def test_it_is_linear(where: Where) -> None:
@@ -344,7 +342,11 @@ def test_means_over_the_nearest_ring_are_laplacian_and_squared_gradient() -> Non
     [
         (Grid((8, 8), (1.0, 1.0)), {}, "`grid` must be a continuum of equal spacings"),
         (Grid((8, 8), (1.0, 2.0), "continuum"), {}, "`grid` must be a continuum of equal"),
-        (Grid((8, 8), (1.0, 1.0), "continuum", mass=(1.0, 2.0)), {}, "of equal spacings and masses"),
+        (
+            Grid((8, 8), (1.0, 1.0), "continuum", mass=(1.0, 2.0)),
+            {},
+            "of equal spacings and masses",
+        ),
         (PLANE, {"mirror": False}, "`mirror` must be True in more than one dimension"),
     ],
 )
@@ -356,7 +358,9 @@ def test_what_singles_out_a_direction_is_refused(grid: Grid, form: dict, words: 
 def test_a_line_is_refused_by_a_student_of_the_plane() -> None:
     student, (v, psi) = make(PLANE), random(PLANE)
     emulator = student.bind(init(student))
-    with pytest.raises(ValueError, match=r"`v` must be of shape \(24, 24\), but is of shape \(24,\)"):
+    with pytest.raises(
+        ValueError, match=r"`v` must be of shape \(24, 24\), but is of shape \(24,\)"
+    ):
         rollout(emulator, psi[None], v[0], 1)
 
 

@@ -5,6 +5,7 @@ every packet after each a.u., or the final state only.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -21,7 +22,7 @@ from qdistill.forecast import baselines
 from qdistill.forecast.cases import Cases, exact, simulate
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid, Scalar
-from qdistill.system import Propagator, System, rollout
+from qdistill.system import Potential, Propagator, System, rollout
 
 # Square bohr for each scatterer.
 ROOM = 32.0
@@ -170,18 +171,27 @@ def make_truth(system: System, config: FrontierConfig, n_given: int = 4) -> Case
 
 def measure_errors(contender: Contender, truth: Cases) -> Float[np.ndarray, " n_case"]:
     """Return the relative error |psi - truth| / |truth| at the end of every run."""
+    n_units = truth.frames.shape[1]
 
     @jax.jit
     def one_by_one(propagator: Propagator, truth: Cases) -> Array:
-        return jax.lax.map(lambda case: _error(propagator, case), truth)
+        return jax.lax.map(functools.partial(_error, propagator, n_units), _each(truth))
 
     return np.asarray(one_by_one(contender.propagator, truth), float)
 
 
-def _error(propagator: Propagator, case: Cases) -> Array:
+def _each(truth: Cases) -> tuple[Array, Potential, Array]:
+    """Given frames, potential and last frame of all cases."""
+    return truth.given, truth.v, truth.frames[:, -1]
+
+
+def _error(
+    propagator: Propagator, n_units: int, case: tuple[Array, Potential, Array]
+) -> Float[Array, ""]:
     """Of one case, traceable."""
-    n_frames, last = len(case.frames) * frames_per_unit(propagator), case.frames[-1]
-    psi = rollout(propagator, case.given, case.v, n_frames, every=n_frames)[0]
+    given, v, last = case
+    n_frames = n_units * frames_per_unit(propagator)
+    psi = rollout(propagator, given, v, n_frames, every=n_frames)[0]
     return jnp.linalg.norm(psi - last) / jnp.linalg.norm(last)
 
 
@@ -210,8 +220,9 @@ def best_clamped(
     def make(cap: Scalar) -> Contender:
         return contenders.clamped(system, n_pairs, cap, n_coarse)
 
-    square = jax.vmap(lambda cap, case: _error(make(cap).propagator, case) ** 2, (None, 0))
-    mean_square = jax.jit(lambda cap: jnp.mean(square(cap, truth)))
+    n_units = truth.frames.shape[1]
+    error = jax.vmap(lambda cap, case: _error(make(cap).propagator, n_units, case), (None, 0))
+    mean_square = jax.jit(lambda cap: jnp.mean(error(cap, _each(truth)) ** 2))
     cap = min(caps(n_pairs), key=lambda cap: float(mean_square(cap)))
     return cap, make(cap)
 

@@ -2,23 +2,20 @@
 
 import dataclasses
 import itertools
-import json
 import pathlib
-import sys
 from typing import Annotated, Any
 
 import jax
 import tyro
 
+from experiments import runner
 from experiments.frontier import cases, compare, contenders, least_squares
 from experiments.frontier.cases import FrontierConfig, SolversConfig
 from experiments.frontier.contenders import UNIT, Contender
 from experiments.frontier.figure import plot_frontier
 from experiments.frontier.least_squares import OperatorsConfig
-from qdistill import plots
 from qdistill._checks import refuse, require_at_least
 from qdistill.physics.grid import Grid
-from qdistill.runs import folder, records
 from qdistill.students import BandStudent, Emulator, PropagatorConfig
 from qdistill.system import System
 
@@ -98,11 +95,9 @@ def _title(emulator: Emulator, system: System, place: str) -> str:
     return title if lessons == ("potentials",) else f"{title} of {' + '.join(lessons)}"
 
 
-def measure(args: Args) -> None:
-    """Learn, measure, compare, write, draw."""
+def measure(args: Args) -> runner.Results:
+    """Learn, measure and compare."""
     require_at_least(1, sizes=len(args.sizes))
-    folder.make_folder(args.out)
-    args = shorten(args) if args.smoke else args
     system = System(Grid(1024, 100.0, "continuum"), UNIT)
     learned, students = learn(args, system)
     few = tuple(itertools.product(args.coarse, args.coarse_pairs))
@@ -115,21 +110,9 @@ def measure(args: Args) -> None:
         "kinetic_caps_hartree": caps,
         **compare.run(groups, students, truth, args.frontier),
     }
-    (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
-    text = json.dumps(records.plain(report), indent=2, allow_nan=False)
-    (args.out / "metrics.json").write_text(text + "\n")
-    plots.save(plot_frontier(report["contenders"]), args.out / "frontier.png")
-    print(compare.table(report))
-
-
-def main() -> None:
-    """Parse and compare."""
-    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-    try:
-        measure(tyro.cli(Args, prog="coarse.py"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"coarse.py: {error}")
+    figures = {"frontier": plot_frontier(report["contenders"])}
+    return runner.Results(report, compare.table(report), figures)
 
 
 if __name__ == "__main__":
-    main()
+    runner.main(measure, Args, shorten)

@@ -2,24 +2,20 @@
 
 import dataclasses
 import itertools
-import json
 import math
 import pathlib
-import sys
 from typing import Any
 
 import jax
-import tyro
 
+from experiments import runner
 from experiments.frontier import cases, compare, contenders, least_squares
 from experiments.frontier.cases import FrontierConfig, SolversConfig
 from experiments.frontier.contenders import UNIT, Contender
 from experiments.frontier.figure import plot_frontier
 from experiments.frontier.least_squares import OperatorsConfig
-from qdistill import plots
 from qdistill._checks import require_at_least
 from qdistill.physics.grid import Grid
-from qdistill.runs import folder, records
 from qdistill.students import Emulator, PropagatorConfig
 from qdistill.system import System
 
@@ -115,33 +111,18 @@ def measure_in(args: Args, length: float, learned: dict[tuple[str, float], Any])
     }
 
 
-def measure(args: Args) -> None:
-    """Learn, measure, compare, write, draw."""
+def measure(args: Args) -> runner.Results:
+    """Learn, measure and compare in boxes of every length."""
     require_at_least(1, lengths=len(args.lengths))
-    folder.make_folder(args.out)
-    args = shorten(args) if args.smoke else args
     learned = learn(args)
     reports: dict[str, dict[str, Any]] = {}
     for (name, edge), (_, report) in learned.items():
         reports.setdefault(name, {})[f"{edge:g}"] = report
     boxes = {f"{length:g}": measure_in(args, length, learned) for length in args.lengths}
-    found = {"learned": reports, "boxes": boxes}
-    (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
-    text = json.dumps(records.plain(found), indent=2, allow_nan=False)
-    (args.out / "metrics.json").write_text(text + "\n")
-    for length, each in boxes.items():
-        plots.save(plot_frontier(each["contenders"]), args.out / f"frontier-{length}.png")
-        print(f"boxes of {length} bohr:", compare.table(each), sep="\n")
-
-
-def main() -> None:
-    """Parse and compare."""
-    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-    try:
-        measure(tyro.cli(Args, prog="coarse_plane.py"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"coarse_plane.py: {error}")
+    tables = [f"boxes of {length} bohr:\n{compare.table(each)}" for length, each in boxes.items()]
+    figures = {f"frontier-{length}": plot_frontier(b["contenders"]) for length, b in boxes.items()}
+    return runner.Results({"learned": reports, "boxes": boxes}, "\n".join(tables), figures)
 
 
 if __name__ == "__main__":
-    main()
+    runner.main(measure, Args, shorten)

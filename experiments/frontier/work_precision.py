@@ -1,22 +1,19 @@
 """What an error costs: `python experiments/frontier/work_precision.py RUN ...`."""
 
 import dataclasses
-import json
 import pathlib
 import platform
-import sys
 from typing import Annotated
 
 import jax
 import tyro
 
+from experiments import emulators, runner
 from experiments.frontier import cases, compare, contenders
 from experiments.frontier.cases import FrontierConfig, SolversConfig
 from experiments.frontier.contenders import Contender
 from experiments.frontier.figure import plot_frontier
-from qdistill import plots
 from qdistill._checks import refuse, require_at_least
-from qdistill.runs import folder, records
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,23 +38,21 @@ def shorten(args: Args) -> Args:
     return dataclasses.replace(args, solvers=few, frontier=cases.SMOKE)
 
 
-def measure(args: Args) -> None:
-    """Measure, compare, write, draw."""
+def measure(args: Args) -> runner.Results:
+    """Measure and compare."""
     require_at_least(1, runs=len(args.runs))
-    emulators = {pathlib.Path(run).name: contenders.load(run) for run in args.runs}
-    system = next(iter(emulators.values())).system
+    loaded = {emulators.name_of(run): contenders.load(run) for run in args.runs}
+    system = next(iter(loaded.values())).system
     # Frames may be of any length; only who needs several needs them as far apart as it learned.
-    given = {each.system.dt for each in emulators.values() if each.n_history > 1}
-    for name, each in emulators.items():
+    given = {each.system.dt for each in loaded.values() if each.n_history > 1}
+    for name, each in loaded.items():
         if each.system.grid != system.grid or len(given) > 1:
             refuse("runs", "of the same physics", f"of another in {name}")
-    folder.make_folder(args.out)
-    args = shorten(args) if args.smoke else args
     system = dataclasses.replace(system, dt=min(given, default=system.dt))
     truth = cases.make_truth(system, args.frontier)
     groups, caps = cases.line_up(system, truth, args.solvers)
     students: dict[str, Contender] = {}
-    for name, each in emulators.items():
+    for name, each in loaded.items():
         students |= contenders.emulator(each, name)
     report = {
         "dispersion": system.grid.dispersion,
@@ -66,21 +61,9 @@ def measure(args: Args) -> None:
         "kinetic_caps_hartree": caps,
         **compare.run(groups, students, truth, args.frontier),
     }
-    (args.out / "config.json").write_text(json.dumps(dataclasses.asdict(args), default=str) + "\n")
-    text = json.dumps(records.plain(report), indent=2, allow_nan=False)
-    (args.out / "metrics.json").write_text(text + "\n")
-    plots.save(plot_frontier(report["contenders"]), args.out / "frontier.png")
-    print(compare.table(report))
-
-
-def main() -> None:
-    """Parse and compare."""
-    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-    try:
-        measure(tyro.cli(Args, prog="work_precision.py"))
-    except (OSError, ValueError) as error:
-        sys.exit(f"work_precision.py: {error}")
+    figures = {"frontier": plot_frontier(report["contenders"])}
+    return runner.Results(report, compare.table(report), figures)
 
 
 if __name__ == "__main__":
-    main()
+    runner.main(measure, Args, shorten)

@@ -142,7 +142,7 @@ def set_aside(folder: pathlib.Path) -> pathlib.Path:
 
 
 def steps_in(directory: pathlib.Path) -> list[int]:
-    """Return the steps of the checkpoints in a folder, rising; a half-written one does not count."""
+    """Return the steps of the checkpoints in a folder, rising, without half-written ones."""
     if not directory.is_dir():
         return []
     return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())

@@ -46,7 +46,7 @@ def distill(
 ) -> Emulator:
     """Distil an emulator into a folder: train, score on held-out cases, write and draw.
 
-    The folder is the same as that of the command: see `qdistill.runs.folder`. The files of one's own
+    The folder is that of the command: see `qdistill.runs.folder`. Files of one's own
     that this process has loaded are noted in its config.
 
     Args:

@@ -45,7 +45,7 @@ def load(path: pathlib.Path | str) -> Extension:
 
 
 def _execute(path: pathlib.Path) -> None:
-    # Not through Python's cache of bytecode, which takes a file changed within a second for the old.
+    # Python's cache of bytecode would miss a change within a second.
     code = compile(path.read_bytes(), str(path), "exec")
     module = types.ModuleType(f"qdistill_{path.stem}")
     module.__file__ = str(path)

@@ -53,7 +53,7 @@ def now() -> dict[str, Any]:
 
 
 def record(out: pathlib.Path) -> None:
-    """Note in a run's folder the code and machine that work on it, unless the last note there says the same.
+    """Note in a run's folder the code and machine at work, unless the last note says the same.
 
     Raises:
       OSError: If it cannot be written.

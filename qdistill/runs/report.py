@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 from qdistill import plots
 from qdistill.forecast import paper
@@ -37,7 +38,7 @@ def draw(out: pathlib.Path, emulator: Emulator, scored: Scored) -> list[pathlib.
     if config.training.stages[0].batches.examples == "windows":
         figures["windows"] = _windows(config)
     if isinstance(emulator.student, Splitting) and grid.n_dim == 1:
-        figures["dispersion"] = _dispersion(emulator)
+        figures["dispersion"] = _dispersion(emulator.student, emulator.params)
     if grid.n_dim == 1 and not emulator.system.n_channel:
         figures |= _forecasts(emulator, scored)
     paths = []
@@ -119,10 +120,10 @@ def _windows(config: Config) -> plots.Figure:
     )
 
 
-def _dispersion(emulator: Emulator) -> plots.Figure:
-    grid = emulator.system.grid
+def _dispersion(student: Splitting, params: PyTree) -> plots.Figure:
+    grid = student.system.grid
     half = grid.shape[0] // 2
-    learned = emulator.student.dispersion(emulator.params)
+    learned = student.dispersion(params)
     other = "continuum" if grid.dispersion == "lattice" else "lattice"
     known = {
         name: Grid(grid.shape, grid.lengths, name, mass=grid.mass).kinetic_energy()[:half]
@@ -134,7 +135,7 @@ def _dispersion(emulator: Emulator) -> plots.Figure:
 def summary(metrics: dict[str, Any]) -> str:
     """Return the scores of a run next to the paper's, as a table in text."""
     scores = metrics["benchmark"]
-    rows = [
+    rows: list[tuple[Any, ...]] = [
         (
             f"this run ({metrics['preset']})",
             scores["mean_correlation"],

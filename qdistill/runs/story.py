@@ -287,11 +287,11 @@ def plot(stories: dict[str, Story]) -> plots.Figure:
         for name, story in stories.items()
     }
     scores = {row["run"]: row["mean_infidelity"] for row in compare(stories)}
-    paper = {
+    published = {
         f"paper's {model}": 1 - paper.published_means(model)["correlation"]
         for model in ("full-gru", "demo-gru")
     }
-    return plots.plot_runs(logs, scores, paper)
+    return plots.plot_runs(logs, scores, published)
 
 
 def _short(value: float | None) -> str:

@@ -9,7 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_between
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_real,
+    require_shape,
+)
 from qdistill.physics.band import Band, differentiate, elements, from_waves, project, to_waves
 from qdistill.physics.eigenbasis import diagonalise, times, turn
 from qdistill.physics.grid import Grid
@@ -132,6 +138,9 @@ class EffectiveHamiltonian(BandStudent):
 
     def hamiltonian(self, params: PyTree, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"]:
         """The learned effective Hamiltonian between the waves; real and symmetric, in hartree."""
+        require_real(v=v)
+        require_shape(self.system.grid.shape, v=v)
+        v = jnp.asarray(v, jnp.result_type(v.dtype, params["weights"].dtype))
         fields = self.fields(params, v)
         if not len(fields):
             return project(self.band, v)
@@ -144,7 +153,7 @@ class EffectiveHamiltonian(BandStudent):
         self, params: PyTree, v: Float[Array, "*n_x"]
     ) -> Float[Array, "n_field n_dim n_dim *n_x"]:
         """The tensors of which the learned a_j(x) are made, in hartree."""
-        return jnp.tensordot(jnp.asarray(params["weights"], v.dtype), self.terms(v), 1)
+        return jnp.tensordot(params["weights"], self.terms(v), 1)
 
     def terms(self, v: Float[Array, "*n_x"]) -> Float[Array, "n_term n_dim n_dim *n_x"]:
         """Symmetric tensors: products of two gradients, then of two Hessians, of V / 4 hartree.
@@ -214,6 +223,6 @@ def require_static(system: System) -> None:
         energy of the system's own.
     """
     is_plain = system.is_linear and system.is_autonomous and system.is_hermitian
-    if not is_plain or system.n_channel or type(system).kinetic is not System.kinetic:
+    if not is_plain or system.n_channel or not system.has_plain_kinetic:
         wanted = "linear, autonomous, Hermitian, without channels, with its grid's kinetic energy"
         refuse("system", wanted, type(system).__name__)

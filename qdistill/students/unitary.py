@@ -196,8 +196,10 @@ class Splitting(Student):
     def _step_of_shares(self, params: PyTree, v: Potential) -> Step:
         """Kicks by shares of the system's local part alone: it may change, or have channels."""
         system, network, variables = self.system, self.network, {"params": params}
-        shares = network.apply(variables, method=SplittingPhases.shares)
-        phases = network.apply(variables, system.grid.shape, method=SplittingPhases.kinetic_phases)
+        shares = jnp.asarray(network.apply(variables, method=SplittingPhases.shares))
+        phases = jnp.asarray(
+            network.apply(variables, system.grid.shape, method=SplittingPhases.kinetic_phases)
+        )
         dtype = jnp.result_type(*jax.tree.leaves(v), jnp.complex64)
         drifts = jnp.asarray(jnp.exp(-1j * phases), dtype)
         space = tuple(range(-system.grid.n_dim, 0))

@@ -87,7 +87,7 @@ def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
             words = quality.removeprefix("is_").replace("h", "H", quality == "is_hermitian")
             cure = "Take split_step, which solves any system."
             refuse("system", f"{words} for the Chebyshev solver", type(system).__name__, cure)
-    if type(system).kinetic is not System.kinetic:
+    if not system.has_plain_kinetic:
         words = "of the grid's own kinetic energy for the Chebyshev solver"
         refuse("system", words, type(system).__name__, "Take split_step, which asks the system.")
     return Chebyshev(system, tolerance)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal, TypeAlias, get_args
 
-from qdistill._checks import require_at_least, require_one_of
+from qdistill._checks import refuse, require_at_least, require_one_of, require_positive
 from qdistill.system import Propagator, System
 from qdistill.teacher.expansion import chebyshev
 from qdistill.teacher.split_steps import split_step
@@ -28,6 +28,9 @@ class TeacherConfig:
     def __post_init__(self) -> None:  # noqa: D105
         require_at_least(1, n_substeps=self.n_substeps)
         require_one_of(get_args(Solver), solver=self.solver)
+        require_positive(tolerance=self.tolerance)
+        if self.tolerance >= 1:
+            refuse("tolerance", "below 1", self.tolerance)
 
 
 def make(config: TeacherConfig, system: System) -> Propagator:

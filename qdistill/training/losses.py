@@ -99,8 +99,8 @@ def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | No
     def absolute(params: PyTree, spectra: Spectra) -> Array:
         energies, states = spectra.energies, spectra.states + 0j
         phases = jnp.exp(-1j * dt * energies)
-        step = boxed.step(params, spectra.v)
-        frames = jax.vmap(lambda psi: step.decode(step.advance(step.encode(psi[None], 0))))
+        step, first = boxed.step(params, spectra.v), jnp.asarray(0)
+        frames = jax.vmap(lambda psi: step.decode(step.advance(step.encode(psi[None], first))))
         forecast = frames(states)
         error = forecast - phases[:, None] * states
         elements = jnp.abs(error @ states.T) ** 2

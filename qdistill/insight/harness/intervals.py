@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from qdistill._checks import require_at_least
+from qdistill.insight.harness.frames import DOUBLE, SINGLE
 
 PerCase: TypeAlias = Float[np.ndarray, "n_seed n_case"]
 
 N_RESAMPLED = 1000
-# Of a violation by rounding alone, in units of eps per frame.
+# Of a violation by rounding alone, in units of eps per frame; the same of truncation.
 ROUNDING = 2.0
 # Independent errors have a ratio of 0.71. Half of that needs another reason than accuracy.
 LEARNED, ACCURATE = 0.35, 0.6
@@ -88,8 +89,12 @@ def _medians(rows: Float[np.ndarray, "n_row n"]) -> Float[np.ndarray, " n_row"]:
 
 
 def rounding(n_frames: int, dtype: Any = np.float32) -> float:
-    """The violation that rounding alone may make, relative, on average over a forecast."""
-    return ROUNDING * float(np.finfo(dtype).eps) * n_frames
+    """The violation that rounding and the exact solver's truncation may make, relative.
+
+    It is an average over the frames of a forecast; in double precision the truncation is more.
+    """
+    eps = float(np.finfo(dtype).eps)
+    return ROUNDING * max(eps, DOUBLE if eps < DOUBLE else SINGLE) * n_frames
 
 
 def verdict(

@@ -93,10 +93,8 @@ def intervene(
     gap = jnp.linalg.norm(frame_by_frame - changed[:, -2], axis=-1)
     given, potentials = (usual[:, -n_given:], changed[:, -n_given:]), (moments.v, v)
     futures = _forecast_both(exact, given, potentials, n_frames)
-    return Intervened(
-        *(Cases(*each, family) for each in zip(given, potentials, futures, strict=True)),
-        gap / jnp.linalg.norm(psi, axis=-1),
-    )
+    before, after = (Cases(*each, family) for each in zip(given, potentials, futures, strict=True))
+    return Intervened(before, after, gap / jnp.linalg.norm(psi, axis=-1))
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key
 
@@ -167,7 +168,7 @@ def _intervene(
 def _fires(summaries: dict[str, Any], n_frames: int) -> bool:
     """Whether the blind solver is caught."""
     control, claim = (Interval(**summaries[who]["all"]["effect_error"]) for who in (BLIND, EXACT))
-    return harness.fires(control, claim, harness.rounding(n_frames))
+    return harness.fires(control, claim, harness.rounding(n_frames, jnp.zeros(0, float).dtype))
 
 
 def _median(seeds: Sequence[Effects], field: str, where: Any = slice(None)) -> dict[str, float]:
@@ -229,11 +230,11 @@ def _differentiate(
         "frames_ahead": list(config.ahead),
         "offset_points": list(range(-config.reach, config.reach + 1)),
     }
-    how = {"ahead": config.ahead, "reach": config.reach}
+    ahead, reach = config.ahead, config.reach
     for kind, k_band in (("points", None), ("waves", config.k_band)):
         asked = {
             who: [
-                measure_derivatives(each, truth, given, v, places, k_band=k_band, **how)
+                measure_derivatives(each, truth, given, v, places, ahead, reach, k_band)
                 for each in member.seeds
             ]
             for who, member in panel.members.items()

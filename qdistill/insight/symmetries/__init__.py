@@ -1,7 +1,25 @@
 """Which symmetries a propagator has: claims, their violations, and what these mean.
 
 `evaluate` audits emulators and null models next to the exact solver; see `claims` for what a
-symmetry is, and `violations` for what is measured of it.
+symmetry is, and `violations` for what is measured of it. A symmetry of your own is a map of frames
+and potentials that takes solutions to solutions, with a false one as its negative control. This is
+mirror and time reversal at once:
+
+>>> from qdistill.physics.grid import Grid
+>>> from qdistill.system import System
+>>> from qdistill.teacher import split_step
+>>> flip = lambda system, v: v[::-1]
+>>> both = Symmetry(
+...     "psi(x, t) -> conj(psi(-x, -t))",
+...     Transformation(lambda system, t, pair: pair[0].conj()[::-1, ::-1], flip),
+...     "without the conjugate",
+...     Transformation(lambda system, t, pair: pair[0][::-1, ::-1], flip),
+... )
+>>> solver = split_step(System(Grid(64, 20.0)), 2)
+>>> audited = {"symmetries": {"both": both}, "lessons": ("barrier",)}
+>>> report = evaluate({"mine": solver}, n_case=2, n_frames=8, **audited)
+>>> report.numbers["findings"]["mine"]["barrier"]["both"]["verdict"]
+'holds'
 """
 
 from qdistill.insight.symmetries.audit import SymmetryReport, evaluate, make_table, summarise

@@ -51,7 +51,6 @@ def sample_cases(
     n_frames: int,
     symmetries: dict[str, Symmetry],
     lessons: tuple[str, ...] = (),
-    tolerance: float = 1e-7,
 ) -> tuple[Chebyshev, dict[str, Cases]]:
     """Sample cases by kind, and solve them.
 
@@ -68,7 +67,6 @@ def sample_cases(
       n_frames: Frames that follow, at least 2.
       symmetries: Whose images of the potentials the exact solver has to solve too.
       lessons: Lessons that are the kinds instead; needed for a system of your own.
-      tolerance: Of the exact solver, per frame.
 
     Returns:
       The exact solver for all potentials and their images; and test cases by kind, in pairs: case
@@ -83,13 +81,13 @@ def sample_cases(
     kinds = _kinds(system, lessons)
     keys = jax.random.split(key, len(kinds))
     starts = {
-        kind: _encounters(k, system, n_case, n_given, tolerance)
+        kind: _encounters(k, system, n_case, n_given)
         if lesson is None
-        else _of_lesson(k, system, lesson, n_case, n_given, tolerance)
+        else _of_lesson(k, system, lesson, n_case, n_given)
         for k, (kind, lesson) in zip(keys, kinds.items(), strict=True)
     }
     every_v = jnp.concatenate([start.v for start in starts.values()])
-    exact = harness.solve_exactly(system, v_range(system, every_v, symmetries), tolerance)
+    exact = harness.solve_exactly(system, v_range(system, every_v, symmetries))
     return exact, {kind: solve_pairs(exact, start, n_frames) for kind, start in starts.items()}
 
 
@@ -114,10 +112,14 @@ def _kinds(system: System, lessons: tuple[str, ...]) -> dict[str, str | None]:
 
 
 def _of_lesson(
-    key: Key[Array, ""], system: System, lesson: str, n_case: int, n_given: int, tolerance: float
+    key: Key[Array, ""],
+    system: System,
+    lesson: str,
+    n_case: int,
+    n_given: int,
 ) -> Starts:
     psi, v = _sample_pairs(key, system, lesson, n_case)
-    return Starts(_simulate(system, psi, v, n_given, tolerance), v, (lesson,) * n_case)
+    return Starts(_simulate(system, psi, v, n_given), v, (lesson,) * n_case)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2, 3))
@@ -134,9 +136,7 @@ def _sample_pairs(
     return jax.vmap(sample)(jax.random.split(key, n_case))
 
 
-def _encounters(
-    key: Key[Array, ""], system: System, n_case: int, n_given: int, tolerance: float
-) -> Starts:
+def _encounters(key: Key[Array, ""], system: System, n_case: int, n_given: int) -> Starts:
     """Packets that have flown until they meet a potential."""
     grid, dt = system.grid, abs(system.dt)
     names = [name for name in families.FAMILIES if name not in BARRIERS]
@@ -145,7 +145,7 @@ def _encounters(
     # The partner is the next packet, at first onto another potential.
     psi = jnp.stack([psi, jnp.roll(psi, 1, axis=0)], axis=1)
     n_flight = round(LONGEST_FLIGHT * grid.lengths[0] * grid.mass[0] / dt)
-    flights = _simulate(system, psi, v, n_flight + n_given, tolerance)
+    flights = _simulate(system, psi, v, n_flight + n_given)
     given = jax.vmap(jax.vmap(functools.partial(_meeting, system, n_given)))(flights)
     return Starts(given, v, tuple(names[i % len(names)] for i in range(n_case)))
 
@@ -165,12 +165,15 @@ def _sample_others(keys: Key[Array, " n_key"], system: System) -> tuple[Array, A
 
 
 def _simulate(
-    system: System, psi: Array, v: Float[Array, "n_case *n_x"], n_frames: int, tolerance: float
+    system: System,
+    psi: Array,
+    v: Float[Array, "n_case *n_x"],
+    n_frames: int,
 ) -> Complex[Array, "n_case 2 n_frames *n_x"]:
     """All frames, the first among them."""
     local = jax.vmap(lambda v: system.local(v, 0.0, None))(v)
     bounds = min(0.0, float(local.min())), max(0.0, float(local.max()))
-    exact = harness.solve_exactly(system, bounds, tolerance)
+    exact = harness.solve_exactly(system, bounds)
 
     def fly(psi: Array, v: Array) -> Array:
         if n_frames == 1:

@@ -9,25 +9,28 @@ import pytest
 import small
 
 from qdistill.curriculum import schedules as curriculum
-from qdistill.runs import folder as runs
-from qdistill.students import StudentConfig
-from qdistill.students.windows import WindowConfig
-from qdistill.training import batches, losses, stages
-from qdistill.training import loop as training
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.physics.grid import Grid
+from qdistill.runs import folder
+from qdistill.runs.folder import Setup
+from qdistill.students import UnitaryConfig, WindowConfig, WindowedConfig
+from qdistill.system import System
+from qdistill.teacher import chebyshev
+from qdistill.training import batches, loop, losses, stages
 from qdistill.training.batches import Batch, BatchConfig
 from qdistill.training.loop import TrainState
 from qdistill.training.stages import Stage
 
 
 @pytest.fixture(scope="module")
-def setup() -> runs.Setup:
-    return runs.set_up(small.CONFIG)
+def setup() -> Setup:
+    return folder.set_up(small.CONFIG)
 
 
-def train(setup: runs.Setup, state: TrainState | None = None, until: int = 99) -> list:
+def train(setup: Setup, state: TrainState | None = None, until: int = 99) -> list:
     state = setup.trainers[0].init(jax.random.key(0)) if state is None else state
     history = []
-    for new, metrics in training.fit(setup.trainers, small.CONFIG.training.boundaries, state):
+    for new, metrics in loop.fit(setup.trainers, small.CONFIG.training.boundaries, state):
         history.append((new, metrics))
         if metrics["step"] >= until:
             break
@@ -42,7 +45,7 @@ def assert_same_bits(first: TrainState, second: TrainState) -> None:
     jax.tree.map(lambda a, b: np.testing.assert_array_equal(bits(a), bits(b)), first, second)
 
 
-def test_training_is_reproducible_and_can_go_on_from_any_block(setup: runs.Setup) -> None:
+def test_training_is_reproducible_and_can_go_on_from_any_block(setup: Setup) -> None:
     whole = train(setup)
     assert [metrics["step"] for _, metrics in whole] == [4, 8, 12, 16, 18, 20]
     assert [metrics["stage"] for _, metrics in whole] == [0, 0, 0, 0, 1, 1]
@@ -51,31 +54,31 @@ def test_training_is_reproducible_and_can_go_on_from_any_block(setup: runs.Setup
         assert_same_bits(later[-1][0], whole[-1][0])
 
 
-def test_training_sees_the_batches_that_make_batch_gives(setup: runs.Setup) -> None:
+def test_training_sees_the_batches_that_make_batch_gives(setup: Setup) -> None:
     """The second block of the first stage, begun at step 4, is folded in by that step."""
     state = train(setup, until=4)[-1][0]
     block = setup.trainers[0].make_block(state)
     stage = small.WINDOWS
     maker = batches.make_block(
-        setup.grid, setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23
+        setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23
     )
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     batch = batches.make_batch(
         jax.jit(maker), stage.batches, 4, 23, state.key, 6, weights / weights.sum(), 1.0
     )
-    expected = batches.cut_batch(block, 2, 5, 23)
+    expected = batches.cut_batch(block, 2, 4, 1, 23)
     np.testing.assert_array_equal(batch.lesson, expected.lesson)
     # The weights went through one more rounding, the runs did not.
     np.testing.assert_array_equal(batch.psi, expected.psi)
 
 
-def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: runs.Setup) -> None:
+def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: Setup) -> None:
     """The second block of the second stage, which begins at step 16, begins at step 18."""
     state = train(setup, until=18)[-1][0]
-    expected = batches.cut_batch(setup.trainers[1].make_block(state), 1, 6)
+    expected = batches.cut_batch(setup.trainers[1].make_block(state), 1, 4, 2)
     stage = small.FRAMES
     maker = batches.make_block(
-        setup.grid, setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4
+        setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4
     )
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     weights = weights / weights.sum()
@@ -85,24 +88,24 @@ def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: runs
     np.testing.assert_array_equal(batch.psi, expected.psi)
 
 
-def test_the_logged_learning_rate_is_that_of_the_blocks_last_step(setup: runs.Setup) -> None:
+def test_the_logged_learning_rate_is_that_of_the_blocks_last_step(setup: Setup) -> None:
     rate = stages.learning_rate(small.WINDOWS)
     _, metrics = train(setup, until=4)[-1]
     assert metrics["learning_rate"] == pytest.approx(float(rate(3)))
 
 
-def test_two_seeds_differ(setup: runs.Setup) -> None:
+def test_two_seeds_differ(setup: Setup) -> None:
     one, other = (setup.trainers[0].init(jax.random.key(seed)) for seed in (0, 1))
     assert not jnp.allclose(one.params["recurrent"], other.params["recurrent"])
 
 
-def test_every_leaf_is_single_precision(setup: runs.Setup) -> None:
+def test_every_leaf_is_single_precision(setup: Setup) -> None:
     state = train(setup, until=4)[-1][0]
     for leaf in jax.tree.leaves((state.params, state.opt_state, state.lesson_losses)):
         assert leaf.dtype in (jnp.float32, jnp.int32)
 
 
-def test_metrics_say_what_a_log_needs(setup: runs.Setup) -> None:
+def test_metrics_say_what_a_log_needs(setup: Setup) -> None:
     metrics = train(setup, until=4)[-1][1]
     assert math.isfinite(metrics["loss"])
     assert sum(metrics["lesson_weights"]) == pytest.approx(1)
@@ -123,15 +126,15 @@ def test_training_learns() -> None:
     config = dataclasses.replace(
         small.CONFIG,
         training=stages.TrainingConfig((stage,)),
-        student=StudentConfig(n_units=32, windows=WindowConfig(gauge=True)),
+        student=WindowedConfig(n_units=32, windows=WindowConfig(gauge=True)),
     )
-    setup = runs.set_up(config)
+    setup = folder.set_up(config)
     state = setup.trainers[0].init(jax.random.key(0))
     block = setup.trainers[0].make_block(state)
-    batch = batches.cut_batch(block, 0, 5, 23)
-    loss = losses.window_loss(setup.student, config.student.windows, relative=True)
+    batch = batches.cut_batch(block, 0, 4, 1, 23)
+    loss = losses.window_loss(setup.student, relative=True)
     before = loss(state.params, batch, jax.random.key(0)).mean()
-    for new, _ in training.fit(setup.trainers, [200], state):
+    for new, _ in loop.fit(setup.trainers, [200], state):
         state = new
     after = loss(state.params, batch, jax.random.key(0)).mean()
     assert after < before / 5
@@ -197,16 +200,97 @@ def test_refusals(arguments: dict, message: str) -> None:
 def test_power_decides_who_pulls() -> None:
     """With loss (p - target)^2 and power 1/2 all targets pull alike; with 1 by their distance."""
     targets = jnp.array([1.0, 2.0, -9.0])
-    batch = Batch(jnp.zeros((3, 1, 1), jnp.complex64), jnp.zeros((3, 1)), jnp.zeros(3, jnp.int32))
+    no = jnp.zeros(3, jnp.int32)
+    batch = Batch(jnp.zeros((3, 1, 1), jnp.complex64), jnp.zeros((3, 1)), no, no)
     descent = optax.sgd(1.0)
     params = jnp.array(0.0)
     state = TrainState(jnp.array(0), params, descent.init(params), jnp.zeros(1), jax.random.key(0))
     moved = {}
     for power in (1.0, 0.5):
-        new, each = training.train_step(
+        new, each = loop.train_step(
             lambda p, *_: (p - targets) ** 2, power, descent, state, batch
         )
         np.testing.assert_allclose(each, targets**2)
         moved[power] = float(new.params)
     assert moved[1.0] == pytest.approx(2 * (1 + 2 - 9) / 3)
     assert moved[0.5] == pytest.approx((1 + 1 - 1) / 3)
+
+
+STAGE = Stage(
+    n_steps=2,
+    batches=BatchConfig(n_batch=2, n_block=2, n_runs=2, n_frames=8, n_target=2, examples="frames"),
+)
+ONE_STAGE, LESSONS = stages.TrainingConfig((STAGE,)), CurriculumConfig(("barrier",))
+
+
+@pytest.mark.parametrize(
+    "system",
+    [
+        System(Grid(512, 40.0), bounds=(-16.0, 16.0)),
+        System(Grid(128, 20.0, "continuum", origin=-10.0, mass=2.0), 0.2, bounds=(-16.0, 16.0)),
+    ],
+    ids=["40 bohr", "heavy, around zero"],
+)
+@pytest.mark.parametrize("examples", ["windows", "frames"])
+def test_any_line_trains(system: System, examples: batches.Examples) -> None:
+    stage = small.WINDOWS if examples == "windows" else STAGE
+    student = WindowedConfig(n_units=4, windows=WindowConfig(n_window=9)).build(system)
+    config = stages.TrainingConfig((stage,))
+    trainers = loop.make_trainers(student, chebyshev(system, 1e-5), LESSONS, config)
+    state = trainers[0].init(jax.random.key(0))
+    for new, metrics in loop.fit(trainers, config.boundaries, state):
+        assert metrics["is_finite"]
+        assert math.isfinite(metrics["loss"])
+    assert not np.allclose(new.params["recurrent"], state.params["recurrent"])
+
+
+def test_training_in_double_precision_has_it_in_every_leaf() -> None:
+    with jax.enable_x64(True):
+        system = System(Grid(128, 20.0), bounds=(-16.0, 16.0))
+        student = UnitaryConfig(n_units=4).build(system)
+        (trainer,) = loop.make_trainers(student, chebyshev(system, 1e-9), LESSONS, ONE_STAGE)
+        state = trainer.init(jax.random.key(0))
+        block = trainer.make_block(state)
+        assert block.frames.dtype == jnp.complex128
+        new, metrics = trainer.train_block(state, block)
+        assert metrics["loss"].dtype == jnp.float64
+        for leaf in jax.tree.leaves((new.params, new.opt_state, new.lesson_losses)):
+            assert leaf.dtype in (jnp.float64, jnp.int32, jnp.int64)
+
+
+def test_a_teacher_of_another_system_is_refused() -> None:
+    """Shapes would fit; what it learned would not."""
+    system = System(Grid(128, 20.0))
+    student = UnitaryConfig(n_units=4).build(system)
+    for other in (
+        dataclasses.replace(system, dt=0.2),
+        dataclasses.replace(system, grid=Grid(128, 25.0)),
+    ):
+        with pytest.raises(ValueError, match="`teacher` must be a solver of the system that the"):
+            loop.make_trainers(student, chebyshev(other), LESSONS, ONE_STAGE)
+    # Bounds are the solver's own business.
+    bounded = dataclasses.replace(system, bounds=(-16.0, 16.0))
+    assert len(loop.make_trainers(student, chebyshev(bounded), LESSONS, ONE_STAGE)) == 1
+
+
+def test_weights_that_are_not_one_for_each_lesson_are_refused() -> None:
+    student = UnitaryConfig().build(System())
+    teacher = chebyshev(System(bounds=(-16.0, 16.0)))
+    with pytest.raises(ValueError, match=r"`weights` must be of shape \(1,\)"):
+        loop.make_trainers(student, teacher, LESSONS, ONE_STAGE, weights=jnp.ones(2))
+
+
+def test_examples_outside_the_bounds_stop_the_training() -> None:
+    system = System(Grid(128, 20.0), bounds=(-0.1, 0.1))
+    trainers = loop.make_trainers(
+        UnitaryConfig(n_units=4).build(system), chebyshev(system), LESSONS, ONE_STAGE
+    )
+    with pytest.raises(FloatingPointError, match="or lies outside `system.bounds`"):
+        list(loop.fit(trainers, [2], trainers[0].init(jax.random.key(0))))
+
+
+def test_windows_ask_for_a_student_made_of_windows() -> None:
+    system = System(Grid(128, 20.0), bounds=(-16.0, 16.0))
+    config = stages.TrainingConfig((small.WINDOWS,))
+    with pytest.raises(ValueError, match="`examples` must be frames for this student"):
+        loop.make_trainers(UnitaryConfig().build(system), chebyshev(system), LESSONS, config)

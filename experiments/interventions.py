@@ -1,4 +1,4 @@
-"""Causes of a forecast, by interventions and derivatives: `python experiments/causes.py RUN`."""
+"""What forecasts depend on: `python experiments/interventions.py runs/demo runs/gru`."""
 
 import dataclasses
 import pathlib
@@ -8,7 +8,7 @@ import tyro
 
 from experiments import emulators, runner
 from qdistill.insight import interventions
-from qdistill.insight.interventions import CausesConfig
+from qdistill.insight.interventions import InterventionConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,9 +17,9 @@ class Args:
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Packaged names, files or folders of runs, 1 or 2, of one system."""
-    out: pathlib.Path = pathlib.Path("runs/causes")
+    out: pathlib.Path = pathlib.Path("runs/interventions")
     """Folder of the results."""
-    causes: CausesConfig = dataclasses.field(default_factory=CausesConfig)
+    interventions: InterventionConfig = dataclasses.field(default_factory=InterventionConfig)
     """What is asked."""
     seed: int = 0
     """Of the cases."""
@@ -29,14 +29,14 @@ class Args:
 
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
-    tiny = CausesConfig(1, ("barrier",), frames=4, places=1, place_cases=2, ahead=(1, 2), reach=8)
-    return dataclasses.replace(args, causes=tiny)
+    tiny = InterventionConfig(1, ("barrier",), 4, places=1, place_cases=2, ahead=(1, 2), reach=8)
+    return dataclasses.replace(args, interventions=tiny)
 
 
 def ask(args: Args) -> runner.Results:
     """Load, intervene and differentiate."""
     loaded = emulators.load(args.runs, most=2)
-    return runner.of_report(interventions.evaluate(loaded, args.seed, args.causes))
+    return runner.of_report(interventions.evaluate(loaded, args.seed, args.interventions))
 
 
 if __name__ == "__main__":
