@@ -195,7 +195,7 @@ def test_cases_move_with_the_origin_of_the_box() -> None:
 
 
 def test_a_double_slit_has_two_slits_in_one_wall() -> None:
-    _, v = cases.sample_double_slit(jax.random.key(1), SQUARE.grid)
+    _, v = cases.double_slit(jax.random.key(1), SQUARE.grid)
     column = np.asarray(v[np.argmax(np.asarray(v).max(axis=1))])
     edges = np.flatnonzero(np.diff((column == 0).astype(int)))
     assert len(edges) == 4

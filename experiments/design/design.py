@@ -22,19 +22,19 @@ class Args:
     out: pathlib.Path = pathlib.Path("runs/design")
     """Folder of the results."""
     designs: tuple[str, ...] = tuple(design.TASKS)
-    """What is designed by plane waves."""
+    """Designs by plane waves."""
     through: tuple[str, ...] = tuple(design.ROLLOUTS)
-    """What is designed through forecasts."""
+    """Designs through forecasts."""
     tasks: dict[str, TaskConfig] = dataclasses.field(default_factory=lambda: design.TASKS)
-    """What is asked of plane waves."""
+    """Tasks for plane waves."""
     rollouts: dict[str, RolloutConfig] = dataclasses.field(default_factory=lambda: design.ROLLOUTS)
-    """What is asked of packets."""
+    """Tasks for packets."""
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
-    """For the potentials of plane waves."""
+    """Descents by plane waves."""
     rollout_search: SearchConfig = dataclasses.field(
         default_factory=lambda: SearchConfig(n_starts=3, n_steps=100, rate=0.2)
     )
-    """For those made through forecasts."""
+    """Descents through forecasts."""
     smoke: bool = False
     """Seconds instead of minutes: the same path with tiny numbers."""
 
