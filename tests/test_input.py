@@ -4,6 +4,7 @@
 its arguments; a kind knows what is bad. What is no such door stands in `INSIDE`, with the reason.
 """
 
+import dataclasses
 import importlib
 import inspect
 import math
@@ -17,46 +18,59 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from qdistill._rollout import rollout
 
 import qdistill
-from experiments.diffraction import exam as diffraction
-from experiments.diffraction import fringes
+from experiments.diffraction import fringes, scenes
+from experiments.diffraction import held_out as diffraction
 from experiments.frontier import cases as frontier
 from experiments.frontier import resampling
-from qdistill import _checks as arguments
+from qdistill import _checks as checks
 from qdistill import _distribute as cluster
-from qdistill import students, substeps
-from qdistill.curriculum import lessons, sampling
-from qdistill.curriculum import schedules as curriculum
-from qdistill.forecast import baselines as generalisation
-from qdistill.forecast import benchmark, metrics
-from qdistill.physics import band as projection
-from qdistill.physics import families, grid, observables, packets, potentials
+from qdistill import students, system, teacher
+from qdistill.curriculum import lessons, sampling, schedules
+from qdistill.forecast import baselines, cases, held_out, metrics, paper
+from qdistill.insight.design import tasks
+from qdistill.insight.importance import study
+from qdistill.insight.interventions.survey import InterventionConfig
+from qdistill.insight.probes.survey import ProbeConfig
+from qdistill.physics import (
+    band,
+    eigenstates,
+    families,
+    grid,
+    hamiltonian,
+    observables,
+    packets,
+    potentials,
+    profiles,
+    stationary,
+)
 from qdistill.physics.grid import Grid
 from qdistill.runs import config, presets, pretrained
 from qdistill.students import windows
 from qdistill.system import System
-from qdistill.teacher import factory as teacher
-from qdistill.teacher import solvers as solver
-from qdistill.training import batches, losses, stages
-from qdistill.training import boxes as spectra
+from qdistill.teacher import SplitStep, expansion, factory
+from qdistill.training import batches, boxes, losses, stages
 
 NAN, INF = float("nan"), float("inf")
 LINE, BOX = Grid(64, 10.0), Grid(256, 100.0)
+SHORT = System(LINE, bounds=(-16.0, 16.0))
 PSI = jnp.ones(64, jnp.complex64)
 FRAMES = jnp.ones((3, 64), jnp.complex64)
 V = jnp.zeros(64)
 X = BOX.positions()
 KEY = jax.random.key(0)
-STUDENT = students.from_propagator(solver.split_step(LINE, 0.1, 2))
+SOLVER = SplitStep(SHORT, 4)
 BLOCK = batches.Block(
     FRAMES[None], V[None], jnp.zeros(1, int), *(jnp.zeros((2, 4), int) for _ in range(3))
 )
-SPECTRA = spectra.SpectraBlock(
-    spectra.Spectra(jnp.zeros((1, 3)), jnp.ones((1, 3, 8)), jnp.zeros((1, 8)), jnp.zeros(1, int)),
+SPECTRA = boxes.SpectraBlock(
+    boxes.Spectra(jnp.zeros((1, 3)), jnp.ones((1, 3, 8)), jnp.zeros((1, 8)), jnp.zeros(1, int)),
     jnp.zeros((2, 4), int),
 )
+TRUTH = cases.Cases(PSI[None, None], V[None], FRAMES[None], ("it",))
+UNITARY = students.UnitaryConfig().build(SHORT)
+WINDOWED = students.WindowedConfig("linear").build(SHORT)
 
 # What is bad for an argument of a kind. Lambdas make bad values out of the good one.
 BAD: dict[str, list[Any]] = {
@@ -69,9 +83,8 @@ BAD: dict[str, list[Any]] = {
     "axis": [-1, 1, 0.5, "x", None],
     "name": ["oracle", "", None, 3],
     "line": [Grid((8, 8), (1.0, 1.0))],
-    "box": [Grid(64, 50.0), Grid(64, 1000.0), Grid(64, 5.29), Grid((8, 8), (100.0, 100.0))],
     "state": [lambda a: a[..., :-1], lambda a: a[..., None], lambda a: a[..., :0]],
-    "landscape": [
+    "potential": [
         lambda a: a[..., :-1],
         lambda a: a[..., None],
         lambda a: a.at[0].set(NAN),
@@ -115,11 +128,35 @@ def name_of(thing: Any) -> str:
     return f"{thing.__module__.removeprefix('qdistill.')}.{thing.__name__}"
 
 
-COUNT, POSITIVE, FINITE, SHARE = "count", "positive", "finite", "share"
-LANDSCAPE = {"x": (X, "positions"), "centre": (50.0, FINITE)}
-HILL = LANDSCAPE | {"height": (3.0, FINITE), "width": (9.0, POSITIVE)}
+def is_cast_to_complex(bad: Any) -> bool:
+    return jnp.iscomplexobj(bad(V))
 
-door(grid.Grid, shape=(64, COUNT), lengths=(10.0, POSITIVE), dispersion=("lattice", "name"))
+
+@dataclasses.dataclass(frozen=True)
+class Driven(System):
+    """No solver but the split step applies to it."""
+
+    is_autonomous = False
+
+    def local(self, v: Any, t: Any, psi: Any) -> Any:
+        return v * jnp.cos(t)
+
+
+system.SYSTEMS.pop("Driven")
+
+
+COUNT, POSITIVE, FINITE, SHARE = "count", "positive", "finite", "share"
+ON_LINE = {"x": (X, "positions"), "centre": (50.0, FINITE)}
+HILL = ON_LINE | {"height": (3.0, FINITE), "width": (9.0, POSITIVE)}
+
+# Physics ------------------------------------------------------------------------------------------
+
+door(
+    grid.Grid,
+    shape=(64, COUNT), lengths=(10.0, POSITIVE), dispersion=("lattice", "name"),
+    origin=(0.0, FINITE), mass=(1.0, POSITIVE),
+)  # fmt: skip
+door(grid.require_line, grid=(LINE, "line"))
 door(grid.inner_product, grid=(LINE,), phi=(PSI, "state"), psi=(PSI, "state"))
 door(grid.norm, grid=(LINE,), psi=(PSI, "state"))
 door(
@@ -128,9 +165,8 @@ door(
 )  # fmt: skip
 door(
     packets.superpose,
-    grid=(LINE,), packets=(FRAMES,), amplitudes=(jnp.ones(3), "landscape"),
+    grid=(LINE,), packets=(FRAMES,), amplitudes=(jnp.ones(3), "amplitudes"),
 )  # fmt: skip
-DOORS["packets.superpose"].kinds["amplitudes"] = ["amplitudes"]
 BAD["amplitudes"] = [jnp.zeros(3), jnp.ones(2), jnp.array([1, NAN, 1])]
 door(packets.sample_gaussian, key=(KEY,), grid=(BOX,), ranges=(packets.ANYWHERE, "ranges"))
 door(packets.carrier_momentum, grid=(BOX,), energy=(2.0, "energy"), axis=(0, "axis"))
@@ -145,57 +181,44 @@ door(
     key=(KEY,), grid=(BOX,), n_packets=(2, COUNT), ranges=(packets.ANYWHERE, "ranges"),
 )  # fmt: skip
 door(potentials.barrier, **HILL)
-door(potentials.well, **LANDSCAPE, depth=(3.0, POSITIVE), width=(9.0, POSITIVE))
+door(potentials.well, **ON_LINE, depth=(3.0, POSITIVE), width=(9.0, POSITIVE))
 for shape, n in ((potentials.double, 2), (potentials.triple, 3)):
     heights = tuple(range(1, n + 1))
     door(
-        shape, **LANDSCAPE, heights=(heights, "numbers", "as many"),
+        shape, **ON_LINE, heights=(heights, "numbers", "as many"),
         width=(3.0, POSITIVE), gap=(2.0, POSITIVE),
     )  # fmt: skip
-door(potentials.steps, **LANDSCAPE, heights=((1.0, 2.0), "numbers"), width=(9.0, POSITIVE))
+door(potentials.steps, **ON_LINE, heights=((1.0, 2.0), "numbers"), width=(9.0, POSITIVE))
 door(potentials.triangle, **HILL, skew=(0.0, "skew"))
 door(potentials.trapezoid, **HILL, skew=(0.0, "skew"), top=(0.5, SHARE))
 BAD["skew"] = [-1.1, 1.1, NAN, "left"]
 door(potentials.half_circle, **HILL)
 door(potentials.quadratic, **HILL)
-door(potentials.harmonic, **LANDSCAPE, omega=(0.5, POSITIVE))
+door(potentials.harmonic, **ON_LINE, omega=(0.5, POSITIVE))
 door(
     potentials.random, **HILL,
     amplitudes=((1.0, 2.0), "numbers", "as many"), phases=((0.1, 0.2), "numbers", "as many"),
 )  # fmt: skip
-door(
-    potentials.double_slit,
-    x=(X[:, None], "positions"), y=(X[None], "positions"), height=(3.0, FINITE),
-    thickness=(2.0, POSITIVE), separation=(9.0, POSITIVE), opening=(2.0, POSITIVE),
-    centre=((50.0, 50.0), "numbers", "as many"), angle=(0.1, FINITE),
-)  # fmt: skip
-PLANE = {
+ON_PLANE = {
     "x": (X[:, None], "positions"), "y": (X[None], "positions"), "height": (3.0, FINITE),
     "centre": ((50.0, 50.0), "numbers", "as many"),
 }  # fmt: skip
-TURNED = PLANE | {"angle": (0.1, FINITE)}
+TURNED = ON_PLANE | {"angle": (0.1, FINITE)}
+door(
+    potentials.double_slit, **TURNED,
+    thickness=(2.0, POSITIVE), separation=(9.0, POSITIVE), opening=(2.0, POSITIVE),
+)  # fmt: skip
 door(potentials.wall, **TURNED, thickness=(2.0, POSITIVE))
 door(potentials.slit, **TURNED, thickness=(2.0, POSITIVE), opening=(1.0, POSITIVE))
 door(potentials.rectangle, **TURNED, sides=((2.0, 3.0), "numbers", "as many"))
-door(potentials.disc, **PLANE, radius=(2.0, POSITIVE))
+door(potentials.disc, **ON_PLANE, radius=(2.0, POSITIVE))
 door(potentials.turned, **{name: kinds for name, kinds in TURNED.items() if name != "height"})
 for draw in (families.sample, families.sample_parameters):
     door(draw, key=(KEY,), grid=(BOX, "line"), family=("barrier", "name"))
-BAD["duration"] = [0.0, NAN, INF, "2", None, jnp.ones(3)]
-door(
-    solver.split_step,
-    grid=(LINE,), dt=(0.1, "duration"), n_substeps=(9, COUNT), kinetic_cap=(20.0, POSITIVE),
-)  # fmt: skip
-BAD["range"] = [(1.0, -1.0), (NAN, 1.0), (0.0, INF)]
-door(
-    solver.chebyshev,
-    grid=(LINE,), dt=(0.1, "duration"), tolerance=(1e-6, POSITIVE), v_range=((-1.0, 1.0), "range"),
-)  # fmt: skip
-door(solver.hamiltonian, grid=(LINE,), v=(V, "landscape"))
-door(rollout, step=(jnp.sin,), state=(1.0,), n_frames=(2, COUNT))
+BAD["complex too"] = [bad for bad in BAD["potential"] if not is_cast_to_complex(bad)]
+door(hamiltonian.hamiltonian, grid=(LINE,), local=(V, "complex too"))
 door(observables.probability, grid=(LINE,), psi=(PSI, "state"))
-door(observables.energy, grid=(LINE,), v=(V, "local"), psi=(PSI, "state"))
-BAD["local"] = BAD["landscape"][:-1]
+door(observables.energy, grid=(LINE,), v=(V, "complex too"), psi=(PSI, "state"))
 for measure in (observables.position, observables.momentum, observables.current):
     door(measure, grid=(LINE,), psi=(PSI, "state"), axis=(0, "axis"))
 door(
@@ -203,39 +226,101 @@ door(
     grid=(LINE,), psi=(PSI, "state"), left=(4.0, "place"), right=(6.0, "place"), axis=(0, "axis"),
 )  # fmt: skip
 BAD["place"] = [-1.0, 600.0, NAN, "middle"]
-for score in (
-    metrics.correlation, metrics.fidelity, metrics.phase_correlation, metrics.mae, metrics.nrmse,
-):  # fmt: skip
-    door(score, forecast=(FRAMES, "state", "frames"), truth=(FRAMES, "state", "frames"))
-BAD["frames"] = [lambda a: a[:1], lambda a: a[0]]
-door(metrics.norm_drift, forecast=(FRAMES, "state"), psi0=(PSI, "state"))
+door(eigenstates.eigenstates, grid=(LINE,), v=(V, "potential"), n_states=(3, COUNT, "long"))
+door(eigenstates.evolution, grid=(LINE,), v=(V, "potential"))
+BAND = band.Band(LINE, 4.0)
+door(band.Band, grid=(LINE,), cutoff=(4.0, "cutoff"), above=(1.0, "above"))
+BAD |= {"cutoff": [0.0, -1.0, NAN, 0.1, 1e9, "4"], "above": [0.0, -1.0, NAN, 5.0, "1"]}
+door(band.to_waves, band=(BAND,), psi=(PSI, "state"))
+door(band.from_waves, band=(BAND,), coefficients=(PSI[: BAND.n_wave], "state"))
+door(band.elements, v=(V, "state"), rows=(BAND,), columns=(BAND, "other band"))
+BAD["other band"] = [band.Band(Grid(32, 10.0), 4.0)]
+door(band.project, band=(BAND,), v=(V, "potential"))
+door(band.fold, band=(BAND,), v=(V, "potential"), energy=(0.5, FINITE, "high"))
+BAD["high"] = [1e6]
 door(
-    metrics.energy_drift,
-    grid=(LINE,), v=(V, "landscape"), forecast=(FRAMES, "state"), psi0=(PSI, "state"),
+    profiles.ProfileConfig,
+    extent=(12.0, POSITIVE), low=(0.0, FINITE), high=(9.0, FINITE), smoothing=(0.3, POSITIVE),
+    flank=(1.0, POSITIVE),
 )  # fmt: skip
-door(metrics.horizon, correlations=(jnp.ones(4),), dt=(0.1, POSITIVE), threshold=(0.9, SHARE))
+PROFILE = profiles.ProfileConfig(smoothing=0.5)
+door(profiles.stretch, config=(PROFILE,), grid=(BOX, "line", "narrow"))
+BAD["narrow"] = [Grid(256, 19.0), Grid(64, 100.0)]
+door(profiles.potential, config=(PROFILE,), grid=(BOX, "line"), u=(jnp.zeros(25), "state"))
+door(stationary.scatter, grid=(BOX, "line"), v=(V, "positions"), energy=(2.0, POSITIVE))
+door(
+    stationary.transmissions,
+    grid=(BOX, "line"), v=(V, "positions"), energies=(np.array([2.0]), "energies"),
+)  # fmt: skip
+door(stationary.wavenumber, grid=(BOX, "line"), energy=(np.array([2.0]), "energies"))
+BAD["energies"] = [np.array([-1.0]), np.array([1e9]), np.array([NAN])]
+for wave in (stationary.omega, stationary.group_velocity):
+    door(wave, grid=(BOX, "line"), k=(np.array([2.0]),))
+
+# Systems, teachers --------------------------------------------------------------------------------
+
+door(
+    system.System,
+    grid=(LINE, "no grid"), dt=(0.1, "duration"), n_channel=(0, "begin"),
+    bounds=((-1.0, 1.0), "range"),
+)  # fmt: skip
+BAD |= {
+    "no grid": [64, None, (64, 10.0)],
+    "duration": [0.0, NAN, INF, "2", None, jnp.ones(3)],
+    "range": [(1.0, -1.0), (NAN, 1.0), (0.0, INF), (0.0,), ("a", "b"), 3.0],
+    "begin": [-1, 0.5, NAN, "2"],
+}
+door(
+    system.rollout,
+    propagator=(SOLVER, "no propagator"), frames=(FRAMES, "frames of 64"), v=(V, "potential"),
+    n_frames=(2, COUNT, "odd"), n0=(0, "no index"), every=(2, COUNT),
+)  # fmt: skip
+BAD |= {
+    "no propagator": [None, UNITARY, "unitary"],
+    "frames of 64": [
+        lambda a: a[0], lambda a: a[:, 1:], lambda a: a[:0], lambda a: a.real.astype(int),
+    ],
+    "no index": [0.5, "0", jnp.ones(2, int)],
+    "odd": [3],
+}  # fmt: skip
+door(
+    teacher.split_step,
+    system=(SHORT,), n_substeps=(9, COUNT), kinetic_cap=(20.0, POSITIVE),
+)  # fmt: skip
+door(teacher.chebyshev, system=(SHORT, "driven"), tolerance=(1e-6, POSITIVE))
+door(
+    factory.TeacherConfig,
+    solver=("chebyshev", "name"),
+    tolerance=(1e-5, POSITIVE),
+    n_substeps=(9, COUNT),
+)
+door(factory.make, config=(factory.TeacherConfig(),), system=(SHORT, "driven"))
+door(expansion.bounds_of, system=(SHORT,), v=(V[None], "many potentials"))
+BAD["many potentials"] = [lambda a: a.at[0, 0].set(NAN), lambda a: a[:, 1:]]
+
+# Curriculum ---------------------------------------------------------------------------------------
+
 BOTH = ([1.0, 2.0], "numbers")
-door(curriculum.constant, value=BOTH)
-door(curriculum.staged, values=(([1.0], [2.0]),), boundaries=([5], "steps"))
+door(schedules.constant, value=BOTH)
+door(schedules.staged, values=(([1.0], [2.0]),), boundaries=([5], "steps"))
 BAD["steps"] = [[0], [-3], [], [5, 9], [9, 5]]
 door(
-    curriculum.ramped,
+    schedules.ramped,
     start=(0.0, FINITE), end=(1.0, FINITE), n_steps=(10, COUNT), begin=(0, "begin"),
 )  # fmt: skip
-BAD["begin"] = [-1, 0.5, NAN, "2"]
 door(
-    curriculum.loss_driven,
+    schedules.loss_driven,
     n_lesson=(2, COUNT), power=(0.5, FINITE), floor=(0.2, SHARE), memory=(0.9, SHARE),
 )  # fmt: skip
 door(
-    curriculum.CurriculumConfig,
+    schedules.CurriculumConfig,
     lessons=(("free", "barrier"), "some"), weights=((1.0, 2.0), "numbers", "as many", "weights"),
     plan=("constant", "name"), difficulty=((0.0, 1.0), "numbers"), ramp=(0.5, POSITIVE, SHARE),
 )  # fmt: skip
 BAD["some"] = [(), ("free", "")]
 BAD["names"] = [(), ("diving",), ("free", "diving")]
 BAD["weights"] = [(-1.0, 2.0), (0.0, 0.0)]
-door(curriculum.make_schedules, config=(curriculum.CurriculumConfig(),), n_steps=(10, COUNT))
+door(schedules.make_schedules, config=(schedules.CurriculumConfig(),), n_steps=(10, COUNT))
 for lesson in (
     lessons.free, lessons.scattering, lessons.tunnelling, lessons.interference, lessons.trapping,
     lessons.barrier, lessons.any_potential, lessons.encounters,
@@ -258,34 +343,49 @@ door(
 BAD["lesson weights"] = [
     jnp.array(bad) for bad in ([0.0, 0.0], [-1.0, 2.0], [1.0, NAN], [1.0, INF], [1.0], [1.0] * 3)
 ]
-BAD["odd"] = [4, 22]
+
+# Students -----------------------------------------------------------------------------------------
+
+BAD["even"] = [4, 22]
 door(
     windows.WindowConfig,
-    n_window=(23, COUNT, "odd"), n_history=(4, COUNT), sigma=(2.8, POSITIVE),
+    n_window=(23, COUNT, "even"), n_history=(4, COUNT), sigma=(2.8, POSITIVE),
     v_scale=(14.0, POSITIVE), floor=(3e-4, POSITIVE),
 )  # fmt: skip
-door(windows.offsets, n_window=(5, COUNT, "odd"))
+door(windows.offsets, n_window=(5, COUNT, "even"))
 BAD["width"] = [0.0, -1.0, NAN, "2"]
-door(windows.stitching_weights, n_window=(5, COUNT, "odd"), sigma=(2.8, "width"))
-door(windows.around, field=(V,), centres=(jnp.arange(3),), n_window=(5, COUNT, "odd", "long"))
-door(windows.around_all, field=(V,), n_window=(5, COUNT, "odd", "long"))
+door(windows.stitching_weights, n_window=(5, COUNT, "even"), sigma=(2.8, "width"))
+door(windows.around, field=(V,), centres=(jnp.arange(3),), n_window=(5, COUNT, "even", "long"))
+door(windows.around_all, field=(V,), n_window=(5, COUNT, "even", "long"))
 BAD["long"] = [65, 1001]
 door(windows.stitch, forecasts=(jnp.ones((64, 5), complex),), sigma=(2.8, "width"))
+door(students.WindowedConfig, name=("gru", "name"), n_units=(8, COUNT))
 door(
-    spectra.SpectraConfig,
+    students.UnitaryConfig,
+    n_pairs=(2, COUNT), start=("nothing", "name"), kinetic_cap=(40.0, POSITIVE),
+    reach=(8, COUNT), n_units=(8, COUNT), knot_spacing=(0.25, POSITIVE),
+)  # fmt: skip
+door(
+    students.PropagatorConfig,
+    n_coarse=(224, COUNT), n_fields=(2, "begin"), widths=((0.1, 0.25), "numbers", "not positive"),
+)  # fmt: skip
+
+# Training -----------------------------------------------------------------------------------------
+
+door(
+    boxes.SpectraConfig,
     n_box=(64, COUNT), n_states=(8, COUNT, "long"), floor=(0.0, FINITE), ceiling=(12.0, FINITE),
     horizon=(100, COUNT),
 )  # fmt: skip
-door(spectra.eigenstates, grid=(LINE,), v=(V, "landscape"), n_states=(3, COUNT, "long"))
-door(spectra.cut_out, key=(KEY,), v=(V, "positions"), n_box=(8, COUNT, "long"))
-door(spectra.cut_batch, block=(SPECTRA,), i=(1, "index"))
+door(boxes.cut_out, key=(KEY,), v=(V, "positions"), n_box=(8, COUNT, "long"))
+door(boxes.cut_batch, block=(SPECTRA,), i=(1, "index"))
 door(
     batches.BatchConfig,
     n_batch=(4, COUNT), n_block=(4, COUNT), n_runs=(2, COUNT), n_frames=(9, COUNT),
-    n_target=(1, COUNT), examples=("windows", "name"), placement=("landscape", "name"),
+    n_target=(1, COUNT), examples=("windows", "name"), placement=("potential", "name"),
     floor=(0.1, SHARE),
 )  # fmt: skip
-door(batches.cut_batch, block=(BLOCK,), i=(1, "index"), n_t=(2,))
+door(batches.cut_batch, block=(BLOCK,), i=(1, "index"), n_history=(1,))
 door(
     stages.Stage,
     n_steps=(2000, COUNT), loss_sigma=(0.0, "size"), power=(1.0, POSITIVE), noise=(0.0, "size"),
@@ -296,11 +396,114 @@ door(
 door(
     stages.TrainingConfig,
     stages=((stages.Stage(),), "none"), checkpoint_every=(10, COUNT),
-    on_divergence=("stop", "name"), diverged=(1e3, POSITIVE, "small"),
+    on_divergence=("stop", "name"), diverged=(1e3, POSITIVE, "at most 1"),
     rollback_rate=(0.5, POSITIVE, "large"), max_rollbacks=(3, "begin"),
 )  # fmt: skip
-BAD |= {"none": [()], "small": [1.0, 0.5], "large": [1.0, 2.0]}
+BAD |= {"none": [()], "at most 1": [1.0, 0.5], "large": [1.0, 2.0]}
 door(stages.clip_each, max_norm=(1.0, POSITIVE))
+door(
+    losses.window_loss,
+    student=(WINDOWED, "frames only"),
+    loss_sigma=(0.0, "size"),
+    noise=(0.0, "size"),
+)
+BAD["frames only"] = [UNITARY]
+door(losses.rollout_loss, student=(UNITARY,), n_target=(2, COUNT), noise=(0.0, "size"))
+door(losses.spectral_loss, student=(UNITARY, "not linear"), config=(boxes.SpectraConfig(),))
+BAD["not linear"] = [WINDOWED]
+
+# Forecasts ----------------------------------------------------------------------------------------
+
+for score in (
+    metrics.correlation, metrics.fidelity, metrics.phase_correlation, metrics.mae, metrics.nrmse,
+):  # fmt: skip
+    door(score, forecast=(FRAMES, "state", "frames"), truth=(FRAMES, "state", "frames"))
+BAD["frames"] = [lambda a: a[:1], lambda a: a[0]]
+door(metrics.norm_drift, forecast=(FRAMES, "state"), psi0=(PSI, "state"))
+door(
+    metrics.energy_drift,
+    grid=(LINE,), v=(V, "complex too"), forecast=(FRAMES, "state"), psi0=(PSI, "state"),
+)  # fmt: skip
+door(metrics.horizon, correlations=(jnp.ones(4),), dt=(0.1, POSITIVE), threshold=(0.9, SHARE))
+door(
+    held_out.BenchmarkConfig,
+    n_frames=(9, COUNT), n_given=(4, COUNT), tolerance=(1e-6, POSITIVE), n_substeps=(9, COUNT),
+    n_cases=(9, COUNT),
+)  # fmt: skip
+TEST = held_out.BenchmarkConfig(n_frames=1, n_given=1, n_cases=1)
+SMALL = System(BOX)
+BAD["more"] = [lambda a: (*a, "other")]
+BAD["not positive"] = [(0.1, 0.0), (0.1, -1.0), ()]
+BAD |= {
+    "line system": [System(Grid((8, 8), (9.0, 9.0)))],
+    "driven": [dataclasses.replace(Driven(LINE), bounds=(-1.0, 1.0))],
+}
+door(
+    held_out.make_paper_cases,
+    config=(TEST,), system=(SMALL, "line system"), names=(("steps",), "unknown"),
+)  # fmt: skip
+door(
+    held_out.make_held_out,
+    config=(TEST,), system=(Driven(SMALL.grid),), lessons=(("free",), "unknown"),
+)  # fmt: skip
+door(
+    cases.exact,
+    system=(SHORT, "driven"),
+    v=(V[None], "many potentials"),
+    tolerance=(1e-6, POSITIVE),
+)
+door(
+    cases.simulate,
+    solver=(SOLVER,), psi0=(PSI[None],), v=(V[None],), n_given=(1, COUNT), n_frames=(2, COUNT),
+    family=(("it",), "more"),
+)  # fmt: skip
+door(cases.measure_cost, propagator=(SOLVER,), cases=(TRUTH,), n_frames=(1, COUNT))
+door(paper.make_cases, grid=(BOX, "line"))
+door(paper.published_means, model=("full-gru", "name"))
+door(baselines.sample_cases, key=(KEY,), grid=(BOX, "line"), n_case=(1, COUNT))
+
+# Insight ------------------------------------------------------------------------------------------
+
+door(
+    tasks.TaskConfig,
+    band=((3.0, 5.0), "rising"), n_energy=(9, COUNT), share=(0.5, SHARE), passband=(0.3, "width"),
+    packet_width=(5.0, POSITIVE), n_packet=(9, COUNT), dwell=(0.0, FINITE),
+)  # fmt: skip
+BAD["rising"] = [(5.0, 3.0), (0.0, 3.0), (1.0, NAN)]
+door(
+    tasks.RolloutConfig,
+    energies=((3.0, 4.0), "numbers", "as many"), shares=((0.5, 0.5), "numbers", "as many"),
+    packet_width=(4.0, POSITIVE),
+)  # fmt: skip
+door(
+    tasks.SearchConfig,
+    n_starts=(4, COUNT), n_steps=(9, COUNT), rate=(0.1, POSITIVE), spread=(1.5, "size"),
+    middle=(-1.0, FINITE), roughness=(0.0, "size"),
+)  # fmt: skip
+
+door(
+    InterventionConfig,
+    cases=(2, COUNT), families=(("barrier",), "unknown"), frames=(80, COUNT), places=(3, COUNT),
+    place_cases=(8, COUNT), ahead=((1, 5), "falling"), reach=(24, COUNT), k_band=(8.0, POSITIVE),
+)  # fmt: skip
+BAD["falling"] = [(), (0, 1), (5, 1), (1, 1)]
+door(
+    ProbeConfig,
+    k_taught=(8.0, POSITIVE), k_max=(12.8, "low"), v_max=(10.0, POSITIVE),
+    bump_area=(0.05, POSITIVE), bump_width=(0.15, POSITIVE), bump_packet=(0.02, POSITIVE),
+    barrier=((5.0, 1.0), "numbers"), energies=((1.5, 8.5), "numbers"), n_energy=(15, COUNT),
+    barrier_packet=(0.03, POSITIVE), double=((5.0, 0.5, 4.0), "numbers"),
+    double_packet=((2.6, 0.8), "numbers"),
+)  # fmt: skip
+BAD["low"] = [7.0, NAN, "2"]
+door(
+    study.Study,
+    seed=(0, "begin"), n_seed=(3, COUNT), n_case=(8, COUNT), n_frames=(60, COUNT),
+    n_at_once=(1, COUNT),
+)  # fmt: skip
+
+# Runs ---------------------------------------------------------------------------------------------
+
 door(presets.gauged_stage, n_steps=(200, COUNT))
 door(
     presets.frames_stage,
@@ -310,58 +513,23 @@ door(
 door(presets.spectra_stage, n_steps=(40, COUNT), peak_rate=(1e-3, POSITIVE))
 door(presets.smoke_stage, stage=(stages.Stage(),), n_blocks=(2, "blocks"))
 BAD["blocks"] = [0, -1, 0.5]
-door(
-    losses.window_loss,
-    student=(STUDENT._replace(forecast_window=lambda params, psi, v: psi[-1]),),
-    window=(windows.WindowConfig(),),
-    loss_sigma=(0.0, "size"), noise=(0.0, "size"),
-)  # fmt: skip
-door(losses.rollout_loss, student=(STUDENT,), n_target=(2, COUNT), noise=(0.0, "size"))
-door(
-    losses.spectral_loss,
-    student=(STUDENT._replace(is_linear=True),), dt=(0.1, POSITIVE),
-    config=(spectra.SpectraConfig(),),
-)  # fmt: skip
-door(students.StudentConfig, name=("gru", "name"), n_units=(8, COUNT))
-door(students.make, config=(students.StudentConfig("unitary"),), grid=(BOX,), dt=(0.1, POSITIVE))
-door(
-    students.UnitaryConfig,
-    n_pairs=(2, COUNT), start=("nothing", "name"), kinetic_cap=(40.0, POSITIVE),
-    reach=(8, COUNT), n_units=(8, COUNT), knot_spacing=(0.25, POSITIVE),
-)  # fmt: skip
-door(
-    students.LocalConfig,
-    n_layers=(1, COUNT), kernel_reach=(8, COUNT), reach=(8, COUNT), n_units=(8, COUNT),
-)  # fmt: skip
-door(
-    students.FNOConfig,
-    n_channels=(4, COUNT), n_layers=(2, COUNT), n_modes=(8, COUNT), v_scale=(14.0, POSITIVE),
-)  # fmt: skip
-door(
-    teacher.TeacherConfig,
-    n_dim=(1, COUNT), n_x=(64, COUNT), length=(100.0, POSITIVE), dispersion=("lattice", "name"),
-    dt=(0.1, "duration"), solver=("chebyshev", "name"), tolerance=(1e-5, POSITIVE),
-    v_range=((-1.0, 1.0), "range"), n_substeps=(10, COUNT),
-)  # fmt: skip
-door(
-    benchmark.BenchmarkConfig,
-    n_frames=(9, COUNT), n_given=(4, COUNT), tolerance=(1e-6, POSITIVE),
-)  # fmt: skip
-door(benchmark.make_cases, grid=(BOX, "box"))
-door(benchmark.published_means, model=("full-gru", "name"))
-door(generalisation.sample_cases, key=(KEY,), grid=(BOX, "box"), n_case=(1, COUNT))
-door(
-    generalisation.clamped,
-    grid=(LINE,), dt=(0.1, "duration"), n_pairs=(2, COUNT), kinetic_cap=(20.0, POSITIVE),
-)  # fmt: skip
+door(config.Config, seed=(0, "seed"))
+door(pretrained.load, name=("unitary", "name"))
+door(cluster.make_mesh, n_devices=(1, "devices"))
+BAD["devices"] = [0, -1, 9999, 1.5, "2"]
+door(cluster.start, n_devices=(1, "none of them"))
+BAD["none of them"] = [0, -1, 1.5]
+
+# Studies of our own -------------------------------------------------------------------------------
+
 door(
     diffraction.DiffractionConfig,
     n_cases=(1, COUNT), n_x=(160, COUNT), n_frames=(4, COUNT), every=(2, COUNT),
     tolerance=(1e-6, POSITIVE), n_repeats=(1, COUNT),
 )  # fmt: skip
 BAD["close"] = [Grid((64, 64), (20.0, 40.0))]
-door(diffraction.sample_double_slit, key=(KEY,), grid=(SQUARE, "plane", "close"))
-door(diffraction.sample_forest, key=(KEY,), grid=(SQUARE, "plane", "close"), n_discs=(2, COUNT))
+door(scenes.double_slit, key=(KEY,), grid=(SQUARE, "plane", "close"))
+door(scenes.forest, key=(KEY,), grid=(SQUARE, "plane", "close"), n_discs=(2, COUNT))
 door(
     fringes.FringesConfig,
     momentum=(3.5, POSITIVE), n_frames=(115, COUNT), look=(88, COUNT, "late"),
@@ -375,25 +543,14 @@ door(
     screen=(35.0, "place"),
 )  # fmt: skip
 door(
-    fringes.maxima,
-    y=(np.arange(5.0),), profile=(np.array([0.0, 1.0, 2.0, 1.5, 0.0]), "state"), least=(0.05,),
-)  # fmt: skip
-door(
     frontier.FrontierConfig,
-    n_landscapes=(40, COUNT), n_units=(20, COUNT), levels=((0.1, 0.01), "numbers"),
+    n_potentials=(40, COUNT), n_units=(20, COUNT), levels=((0.1, 0.01), "numbers"),
 )  # fmt: skip
-BAD["too many"] = [256, 1000]
-door(resampling.coarse_grid, fine=(BOX, "line"), n_x=(64, COUNT, "too many"))
-door(config.Config, seed=(0, "seed"))
-door(pretrained.load, name=("unitary", "name"))
-door(cluster.make_mesh, n_devices=(1, "devices"))
-BAD["devices"] = [0, -1, 9999, 1.5, "2"]
-door(cluster.start, n_devices=(1, "none of them"))
-BAD["none of them"] = [0, -1, 1.5]
-
-# What needs no case of its own here, by name or by the start of a name, and why.
+for sample in (frontier.double_slit, frontier.scatterers):
+    door(sample, key=(KEY,), grid=(SQUARE, "plane"))
 HALF = Grid(32, 10.0)
-BAND = {"grid": (LINE, "line"), "n_wave": (5, COUNT)}
+BAD["too many"] = [256, 1000]
+door(resampling.coarse_grid, fine=(BOX,), n_x=(64, COUNT, "too many"))
 door(resampling.to_coarse, fine=(LINE,), coarse=(HALF,), f=(PSI, "state"))
 door(resampling.to_fine, fine=(LINE,), coarse=(HALF,), f=(PSI[:32], "state"))
 door(resampling.low_pass, fine=(LINE,), coarse=(HALF,), v=(V, "state"))
@@ -402,77 +559,56 @@ door(
     resampling.require_within_band,
     fine=(LINE,), coarse=(HALF,), psi=(PSI, "state"), tolerance=(0.1, SHARE),
 )  # fmt: skip
-door(
-    substeps.choose,
-    grid=(LINE,), dt=(0.1, FINITE), error=(1e-2, POSITIVE), v=(V[None] + FRAMES[:1].real,),
-    psi=(FRAMES[:1],), n_frames=(1, COUNT), is_capped=(False,), most=(64, COUNT),
-)  # fmt: skip
-door(projection.to_waves, **BAND, psi=(PSI, "state"))
-door(projection.from_waves, grid=(LINE, "line"), coefficients=(PSI[:11], "state"))
-door(projection.kinetic, **BAND)
-door(projection.project, **BAND, v=(V, "landscape"))
-door(
-    projection.fold, **BAND, v=(V, "landscape"), energy=(0.5, FINITE), n_outer=(20,)
-)  # fmt: skip
 
+# What needs no case of its own here, by name or by the start of a name, and why.
 INSIDE = {
-    "arguments.": "the refusals themselves: test_arguments",
-    "devices.": "test_devices",
-    "cluster.": "takes functions and meshes, or the state of this process: test_cluster",
-    "records.": "files of a run: test_faults",
-    "provenance.": "takes a run's folder: test_provenance",
-    "datasets.": "test_datasets",
-    "pretrained.": "takes files and folders of runs, or what `load` gave: test_pretrained",
-    "signals.": "no arguments: test_faults",
-    "divergence.": "takes a run's own metrics: test_faults",
-    "checkpoints.": "takes a run's own state: test_faults",
-    "runs.": "takes a config, which refuses, and folders: test_runs, test_faults",
-    "training.": "takes what stages, students and solver made: test_training",
-    "story.": "takes a run's folder: test_story",
-    "comparison.": "takes stories of runs: test_story",
-    "tracking.": "takes folders of runs: test_story",
-    "report.": "takes a run's own results: test_runs",
-    "ladder.": "takes configs and its own results: test_ladder",
-    "importance.": "test_importance",
-    "causes.": "takes the package's own worlds: test_causes, test_sensitivity",
-    "throughput.": "takes its own problems and results: test_throughput",
-    "diffraction.": "takes configs and the package's own cases: test_diffraction",
-    "fringes.": "takes a config, which refuses: test_diffraction",
-    "contenders.": "takes settings that solvers refuse: test_frontier",
-    "band_contenders.": "takes settings that `projection` refuses: test_frontier",
-    "plane_contenders.": "takes settings that `plane_projection` refuses: test_plane_projection",
-    "costs.": "takes contenders: test_frontier",
-    "operations.": "arithmetic on sizes: test_frontier",
-    "jobs.": "takes its own results: test_frontier",
-    "plane_frontier.": "takes configs, which refuse, and grids: test_plane_frontier",
-    "plane_projection.": "takes what `projection` refuses: test_plane_projection",
-    "frontier.": "takes configs, which refuse, and its own results: test_frontier",
     "physics.files.": "text, files and values: test_files",
-    "expansion.": "what `chebyshev` is made of: test_expansion, test_solver",
-    "operators.": "takes configs, which refuse: test_operators",
-    "projection.": "takes matrices that `project` and `fold` made: test_projection",
-    "rollout.repeat": "what `rollout` is made of: test_rollout",
-    "solver.dense": "takes a propagator, which refuses: test_solver",
-    "probes.": "test_probes",
-    "design.": "test_design",
-    "symmetry.": "test_symmetry",
-    "plots": "test_plots",
+    "physics.eigenbasis.": "takes matrices over the waves of a band: test_band",
+    "physics.hamiltonian.": "parts of the Hamiltonian: test_hamiltonian",
+    "physics.band.": "takes a band, which refuses: test_band",
+    "system.lesson": "a decorator: test_lessons",
+    "system.Propagator": "a protocol",
+    "system.Wrapped": "takes a propagator",
+    "teacher.": "solvers and what they are made of, behind `split_step` and `chebyshev`",
+    "curriculum.schedules.mixed": "takes schedules",
     "students.": "networks and what they are made of, from configs that refuse: test_students",
-    "config.": "JSON that is refused in test_config",
-    "curriculum.mixed": "takes schedules",
-    "presets.smoke": "takes a config",
-    "stages.": "takes a stage, which refuses",
-    "teacher.make": "takes a config, which refuses",
-    "batches.": "takes configs and the package's own arrays: test_batches",
-    "spectra.": "takes configs and the package's own arrays: test_spectra",
-    "windows.": "takes the package's own arrays: test_windows",
-    "benchmark.": "takes the package's own runs: test_benchmark",
-    "generalisation.": "takes the package's own runs: test_generalisation",
+    "training.stages.": "takes a stage, which refuses",
+    "training.batches.": "takes configs and the package's own arrays: test_batches",
+    "training.boxes.": "takes configs and the package's own arrays: test_spectra",
+    "training.loop.": "takes what stages, students and solvers made: test_loop",
+    "forecast.held_out.make_truth": "takes a config, which refuses",
+    "forecast.cases.": "takes propagators and the package's own cases: test_cases",
+    "forecast.baselines.": "takes the package's own cases: test_baselines",
+    "insight.design.": "takes configs, which refuse: test_design",
+    "insight.flight.": "test_flight",
+    "insight.harness.": "test_harness",
+    "insight.importance.": "test_importance",
+    "insight.interventions.": "takes the package's own scenes: test_interventions",
+    "insight.probes.": "test_probes",
+    "insight.symmetries.": "test_symmetry",
+    "plots.": "test_plots and its kin",
+    "runs.checkpoints.": "takes a run's own state: test_faults",
+    "runs.config.": "JSON that is refused in test_config",
+    "runs.distillation.": "takes a config, which refuses, and folders: test_distillation",
+    "runs.divergence.": "takes a run's own metrics: test_faults",
+    "runs.export.": "test_export",
+    "runs.extensions.": "takes files: test_extensions",
+    "runs.folder.": "takes a config, which refuses, and folders: test_folder, test_faults",
+    "runs.presets.": "takes configs and stages",
+    "runs.pretrained.": "takes files and folders of runs, or what `load` gave: test_pretrained",
+    "runs.process.": "no arguments: test_command, test_runner",
+    "runs.provenance.": "takes a run's folder: test_provenance",
+    "runs.records.": "files of a run: test_faults",
+    "runs.report.": "takes a run's own results: test_distillation",
+    "runs.results.": "takes results and a folder: test_runner",
+    "runs.signals.": "no arguments: test_faults",
+    "runs.story.": "takes a run's folder: test_story",
+    "runs.tensorboard.": "takes folders of runs: test_story",
 }
-# Named tuples hold what they are given.
+# They hold what they are given.
 RECORDS = {
-    *("Batch", "Block", "Runs", "Case", "Cases", "Family", "PacketRanges", "LossDriven"),
-    "Substeps",
+    *("Batch", "Block", "Case", "CaseErrors", "Cases", "Family", "LossDriven", "PacketRanges"),
+    *("Scattered", "Step"),
 }
 
 
@@ -521,9 +657,16 @@ def test_every_public_function_is_a_door_or_has_a_reason() -> None:
     assert not missing, "add to DOORS in this file: " + ", ".join(missing)
 
 
+def test_every_config_is_a_door() -> None:
+    """Whatever the reasons of a room: a config is what a user writes."""
+    configs = {name for name in public_names() if name.endswith("Config")}
+    assert configs - set(DOORS) == {"students.base.StudentConfig"}, "which has no settings"
+
+
 def test_nothing_is_listed_that_does_not_exist() -> None:
     names = set(public_names())
-    assert set(DOORS) <= names
+    known = tuple(f"{place}." for place in ("experiments", "_distribute"))
+    assert {name for name in DOORS if not name.startswith(known)} <= names
     for start in INSIDE:
         assert any(name.startswith(start) for name in names), start
 
@@ -532,7 +675,7 @@ def test_nothing_is_listed_that_does_not_exist() -> None:
 def test_good_input_passes() -> None:
     """Without this, a refusal of everything would pass the test below."""
     for name, (call, good, _) in DOORS.items():
-        if name != "cluster.start":
+        if name != "_distribute.start":
             jax.block_until_ready(jax.tree.leaves(call(**good)))
 
 
@@ -597,6 +740,6 @@ def test_any_sound_packet_is_normalised_and_where_it_was_put(
 
 def test_refusals_do_not_mind_how_a_number_is_stored() -> None:
     for one in (1, 1.0, np.float32(1), np.int8(1), jnp.ones(()), jnp.ones((), jnp.bfloat16)):
-        arguments.require_finite(a=one)
-        arguments.require_positive(a=one)
-        arguments.require_between(0, 1, a=one)
+        checks.require_finite(a=one)
+        checks.require_positive(a=one)
+        checks.require_between(0, 1, a=one)

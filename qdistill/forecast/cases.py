@@ -117,6 +117,7 @@ def measure_cost(propagator: Propagator, cases: Cases, n_frames: int = 8) -> flo
     All cases run together in one jitted call, as everywhere else, for so many frames or as many as
     the truth has.
     """
+    require_at_least(1, n_frames=n_frames)
     n_frames = min(n_frames, cases.frames.shape[1])
 
     def run(propagator: PyTree, given: Array, v: Potential) -> Array:

@@ -9,7 +9,8 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from qdistill import teacher
-from qdistill._checks import require_at_least, require_one_of, require_positive
+from qdistill._checks import refuse, require_at_least, require_one_of, require_positive
+from qdistill.curriculum import require_lessons
 from qdistill.forecast import paper
 from qdistill.forecast.cases import Cases, exact, simulate
 from qdistill.system import Potential, Propagator, System
@@ -92,6 +93,9 @@ def make_held_out(
       system: What was learned.
       lessons: That were taught.
       mesh: Devices that share the cases.
+
+    Raises:
+      ValueError: Where lessons are drawn, for none, or those that the system does not have.
     """
     if type(system) is System and system.grid.n_dim == 1 and not system.n_channel:
         return make_paper_cases(config, system, mesh=mesh)
@@ -103,6 +107,9 @@ def make_held_out(
 def _draw(
     config: BenchmarkConfig, system: System, lessons: tuple[str, ...]
 ) -> tuple[tuple[str, ...], Array, Potential]:
+    if not lessons:
+        refuse("lessons", "at least one lesson", lessons)
+    require_lessons(system, lessons)
     # A stream apart from the seeds of trainings, which are below 2^32.
     keys = jax.random.split(jax.random.fold_in(jax.random.key(2**32 - 1), 2203), config.n_cases)
     drawn, names = [], []

@@ -1,6 +1,6 @@
 """Stationary scattering, exact for the grid and differentiable by the potential; plane waves."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -52,10 +52,9 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
     >>> print(f"{scatter(grid, v, 2.0).transmission:.3f} {scatter(grid, v, 0.5).transmission:.3f}")
     0.993 0.064
     """
-    require_line(grid)
     require_real(v=v)
     require_finite(v=v)
-    require_between(1e-6, 0.999 * float(grid.kinetic_energy().max()), energy=energy)
+    _require_energy(grid, energy=energy)
     dx, mass = grid.dx[0], grid.mass[0]
     # In the units of a mass of one.
     v, energy = mass * v, mass * energy
@@ -94,7 +93,12 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
 def transmissions(
     grid: Grid, v: Float[Array, " n"], energies: Float[np.ndarray | Array, " n_energy"]
 ) -> Float[Array, " n_energy"]:
-    """Return the stationary transmission of a stretch of potential at many energies."""
+    """Return the stationary transmission of a stretch of potential at many energies.
+
+    Raises:
+      ValueError: As `scatter` does.
+    """
+    _require_energy(grid, energies=energies)
     at = jnp.asarray(energies, v.dtype)
     return jax.vmap(lambda energy: scatter(grid, v, energy).transmission)(at)
 
@@ -132,6 +136,11 @@ def group_velocity(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray
     if grid.dispersion == "continuum":
         return k / grid.mass[0]
     return np.sin(k * grid.dx[0]) / (grid.mass[0] * grid.dx[0])
+
+
+def _require_energy(grid: Grid, **energy: Any) -> None:
+    require_line(grid)
+    require_between(1e-6, 0.999 * float(grid.kinetic_energy().max()), **energy)
 
 
 def _square(z: Array) -> Array:

@@ -13,6 +13,7 @@ from qdistill._checks import (
     refuse,
     require_at_least,
     require_between,
+    require_positive,
     require_real,
     require_shape,
 )
@@ -51,8 +52,9 @@ class PropagatorConfig(StudentConfig, name="propagator"):
     def __post_init__(self) -> None:  # noqa: D105
         require_at_least(4, n_coarse=self.n_coarse)
         require_at_least(0, n_fields=self.n_fields)
-        if not self.widths or min(self.widths) <= 0:
-            refuse("widths", "positive numbers", self.widths)
+        if not self.widths:
+            refuse("widths", "at least one width", self.widths)
+        require_positive(widths=self.widths)
 
     @property
     def n_terms(self) -> int:

@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from qdistill._checks import is_known, refuse, require_positive
+from qdistill._checks import is_known, refuse, require_finite, require_positive
+from qdistill._doors import require_potential
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import apply, hop, kinetic, rest
 from qdistill.system import Potential, Step, System
@@ -139,9 +140,15 @@ def _fits(system: System, local: Array, low: float, high: float) -> Any:
 def bounds_of(system: System, v: Potential) -> tuple[float, float]:
     """Return bounds of the local part of many known potentials, with one axis in front.
 
+    Raises:
+      ValueError: For potentials that the system cannot read, or that are not finite.
+
     >>> bounds_of(System(Grid(4, 2.0)), jnp.array([[0.0, 1, 1, 0], [0, 0, -2, 0]]))
     (-2.0, 1.0)
     """
+    for leaf in jax.tree.leaves(v):
+        require_finite(v=leaf)
+    require_potential(system, jax.tree.map(lambda leaf: leaf[0], v))
     if system.has_plain_potential and not system.n_channel:
         return float(jnp.min(v)), float(jnp.max(v))
     lows, highs = jax.vmap(lambda v: _extent(system, system.local(v, 0.0, None)))(v)
