@@ -35,6 +35,7 @@ notebooks: .venv/.dev
 
 # Runs into runs/, then keeps what the README quotes.
 RUN = $(BIN)/python experiments/distill.py
+KERNEL = $(BIN)/qdistill distill --load experiments/frontier/kernel_presets.py
 SCORES = $(BIN)/python experiments/distill.py --seed 1 --landscapes 100 --evaluate
 # For frames this long the start is no solver worth a comparison: its errors count absolutely.
 LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no-relative \
@@ -63,10 +64,13 @@ results: .venv/.core
 		--out runs/compare_students-propagator
 	$(BIN)/python experiments/ladder/compare_students.py --students kernel \
 		--out runs/compare_students-kernel
-	for run in demo unitary $(INFORMED) propagator kernel kernel-trajectories gru gru-wide; do \
+	for run in demo unitary $(INFORMED) propagator gru gru-wide; do \
 		$(RUN) $$run --out runs/$$run || exit 1; \
 	done
-	$(RUN) kernel --curriculum.lessons barrier --out runs/kernel-barriers
+	for run in kernel kernel-trajectories; do \
+		$(KERNEL) $$run --out runs/$$run || exit 1; \
+	done
+	$(KERNEL) kernel --curriculum.lessons barrier --out runs/kernel-barriers
 	for seed in 0 1 2; do $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; done
 	for run in demo $(INFORMED); do \
 		$(RUN) $$run --teacher.dispersion continuum --out runs/$$run-continuum || exit 1; \
@@ -84,7 +88,7 @@ results: .venv/.core
 		--out runs/work_precision-continuum
 	$(BIN)/python experiments/frontier/coarse.py $(addprefix runs/,$(COARSE)) --out runs/coarse
 	$(BIN)/python experiments/frontier/coarse.py $(addprefix runs/,$(COARSE)) --frontier.n-units 100 \
-		--frontier.n-repeats 1 --out runs/coarse-100
+		--frontier.n-repeats 3 --out runs/coarse-100
 	$(BIN)/python experiments/frontier/coarse_plane.py --out runs/coarse_plane
 	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
 	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
