@@ -59,9 +59,7 @@ def test_training_sees_the_batches_that_make_batch_gives(setup: Setup) -> None:
     state = train(setup, until=4)[-1][0]
     block = setup.trainers[0].make_block(state)
     stage = small.WINDOWS
-    maker = batches.make_block(
-        setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23
-    )
+    maker = batches.make_block(setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23)
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     batch = batches.make_batch(
         jax.jit(maker), stage.batches, 4, 23, state.key, 6, weights / weights.sum(), 1.0
@@ -77,9 +75,7 @@ def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: Setu
     state = train(setup, until=18)[-1][0]
     expected = batches.cut_batch(setup.trainers[1].make_block(state), 1, 4, 2)
     stage = small.FRAMES
-    maker = batches.make_block(
-        setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4
-    )
+    maker = batches.make_block(setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4)
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     weights = weights / weights.sum()
     batch = batches.make_batch(
@@ -207,9 +203,7 @@ def test_power_decides_who_pulls() -> None:
     state = TrainState(jnp.array(0), params, descent.init(params), jnp.zeros(1), jax.random.key(0))
     moved = {}
     for power in (1.0, 0.5):
-        new, each = loop.train_step(
-            lambda p, *_: (p - targets) ** 2, power, descent, state, batch
-        )
+        new, each = loop.train_step(lambda p, *_: (p - targets) ** 2, power, descent, state, batch)
         np.testing.assert_allclose(each, targets**2)
         moved[power] = float(new.params)
     assert moved[1.0] == pytest.approx(2 * (1 + 2 - 9) / 3)

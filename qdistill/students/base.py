@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -78,7 +78,7 @@ class Student:
         """Return one frame forward, for parameters and a potential."""
         raise NotImplementedError(f"{type(self).__name__} has no method `step`")
 
-    def on(self, grid: Grid) -> "Student":
+    def on(self, grid: Grid) -> Self:
         """The same student on another number of points at the same spacing.
 
         Raises:
