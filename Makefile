@@ -9,7 +9,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs notebooks results clean
+.PHONY: help demo test check docs notebooks results $(addprefix results-,$(STUDIES)) package clean
 
 help:
 	@sed -n "s/^# make/make/p" Makefile
@@ -33,84 +33,148 @@ docs: .venv/.docs
 notebooks: .venv/.dev
 	$(BIN)/python -W ignore docs/notebooks.py
 
-# Runs into runs/, then keeps what the README quotes.
-RUN = $(BIN)/python experiments/distill.py
-SCORES = $(BIN)/python experiments/distill.py --seed 1 --landscapes 100 --evaluate
+# Runs into runs/, then keeps in results/ what the pages quote: `make results-STUDY`, or all of them.
+PY = $(BIN)/python
+RUN = $(BIN)/qdistill distill
+KERNEL = --load experiments/frontier/kernel_presets.py
+SCORE = $(BIN)/qdistill evaluate
 # For frames this long the start is no solver worth a comparison: its errors count absolutely.
 LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no-relative \
 	--training.stages.0.power 0.7
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
-SEEDS = demo-seed-0 demo-seed-1 demo-seed-2
-FRESH = demo unitary $(INFORMED) $(CONTINUUM) informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1
-FRONTIER = work_precision work_precision-continuum coarse coarse_plane
-COARSE = propagator kernel kernel-barriers kernel-trajectories
-KEPT = solver_accuracy throughput throughput-50 $(FRONTIER) coarse-100 $(COARSE) compare_students \
-	compare_students-propagator compare_students-kernel learning_curve symmetries probes \
-	interventions importance design design-gru reliability movie double_slit $(SEEDS) \
-	$(FRESH) gru gru-wide
-# Kept in the package.
-STUDENTS = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
-results: .venv/.core
-	rm -rf $(addprefix runs/,$(KEPT))
-	$(BIN)/python experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(BIN)/python experiments/throughput/throughput.py --devices 2 --n-repeats 3 --n-frames 200 \
-		--n-blocks 1 --out runs/throughput
-	$(BIN)/python experiments/throughput/throughput.py --devices 2 --n-repeats 3 --n-frames 50 \
-		--n-blocks 1 --out runs/throughput-50
-	$(BIN)/python experiments/ladder/compare_students.py --out runs/compare_students
-	$(BIN)/python experiments/ladder/compare_students.py --students propagator \
-		--out runs/compare_students-propagator
-	$(BIN)/python experiments/ladder/compare_students.py --students kernel \
-		--out runs/compare_students-kernel
-	for run in demo unitary $(INFORMED) propagator kernel kernel-trajectories gru gru-wide; do \
-		$(RUN) $$run --out runs/$$run || exit 1; \
+PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
+STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
+	design diffraction reliability movie
+# Keep the JSON files and the pictures of runs.
+keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
+draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
+
+results: $(addprefix results-,$(STUDIES))
+
+results-emulators: .venv/.core
+	for run in demo unitary $(INFORMED) propagator gru gru-wide; do \
+		rm -rf runs/$$run && $(RUN) $$run --out runs/$$run || exit 1; \
 	done
-	$(RUN) kernel --curriculum.lessons barrier --out runs/kernel-barriers
-	for seed in 0 1 2; do $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; done
+	for run in demo unitary $(INFORMED); do $(SCORE) runs/$$run --seed 1 || exit 1; done
+	$(call keep,demo unitary $(INFORMED) propagator gru gru-wide)
+	$(call draw,demo gru)
+
+results-seeds: .venv/.core
+	for seed in 0 1 2; do \
+		rm -rf runs/demo-seed-$$seed && $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; \
+	done
+	$(call keep,demo-seed-0 demo-seed-1 demo-seed-2)
+
+results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \
-		$(RUN) $$run --teacher.dispersion continuum --out runs/$$run-continuum || exit 1; \
+		rm -rf runs/$$run-continuum && \
+		$(RUN) $$run --system.grid.dispersion continuum --out runs/$$run-continuum && \
+		$(SCORE) runs/$$run-continuum --seed 1 || exit 1; \
 	done
-	$(LONG) --teacher.dt 0.2 --student.unitary.kinetic-cap 20 --benchmark.n-frames 200 \
+	$(call keep,$(CONTINUUM))
+
+results-frames: .venv/.core
+	rm -rf runs/informed-2-dt0.2 runs/informed-2-dt0.5 runs/informed-2-dt1
+	$(LONG) --system.dt 0.2 --student.kinetic-cap 20 --benchmark.n-frames 200 \
 		--out runs/informed-2-dt0.2
-	$(LONG) --teacher.dt 0.5 --student.unitary.kinetic-cap 12 --benchmark.n-frames 80 \
+	$(LONG) --system.dt 0.5 --student.kinetic-cap 12 --benchmark.n-frames 80 \
 		--out runs/informed-2-dt0.5
-	$(LONG) --teacher.dt 1 --student.unitary.kinetic-cap 6 --benchmark.n-frames 40 \
-		--out runs/informed-2-dt1
-	for run in $(FRESH); do $(SCORES) runs/$$run || exit 1; done
-	$(BIN)/python experiments/frontier/work_precision.py $(addprefix runs/,demo unitary $(INFORMED) gru gru-wide) \
-		--out runs/work_precision
-	$(BIN)/python experiments/frontier/work_precision.py $(addprefix runs/,$(CONTINUUM) propagator) \
+	$(LONG) --system.dt 1 --student.kinetic-cap 6 --benchmark.n-frames 40 --out runs/informed-2-dt1
+	for dt in 0.2 0.5 1; do $(SCORE) runs/informed-2-dt$$dt --seed 1 || exit 1; done
+	$(call keep,informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1)
+
+results-solvers: .venv/.core
+	rm -rf runs/solver_accuracy
+	$(PY) experiments/solver_accuracy.py --out runs/solver_accuracy
+	$(call keep,solver_accuracy)
+
+results-throughput: .venv/.core
+	for frames in 200 50; do \
+		rm -rf runs/throughput-$$frames && $(PY) experiments/throughput/throughput.py --devices 2 \
+			--n-repeats 3 --n-frames $$frames --n-blocks 1 --out runs/throughput-$$frames || exit 1; \
+	done
+	rm -rf runs/throughput && mv runs/throughput-200 runs/throughput
+	$(call keep,throughput throughput-50)
+	$(call draw,throughput)
+
+results-ladder: .venv/.core
+	rm -rf runs/compare_students runs/compare_students-propagator runs/compare_students-kernel
+	$(PY) experiments/ladder/compare_students.py --out runs/compare_students
+	for name in propagator kernel; do \
+		$(PY) experiments/ladder/compare_students.py --students $$name \
+			--out runs/compare_students-$$name || exit 1; \
+	done
+	$(call keep,compare_students compare_students-propagator compare_students-kernel)
+	$(call draw,compare_students)
+
+# After results-emulators and results-continuum.
+COARSE = runs/propagator runs/kernel runs/kernel-barriers runs/kernel-trajectories
+results-frontier: .venv/.core
+	rm -rf runs/kernel* runs/work_precision* runs/coarse*
+	$(RUN) kernel $(KERNEL) --out runs/kernel
+	$(RUN) kernel-trajectories $(KERNEL) --out runs/kernel-trajectories
+	$(RUN) kernel $(KERNEL) --curriculum.lessons barrier --out runs/kernel-barriers
+	$(PY) experiments/frontier/work_precision.py \
+		$(addprefix runs/,demo unitary $(INFORMED) gru gru-wide) --out runs/work_precision
+	$(PY) experiments/frontier/work_precision.py $(addprefix runs/,$(CONTINUUM) propagator) \
 		--out runs/work_precision-continuum
-	$(BIN)/python experiments/frontier/coarse.py $(addprefix runs/,$(COARSE)) --out runs/coarse
-	$(BIN)/python experiments/frontier/coarse.py $(addprefix runs/,$(COARSE)) --frontier.n-units 100 \
-		--frontier.n-repeats 1 --out runs/coarse-100
-	$(BIN)/python experiments/frontier/coarse_plane.py --out runs/coarse_plane
-	$(BIN)/python experiments/learning_curve.py demo --out runs/learning_curve
-	$(BIN)/python experiments/symmetries.py runs/demo runs/gru --out runs/symmetries
-	$(BIN)/python experiments/probes.py runs/demo runs/gru --out runs/probes
-	$(BIN)/python experiments/interventions.py runs/demo runs/gru --out runs/interventions
-	$(BIN)/python experiments/importance.py quick --out runs/importance
-	$(BIN)/python experiments/design/design.py runs/demo runs/unitary --out runs/design
-	$(BIN)/python experiments/design/design.py runs/gru --designs --through splitter \
+	$(PY) experiments/frontier/coarse.py $(COARSE) --out runs/coarse
+	$(PY) experiments/frontier/coarse.py $(COARSE) --frontier.n-units 100 \
+		--frontier.n-repeats 3 --out runs/coarse-100
+	$(PY) experiments/frontier/coarse_plane.py --out runs/coarse_plane
+	$(call keep,kernel kernel-barriers kernel-trajectories work_precision work_precision-continuum)
+	$(call keep,coarse coarse-100 coarse_plane)
+	$(call draw,work_precision work_precision-continuum coarse coarse_plane)
+
+results-insight: .venv/.core
+	rm -rf runs/symmetries runs/probes runs/interventions runs/learning_curve
+	$(PY) experiments/symmetries.py demo gru --out runs/symmetries
+	$(PY) experiments/probes.py demo gru --out runs/probes
+	$(PY) experiments/interventions.py demo gru --out runs/interventions
+	$(PY) experiments/learning_curve.py demo --out runs/learning_curve
+	$(call keep,symmetries probes interventions learning_curve)
+	$(call draw,symmetries probes interventions learning_curve)
+
+results-importance: .venv/.core
+	rm -rf runs/importance
+	$(PY) experiments/importance.py quick --out runs/importance
+	$(call keep,importance)
+	$(call draw,importance)
+
+results-design: .venv/.core
+	rm -rf runs/design runs/design-gru
+	$(PY) experiments/design/design.py demo unitary --out runs/design
+	$(PY) experiments/design/design.py gru --designs --through splitter \
 		--rollout-search.n-starts 1 --rollout-search.n-steps 12 --rollout-search.rate 0.4 \
 		--out runs/design-gru
-	$(BIN)/python experiments/reliability.py --out runs/reliability
-	$(BIN)/python experiments/movie.py runs/demo --title "A staircase that the student never saw" \
-		--out runs/movie
-	$(BIN)/python experiments/diffraction/double_slit.py --out runs/double_slit
-	for run in $(KEPT); do \
-		mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; \
-	done
-	for run in $(FRONTIER) throughput demo gru compare_students learning_curve symmetries probes \
-		interventions importance design double_slit; do \
-		cp runs/$$run/*.png results/$$run/ || exit 1; \
-	done
-	cp runs/movie/forecast.gif results/movie/
+	$(call keep,design design-gru)
+	$(call draw,design)
+
+results-diffraction: .venv/.core
+	rm -rf runs/double_slit
+	$(PY) experiments/diffraction/double_slit.py --out runs/double_slit
+	$(call keep,double_slit)
+	$(call draw,double_slit)
 	cp runs/double_slit/double_slit.gif results/double_slit/
-	for run in $(STUDENTS); do \
-		rm -f qdistill/pretrained/$$run.npz && $(BIN)/python experiments/publish.py runs/$$run \
-			--out qdistill/pretrained/$$run.npz || exit 1; \
+
+results-reliability: .venv/.core
+	rm -rf runs/reliability
+	$(PY) experiments/reliability.py --out runs/reliability
+	$(call keep,reliability)
+
+results-movie: .venv/.core
+	rm -rf runs/movie
+	$(PY) experiments/movie.py demo --title "A staircase, held out" --out runs/movie
+	$(call keep,movie)
+	cp runs/movie/forecast.gif results/movie/
+
+# The packaged emulators, of the runs of results-emulators and results-continuum.
+package: .venv/.core
+	for run in $(PACKAGED); do \
+		rm -f qdistill/runs/packaged/$$run.npz && \
+		$(BIN)/qdistill export runs/$$run --emulator-file --out qdistill/runs/packaged/$$run.npz \
+			|| exit 1; \
 	done
 
 clean:
@@ -119,14 +183,20 @@ clean:
 .venv/bin/python:
 	$(PYTHON) -m venv .venv
 
+# An environment that is a link is somebody else's.
+OWN = @if [ -L .venv ]; then echo "make: .venv is a link to another environment; remove it."; exit 1; fi
+
 .venv/.core: .venv/bin/python pyproject.toml
+	$(OWN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
 
 .venv/.dev: .venv/bin/python pyproject.toml
+	$(OWN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]'
 	touch .venv/.core $@
 
 .venv/.docs: .venv/bin/python pyproject.toml
+	$(OWN)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable '.[docs]'
 	touch .venv/.core $@

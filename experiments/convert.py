@@ -11,6 +11,10 @@ from typing import Any
 
 import numpy as np
 
+# Students of studies, which are known by their names once they are imported.
+from experiments.frontier import kernel as kernel
+from experiments.ladder import fno as fno
+from experiments.ladder import local as local
 from qdistill.runs import config, records
 
 # Settings that the oldest runs do not name, and what they were then.
@@ -58,9 +62,10 @@ def convert(old: dict[str, Any]) -> dict[str, Any]:
     else:
         form = ADDED.get(name, {}) | student[name]
     training = ADDED["training"] | old["training"]
-    for stage in training["stages"]:
-        if stage["batches"]["placement"] == "landscape":
-            stage["batches"]["placement"] = "potential"
+    training["stages"] = [
+        stage | {"batches": stage["batches"] | {"placement": _placement(stage["batches"])}}
+        for stage in training["stages"]
+    ]
     lessons = [LESSONS.get(lesson, lesson) for lesson in old["curriculum"]["lessons"]]
     return {
         "preset": old["preset"],
@@ -75,9 +80,15 @@ def convert(old: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+def _placement(batches: dict[str, Any]) -> str:
+    return {"landscape": "potential"}.get(batches["placement"], batches["placement"])
+
+
 def is_old(tree: Any) -> bool:
     """Whether a table is a config of the first edition."""
-    return isinstance(tree, dict) and "dt" in tree.get("teacher", {})
+    if not isinstance(tree, dict) or not {"teacher", "student", "curriculum"} <= set(tree):
+        return False
+    return "dt" in tree["teacher"]
 
 
 def convert_folder(out: pathlib.Path) -> bool:
@@ -87,8 +98,7 @@ def convert_folder(out: pathlib.Path) -> bool:
     if not is_old(tree):
         return False
     new = convert(tree)
-    if new["student"]["name"] != "kernel":
-        config.from_json(json.dumps(new))
+    config.from_json(json.dumps(new))
     records.write(path, json.dumps(new, indent=2, allow_nan=False) + "\n")
     return True
 

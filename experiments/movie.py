@@ -24,7 +24,7 @@ class Args:
     case: str = "steps"
     """Name of the case, as in a run's metrics.json."""
     title: str = ""
-    """Of the film; by default the emulator's preset and the case."""
+    """Title of the film; by default the emulator's preset and the case."""
     film: Literal["gif", "mp4"] = "gif"
     """An MP4 needs ffmpeg, as in `pip install -e '.[video]'`."""
     seconds: float = 10.0

@@ -23,11 +23,11 @@ class Args:
     out: pathlib.Path = pathlib.Path("runs/probes")
     """Folder of the results."""
     probes: ProbeConfig = dataclasses.field(default_factory=ProbeConfig)
-    """What is asked."""
+    """Settings of the probes."""
     follow: bool = True
     """Train the first run again from its config, and test it on each process as it learns."""
     test: RetrainingConfig = dataclasses.field(default_factory=RetrainingConfig)
-    """How often, and on what, it is tested."""
+    """Its tests: how often, and on which cases."""
     smoke: bool = False
     """Seconds instead of minutes: the same path with tiny numbers."""
 

@@ -19,7 +19,7 @@ class Args:
     out: pathlib.Path
     """File to write, a new one."""
     commit: str | None = None
-    """Of the code that trained it, for a run from before runs noted it."""
+    """Commit of the code that trained it, for a run from before runs noted it."""
 
 
 def publish(args: Args) -> str:

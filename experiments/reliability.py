@@ -24,7 +24,7 @@ class Args:
     n_blocks: int = 1002
     """Blocks of training, in the three stages of `demo`."""
     seed: int = 0
-    """Of the moments at which it is killed."""
+    """Seed of the moments at which it is killed."""
 
 
 def smoke(args: Args) -> Args:

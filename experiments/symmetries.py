@@ -22,7 +22,7 @@ class Args:
     frames: int = 40
     """Frames of a forecast."""
     seed: int = 0
-    """Of the cases."""
+    """Seed of the cases."""
     smoke: bool = False
     """Seconds instead of minutes: the same path with tiny numbers."""
 

@@ -15,15 +15,14 @@ import numpy as np
 import small
 
 from qdistill import _distribute as cluster
-from qdistill import students
-from qdistill.curriculum.schedules import CurriculumConfig
-from qdistill.forecast import benchmark
-from qdistill.forecast.benchmark import BenchmarkConfig
+from qdistill.curriculum import CurriculumConfig
+from qdistill.forecast import BenchmarkConfig, cases
+from qdistill.forecast.held_out import make_paper_cases
 from qdistill.insight.importance import trainings
-from qdistill.runs import folder as runs
+from qdistill.runs import folder
 from qdistill.runs.config import Config
-from qdistill.students import StudentConfig
-from qdistill.training import loop as training
+from qdistill.students import WindowedConfig
+from qdistill.training import loop
 from qdistill.training.batches import BatchConfig
 from qdistill.training.stages import TrainingConfig
 
@@ -37,7 +36,7 @@ STAGE = dataclasses.replace(
 CONFIG = Config(
     "cluster",
     curriculum=CurriculumConfig(lessons=("free", "barrier"), plan="loss-driven"),
-    student=StudentConfig("linear"),
+    student=WindowedConfig("linear"),
     training=TrainingConfig((STAGE,), checkpoint_every=40),
     benchmark=BenchmarkConfig(n_frames=2),
 )
@@ -45,14 +44,11 @@ CONFIG = Config(
 
 def compare_simulations(mesh: jax.sharding.Mesh | None) -> None:
     """Truth and forecast of the 25 cases, over the mesh and on one device."""
-    setup = runs.set_up(CONFIG)
-    psi0, v = benchmark.make_cases(setup.grid)
-    student = students.from_propagator(setup.teacher)
+    solver = folder.set_up(CONFIG).teacher
 
     def simulate(mesh: jax.sharding.Mesh | None) -> tuple[np.ndarray, np.ndarray]:
-        truth = benchmark.simulate(setup.grid, 0.1, psi0, v, CONFIG.benchmark, mesh)
-        forecast = benchmark.forecast(student, setup.teacher, truth, mesh)
-        return np.asarray(truth.frames), np.asarray(forecast.frames)
+        truth = make_paper_cases(CONFIG.benchmark, CONFIG.system, mesh=mesh)
+        return np.asarray(truth.frames), np.asarray(cases.forecast(solver, truth, mesh))
 
     for ours, theirs in zip(simulate(mesh), simulate(None), strict=True):
         np.testing.assert_allclose(ours, theirs, atol=1e-5)
@@ -62,10 +58,12 @@ def compare_sweeps(mesh: jax.sharding.Mesh | None) -> None:
     """Three seeds trained side by side, over the mesh and on one device."""
     lessons = dataclasses.replace(CONFIG.curriculum, plan="constant")
     plan = TrainingConfig((dataclasses.replace(STAGE, n_steps=20),))
-    settings = dataclasses.replace(CONFIG, curriculum=lessons, training=plan)
+    setup = folder.set_up(CONFIG)
 
     def train(mesh: jax.sharding.Mesh | None) -> np.ndarray:
-        (trained,) = trainings.train(settings, np.ones((3, 2)), [0, 1, 2], 1, mesh)
+        (trained,) = trainings.train(
+            setup.student, setup.teacher, lessons, plan, np.ones((3, 2)), [0, 1, 2], 1, mesh
+        )
         return trained.loss
 
     np.testing.assert_allclose(train(mesh), train(None), rtol=1e-5)
@@ -73,7 +71,7 @@ def compare_sweeps(mesh: jax.sharding.Mesh | None) -> None:
 
 def die_at(step: int) -> None:
     """As if the machine of the second process failed."""
-    fit = training.fit
+    fit = loop.fit
 
     def mortal_fit(*args) -> Iterator:
         for state, metrics in fit(*args):
@@ -81,7 +79,7 @@ def die_at(step: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
             yield state, metrics
 
-    training.fit = mortal_fit  # type: ignore[assignment]
+    loop.fit = mortal_fit  # type: ignore[assignment]
 
 
 def main(out: pathlib.Path, n_devices: int, death: int) -> None:
@@ -91,9 +89,9 @@ def main(out: pathlib.Path, n_devices: int, death: int) -> None:
     if death:
         die_at(death)
     if cluster.is_main():
-        runs.open_folder(out, CONFIG, resume=out.exists())
+        folder.open_folder(out, CONFIG, resume=out.exists())
     cluster.wait("the folder is open")
-    runs.train(CONFIG, out, mesh)
+    folder.train(CONFIG, out, mesh)
     if jax.process_count() == 1:
         compare_simulations(mesh)
         compare_sweeps(mesh)

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from qdistill import _distribute as cluster
-from qdistill.runs import folder as runs
+from qdistill.runs import folder
 from qdistill.runs.checkpoints import steps_in
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -24,8 +24,8 @@ WORKER = ROOT / "tests" / "cluster_worker.py"
 def alone(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The run of one process with one device."""
     out = tmp_path_factory.mktemp("cluster") / "alone"
-    runs.open_folder(out, cluster_worker.CONFIG, resume=False)
-    runs.train(cluster_worker.CONFIG, out)
+    folder.open_folder(out, cluster_worker.CONFIG, resume=False)
+    folder.train(cluster_worker.CONFIG, out)
     return out
 
 
@@ -49,13 +49,13 @@ def assert_ended_well(process: subprocess.Popen) -> None:
 
 def assert_same_run(out: pathlib.Path, alone: pathlib.Path) -> None:
     """The same losses to 1e-5 over 200 steps, and the same parameters."""
-    ours, theirs = runs.read_log(out), runs.read_log(alone)
+    ours, theirs = folder.read_log(out), folder.read_log(alone)
     assert [line["step"] for line in ours] == list(range(20, 201, 20))
     for name in ("loss", "lesson_losses"):
         np.testing.assert_allclose(
             [line[name] for line in ours], [line[name] for line in theirs], rtol=1e-5
         )
-    for a, b in zip(*(jax.tree.leaves(runs.load(o)[2]) for o in (out, alone)), strict=True):
+    for a, b in zip(*(jax.tree.leaves(folder.load(o).params) for o in (out, alone)), strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-6)
 
 

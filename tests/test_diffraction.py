@@ -1,4 +1,4 @@
-"""The double slit: theory's fringes, what a screen sees, the exam, its figure and its script."""
+"""The double slit: fringes of theory, arrivals, the held-out test, its figure and its script."""
 
 import json
 import pathlib
@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 import scripts
 
-from experiments.diffraction import exam, fringes, scenes
-from experiments.diffraction.exam import DiffractionConfig, Strided
+from experiments.diffraction import fringes, held_out, scenes
 from experiments.diffraction.figure import plot_diffraction
 from experiments.diffraction.fringes import FringesConfig
+from experiments.diffraction.held_out import DiffractionConfig, Strided
 from qdistill import teacher
 from qdistill.forecast.cases import Cases, simulate
 from qdistill.physics import packets
@@ -84,13 +84,13 @@ def test_long_frames_are_those_of_every_look(cases) -> None:
 
 def test_the_truth_has_no_error_and_a_loose_solver_has(cases) -> None:
     none, some = (
-        exam.measure(CONFIG, teacher.chebyshev(SMALL, tolerance), cases)
+        held_out.measure(CONFIG, teacher.chebyshev(SMALL, tolerance), cases)
         for tolerance in (1e-6, 1e-1)
     )
     assert none["nrmse"].shape == (4, 2)
     assert none["nrmse"].max() < 1e-6
     assert some["nrmse"].min() > 1e-3
-    rows = exam.summarise(cases.family, some)
+    rows = held_out.summarise(cases.family, some)
     error = np.asarray(some["nrmse"])
     assert list(rows) == ["double slits", "forests"]
     np.testing.assert_allclose(rows["forests"]["nrmse"], error[2:].mean(axis=0), rtol=1e-6)
@@ -99,18 +99,18 @@ def test_the_truth_has_no_error_and_a_loose_solver_has(cases) -> None:
 
 
 def test_the_clamp_has_the_best_cap_of_each_family(cases) -> None:
-    caps, found = exam.best_clamped(SMALL, 2, cases, CONFIG)
+    caps, found = held_out.best_clamped(SMALL, 2, cases, CONFIG)
     for i, family in enumerate(scenes.FAMILIES):
         mine = slice(2 * i, 2 * i + 2)
         own = found["nrmse"][mine].mean()
         for cap in (24.0, 36.0, 48.0, 60.0):
-            other = exam.measure(CONFIG, teacher.split_step(SMALL, 2, cap), cases)
+            other = held_out.measure(CONFIG, teacher.split_step(SMALL, 2, cap), cases)
             assert own <= other["nrmse"][mine].mean() * (1 + 1e-5), (family, cap)
     assert found["norm_drift"].max() < 1e-5
     assert list(caps) == list(scenes.FAMILIES)
 
 
-def test_cases_of_the_exam_are_packets_before_their_obstacles() -> None:
+def test_held_out_cases_are_packets_before_their_obstacles() -> None:
     grid = Grid((160, 160), (40.0, 40.0), "continuum")
     for name, sample in scenes.FAMILIES.items():
         psi, v = jax.jit(lambda key, sample=sample: sample(key, grid))(jax.random.key(3))

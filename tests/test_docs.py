@@ -1,14 +1,14 @@
 """The pages in docs: their tests exist, their commands are well formed."""
 
 import dataclasses
-import importlib.util
 import pathlib
 import re
 import subprocess
-import types
 
 import pytest
 import yaml
+
+from qdistill.__main__ import COMMANDS
 
 ROOT = pathlib.Path(__file__).parents[1]
 CLUSTER = (ROOT / "docs" / "cluster.md").read_text()
@@ -48,27 +48,21 @@ def test_kubernetes_manifests_are_well_formed() -> None:
     assert subprocess.run(["bash", "-n"], input=script, text=True).returncode == 0
 
 
-def script(name: str) -> types.ModuleType:
-    spec = importlib.util.spec_from_file_location(name, ROOT / "experiments" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 def test_every_option_exists() -> None:
-    distill = script("distill")
-    options = {
-        "--" + field.name.replace("_", "-")
-        for kind in (distill.Args, distill.Evaluation)
-        for field in dataclasses.fields(kind)
-    }
-    named = set(re.findall(r"`(--[\w-]+)`", CLUSTER))
+    named: dict[str, set[str]] = {"distill": set(re.findall(r"`(--[\w-]+)`", CLUSTER))}
     for line in CLUSTER.splitlines():
-        named |= set(re.findall(r" (--[\w-]+)", line.partition("distill.py")[2]))
-    assert {"--devices", "--processes", "--resume"} <= named
-    assert named <= options
+        for command, words in re.findall(r"qdistill (distill|evaluate)(.*)", line):
+            named.setdefault(command, set()).update(re.findall(r" (--[\w-]+)", words))
+    for command, options in named.items():
+        fields = {field.name.replace("_", "-") for field in dataclasses.fields(COMMANDS[command])}
+        assert options <= {f"--{name}" for name in fields}, command
+    assert {"--devices", "--processes", "--resume"} <= named["distill"]
+    assert {"--devices", "--seed", "--potentials"} <= named["evaluate"]
+
+
+def test_every_variable_is_read() -> None:
     source = (ROOT / "qdistill" / "_distribute.py").read_text()
-    for variable in set(re.findall(r"QDISTILL_\w+", CLUSTER)):
+    variables = set(re.findall(r"QDISTILL_\w+", CLUSTER))
+    assert len(variables) == 3
+    for variable in variables:
         assert f'"{variable}"' in source

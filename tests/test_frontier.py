@@ -1,58 +1,50 @@
-"""Contenders against closed forms, and the comparison of made-up costs."""
+"""Contenders and held-out cases of the frontier, on lines and in squares, against closed forms."""
 
-import json
-import pathlib
-import runpy
-import sys
+import dataclasses
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import small
 
-from experiments.frontier import band_contenders, contenders, costs, resampling
-from experiments.frontier import cases as frontier
-from experiments.frontier import compare as jobs
-from experiments.frontier.cases import FrontierConfig
-from experiments.frontier.contenders import Contender, Evolution
-from experiments.frontier.costs import Cost
-from experiments.frontier.operations import Operations
-from qdistill import students
-from qdistill.forecast.benchmark import Runs
-from qdistill.physics import packets, potentials
-from qdistill.physics.grid import Dispersion, Grid
-from qdistill.runs import folder as runs
-from qdistill.runs.checkpoints import Checkpoints
-from qdistill.teacher import solvers as solver
+from experiments.frontier import cases, contenders, resampling
+from experiments.frontier.cases import FrontierConfig, SolversConfig
+from experiments.frontier.contenders import UNIT, Contender
+from experiments.frontier.kernel import KernelConfig
+from qdistill.forecast.cases import Cases
+from qdistill.physics import band, packets, potentials
+from qdistill.physics.grid import Dispersion, Grid, norm
+from qdistill.runs import pretrained
+from qdistill.students import PropagatorConfig
+from qdistill.system import Propagator, System, rollout
+from qdistill.teacher import chebyshev
 
-ROOT = pathlib.Path(__file__).parents[1]
-LATTICE = Grid(256, 25.0)
-V = potentials.barrier(LATTICE.positions(), 4.0, 2.0, 14.0)
+LATTICE = System(Grid(256, 25.0), UNIT)
+CONTINUUM = System(Grid(1024, 100.0, "continuum"), UNIT)
+SQUARE = System(Grid((36, 36), (12.0, 12.0), "continuum"), UNIT)
+V = potentials.barrier(LATTICE.grid.positions(), 4.0, 2.0, 14.0)
 
 
-def runs_of(grid: Grid, v: jax.Array, n_units: int = 1) -> Runs:
+def runs_of(system: System, v: jax.Array, n_units: int = 1) -> Cases:
     """A packet, exactly evolved."""
-    psi = packets.gaussian(grid, 9.0, 1.5, 3.0)
-    exact = jax.jit(solver.chebyshev(grid, contenders.UNIT, 1e-7, (0.0, 4.0))(v))
-    frames = [psi]
-    for _ in range(n_units):
-        frames.append(exact(frames[-1]))
-    return Runs(psi[None, None], v[None], jnp.stack(frames[1:])[None])
+    psi = packets.gaussian(system.grid, 9.0, 1.5, 3.0)
+    solver = chebyshev(dataclasses.replace(system, dt=UNIT, bounds=(0.0, 4.0)), 1e-7)
+    frames = jax.jit(lambda psi: rollout(solver, psi[None], v, n_units))(psi)
+    return Cases(psi[None, None], v[None], frames[None])
 
 
-def error_of(contender: Contender, truth: Runs) -> float:
-    return float(frontier.measure_errors(contender, truth)[0])
+def error_of(contender: Contender, truth: Cases) -> float:
+    return float(cases.measure_errors(contender, truth)[0])
 
 
 @pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
 def test_free_packets_are_exact_on_fewer_points(dispersion: Dispersion) -> None:
-    grid = Grid(256, 25.0, dispersion)
-    truth = runs_of(grid, jnp.zeros(256))
+    system = System(Grid(256, 25.0, dispersion))
+    truth = runs_of(system, jnp.zeros(256))
     few = [
-        contenders.coarse_clamped(grid, 64, 10, 60.0),
-        *band_contenders.projected(grid, [64]).values(),
-        *band_contenders.cut_off(grid, [64]).values(),
+        contenders.clamped(system, 10, 60.0, 64),
+        *contenders.projected(system, [64]).values(),
+        *contenders.cut_off(system, [64]).values(),
     ]
     for contender in few:
         # Rounding: the packet has exp(-50) beyond the waves of 64 points.
@@ -65,167 +57,169 @@ def test_solvers_err_as_their_orders_say() -> None:
     assert "split step, 20 pairs" not in splits  # a resonance
     coarse, fine = (error_of(splits[f"split step, {n} pairs"], truth) for n in (160, 320))
     assert coarse == pytest.approx(4 * fine, rel=0.1)
-    for tolerance, contender in zip(
-        (1e-2, 1e-4), contenders.chebyshevs(LATTICE, (1e-2, 1e-4), (0.0, 4.0)).values(), strict=True
-    ):
+    expansions = contenders.chebyshevs(LATTICE, (1e-2, 1e-4), (0.0, 4.0)).values()
+    for tolerance, contender in zip((1e-2, 1e-4), expansions, strict=True):
         assert error_of(contender, truth) < tolerance
 
 
 def test_a_projected_propagator_loses_less_with_more_points() -> None:
     truth = runs_of(LATTICE, V)
     errors = [
-        error_of(each, truth)
-        for each in band_contenders.projected(LATTICE, (64, 128, 253)).values()
+        error_of(each, truth) for each in contenders.projected(LATTICE, (64, 128, 253)).values()
     ]
     assert errors[0] > 2 * errors[1] > 4 * errors[2]
     # Three waves are missing of 256, and folded in.
     assert errors[2] < 1e-3
 
 
-def test_a_student_makes_as_many_frames_as_fit() -> None:
-    frame = solver.chebyshev(LATTICE, 0.25, 1e-6, (0.0, 4.0))
-    itself = contenders.student(students.from_propagator(frame), {}, 0.25)
-    assert itself.is_learned
-    assert error_of(itself, runs_of(LATTICE, V, n_units=2)) < 2e-5
+def test_contenders_make_as_many_frames_as_fit() -> None:
+    quarter = chebyshev(System(LATTICE.grid, 0.25, bounds=(0.0, 4.0)), 1e-6)
+    assert error_of(Contender("solver", quarter), runs_of(LATTICE, V, n_units=2)) < 2e-5
     with pytest.raises(ValueError, match=r"`dt` must be a part of 1 a\.u\., but is 0\.3"):
-        contenders.student(students.from_propagator(frame), {}, 0.3)
+        contenders.frames_per_unit(chebyshev(System(LATTICE.grid, 0.3)))
+
+
+def test_an_emulator_is_compared_as_it_was_loaded() -> None:
+    """Its state is timed, not a stand-in; its name has the size of its band."""
+    emulator = pretrained.load("propagator")
+    ((name, contender),) = contenders.emulator(emulator, "propagator").items()
+    assert name == "propagator, 224 points"
+    assert contender.propagator is emulator
+    assert (contender.kind, contender.is_learned) == ("student", True)
+    assert not next(iter(contenders.cut_off(CONTINUUM, [224]).values())).is_learned
+    square = PropagatorConfig(16).build(SQUARE)
+    there = square.bind(square.init(jax.random.key(0)))
+    assert list(contenders.emulator(there, "few")) == ["few, 149 waves"]
+    assert list(contenders.emulator(pretrained.load("demo"), "demo")) == ["demo"]
 
 
 def test_the_best_cap_is_the_best() -> None:
     truth = runs_of(LATTICE, V)
-    cap, chosen = frontier.best_clamped(LATTICE, 20, truth)
-    tried = [error_of(contenders.clamped(LATTICE, 20, each), truth) for each in contenders.caps(20)]
+    cap, chosen = cases.best_clamped(LATTICE, 20, truth)
+    tried = [error_of(contenders.clamped(LATTICE, 20, each), truth) for each in cases.caps(20)]
     assert error_of(chosen, truth) == pytest.approx(min(tried), rel=1e-4)
-    assert contenders.caps(20)[int(np.argmin(tried))] == cap
-
-
-def test_the_cheapest_at_a_level_wins() -> None:
-    config = FrontierConfig(n_bootstrap=200)
-    errors = {
-        "slow": np.full(6, 1e-4), "fast": np.full(6, 5e-2), "student": np.full(6, 5e-3),
-    }  # fmt: skip
-    seconds = {"slow": 8.0, "fast": 1.0, "student": 2.0}
-    found = jobs.compare(
-        errors, {name: np.full(3, s) for name, s in seconds.items()}, ["student"], config
-    )
-    for level, solver_name, ratio in (("0.1", "fast", 0.5), ("0.01", "slow", 4.0)):
-        assert (found[level]["solver"], found[level]["student"]) == (solver_name, "student")
-        for key in ("ratio", "ratio_low", "ratio_high"):
-            assert found[level][key] == pytest.approx(ratio)
-    assert found["0.001"] == {"solver": "slow", "student": None}
-
-
-def test_an_interval_holds_the_luck_of_the_landscapes() -> None:
-    """Who fails on one landscape of four is within 0.01 on 0.32 of all draws, (3/4)^4."""
-    config = FrontierConfig(levels=(1e-2,), n_bootstrap=2000)
-    errors = {
-        "slow": np.full(4, 1e-4),
-        "fast": np.array([1e-3, 1e-3, 1e-3, 3e-2]),
-        "student": np.zeros(4),
-    }
-    seconds = {n: np.full(2, s) for n, s in zip(errors, (8.0, 1.0, 2.0), strict=True)}
-    row = jobs.compare(errors, seconds, ["student"], config)["0.01"]
-    assert row["solver"] == "slow"
-    assert (row["ratio_low"], row["ratio"], row["ratio_high"]) == (0.5, 4.0, 4.0)
-
-
-def test_a_job_is_a_landscape_its_packets_and_looks_at_them() -> None:
-    config = FrontierConfig(n_packets=2, job_units=5)
-    costs_of = {"a": Cost(np.full(3, 4.0), np.full(3, 0.3), np.full(3, 0.5))}
-    spent = jobs.in_seconds(costs_of, config)
-    np.testing.assert_allclose(spent["film"]["a"], 4 + 2 * (5 * 0.3 + 5 * 0.5))
-    np.testing.assert_allclose(spent["end"]["a"], 4 + 2 * (5 * 0.3 + 0.5))
-    assert Operations(4, 0.3, 0.5).of_job(2, 5, 1) == pytest.approx(8.0)
-
-
-def test_every_part_of_a_job_is_timed_apart() -> None:
-    """Contenders that work on their landscape, their packets, or their looks only."""
-    matrix = jnp.eye(400)
-
-    def work(seed: jax.Array) -> jax.Array:
-        return 0 * jnp.sum(jax.lax.fori_loop(0, 20, lambda _, m: m @ m, matrix * seed))
-
-    def landscape(v: jax.Array) -> Evolution:
-        done = work(v[0])
-        return Evolution(last, lambda psi: psi * (1 + done), as_is, as_is)
-
-    def packet(v: jax.Array) -> Evolution:
-        return Evolution(last, lambda psi: psi * (1 + work(jnp.abs(psi[0]))), as_is, as_is)
-
-    def look(v: jax.Array) -> Evolution:
-        return Evolution(last, as_is, lambda psi: psi * (1 + work(jnp.abs(psi[0]))), as_is)
-
-    def last(frames: jax.Array) -> jax.Array:
-        return frames[-1]
-
-    def as_is(psi: jax.Array) -> jax.Array:
-        return psi
-
-    heavy = {each.__name__: Contender("heavy", each) for each in (landscape, packet, look)}
-    truth = runs_of(LATTICE, V)
-    given = jnp.resize(truth.given, (2, *truth.given.shape[1:]))
-    found = costs.measure(heavy, given, truth.v[0], n_units=4, n_repeats=3)
-    for part in ("setup", "packet", "look"):
-        seconds = {name: abs(np.median(getattr(cost, part))) for name, cost in found.items()}
-        mine = seconds.pop({"setup": "landscape"}.get(part, part))
-        assert mine > 2 * max(seconds.values()), part
+    assert cases.caps(20)[int(np.argmin(tried))] == cap
 
 
 def test_operations_are_those_of_the_algorithms() -> None:
-    """An FFT pair of 1024 points, and a band of 223 waves whose film is real products."""
-    grid = Grid(1024, 100.0, "continuum")
-    (split,) = contenders.split_steps(grid, (400,)).values()
+    """An FFT pair of 1024 points, and a band of 223 waves whose looks are real products."""
+    (split,) = contenders.split_steps(CONTINUUM, (400,)).values()
     assert split.operations is not None
     pair = split.operations.unit / 400
     assert pair == 2 * 5 * 1024 * 10 + 12 * 1024
-    (band,) = band_contenders.cut_off(grid, (224,)).values()
+    (band,) = contenders.cut_off(CONTINUUM, (224,)).values()
     assert band.operations is not None
-    assert band.operations.look == 2 * 224 * 223 * 2
-    assert band.operations.landscape == pytest.approx(9 * 223**3 + 2 * 224 * 223**2, rel=0.01)
-    coarse = contenders.coarse_clamped(grid, 256, 10, 60.0)
+    assert band.operations.look == 2 * 223 * 223 * 2 + 5 * 1024 * 10
+    assert band.operations.unit == 6 * 223
+    assert band.operations.potential == pytest.approx(9 * 223**3, rel=0.01)
+    coarse = contenders.clamped(CONTINUUM, 10, 60.0, 256)
     assert coarse.operations is not None
     assert coarse.operations.unit == 10 * (2 * 5 * 256 * 8 + 12 * 256)
+    student = KernelConfig().build(CONTINUUM)
+    emulator = student.bind(student.init(jax.random.key(0)))
+    (kernel,) = contenders.emulator(emulator, "kernel").values()
+    assert kernel.operations is not None
+    # Eleven products of 255 waves, then a complex one with a vector a frame.
+    assert kernel.operations.potential == pytest.approx(11 * 2 * 255**3, rel=0.05)
+    assert kernel.operations.unit == 8 * 255**2
 
 
-def test_a_look_is_psi_on_points_of_ones_own() -> None:
-    """What is seen there is the packet that is returned on the fine grid, resampled."""
-    truth = runs_of(LATTICE, V)
-    everyone = [
-        *band_contenders.cut_off(LATTICE, [64]).values(),
-        *band_contenders.projected(LATTICE, [64]).values(),
-        contenders.coarse_clamped(LATTICE, 64, 20, 60.0),
+@pytest.mark.parametrize("n_dim", [1, 2])
+def test_baselines_of_few_waves_return_what_is_within_their_band(n_dim: int) -> None:
+    """Their state is as long as the band, or as the points; psi comes back on the grid."""
+    system = {1: LATTICE, 2: SQUARE}[n_dim]
+    v = jax.random.normal(jax.random.key(0), system.grid.shape)
+    n_coarse = {1: 64, 2: 20}[n_dim]
+    b = contenders.band_of(system.grid, n_coarse)
+    random = jax.random.normal(jax.random.key(1), (2, b.n_wave))
+    psi = band.from_waves(b, random[0] + 1j * random[1])
+    waves = [
+        *contenders.cut_off(system, [n_coarse]).values(),
+        *contenders.folded(system, [n_coarse]).values(),
     ]
-    for contender in everyone:
-        evolution = contender.evolution(V)
-        state = evolution.step(evolution.start(truth.given[0]))
-        coarse = resampling.coarse_grid(LATTICE, 64)
-        seen = resampling.to_fine(LATTICE, coarse, evolution.look(state))
-        np.testing.assert_allclose(seen, evolution.psi(state), atol=1e-5)
+    if n_dim == 1:
+        waves += contenders.projected(system, [n_coarse]).values()
+    for contender in waves:
+        propagator: Propagator = contender.propagator
+        step = propagator(v)
+        state = step.advance(step.encode(psi[None], jnp.asarray(0)))
+        assert state.shape == (b.n_wave,)
+        found = step.decode(state)
+        np.testing.assert_allclose(band.from_waves(b, band.to_waves(b, found)), found, atol=2e-5)
+        if contender.kind != "projected":
+            np.testing.assert_allclose(norm(system.grid, found), norm(system.grid, psi), rtol=1e-4)
+    coarse = resampling.coarse_grid(system.grid, n_coarse)
+    step = contenders.clamped(system, 20, 60.0, n_coarse).propagator(v)
+    state = step.advance(step.encode(psi[None], jnp.asarray(0)))
+    assert state.shape == coarse.shape
+    # Of an even number of points one wave is left out: no point is where psi comes back.
+    back = resampling.to_coarse(system.grid, coarse, step.decode(state))
+    again = resampling.to_fine(system.grid, coarse, back)
+    np.testing.assert_allclose(again, step.decode(state), atol=2e-5)
 
 
-def test_smoke_run_writes_numbers_and_a_figure(
-    tmp_path: pathlib.Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    run, out = tmp_path / "student", tmp_path / "out"
-    runs.open_folder(run, small.UNITARY, resume=False)
-    state = runs.set_up(small.UNITARY).trainers[0].init(jax.random.key(0))
-    with Checkpoints(run / "checkpoints") as saved:
-        saved.save(state, 1.0)
-    script = ROOT / "experiments" / "frontier" / "work_precision.py"
-    arguments = [str(run), "--smoke", "--out", str(out)]
-    monkeypatch.setattr(sys, "argv", ["work_precision.py", *arguments])
-    runpy.run_path(str(script), run_name="__main__")
-    report = json.loads((out / "metrics.json").read_text())
-    kinds = {row["kind"] for row in report["contenders"].values()}
-    assert kinds == {
-        *("split step", "clamped split step", "Chebyshev", "384 points, clamped"),
-        *("projected", "cut off", "folded", "student"),
+def test_propagators_are_pytrees_of_static_settings() -> None:
+    for groups in (
+        contenders.cut_off(LATTICE, [64]),
+        contenders.folded(LATTICE, [64]),
+        contenders.projected(LATTICE, [64]),
+    ):
+        (contender,) = groups.values()
+        assert jax.tree.leaves(contender.propagator) == []
+        assert isinstance(contender.propagator, Propagator)
+    capped = contenders.clamped(LATTICE, 20, 60.0, 64).propagator
+    assert jax.tree.leaves(capped) == [60.0]
+
+
+@pytest.mark.parametrize("family", cases.FAMILIES)
+def test_cases_are_packets_and_potentials_within_range(family: str) -> None:
+    sample, grid = cases.FAMILIES[family], SQUARE.grid
+    keys = jax.random.split(jax.random.key(0), 8)
+    psi, v = jax.jit(jax.vmap(lambda key: sample(key, grid)))(keys)
+    np.testing.assert_allclose(jax.vmap(lambda one: norm(grid, one))(psi), 1, atol=1e-3)
+    assert v.shape == (8, 36, 36)
+    assert float(v.min()) >= -10
+    assert 8 <= float(v.max()) <= 15 or family == "scatterers"
+    # No two are alike, and none is flat.
+    assert len({float(jnp.sum(one)) for one in v}) == 8
+    with pytest.raises(ValueError, match="`lengths` must be between 12"):
+        sample(jax.random.key(0), Grid((36, 36), (10.0, 10.0)))
+
+
+def test_cases_move_with_the_origin_of_the_box() -> None:
+    moved = dataclasses.replace(SQUARE.grid, origin=(-6.0, 3.0))
+    for sample in cases.FAMILIES.values():
+        here, there = (sample(jax.random.key(2), grid) for grid in (SQUARE.grid, moved))
+        np.testing.assert_allclose(jnp.abs(there[0]), jnp.abs(here[0]), atol=1e-5)
+        assert float(jnp.mean(there[1] != here[1])) < 0.01
+
+
+def test_a_double_slit_has_two_slits_in_one_wall() -> None:
+    _, v = cases.double_slit(jax.random.key(1), SQUARE.grid)
+    column = np.asarray(v[np.argmax(np.asarray(v).max(axis=1))])
+    edges = np.flatnonzero(np.diff((column == 0).astype(int)))
+    assert len(edges) == 4
+
+
+def test_the_truth_is_that_of_a_solver_of_many_substeps() -> None:
+    truth = cases.make_truth(SQUARE, FrontierConfig(2, n_units=2), n_given=1)
+    assert truth.frames.shape == (2, 2, 36, 36)
+    assert truth.family == ("double slits", "scatterers")
+    config = SolversConfig((), (10, 40), (), (), (), (29,))
+    groups, caps = cases.line_up(SQUARE, truth, config)
+    errors = {
+        name: cases.rms(cases.measure_errors(one, truth))
+        for some in groups.values()
+        for name, one in some.items()
     }
-    assert list(report["levels"]) == ["film", "end"]
-    assert list(report["levels"]["film"]) == ["0.1", "0.01", "0.001"]
-    assert (out / "frontier.png").stat().st_size > 10_000
-    assert "film, error 0.1: cheapest solver" in capsys.readouterr().out
-    with pytest.raises(SystemExit, match="is not an empty folder"):
-        runpy.run_path(str(script), run_name="__main__")
+    assert errors["clamped, 40 pairs"] < errors["clamped, 10 pairs"] / 4
+    assert set(caps) == {"clamped, 10 pairs", "clamped, 40 pairs"}
+    assert errors["folded, 613 waves"] < errors["cut off, 613 waves"]
+
+
+def test_the_truth_on_a_line_gives_frames_before_it_starts() -> None:
+    system = dataclasses.replace(CONTINUUM, dt=0.1)
+    truth = cases.make_truth(system, FrontierConfig(2, n_units=2))
+    assert (truth.given.shape, truth.frames.shape) == ((2, 4, 1024), (2, 2, 1024))
+    solver = chebyshev(dataclasses.replace(system, bounds=(-16.0, 16.0)), 1e-6)
+    assert error_of(Contender("solver", solver), truth) < 3e-5

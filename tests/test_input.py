@@ -31,8 +31,7 @@ from qdistill.curriculum import lessons, sampling
 from qdistill.curriculum import schedules as curriculum
 from qdistill.forecast import baselines as generalisation
 from qdistill.forecast import benchmark, metrics
-from qdistill.physics import band as projection
-from qdistill.physics import families, grid, observables, packets, potentials
+from qdistill.physics import band, families, grid, observables, packets, potentials
 from qdistill.physics.grid import Grid
 from qdistill.runs import config, presets, pretrained
 from qdistill.students import windows
@@ -380,7 +379,7 @@ door(
 )  # fmt: skip
 door(
     frontier.FrontierConfig,
-    n_landscapes=(40, COUNT), n_units=(20, COUNT), levels=((0.1, 0.01), "numbers"),
+    n_potentials=(40, COUNT), n_units=(20, COUNT), levels=((0.1, 0.01), "numbers"),
 )  # fmt: skip
 BAD["too many"] = [256, 1000]
 door(resampling.coarse_grid, fine=(BOX, "line"), n_x=(64, COUNT, "too many"))
@@ -393,7 +392,7 @@ BAD["none of them"] = [0, -1, 1.5]
 
 # What needs no case of its own here, by name or by the start of a name, and why.
 HALF = Grid(32, 10.0)
-BAND = {"grid": (LINE, "line"), "n_wave": (5, COUNT)}
+BAND = band.Band(LINE, 2 * math.pi * 5 / 10)
 door(resampling.to_coarse, fine=(LINE,), coarse=(HALF,), f=(PSI, "state"))
 door(resampling.to_fine, fine=(LINE,), coarse=(HALF,), f=(PSI[:32], "state"))
 door(resampling.low_pass, fine=(LINE,), coarse=(HALF,), v=(V, "state"))
@@ -407,13 +406,13 @@ door(
     grid=(LINE,), dt=(0.1, FINITE), error=(1e-2, POSITIVE), v=(V[None] + FRAMES[:1].real,),
     psi=(FRAMES[:1],), n_frames=(1, COUNT), is_capped=(False,), most=(64, COUNT),
 )  # fmt: skip
-door(projection.to_waves, **BAND, psi=(PSI, "state"))
-door(projection.from_waves, grid=(LINE, "line"), coefficients=(PSI[:11], "state"))
-door(projection.kinetic, **BAND)
-door(projection.project, **BAND, v=(V, "landscape"))
-door(
-    projection.fold, **BAND, v=(V, "landscape"), energy=(0.5, FINITE), n_outer=(20,)
-)  # fmt: skip
+BAD["cutoff"] = [0.0, -1.0, NAN, 0.1, 1e3, "2"]
+door(band.Band, grid=(LINE,), cutoff=(3.0, "cutoff"), above=(1.0, POSITIVE))
+door(band.to_waves, band=(BAND,), psi=(PSI, "state"))
+door(band.from_waves, band=(BAND,), coefficients=(PSI[:11], "state"))
+door(band.elements, v=(V, "state"), rows=(BAND,), columns=(BAND,))
+door(band.project, band=(BAND,), v=(V, "landscape"))
+door(band.fold, band=(BAND,), v=(V, "landscape"), energy=(0.5, FINITE), outer=(12.0, "cutoff"))
 
 INSIDE = {
     "arguments.": "the refusals themselves: test_arguments",
@@ -439,18 +438,13 @@ INSIDE = {
     "diffraction.": "takes configs and the package's own cases: test_diffraction",
     "fringes.": "takes a config, which refuses: test_diffraction",
     "contenders.": "takes settings that solvers refuse: test_frontier",
-    "band_contenders.": "takes settings that `projection` refuses: test_frontier",
-    "plane_contenders.": "takes settings that `plane_projection` refuses: test_plane_projection",
-    "costs.": "takes contenders: test_frontier",
-    "operations.": "arithmetic on sizes: test_frontier",
-    "jobs.": "takes its own results: test_frontier",
-    "plane_frontier.": "takes configs, which refuse, and grids: test_plane_frontier",
-    "plane_projection.": "takes what `projection` refuses: test_plane_projection",
+    "costs.": "takes contenders: test_frontier_costs",
     "frontier.": "takes configs, which refuse, and its own results: test_frontier",
     "physics.files.": "text, files and values: test_files",
     "expansion.": "what `chebyshev` is made of: test_expansion, test_solver",
-    "operators.": "takes configs, which refuse: test_operators",
-    "projection.": "takes matrices that `project` and `fold` made: test_projection",
+    "physics.band.kinetic": "takes a band, which refuses: test_band",
+    "physics.band.differentiate": "takes matrices over a band: test_band",
+    "physics.eigenbasis.": "takes matrices that `project` and `fold` made: test_eigenbasis",
     "rollout.repeat": "what `rollout` is made of: test_rollout",
     "solver.dense": "takes a propagator, which refuses: test_solver",
     "probes.": "test_probes",

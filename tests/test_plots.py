@@ -10,23 +10,24 @@ import pytest
 from figures import assert_labels, draw, texts, xs, ys
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage, imread
-from qdistill._rollout import rollout
 
 from qdistill import plots
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
-from qdistill.teacher import solvers as solver
+from qdistill.system import System, rollout
+from qdistill.teacher import split_step
 
 N_T, DT = 12, 0.4
 
 
 @pytest.fixture(scope="module")
 def run() -> dict[str, Any]:
-    """A packet on its way into a staircase: the truth, and a forecast over a wrong landscape."""
+    """A packet on its way into a staircase: the truth, and a forecast over a wrong potential."""
     grid = Grid(128, 40.0)
     v = potentials.steps(grid.positions(), (1.0, 2.0, 3.0), 9.0, 22.0)
     psi = packets.gaussian(grid, 12.0, 2.0, 2.0)
-    evolve = jax.jit(lambda v: rollout(solver.split_step(grid, DT, 20)(v), psi, N_T))
+    solver = split_step(System(grid, DT), 20)
+    evolve = jax.jit(lambda v: rollout(solver, psi[None], v, N_T))
     return {
         "x": np.asarray(grid.positions()),
         "t": DT * np.arange(1, N_T + 1),
@@ -65,12 +66,12 @@ def test_spacetime_shares_one_symmetric_scale_and_gives_the_error_its_own(run) -
     assert truth.cmap == forecast.cmap != error.cmap
     assert error.get_clim()[0] == 0
     assert 0 < error.get_clim()[1] < high
-    # Three maps, three landscapes, two colour bars.
+    # Three maps, three potentials, two colour bars.
     assert len(figure.axes) == 8
     assert_labels(figure, "x (bohr)", "t (a.u.)", "V (hartree)", "(bohr$^{-1/2}$)", "Staircase")
 
 
-def test_spacetime_lets_time_rise_and_aligns_landscape_and_map(run) -> None:
+def test_spacetime_lets_time_rise_and_aligns_potential_and_map(run) -> None:
     figure = draw(plots.plot_spacetime(**run))
     top, strip = figure.axes[0], figure.axes[3]
     image = top.images[0]
@@ -109,7 +110,7 @@ def test_the_truth_as_its_own_control_has_an_error_of_zero(run) -> None:
     assert np.max(pixels(maps(figure)[2])) == 0
 
 
-def test_window_map_shows_every_centre_and_the_edges_of_the_landscape(run) -> None:
+def test_window_map_shows_every_centre_and_the_edges_of_the_potential(run) -> None:
     x, t = run["x"], run["t"]
     density = np.abs(run["truth"]) ** 2
     figure = draw(plots.plot_window_map(x, t, density, run["v"], x[[3, 50, 70]], t[[0, 5, 11]]))
@@ -224,12 +225,12 @@ def test_training_may_blow_up_or_have_one_record() -> None:
     draw(plots.plot_training(step, np.full(8, np.nan), np.ones(8)))
 
 
-def test_landscapes_have_a_panel_each_with_one_scale(run) -> None:
+def test_potentials_have_a_panel_each_with_one_scale(run) -> None:
     density = np.abs(run["truth"][0]) ** 2
-    landscapes = {f"case {i}": (i - 2) * run["v"] for i in range(7)}
-    figure = draw(plots.plot_potentials(run["x"], landscapes, dict.fromkeys(landscapes, density)))
+    potentials = {f"case {i}": (i - 2) * run["v"] for i in range(7)}
+    figure = draw(plots.plot_potentials(run["x"], potentials, dict.fromkeys(potentials, density)))
     panels = [ax for ax in figure.axes if ax.get_title()]
-    assert [ax.get_title() for ax in panels] == list(landscapes)
+    assert [ax.get_title() for ax in panels] == list(potentials)
     assert len({ax.get_ylim() for ax in panels}) == 1
     assert panels[0].get_ylim()[0] < -6 < 12 < panels[0].get_ylim()[1]
     assert_labels(figure, "x (bohr)", "V (hartree)", f"{density.max():.2g} / bohr")
@@ -291,7 +292,7 @@ def test_bad_input_is_refused_by_words(run, correlations) -> None:
         "`centres_t` must be of shape (128,)": lambda: plots.plot_window_map(
             x, t, density, v, x, t
         ),
-        "`landscapes` must be at least one landscape": lambda: plots.plot_potentials(x, {}, {}),
+        "`potentials` must be at least one potential": lambda: plots.plot_potentials(x, {}, {}),
         "`densities` must be of the names ['a']": lambda: plots.plot_potentials(
             x, {"a": v}, {"b": v}
         ),

@@ -72,10 +72,11 @@ def test_maps_have_a_row_for_each_frame_that_is_asked() -> None:
 
 
 def test_a_report_is_drawn_by_its_class() -> None:
-    numbers = {"interventions": EFFECTS, "sensitivity": SENSITIVITY}
+    roles = {"exact solver": "exact", "blind solver": "negative", "gru": "emulator", "demo": "null"}
+    numbers = {"roles": roles, "interventions": EFFECTS, "sensitivity": SENSITIVITY}
     figures = plots.draw(InterventionReport(numbers, ""))
     assert list(figures) == ["interventions", "sensitivity"]
-    assert_labels(draw(figures["interventions"]), "demo", "phase flipped")
+    assert_labels(draw(figures["interventions"]), "demo (null model)", "phase flipped")
 
 
 @pytest.mark.usefixtures("without_checker")

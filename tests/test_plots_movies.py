@@ -65,7 +65,7 @@ def test_forecast_says_what_was_given_and_what_was_forecast(moved) -> None:
     assert "frame 4 of 4: not finite" in texts(figure)
 
 
-def test_forecast_draws_both_over_one_landscape_and_the_error_on_its_own_scale(moved) -> None:
+def test_forecast_draws_both_over_one_potential_and_the_error_on_its_own_scale(moved) -> None:
     plots.animate_forecast(X, T, V, LINE, wrong(), "run.gif", 2)
     figure, (artists, update) = moved[0]
     upper, lower, bottom = figure.axes[:3]
@@ -93,18 +93,18 @@ def test_forecast_draws_both_over_one_landscape_and_the_error_on_its_own_scale(m
     assert all(artist in figure.findobj() for artist in artists)
 
 
-def test_words_stand_above_the_landscape(moved) -> None:
-    for landscape in (V, -V):
-        plots.animate_wavefunction(X, T, landscape, LINE, "run.gif")
+def test_words_stand_above_the_potential(moved) -> None:
+    for potential in (V, -V):
+        plots.animate_wavefunction(X, T, potential, LINE, "run.gif")
         behind = moved[-1][0].axes[1]
         assert behind.get_ylabel() == "V (hartree)"
         low, high = behind.get_ylim()
-        places = (np.append(landscape, 0) - low) / (high - low)
+        places = (np.append(potential, 0) - low) / (high - low)
         assert places.min() >= 0
         assert places.max() < 0.82
 
 
-def test_plane_keeps_its_landscape_above_psi(moved) -> None:
+def test_plane_keeps_its_potential_above_psi(moved) -> None:
     plots.animate_wavefunction_2d(X, Y, T, PSI, WALL, "run.gif", "Two slits")
     figure, (artists, update) = moved[0]
     update(3)

@@ -90,7 +90,7 @@ def report(n_student: int) -> SymmetryReport:
 def test_a_report_is_drawn_with_its_null_models_next_to_its_students() -> None:
     (figure,) = plots.draw(report(2)).values()
     draw(figure)
-    assert_labels(figure, "student 1,\nbarriers", "clamped (null model),\nother\npotentials")
+    assert_labels(figure, "student 1,\nbarriers", "clamped\n(null model),\nother\npotentials")
     assert_labels(figure, "exact solver", "negative\ncontrol", "fires", "broken")
     # Rho where it decides the verdict.
     assert texts(figure).count("$\\rho$ 0.50") == 6

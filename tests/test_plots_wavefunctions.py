@@ -123,7 +123,7 @@ def pixels(image: AxesImage) -> np.ndarray:
     return np.asarray(image.get_array())
 
 
-def test_wavefunction_lies_over_its_landscape() -> None:
+def test_wavefunction_lies_over_its_potential() -> None:
     v = WALL[:, 15]
     figure = draw(plots.plot_wavefunction(X, T, v, PSI[:, :, 15], "a packet"))
     top, wheel, strip = figure.axes[:3]
@@ -137,7 +137,7 @@ def test_wavefunction_lies_over_its_landscape() -> None:
     assert f"{limit:.2g}" in texts(figure)
 
 
-def test_wavefunction_on_a_plane_has_x_across_and_the_outline_of_its_landscape() -> None:
+def test_wavefunction_on_a_plane_has_x_across_and_the_outline_of_its_potential() -> None:
     figure = draw(plots.plot_wavefunction_2d(X, Y, PSI[2], WALL, "t = 0.8 a.u.", scale=0.2))
     ax = figure.axes[0]
     psi, haze = sorted(ax.images, key=lambda image: image.get_zorder())

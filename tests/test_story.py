@@ -14,15 +14,14 @@ import numpy as np
 import pytest
 import scripts
 import small
-import tyro
 from figures import assert_apart, assert_labels, draw, xs, ys
 from tensorboardX.proto.event_pb2 import Event
 
 from qdistill import plots
-from qdistill.runs import comparison, config, presets, records, story
-from qdistill.runs import folder as runs
-from qdistill.runs import tensorboard as tracking
+from qdistill.__main__ import parse
+from qdistill.runs import folder, presets, records, story
 from qdistill.runs.config import Config
+from qdistill.runs.tensorboard import to_tensorboard
 
 ROOT = pathlib.Path(__file__).parents[1]
 N_STEPS = small.CONFIG.training.boundaries[-1]
@@ -46,7 +45,7 @@ def line(step: int, loss: float | None = 0.5) -> dict[str, Any]:
 
 def begun(out: pathlib.Path, n_lines: int, settings: Config = small.CONFIG) -> pathlib.Path:
     """The folder of a run after some blocks, each of half the loss of the one before."""
-    runs.open_folder(out, settings, resume=False)
+    folder.open_folder(out, settings, resume=False)
     for i, step in enumerate(settings.training.block_ends[:n_lines]):
         records.append(out / "metrics.jsonl", line(step, 0.5**i))
     return out
@@ -77,10 +76,10 @@ def test_the_story_of_a_run_that_trains(going: pathlib.Path) -> None:
     assert "1 16 windows 8 1 adam 1e-03 1.0e+00 1.2e-01 8" in rows
     assert "2 4 frames 2 2 adam 1e-04 6.2e-02 6.2e-02 2" in rows
     assert "loss   █▇▅▃▁ (log scale)" in told
-    assert "Some 0.0 min are left" in told
-    assert "distill.py ... --out" in told
+    assert "0.0 min are left" in told
+    assert "qdistill distill ... --out" in told
     assert "--resume" in told
-    assert "--evaluate" not in told
+    assert "qdistill evaluate" not in told
     assert "paper's" not in told
     (note,) = story.read(going).provenance
     assert note["date"] in told
@@ -91,7 +90,7 @@ def test_the_story_of_a_finished_run(finished: pathlib.Path) -> None:
     assert "finished and scored" in told
     assert "paper's full-gru" in told
     assert "this run (gru)" in told
-    assert f"distill.py --evaluate {finished}" in told
+    assert f"qdistill evaluate {finished}" in told
     assert "--resume" not in told
     assert "min are left" not in told
 
@@ -123,26 +122,40 @@ def test_what_is_damaged_is_named(finished: pathlib.Path) -> None:
             story.read(finished)
 
 
+def read_back(command: str) -> Config:
+    words = shlex.split(command)
+    assert words[:2] == ["qdistill", "distill"]
+    assert words[-2:] == ["--out", "runs/mine"]
+    return parse("distill", words[2:]).__self__.config  # type: ignore[attr-defined]
+
+
 def test_the_command_of_a_run_gives_its_settings() -> None:
-    """Read as `distill.py` reads it."""
+    """As the command reads it."""
     out, replace = pathlib.Path("runs/mine"), dataclasses.replace
-    text, preset = presets.PRESETS["informed-2"]
+    preset = presets.PRESETS["informed-2"][1]
     stage = replace(preset.training.stages[0], n_steps=40, relative=False, peak_rate=1.5e-3)
-    windows = replace(preset.student.windows, gauge=True)
+    grid = replace(preset.system.grid, lengths=(80.0,), origin=(-40.0,))
     settings = replace(
         preset,
         seed=3,
+        system=replace(preset.system, grid=grid, bounds=(-1.5, 16.0)),
         curriculum=replace(preset.curriculum, plan="ramped", difficulty=(0.5, 1.0)),
-        student=replace(preset.student, windows=windows),
+        student=replace(preset.student, smooth=True),
         training=replace(preset.training, stages=(stage,)),
     )
-    words = shlex.split(story.begin(settings, out))
-    assert words[:3] == ["python", "experiments/distill.py", "informed-2"]
-    assert words[-2:] == ["--out", "runs/mine"]
-    read = tyro.extras.overridable_config_cli({"informed-2": (text, preset)}, args=words[2:-2])
-    assert read == settings
+    assert read_back(story.begin(settings, out)) == settings
+    free = replace(
+        settings,
+        system=replace(settings.system, bounds=None),
+        teacher=replace(settings.teacher, solver="split_step"),
+    )
+    assert read_back(story.begin(free, out)) == free
+    gru = presets.PRESETS["gru-demo"][1]
+    windows = replace(gru.student.windows, gauge=False)
+    other = replace(gru, student=replace(gru.student, name="lstm", windows=windows))
+    assert read_back(story.begin(other, out)) == other
     smoke = story.begin(presets.smoke(preset), out)
-    assert smoke == "python experiments/distill.py informed-2 --smoke --out runs/mine"
+    assert smoke == "qdistill distill informed-2 --smoke --out runs/mine"
     # Another number of stages is no option.
     longer = replace(settings, training=replace(preset.training, stages=(stage, stage)))
     assert story.begin(longer, out).endswith("informed-2 ... --out runs/mine")
@@ -150,10 +163,10 @@ def test_the_command_of_a_run_gives_its_settings() -> None:
 
 def test_runs_are_told_apart_by_their_folders() -> None:
     a, b, c = (pathlib.Path(path) for path in ("x/1/demo", "x/2/demo", "x/2/gru"))
-    assert list(comparison.labels([a, c])) == ["demo", "gru"]
-    assert list(comparison.labels([a, b, c])) == ["1/demo", "2/demo", "2/gru"]
+    assert list(story.labels([a, c])) == ["demo", "gru"]
+    assert list(story.labels([a, b, c])) == ["1/demo", "2/demo", "2/gru"]
     with pytest.raises(ValueError, match="`runs` must be different folders"):
-        comparison.labels([a, a])
+        story.labels([a, a])
 
 
 def test_several_runs_are_compared(
@@ -167,6 +180,9 @@ def test_several_runs_are_compared(
     assert table["finished"][:5] == ["gru", "20", "12", "3.1e-02", "5.5e-03"]
     assert "paper full-gru" in done.stdout
     rows = json.loads((out / "metrics.json").read_text(), parse_constant=pytest.fail)["runs"]
+    settings = json.loads((out / "config.json").read_text())
+    assert settings["runs"] == [str(going), str(finished)]
+    assert "commit" in settings["provenance"]
     assert [row["mean_infidelity"] for row in rows] == [None, 0.005493501657247543]
     assert (out / "comparison.png").stat().st_size > 10_000
     again = scripts.run("story", str(going), str(finished), "--out", str(out))
@@ -249,7 +265,7 @@ def test_tensorboard_follows_a_run_until_it_is_scored(
         finish(going)
 
     monkeypatch.setattr(time, "sleep", go_on)
-    tracking.to_tensorboard({"it": going}, tmp_path / "board", follow=True)
+    to_tensorboard({"it": going}, tmp_path / "board", follow=True)
     found = events(tmp_path / "board" / "it")
     assert [step for step, *_ in found["learning_rate"]] == [4, 8, 12, 16, 18, 20]
     # What is not finite has no place there.
@@ -262,10 +278,4 @@ def test_without_tensorboardx_the_command_that_installs_it_is_named(
 ) -> None:
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match="pip install tensorboardX"):
-        tracking.to_tensorboard({"it": going}, tmp_path)
-
-
-def test_leaves_are_the_settings_by_name() -> None:
-    leaves = config.leaves(small.CONFIG)
-    assert leaves["training.stages.1.batches.n_target"] == 2
-    assert leaves["curriculum.lessons"] == ("free", "barrier")
+        to_tensorboard({"it": going}, tmp_path)

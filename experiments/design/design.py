@@ -2,19 +2,15 @@
 
 import dataclasses
 import pathlib
-from typing import Annotated, Any
+from typing import Annotated
 
 import tyro
-from tqdm.auto import tqdm
 
 from experiments import emulators, runner
 from experiments.design import study
-from experiments.design.figure import plot_through
-from qdistill import plots
 from qdistill._checks import require_one_of
 from qdistill.insight import design
 from qdistill.insight.design import RolloutConfig, SearchConfig, TaskConfig
-from qdistill.system import System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -26,19 +22,19 @@ class Args:
     out: pathlib.Path = pathlib.Path("runs/design")
     """Folder of the results."""
     designs: tuple[str, ...] = tuple(design.TASKS)
-    """What is designed by plane waves."""
+    """Designs by plane waves."""
     through: tuple[str, ...] = tuple(design.ROLLOUTS)
-    """What is designed through forecasts."""
+    """Designs through forecasts."""
     tasks: dict[str, TaskConfig] = dataclasses.field(default_factory=lambda: design.TASKS)
-    """What is asked of plane waves."""
+    """Tasks for plane waves."""
     rollouts: dict[str, RolloutConfig] = dataclasses.field(default_factory=lambda: design.ROLLOUTS)
-    """What is asked of packets."""
+    """Tasks for packets."""
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
-    """For the potentials of plane waves."""
+    """Descents by plane waves."""
     rollout_search: SearchConfig = dataclasses.field(
         default_factory=lambda: SearchConfig(n_starts=3, n_steps=100, rate=0.2)
     )
-    """For those made through forecasts."""
+    """Descents through forecasts."""
     smoke: bool = False
     """Seconds instead of minutes: the same path with tiny numbers."""
 
@@ -49,21 +45,14 @@ def make(args: Args) -> runner.Results:
         require_one_of(args.tasks, designs=name)
     for name in args.through:
         require_one_of(args.rollouts, through=name)
-    designers = emulators.load(args.students) if args.students else {}
-    system = next((each.system for each in designers.values()), System())
-    found = {
-        name: design.optimise(args.tasks[name], args.search, system)
-        for name in tqdm(args.designs, unit="design", leave=False)
-    }
-    judged = {
-        name: study.through(args.rollouts[name], args.rollout_search, system, designers)
-        for name in tqdm(args.through, unit="design", leave=False)
-    }
-    described = {name: study.describe(args.tasks[name], each) for name, each in found.items()}
-    metrics: dict[str, Any] = {"designs": described, "through": judged}
-    figures = {"designs": plots.plot_designs(found)} if found else {}
-    figures |= {"through": plot_through(judged)} if judged else {}
-    return runner.Results(metrics, study.table(metrics), figures)
+    found, figures = study.run(
+        emulators.load(args.students) if args.students else {},
+        {name: args.tasks[name] for name in args.designs},
+        {name: args.rollouts[name] for name in args.through},
+        args.search,
+        args.rollout_search,
+    )
+    return runner.Results(found, study.table(found), figures)
 
 
 if __name__ == "__main__":

@@ -9,13 +9,47 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
+from matplotlib.figure import Figure
+from tqdm.auto import tqdm
 
-from qdistill import teacher
+from experiments.design.figure import plot_through
+from qdistill import plots, teacher
 from qdistill._checks import require_shape
 from qdistill.insight import design
 from qdistill.insight.design import RolloutConfig, SearchConfig, TaskConfig
 from qdistill.students import Emulator
 from qdistill.system import Propagator, System
+
+
+def run(
+    emulators: Mapping[str, Emulator],
+    tasks: Mapping[str, TaskConfig],
+    rollouts: Mapping[str, RolloutConfig],
+    search: SearchConfig,
+    rollout_search: SearchConfig,
+) -> tuple[dict[str, Any], dict[str, Figure]]:
+    """Do all designs, by plane waves and through forecasts; return numbers and figures.
+
+    Args:
+      emulators: Of one system, by name; without any, the designs are for `System()`.
+      tasks: For plane waves, by name.
+      rollouts: For packets, by name.
+      search: The descents by plane waves.
+      rollout_search: Those through forecasts.
+    """
+    system = next((each.system for each in emulators.values()), System())
+    found = {
+        name: design.optimise(task, search, system)
+        for name, task in tqdm(tasks.items(), unit="design", leave=False)
+    }
+    judged = {
+        name: through(task, rollout_search, system, emulators)
+        for name, task in tqdm(rollouts.items(), unit="design", leave=False)
+    }
+    figures = {"designs": plots.plot_designs(found)} if found else {}
+    figures |= {"through": plot_through(judged)} if judged else {}
+    described = {name: describe(tasks[name], each) for name, each in found.items()}
+    return {"designs": described, "through": judged}, figures
 
 
 def describe(task: TaskConfig, found: design.Design) -> dict[str, Any]:

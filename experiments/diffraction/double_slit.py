@@ -7,9 +7,9 @@ from typing import Annotated
 import tyro
 
 from experiments import emulators, runner
-from experiments.diffraction import exam, study
-from experiments.diffraction.exam import DiffractionConfig
+from experiments.diffraction import held_out, study
 from experiments.diffraction.fringes import FringesConfig
+from experiments.diffraction.held_out import DiffractionConfig
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,13 +19,13 @@ class Args:
     finished: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Finished runs, or their files. Without any, students are trained, in folders of their own."""
     presets: tuple[str, ...] = ("plane", "plane-informed")
-    """What is trained."""
-    exam: DiffractionConfig = dataclasses.field(default_factory=DiffractionConfig)
+    """Presets that are trained."""
+    test: DiffractionConfig = dataclasses.field(default_factory=DiffractionConfig)
     """The held-out test of all."""
     picture: FringesConfig = dataclasses.field(default_factory=FringesConfig)
     """The double slit that the first student draws."""
     seed: int = 1
-    """Of the held-out test."""
+    """Seed of the held-out test."""
     out: pathlib.Path = pathlib.Path("runs/double_slit")
     """Folder of the results."""
     smoke: bool = False
@@ -39,8 +39,8 @@ def compare(args: Args) -> runner.Results:
     else:
         students = study.train(args.presets, args.out, args.smoke)
     film = args.out / "double_slit.gif"
-    found, figure = study.compare(students, args.exam, args.picture, args.seed, film)
-    return runner.Results(found, exam.table(found), {"double_slit": figure})
+    found, figure = study.compare(students, args.test, args.picture, args.seed, film)
+    return runner.Results(found, held_out.table(found), {"double_slit": figure})
 
 
 if __name__ == "__main__":

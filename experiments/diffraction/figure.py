@@ -53,7 +53,7 @@ def plot_diffraction(
     require_between(x[0], x[-1], screen=screen)
     for profile in arrivals:
         require_shape((y.size,), arrivals=profile)
-    v, truth, forecast = style.landscape(v, v), np.asarray(truth), np.asarray(forecast)
+    v, truth, forecast = style.potential(v, v), np.asarray(truth), np.asarray(forecast)
     error = np.ma.masked_invalid(np.abs(forecast - truth))
     scale = 0.7 * style.limit(np.abs(truth))
     figure = Figure(figsize=(10, 6), layout="constrained")

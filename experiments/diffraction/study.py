@@ -8,10 +8,10 @@ from typing import Any
 import jax
 from matplotlib.figure import Figure
 
-from experiments.diffraction import exam
-from experiments.diffraction.exam import DiffractionConfig
+from experiments.diffraction import held_out
 from experiments.diffraction.figure import picture
 from experiments.diffraction.fringes import FringesConfig
+from experiments.diffraction.held_out import DiffractionConfig
 from qdistill import teacher
 from qdistill.runs import distillation, presets
 from qdistill.students import Emulator, count_parameters
@@ -53,7 +53,7 @@ def compare(
     square = {name: on(each, (test.n_x,) * 2) for name, each in emulators.items()}
     first = next(iter(emulators))
     n_pairs, system = square[first].student.form.n_pairs, square[first].system
-    found = exam.evaluate(system, square, (n_pairs, n_pairs + 1), test, jax.random.key(seed))
+    found = held_out.evaluate(system, square, (n_pairs, n_pairs + 1), test, jax.random.key(seed))
     student = on(emulators[first], scene.shape)
     solver = teacher.chebyshev(student.system, test.tolerance)
     figure, numbers = picture(scene, solver, student, film)
@@ -73,6 +73,6 @@ def smoke(args: Any) -> Any:
     return dataclasses.replace(
         args,
         presets=args.presets[-1:],
-        exam=DiffractionConfig(1, n_x=160, n_frames=4, every=2, tolerance=1e-3, n_repeats=1),
+        test=DiffractionConfig(1, n_x=160, n_frames=4, every=2, tolerance=1e-3, n_repeats=1),
         picture=dataclasses.replace(args.picture, shape=(224, 48), n_frames=6, look=4),
     )

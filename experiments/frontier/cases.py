@@ -5,6 +5,7 @@ every packet after each a.u., or the final state only.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -15,13 +16,14 @@ from jaxtyping import Array, Float, Key
 
 from experiments.frontier import contenders
 from experiments.frontier.contenders import Contender, frames_per_unit, of_unit
+from experiments.scenes import sample_discs, sample_double_slit
 from qdistill._checks import require_at_least, require_between, require_positive
 from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.forecast import baselines
 from qdistill.forecast.cases import Cases, exact, simulate
-from qdistill.physics import packets, potentials
+from qdistill.physics import packets
 from qdistill.physics.grid import Grid, Scalar
-from qdistill.system import Propagator, System, rollout
+from qdistill.system import Potential, Propagator, System, rollout
 
 # Square bohr for each scatterer.
 ROOM = 32.0
@@ -84,56 +86,29 @@ class SolversConfig:
     truncated: tuple[int, ...] = (192, 224, 256, 320, 384)
 
 
-def sample_double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
-    """Sample a packet that flies onto a wall with two slits, at an angle of up to 0.2 radians.
-
-    Args:
-      key: Random key.
-      grid: Two-dimensional, at least 12 bohr along both axes.
-    """
+def double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
+    """Sample a packet and a double slit in a box of at least 12 bohr along both axes."""
     _require_room(grid)
-    keys = jax.random.split(key, 8)
-    low = jnp.array([8.0, 0.75, 3.0, 1.0, -1.0, 2.2, -0.2, 1.5])
-    high = jnp.array([15.0, 2.0, 6.0, 2.0, 1.0, 4.0, 0.2, 2.0])
-    height, thickness, separation, slit, aside, speed, angle, width = (
-        jax.random.uniform(k, (), float, a, b) for k, a, b in zip(keys, low, high, strict=True)
-    )
-    right, middle = grid.origin[0] + 0.25 * grid.lengths[0], grid.middle[1]
-    momentum = (speed * jnp.cos(angle), speed * jnp.sin(angle))
-    psi = packets.gaussian(grid, (right, middle + aside), (width, width), momentum)
-    centre = (grid.origin[0] + 0.6 * grid.lengths[0], middle)
-    x, y = grid.positions(0), grid.positions(1)
-    return psi, potentials.double_slit(x, y, height, thickness, separation, slit, centre)
+    start, wall = (grid.origin[0] + share * grid.lengths[0] for share in (0.25, 0.6))
+    return sample_double_slit(key, grid, start, wall, aside=1.0, widths=[(1.5, 2.0)])
 
 
-def sample_scatterers(key: Key[Array, ""], grid: Grid) -> Sample:
-    """Sample a packet among discs of any place, size and height, which add up where they overlap.
-
-    Args:
-      key: Random key.
-      grid: Two-dimensional, at least 12 bohr along both axes.
-    """
+def scatterers(key: Key[Array, ""], grid: Grid) -> Sample:
+    """Sample a packet among discs anywhere in a box of at least 12 bohr along both axes."""
     _require_room(grid)
     n_discs = round(grid.lengths[0] * grid.lengths[1] / ROOM)
     key_place, key_size, key_speed, key_angle = jax.random.split(key, 4)
-    places = jax.random.uniform(key_place, (n_discs, 2)) * jnp.array([grid.lengths])
-    places = places + jnp.array([grid.origin])
-    low, high = jnp.array([[0.5, -6.0]]), jnp.array([[2.0, 9.0]])
-    sizes = low + (high - low) * jax.random.uniform(key_size, (n_discs, 2))
-    x, y = grid.positions(0), grid.positions(1)
-    v = jnp.zeros(grid.shape)
-    for (right, up), (radius, height) in zip(places, sizes, strict=True):
-        v = v + potentials.disc(x, y, height, radius, (right, up))
+    ends = tuple(x + length for x, length in zip(grid.origin, grid.lengths, strict=True))
+    v = sample_discs(key_place, key_size, grid, n_discs, grid.origin, ends)
     speed = jax.random.uniform(key_speed, (), float, 2.0, 4.0)
     angle = jax.random.uniform(key_angle, (), float, 0.0, 2 * jnp.pi)
     momentum = (speed * jnp.cos(angle), speed * jnp.sin(angle))
-    # Overlapping discs must not leave the range of the lessons.
-    return packets.gaussian(grid, grid.middle, (2.0, 2.0), momentum), jnp.clip(v, -10.0, 15.0)
+    return packets.gaussian(grid, grid.middle, (2.0, 2.0), momentum), v
 
 
 FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Sample]] = {
-    "double slits": sample_double_slit,
-    "scatterers": sample_scatterers,
+    "double slits": double_slit,
+    "scatterers": scatterers,
 }
 
 
@@ -170,18 +145,27 @@ def make_truth(system: System, config: FrontierConfig, n_given: int = 4) -> Case
 
 def measure_errors(contender: Contender, truth: Cases) -> Float[np.ndarray, " n_case"]:
     """Return the relative error |psi - truth| / |truth| at the end of every run."""
+    n_units = truth.frames.shape[1]
 
     @jax.jit
     def one_by_one(propagator: Propagator, truth: Cases) -> Array:
-        return jax.lax.map(lambda case: _error(propagator, case), truth)
+        return jax.lax.map(functools.partial(_error, propagator, n_units), _each(truth))
 
     return np.asarray(one_by_one(contender.propagator, truth), float)
 
 
-def _error(propagator: Propagator, case: Cases) -> Array:
+def _each(truth: Cases) -> tuple[Array, Potential, Array]:
+    """Given frames, potential and last frame of all cases."""
+    return truth.given, truth.v, truth.frames[:, -1]
+
+
+def _error(
+    propagator: Propagator, n_units: int, case: tuple[Array, Potential, Array]
+) -> Float[Array, ""]:
     """Of one case, traceable."""
-    n_frames, last = len(case.frames) * frames_per_unit(propagator), case.frames[-1]
-    psi = rollout(propagator, case.given, case.v, n_frames, every=n_frames)[0]
+    given, v, last = case
+    n_frames = n_units * frames_per_unit(propagator)
+    psi = rollout(propagator, given, v, n_frames, every=n_frames)[0]
     return jnp.linalg.norm(psi - last) / jnp.linalg.norm(last)
 
 
@@ -210,8 +194,9 @@ def best_clamped(
     def make(cap: Scalar) -> Contender:
         return contenders.clamped(system, n_pairs, cap, n_coarse)
 
-    square = jax.vmap(lambda cap, case: _error(make(cap).propagator, case) ** 2, (None, 0))
-    mean_square = jax.jit(lambda cap: jnp.mean(square(cap, truth)))
+    n_units = truth.frames.shape[1]
+    error = jax.vmap(lambda cap, case: _error(make(cap).propagator, n_units, case), (None, 0))
+    mean_square = jax.jit(lambda cap: jnp.mean(error(cap, _each(truth)) ** 2))
     cap = min(caps(n_pairs), key=lambda cap: float(mean_square(cap)))
     return cap, make(cap)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import jax
 import tyro
 
-from experiments import runner
+from experiments import emulators, runner
 from experiments.frontier import cases, compare, contenders
 from experiments.frontier.cases import FrontierConfig, SolversConfig
 from experiments.frontier.contenders import Contender
@@ -41,18 +41,18 @@ def shorten(args: Args) -> Args:
 def measure(args: Args) -> runner.Results:
     """Measure and compare."""
     require_at_least(1, runs=len(args.runs))
-    emulators = {pathlib.Path(run).name: contenders.load(run) for run in args.runs}
-    system = next(iter(emulators.values())).system
+    loaded = {emulators.name_of(run): contenders.load(run) for run in args.runs}
+    system = next(iter(loaded.values())).system
     # Frames may be of any length; only who needs several needs them as far apart as it learned.
-    given = {each.system.dt for each in emulators.values() if each.n_history > 1}
-    for name, each in emulators.items():
+    given = {each.system.dt for each in loaded.values() if each.n_history > 1}
+    for name, each in loaded.items():
         if each.system.grid != system.grid or len(given) > 1:
             refuse("runs", "of the same physics", f"of another in {name}")
     system = dataclasses.replace(system, dt=min(given, default=system.dt))
     truth = cases.make_truth(system, args.frontier)
     groups, caps = cases.line_up(system, truth, args.solvers)
     students: dict[str, Contender] = {}
-    for name, each in emulators.items():
+    for name, each in loaded.items():
         students |= contenders.emulator(each, name)
     report = {
         "dispersion": system.grid.dispersion,

@@ -24,11 +24,11 @@ class Args:
     seconds: float = 30.0
     """Training time of each, compilation not counted."""
     seeds: int = 3
-    """How many trainings of each."""
+    """Trainings of each."""
     students: tuple[str, ...] = tuple(ladder.RUNGS)
-    """Which, bottom rung first."""
+    """Names of the students, bottom rung first."""
     system: System = dataclasses.field(default_factory=lambda: Config().system)
-    """What is learned."""
+    """The system that is learned."""
     smoke: bool = False
     """Seconds instead of an hour: the same path with tiny numbers."""
 

@@ -76,7 +76,8 @@ def simulate(
     require_at_least(1, n_given=n_given, n_frames=n_frames)
     if family and len(family) != len(psi0):
         refuse("family", f"{len(psi0)} names, one for each case", len(family))
-    solve = _solve(solver, n_given - 1 + n_frames, mesh)
+    # A propagator that is a value, as solvers are, keeps what is compiled.
+    solve = _solve(solver, n_given - 1 + n_frames, mesh)  # type: ignore[arg-type]
     frames = solve(cluster.replicate(mesh, (psi0, v)))
     return Cases(frames[:, :n_given], v, frames[:, n_given:], family)
 

@@ -117,11 +117,15 @@ def make_cases(
     require_line(grid)
     unit = grid.lengths[0] / 100
     x = (grid.positions() - grid.origin[0]) / unit
-    psi0 = []
-    for case in CASES.values():
-        centre = grid.origin[0] + case.centre * unit
-        momentum = (2 * grid.mass[0] * case.energy) ** 0.5
-        psi0.append(packets.gaussian(grid, centre, case.width * unit, momentum))
+    psi0 = [
+        packets.gaussian(
+            grid,
+            grid.origin[0] + case.centre * unit,
+            case.width * unit,
+            (2 * grid.mass[0] * case.energy) ** 0.5,
+        )
+        for case in CASES.values()
+    ]
     v = jnp.stack([case.potential(x, centre=50.0) for case in CASES.values()])
     return tuple(CASES), jnp.stack(psi0), v
 

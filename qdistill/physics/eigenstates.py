@@ -23,11 +23,11 @@ def eigenstates(
 
     Args:
       grid: A line, or a box of few points.
-      v: The landscape on it, finite real numbers.
+      v: The potential on it, finite real numbers.
       n_states: How many.
 
     Raises:
-      ValueError: For another landscape, or more states than points.
+      ValueError: For another potential, or more states than points.
 
     >>> energies, states = eigenstates(Grid(64, 10.0, "continuum"), jnp.zeros(64), 3)
     >>> (energies[1:] * 2 * (10 / (2 * jnp.pi)) ** 2).round(3), states.shape
@@ -51,12 +51,12 @@ def evolution(
 ) -> Callable[[Complex[Array, "*n_x"], Scalar], Complex[Array, "*n_x"]]:
     """The function ``(psi, t) -> psi`` after any time t in atomic units, in the eigenbasis of H.
 
-    One diagonalisation per landscape, then two products with n_x^2 numbers a state. In float32 an
+    One diagonalisation per potential, then two products with n_x^2 numbers a state. In float32 an
     energy E is right to some 1e-7 of the largest, which turns the phase by that times t.
 
     Args:
       grid: A line, or a box of few points.
-      v: The landscape on it, in hartree.
+      v: The potential on it, in hartree.
 
     >>> grid = Grid(64, 10.0)
     >>> evolve = evolution(grid, jnp.zeros(64))

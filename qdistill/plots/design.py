@@ -40,7 +40,7 @@ def plot_designs(designs: Mapping[str, Design]) -> Figure:
         )
         top.set(title=name, ylim=(-0.04, 1.06), xlabel="energy (hartree)")
         top.grid(axis="y", color=GRID, lw=0.8)
-        style.draw_landscape(low, found.x, found.v)
+        style.draw_potential(low, found.x, found.v)
         low.set_xlabel("x (bohr)")
     above[0].set_ylabel("transmission")
     below[0].set_ylabel("V (hartree)")

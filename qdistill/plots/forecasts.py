@@ -1,4 +1,4 @@
-"""Forecasts beside the truth: maps, snapshots, and the infidelity of every case."""
+"""Forecasts next to the truth: maps, snapshots, and the infidelity of every case."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -42,17 +42,17 @@ def draw_flight(report: FlightReport) -> dict[str, Figure]:
 def plot_spacetime(
     x: Along, t: Times, v: Along, truth: Frames, forecast: Frames, title: str = ""
 ) -> Figure:
-    """Space-time maps of Re psi, truth beside forecast on one scale, and of |forecast - truth|.
+    """Space-time maps of Re psi, truth and forecast on one scale, and of |forecast - truth|.
 
-    Time runs upward; under each map lies the landscape, on the same x axis. Colours saturate at
+    Time runs upward; under each map lies the potential, on the same x axis. Colours saturate at
     the 99.5th percentile of |truth|, and for the error at twice that at most.
 
     Args:
-      x, t, v: Positions in bohr, times of the frames in a.u., and landscape in hartree.
+      x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
       truth, forecast: psi of teacher and student.
       title: Of the whole figure.
     """
-    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.landscape(x, v)
+    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
     truth, guess = _pair(truth, forecast, (t.size, x.size))
     error = np.abs(guess - truth)
     limit = style.limit(np.abs(truth))
@@ -66,7 +66,7 @@ def plot_spacetime(
     for (name, values, cmap, limits), ax, strip in zip(panels, maps, strips, strict=True):
         image = style.draw_map(ax, x, t, values, cmap, limits)
         ax.set_title(name)
-        style.draw_landscape(strip, x, v)
+        style.draw_potential(strip, x, v)
         strip.set_xlabel("x (bohr)")
     missing = np.ma.getmaskarray(guess).any(axis=1)
     for ax in maps[1:] if missing.any() else []:
@@ -84,15 +84,15 @@ def plot_spacetime(
 def plot_snapshots(
     x: Along, v: Along, truth: Frames, forecast: Frames, t: Times, frames: Sequence[int]
 ) -> Figure:
-    """Re psi of truth and forecast over the landscape; each row names frame, time, correlation.
+    """Re psi of truth and forecast over the potential; each row names frame, time, correlation.
 
     Args:
-      x, v: Positions in bohr, and landscape in hartree.
+      x, v: Positions in bohr, and potential in hartree.
       truth, forecast: psi of teacher and student.
       t: Times of the frames in a.u.
       frames: Which frames, counted from 1 to n_t; the paper shows (50, 200, 350).
     """
-    x, t, v = style.axis("x", x), style.axis("t", t), style.landscape(x, v)
+    x, t, v = style.axis("x", x), style.axis("t", t), style.potential(x, v)
     truth, guess = _pair(truth, forecast, (t.size, x.size))
     if len(frames) == 0:
         refuse("frames", "at least one frame", frames)
@@ -105,7 +105,7 @@ def plot_snapshots(
     axes = figure.subplots(len(rows), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
     for ax, row, correlation in zip(axes, rows, correlations, strict=True):
         behind = ax.twinx()
-        style.draw_landscape(behind, x, v)
+        style.draw_potential(behind, x, v)
         behind.set_ylabel("V (hartree)")
         behind.spines["right"].set_visible(True)
         ax.set_zorder(behind.get_zorder() + 1)
@@ -172,7 +172,7 @@ def plot_correlations(
     ax.grid(axis="y", color=GRID, lw=0.8)
     kinds = [
         Line2D([], [], color=BLUE, label="single barriers"),
-        Line2D([], [], color=ORANGE, label="other landscapes"),
+        Line2D([], [], color=ORANGE, label="other potentials"),
         Line2D([], [], color=INK, lw=3.2, label=f"mean of {len(names)} cases"),
         Line2D([], [], color=INK, ls=(0, (4, 1.5)), label=f"worst, {names[worst]}"),
     ]

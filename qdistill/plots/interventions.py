@@ -9,6 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse
+from qdistill.insight import harness
 from qdistill.insight.interventions import InterventionReport
 from qdistill.plots import style
 from qdistill.plots.reports import draw
@@ -109,7 +110,7 @@ def _draw_errors(ax: Axes, shown: Mapping[str, Any], subjects: list[str]) -> Non
     ax.grid(axis="x", color=GRID)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", which="both", length=0)
-    words = "relative error of the effect; at 1 no cause is seen"
+    words = "relative error of the effect; 1: not seen"
     ax.set_xlabel(f"{words}\nfilled: families taught, hollow: others")
     columns: dict[str, Any] = {"ncols": 2, "columnspacing": 0.9, "handletextpad": 0.1}
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=11, **columns)
@@ -153,7 +154,8 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
             ax.tick_params(labelbottom=ax is column[-1])
             ax.spines[:].set_visible(True)
         column[0].set_title(who)
-        column[-1].set_xlabel("offset of the input, points")
+        is_narrow = len(subjects) > 3
+        column[-1].set_xlabel("offset, points" if is_narrow else "offset of the input, points")
     for ax, channel in zip(axes[:, 0], channels, strict=True):
         if channel != "v":
             ax.set_ylabel(channel.replace("psi", "\u03c8"))
@@ -163,8 +165,18 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
 
 @draw.register(InterventionReport)
 def draw_interventions(report: InterventionReport) -> dict[str, Figure]:
-    """Draw the effects of interventions, and the derivatives."""
+    """Draw the effects of interventions, and the derivatives; null models are named so."""
+    numbers, roles = report.numbers, report.numbers["roles"]
+    nulls = {who: harness.in_words(role, who) for who, role in roles.items() if role == "null"}
+
+    def rename(by_member: Mapping[str, Any]) -> dict[str, Any]:
+        return {nulls.get(who, who): each for who, each in by_member.items()}
+
+    interventions = {
+        name: {**each, "findings": rename(each["findings"])}
+        for name, each in numbers["interventions"].items()
+    }
     return {
-        "interventions": plot_interventions(report.numbers["interventions"]),
-        "sensitivity": plot_sensitivity(report.numbers["sensitivity"]),
+        "interventions": plot_interventions(interventions),
+        "sensitivity": plot_sensitivity(numbers["sensitivity"]),
     }

@@ -1,4 +1,4 @@
-"""What a student was taught, and how its training went: loss, windows, landscapes."""
+"""What a student was taught, and how its training went: loss, windows, potentials."""
 
 from collections.abc import Mapping, Sequence
 
@@ -81,14 +81,14 @@ def plot_window_map(
 ) -> Figure:
     """Where the curriculum's windows lie in one run: a dot for each, over |psi|^2 in space-time.
 
-    Dashed lines mark the edges of the landscape, which lies below.
+    Dashed lines mark the edges of the potential, which lies below.
 
     Args:
       x, t: Positions in bohr, and times of the frames in a.u.
-      density, v: |psi|^2 in 1/bohr, and landscape in hartree.
+      density, v: |psi|^2 in 1/bohr, and potential in hartree.
       centres_x, centres_t: Of the windows' centres, in bohr and a.u.; there may be none.
     """
-    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.landscape(x, v)
+    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
     require_shape((t.size, x.size), density=density)
     require_shape(np.shape(centres_x), centres_t=centres_t)
     density = np.ma.masked_invalid(np.asarray(density, float))
@@ -104,11 +104,11 @@ def plot_window_map(
         ec="white",
         lw=0.3,
     )
-    # Where the landscape jumps; where it begins and ends, if nowhere.
+    # Where the potential jumps; where it begins and ends, if nowhere.
     jumps = np.flatnonzero(np.abs(np.diff(v)) > 0.1 * np.ptp(v))
     for i in jumps if jumps.size else np.flatnonzero(np.diff((v != 0).astype(int))):
         top.axvline((x[i] + x[i + 1]) / 2, color=INK, lw=1, ls=(0, (4, 3)))
-    style.draw_landscape(strip, x, v)
+    style.draw_potential(strip, x, v)
     top.set(ylabel="t (a.u.)", title=f"{n_dots} window centres over $|\\psi|^2$")
     strip.set(xlabel="x (bohr)", ylabel="V (hartree)")
     figure.colorbar(image, ax=top, label="$|\\psi|^2$ (1/bohr)", extend="max", **BAR)
@@ -117,40 +117,40 @@ def plot_window_map(
 
 @style.styled
 def plot_potentials(
-    x: Along, landscapes: Mapping[str, Along], densities: Mapping[str, Along]
+    x: Along, potentials: Mapping[str, Along], densities: Mapping[str, Along]
 ) -> Figure:
-    """One small panel for each case: the landscape, filled, and the initial |psi|^2 on top.
+    """One small panel for each case: the potential, filled, and the initial |psi|^2 on top.
 
     Args:
       x: Positions in bohr.
-      landscapes: In hartree, by the name of the case.
+      potentials: In hartree, by the name of the case.
       densities: |psi|^2 in 1/bohr, for the same names.
     """
     x = style.axis("x", x)
-    if not landscapes:
-        refuse("landscapes", "at least one landscape", landscapes)
-    if set(landscapes) != set(densities):
-        refuse("densities", f"of the names {sorted(landscapes)}", sorted(densities))
-    every_v = np.concatenate([style.landscape(x, v) for v in landscapes.values()])
+    if not potentials:
+        refuse("potentials", "at least one potential", potentials)
+    if set(potentials) != set(densities):
+        refuse("densities", f"of the names {sorted(potentials)}", sorted(densities))
+    every_v = np.concatenate([style.potential(x, v) for v in potentials.values()])
     require_shape(x.shape, **{f"densities[{name!r}]": rho for name, rho in densities.items()})
     require_finite(densities=list(densities.values()))
     highest = max(1e-12, *(float(np.max(rho)) for rho in densities.values()))
-    n_columns = min(5, len(landscapes))
-    n_rows = -(-len(landscapes) // n_columns)
+    n_columns = min(5, len(potentials))
+    n_rows = -(-len(potentials) // n_columns)
     figure = Figure(figsize=(10, 1.1 + 1.55 * n_rows), layout="constrained")
     panels = figure.subplots(n_rows, n_columns, sharex=True, sharey=True, squeeze=False)
-    for ax, name in zip(panels.flat, landscapes, strict=False):
-        style.draw_landscape(ax, x, np.asarray(landscapes[name], float), every_v)
+    for ax, name in zip(panels.flat, potentials, strict=False):
+        style.draw_potential(ax, x, np.asarray(potentials[name], float), every_v)
         low, high = ax.get_ylim()
         packet = ax.twinx()
         packet.set(ylim=(1.1 * highest * low / high, 1.1 * highest), yticks=[])
         packet.fill_between(x, densities[name], color=BLUE, alpha=0.35, lw=0)
         packet.plot(x, densities[name], color=BLUE, lw=1.2)
         ax.set(title=name, xmargin=0)
-    for ax in list(panels.flat)[len(landscapes) :]:
+    for ax in list(panels.flat)[len(potentials) :]:
         ax.set_visible(False)
     kinds = [
-        Patch(fc=SAND, ec=STONE, label="landscape V"),
+        Patch(fc=SAND, ec=STONE, label="potential V"),
         Patch(fc="#bccfe5", ec=BLUE, label=f"initial $|\\psi|^2$, at most {highest:.2g} / bohr"),
     ]
     figure.legend(handles=kinds, loc="outside upper center", ncols=2)

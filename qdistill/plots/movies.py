@@ -1,4 +1,4 @@
-"""Moving pictures: a forecast beside the truth, and wave functions, over their landscape."""
+"""Moving pictures: a forecast next to the truth, and wave functions, over their potential."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,14 +27,14 @@ def animate_forecast(
     title: str = "",
     seconds: float = 10.0,
 ) -> None:
-    """Write truth and forecast in motion, above each other over the landscape, and the error.
+    """Write truth and forecast in motion, above each other over the potential, and the error.
 
     The height is |psi|, its colour the phase. The truth's outline lies dotted behind the
     forecast; the error |forecast - truth| stands below on a scale of its own. From where a
     forecast is not finite its panel says so.
 
     Args:
-      x, t, v: Positions in bohr, times of the frames in a.u., and landscape in hartree.
+      x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
       truth, forecast: psi of teacher and student.
       path: A .gif, or a .mp4 where ffmpeg is (an extra of this package, `video`).
       n_given: The first frames that the student was given; they are marked so.
@@ -45,7 +45,7 @@ def animate_forecast(
       FileNotFoundError: If an MP4 is asked for and ffmpeg is not there.
     """
     path = film.require_film(path, seconds)
-    x, t, v = style.axis("x", x, True), style.axis("t", t), style.landscape(x, v)
+    x, t, v = style.axis("x", x, True), style.axis("t", t), style.potential(x, v)
     require_shape((t.size, x.size), truth=truth, forecast=forecast)
     require_finite(truth=truth)
     require_between(0, t.size, n_given=n_given)
@@ -89,10 +89,10 @@ def animate_wavefunction(
     title: str = "",
     seconds: float = 10.0,
 ) -> None:
-    """Write psi in motion over its landscape: the height is |psi|, its colour the phase.
+    """Write psi in motion over its potential: the height is |psi|, its colour the phase.
 
     Args:
-      x, t, v: Positions in bohr, times of the frames in a.u., and landscape in hartree.
+      x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
       psi: Of every frame, finite.
       path: A .gif, or a .mp4 where ffmpeg is.
       title: Of the picture.
@@ -102,7 +102,7 @@ def animate_wavefunction(
       FileNotFoundError: If an MP4 is asked for and ffmpeg is not there.
     """
     path = film.require_film(path, seconds)
-    x, t, v = style.axis("x", x, True), style.axis("t", t), style.landscape(x, v)
+    x, t, v = style.axis("x", x, True), style.axis("t", t), style.potential(x, v)
     require_shape((t.size, x.size), psi=psi)
     require_finite(psi=psi)
     psi = np.asarray(psi)
@@ -139,7 +139,7 @@ def animate_wavefunction_2d(
       x, y: Positions in bohr.
       t: Times of the frames in a.u.
       psi: Of every frame, its first axis of space along x.
-      v: Landscape in hartree.
+      v: Potential in hartree.
       path: A .gif, or a .mp4 where ffmpeg is.
       title: Stands before the time.
       seconds: How long it plays.
@@ -153,7 +153,7 @@ def animate_wavefunction_2d(
     x, y, t = style.axis("x", x, True), style.axis("y", y, True), style.axis("t", t)
     require_shape((t.size, x.size, y.size), psi=psi)
     require_shape((x.size, y.size), v=v)
-    psi, v = np.asarray(psi), style.landscape(v, v)
+    psi, v = np.asarray(psi), style.potential(v, v)
     if scale is None:
         scale = float(np.median([style.limit(np.abs(frame)) for frame in psi]))
     scale = wavefunctions.find_scale(psi, scale)
@@ -171,9 +171,9 @@ def animate_wavefunction_2d(
 
 
 def _fill(ax: Axes, x: np.ndarray, v: np.ndarray, top: float) -> tuple[list, Callable]:
-    """A panel for |psi| filled by phase, before its landscape; what moves, and what moves it."""
+    """A panel for |psi| filled by phase, before its potential; what moves, and what moves it."""
     behind = ax.twinx()
-    style.draw_landscape(behind, x, v)
+    style.draw_potential(behind, x, v)
     low, high = min(v.min(), 0), max(v.max(), 0)
     span = max(high - low, 1e-3)
     # Zero where the other axis has it, if nothing is below; and room for words above.

@@ -33,14 +33,14 @@ def plot_phases(
       known: omega that was taught, in hartree.
       taught: The largest k in 1/bohr that the curriculum excites.
     """
-    x, v, k = style.axis("x", x), style.landscape(x, v), style.axis("k", k)
+    x, v, k = style.axis("x", x), style.potential(x, v), style.axis("k", k)
     require_at_least(1, n_kick=len(kicks), n_drift=len(drifts))
     require_shape((len(kicks), x.size), kicks=kicks)
     require_shape((len(drifts), k.size), drifts=drifts)
     require_shape(k.shape, known=known)
     figure = Figure(figsize=(10, 5), layout="constrained")
     left, right = figure.subplots(1, 2)
-    style.draw_landscape(left, x, v, np.concatenate([np.ravel(kicks), np.sum(kicks, axis=0)]))
+    style.draw_potential(left, x, v, np.concatenate([np.ravel(kicks), np.sum(kicks, axis=0)]))
     left.plot(x, np.sum(kicks, axis=0), color=INK, marker="o", ms=4, lw=1.5, label="sum")
     right.plot(k, known, color=KNOWN, lw=6, label="taught")
     right.plot(k, np.sum(drifts, axis=0), color=INK, lw=1.5, label="sum")

@@ -1,4 +1,4 @@
-"""Runs beside each other: how their losses fell, and where they ended."""
+"""Runs compared: how their losses fell, and where they ended."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,7 +28,7 @@ def plot_runs(
     Args:
       logs: Step, seconds of training and loss at each record, by the name of the run; twelve at
         most. A run may have no record yet.
-      scores: Infidelities on the benchmark, for the same names; None where there is none yet.
+      scores: Infidelities on the held-out test, for the same names; None where there is none yet.
       baselines: Infidelities to compare with, drawn as vertical lines, by their label.
     """
     if not 1 <= len(logs) <= MOST:

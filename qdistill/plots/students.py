@@ -89,7 +89,7 @@ def plot_dispersion(
             ax.axvspan(taught, end, color="#eceef1", lw=0, zorder=0)
             ax.axvline(taught, color=SLATE, lw=1, ls=(0, (4, 3)))
     if taught < end:
-        style.note(top, (taught / end + 1) / 2, 0.06, "hardly taught")
+        style.note(top, (taught / end + 1) / 2, 0.06, "few taught")
     if np.ma.is_masked(learned):
         bottom.set_title(LEFT_OUT)
     figure.legend(*top.get_legend_handles_labels(), loc="outside upper center", ncols=5)

@@ -25,7 +25,7 @@ Times: TypeAlias = Float[Values, " n_t"]
 Mark: TypeAlias = tuple[str, float, float, str]
 Frames: TypeAlias = Complex[Values, "n_t n_x"]
 
-# Blue is darker than orange, so the two are told apart in greyscale too.
+# Blue is darker than orange, so the two differ in greyscale too.
 INK, BLUE, ORANGE, GREY, SAND = "#1b1f24", "#1f5fa8", "#f08a24", "#8a9099", "#dcd6ca"
 MISSING, STONE, GRID, SLATE = "#c9c9c9", "#7d7564", "#e4e6ea", "#5b626b"
 ON_WHITE = {"facecolor": "white", "edgecolor": "none", "alpha": 0.8, "pad": 2}
@@ -73,8 +73,8 @@ def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:
     return points
 
 
-def landscape(x: Values, v: Values) -> np.ndarray:
-    """A landscape of the shape of x, finite."""
+def potential(x: Values, v: Values) -> np.ndarray:
+    """A potential of the shape of x, finite."""
     require_shape(np.shape(x), v=v)
     require_finite(v=v)
     return np.asarray(v, float)
@@ -95,8 +95,8 @@ def draw_map(ax: Axes, x: Any, t: Any, values: Any, cmap: Any, limits: Any) -> A
     return ax.imshow(values, origin="lower", aspect="auto", extent=extent, cmap=cmap, clim=limits)
 
 
-def draw_landscape(ax: Axes, x: np.ndarray, v: np.ndarray, every_v: Any = None) -> None:
-    """The landscape, filled from zero, in the limits of V that it or all landscapes need."""
+def draw_potential(ax: Axes, x: np.ndarray, v: np.ndarray, every_v: Any = None) -> None:
+    """The potential, filled from zero, in the limits of V that it or all potentials need."""
     ax.fill_between(x, v, color=SAND, lw=0)
     ax.plot(x, v, color=STONE, lw=1)
     levels = np.append(v if every_v is None else every_v, 0)

@@ -94,7 +94,7 @@ def draw_symmetries(report: SymmetryReport) -> dict[str, Figure]:
     # The rows of each symmetry, over the kinds of cases.
     rows = list(zip(*(kind.values() for kind in exact[1].values()), strict=True))
     cells = {
-        f"{harness.in_words(numbers['roles'][name], name)},\n{kind.replace(' ', chr(10))}": [
+        f"{_title(numbers['roles'][name], name)},\n{kind.replace(' ', chr(10))}": [
             _of_member(row) for row in summary.values()
         ]
         for name, kinds in members
@@ -111,6 +111,10 @@ def draw_symmetries(report: SymmetryReport) -> dict[str, Figure]:
         name = "symmetries" + f"-{page}" * (page > 1)
         figures[name] = plot_symmetries(numbers["formulas"], columns, numbers["rounding"])
     return figures
+
+
+def _title(role: str, name: str) -> str:
+    return harness.in_words(role, name).replace(" (", "\n(")
 
 
 def _of_exact_solver(rows: tuple[Mapping[str, Any], ...]) -> Cell:

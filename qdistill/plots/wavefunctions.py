@@ -1,4 +1,4 @@
-"""Wave functions by phase and brightness, over their landscape, on a line and on a plane."""
+"""Wave functions by phase and brightness, over their potential, on a line and on a plane."""
 
 from typing import Any
 
@@ -21,18 +21,18 @@ LINE, PLANE = "bohr$^{-1/2}$", "bohr$^{-1}$"
 def plot_wavefunction(
     x: Along, t: Times, v: Along, psi: Frames, title: str = "", scale: float | None = None
 ) -> Figure:
-    """A space-time map of psi, the hue by phase and the brightness by modulus, over its landscape.
+    """A space-time map of psi, the hue by phase and the brightness by modulus, over its potential.
 
-    Time runs upward; the landscape lies below the map on the same x axis. What is not finite is
+    Time runs upward; the potential lies below the map on the same x axis. What is not finite is
     grey.
 
     Args:
-      x, t, v: Positions in bohr, times of the frames in a.u., and landscape in hartree.
+      x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
       psi: Of every frame.
       title: Of the whole figure.
       scale: The modulus of full brightness in bohr^(-1/2); by default the 99.5th percentile.
     """
-    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.landscape(x, v)
+    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
     require_shape((t.size, x.size), psi=psi)
     psi = np.asarray(psi)
     scale = find_scale(psi, scale)
@@ -41,7 +41,7 @@ def plot_wavefunction(
     (ax, side), (strip, corner) = panels
     style.draw_map(ax, x, t, colour_phase(psi, scale), None, None)
     ax.set(ylabel="t (a.u.)", title=title)
-    style.draw_landscape(strip, x, v)
+    style.draw_potential(strip, x, v)
     strip.set(xlabel="x (bohr)", ylabel="V (hartree)")
     corner.set_axis_off()
     draw_wheel(side, scale, LINE)
@@ -57,21 +57,21 @@ def plot_wavefunction_2d(
     title: str = "",
     scale: float | None = None,
 ) -> Figure:
-    """A map of psi on a plane, the hue by phase and the brightness by modulus, under its landscape.
+    """A map of psi on a plane, the hue by phase and the brightness by modulus, under its potential.
 
-    The landscape lies over the map as a haze, the denser the farther V is from zero, with an
+    The potential lies over the map as a haze, the denser the farther V is from zero, with an
     outline halfway. What is not finite is grey.
 
     Args:
       x, y: Positions in bohr.
       psi: On the plane, its first axis along x.
-      v: Landscape in hartree.
+      v: Potential in hartree.
       title: Of the panel, for instance the time.
       scale: The modulus of full brightness in 1/bohr; by default the 99.5th percentile.
     """
     x, y = style.axis("x", x, True), style.axis("y", y, True)
     require_shape((x.size, y.size), psi=psi, v=v)
-    v = style.landscape(v, v)
+    v = style.potential(v, v)
     psi = np.asarray(psi)
     scale = find_scale(psi, scale)
     figure, ax = plane(x, y, v, scale)
@@ -89,7 +89,7 @@ def find_scale(psi: np.ndarray, scale: float | None) -> float:
 
 
 def plane(x: np.ndarray, y: np.ndarray, v: np.ndarray, scale: float) -> tuple[Figure, Axes]:
-    """A figure with a landscape on a plane and the wheel of colours, and the panel for psi."""
+    """A figure with a potential on a plane and the wheel of colours, and the panel for psi."""
     # As high as the box needs, within reason.
     height = np.clip(0.9 + 7.3 * np.ptp(y) / np.ptp(x), 3.6, 8.2)
     figure = Figure(figsize=(10, height), layout="constrained")

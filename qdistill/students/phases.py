@@ -1,4 +1,4 @@
-"""The phases that a landscape turns psi by, from the landscape nearby."""
+"""The phases that a potential turns psi by, from the potential nearby."""
 
 import itertools
 
@@ -6,17 +6,17 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Differences of the landscape, in hartree, that the network takes as large.
+# Differences of the potential, in hartree, that the network takes as large.
 V_SCALE = 4.0
 
 
 class LandscapePhases(nn.Module):
     """a_j(x) = dt (c_j v(x) + a network of the differences v(x + s) - v(x)), in radians a frame.
 
-    The c_j sum to one, and the network gives zero for a flat landscape: so a constant added to v
+    The c_j sum to one, and the network gives zero for a flat potential: so a constant added to v
     is exactly a phase. On a line the network sees the differences themselves, and averages over
     the two directions. In more dimensions it sees their means, and those of their squares, over
-    rings of points, which of a smooth landscape tell the Laplacian and the squared gradient. For
+    rings of points, which of a smooth potential tell the Laplacian and the squared gradient. For
     the latter the commutator [v, [T, v]] of a splitting asks. No direction is singled out.
 
     Attributes:
@@ -25,10 +25,10 @@ class LandscapePhases(nn.Module):
       shares: The c_j at the start.
       reach: Points on either side that the network sees, or those within this distance.
       n_units: Width of its two hidden layers.
-      mirror: Whether a mirrored landscape has the mirrored phases. In more than one dimension it
+      mirror: Whether a mirrored potential has the mirrored phases. In more than one dimension it
         always has.
       palindrome: Whether a_j and a_(n - j) are the same.
-      unit: Of what the network adds, relative to the landscape.
+      unit: Of what the network adds, relative to the potential.
       n_dim: Dimensions of space.
     """
 

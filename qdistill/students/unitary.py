@@ -70,7 +70,7 @@ class UnitaryConfig(StudentConfig, name="unitary"):
 
 
 class SplittingPhases(nn.Module):
-    """The phases a_j(x) and b_j(k) of a landscape, in radians a frame.
+    """The phases a_j(x) and b_j(k) of a potential, in radians a frame.
 
     b_j(k) = b_j(0) + integral of its slope, which is piecewise linear over |k|: in two dimensions
     no direction is singled out. The slope is the
@@ -278,7 +278,7 @@ def _units_of_learning(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]
     """By how much a slope changes where its parameter changes by one.
 
     An informed start moves in small units: in empty space its phases are right below the cap, and
-    what the commutators with a landscape ask for rises with the third power of the time.
+    what the commutators with a potential ask for rises with the third power of the time.
     """
     config, at = network.config, network.knots()
     if config.start == "nothing":
@@ -287,7 +287,7 @@ def _units_of_learning(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]
 
 
 def _shares_at_start(config: UnitaryConfig) -> tuple[float, ...]:
-    """Of the landscape among the kicks: equal ones, or those of the split step."""
+    """Of the potential among the kicks: equal ones, or those of the split step."""
     n_pairs = config.n_pairs
     if config.start == "nothing":
         return (1 / (n_pairs + 1),) * (n_pairs + 1)

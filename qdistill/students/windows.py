@@ -18,7 +18,7 @@ class WindowConfig:
       n_window: Points of a window, odd, at least 3. 23 span the light cone of a lattice's frame.
       n_history: Frames that are given.
       sigma: Width of the Gaussian, in points, by which overlapping forecasts are averaged.
-      v_scale: Landscapes are divided by this, in hartree.
+      v_scale: Potentials are divided by this, in hartree.
       gauge: Divide the window's psi by one complex number, its amplitude and phase, before
         the network, and multiply the forecast by it: f(c psi) = c f(psi) then holds exactly
         wherever the amplitude is well above the floor.

@@ -40,7 +40,7 @@ class BatchConfig:
         which no frames are simulated: there `n_frames` and all that places windows has no part.
       placement: Where windows lie. ``"potential"``, the paper's: 50 times as likely where they
         overlap the potential. ``"amplitude"``: in proportion to the root-mean-square amplitude
-        of psi in the window, three times as likely where the landscape has an edge.
+        of psi in the window, three times as likely where the potential has an edge.
       floor: Share of the windows that are placed anywhere, with ``"amplitude"``.
       spectra: The boxes, for spectra.
     """
@@ -218,7 +218,7 @@ def window_weights(
     return (1 - config.floor) * share + config.floor / psi.shape[1]
 
 
-# A step of the landscape from one point to the next, in hartree, that counts as an edge.
+# A step of the potential from one point to the next, in hartree, that counts as an edge.
 EDGE = 0.3
 
 

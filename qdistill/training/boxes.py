@@ -1,6 +1,6 @@
 """Examples for whole operators: the eigenstates of small boxes, which one frame turns by a phase.
 
-A box cut out of a landscape around one of its edges has a few dozen eigenstates at the energies of
+A box cut out of a potential around one of its edges has a few dozen eigenstates at the energies of
 packets. A student's error on these after a single frame tells, to first order, its error on every
 packet in that box after any number of frames, where a rollout tells that of one packet.
 """
@@ -37,7 +37,7 @@ class SpectraConfig:
       n_box: Points of a box.
       n_states: Eigenstates of a box, from the lowest.
       floor: Energy in hartree below which states hardly count: a packet that comes from where the
-        landscape is zero has none of them.
+        potential is zero has none of them.
       ceiling: Energy in hartree above which states hardly count.
       horizon: Frames over which errors are to add up.
     """
@@ -80,12 +80,12 @@ SpectraMaker: TypeAlias = Callable[
 
 
 def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
-    """A stretch of a landscape around one of its slopes, drawn in proportion to the steepness.
+    """A stretch of a potential around one of its slopes, drawn in proportion to the steepness.
 
     As the ground of a periodic box it may have a step where its ends meet.
 
     Raises:
-      ValueError: For a box that is longer than the landscape.
+      ValueError: For a box that is longer than the potential.
     """
     require_at_least(1, n_box=n_box)
     require_between(2, len(v), n_box=n_box)
@@ -93,7 +93,7 @@ def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[A
     require_finite(v=v)
     key_edge, key_shift = jax.random.split(key)
     steepness = jnp.abs(jnp.roll(v, -1) - v)
-    # A flat landscape has no slope, and any stretch of it will do.
+    # A flat potential has no slope, and any stretch of it will do.
     weights = steepness + 1e-6 * (jnp.max(steepness) + 1)
     edge = jax.random.categorical(key_edge, jnp.log(weights))
     first = edge - jax.random.randint(key_shift, (), 0, n_box - 1)

@@ -63,7 +63,7 @@ def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> 
     """Return the distance of T(E) and R(E) from what is asked, plus the roughness of the potential.
 
     The distance is that of Hellinger, 1 - sqrt(T T*) - sqrt(R R*), averaged over the energies. Near
-    T* = 0 it is T / 2, where a square of T would hardly mind what leaks.
+    T* = 0 it is T / 2, where a square of T would ignore small leaks.
     """
     inside, energies = stretch(task.profile, grid), jnp.asarray(task.energies, float)
     target = jnp.asarray(task.target(task.energies), float)
@@ -118,8 +118,8 @@ class Design(NamedTuple):
     Attributes:
       x, v: Positions in bohr and potential in hartree, where it is not zero.
       energy: In hartree, finely over the band.
-      target, transmission: What is asked at these energies, and what a plane wave does.
-      verdict: What packets do.
+      target, transmission: The transmission that is asked for, and that of plane waves.
+      verdict: Of packets in the time domain.
       losses: At the end of every descent.
     """
 

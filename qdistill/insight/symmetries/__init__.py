@@ -16,8 +16,9 @@ mirror and time reversal at once:
 ...     Transformation(lambda system, t, pair: pair[0][::-1, ::-1], flip),
 ... )
 >>> solver = split_step(System(Grid(64, 20.0)), 2)
->>> report = evaluate({"mine": solver}, n_case=2, n_frames=8, symmetries={"both": both})
->>> report.numbers["findings"]["mine"]["barriers"]["both"]["verdict"]
+>>> audited = {"symmetries": {"both": both}, "lessons": ("barrier",)}
+>>> report = evaluate({"mine": solver}, n_case=2, n_frames=8, **audited)
+>>> report.numbers["findings"]["mine"]["barrier"]["both"]["verdict"]
 'holds'
 """
 
