@@ -121,7 +121,7 @@ results-frontier: .venv/.core
 		--out runs/work_precision-continuum
 	$(PY) experiments/frontier/coarse.py $(COARSE) --out runs/coarse
 	$(PY) experiments/frontier/coarse.py $(COARSE) --frontier.n-units 100 \
-		--frontier.n-repeats 1 --out runs/coarse-100
+		--frontier.n-repeats 3 --out runs/coarse-100
 	$(PY) experiments/frontier/coarse_plane.py --out runs/coarse_plane
 	$(call keep,kernel kernel-barriers kernel-trajectories work_precision work_precision-continuum)
 	$(call keep,coarse coarse-100 coarse_plane)

@@ -89,7 +89,12 @@ class Story:
 
     def run(self) -> None:
         """Read, print, draw."""
-        story.tell_all(self.runs, self.out, self.tensorboard, self.follow)
+        story.tell_all(self.runs, self.out)
+        if self.tensorboard is not None:
+            from qdistill.runs.tensorboard import to_tensorboard
+
+            print(f"tensorboard --logdir {self.tensorboard}", flush=True)
+            to_tensorboard(story.labels(self.runs), self.tensorboard, self.follow)
 
 
 @dataclasses.dataclass(frozen=True)

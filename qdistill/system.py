@@ -15,6 +15,7 @@ a `Step`, and `rollout` repeats the step. Solvers, baselines and trained emulato
 """
 
 import dataclasses
+import importlib
 from collections.abc import Callable
 from typing import Any, ClassVar, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -132,6 +133,9 @@ class System:
         Raises:
           ValueError: For a name that is not registered.
         """
+        if name not in LESSONS:
+            # Those of the package are registered where they stand.
+            importlib.import_module("qdistill.curriculum")
         require_one_of(LESSONS, lessons=name)
         return LESSONS[name](key, self.grid, difficulty)
 

@@ -173,7 +173,7 @@ def test_some_of_the_papers_cases_by_name() -> None:
         j = every.family.index(name)
         np.testing.assert_array_equal(some.v[i], every.v[j])
         np.testing.assert_allclose(some.frames[i], every.frames[j], atol=1e-5)
-    with pytest.raises(ValueError, match="`case` must be one of 'barrier-.*, but is 'stairs'"):
+    with pytest.raises(ValueError, match=r"`case` must be one of 'barrier-.*, but is 'stairs'"):
         held_out.make_paper_cases(FEW, System(), ("stairs",))
     with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
         held_out.make_paper_cases(FEW, System(Grid((8, 8), (4.0, 4.0))), names)

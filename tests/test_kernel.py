@@ -135,7 +135,7 @@ def test_a_frame_is_a_product_with_the_matrix(noisy: PyTree) -> None:
     """Between the waves; nothing is stepped on the points."""
     step = student().step(noisy, V)
     psi = packets.gaussian(BOX, 6.25, 0.9, 2.0)
-    state = step.encode(psi[None], 0)
+    state = step.encode(psi[None], jnp.asarray(0))
     assert state.shape == (31,)
     np.testing.assert_allclose(step.advance(state), matrix(noisy, V) @ state, atol=1e-5)
     found = one(student().bind(noisy), V)(psi)

@@ -9,6 +9,8 @@ from steps import evolve, relative_error
 from experiments.frontier import least_squares
 from experiments.frontier.least_squares import OperatorsConfig
 from qdistill.physics import packets, potentials
+from qdistill.physics.band import to_waves
+from qdistill.physics.eigenstates import eigenstates
 from qdistill.physics.grid import Grid
 from qdistill.students import PropagatorConfig
 from qdistill.system import System
@@ -35,22 +37,24 @@ def test_least_squares_find_a_planted_law() -> None:
 
 
 def test_equations_are_those_of_the_hamiltonian_with_any_weights() -> None:
-    """The residual of given weights is that of the Hamiltonian which they make."""
+    """What they predict of weights is what these change between the eigenstates of the box."""
     config = OperatorsConfig(n_box=128, n_states=20)
-    v = potentials.double(BOX.positions(), (5.0, 8.0), 1.3, 2.1, 6.25)
-    weights = np.random.default_rng(0).normal(size=(2, 12))
     with jax.enable_x64(True):
-        v, boxed = jnp.asarray(v, float), STUDENT.on(BOX)
+        v = potentials.double(BOX.positions(dtype=float), (5.0, 8.0), 1.3, 2.1, 6.25)
+        boxed = STUDENT.on(BOX)
         a, b = least_squares.equations(config, boxed, v)
-        nothing = boxed.hamiltonian({"weights": jnp.zeros((2, 12))}, v)
-        everything = boxed.hamiltonian({"weights": jnp.asarray(weights)}, v)
-        # The change of all elements is what the equations foretell of it, by any pair of states.
-        assert a.shape == (400, 24)
-        shift = (a @ weights.ravel()).reshape(20, 20)
-        ratio = np.linalg.norm(shift) / np.linalg.norm(everything - nothing)
-        assert 0 < ratio < np.inf
-        np.testing.assert_allclose(shift, shift.T, atol=1e-12)
-        assert np.linalg.norm(b) > 0
+        energies, states = eigenstates(BOX, v, 20)
+        p = jax.vmap(lambda psi: to_waves(boxed.band, psi + 0j).real)(states) / BOX.cell**0.5
+        start = boxed.hamiltonian({"weights": jnp.zeros((2, 12))}, v)
+        importance = []
+        for weights in np.random.default_rng(0).normal(size=(2, 2, 12)):
+            change = boxed.hamiltonian({"weights": jnp.asarray(weights)}, v) - start
+            importance.append((a @ weights.ravel()).reshape(20, 20) / (p @ change @ p.T))
+        np.testing.assert_allclose(importance[1], importance[0], rtol=1e-6)
+        assert importance[0].min() > 0
+        mean = (energies[:, None] + energies[None]) / 2
+        missing = mean * (p @ p.T) - p @ start @ p.T
+        np.testing.assert_allclose(b.reshape(20, 20), importance[0] * missing, atol=1e-9)
 
 
 def test_a_law_learned_from_barriers_mends_a_double_barrier() -> None:

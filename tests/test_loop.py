@@ -59,9 +59,7 @@ def test_training_sees_the_batches_that_make_batch_gives(setup: Setup) -> None:
     state = train(setup, until=4)[-1][0]
     block = setup.trainers[0].make_block(state)
     stage = small.WINDOWS
-    maker = batches.make_block(
-        setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23
-    )
+    maker = batches.make_block(setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4, 23)
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     batch = batches.make_batch(
         jax.jit(maker), stage.batches, 4, 23, state.key, 6, weights / weights.sum(), 1.0
@@ -77,9 +75,7 @@ def test_the_second_stage_too_sees_the_batches_that_make_batch_gives(setup: Setu
     state = train(setup, until=18)[-1][0]
     expected = batches.cut_batch(setup.trainers[1].make_block(state), 1, 4, 2)
     stage = small.FRAMES
-    maker = batches.make_block(
-        setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4
-    )
+    maker = batches.make_block(setup.teacher, small.CONFIG.curriculum.lessons, stage.batches, 4)
     weights = curriculum.loss_driven(2).weights(state.lesson_losses)
     weights = weights / weights.sum()
     batch = batches.make_batch(
@@ -207,9 +203,7 @@ def test_power_decides_who_pulls() -> None:
     state = TrainState(jnp.array(0), params, descent.init(params), jnp.zeros(1), jax.random.key(0))
     moved = {}
     for power in (1.0, 0.5):
-        new, each = loop.train_step(
-            lambda p, *_: (p - targets) ** 2, power, descent, state, batch
-        )
+        new, each = loop.train_step(lambda p, *_: (p - targets) ** 2, power, descent, state, batch)
         np.testing.assert_allclose(each, targets**2)
         moved[power] = float(new.params)
     assert moved[1.0] == pytest.approx(2 * (1 + 2 - 9) / 3)
@@ -238,9 +232,10 @@ def test_any_line_trains(system: System, examples: batches.Examples) -> None:
     config = stages.TrainingConfig((stage,))
     trainers = loop.make_trainers(student, chebyshev(system, 1e-5), LESSONS, config)
     state = trainers[0].init(jax.random.key(0))
-    for new, metrics in loop.fit(trainers, config.boundaries, state):
-        assert metrics["is_finite"]
-        assert math.isfinite(metrics["loss"])
+    history = list(loop.fit(trainers, config.boundaries, state))
+    assert all(metrics["is_finite"] for _, metrics in history)
+    assert all(math.isfinite(metrics["loss"]) for _, metrics in history)
+    new, _ = history[-1]
     assert not np.allclose(new.params["recurrent"], state.params["recurrent"])
 
 
@@ -285,7 +280,7 @@ def test_examples_outside_the_bounds_stop_the_training() -> None:
     trainers = loop.make_trainers(
         UnitaryConfig(n_units=4).build(system), chebyshev(system), LESSONS, ONE_STAGE
     )
-    with pytest.raises(FloatingPointError, match="or lies outside `system.bounds`"):
+    with pytest.raises(FloatingPointError, match=r"or lies outside `system\.bounds`"):
         list(loop.fit(trainers, [2], trainers[0].init(jax.random.key(0))))
 
 

@@ -83,3 +83,26 @@ def test_horizon_ends_at_the_first_frame_below() -> None:
     assert metrics.horizon(correlations, 0.1, 1.0) == pytest.approx(0.1)
     with pytest.raises(ValueError, match="`threshold` must be between 0 and 1, but is 2"):
         metrics.horizon(correlations, 0.1, 2)
+
+
+def test_double_precision_is_kept_and_seen() -> None:
+    with jax.enable_x64(True):
+        grid = Grid(64, 10.0)
+        truth = jax.random.normal(jax.random.key(0), (5, 64), jnp.complex128)
+        close = truth * (1 + 1e-11)
+        v = jnp.ones(64, jnp.float64)
+        found = {
+            "correlation": metrics.correlation(close, truth),
+            "fidelity": metrics.fidelity(close, truth),
+            "phase_correlation": metrics.phase_correlation(close, truth),
+            "mae": metrics.mae(close, truth),
+            "nrmse": metrics.nrmse(close, truth),
+            "norm_drift": metrics.norm_drift(close[:1], truth[0]),
+            "energy_drift": metrics.energy_drift(grid, v, close[:1], truth[0]),
+            "horizon": metrics.horizon(metrics.correlation(close, truth), 0.1),
+        }
+        for name, values in found.items():
+            assert values.dtype == jnp.float64, name
+        np.testing.assert_allclose(found["nrmse"], 1e-11, rtol=1e-4)
+        np.testing.assert_allclose(found["norm_drift"], 1e-11, rtol=1e-4)
+        assert found["energy_drift"][0] < 1e-9

@@ -41,6 +41,20 @@ def test_a_packet_keeps_its_norm_and_its_values() -> None:
     np.testing.assert_allclose(found, there, atol=1e-5)
 
 
+@pytest.mark.parametrize("origin", [0.0, -7.3])
+def test_there_and_back_is_exact_in_double_precision(origin: float) -> None:
+    with jax.enable_x64(True):
+        for n_dim in (1, 2, 3):
+            coarse = Grid((9,) * n_dim, (5.0,) * n_dim, origin=origin)
+            fine = Grid((20,) * n_dim, (5.0,) * n_dim, origin=origin)
+            random = np.random.default_rng(0).normal(size=(2, *coarse.shape))
+            psi = jnp.asarray(random[0] + 1j * random[1])
+            there = resampling.to_fine(fine, coarse, psi)
+            assert there.dtype == jnp.complex128
+            back = resampling.to_coarse(fine, coarse, there)
+            np.testing.assert_allclose(back, psi, atol=1e-14)
+
+
 def test_a_low_passed_landscape_is_real_and_keeps_its_mean() -> None:
     v = jax.random.normal(jax.random.key(0), FINE.shape)
     found = resampling.low_pass(FINE, COARSE, v)

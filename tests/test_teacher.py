@@ -9,11 +9,12 @@ from qdistill.physics.grid import Grid
 from qdistill.system import System
 from qdistill.teacher import TeacherConfig, chebyshev, split_step
 
-SYSTEM, NAMES = System(Grid(64, 10.0)), ("chebyshev", "split_step")
+SYSTEM = System(Grid(64, 10.0))
 
 
 def test_a_config_builds_both_solvers() -> None:
-    solvers = [teacher.make(TeacherConfig(name, 1e-5, 40), SYSTEM) for name in NAMES]
+    configs = TeacherConfig("chebyshev", 1e-5), TeacherConfig("split_step", n_substeps=40)
+    solvers = [teacher.make(config, SYSTEM) for config in configs]
     assert solvers == [chebyshev(SYSTEM, 1e-5), split_step(SYSTEM, 40)]
     x = SYSTEM.grid.positions()
     psi, v = jnp.exp(2j * jnp.pi * x / 10), jnp.cos(x)

@@ -55,7 +55,10 @@ def trained() -> tuple[Splitting, PyTree]:
     for new, _ in loop.fit(setup.trainers, small.UNITARY.training.boundaries, state):
         state = new
     assert not np.allclose(state.params["slope"], 0)
-    return setup.student.on(LINE), state.params
+    # The small run's student, in a smaller box of its spacing.
+    student = small.UNITARY.student.build(System(LINE, DT))
+    assert isinstance(student, Splitting)
+    return student, state.params
 
 
 ON_LINE: list[dict[str, Any]] = [

@@ -29,6 +29,18 @@ def test_around_all_is_around_every_point(frame: jax.Array) -> None:
     np.testing.assert_array_equal(every[:, 11], frame)
 
 
+def test_a_numpy_field_may_be_known_inside_jit(frame: jax.Array) -> None:
+    known = np.asarray(frame)
+    inside = jax.jit(lambda centre: windows.around(known, centre[None], 5))(jnp.array(3))
+    np.testing.assert_array_equal(inside[0], known[1:6])
+
+
+def test_stitching_keeps_the_precision() -> None:
+    with jax.enable_x64(True):
+        for dtype in (jnp.complex64, jnp.complex128):
+            assert windows.stitch(jnp.ones((64, 23), dtype), 2.8).dtype == dtype
+
+
 def test_stitching_weights_are_the_papers_gaussian() -> None:
     weights = windows.stitching_weights(23, 2.8)
     assert weights.sum() == pytest.approx(1)

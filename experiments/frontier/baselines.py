@@ -130,7 +130,7 @@ class CoarseSplitStep(_Baseline):
         steps = SplitStep(system, self.n_substeps, self.kinetic_cap)
         inner = steps(resampling.low_pass(fine, coarse, self.system.local(v, 0.0, None)))
 
-        def encode(frames: Complex[Array, "n_t *n_x"], n: Array | int) -> Complex[Array, "*n_c"]:
+        def encode(frames: Complex[Array, "n_t *n_x"], n: Array) -> Complex[Array, "*n_c"]:
             return inner.encode(resampling.to_coarse(fine, coarse, frames[-1])[None], n)
 
         def decode(psi: Complex[Array, "*n_c"]) -> Complex[Array, "*n_x"]:

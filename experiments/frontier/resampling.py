@@ -109,9 +109,9 @@ def _resample(f: Array, old: Grid, new: Grid, kept: np.ndarray) -> Array:
     taken[kept % n_new] = kept % n_old
     turn[kept % n_new] = np.exp(2j * np.pi * kept * (1 / n_new - 1 / n_old)) * n_new / n_old
     waves = jnp.fft.fftn(f)
-    turn = jnp.expand_dims(jnp.asarray(turn, waves.dtype), tuple(range(old.n_dim - 1)))
+    factors = jnp.expand_dims(jnp.asarray(turn, waves.dtype), tuple(range(old.n_dim - 1)))
     for axis in range(old.n_dim):
         last = jnp.moveaxis(waves, axis, -1)
         last = jnp.concatenate([last, jnp.zeros_like(last[..., :1])], axis=-1)
-        waves = jnp.moveaxis(last[..., taken] * turn, -1, axis)
+        waves = jnp.moveaxis(last[..., taken] * factors, -1, axis)
     return jnp.fft.ifftn(waves)

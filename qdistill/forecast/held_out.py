@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,6 +45,22 @@ class BenchmarkConfig:
             n_cases=self.n_cases,
         )
         require_positive(tolerance=self.tolerance)
+
+
+class Scored(NamedTuple):
+    """An emulator's held-out test: scores, and the arrays behind them.
+
+    Attributes:
+      scores: As in `metrics.json`.
+      truth: The cases.
+      frames: The forecast of them.
+      per_frame: Every metric, for each case and frame.
+    """
+
+    scores: dict[str, Any]
+    truth: Cases
+    frames: Array
+    per_frame: dict[str, Any]
 
 
 def make_truth(config: BenchmarkConfig, system: System, v: Potential) -> Propagator:

@@ -119,7 +119,10 @@ def make_cases(
     x = (grid.positions() - grid.origin[0]) / unit
     psi0 = [
         packets.gaussian(
-            grid, grid.origin[0] + case.centre * unit, case.width * unit, (2 * grid.mass[0] * case.energy) ** 0.5
+            grid,
+            grid.origin[0] + case.centre * unit,
+            case.width * unit,
+            (2 * grid.mass[0] * case.energy) ** 0.5,
         )
         for case in CASES.values()
     ]

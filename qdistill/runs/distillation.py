@@ -3,37 +3,19 @@
 import dataclasses
 import json
 import pathlib
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array
 
 from qdistill import _distribute as cluster
 from qdistill._checks import require_one_of
 from qdistill.forecast import baselines, cases
-from qdistill.forecast.cases import Cases
-from qdistill.forecast.held_out import make_held_out
+from qdistill.forecast.held_out import Scored, make_held_out
 from qdistill.runs import extensions, folder, presets, provenance, records
 from qdistill.runs.config import Config
 from qdistill.runs.records import plain
 from qdistill.students import Emulator, Splitting, count_parameters
-
-
-class Scored(NamedTuple):
-    """An emulator's held-out test: scores, and the arrays behind them.
-
-    Attributes:
-      scores: As in `metrics.json`.
-      truth: The cases.
-      frames: The forecast of them.
-      per_frame: Every metric, for each case and frame.
-    """
-
-    scores: dict[str, Any]
-    truth: Cases
-    frames: Array
-    per_frame: dict[str, Any]
 
 
 def distill(

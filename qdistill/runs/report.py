@@ -10,10 +10,10 @@ from jaxtyping import PyTree
 
 from qdistill import plots
 from qdistill.forecast import paper
+from qdistill.forecast.held_out import Scored
 from qdistill.physics.grid import Grid
 from qdistill.runs import folder
 from qdistill.runs.config import Config
-from qdistill.runs.distillation import Scored
 from qdistill.students import Emulator, Splitting
 
 # The two potentials that the paper shows.

@@ -301,16 +301,12 @@ def _short(value: float | None) -> str:
 def tell_all(
     outs: Sequence[pathlib.Path],
     folder: pathlib.Path | None = None,
-    tensorboard: pathlib.Path | None = None,
-    follow: bool = False,
 ) -> None:
     """Print the story of one run, or a comparison of several, and write it where asked.
 
     Args:
       outs: Folders of runs.
       folder: For the comparison: config.json, metrics.json and a figure.
-      tensorboard: For TensorBoard's events, one folder in it for each run.
-      follow: Continue while the runs train, until they are scored.
 
     Raises:
       FileNotFoundError: If there is no run.
@@ -326,8 +322,3 @@ def tell_all(
         figures = {"comparison": plot(stories)}
         compared = Results({"runs": rows}, table(rows), figures)
         results.record(folder, {"runs": list(map(str, outs))}, lambda: compared)
-    if tensorboard is not None:
-        from qdistill.runs.tensorboard import to_tensorboard
-
-        print(f"tensorboard --logdir {tensorboard}", flush=True)
-        to_tensorboard(named, tensorboard, follow)

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -15,6 +15,8 @@ from qdistill.physics.grid import Grid
 from qdistill.system import Potential, Propagator, Step, System, rollout
 
 FORMS: dict[str, type["StudentConfig"]] = {}
+# Not `typing.Self`, which the type checker of the tests does not know in methods.
+Own = TypeVar("Own", bound="Student")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,7 +80,7 @@ class Student:
         """Return one frame forward, for parameters and a potential."""
         raise NotImplementedError(f"{type(self).__name__} has no method `step`")
 
-    def on(self, grid: Grid) -> "Student":
+    def on(self: Own, grid: Grid) -> Own:
         """The same student on another number of points at the same spacing.
 
         Raises:

@@ -53,7 +53,7 @@ def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
 
 
 def around(
-    field: Shaped[Array, "*axes n_x"], centres: Int[Array, " n_centre"], n_window: int
+    field: Shaped[Array | np.ndarray, "*axes n_x"], centres: Int[Array, " n_centre"], n_window: int
 ) -> Shaped[Array, "*axes n_centre n_window"]:
     """The windows of a field around given points, wrapped around the box.
 
