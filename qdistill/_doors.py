@@ -1,6 +1,6 @@
-"""The doors of a system: its potentials and frames are checked here, and brought to one precision.
+"""Checks of the potentials and frames that enter a rollout, and the precision that they share.
 
-Inside `jit` shapes and types are known and checked as everywhere; values are not.
+Inside `jit` shapes and types are checked as everywhere; values are not known there.
 """
 
 from typing import Any

@@ -343,7 +343,7 @@ class OwnConfig(StudentConfig):
         return Student(self, system)
 
 
-def test_a_student_of_ones_own_that_lacks_a_method_is_told_so() -> None:
+def test_a_student_of_ones_own_without_a_method_is_refused_by_its_name() -> None:
     with pytest.raises(NotImplementedError, match="StudentConfig has no method `build`"):
         StudentConfig().build(LINE)
     student = OwnConfig().build(LINE)

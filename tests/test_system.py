@@ -4,6 +4,8 @@ Each runs through a teacher, `rollout`, `vmap` over potentials, `grad`, and a st
 """
 
 import dataclasses
+import itertools
+import pickle
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -252,6 +254,69 @@ def test_a_step_of_training_lowers_the_loss(name: str, form: StudentConfig) -> N
     loss, batch = losses.rollout_loss(student, 2), batches.cut_batch(block, 0, 1, 2)
     old, new = (loss(params, batch, state.key).mean() for params in (state.params, after.params))
     assert new < old
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_students_of_any_system_follow_the_precision(name: str) -> None:
+    """The highest among frames, potential and parameters."""
+    system = SYSTEMS_HERE[name]
+    student = UnitaryConfig(n_units=4).build(system)
+    with jax.enable_x64(True):
+        both = {}
+        for real in (jnp.float32, jnp.float64):
+            cast = lambda leaf, real=real: leaf.astype(  # noqa: E731
+                jnp.result_type(real, jnp.complex64) if jnp.iscomplexobj(leaf) else real
+            )
+            psi, v = jax.tree.map(cast, system.sample("own", jax.random.key(0), 1.0))
+            both[real] = psi, v, jax.tree.map(cast, student.init(jax.random.key(0)))
+
+        def last(*dtypes: Any) -> Any:
+            psi, v, params = (both[dtype][i] for i, dtype in enumerate(dtypes))
+            return jax.eval_shape(
+                lambda params: rollout(student.bind(params), psi[None], v, 2)[-1], params
+            )
+
+        single, double = jnp.float32, jnp.float64
+        assert last(single, single, single).dtype == jnp.complex64
+        for mixed in itertools.product((single, double), repeat=3):
+            if double in mixed:
+                assert last(*mixed).dtype == jnp.complex128
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_emulator_forecasts_any_system(name: str) -> None:
+    """By its own door, which takes the system's potentials; here as NumPy arrays."""
+    system = SYSTEMS_HERE[name]
+    student = UnitaryConfig(n_units=4, start="informed").build(system)
+    emulator = student.bind(student.init(jax.random.key(0)))
+    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    expected = rollout(emulator, psi[None], v, 3)
+    forecast = emulator.forecast(np.asarray(psi), jax.tree.map(np.asarray, v), 3)
+    np.testing.assert_allclose(forecast, expected, atol=2e-6)
+    assert pickle.loads(pickle.dumps(student)) == student
+
+
+@pytest.mark.parametrize("name", [name for name in NAMES if name != "absorbing"])
+def test_backwards_undoes_forwards(name: str) -> None:
+    """A system of negative dt counts its frames from zero downwards: its times are n dt too."""
+    system = SYSTEMS_HERE[name]
+    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    there = rollout(split_step(system, 8), psi[None], v, 6, n0=2)[-1]
+    back = dataclasses.replace(system, dt=-system.dt)
+    again = rollout(split_step(back, 8), there[None], v, 6, n0=-8)[-1]
+    # 100 pairs of FFTs in float32; the potential that depends on psi sees it rounded.
+    assert float(jnp.linalg.norm(again - psi) / jnp.linalg.norm(psi)) < 1e-4
+    assert float(jnp.linalg.norm(there - psi) / jnp.linalg.norm(psi)) > 0.01
+
+
+def test_two_halves_of_a_driven_rollout_are_the_whole() -> None:
+    system = SYSTEMS_HERE["driven"]
+    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    solver = split_step(system, 8)
+    whole = rollout(solver, psi[None], v, 40)
+    later = rollout(solver, whole[:20], v, 20, n0=20)
+    np.testing.assert_allclose(later, whole[20:], atol=1e-5)
+    assert jnp.linalg.norm(rollout(solver, whole[:20], v, 20)[-1] - whole[-1]) > 1e-2
 
 
 def test_the_absorber_has_every_printed_digit() -> None:

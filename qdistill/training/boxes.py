@@ -36,9 +36,9 @@ class SpectraConfig:
     Attributes:
       n_box: Points of a box.
       n_states: Eigenstates of a box, from the lowest.
-      floor: Energy in hartree below which states hardly count: a packet that comes from where the
+      floor: Energy in hartree below which states count little: a packet that comes from where the
         potential is zero has none of them.
-      ceiling: Energy in hartree above which states hardly count.
+      ceiling: Energy in hartree above which states count little.
       horizon: Frames over which errors are to add up.
     """
 
