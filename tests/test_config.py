@@ -11,7 +11,7 @@ from qdistill.physics.grid import Grid
 from qdistill.runs import config, presets
 from qdistill.runs.config import Config
 from qdistill.runs.presets import PRESETS
-from qdistill.students import FORMS, StudentConfig, UnitaryConfig
+from qdistill.students import FORMS, StudentConfig, UnitaryConfig, WindowedConfig
 from qdistill.system import SYSTEMS, System
 from qdistill.teacher import TeacherConfig
 from qdistill.training.stages import Stage, TrainingConfig
@@ -52,8 +52,12 @@ def test_smoke_teaches_every_staged_lesson(name: str) -> None:
 
 def test_paper_presets_are_the_papers() -> None:
     demo, full = PRESETS["paper-demo"][1], PRESETS["paper-full"][1]
+    assert isinstance(demo.student, WindowedConfig)
+    assert isinstance(full.student, WindowedConfig)
     assert (demo.training.boundaries, full.training.boundaries) == ([900_000], [5_290_000])
     assert (demo.student.windows.v_scale, full.student.windows.v_scale) == (10.0, 14.0)
+    assert not demo.student.windows.gauge
+    assert not full.student.windows.gauge
     for preset in (demo, full):
         (stage,) = preset.training.stages
         assert stage.batches.n_batch == 128
@@ -62,7 +66,6 @@ def test_paper_presets_are_the_papers() -> None:
         assert (stage.optimiser, stage.peak_rate, stage.final_rate) == ("adam", 1e-3, 1e-6)
         assert (stage.weight_decay, stage.clip, stage.warm_up) == (0.01, 1.0, 0.01)
         assert (stage.noise, stage.relative, stage.loss_sigma) == (0.0, False, 0.0)
-        assert not preset.student.windows.gauge
 
 
 def test_unknown_missing_and_bad_settings_are_refused() -> None:

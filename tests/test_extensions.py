@@ -7,6 +7,7 @@ import pickle
 import shlex
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import jax
 import numpy as np
@@ -173,7 +174,7 @@ def test_options_that_load_stand_anywhere(own: pathlib.Path) -> None:
 
 def test_a_system_of_ones_own_is_a_node_of_the_config(own: pathlib.Path) -> None:
     extensions.load(own)
-    tilted = qd.system.SYSTEMS["Tilted"]
+    tilted: Any = qd.system.SYSTEMS["Tilted"]
     config = dataclasses.replace(
         small.UNITARY, system=tilted(small.UNITARY.system.grid, bounds=(-16.0, 16.0), tilt=0.3)
     )

@@ -236,7 +236,13 @@ door(band.from_waves, band=(BAND,), coefficients=(PSI[: BAND.n_wave], "state"))
 door(band.elements, v=(V, "state"), rows=(BAND,), columns=(BAND, "other band"))
 BAD["other band"] = [band.Band(Grid(32, 10.0), 4.0)]
 door(band.project, band=(BAND,), v=(V, "potential"))
-door(band.fold, band=(BAND,), v=(V, "potential"), energy=(0.5, FINITE, "high"))
+door(
+    band.fold,
+    band=(BAND,),
+    v=(V, "potential"),
+    energy=(0.5, FINITE, "high"),
+    outer=(12.0, "cutoff"),
+)
 BAD["high"] = [1e6]
 door(
     profiles.ProfileConfig,
@@ -608,7 +614,7 @@ INSIDE = {
 # They hold what they are given.
 RECORDS = {
     *("Batch", "Block", "Case", "CaseErrors", "Cases", "Family", "LossDriven", "PacketRanges"),
-    *("Scattered", "Step"),
+    *("Scattered", "Scored", "Step"),
 }
 
 

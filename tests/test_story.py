@@ -22,6 +22,7 @@ from qdistill.__main__ import parse
 from qdistill.runs import folder, presets, records, story
 from qdistill.runs.config import Config
 from qdistill.runs.tensorboard import to_tensorboard
+from qdistill.students import WindowedConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
 N_STEPS = small.CONFIG.training.boundaries[-1]
@@ -151,6 +152,7 @@ def test_the_command_of_a_run_gives_its_settings() -> None:
     )
     assert read_back(story.begin(free, out)) == free
     gru = presets.PRESETS["gru-demo"][1]
+    assert isinstance(gru.student, WindowedConfig)
     windows = replace(gru.student.windows, gauge=False)
     other = replace(gru, student=replace(gru.student, name="lstm", windows=windows))
     assert read_back(story.begin(other, out)) == other
