@@ -14,7 +14,7 @@ from jaxtyping import Array
 from qdistill import curriculum
 from qdistill.curriculum import LESSONS
 from qdistill.physics import observables
-from qdistill.physics.grid import Grid, norm
+from qdistill.physics.grid import Grid, Scalar, norm
 from qdistill.system import System, rollout
 from qdistill.teacher import chebyshev
 from qdistill.training import batches
@@ -301,7 +301,7 @@ class Own(System):
         height = {"low": 1.0, "high": 2.0}[name] * jax.random.uniform(key, ())
         return psi, {"field": v, "height": height}
 
-    def local(self, v: dict, t: float, psi: Array | None) -> Array:
+    def local(self, v: dict, t: Scalar, psi: Array | None) -> Array:
         return v["field"] + v["height"]
 
 
