@@ -296,7 +296,7 @@ def test_changing_weights_does_not_recompile() -> None:
 class Own(System):
     """A system with lessons and a potential of its own: a pytree of two numbers."""
 
-    def sample(self, name: str, key: Array, difficulty: float) -> tuple[Array, dict]:
+    def sample(self, name: str, key: Array, difficulty: Scalar) -> tuple[Array, dict]:
         psi, v = LESSONS["free"](key, self.grid, difficulty)
         height = {"low": 1.0, "high": 2.0}[name] * jax.random.uniform(key, ())
         return psi, {"field": v, "height": height}
