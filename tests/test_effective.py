@@ -240,7 +240,7 @@ class Absorbing(System):
 
 @pytest.mark.usefixtures("without_checker")
 def test_what_cannot_be_is_refused() -> None:
-    with pytest.raises(ValueError, match="`widths` must be positive numbers"):
+    with pytest.raises(ValueError, match="`widths` must be finite and positive"):
         PropagatorConfig(widths=(0.1, 0.0))
     with pytest.raises(ValueError, match="`n_coarse` must be between 4 and 1024"):
         PropagatorConfig(2048).build(TAUGHT)
