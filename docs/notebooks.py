@@ -51,6 +51,8 @@ def shrink(picture: str) -> str:
 if __name__ == "__main__":
     # XLA's alarms, of a compilation that takes long on a busy machine, are no part of a notebook.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Progress bars are no part of a copy for reading.
+    os.environ["TQDM_DISABLE"] = "1"
     (FOLDER / "executed").mkdir(exist_ok=True)
     for script in sorted(FOLDER.glob("*.py")):
         if not sys.argv[1:] or script.stem in sys.argv[1:]:

@@ -99,9 +99,10 @@ class Student:
     def bind(self, params: PyTree, **about: Any) -> "Emulator":
         """Return the propagator of this student with given parameters.
 
+        Further arguments are the `config`, `score` and `provenance` of an `Emulator`.
+
         Args:
           params: As `init` returns them.
-          **about: The `config`, `score` and `provenance` of an `Emulator`.
         """
         return Emulator(self, params, **about)
 
