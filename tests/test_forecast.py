@@ -1,4 +1,4 @@
-"""The script that forecasts on a landscape of one's own, by a run that has hardly been trained."""
+"""The command that forecasts on a potential of one's own, by a run that was never trained."""
 
 import json
 import pathlib
@@ -30,9 +30,9 @@ def test_the_exact_packet_goes_over_and_an_untrained_one_stays(
     rows = np.stack([np.arange(1001) / 10, 3 * np.exp(-((np.arange(1001) / 10 - 40) ** 2))], axis=1)
     np.savetxt(tmp_path / "hill.csv", rows, delimiter=",")
     done = scripts.run(
-        "forecast", "--landscape", str(tmp_path / "hill.csv"), "--student", folder,
+        "forecast", folder, "--potential", str(tmp_path / "hill.csv"),
         "--out", str(tmp_path / "out"), "--centre", "47", "--momentum", "-6", "--width", "1",
-        "--n-frames", "22",
+        "--frames", "22",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())
@@ -44,9 +44,9 @@ def test_the_exact_packet_goes_over_and_an_untrained_one_stays(
     # The lattice's energy of k = 6, and about 1 / (8 width^2) for the width.
     dx = 100 / 1024
     assert found["energy_hartree"] == pytest.approx((1 - np.cos(6 * dx)) / dx**2 + 1 / 8, rel=3e-3)
-    assert found["landscape_hartree"]["highest"] == pytest.approx(3.0, abs=0.02)
+    assert found["potential_hartree"]["highest"] == pytest.approx(3.0, abs=0.02)
     assert found["norm_drift"] < 1e-4
-    assert found["phase_sensitive_error"] == pytest.approx(np.sqrt(2), rel=0.05)
+    assert found["relative_l2_error"] == pytest.approx(np.sqrt(2), rel=0.05)
     assert (tmp_path / "out" / "spacetime.png").stat().st_size > 10_000
     assert json.loads((tmp_path / "out" / "config.json").read_text())["momentum"] == -6
 
@@ -54,15 +54,14 @@ def test_the_exact_packet_goes_over_and_an_untrained_one_stays(
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--landscape", "5*step(x)"], "must be of the functions abs, "),
-        (["--landscape", "nowhere.png"], "must be a picture that can be read"),
+        (["--potential", "5*step(x)"], "must be of the functions abs, "),
+        (["--potential", "nowhere.png"], "must be a picture that can be read"),
         (["--centre", "120"], "`centre` must be between 0 and 100"),
         (["--out", str(pathlib.Path(__file__).parent)], "is not an empty folder"),
-        (["--student", "nowhere"], "nowhere"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(folder: str, options: list[str], words: str) -> None:
-    done = scripts.run("forecast", "--student", folder, *options)
+    done = scripts.run("forecast", folder, *options)
     assert done.returncode == 1
-    assert done.stderr.startswith("forecast.py: ")
+    assert done.stderr.startswith("qdistill: ")
     assert words in done.stderr
