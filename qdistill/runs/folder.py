@@ -14,6 +14,7 @@ evaluation-SEED.json  the scores of `qdistill evaluate`
 import dataclasses
 import functools
 import logging
+import os
 import pathlib
 import signal
 import sys
@@ -128,9 +129,8 @@ def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> Trai
     state = _begin(settings, out, planned, mesh)
     # A log file needs no line ten times a second.
     pause = 0.1 if sys.stderr.isatty() else 10.0
-    bar = tqdm(
-        total=n_steps, unit="step", leave=False, mininterval=pause, disable=not cluster.is_main()
-    )
+    is_quiet = not cluster.is_main() or "TQDM_DISABLE" in os.environ
+    bar = tqdm(total=n_steps, unit="step", leave=False, mininterval=pause, disable=is_quiet)
     with bar, signals.caught() as stop:
         while int(state.step) < n_steps:
             changed, until = divergence.plan_from(plan, out, int(state.step))
