@@ -55,6 +55,7 @@ def prepare(
       extent: Of the potential, in the middle of the box, in bohr.
       dwell: Time that is added for what stays inside, in a.u.
 
+    >>> from qdistill.physics.grid import Grid
     >>> trial = prepare(System(Grid(1024, 100.0)), [3.0, 4.0], width=5.0, extent=8.0)
     >>> trial.psi.shape, trial.system.grid.lengths, round(trial.duration)
     ((2, 2048), (200.0,), 21)
