@@ -150,7 +150,7 @@ for name, emulator in emulators.items():
     print(f"{name}: relative error of the effect {error:.3f}")
 
 # %% [markdown]
-# Both know it. Without the barrier the packet flies on, as the forecast of `gru` shows, whose
+# Both forecast it. Without the barrier the packet flies on, as the forecast of `gru` shows, whose
 # error is small compared with the effect:
 
 # %%

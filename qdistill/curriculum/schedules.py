@@ -1,4 +1,4 @@
-"""What is taught when: schedules of the lessons' weights and of their difficulty.
+"""Schedules of the lessons' weights and of their difficulty.
 
 A schedule is a function of the step, as in optax; its values may be vectors, for instance the
 weights of all lessons.

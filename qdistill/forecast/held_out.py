@@ -19,7 +19,7 @@ from qdistill.system import Potential, Propagator, System
 
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
-    """How an emulator is scored.
+    """Settings of the held-out test.
 
     Attributes:
       n_frames: Frames to forecast. The given frames come before them and are not scored.

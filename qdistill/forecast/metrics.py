@@ -1,4 +1,4 @@
-"""How close a forecast is to the truth, frame by frame.
+"""Metrics of a forecast against the truth, frame by frame.
 
 A forecast that blew up, with values that are not finite, scores a correlation of 0 and an
 infinite error.

@@ -1,4 +1,4 @@
-"""Who is asked: emulators, null models and controls, of one system."""
+"""The panel of an analysis: emulators, null models and controls, of one system."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence

@@ -1,4 +1,4 @@
-"""What an analysis returns: numbers, and a table that prints them."""
+"""The report of an analysis: numbers, and a table that prints them."""
 
 import dataclasses
 import json

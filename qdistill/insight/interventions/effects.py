@@ -1,4 +1,4 @@
-"""What an intervention does to the future: by the exact solver, and by a propagator.
+"""Effects of an intervention on the future: by the exact solver, and by a propagator.
 
 With psi the exact future and psi' that after the intervention, phi and phi' the propagator's,
 
