@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qdistill import _refusals
 from qdistill._checks import require_at_least
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
@@ -104,3 +105,6 @@ def make_table(numbers: dict[str, Any]) -> str:
         for who in ("exact", "forecast")
     ]
     return "\n".join([*lines, f"relative L2 error at the end {numbers['relative_l2_error']:.1e}"])
+
+
+_refusals.tell(__name__)

@@ -9,6 +9,7 @@ not match, axes that do not rise (in a map, evenly), and a truth that is not fin
 
 from matplotlib.figure import Figure
 
+from qdistill import _refusals
 from qdistill.plots.colours import colour_phase
 from qdistill.plots.design import plot_designs
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
@@ -63,3 +64,5 @@ __all__ = [
     "plot_window_map",
     "save",
 ]
+
+_refusals.tell(__name__)

@@ -15,6 +15,7 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from qdistill import _refusals
 from qdistill.runs import records
 from qdistill.training.loop import TrainState
 
@@ -227,3 +228,6 @@ def _precision(params: PyTree) -> str:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+_refusals.tell(__name__)

@@ -5,6 +5,7 @@ import math
 import pathlib
 from typing import Any
 
+from qdistill import _refusals
 from qdistill.runs import records
 from qdistill.training.stages import TrainingConfig
 
@@ -89,3 +90,6 @@ def may_roll_back(plan: TrainingConfig, out: pathlib.Path) -> bool:
     """Whether the plan allows one more rollback."""
     n_done = len(records.read(out / FILE))
     return plan.on_divergence == "rollback" and n_done < plan.max_rollbacks
+
+
+_refusals.tell(__name__)

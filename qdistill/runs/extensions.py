@@ -7,6 +7,8 @@ import sys
 import types
 from typing import Any
 
+from qdistill import _refusals
+
 # By their names as given, what has been executed in this process.
 LOADED: dict[str, "Extension"] = {}
 
@@ -70,3 +72,6 @@ def require_loaded(wanted: Any) -> None:
                 f"The run depends on the file `{path}` as it was then, which is not loaded: give "
                 f"`--load {path}`, or call `qdistill.runs.extensions.load`."
             )
+
+
+_refusals.tell(__name__)

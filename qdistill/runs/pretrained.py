@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from qdistill import _refusals
 from qdistill._checks import refuse, require_one_of
 from qdistill.runs import config
 from qdistill.students import Emulator
@@ -141,3 +142,6 @@ def _leaves(params: PyTree) -> dict[str, Any]:
         jax.tree_util.keystr(place, simple=True, separator="/"): leaf
         for place, leaf in jax.tree.leaves_with_path(params)
     }
+
+
+_refusals.tell(__name__)

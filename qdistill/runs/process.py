@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import jax
 
+from qdistill import _refusals
 from qdistill.runs.signals import Stopped
 
 
@@ -32,3 +33,6 @@ def running(name: str) -> Iterator[None]:
         sys.exit(130)
     except (FloatingPointError, ImportError, OSError, ValueError) as error:
         sys.exit(f"{name}: {error}")
+
+
+_refusals.tell(__name__)

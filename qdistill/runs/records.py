@@ -7,6 +7,7 @@ import pathlib
 from typing import Any
 
 from qdistill import _distribute as cluster
+from qdistill import _refusals
 
 
 def write(path: pathlib.Path, text: str) -> None:
@@ -93,3 +94,6 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+_refusals.tell(__name__)

@@ -7,6 +7,8 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from qdistill import _refusals
+
 STOPS = (signal.SIGTERM, signal.SIGINT)
 
 
@@ -56,3 +58,6 @@ def caught() -> Iterator[Callable[[], int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+_refusals.tell(__name__)

@@ -10,6 +10,7 @@ A `StudentConfig` is a form, `build` makes a `Student` of it for a system, and `
 36892
 """
 
+from qdistill import _refusals
 from qdistill.students.base import FORMS, Emulator, Student, StudentConfig, count_parameters
 from qdistill.students.effective import BandStudent, EffectiveHamiltonian, PropagatorConfig
 from qdistill.students.unitary import Splitting, UnitaryConfig
@@ -32,3 +33,5 @@ __all__ = [
     "count_parameters",
     "register",
 ]
+
+_refusals.tell(__name__)

@@ -1,5 +1,6 @@
 """Solvers of the time-dependent Schroedinger equation, all of them propagators."""
 
+from qdistill import _refusals
 from qdistill.teacher.expansion import Chebyshev, bounds_of, chebyshev
 from qdistill.teacher.factory import TeacherConfig, make
 from qdistill.teacher.split_steps import Dense, SplitStep, dense, kick, phase, split_step
@@ -17,3 +18,5 @@ __all__ = [
     "phase",
     "split_step",
 ]
+
+_refusals.tell(__name__)

@@ -6,6 +6,7 @@ of its mean relative L2 error, clipped at the error of forecasting nothing. The 
 an untrained student.
 """
 
+from qdistill import _refusals
 from qdistill.insight.importance import games, trainings
 from qdistill.insight.importance.shares import (
     OVERALL,
@@ -44,3 +45,5 @@ __all__ = [
     "smoke",
     "trainings",
 ]
+
+_refusals.tell(__name__)

@@ -5,6 +5,7 @@ asks whether the propagator knows the cause, or only the usual outcome. A deriva
 of single inputs. Both take any propagator; the exact solver is the positive control.
 """
 
+from qdistill import _refusals
 from qdistill.insight.interventions.effects import (
     Blind,
     Effects,
@@ -52,3 +53,5 @@ __all__ = [
     "measure_sizes",
     "sample_moments",
 ]
+
+_refusals.tell(__name__)

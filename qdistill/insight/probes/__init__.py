@@ -15,6 +15,7 @@ is its control. A propagator that needs a history is given the exact one.
 mass 1.000, quartic term -4.0e-04
 """
 
+from qdistill import _refusals
 from qdistill.insight.probes.cone import LightCone, impulse, measure_light_cone
 from qdistill.insight.probes.learning import (
     PROCESSES,
@@ -88,3 +89,5 @@ __all__ = [
     "steps_until",
     "transmission",
 ]
+
+_refusals.tell(__name__)

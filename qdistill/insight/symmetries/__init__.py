@@ -22,6 +22,7 @@ mirror and time reversal at once:
 'holds'
 """
 
+from qdistill import _refusals
 from qdistill.insight.symmetries.audit import SymmetryReport, evaluate, make_table, summarise
 from qdistill.insight.symmetries.cases import KINDS, Starts, sample_cases, solve_pairs
 from qdistill.insight.symmetries.claims import (
@@ -63,3 +64,5 @@ __all__ = [
     "summarise",
     "v_range",
 ]
+
+_refusals.tell(__name__)
