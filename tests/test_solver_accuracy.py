@@ -1,10 +1,12 @@
-"""The script of the solvers' accuracy; the solvers' own tests have more."""
+"""The scripts of the solvers' accuracy; the solvers' own tests have more."""
 
 import json
 import pathlib
 
 import pytest
 import scripts
+
+from qdistill.forecast import paper
 
 
 def test_smoke_run_has_the_errors_of_both_precisions(tmp_path: pathlib.Path) -> None:
@@ -34,3 +36,20 @@ def test_bad_options_are_refused_in_a_sentence(options: list[str], message: str)
     assert done.stderr.startswith("experiments/solver_accuracy.py: ")
     assert message in done.stderr
     assert not pathlib.Path("nowhere").exists()
+
+
+def test_baselines_are_scored_case_by_case_on_the_papers_test(tmp_path: pathlib.Path) -> None:
+    out = tmp_path / "out"
+    done = scripts.run("paper_baselines", "--smoke", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    (row,) = json.loads((out / "metrics.json").read_text()).values()
+    assert set(row["cases"]) == set(paper.CASES)
+    assert row["mean_infidelity"] < 1e-5
+
+
+@pytest.mark.parametrize("pairs", [[], ["0"]])
+def test_baselines_need_pairs(pairs: list[str], tmp_path: pathlib.Path) -> None:
+    out = tmp_path / "out"
+    done = scripts.run("paper_baselines", "--out", str(out), "--pairs", *pairs)
+    assert done.returncode == 1
+    assert "`pairs` must be at least" in done.stderr
