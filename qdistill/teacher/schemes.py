@@ -159,7 +159,7 @@ def _rotation(
 
 
 def _square(grid: Grid) -> Float[np.ndarray, "*n_x"]:
-    return sum(grid.wavenumbers(axis) ** 2 for axis in range(grid.n_dim))
+    return np.asarray(sum(grid.wavenumbers(axis) ** 2 for axis in range(grid.n_dim)))
 
 
 def _odd(grid: Grid, axis: int) -> Float[np.ndarray, "..."]:
