@@ -90,10 +90,10 @@ results-frames: .venv/.core
 	$(call keep,informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1)
 
 results-solvers: .venv/.core
-	rm -rf runs/solver_accuracy runs/paper_baselines
+	rm -rf runs/solver_accuracy runs/shelf
 	$(PY) experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(PY) experiments/paper_baselines.py --out runs/paper_baselines
-	$(call keep,solver_accuracy paper_baselines)
+	$(PY) experiments/shelf.py --out runs/shelf
+	$(call keep,solver_accuracy shelf)
 
 results-throughput: .venv/.core
 	for frames in 200 50; do \

@@ -38,18 +38,20 @@ def test_bad_options_are_refused_in_a_sentence(options: list[str], message: str)
     assert not pathlib.Path("nowhere").exists()
 
 
-def test_baselines_are_scored_case_by_case_on_the_papers_test(tmp_path: pathlib.Path) -> None:
+def test_the_shelf_is_scored_case_by_case(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "out"
-    done = scripts.run("paper_baselines", "--smoke", "--out", str(out))
+    done = scripts.run("shelf", "--smoke", "--out", str(out))
     assert done.returncode == 0, done.stderr
-    (row,) = json.loads((out / "metrics.json").read_text()).values()
-    assert set(row["cases"]) == set(paper.CASES)
-    assert row["mean_infidelity"] < 1e-5
+    rows = json.loads((out / "metrics.json").read_text())["lattice"]
+    for name in ("strang", "takahashi-imada, share 0.21"):
+        row = rows[f"{name}, 2 pairs"]
+        assert set(row["paper"]["cases"]) == set(paper.CASES)
+        assert row["paper"]["mean_infidelity"] < 1e-5
+        assert row["held out"]["sharp"]["n_case"] + row["held out"]["smooth"]["n_case"] == 6
 
 
 @pytest.mark.parametrize("pairs", [[], ["0"]])
-def test_baselines_need_pairs(pairs: list[str], tmp_path: pathlib.Path) -> None:
-    out = tmp_path / "out"
-    done = scripts.run("paper_baselines", "--out", str(out), "--pairs", *pairs)
+def test_the_shelf_needs_pairs(pairs: list[str], tmp_path: pathlib.Path) -> None:
+    done = scripts.run("shelf", "--out", str(tmp_path / "out"), "--pairs", *pairs)
     assert done.returncode == 1
     assert "`pairs` must be at least" in done.stderr
