@@ -113,7 +113,7 @@ class Grid:
         return jnp.asarray(self._along(axis, x), dtype=dtype)
 
     def wavenumbers(self, axis: int = 0) -> Float[np.ndarray, "..."]:
-        """Return the wavenumbers along an axis in 1/bohr and FFT order, float64, for broadcasting."""
+        """Return the wavenumbers along an axis in 1/bohr, FFT order, float64, for broadcasting."""
         self.require_axis(axis)
         k = 2 * np.pi * np.fft.fftfreq(self.shape[axis], self.dx[axis])
         return self._along(axis, k)
