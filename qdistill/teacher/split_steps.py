@@ -1,4 +1,4 @@
-"""Split steps, for any system: linear or not, driven, absorbing, with channels."""
+"""The split-step solver for any system: linear or not, driven, absorbing, with channels."""
 
 import dataclasses
 import math
@@ -33,16 +33,16 @@ class SplitStep:
 
     @property
     def is_linear(self) -> bool:
-        """As the system is."""
+        """Whether the system is linear."""
         return self.system.is_linear
 
     @property
     def is_unitary(self) -> bool:
-        """As the system is Hermitian."""
+        """Whether the system is Hermitian."""
         return self.system.is_hermitian
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential."""
+        """Return the step of one potential."""
         system, h = self.system, self.system.dt / self.n_substeps
         if system.is_linear and system.is_autonomous:
             return self._with_fixed_phases(v, h)
@@ -101,7 +101,7 @@ class SplitStep:
     def _drift(self, v: Potential, t: Scalar, h: float, dtype: np.dtype) -> Callable:
         """F^-1 exp(-i omega(k) h) F over the axes of space."""
         omega, cap = self.system.kinetic(v, t), self.kinetic_cap
-        # What is known is worked out in float64.
+        # Concrete values are computed in float64.
         numpy = np if isinstance(omega, np.ndarray) and is_known(cap) else jnp
         if cap is not None:
             omega = numpy.minimum(omega, cap)
@@ -121,27 +121,28 @@ def split_step(
     kinetic_cap: Scalar | None = None,
     scheme: str | Scheme = "strang",
 ) -> SplitStep:
-    """Split the evolution into kicks of the potential and drifts of the kinetic energy.
+    """Return the propagator of a splitting into kicks of the potential and kinetic drifts.
 
-    By default this is Strang's splitting, exp(-i V h/2) F^-1 exp(-i omega(k) h) F exp(-i V h/2)
-    with h = dt / n_substeps: one pair of FFTs a substep, second order in h. Every scheme is
-    reversible: a negative `dt` undoes a positive one; for a Hermitian system it is unitary to
-    rounding. With Strang's, a potential that depends on time is taken at a quarter and three
-    quarters of a substep, one that depends on psi at the psi that it meets.
+    By default it is Strang's: a substep of duration h = dt / n_substeps is
+    exp(-i V h/2) F^-1 exp(-i omega(k) h) F exp(-i V h/2), one pair of FFTs, and of second order in
+    h. Every scheme is reversible: a negative `dt` undoes a positive one. For a Hermitian system it
+    is unitary to rounding. With Strang's, a potential that depends on time is evaluated at a
+    quarter and at three quarters of a substep, one that depends on psi with the psi before each
+    kick.
 
     Args:
-      system: Any; for other schemes than Strang's linear and without a drive.
+      system: Any system; for other schemes than Strang's a linear one without a drive.
       n_substeps: Substeps per frame.
-      kinetic_cap: Replace omega(k) by min(omega(k), kinetic_cap), in hartree. It moves the
-        resonance away, so that few substeps do, at the price of a wrong energy of the fast waves
-        that a sharp edge makes. For a smooth enough psi, about 2 / h is best.
-      scheme: One of `SCHEMES`, by name, or a `Scheme`.
+      kinetic_cap: Replace omega(k) by min(omega(k), kinetic_cap), in hartree: the clamped split
+        step. It removes the resonance, so that few substeps suffice. In return the fast waves that
+        a sharp edge makes have a wrong energy. For a smooth psi about 2 / h is best.
+      scheme: A `Scheme`, or the name of one of `SCHEMES`.
 
     Raises:
-      ValueError: If h reaches the splitting's first resonance, max(omega) |h| >= 2 pi, where
-        the splitting is not coarse but wrong; the message says how many substeps are needed.
-        A traced cap is not looked at. For an unknown scheme, and one that the system does not
-        allow: with gradients it takes one channel and the plain kinetic energy.
+      ValueError: If h reaches the first resonance of the splitting, max(omega) |h| >= 2 pi. There
+        the splitting is wrong and not only inaccurate. The message gives the number of substeps
+        that is needed. A traced cap is not checked. Also for an unknown scheme, and one that the
+        system does not allow: gradients take one channel and the plain kinetic energy.
 
     >>> from qdistill.physics.grid import Grid
     >>> from qdistill.system import rollout
@@ -184,19 +185,19 @@ def _require_allowed(system: System, scheme: Scheme) -> None:
 
 
 def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
-    """exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
+    """Return exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
     return apply(phase(system, system.local(v, t, psi), h), psi)
 
 
 def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Array, "..."]:
-    """exp(-i h local), pointwise, or of the matrix between channels at each point."""
+    """Return exp(-i h local), pointwise, or of the matrix between channels at each point."""
     if not system.n_channel:
         return jnp.exp(-1j * h * local)
     if system.n_channel == 2 and system.is_hermitian:
         mean, half = (local[0, 0] + local[1, 1]) / 2, (local[0, 0] - local[1, 1]) / 2
         coupling = local[0, 1]
         square = jnp.real(half) ** 2 + jnp.abs(coupling) ** 2
-        # The inner where keeps the gradient finite where the two states meet.
+        # The inner `where` keeps the gradient finite where the two channels are degenerate.
         gap = jnp.sqrt(jnp.where(square > 0, square, 1.0))
         cos = jnp.where(square > 0, jnp.cos(h * gap), 1.0)
         sin = jnp.where(square > 0, jnp.sin(h * gap) / gap, h)
@@ -206,7 +207,7 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
         ]
         turn = jnp.exp(-1j * h * mean)[None, None]
         return turn * jnp.stack([jnp.stack(row) for row in rows])
-    # Its gradient, unlike that of eigenstates, is finite where channels are degenerate.
+    # Unlike that of eigenstates, the gradient of `expm` is finite for degenerate channels.
     matrix = jax.scipy.linalg.expm(-1j * h * jnp.moveaxis(local, (0, 1), (-2, -1)))
     return jnp.moveaxis(matrix, (-2, -1), (0, 1))
 
@@ -217,7 +218,7 @@ class Dense(Wrapped):
     """The propagator that `dense` returns."""
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential: its matrix is made here."""
+        """Return the step of one potential; its matrix is computed here."""
         shape = self.system.shape
         encode, step, decode = self.of(v)
         dtype = jnp.result_type(*jax.tree.leaves(v), jnp.complex64)
@@ -226,7 +227,7 @@ class Dense(Wrapped):
         def frame(psi: Array) -> Array:
             return decode(step(encode(psi.reshape(1, *shape), jnp.asarray(0)))).ravel()
 
-        # Row i is where a state on point i alone goes.
+        # Row i is the image of a state on point i alone.
         matrix = jax.vmap(frame)(points)
         return Step(
             lambda frames, n: frames[-1].ravel(),
@@ -236,10 +237,11 @@ class Dense(Wrapped):
 
 
 def dense(propagator: Propagator) -> Dense:
-    """The frame of a linear propagator as one matrix: for many packets in one potential.
+    """Return the propagator that applies a linear propagator's frame as one dense matrix.
 
-    It takes n_x states once per potential, and then a product with n_x^2 numbers a frame, however
-    long the frame is: with the `chebyshev` of a system of 100 dt it jumps a hundred frames at once.
+    It suits many packets in one potential. Each potential takes a propagation of n_x states once;
+    each frame is then a product with an n_x^2 matrix, for any duration of the frame. The
+    `chebyshev` of a system with 100 dt makes steps of a hundred frames.
 
     Raises:
       ValueError: For a propagator that is not linear, or needs more than one frame.
