@@ -95,7 +95,10 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
 
     def describe(match: re.Match[str]) -> str:
         file = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, match[2])))
-        return f"<img {match[1]} {attributes(file.content_bytes)}>" if file else match[0]
+        if file is None:
+            return match[0]
+        # A phone shows it too small to read: it opens in full.
+        return f'<a href="{match[2]}"><img {match[1]} {attributes(file.content_bytes)}></a>'
 
     content = PICTURE.sub(describe, MATHS.sub(equation, content))
     source = '<details class="mkdocstrings-source"'
