@@ -1,4 +1,4 @@
-"""The emulators that a script is given: packaged names, files and folders of runs alike."""
+"""Loading of the emulators given to a script: packaged names, files or folders of runs."""
 
 import dataclasses
 import pathlib
@@ -15,11 +15,11 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
 
     Args:
       places: Names of packaged emulators, files of `publish.py`, or folders of finished runs.
-      most: How many there may be; any number by default.
+      most: Largest number of emulators; any number by default.
 
     Raises:
       ValueError: For no emulator or too many, two of one name, or of different systems.
-      OSError: For a place where none is.
+      OSError: For a place without an emulator.
     """
     names = [name_of(place) for place in places]
     if not names or len(set(names)) < len(names) or len(names) > (most or len(names)):
@@ -31,14 +31,14 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
 
 
 def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
-    """Load emulators, those of runs that differ in their seed only together.
+    """Load emulators, grouped into ensembles of runs that differ in their seed only.
 
     Args:
-      places: As for `load`. The first of an ensemble gives the name.
+      places: See `load`. The first run of an ensemble gives its name.
 
     Raises:
-      ValueError: For no emulator, and two ensembles of one name.
-      OSError: For a place where none is.
+      ValueError: For no emulator, or two ensembles of one name.
+      OSError: For a place without an emulator.
     """
     if not places:
         refuse("runs", "at least one emulator", list(places))
@@ -49,7 +49,7 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
         training = dataclasses.replace(emulator.config, seed=0)
         name = name_of(place)
         if training not in names and name in ensembles:
-            refuse("runs", "of different names, seeds of one training excepted", list(places))
+            refuse("runs", "of different names, except for seeds of one training", list(places))
         ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
     return ensembles
 
@@ -63,7 +63,7 @@ def require_one_system(emulators: dict[str, Emulator]) -> None:
 
 
 def name_of(place: str) -> str:
-    """The name of an emulator in tables and figures: that of its run or file.
+    """Return the name of an emulator in tables and figures: that of its run or file.
 
     >>> name_of("runs/demo"), name_of("runs/mine.npz")
     ('demo', 'mine')
