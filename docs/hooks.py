@@ -13,6 +13,7 @@ import posixpath
 import re
 from typing import Any
 
+import pages
 from latex2mathml.converter import convert
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
@@ -53,7 +54,7 @@ def on_nav(nav: Any, config: MkDocsConfig, files: Files) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Translate links from the repository to the site."""
+    """Translate links from the repository to the site, and leave the marks of numbers out."""
     here = page.file.src_uri
     folder = posixpath.dirname(to_repository(here))
 
@@ -62,7 +63,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         target = to_site(posixpath.normpath(posixpath.join(folder, link)))
         return f"]({posixpath.relpath(target, posixpath.dirname(here) or '.')}{anchor or ''})"
 
-    return LINK.sub(translate, markdown)
+    return LINK.sub(translate, pages.strip(markdown))
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -40,7 +40,7 @@ def test_what_was_believed_stands_beside_what_is() -> None:
     assert drawn.count(ROW["believed"]) == 2
     assert drawn.count(ROW["exact"]) == 2
     assert_labels(
-        figure, "demo", "gru", "asked", "believed", "by the exact solver", "share that passes"
+        figure, "demo", "gru", "asked", "believed", "by the exact solver", "transmitted share"
     )
 
 

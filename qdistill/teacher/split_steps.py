@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Inexact
 
-from qdistill._checks import is_known, refuse, require_at_least, require_positive
+from qdistill._checks import is_known, refuse, require_at_least, require_one_of, require_positive
 from qdistill.physics.grid import Scalar
 from qdistill.physics.hamiltonian import apply, over_channels
 from qdistill.system import Potential, Propagator, Step, System, Wrapped
+from qdistill.teacher import schemes
+from qdistill.teacher.schemes import SCHEMES, Scheme
 
 
 @jax.tree_util.register_dataclass
@@ -24,6 +26,7 @@ class SplitStep:
     system: System = dataclasses.field(metadata={"static": True})
     n_substeps: int = dataclasses.field(metadata={"static": True})
     kinetic_cap: Scalar | None = None
+    scheme: Scheme = dataclasses.field(default=SCHEMES["strang"], metadata={"static": True})
 
     n_history: ClassVar[int] = 1
     is_differentiable: ClassVar[bool] = True
@@ -59,17 +62,41 @@ class SplitStep:
         return Step(lambda frames, n: (frames[-1], n), advance, lambda state: state[0])
 
     def _with_fixed_phases(self, v: Potential, h: float) -> Step:
-        local = self.system.local(v, 0.0, None)
-        half, full = phase(self.system, local, h / 2), phase(self.system, local, h)
-        drift = self._drift(v, 0.0, h, half.dtype)
+        scheme, local = self.scheme, self.system.local(v, 0.0, None)
+        corrections = scheme.gradients or (0.0,) * len(scheme.kicks)
+        (first, *inner, last) = (
+            self._kick(local, h, a, c) for a, c in zip(scheme.kicks, corrections, strict=True)
+        )
+        # The last kick of a substep and the first of the next are one.
+        joint = self._kick(local, h, 2 * scheme.kicks[0], 2 * corrections[0])
+        dtype = jnp.result_type(local, jnp.complex64)
+        drifts = [self._drift(v, 0.0, b * h, dtype) for b in scheme.drifts]
+
+        def substep(psi: Array) -> Array:
+            for drift, kick_between in zip(drifts, inner, strict=False):
+                psi = kick_between(drift(psi))
+            return drifts[-1](psi)
 
         def advance(psi: Array) -> Array:
-            psi = jax.lax.fori_loop(
-                0, self.n_substeps - 1, lambda _, psi: apply(full, drift(psi)), apply(half, psi)
-            )
-            return apply(half, drift(psi))
+            psi = first(psi)
+            psi = jax.lax.fori_loop(0, self.n_substeps - 1, lambda _, psi: joint(substep(psi)), psi)
+            return last(substep(psi))
 
         return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
+
+    def _kick(self, local: Array, h: float, a: float, c: float) -> Callable[[Array], Array]:
+        """exp(-i h (a V + h^2 c G))."""
+        grid = self.system.grid
+        if not c:
+            turn = phase(self.system, local, a * h)
+            return lambda psi: apply(turn, psi)
+        smoothed = schemes.smooth(grid, local, self.scheme.smoothing)
+        if grid.dispersion == "continuum":
+            slope = schemes.square_of_gradient(grid, smoothed)
+            turn = phase(self.system, a * local + c * h**2 * slope, h)
+            return lambda psi: turn * psi
+        turn, hop = phase(self.system, local, a * h), schemes.hops(grid, smoothed, c * h**3 / 2)
+        return lambda psi: hop(turn * hop(psi))
 
     def _drift(self, v: Potential, t: Scalar, h: float, dtype: np.dtype) -> Callable:
         """F^-1 exp(-i omega(k) h) F over the axes of space."""
@@ -88,26 +115,34 @@ class SplitStep:
         return drift
 
 
-def split_step(system: System, n_substeps: int, kinetic_cap: Scalar | None = None) -> SplitStep:
-    """Return the propagator of Strang's splitting, with n_substeps pairs of FFTs per frame.
+def split_step(
+    system: System,
+    n_substeps: int,
+    kinetic_cap: Scalar | None = None,
+    scheme: str | Scheme = "strang",
+) -> SplitStep:
+    """Return the propagator of a splitting into kicks of the potential and kinetic drifts.
 
-    A substep of duration h = dt / n_substeps is
-    exp(-i V h/2) F^-1 exp(-i omega(k) h) F exp(-i V h/2). The method is second order in h and
-    reversible: a negative `dt` undoes a positive one. For a Hermitian system it is unitary to
-    rounding. A potential that depends on time is evaluated at a quarter and at three quarters of a
-    substep. One that depends on psi is evaluated with the psi before each kick.
+    By default it is Strang's: a substep of duration h = dt / n_substeps is
+    exp(-i V h/2) F^-1 exp(-i omega(k) h) F exp(-i V h/2), one pair of FFTs, and of second order in
+    h. Every scheme is reversible: a negative `dt` undoes a positive one. For a Hermitian system it
+    is unitary to rounding. With Strang's, a potential that depends on time is evaluated at a
+    quarter and at three quarters of a substep, one that depends on psi with the psi before each
+    kick.
 
     Args:
-      system: Any system.
+      system: Any system; for other schemes than Strang's a linear one without a drive.
       n_substeps: Substeps per frame.
       kinetic_cap: Replace omega(k) by min(omega(k), kinetic_cap), in hartree: the clamped split
         step. It removes the resonance, so that few substeps suffice. In return the fast waves that
         a sharp edge makes have a wrong energy. For a smooth psi about 2 / h is best.
+      scheme: A `Scheme`, or the name of one of `SCHEMES`.
 
     Raises:
       ValueError: If h reaches the first resonance of the splitting, max(omega) |h| >= 2 pi. There
         the splitting is wrong and not only inaccurate. The message gives the number of substeps
-        that is needed. A traced cap is not checked.
+        that is needed. A traced cap is not checked. Also for an unknown scheme, and one that the
+        system does not allow: gradients take one channel and the plain kinetic energy.
 
     >>> from qdistill.physics.grid import Grid
     >>> from qdistill.system import rollout
@@ -117,6 +152,10 @@ def split_step(system: System, n_substeps: int, kinetic_cap: Scalar | None = Non
     (3, 64)
     """
     require_at_least(1, n_substeps=n_substeps)
+    if not isinstance(scheme, Scheme):
+        require_one_of(SCHEMES, scheme=scheme)
+        scheme = SCHEMES[scheme]
+    _require_allowed(system, scheme)
     if kinetic_cap is not None:
         require_positive(kinetic_cap=kinetic_cap)
     if is_known(kinetic_cap):
@@ -131,7 +170,18 @@ def split_step(system: System, n_substeps: int, kinetic_cap: Scalar | None = Non
             )
     if kinetic_cap is not None and is_known(kinetic_cap):
         kinetic_cap = float(kinetic_cap)
-    return SplitStep(system, int(n_substeps), kinetic_cap)
+    return SplitStep(system, int(n_substeps), kinetic_cap, scheme)
+
+
+def _require_allowed(system: System, scheme: Scheme) -> None:
+    if scheme != SCHEMES["strang"] and not (system.is_linear and system.is_autonomous):
+        refuse("scheme", "'strang' for a driven or nonlinear system", scheme)
+    if scheme.gradients and (system.n_channel or not system.has_plain_kinetic):
+        refuse(
+            "scheme", "one without gradients for channels or a kinetic energy of one's own", scheme
+        )
+    if scheme.gradients and system.grid.dispersion == "lattice":
+        schemes.require_even(system.grid)
 
 
 def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
