@@ -18,7 +18,7 @@ class Args:
     out: pathlib.Path = pathlib.Path("runs/symmetries")
     """Folder of the results."""
     nulls: tuple[int, ...] = (2,)
-    """Null models: clamped split steps with so many FFT pairs a frame."""
+    """Numbers of FFT pairs per frame of the null models, clamped split steps."""
     cases: int = 24
     """Number of cases of either kind: barriers, and other potentials."""
     frames: int = 40

@@ -125,7 +125,7 @@ def test_phases_add_up_on_the_figure() -> None:
     left, right = figure.axes
     total = next(line for line in left.lines if line.get_label() == "sum")
     np.testing.assert_allclose(ys(total), v)
-    assert_labels(figure, "x (bohr)", "k (1/bohr)", "kick 3", "drift 2", "taught")
+    assert_labels(figure, "x (bohr)", "k (1/bohr)", "kick 3", "drift 2", "exact")
     assert len(right.lines) == 4
 
 

@@ -38,8 +38,8 @@ def plot_through(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
         ax.set(title=name, xlabel="energy of the packet (hartree)", xticks=energy)
         ax.grid(axis="y", color=GRID, lw=0.8)
     panels[0].set_ylabel("transmitted share")
-    panels[0].plot([], [], color=GREY, lw=6, alpha=0.45, label="asked")
-    panels[0].plot([], [], "o", color=INK, mfc="white", ms=9, mew=1.6, label="believed")
+    panels[0].plot([], [], color=GREY, lw=6, alpha=0.45, label="target")
+    panels[0].plot([], [], "o", color=INK, mfc="white", ms=9, mew=1.6, label="own forecast")
     panels[0].plot([], [], "o", color=INK, ms=5, label="by the exact solver")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure

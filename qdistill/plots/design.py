@@ -23,7 +23,7 @@ def plot_designs(designs: Mapping[str, Design]) -> Figure:
     above, below = figure.subplots(2, len(designs), squeeze=False, height_ratios=[5, 3])
     for name, top, low in zip(designs, above, below, strict=True):
         found = designs[name]
-        top.plot(found.energy, found.target, color=GREY, lw=6, alpha=0.45, label="asked")
+        top.plot(found.energy, found.target, color=GREY, lw=6, alpha=0.45, label="target")
         top.plot(found.energy, found.transmission, color=BLUE, lw=1.8, label="plane waves")
         packets = found.verdict
         top.plot(

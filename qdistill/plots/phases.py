@@ -42,7 +42,7 @@ def plot_phases(
     left, right = figure.subplots(1, 2)
     style.draw_potential(left, x, v, np.concatenate([np.ravel(kicks), np.sum(kicks, axis=0)]))
     left.plot(x, np.sum(kicks, axis=0), color=INK, marker="o", ms=4, lw=1.5, label="sum")
-    right.plot(k, known, color=KNOWN, lw=6, label="taught")
+    right.plot(k, known, color=KNOWN, lw=6, label="exact")
     right.plot(k, np.sum(drifts, axis=0), color=INK, lw=1.5, label="sum")
     for ax, along, rows, name in ((left, x, kicks, "kick"), (right, k, drifts, "drift")):
         # Equal phases of a palindrome are drawn once.

@@ -100,7 +100,7 @@ def draw_potential(ax: Axes, x: np.ndarray, v: np.ndarray, every_v: Any = None) 
     ax.fill_between(x, v, color=SAND, lw=0)
     ax.plot(x, v, color=STONE, lw=1)
     levels = np.append(v if every_v is None else every_v, 0)
-    span = max(np.ptp(levels), 1e-3)
+    span = np.ptp(levels) or 1.0
     ax.set_ylim(levels.min() - 0.1 * span, levels.max() + 0.15 * span)
 
 
