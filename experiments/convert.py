@@ -1,7 +1,7 @@
 """Convert runs and package files of the first edition: `python experiments/convert.py PLACE ...`.
 
-A place is the folder of a run, or a file of `publish.py`. What is in the new form already is left
-as it is. Checkpoints need no conversion: parameters have the same names and shapes.
+A place is the folder of a run, or a file of `publish.py`. Places in the new form are not changed.
+Checkpoints need no conversion: parameters have the same names and shapes.
 """
 
 import json
@@ -11,13 +11,13 @@ from typing import Any
 
 import numpy as np
 
-# Students of studies, which are known by their names once they are imported.
+# Importing these modules registers the students of the studies.
 from experiments.frontier import kernel as kernel
 from experiments.ladder import fno as fno
 from experiments.ladder import local as local
 from qdistill.runs import config, records
 
-# Settings that the oldest runs do not name, and what they were then.
+# Settings that are missing in the oldest runs, with their values then.
 ADDED: dict[str, dict[str, Any]] = {
     "teacher": {"n_dim": 1},
     "training": {
@@ -92,7 +92,7 @@ def is_old(tree: Any) -> bool:
 
 
 def convert_folder(out: pathlib.Path) -> bool:
-    """Convert `config.json` of a run's folder; return whether there was anything to do."""
+    """Convert `config.json` of a run's folder; return whether it had to be converted."""
     path = out / "config.json"
     tree = json.loads(path.read_text())
     if not is_old(tree):
@@ -104,7 +104,7 @@ def convert_folder(out: pathlib.Path) -> bool:
 
 
 def convert_file(path: pathlib.Path) -> bool:
-    """Convert the config in a package file; return whether there was anything to do."""
+    """Convert the config in a package file; return whether it had to be converted."""
     with np.load(path) as members:
         arrays = dict(members)
     about = json.loads(arrays.pop("about").item())
@@ -120,7 +120,7 @@ def convert_file(path: pathlib.Path) -> bool:
 
 
 def main() -> None:
-    """Convert every place that is named."""
+    """Convert every place given on the command line."""
     for place in map(pathlib.Path, sys.argv[1:]):
         try:
             done = convert_folder(place) if place.is_dir() else convert_file(place)
