@@ -1,7 +1,8 @@
 """Convert runs and package files of older versions: `python experiments/convert.py PLACE ...`.
 
-A place is the folder of a run, or a file of `publish.py`. Places in the new form are not changed. Configs get the form of the second edition; configs and files their checksums; checkpoints
-and scores note what they are of. No parameter and no score changes by a bit.
+A place is the folder of a run, or a file of `publish.py`. Places in the new form are not changed.
+Configs get the form of the second edition; configs and files their checksums; checkpoints and
+scores note to which run they belong. No parameter and no score changes by a bit.
 """
 
 import json
