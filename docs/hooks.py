@@ -15,6 +15,7 @@ import re
 import tomllib
 from typing import Any
 
+import pages
 from latex2mathml.converter import convert
 from matplotlib import get_data_path
 from mkdocs.config.defaults import MkDocsConfig
@@ -74,7 +75,7 @@ def on_nav(nav: Any, config: MkDocsConfig, files: Files) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Translate links from the repository to the site, and publish the files that they lead to."""
+    """Translate links, publish the files that they lead to, and leave the marks of numbers out."""
     here = page.file.src_uri
     folder = posixpath.dirname(to_repository(here))
 
@@ -86,7 +87,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             files.append(File.generated(config, target, abs_src_path=str(ROOT / source)))
         return f"]({posixpath.relpath(target, posixpath.dirname(here) or '.')}{anchor or ''})"
 
-    return LINK.sub(translate, markdown)
+    return LINK.sub(translate, pages.strip(markdown))
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -1,13 +1,18 @@
-"""The emulators that a script is given: packaged names, files and folders of runs alike."""
+"""The emulators that a script is given, and the null models that it compares them with."""
 
 import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from qdistill._checks import refuse
+from qdistill._checks import refuse, require_at_least
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
 from qdistill.students import Emulator
+from qdistill.system import System
+from qdistill.teacher import SplitStep, split_step
+
+# The cap that is best on the paper's test, as the phase of a substep in radians.
+CAP_PHASE = 2.0
 
 
 def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
@@ -52,6 +57,22 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
             refuse("runs", "of different names, seeds of one training excepted", list(places))
         ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
     return ensembles
+
+
+def make_nulls(system: System, pairs: Sequence[int]) -> dict[str, SplitStep]:
+    """Return clamped split steps by name: solvers, in which nothing is learned.
+
+    Two FFT pairs have about the error of the packaged `demo` on the paper's test.
+
+    Args:
+      system: Of the emulators.
+      pairs: FFT pairs a frame.
+
+    Raises:
+      ValueError: For fewer than one pair.
+    """
+    require_at_least(1, nulls=min(pairs, default=1))
+    return {f"clamped-{n}": split_step(system, n, CAP_PHASE * n / system.dt) for n in pairs}
 
 
 def require_one_system(emulators: dict[str, Emulator]) -> None:

@@ -19,6 +19,8 @@ class Args:
     """Packaged names, files or folders of runs, 1 or 2, of one system."""
     out: pathlib.Path = pathlib.Path("runs/interventions")
     """Folder of the results."""
+    nulls: tuple[int, ...] = (2,)
+    """Null models: clamped split steps with so many FFT pairs a frame."""
     interventions: InterventionConfig = dataclasses.field(default_factory=InterventionConfig)
     """What is asked."""
     seed: int = 0
@@ -36,7 +38,9 @@ def smoke(args: Args) -> Args:
 def ask(args: Args) -> runner.Results:
     """Load, intervene and differentiate."""
     loaded = emulators.load(args.runs, most=2)
-    return runner.of_report(interventions.evaluate(loaded, args.seed, args.interventions))
+    nulls = emulators.make_nulls(next(iter(loaded.values())).system, args.nulls)
+    report = interventions.evaluate(loaded, args.seed, args.interventions, nulls)
+    return runner.of_report(report)
 
 
 if __name__ == "__main__":

@@ -22,6 +22,8 @@ class Args:
     """Packaged names, files or folders of runs, three at most, of one system."""
     out: pathlib.Path = pathlib.Path("runs/probes")
     """Folder of the results."""
+    nulls: tuple[int, ...] = (2,)
+    """Null models: clamped split steps with so many FFT pairs a frame."""
     probes: ProbeConfig = dataclasses.field(default_factory=ProbeConfig)
     """Settings of the probes."""
     follow: bool = True
@@ -39,8 +41,9 @@ def smoke(args: Args) -> Args:
 
 def ask(args: Args) -> runner.Results:
     """Probe, and follow the training."""
-    loaded = emulators.load(args.runs, most=3)
-    report = probes.evaluate(loaded, args.probes)
+    loaded = emulators.load(args.runs, most=max(1, 3 - len(args.nulls)))
+    nulls = emulators.make_nulls(next(iter(loaded.values())).system, args.nulls)
+    report = probes.evaluate(loaded, args.probes, nulls)
     metrics, text = {"probes": report.numbers}, [str(report)]
     figures = plots.draw(report)
     for name, emulator in loaded.items():

@@ -17,6 +17,8 @@ class Args:
     """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
     out: pathlib.Path = pathlib.Path("runs/symmetries")
     """Folder of the results."""
+    nulls: tuple[int, ...] = (2,)
+    """Null models: clamped split steps with so many FFT pairs a frame."""
     cases: int = 24
     """How many cases of either kind: barriers, and other potentials."""
     frames: int = 40
@@ -35,7 +37,9 @@ def smoke(args: Args) -> Args:
 def audit(args: Args) -> runner.Results:
     """Load and audit."""
     ensembles = emulators.load_ensembles(args.runs)
-    report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames)
+    system = next(iter(ensembles.values()))[0].system
+    nulls = emulators.make_nulls(system, args.nulls)
+    report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames, nulls)
     return runner.of_report(report)
 
 

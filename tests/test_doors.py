@@ -174,7 +174,7 @@ def test_what_is_no_potential_is_refused(user: Any, words: str) -> None:
 def test_values_outside_the_bounds_are_refused_in_every_form(user: Any) -> None:
     wide, narrow = (dataclasses.replace(LINE, bounds=(-1.0, high)) for high in (2.0, 1.9))
     np.testing.assert_allclose(wide.as_potential(user), VALUES, atol=1e-6)
-    with pytest.raises(ValueError, match=r"within \(-1.0, 1.9\), .* Take a system with wider boun"):
+    with pytest.raises(ValueError, match=r"within \(-1.0, 1.9\), .* Use a system with wider boun"):
         narrow.as_potential(user)
 
 

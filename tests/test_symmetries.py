@@ -176,7 +176,7 @@ def test_smoke_run_writes_findings_and_a_figure(folders: list[str], tmp_path: pa
     assert (out / "symmetries.png").stat().st_size > 10_000
     assert found["seed"] == 5
     # Runs that differ in their seed only are one student.
-    assert list(found["findings"]) == ["exact solver", "seed-0"]
+    assert list(found["findings"]) == ["exact solver", "seed-0", "clamped-2"]
     for kinds in found["findings"].values():
         assert list(kinds) == ["barriers", "other potentials"]
         for rows in kinds.values():

@@ -9,7 +9,7 @@ from jaxtyping import Array, Complex, Float, Key, PyTree
 
 from qdistill._checks import refuse, require_at_least
 from qdistill.students import Student, StudentConfig
-from qdistill.students.phases import LandscapePhases
+from qdistill.students.phases import PotentialPhases
 from qdistill.system import Potential, Step, System
 
 
@@ -67,7 +67,10 @@ class LocalKernels(nn.Module):
         # 16 points between two of the kernel's own frequencies: its maximum is not missed by 1e-3.
         response = jnp.abs(jnp.fft.fft(kernels, 32 * reach, axis=1))
         kernels = kernels / jnp.maximum(jnp.max(response, axis=1, keepdims=True), 1)
-        phases = LandscapePhases(n_a, self.dt, (1 / n_a,) * n_a, config.reach, config.n_units)
+        # The name keeps the initial random numbers of earlier runs.
+        phases = PotentialPhases(
+            n_a, self.dt, (1 / n_a,) * n_a, config.reach, config.n_units, name="LandscapePhases_0"
+        )
         return phases(v), kernels
 
 

@@ -1,4 +1,4 @@
-"""Pairs of packets that meet a potential, with the truth of what follows."""
+"""Test cases of audits: pairs of packets in one potential, with exact solutions."""
 
 import functools
 from typing import NamedTuple
@@ -20,15 +20,15 @@ from qdistill.physics import families, observables
 from qdistill.system import System, rollout
 from qdistill.teacher import Chebyshev
 
-# Families whose potentials are of the kind "barriers".
+# Families of potentials that belong to the kind "barriers".
 BARRIERS = ("barrier", "well")
-# Packets begin their frames on average here, in units of the box, shortly before potentials in the
-# middle.
+# Mean position of packets at their first frame, in units of the box: shortly before potentials in
+# the middle.
 MEETING = 0.4
-# The slowest of `baselines.sample_cases` take 0.14 a.u. per bohr of the box to get there.
+# The slowest packets of `baselines.sample_cases` need 0.14 a.u. per bohr of the box to get there.
 LONGEST_FLIGHT = 0.16
-# The lesson of each kind of case, by the dimension of the box; None for encounters with all
-# families but those of single barriers.
+# The lesson of each kind of case, by dimension; None for encounters with all families except single
+# barriers.
 KINDS: dict[int, dict[str, str | None]] = {
     1: {"barriers": "barrier", "other potentials": None},
     2: {"walls": "wall", "slits": "slit", "shapes": "shape"},
@@ -36,7 +36,7 @@ KINDS: dict[int, dict[str, str | None]] = {
 
 
 class Starts(NamedTuple):
-    """Given frames of a pair of packets in each case, oldest first, and the potential of each."""
+    """The given frames of a pair of packets in each case, oldest first, with their potential."""
 
     given: Complex[Array, "n_case 2 n_given *n_x"]
     v: Num[Array, "n_case *n_x"]
@@ -52,25 +52,26 @@ def sample_cases(
     symmetries: dict[str, Symmetry],
     lessons: tuple[str, ...] = (),
 ) -> tuple[Chebyshev, dict[str, Cases]]:
-    """Sample cases by kind, and solve them.
+    """Return solved test cases by kind, and the exact solver.
 
-    On a line the kinds are ``"barriers"``, those of the lesson `barrier`: single barriers and
-    wells, superpositions of up to four packets anywhere; and ``"other potentials"``, those of
-    `baselines.sample_cases` without single barriers and wells, where each packet has flown until
-    it meets the potential. In a plane they are walls, slits and shapes.
+    On a line there are two kinds. ``"barriers"`` is the lesson `barrier`: superpositions of up to
+    four packets anywhere, with single barriers and wells. ``"other potentials"`` is
+    `baselines.sample_cases` without single barriers and wells: single packets that have just
+    reached the potential. So the two kinds differ in packets as well as in potentials. In a plane
+    the kinds are walls, slits and shapes.
 
     Args:
       key: Random key.
-      system: What is solved, linear and with real potentials on the points of the grid.
-      n_case: How many of each kind, at least 2.
-      n_given: Frames that are given in each.
-      n_frames: Frames that follow, at least 2.
-      symmetries: Whose images of the potentials the exact solver has to solve too.
-      lessons: Lessons that are the kinds instead; needed for a system of your own.
+      system: A linear system with real potentials on the points of the grid.
+      n_case: Number of cases of each kind, at least 2.
+      n_given: Number of given frames.
+      n_frames: Number of frames that follow, at least 2.
+      symmetries: Symmetries whose images of the potentials the exact solver must accept.
+      lessons: Lessons that replace the kinds; required for a system of your own.
 
     Returns:
-      The exact solver for all potentials and their images; and test cases by kind, in pairs: case
-      2 i and case 2 i + 1 are two packets in one potential.
+      The exact solver for all potentials and their images; and test cases by kind, in pairs: cases
+      2 i and 2 i + 1 are two packets in one potential.
 
     Raises:
       ValueError: For fewer than 2 cases or frames, no given frame, a system with channels, or
@@ -92,7 +93,7 @@ def sample_cases(
 
 
 def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
-    """Return the test cases that begin with given frames of pairs, with the truth that follows."""
+    """Return the solved test cases that begin with given frames of pairs."""
 
     follow = jax.vmap(lambda given, v: forecast_pair(exact, given, v, n_frames))
     frames = follow(starts.given, starts.v)
@@ -126,7 +127,7 @@ def _of_lesson(
 def _sample_pairs(
     key: Key[Array, ""], system: System, lesson: str, n_case: int
 ) -> tuple[Array, Array]:
-    """Packets (n_case, 2, *n_x) and potentials, the first packet's."""
+    """Pairs of packets (n_case, 2, *n_x), and the potential of the first of each pair."""
 
     def sample(key: Key[Array, ""]) -> tuple[Array, Array]:
         first, second = jax.random.split(key)
@@ -137,12 +138,12 @@ def _sample_pairs(
 
 
 def _encounters(key: Key[Array, ""], system: System, n_case: int, n_given: int) -> Starts:
-    """Packets that have flown until they meet a potential."""
+    """Given frames of packets that have just reached a potential."""
     grid, dt = system.grid, abs(system.dt)
     names = [name for name in families.FAMILIES if name not in BARRIERS]
     psi, v = _sample_others(jax.random.split(key, -(-n_case // len(names))), system)
     psi, v = psi[:n_case], v[:n_case]
-    # The partner is the next packet, at first onto another potential.
+    # The partner is the packet of the next case, which was sampled with another potential.
     psi = jnp.stack([psi, jnp.roll(psi, 1, axis=0)], axis=1)
     n_flight = round(LONGEST_FLIGHT * grid.lengths[0] * grid.mass[0] / dt)
     flights = _simulate(system, psi, v, n_flight + n_given)
@@ -152,7 +153,7 @@ def _encounters(key: Key[Array, ""], system: System, n_case: int, n_given: int) 
 
 @functools.partial(jax.jit, static_argnums=1)
 def _sample_others(keys: Key[Array, " n_key"], system: System) -> tuple[Array, Array]:
-    """A packet and a potential of each family that is not a single barrier, for each key."""
+    """A packet and a potential of each family other than single barriers, for each key."""
     grid, every = system.grid, list(families.FAMILIES)
     kept = np.array([i for i, name in enumerate(every) if name not in BARRIERS])
 
@@ -170,7 +171,7 @@ def _simulate(
     v: Float[Array, "n_case *n_x"],
     n_frames: int,
 ) -> Complex[Array, "n_case 2 n_frames *n_x"]:
-    """All frames, the first among them."""
+    """All frames, the first included."""
     local = jax.vmap(lambda v: system.local(v, 0.0, None))(v)
     bounds = min(0.0, float(local.min())), max(0.0, float(local.max()))
     exact = harness.solve_exactly(system, bounds)
@@ -184,7 +185,7 @@ def _simulate(
 
 
 def _meeting(system: System, n_given: int, flight: Array) -> Array:
-    """The frames in which a packet arrives at the meeting point, had it flown freely."""
+    """The number of frames until a packet in free flight arrives at the meeting point."""
     grid, psi = system.grid, flight[0]
     place = grid.origin[0] + MEETING * grid.lengths[0]
     distance = place - observables.position(grid, psi)
