@@ -1,4 +1,4 @@
-"""The emulators that a script is given, and the null models that it compares them with."""
+"""Loading of the emulators given to a script, and their null models."""
 
 import dataclasses
 import pathlib
@@ -11,7 +11,7 @@ from qdistill.students import Emulator
 from qdistill.system import System
 from qdistill.teacher import SplitStep, split_step
 
-# The cap that is best on the paper's test, as the phase of a substep in radians.
+# The best cap on the paper's test, as the kinetic phase of a substep in radians.
 CAP_PHASE = 2.0
 
 
@@ -20,11 +20,11 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
 
     Args:
       places: Names of packaged emulators, files of `publish.py`, or folders of finished runs.
-      most: How many there may be; any number by default.
+      most: Largest number of emulators; any number by default.
 
     Raises:
       ValueError: For no emulator or too many, two of one name, or of different systems.
-      OSError: For a place where none is.
+      OSError: For a place without an emulator.
     """
     names = [name_of(place) for place in places]
     if not names or len(set(names)) < len(names) or len(names) > (most or len(names)):
@@ -36,14 +36,14 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
 
 
 def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
-    """Load emulators, those of runs that differ in their seed only together.
+    """Load emulators, grouped into ensembles of runs that differ in their seed only.
 
     Args:
-      places: As for `load`. The first of an ensemble gives the name.
+      places: See `load`. The first run of an ensemble gives its name.
 
     Raises:
-      ValueError: For no emulator, and two ensembles of one name.
-      OSError: For a place where none is.
+      ValueError: For no emulator, or two ensembles of one name.
+      OSError: For a place without an emulator.
     """
     if not places:
         refuse("runs", "at least one emulator", list(places))
@@ -54,19 +54,19 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
         training = dataclasses.replace(emulator.config, seed=0)
         name = name_of(place)
         if training not in names and name in ensembles:
-            refuse("runs", "of different names, seeds of one training excepted", list(places))
+            refuse("runs", "of different names, except for seeds of one training", list(places))
         ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
     return ensembles
 
 
 def make_nulls(system: System, pairs: Sequence[int]) -> dict[str, SplitStep]:
-    """Return clamped split steps by name: solvers, in which nothing is learned.
+    """Return clamped split steps by name, as non-learned null models.
 
-    Two FFT pairs have about the error of the packaged `demo` on the paper's test.
+    With two FFT pairs the error on the paper's test is about that of the packaged `demo`.
 
     Args:
-      system: Of the emulators.
-      pairs: FFT pairs a frame.
+      system: The system of the emulators.
+      pairs: Numbers of FFT pairs per frame.
 
     Raises:
       ValueError: For fewer than one pair.
@@ -84,7 +84,7 @@ def require_one_system(emulators: dict[str, Emulator]) -> None:
 
 
 def name_of(place: str) -> str:
-    """The name of an emulator in tables and figures: that of its run or file.
+    """Return the name of an emulator in tables and figures: that of its run or file.
 
     >>> name_of("runs/demo"), name_of("runs/mine.npz")
     ('demo', 'mine')

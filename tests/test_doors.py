@@ -260,7 +260,7 @@ def test_what_a_system_reads_is_checked() -> None:
     class Wrong(Absorbing):
         is_hermitian = True
 
-    with pytest.raises(ValueError, match="A system that absorbs says `is_hermitian = False`"):
+    with pytest.raises(ValueError, match="An absorbing system must set `is_hermitian = False`"):
         Wrong(LINE.grid).as_potential(Fields(VALUES, 2.0))
 
 
