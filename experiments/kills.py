@@ -11,7 +11,6 @@ import sys
 import time
 from typing import Any
 
-import jax
 from tqdm.auto import tqdm
 
 from qdistill.runs import folder, presets
