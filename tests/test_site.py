@@ -84,7 +84,9 @@ def test_docstrings_are_made_ready_for_markdown() -> None:
     assert rewrite("So::\n\n    if a:\n\n        b") == f"So:\n\n{code}"
 
 
-def test_pictures_on_black_are_marked() -> None:
+def test_pictures_on_black_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+
     def describe(colour: str) -> str:
         picture = io.BytesIO()
         image = Image.new("RGBA", (200, 100), "white")
