@@ -1,8 +1,8 @@
 """Convert runs and package files of older versions: `python experiments/convert.py PLACE ...`.
 
-A place is the folder of a run, or a file of `publish.py`. What is in the new form already is left
-as it is. Configs get the form of the second edition; configs and files their checksums; checkpoints
-and scores note what they are of. No parameter and no score changes by a bit.
+A place is the folder of a run, or a file of `publish.py`. Places in the new form are not changed.
+Configs get the form of the second edition; configs and files their checksums; checkpoints and
+scores note to which run they belong. No parameter and no score changes by a bit.
 """
 
 import json
@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-# Students of studies, which are known by their names once they are imported.
+# Importing these modules registers the students of the studies.
 from experiments.frontier import kernel as kernel
 from experiments.ladder import fno as fno
 from experiments.ladder import local as local
 from qdistill.runs import checkpoints, config, folder, pretrained, records
 
-# Settings that the oldest runs do not name, and what they were then.
+# Settings that are missing in the oldest runs, with their values then.
 ADDED: dict[str, dict[str, Any]] = {
     "teacher": {"n_dim": 1},
     "training": {
@@ -103,7 +103,7 @@ def sealed(tree: dict[str, Any]) -> str:
 
 
 def convert_folder(out: pathlib.Path) -> bool:
-    """Convert the folder of a run; return whether there was anything to do."""
+    """Convert the folder of a run; return whether it had to be converted."""
     path = out / "config.json"
     tree = json.loads(path.read_text())
     text = sealed(tree)
@@ -140,7 +140,7 @@ def _mark(checkpoint: pathlib.Path, of: dict[str, Any]) -> bool:
 
 
 def convert_file(path: pathlib.Path) -> bool:
-    """Convert a package file; return whether there was anything to do."""
+    """Convert a package file; return whether it had to be converted."""
     with np.load(path) as members:
         arrays = dict(members)
     about = json.loads(arrays.pop("about").item())
@@ -151,7 +151,7 @@ def convert_file(path: pathlib.Path) -> bool:
 
 
 def main() -> None:
-    """Convert every place that is named."""
+    """Convert every place given on the command line."""
     for place in map(pathlib.Path, sys.argv[1:]):
         try:
             done = convert_folder(place) if place.is_dir() else convert_file(place)

@@ -1,6 +1,6 @@
 """Checks of what enters a rollout and of what lessons and students return, and one precision.
 
-Inside `jit` shapes and types are checked as everywhere; values are not known there.
+Inside `jit` shapes and types are checked too, but values are not known.
 """
 
 from typing import Any, NoReturn
@@ -14,10 +14,10 @@ from qdistill._checks import is_known, refuse, require_finite, require_real
 
 
 def require_potential(system: Any, v: PyTree) -> None:
-    """Refuse a potential that a system cannot read: by its shape, type, and what is not finite.
+    """Refuse a potential of the wrong shape or type for a system, or with values not finite.
 
     Raises:
-      ValueError: For any of these. Values that are traced are not looked at.
+      ValueError: For any of these. Traced values are not checked.
     """
     for leaf in jax.tree.leaves(v):
         require_finite(v=leaf)
@@ -33,7 +33,7 @@ def require_potential(system: Any, v: PyTree) -> None:
     if not jnp.issubdtype(local.dtype, jnp.complexfloating):
         require_real(v=local)
     elif system.is_hermitian and not system.n_channel:
-        cure = "A system that absorbs says `is_hermitian = False`."
+        cure = "An absorbing system must set `is_hermitian = False`."
         refuse("v", "an array of real floating-point numbers", f"of type {local.dtype}", cure)
     if system.n_channel and system.is_hermitian and system.has_plain_potential and is_known(v):
         values = np.asarray(v)
@@ -42,7 +42,7 @@ def require_potential(system: Any, v: PyTree) -> None:
 
 
 def as_floating(user: Any) -> Array:
-    """Values as an array of floating-point numbers; those that are such already keep their type."""
+    """Return values as a floating-point array; floating-point types are kept."""
     if not hasattr(user, "dtype"):
         try:
             user = np.asarray(user)
@@ -55,7 +55,7 @@ def as_floating(user: Any) -> Array:
 
 
 def require_frames(system: Any, n_history: int, frames: Any, n0: Any) -> None:
-    """Refuse given frames of another shape or type, too few of them, and an index that is none."""
+    """Refuse given frames of another shape or type, too few frames, and an invalid index."""
     wanted = "(n_t, " + ", ".join(map(str, system.shape)) + ")"
     if not hasattr(frames, "dtype") or not jnp.issubdtype(frames.dtype, jnp.inexact):
         kind = getattr(frames, "dtype", type(frames).__name__)
@@ -76,19 +76,19 @@ def _is_floating(leaf: Any) -> bool:
 
 
 def precision(*trees: PyTree) -> np.dtype:
-    """The complex type of the highest precision among the arrays of pytrees."""
+    """Return the complex type of the highest precision among the arrays of pytrees."""
     return jnp.result_type(jnp.complex64, *filter(_is_floating, jax.tree.leaves(trees)))
 
 
 def cast(leaf: Any, dtype: np.dtype) -> Any:
-    """An array of real or complex numbers in the precision of a complex type."""
+    """Return a real or complex array in the precision of a complex type."""
     if not _is_floating(leaf):
         return leaf
     is_complex = jnp.issubdtype(leaf.dtype, jnp.complexfloating)
     wanted = dtype if is_complex else jnp.finfo(dtype).dtype
     if not is_known(leaf):
         return leaf.astype(wanted)
-    # What is known stays known inside `jit`.
+    # NumPy values stay concrete inside `jit`.
     with jax.ensure_compile_time_eval():
         return jnp.asarray(leaf, wanted)
 

@@ -1,4 +1,4 @@
-"""Drawing from several lessons, each as often as its weight says."""
+"""Sampling from several lessons with probabilities given by their weights."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -28,21 +28,21 @@ def sample(
     weights: Float[Array, " n_lesson"],
     difficulty: Scalar,
 ) -> tuple[Int[Array, ""], tuple[Complex[Array, "..."], Potential]]:
-    """Draw a lesson by its weight, and an initial state and a potential from it.
+    """Sample a lesson with probability given by its weight, then a state and a potential from it.
 
     Args:
       key: Random key.
-      system: The system, whose `sample` is asked for the lessons.
-      names: Names of lessons, for most systems in `LESSONS`.
-      weights: Relative, not negative; an array, so that changing it recompiles nothing.
+      system: The system; its `sample` draws from a lesson.
+      names: Names of lessons; for most systems those in `LESSONS`.
+      weights: Relative weights, not negative; an array, so that a change needs no recompilation.
       difficulty: Between 0 and 1.
 
     Returns:
-      The index of the lesson, and (psi, v) from it.
+      The index of the lesson, and its (psi, v).
 
     Raises:
-      ValueError: For an unknown name; for weights that are negative, all zero or not one for each
-        lesson; for a lesson that does not return (psi, v) in the shape of the system.
+      ValueError: For an unknown name; for weights that are negative, all zero or of another number
+        than the lessons; for a lesson that does not return (psi, v) in the shape of the system.
 
     >>> index, (psi, v) = sample(
     ...     jax.random.key(0), System(), ("free", "barrier"), jnp.array([0.0, 1.0]), 1.0
@@ -77,7 +77,7 @@ def sample(
 
 
 def require_lessons(system: System, names: Sequence[str]) -> None:
-    """Refuse names that the lessons of a system do not have.
+    """Refuse names that are not lessons of a system.
 
     A system that overrides `sample` refuses unknown names itself.
 
