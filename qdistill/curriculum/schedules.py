@@ -20,6 +20,7 @@ from qdistill._checks import (
     require_finite,
     require_one_of,
     require_positive,
+    require_settings,
     require_shape,
 )
 from qdistill.physics.grid import Scalar
@@ -49,6 +50,7 @@ class CurriculumConfig:
     ramp: float = 0.5
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         if not self.lessons:
             refuse("lessons", "at least one lesson", self.lessons)
         if not all(self.lessons):

@@ -15,6 +15,7 @@ from qdistill._checks import (
     require_between,
     require_one_of,
     require_positive,
+    require_settings,
 )
 from qdistill.training.batches import BatchConfig
 
@@ -65,6 +66,7 @@ class Stage:
     clip: float = 1.0
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(1, n_steps=self.n_steps)
         if self.n_steps % self.batches.n_block:
             refuse("n_steps", f"a multiple of n_block = {self.batches.n_block}", self.n_steps)
@@ -110,6 +112,7 @@ class TrainingConfig:
     max_rollbacks: int = 10
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         if not self.stages:
             refuse("stages", "at least one stage", self.stages)
         require_at_least(1, checkpoint_every=self.checkpoint_every)
