@@ -51,8 +51,6 @@ class CurriculumConfig:
 
     def __post_init__(self) -> None:  # noqa: D105
         require_settings(self)
-        if not self.lessons:
-            refuse("lessons", "at least one lesson", self.lessons)
         if not all(self.lessons):
             refuse("lessons", "names", self.lessons)
         if self.weights:

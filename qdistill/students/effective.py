@@ -62,8 +62,6 @@ class PropagatorConfig(StudentConfig, name="propagator"):
         require_settings(self)
         require_at_least(4, n_coarse=self.n_coarse)
         require_at_least(0, n_fields=self.n_fields)
-        if not self.widths:
-            refuse("widths", "at least one width", self.widths)
         require_positive(widths=self.widths)
 
     @property

@@ -113,8 +113,6 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:  # noqa: D105
         require_settings(self)
-        if not self.stages:
-            refuse("stages", "at least one stage", self.stages)
         require_at_least(1, checkpoint_every=self.checkpoint_every)
         require_at_least(0, max_rollbacks=self.max_rollbacks)
         require_one_of(get_args(OnDivergence), on_divergence=self.on_divergence)
