@@ -147,7 +147,9 @@ def learning_rate(stage: Stage) -> optax.Schedule:
         fall = optax.cosine_decay_schedule(
             stage.peak_rate, n_fall, stage.final_rate / stage.peak_rate
         )
-    return optax.join_schedules([rise, fall], [n_warm])
+    rate = optax.join_schedules([rise, fall], [n_warm])
+    # Of an integer optax makes a rate of single precision, in whatever precision the rest is.
+    return lambda step: rate(jnp.asarray(step, float))
 
 
 def make_optimiser(stage: Stage) -> optax.GradientTransformation:
