@@ -361,7 +361,7 @@ def test_a_lesson_that_returns_only_psi_is_refused_wherever_it_is_drawn() -> Non
     class Another(System):
         """Not plain, so that its held-out cases are drawn from lessons."""
 
-        def sample(self, name: str, key: Array, difficulty: Scalar) -> Array:
+        def sample(self, name: str, key: Array, difficulty: Scalar) -> Any:
             return LESSONS[name](key, self.grid, difficulty)
 
     test = held_out.BenchmarkConfig(2, 1)
