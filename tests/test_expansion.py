@@ -174,7 +174,7 @@ def test_a_potential_at_the_end_of_the_bounds_is_accepted(height) -> None:
 def test_a_traced_potential_without_bounds_is_refused(transform) -> None:
     solver, psi = chebyshev(System(Grid(16, 4.0))), jnp.ones((1, 16), jnp.complex64)
     v = jnp.zeros((2, 16) if transform is jax.vmap else 16)
-    with pytest.raises(ValueError, match=r"Take System\(..., bounds=\(lowest, highest\)\)"):
+    with pytest.raises(ValueError, match=r"Use System\(..., bounds=\(lowest, highest\)\)"):
         transform(lambda v: rollout(solver, psi, v, 1))(v)
 
 
@@ -246,6 +246,19 @@ def test_senseless_bounds_are_refused(bounds, words) -> None:
 def test_a_senseless_tolerance_is_refused(tolerance, words) -> None:
     with pytest.raises(ValueError, match=f"`tolerance` must be {words}"):
         chebyshev(System(Grid(16, 4.0)), tolerance)
+
+
+def test_a_frame_of_minutes_is_refused_before_it_begins() -> None:
+    grid = Grid(1024, 100.0)
+    with pytest.raises(ValueError, match=r"at most 1\.91e\+03 .* 200,000 terms, .* 1e\+06"):
+        chebyshev(System(grid, 1e6))
+    with pytest.raises(ValueError, match="`dt` must be at most"):
+        chebyshev(System(grid, -1500.0, bounds=(-16.0, 100.0)))
+    # What a potential adds is known when it is.
+    solver = chebyshev(System(grid, 1500.0))
+    with pytest.raises(ValueError, match="`dt` must be at most"):
+        solver(jnp.full(1024, 100.0).at[0].set(0.0))
+    solver(jnp.zeros(1024))
 
 
 class Relativistic(System):

@@ -143,7 +143,7 @@ def _records(calls: Calls, out: pathlib.Path) -> None:
     add(results.of_report, report=calls_report())
     add(results.record, out=New("new"), settings={"a": 1}, work=lambda: done)
     add(results.origin)
-    add(results.write_json, path=New("json"), value={"a": 1.0})
+    add(records.write_json, path=New("json"), value={"a": 1.0})
     add(process.running, read=_entered, name="command")
     add(signals.caught, read=_entered)
 

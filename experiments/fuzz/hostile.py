@@ -42,7 +42,9 @@ def hostile(rng: np.random.Generator, value: Any) -> Hostile:
 def is_box(value: Any) -> bool:
     """Whether a value has parts that can be hostile alone."""
     is_record = dataclasses.is_dataclass(value) and not isinstance(value, type | Grid | System)
-    return isinstance(value, tuple | list | dict) and not isinstance(value, New | Copy) or is_record
+    return (
+        isinstance(value, tuple | list | dict) and not isinstance(value, New | Copy)
+    ) or is_record
 
 
 def _parts(value: Any) -> dict[Any, Any]:
@@ -112,7 +114,12 @@ def _arrays(rng: np.random.Generator, value: Any) -> list[Hostile]:
     twice = np.repeat(array, 2, axis=-1) if array.ndim else array
     same = [array, array.astype(_double(array.dtype)), jnp.asarray(value), array.tolist()]
     same += [twice[..., ::2]] if array.ndim else []
-    bad = [array[None], array.astype(str), array.astype(object), -array if array.dtype != bool else None]
+    bad = [
+        array[None],
+        array.astype(str),
+        array.astype(object),
+        -array if array.dtype != bool else None,
+    ]
     bad += [array.astype(complex), array.real.astype(int), array.real > 0, np.zeros_like(array)]
     if array.ndim:
         bad += [array[:0], array[:-1], array[0], np.concatenate([array, array]), array[..., None]]
@@ -124,7 +131,9 @@ def _arrays(rng: np.random.Generator, value: Any) -> list[Hostile]:
             spoilt.flat[rng.integers(array.size)] = number
             nan += [spoilt, jnp.asarray(spoilt)]
     if isinstance(value, jax.Array):
-        bad = [jnp.asarray(each) if _is_numeric(each) and rng.random() < 0.7 else each for each in bad]
+        bad = [
+            jnp.asarray(each) if _is_numeric(each) and rng.random() < 0.7 else each for each in bad
+        ]
     return [
         Hostile(kind, each)
         for kind, values in (("same", same), ("nan", nan), ("bad", bad))

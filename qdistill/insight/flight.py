@@ -1,4 +1,4 @@
-"""One packet on one potential: the solver's frames and a forecast of them, and what passes."""
+"""One packet on one potential: exact frames, a forecast, and transmission."""
 
 import dataclasses
 from typing import Any
@@ -14,17 +14,18 @@ from qdistill.forecast.held_out import BenchmarkConfig, make_truth
 from qdistill.insight.harness import Report
 from qdistill.physics import observables
 from qdistill.physics.grid import Grid, require_line
+from qdistill.students import Emulator
 from qdistill.system import Potential, Propagator
 
 
 @dataclasses.dataclass(frozen=True)
 class FlightReport(Report):
-    """A packet by the solver and by a forecast.
+    """The exact frames of a packet and a forecast of them.
 
     Attributes:
       x, t: Positions in bohr, and times of the frames in a.u.
-      v: The potential in hartree.
-      truth, frames: The solver's frames, and those of the forecast.
+      v: Potential in hartree.
+      truth, frames: Frames of the solver, and of the forecast.
     """
 
     x: Float[np.ndarray, " n_x"]
@@ -37,18 +38,20 @@ class FlightReport(Report):
 def evaluate(
     propagator: Propagator, v: Potential, psi: Complex[Array, " n_x"], n_frames: int
 ) -> FlightReport:
-    """Compare the forecast of a packet with the solver, and count what passes and what returns.
+    """Compare a forecast of a packet with the solver, and return both with their transmission.
 
     Args:
-      propagator: Of a line. Given frames beyond the first come from the solver.
-      v: Potential, of the grid's shape, or what the system takes.
-      psi: The packet.
-      n_frames: How many to forecast.
+      propagator: A one-dimensional propagator. Given frames beyond the first come from the solver.
+      v: Potential: values on the grid, or the form that the system takes.
+      psi: Initial packet.
+      n_frames: Number of frames to forecast.
     """
     system, n_given = propagator.system, propagator.n_history
     grid = system.grid
     require_line(grid)
     require_at_least(1, n_frames=n_frames)
+    if isinstance(propagator, Emulator):
+        propagator.check(psi[None], v)
     one = jax.tree.map(lambda leaf: leaf[None], v)
     solver = make_truth(BenchmarkConfig(), system, one)
     case = cases.simulate(solver, psi[None], one, n_given, n_frames)
@@ -59,6 +62,7 @@ def evaluate(
         "potential_hartree": {"lowest": float(local.min()), "highest": float(local.max())},
         "energy_hartree": float(observables.energy(grid, local, psi)),
         "duration_au": system.dt * n_frames,
+        "wraps_around": is_at_edge(grid, truth),
         "exact": count_sides(grid, local, truth[-1], k),
         "forecast": count_sides(grid, local, frames[-1], k),
         "correlation": float(metrics.correlation(frames, truth)[-1]),
@@ -70,17 +74,27 @@ def evaluate(
     return FlightReport(numbers, make_table(numbers), *map(np.asarray, arrays))
 
 
+def is_at_edge(grid: Grid, frames: Complex[Array, "n_t n_x"]) -> bool:
+    """Whether a packet touches the ends of the periodic box: there it goes around.
+
+    They are 1% of the line each, and more than 1% of the probability is there in some frame.
+    """
+    density = np.abs(np.asarray(frames)) ** 2
+    n = -(-grid.shape[0] // 100)
+    ends = density[:, :n].sum(axis=1) + density[:, -n:].sum(axis=1)
+    return bool(np.any(ends > 0.01 * density.sum(axis=1)))
+
+
 def count_sides(
     grid: Grid, v: Float[Array, " n_x"], psi: Complex[Array, " n_x"], momentum: float
 ) -> dict[str, float]:
-    """Count the probability beyond the potential, before it, and inside.
+    """Return the probabilities behind the potential, before it, and inside.
 
     Args:
-      grid: A line.
-      v: Its first value is taken as flat; the potential ends where it differs by less than 1% of
-        its range from that.
-      psi: The state at the end.
-      momentum: Its sign says from which side the packet came.
+      grid: A one-dimensional grid.
+      v: Potential; its ends are where it differs from its first value by 1% of its range.
+      psi: Final state.
+      momentum: Mean momentum of the packet; its sign tells from which side the packet came.
 
     >>> import jax.numpy as jnp
     >>> grid = Grid(8, 8.0)
@@ -91,7 +105,7 @@ def count_sides(
     x, heights = np.asarray(grid.positions()), np.asarray(v)
     hills = x[np.abs(heights - heights[0]) > 0.01 * np.ptp(heights)]
     left, right = (hills[0], hills[-1]) if hills.size else (x[x.size // 2],) * 2
-    right_of, left_of = observables.transmission_reflection(grid, psi, left, right)
+    right_of, left_of = observables.sides(grid, psi, left, right)
     through, back = (right_of, left_of) if momentum > 0 else (left_of, right_of)
     inside = observables.probability(grid, psi) - through - back
     shares = {"transmission": through, "reflection": back, "inside": inside}
@@ -99,12 +113,16 @@ def count_sides(
 
 
 def make_table(numbers: dict[str, Any]) -> str:
-    """Return what passes, what returns, and the error at the end, as text."""
+    """Return a table, as text, of transmission, reflection and final error."""
     lines = [
         f"{who:8} " + ", ".join(f"{side} {share:.4f}" for side, share in numbers[who].items())
         for who in ("exact", "forecast")
     ]
-    return "\n".join([*lines, f"relative L2 error at the end {numbers['relative_l2_error']:.1e}"])
+    lines.append(f"relative L2 error at the end {numbers['relative_l2_error']:.1e}")
+    if numbers["wraps_around"]:
+        lines.append("The packet reaches the edge of the periodic box and goes around: what passes")
+        lines.append("and what returns are mixed. Take fewer frames.")
+    return "\n".join(lines)
 
 
 _refusals.tell(__name__)

@@ -1,23 +1,24 @@
 """Observables of a state: probabilities, energy, position, momentum, current."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill._checks import is_known, refuse, require_between, require_shape
+from qdistill._checks import is_known, refuse, require_between, require_finite, require_shape
 from qdistill.physics.grid import Grid, Scalar, inner_product
 from qdistill.physics.hamiltonian import hamiltonian
 
 
 def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
-    """The total probability <psi|psi>, which the exact evolution keeps."""
+    """Return the total probability <psi|psi>, which the exact evolution conserves."""
     return inner_product(grid, psi, psi).real
 
 
 def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> Float[Array, ""]:
-    """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid.
+    """Return the mean energy <psi|H|psi> / <psi|psi> in hartree, with the grid's dispersion.
 
-    Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels. Of a complex potential,
-    as an absorber is, the real part counts.
+    Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels. Only the real part of a
+    complex potential, such as an absorber, counts.
     """
     h = hamiltonian(grid, v)
     require_shape((*v.shape[: -grid.n_dim - 1], *grid.shape), psi=psi)
@@ -25,7 +26,7 @@ def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> 
 
 
 def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
-    """The mean position in bohr, meaningful only while psi stays off the edges of the box."""
+    """Return the mean position in bohr; it has no meaning once psi reaches the edges of the box."""
     require_shape(grid.shape, psi=psi)
     density = jnp.abs(psi) ** 2
     x = grid.positions(axis, density.dtype)
@@ -33,7 +34,9 @@ def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
 
 
 def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
-    """The mean of the wavenumber k in 1/bohr, the generator of translations.
+    """Return the mean wavenumber k in 1/bohr; k generates translations.
+
+    The wave of two points, which an even number of points holds, flies neither way: it counts as 0.
 
     >>> grid = Grid(64, 10.0)
     >>> psi = jnp.exp(2j * jnp.pi * 3 * grid.positions() / 10.0)
@@ -42,12 +45,12 @@ def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
     """
     require_shape(grid.shape, psi=psi)
     density = jnp.abs(jnp.fft.fftn(psi)) ** 2
-    k = jnp.asarray(grid.wavenumbers(axis), density.dtype)
+    k = jnp.asarray(_odd_wavenumbers(grid, axis), density.dtype)
     return jnp.sum(k * density) / jnp.sum(density)
 
 
 def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, "*n_x"]:
-    """The probability current along an axis, so that d|psi|^2/dt + div j = 0.
+    """Return the probability current along an axis, which satisfies d|psi|^2/dt + div j = 0.
 
     On the lattice j_i = Im(conj(psi_i) psi_{i+1}) / dx is the flow through the bond from
     point i to i + 1, and the balance (j_i - j_{i-1}) / dx is exact; on the continuum
@@ -57,7 +60,7 @@ def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Arr
     require_shape(grid.shape, psi=psi)
     if grid.dispersion == "lattice":
         return jnp.imag(jnp.conj(psi) * jnp.roll(psi, -1, axis)) / grid.dx[axis]
-    k = jnp.asarray(grid.wavenumbers(axis), psi.real.dtype)
+    k = jnp.asarray(_odd_wavenumbers(grid, axis), psi.real.dtype)
     gradient = jnp.fft.ifftn(1j * k * jnp.fft.fftn(psi))
     return jnp.imag(jnp.conj(psi) * gradient)
 
@@ -65,26 +68,74 @@ def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Arr
 def transmission_reflection(
     grid: Grid, psi: Complex[Array, "*n_x"], left: Scalar, right: Scalar, axis: int = 0
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Probabilities beyond `right` and before `left`, for a packet that came from the left.
+    """Return the probabilities beyond `right` and before `left`, for a packet from the left.
 
     Args:
-      grid: Where psi lives.
+      grid: The grid of psi.
       psi: The state, after it has left the scatterer and before it wraps around the box.
-      left: Where the scatterer begins, in bohr.
-      right: Where it ends, in bohr.
+      left: Left end of the scatterer, in bohr.
+      right: Right end of the scatterer, in bohr.
       axis: The axis of flight.
 
     Returns:
       Transmitted and reflected probability; the rest is still between `left` and `right`.
+
+    Raises:
+      ValueError: For a state that has not met the scatterer or came around the box: the part on
+        one side flies the wrong way. A part that is outweighed by one that flies the right way is
+        not seen, and traced values are not looked at.
     """
+    transmitted, reflected = sides(grid, psi, left, right, axis)
+    if is_known((psi, left, right)):
+        x = np.asarray(grid.positions(axis))
+        _require_flying_apart(grid, psi, x > right, "beyond `right`", 1, axis)
+        _require_flying_apart(grid, psi, x < left, "before `left`", -1, axis)
+    return transmitted, reflected
+
+
+def sides(
+    grid: Grid, psi: Complex[Array, "*n_x"], left: Scalar, right: Scalar, axis: int = 0
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Probabilities beyond `right` and before `left`, wherever they came from."""
     grid.require_axis(axis)
     lowest = grid.origin[axis]
     require_between(lowest, lowest + grid.lengths[axis], left=left, right=right)
     if is_known((left, right)) and left > right:
         refuse("left", f"at most right = {right}", left)
     require_shape(grid.shape, psi=psi)
+    require_finite(psi=psi)
     density = jnp.abs(psi) ** 2 * grid.cell
     x = grid.positions(axis, density.dtype)
-    transmitted = jnp.sum(jnp.where(x > right, density, 0))
-    reflected = jnp.sum(jnp.where(x < left, density, 0))
-    return transmitted, reflected
+    beyond = jnp.sum(jnp.where(x > right, density, 0))
+    before = jnp.sum(jnp.where(x < left, density, 0))
+    return beyond, before
+
+
+# A side with less of the probability, or whose mean momentum is a smaller share of its spread, may
+# fly either way.
+_FEW, _SLOW = 0.01, 0.5
+
+
+def _require_flying_apart(
+    grid: Grid, psi: Array, is_there: np.ndarray, side: str, direction: int, axis: int
+) -> None:
+    """Refuse a state whose part on one side flies back to the scatterer."""
+    density = np.abs(np.fft.fftn(np.where(is_there, np.asarray(psi), 0))) ** 2
+    if np.sum(density) < _FEW * density.size * np.sum(np.abs(np.asarray(psi)) ** 2):
+        return
+    k = _odd_wavenumbers(grid, axis)
+    mean, square = (np.sum(power * density) / np.sum(density) for power in (k, k**2))
+    if direction * mean < -_SLOW * np.sqrt(square):
+        refuse(
+            "psi",
+            "taken after a packet from the left has left the scatterer, and before it comes "
+            "around the periodic box",
+            f"flying towards the scatterer {side}, with a mean momentum of {mean:.3g}",
+            "Take an earlier or a later frame, or a longer box.",
+        )
+
+
+def _odd_wavenumbers(grid: Grid, axis: int) -> Float[np.ndarray, "..."]:
+    """The wavenumbers, with 0 for the wave of two points, whose k and -k are one wave."""
+    k = grid.wavenumbers(axis)
+    return np.where(np.abs(k) * grid.dx[axis] > np.pi * (1 - 1e-9), 0.0, k)

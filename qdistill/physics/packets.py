@@ -1,4 +1,4 @@
-"""Wave packets and their superpositions, and samplers of them."""
+"""Wave packets and their superpositions, and random samplers of both."""
 
 import math
 from typing import NamedTuple, TypeAlias
@@ -24,7 +24,7 @@ Range: TypeAlias = tuple[Scalar, Scalar]
 
 
 class PacketRanges(NamedTuple):
-    """Intervals from which packets are drawn uniformly.
+    """The intervals from which packet parameters are drawn uniformly.
 
     Attributes:
       centre: The mean position X0 along each axis, in units of the box length, from its lower edge.
@@ -47,14 +47,14 @@ def gaussian(
     momentum: Scalar | tuple[Scalar, ...],
     dtype: DTypeLike = float,
 ) -> Complex[Array, "*n_x"]:
-    """A Gaussian packet exp(-(x - X0)^2 / (4 S0^2) + i k0 (x - X0)), normalised on the grid.
+    """Return a Gaussian packet exp(-(x - X0)^2 / (4 S0^2) + i k0 (x - X0)), normalised on the grid.
 
-    It is not wrapped around the edge of the box, as in the paper (whose energy E0 is
-    k0^2 / 2). What lies beyond an edge is cut off: at 3 widths from it, 0.1% of the
-    probability; at 2, where some lessons' packets begin, 2%.
+    As in the paper, it is not wrapped around the edge of the box, and its carrier energy is
+    E0 = k0^2 / 2. The part beyond an edge is cut off: 0.1% of the probability for a centre 3 widths
+    from the edge; 2% for a centre 2 widths from it, where packets of some lessons start.
 
     Args:
-      grid: Where the packet lives.
+      grid: The grid of the packet.
       centre: Mean position X0 in bohr, one per axis.
       width: Position spread S0 in bohr, one per axis, positive.
       momentum: Mean momentum k0 in 1/bohr, one per axis; its sign is the direction of flight.
@@ -62,13 +62,16 @@ def gaussian(
 
     Raises:
       ValueError: For a centre outside the box, a width below dx / 2, a momentum that the grid does
-        not hold, |k0| > pi / dx, or not one value for each axis. Traced values are not looked at.
+        not hold, |k0| > pi / dx, not one number for each axis, or a type that is not
+        floating-point. Traced values are not looked at.
 
     >>> grid = Grid(1024, 100.0)
     >>> psi = gaussian(grid, centre=20.0, width=2.0, momentum=3.0)
     >>> round(float(norm(grid, psi)), 5)
     1.0
     """
+    if not jnp.issubdtype(dtype, jnp.floating):
+        refuse("dtype", "a real floating-point type", dtype)
     require_finite(centre=centre, momentum=momentum)
     require_positive(width=width)
     exponent: Array | complex = 0.0
@@ -89,7 +92,11 @@ def gaussian(
 def superpose(
     grid: Grid, packets: Complex[Array, "n *n_x"], amplitudes: Num[Array, " n"]
 ) -> Complex[Array, "*n_x"]:
-    """The normalised superposition sum_n amplitudes[n] packets[n].
+    """Return the normalised superposition sum_n amplitudes[n] packets[n].
+
+    Raises:
+      ValueError: For no packets, not one amplitude for each, and packets that cancel: their sum is
+        nothing but rounding. Traced values are not looked at.
 
     >>> grid = Grid(1024, 100.0)
     >>> pair = jnp.stack([gaussian(grid, 30.0, 2.0, 1.0), gaussian(grid, 70.0, 2.0, -1.0)])
@@ -97,15 +104,25 @@ def superpose(
     1.0
     """
     require_finite(amplitudes=amplitudes, packets=packets)
+    require_shape((len(packets), *grid.shape), packets=packets)
     require_shape(packets.shape[:1], amplitudes=amplitudes)
+    if not len(packets):
+        refuse("packets", "at least one packet", "none")
     if is_known(amplitudes) and not np.any(np.asarray(amplitudes)):
         refuse("amplitudes", "not all zero", amplitudes)
-    psi = jnp.tensordot(amplitudes.astype(packets.dtype), packets, axes=1)
+    dtype = jnp.result_type(packets.dtype, jnp.complex64)
+    packets = packets.astype(dtype)
+    psi = jnp.tensordot(amplitudes.astype(dtype), packets, axes=1)
+    if is_known(psi):
+        sizes = np.max(np.abs(np.asarray(packets)).reshape(len(packets), -1), axis=1)
+        largest = np.max(np.abs(np.asarray(amplitudes)) * sizes)
+        if np.max(np.abs(psi)) <= 1e2 * jnp.finfo(dtype).eps * largest:
+            refuse("packets", "different enough that their sum is not zero", "cancelling")
     return psi / norm(grid, psi)
 
 
 def carrier_momentum(grid: Grid, energy: Scalar, axis: int = 0) -> Array:
-    """The momentum sqrt(2 m E0) of a packet's carrier wave along an axis, in 1/bohr.
+    """Return the momentum sqrt(2 m E0) of a packet's carrier wave along an axis, in 1/bohr.
 
     >>> float(carrier_momentum(Grid(64, 10.0, mass=4.0), energy=2.0))
     4.0
@@ -118,7 +135,7 @@ def carrier_momentum(grid: Grid, energy: Scalar, axis: int = 0) -> Array:
 def sample_gaussian(
     key: Key[Array, ""], grid: Grid, ranges: PacketRanges = ANYWHERE
 ) -> Complex[Array, "*n_x"]:
-    """A random packet that flies in any direction, equally wide along all axes.
+    """Return a random packet with a random direction of flight, equally wide along all axes.
 
     >>> sample_gaussian(jax.random.key(0), Grid((64, 64), (20.0, 30.0))).shape
     (64, 64)
@@ -130,7 +147,7 @@ def sample_gaussian(
         if is_known((low, high)) and low > high:
             refuse(name, "(lowest, highest)", (low, high))
     *keys_centre, first, second, third = jax.random.split(key, grid.n_dim + 3)
-    # Seeds mean packets: on a line the width is drawn first, elsewhere last.
+    # The order of draws is kept, so that a seed gives the same packet: width first on a line.
     if grid.n_dim == 1:
         key_width, key_energy, key_direction = first, second, third
     else:
@@ -153,7 +170,7 @@ def sample_gaussian(
 def sample_superposition(
     key: Key[Array, ""], grid: Grid, n_packets: int, ranges: PacketRanges = ANYWHERE
 ) -> Complex[Array, "*n_x"]:
-    """A normalised superposition of random packets with random complex amplitudes.
+    """Return a normalised superposition of random packets with random complex amplitudes.
 
     >>> psi = sample_superposition(jax.random.key(0), Grid(64, 100.0), n_packets=3)
     >>> psi.shape, psi.dtype
@@ -170,6 +187,8 @@ def _per_axis(grid: Grid, name: str, value: Scalar | tuple[Scalar, ...]) -> tupl
     values = value if isinstance(value, tuple) else (value,)
     if len(values) != grid.n_dim:
         refuse(name, f"one value for each of {grid.n_dim} axes", value)
+    for each in values:
+        require_shape((), **{name: each})
     return values
 
 

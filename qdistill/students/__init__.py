@@ -1,7 +1,7 @@
-"""Students: Flax networks and other forms, one file an idea, all used in one form.
+"""Students: Flax networks and other parametrised propagators, one per file.
 
-A `StudentConfig` is a form, `build` makes a `Student` of it for a system, and `Student.bind` an
-`Emulator`, a propagator, of that and its parameters.
+`StudentConfig.build` makes a `Student` for a system, and `Student.bind` makes an `Emulator` of a
+student and its parameters; an emulator is a propagator.
 
 >>> import jax
 >>> from qdistill.system import System
@@ -12,6 +12,7 @@ A `StudentConfig` is a form, `build` makes a `Student` of it for a system, and `
 
 from qdistill import _refusals
 from qdistill.students.base import FORMS, Emulator, Student, StudentConfig, count_parameters
+from qdistill.students.domain import OutsideTaught, Reach
 from qdistill.students.effective import BandStudent, EffectiveHamiltonian, PropagatorConfig
 from qdistill.students.unitary import Splitting, UnitaryConfig
 from qdistill.students.windowed import Windowed, WindowedConfig, register
@@ -22,7 +23,9 @@ __all__ = [
     "BandStudent",
     "EffectiveHamiltonian",
     "Emulator",
+    "OutsideTaught",
     "PropagatorConfig",
+    "Reach",
     "Splitting",
     "Student",
     "StudentConfig",

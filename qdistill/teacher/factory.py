@@ -1,9 +1,15 @@
-"""The teacher of a run, by its config."""
+"""The teacher of a run, made from its config."""
 
 import dataclasses
 from typing import Literal, TypeAlias, get_args
 
-from qdistill._checks import refuse, require_at_least, require_one_of, require_positive
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_one_of,
+    require_positive,
+    require_settings,
+)
 from qdistill.system import Propagator, System
 from qdistill.teacher.expansion import chebyshev
 from qdistill.teacher.split_steps import split_step
@@ -13,7 +19,7 @@ Solver: TypeAlias = Literal["chebyshev", "split_step"]
 
 @dataclasses.dataclass(frozen=True)
 class TeacherConfig:
-    """Which solver makes the examples.
+    """Settings of the solver that makes the examples.
 
     Attributes:
       solver: ``"chebyshev"`` or ``"split_step"``.
@@ -26,6 +32,7 @@ class TeacherConfig:
     n_substeps: int = 10
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(1, n_substeps=self.n_substeps)
         require_one_of(get_args(Solver), solver=self.solver)
         require_positive(tolerance=self.tolerance)
@@ -34,7 +41,7 @@ class TeacherConfig:
 
 
 def make(config: TeacherConfig, system: System) -> Propagator:
-    """The solver that a config names, of a system.
+    """Return the solver that a config names, for a system.
 
     >>> from qdistill.physics.grid import Grid
     >>> make(TeacherConfig("split_step", n_substeps=4), System(Grid(64, 10.0))).n_substeps
