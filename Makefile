@@ -50,7 +50,7 @@ INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
-	design diffraction reliability movie
+	design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -168,6 +168,11 @@ results-reliability: .venv/.core
 	rm -rf runs/reliability
 	$(PY) experiments/reliability.py --out runs/reliability
 	$(call keep,reliability)
+
+results-fuzz: .venv/.core
+	rm -rf runs/fuzz
+	$(PY) experiments/fuzz/fuzz.py --out runs/fuzz
+	$(call keep,fuzz)
 
 results-movie: .venv/.core
 	rm -rf runs/movie

@@ -50,7 +50,9 @@ def require_positive(**values: Any) -> None:
     for name, value in values.items():
         if is_known(value):
             array = _numbers(name, value, is_real=True)
-            if not np.all(np.isfinite(array) & (array > 0)):
+            # What is smaller than any number of the session's precision is zero in it.
+            tiny = jnp.finfo(jnp.result_type(float)).tiny
+            if not np.all(np.isfinite(array) & (array >= tiny)):
                 refuse(name, "finite and positive", value)
 
 
@@ -97,8 +99,20 @@ def require_settings(config: Any) -> None:
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
         _require_kind(field.name, hints[field.name], value)
-        if value == () and field.default != () and len(typing.get_args(hints[field.name])):
+        # Plain numbers, so that a config has a hash and a form in JSON.
+        value = _plain(value)
+        object.__setattr__(config, field.name, value)
+        is_empty = isinstance(value, tuple) and not value
+        if is_empty and field.default != () and len(typing.get_args(hints[field.name])):
             refuse(field.name, "not empty", value)
+
+
+def _plain(value: Any) -> Any:
+    """Return a number of NumPy or JAX as one of Python, in tuples too."""
+    if isinstance(value, tuple) and not hasattr(value, "_fields"):
+        return tuple(map(_plain, value))
+    is_number = isinstance(value, np.generic | np.ndarray | jax.Array) and np.shape(value) == ()
+    return value.item() if is_number else value
 
 
 def _require_kind(name: str, kind: Any, value: Any) -> None:

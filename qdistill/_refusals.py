@@ -12,7 +12,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import jax
 import jax.numpy as jnp
@@ -24,6 +24,9 @@ from qdistill._checks import refuse
 F = TypeVar("F", bound=Callable[..., Any])
 # They say what happened in words of their own.
 SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
+
+# What libraries say where arrays do not fit together.
+ABOUT_SHAPES = ("shape", "broadcast", "dimension", "axis", "axes", "out of bounds", "index")
 
 
 def tell(name: str) -> None:
@@ -55,57 +58,155 @@ def _tell_class(kind: type) -> None:
     if issubclass(kind, tuple) or getattr(kind, "_is_protocol", False) or is_network:
         return
     for name, method in list(vars(kind).items()):
-        is_public = name == "__init__" or not name.startswith("_")
-        if inspect.isfunction(method) and is_public and not hasattr(method, "is_told"):
+        if name.startswith("_") and name != "__init__":
+            continue
+        if isinstance(method, classmethod) and not hasattr(method.__func__, "is_told"):
+            setattr(kind, name, classmethod(told(method.__func__)))
+        elif inspect.isfunction(method) and not hasattr(method, "is_told"):
             setattr(kind, name, told(method))
 
 
 def told(function: F) -> F:
-    """Return a function whose errors name the argument that is not as its annotation says."""
+    """Return a function whose errors name the argument that is not as its annotation says.
+
+    Where it returns a function, which would fail later, its arguments are looked at in any case.
+    """
 
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
-            return function(*args, **kwargs)
+            result = function(*args, **kwargs)
         except SPEAKING:
             raise
         except Exception as error:
-            if is_refusal(error):
-                raise
-            _refuse_by_annotation(function, args, kwargs, error)
-            raise
+            _raise_refusal(function, args, kwargs, error)
+        results = result if isinstance(result, tuple | list) else [result]
+        if any(map(callable, results)):
+            refusal = _by_annotation(function, *_given(function, args, kwargs))
+            if refusal is not None:
+                raise refusal
+        return result
 
-    vars(call)["is_told"] = True
+    @functools.wraps(function)
+    def generate(*args: Any, **kwargs: Any) -> Any:
+        try:
+            yield from function(*args, **kwargs)
+        except SPEAKING:
+            raise
+        except Exception as error:
+            _raise_refusal(function, args, kwargs, error)
+
+    telling = generate if inspect.isgeneratorfunction(function) else call
+    vars(telling)["is_told"] = True
     for name in ("cache_clear", "cache_info", "lower"):
         if hasattr(function, name):
-            vars(call)[name] = getattr(function, name)
-    return typing.cast(F, call)
+            vars(telling)[name] = getattr(function, name)
+    return typing.cast(F, telling)
 
 
 def is_refusal(error: BaseException) -> bool:
     """Whether an error is in the form of `refuse`."""
-    return isinstance(error, ValueError) and str(error).startswith("Argument `")
+    return isinstance(error, ValueError) and str(error).startswith(("Argument `", "Arguments `"))
 
 
-def _refuse_by_annotation(
+def _raise_refusal(
     function: Callable[..., Any], args: tuple, kwargs: Mapping[str, Any], error: Exception
-) -> None:
-    """Refuse the first argument that is not as its annotation says, if there is one."""
-    plain = inspect.unwrap(function)
+) -> NoReturn:
+    """Raise an error as the refusal of the argument that caused it, if one did."""
+    if is_refusal(error):
+        raise error
+    given, hints = _given(function, args, kwargs)
+    refusal = _by_annotation(function, given, hints) or _by_words(function, given, hints, error)
+    if refusal is None:
+        raise error
+    raise refusal from error
+
+
+def _given(
+    function: Callable[..., Any], args: tuple, kwargs: Mapping[str, Any]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The arguments and the annotations of a function by their names."""
+    signature = inspect.signature(function)
+    many = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
     try:
-        given = inspect.signature(function).bind(*args, **kwargs).arguments
-        hints = typing.get_type_hints(plain)
+        bound = signature.bind(*args, **kwargs).arguments
+        hints = typing.get_type_hints(inspect.unwrap(function))
     except (TypeError, NameError):
-        return
+        return {}, {}
+    given = {k: each for k, each in bound.items() if signature.parameters[k].kind not in many}
+    return given, {name: hints[name] for name in given if name in hints}
+
+
+def _by_annotation(
+    function: Callable[..., Any], given: dict[str, Any], hints: dict[str, Any]
+) -> ValueError | None:
+    """The refusal of the first argument that is not as its annotation says, if there is one."""
+    del function
     sizes: dict[str, int] = {}
+    for name, hint in hints.items():
+        if not fits(given[name], hint, sizes):
+            return _refused(name, _words(hint, sizes), _what(given[name]))
+    return None
+
+
+def _by_words(
+    function: Callable[..., Any], given: dict[str, Any], hints: dict[str, Any], error: Exception
+) -> ValueError | None:
+    """The refusal of an argument that the words of an error point at, if they do."""
+    words = str(error).strip().split("\n")[0]
     for name, value in given.items():
-        kind = inspect.signature(function).parameters[name].kind
-        is_many = kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-        if name in hints and not is_many and not fits(value, hints[name], sizes):
-            try:
-                refuse(name, _words(hints[name], sizes), _what(value))
-            except ValueError as refusal:
-                raise refusal from error
+        if "null byte" in words and "\0" in str(value):
+            return _refused(name, "a path without null characters", repr(str(value)))
+        if words.startswith("unhashable type") and not _has_hash(value):
+            return _refused(name, "a plain value, which has a hash", _what(value))
+        if (
+            isinstance(value, tuple | list | dict)
+            and not value
+            and not _may_be_empty(function, name)
+        ):
+            return _refused(name, "not empty", _what(value))
+    free = [name for name, hint in hints.items() if name != "self" and _is_free(hint)]
+    if any(word in words.lower() for word in ABOUT_SHAPES):
+        free += [name for name, each in given.items() if hasattr(each, "shape")]
+    if not free:
+        return None
+    names = " and ".join(f"`{name}`" for name in dict.fromkeys(free))
+    many = "s" * (len(set(free)) > 1)
+    whats = ", ".join(_what(given[name]) for name in dict.fromkeys(free))
+    return ValueError(
+        f"Argument{many} {names} must be as `{getattr(function, '__name__', function)}` takes "
+        f"{'them' if many else 'it'}, but is not: {type(error).__name__}: {words}. Given: {whats}."
+    )
+
+
+def _may_be_empty(function: Callable[..., Any], name: str) -> bool:
+    default = inspect.signature(function).parameters[name].default
+    return isinstance(default, tuple | list | dict) and not default
+
+
+def _is_free(hint: Any) -> bool:
+    """Whether an annotation leaves open what is in a value: tables, records, trees, functions."""
+    kind = typing.get_origin(hint) or hint
+    if kind in (typing.Union, types.UnionType):
+        return any(map(_is_free, typing.get_args(hint)))
+    is_box = isinstance(kind, type) and issubclass(kind, tuple | list | Mapping | Sequence)
+    is_box = is_box and kind is not str
+    return kind is Any or kind is Callable or is_box or "PyTree" in str(kind)
+
+
+def _refused(name: str, requirement: str, value: str) -> ValueError:
+    try:
+        refuse(name, requirement, value)
+    except ValueError as refusal:
+        return refusal
+
+
+def _has_hash(value: Any) -> bool:
+    try:
+        hash(value)
+    except TypeError:
+        return False
+    return True
 
 
 def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
@@ -123,11 +224,11 @@ def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
     if hasattr(hint, "dim_str"):
         return _is_array(value, hint, sizes)
     if origin is tuple:
-        if not isinstance(value, tuple):
+        if not isinstance(value, tuple | list):
             return False
         if len(inner) == 2 and inner[1] is Ellipsis:
             inner = inner[:1] * len(value)
-        return len(inner) == len(value) and all(map(fits, value, inner, [sizes] * len(value)))
+        return len(inner) == len(value) and all(map(fits, list(value), inner, [sizes] * len(value)))
     if origin in (list, Sequence) and inner:
         is_list = isinstance(value, origin) and not isinstance(value, str | bytes)
         return is_list and all(fits(each, inner[0], sizes) for each in value)
@@ -136,10 +237,18 @@ def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
             fits(key, inner[0], sizes) and fits(item, inner[1], sizes)
             for key, item in value.items()
         )
-    if hint in (int, float):
-        return _is_number(value, jnp.integer if hint is int else jnp.floating)
+    if isinstance(hint, type) and issubclass(hint, tuple) and isinstance(value, hint):
+        try:
+            hints = typing.get_type_hints(hint)
+        except NameError:
+            return True
+        return all(fits(item, hints[name], sizes) for name, item in _fields(value) if name in hints)
+    kinds = {int: jnp.integer, float: jnp.floating, complex: jnp.inexact}
+    if isinstance(hint, type) and hint in kinds:
+        return _is_number(value, kinds[hint])
     if hint is np.ndarray or hint is jax.Array:
-        return isinstance(value, np.ndarray | jax.Array)
+        is_array = isinstance(value, np.ndarray | jax.Array)
+        return is_array and np.dtype(value.dtype).kind not in "OSUV"
     kind = origin or hint
     if kind is Callable or getattr(kind, "__name__", "") == "Callable":
         return callable(value)
@@ -150,8 +259,14 @@ def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
         return True
 
 
+def _fields(record: Any) -> list[tuple[str, Any]]:
+    return list(zip(getattr(record, "_fields", ()), record, strict=False))
+
+
 def _is_number(value: Any, kind: Any) -> bool:
-    known = int | float | np.generic | np.ndarray | jax.Array
+    if kind is jnp.integer:
+        return isinstance(value, int | np.integer) and not isinstance(value, bool)
+    known = int | float | complex | np.generic | np.ndarray | jax.Array
     if isinstance(value, bool) or not isinstance(value, known) or np.ndim(value):
         return False
     found = jnp.result_type(value)
@@ -164,6 +279,8 @@ def _is_array(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
         return False
     if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
         return hint.dtypes == ("prng_key",) and value.shape == ()
+    if 0 in value.shape:
+        return False
     if isinstance(hint.dtypes, tuple) and np.dtype(value.dtype).name not in hint.dtypes:
         return False
     return _has_shape(tuple(value.shape), hint.dim_str.split(), sizes)
@@ -207,8 +324,10 @@ def _words(hint: Any, sizes: dict[str, int]) -> str:
         if not hint.dim_str:
             return "a number"
         return numbers + shape + (f" with {', '.join(known)}" if known else "")
+    if (typing.get_origin(hint) or hint) is Callable:
+        return "a function"
     names = {int: "an integer", float: "a number", str: "text", bool: "True or False"}
-    if hint in names:
+    if isinstance(hint, type) and hint in names:
         return names[hint]
     if hint is None or hint is types.NoneType:
         return "None"

@@ -13,6 +13,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "qdistill"
 ROOMS = [
     "_checks",
     "_files",
+    "_refusals",
     "_doors",
     "_devices",
     "_distribute",

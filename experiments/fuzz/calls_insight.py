@@ -80,7 +80,8 @@ def _flight(calls: Calls, s: Samples) -> None:
     add(flight.evaluate, propagator=s.exact, v=s.v, psi=s.psi, n_frames=2)
     add(flight.count_sides, grid=s.line, v=s.v, psi=s.psi, momentum=2.0)
     sides = {"transmission": 0.5, "reflection": 0.4, "inside": 0.1}
-    numbers = {"exact": sides, "forecast": sides, "relative_l2_error": 1e-3}
+    numbers = {"exact": sides, "forecast": sides, "relative_l2_error": 1e-3, "wraps_around": False}
+    add(flight.is_at_edge, grid=s.line, frames=s.frames)
     add(flight.make_table, numbers=numbers)
     lines: dict[str, Any] = {"x": np.ones(2), "t": np.ones(2), "v": np.ones(2)}
     frames = np.ones((2, 2), complex)

@@ -59,8 +59,9 @@ def _grids(calls: Calls, s: Samples) -> None:
         add(measure, grid=s.line, psi=s.psi, axis=0)
     add(
         observables.transmission_reflection,
-        grid=s.line, psi=s.psi, left=14.0, right=18.0, axis=0,
+        grid=s.line, psi=s.psi, left=4.0, right=6.0, axis=0,
     )  # fmt: skip
+    add(observables.sides, grid=s.line, psi=s.psi, left=4.0, right=6.0, axis=0)
     add(eigenstates.eigenstates, grid=s.line, v=s.v, n_states=3)
     add(
         eigenstates.evolution,
@@ -134,6 +135,7 @@ def _bands(calls: Calls, s: Samples) -> None:
     add(band.Band.on, self=wide, grid=Grid(48, 32.0))
     add(band.Band.places, self=wide, other=narrow)
     add(band.to_waves, band=wide, psi=s.psi)
+    add(band.require_within, band=wide, psi=s.psi, tolerance=0.5)
     add(band.from_waves, band=wide, coefficients=s.psi[: wide.n_wave])
     add(band.kinetic, band=wide)
     add(band.elements, v=s.v, rows=wide, columns=narrow)
@@ -165,7 +167,6 @@ def system(calls: Calls, s: Samples) -> None:
     add = calls.add
     add(System, grid=s.line, dt=0.1, n_channel=0, bounds=(-16.0, 31.0))
     add(System.as_potential, self=s.system, user=s.v)
-    add(System.local, self=s.system, v=s.v, t=0.0, psi=None)
     add(System.sample, self=s.system, name="free", key=s.key, difficulty=0.5)
     add(systems.Wrapped, of=s.solver)
     add(systems.rollout, propagator=s.solver, frames=s.psi[None], v=s.v, n_frames=3, n0=0, every=1)
@@ -183,6 +184,10 @@ def teacher(calls: Calls, s: Samples) -> None:
     add(solvers.Chebyshev, read=frame, system=s.system, tolerance=1e-6)
     add(solvers.SplitStep, read=frame, system=s.system, n_substeps=4, kinetic_cap=6.0)
     add(solvers.Dense, read=frame, of=s.solver)
+    add(
+        solvers.Scheme,
+        kicks=(0.5, 0.5), drifts=(1.0,), gradients=(0.0, 0.0), smoothing=0.1,
+    )  # fmt: skip
     add(solvers.TeacherConfig, solver="chebyshev", tolerance=1e-5, n_substeps=4)
     add(solvers.bounds_of, system=s.system, v=s.many_v)
     add(solvers.chebyshev, read=frame, system=s.system, tolerance=1e-6)

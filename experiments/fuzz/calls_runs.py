@@ -19,6 +19,8 @@ from qdistill.runs import (
     export,
     extensions,
     folder,
+    lock,
+    options,
     presets,
     pretrained,
     process,
@@ -79,6 +81,10 @@ def _configs(calls: Calls, settings: Config) -> None:
     add(config.from_json, text=config.to_json(settings))
     add(config.differences, first=settings, second=Config())
     add(config.leaves, config=settings)
+    add(config.checksum, config=settings)
+    add(config.from_tree, tree=json.loads(json.dumps(config.to_tree(settings))))
+    add(options.parse, options=TeacherConfig, prog="it", words=["--n-substeps", "3"])
+    add(options.plain, text="Error: Argument `n` must be 2.", prog="it", words=["--n", "1"])
     add(presets.gauged_stage, n_steps=200)
     add(
         presets.frames_stage, n_steps=20, n_target=2, n_batch=4, peak_rate=1e-3, power=1.0, n_runs=4
@@ -113,6 +119,10 @@ def _folders(calls: Calls, s: Samples, settings: Config, out: pathlib.Path) -> N
     )  # fmt: skip
     add(checkpoints.set_aside, read=lambda path: None, folder=Copy(saved))
     add(checkpoints.steps_in, directory=saved)
+    add(checkpoints.sums, folder=saved / "2")
+    add(lock.locked, read=_entered, out=New("new"))
+    add(folder.restore, out=out)
+    add(provenance.check, notes=provenance.read(out))
     add(checkpoints.fingerprint, state=state, loss=1.0)
     add(provenance.environment)
     add(provenance.now)
@@ -130,6 +140,8 @@ def _divergence(calls: Calls, settings: Config, out: pathlib.Path) -> None:
     add(divergence.record, out=Copy(out), plan=plan, to_step=0, metrics=block)
     add(divergence.plan_from, plan=plan, out=out, step=0)
     add(divergence.may_roll_back, plan=plan, out=out)
+    add(divergence.read, out=out)
+    add(divergence.keep_until, out=Copy(out), step=0)
 
 
 def _records(calls: Calls, out: pathlib.Path) -> None:
@@ -138,6 +150,9 @@ def _records(calls: Calls, out: pathlib.Path) -> None:
     add(records.append, path=New("lines"), line={"step": 1})
     add(records.read, path=log)
     add(records.keep_until, path=Copy(log), step=2)
+    add(records.read_json, path=out / "metrics.json")
+    add(records.fingerprint, tree={"a": np.zeros(2)}, words="words")
+    add(process.keep_programs)
     add(records.plain, value={"a": [1.0, float("nan")]})
     done = results.Results({"a": 1.0}, "a 1")
     add(results.of_report, report=calls_report())
@@ -172,6 +187,8 @@ def _emulators(calls: Calls, settings: Config, out: pathlib.Path) -> None:
     add(pretrained.from_run, out=out, commit=None)
     add(pretrained.write, path=New("it.npz"), emulator=emulator)
     add(pretrained.read, path=file)
+    add(pretrained.pack, path=New("it.npz"), about={"a": 1}, arrays={"b": np.zeros(2)})
+    add(pretrained.check_score, score=emulator.score)
     scored = distillation.score(emulator)
     metrics = distillation.read_metrics(out)
     add(distillation.score, emulator=emulator)
@@ -223,6 +240,6 @@ def _stories(calls: Calls, settings: Config, out: pathlib.Path) -> None:
     add(story.compare, stories={"it": told})
     add(story.table, rows=story.compare({"it": told}))
     add(story.plot, stories={"it": told})
-    add(story.tell_all, outs=[out], folder=New("told"))
+    add(story.tell_all, outs=[out], into=New("told"))
     add(tensorboard.to_tensorboard, outs={"it": out}, folder=New("events"), follow=False, pause=0.1)
     json.dumps(told.metrics)

@@ -76,7 +76,7 @@ def students(calls: Calls, s: Samples) -> None:
     """Students, and a forecast of each."""
     add = calls.add
     windowed = WindowedConfig("linear", 4, WindowConfig(5, 2))
-    unitary, effective = UnitaryConfig(1, n_units=2, reach=2), forms.PropagatorConfig(20, 2)
+    unitary, effective = UnitaryConfig(1, n_units=2, reach=2), forms.PropagatorConfig(48, 2)
 
     def forecast(student: Any) -> Any:
         emulator = student.bind(student.init(s.key))
@@ -87,7 +87,7 @@ def students(calls: Calls, s: Samples) -> None:
         n_pairs=1, start="nothing", kinetic_cap=40.0, reach=2, n_units=2, mirror=True,
         reversible=True, knot_spacing=0.25, smooth=False,
     )  # fmt: skip
-    add(forms.PropagatorConfig, n_coarse=20, n_fields=2, widths=(0.5, 1.0))
+    add(forms.PropagatorConfig, n_coarse=48, n_fields=2, widths=(0.5, 1.0))
     add(
         WindowConfig,
         n_window=5, n_history=2, sigma=2.8, v_scale=14.0, gauge=False, floor=3e-4,
@@ -281,7 +281,7 @@ def forecast(calls: Calls, s: Samples) -> None:
     add(paper.published)
     add(paper.published_means, model="full-gru")
     add(baselines.sample_cases, key=s.key, grid=s.line, n_case=2)
-    add(baselines.best_clamped, system=s.system, n_pairs=1, truth=s.cases)
+    add(baselines.best_clamped, system=s.system, n_substeps=1, truth=s.cases)
     errors = baselines.case_errors(per_frame)
     add(baselines.case_errors, per_frame=per_frame)
     add(baselines.summarise, families=s.cases.family, errors=errors)

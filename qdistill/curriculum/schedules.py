@@ -7,7 +7,7 @@ weights of all lessons.
 import dataclasses
 import math
 from collections.abc import Callable, Sequence
-from typing import Literal, NamedTuple, TypeAlias, get_args
+from typing import Any, Literal, NamedTuple, TypeAlias, get_args
 
 import jax.numpy as jnp
 import numpy as np
@@ -63,13 +63,19 @@ class CurriculumConfig:
         require_between(0, 1, ramp=self.ramp)
 
 
+def _require_real(**values: Any) -> None:
+    """Refuse what is not made of finite real numbers."""
+    require_finite(**values)
+    require_between(-math.inf, math.inf, **values)
+
+
 def constant(value: Scalar | Sequence[float] | Float[Array, " n_value"]) -> Schedule:
     """Return a schedule with the same value at every step.
 
     >>> constant([0.5, 0.5])(100)
     Array([0.5, 0.5], dtype=float32)
     """
-    require_finite(value=value)
+    _require_real(value=value)
     return lambda step: jnp.asarray(value, float)
 
 
@@ -83,7 +89,9 @@ def staged(values: Sequence[Scalar | Sequence[float]], boundaries: Sequence[int]
     >>> schedule(99), schedule(100)
     (Array([1., 0.], dtype=float32), Array([0., 1.], dtype=float32))
     """
-    require_finite(values=values)
+    _require_real(values=values)
+    for boundary in boundaries:
+        require_at_least(1, boundaries=boundary)
     if len(boundaries) != len(values) - 1:
         refuse("boundaries", f"{len(values) - 1} steps for {len(values)} values", boundaries)
     if list(boundaries) != sorted(set(boundaries)) or (boundaries and boundaries[0] <= 0):
@@ -104,7 +112,7 @@ def ramped(
     >>> float(schedule(0)), float(schedule(10)), float(schedule(99))
     (0.0, 0.5, 1.0)
     """
-    require_finite(start=start, end=end)
+    _require_real(start=start, end=end)
     require_at_least(1, n_steps=n_steps)
     require_at_least(0, begin=begin)
     require_shape(np.shape(start), end=end)
@@ -118,6 +126,9 @@ def mixed(first: Schedule, second: Schedule, share: Schedule) -> Schedule:
     >>> float(mixed(constant(0.0), constant(4.0), ramped(0.0, 1.0, 10))(5))
     2.0
     """
+    for name, schedule in {"first": first, "second": second, "share": share}.items():
+        if not callable(schedule):
+            refuse(name, "a schedule, a function of the step", repr(schedule))
     return lambda step: (1 - share(step)) * first(step) + share(step) * second(step)
 
 
@@ -180,6 +191,7 @@ def loss_driven(
     Array([0.25, 0.75], dtype=float32)
     """
     require_at_least(1, n_lesson=n_lesson)
+    require_shape((), power=power, floor=floor, memory=memory)
     require_between(0, 1, floor=floor, memory=memory)
     if memory == 1:
         refuse("memory", "below 1", memory)

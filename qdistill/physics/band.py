@@ -81,6 +81,7 @@ class Band:
         15
         """
         require_positive(edge=edge)
+        require_shape((), edge=edge)
         numbers = (math.ceil(edge * length / (2 * np.pi) - 1e-6) - 1 for length in grid.lengths)
         return cls(
             grid,
@@ -275,6 +276,7 @@ def differentiate(
       direction: The axis of space along which the derivative is taken.
       unit: The unit of the derivatives, a wavenumber in 1/bohr.
     """
+    require_positive(unit=unit)
     first = jnp.moveaxis(matrix, axis, 0)
     n, start = band.modes.shape[1], int(band.has_constant)
     k = jnp.asarray(band.wavenumbers[direction, start:] / unit, matrix.real.dtype)

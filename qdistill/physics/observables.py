@@ -22,12 +22,14 @@ def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> 
     """
     h = hamiltonian(grid, v)
     require_shape((*v.shape[: -grid.n_dim - 1], *grid.shape), psi=psi)
+    _require_some(psi)
     return jnp.vdot(psi, h(psi)).real / jnp.vdot(psi, psi).real
 
 
 def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
     """Return the mean position in bohr; it has no meaning once psi reaches the edges of the box."""
     require_shape(grid.shape, psi=psi)
+    _require_some(psi)
     density = jnp.abs(psi) ** 2
     x = grid.positions(axis, density.dtype)
     return jnp.sum(x * density) / jnp.sum(density)
@@ -44,6 +46,7 @@ def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
     (1.885, 1.885)
     """
     require_shape(grid.shape, psi=psi)
+    _require_some(psi)
     density = jnp.abs(jnp.fft.fftn(psi)) ** 2
     k = jnp.asarray(_odd_wavenumbers(grid, axis), density.dtype)
     return jnp.sum(k * density) / jnp.sum(density)
@@ -133,6 +136,12 @@ def _require_flying_apart(
             f"flying towards the scatterer {side}, with a mean momentum of {mean:.3g}",
             "Take an earlier or a later frame, or a longer box.",
         )
+
+
+def _require_some(psi: Array) -> None:
+    """Refuse a known state that is zero everywhere: it has no mean of anything."""
+    if is_known(psi) and not np.any(np.asarray(psi)):
+        refuse("psi", "different from zero somewhere", "zero everywhere")
 
 
 def _odd_wavenumbers(grid: Grid, axis: int) -> Float[np.ndarray, "..."]:

@@ -14,6 +14,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from qdistill import _refusals
 from qdistill._checks import (
     refuse,
     require_between,
@@ -295,3 +296,6 @@ def _require_pair(**values: Point) -> None:
     for name, value in values.items():
         if len(value) != 2:
             refuse(name, "one value for each of 2 axes", value)
+
+
+_refusals.tell(__name__)

@@ -76,6 +76,7 @@ def potential(
     """
     if u.shape != (config.n_knot,):
         refuse("u", f"of shape ({config.n_knot},)", f"of shape {u.shape}")
+    require_finite(u=u)
     inside = stretch(config, grid)
     x = _from_middle(grid)[inside]
     at = config.smoothing * (np.arange(config.n_knot) - (config.n_knot - 1) / 2)

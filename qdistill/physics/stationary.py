@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Shaped
+from jaxtyping import Array, Complex, Float, Num
 
 from qdistill._checks import require_between, require_finite, require_real
 from qdistill.physics.grid import Grid, Scalar, require_line
@@ -117,7 +117,7 @@ def wavenumber(grid: Grid, energy: Float[np.ndarray, " n_e"]) -> Float[np.ndarra
     return 2 * np.arcsin(root * grid.dx[0] / 2) / grid.dx[0]
 
 
-def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def omega(grid: Grid, k: Num[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Return the dispersion at any k in hartree: (1 - cos k dx) / (m dx^2) or k^2 / (2 m).
 
     >>> omega(Grid(256, 25.0, "continuum", mass=2.0), np.array([2.0]))
@@ -130,7 +130,7 @@ def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return 2 * np.sin(k * grid.dx[0] / 2) ** 2 / (grid.mass[0] * grid.dx[0] ** 2)
 
 
-def group_velocity(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
+def group_velocity(grid: Grid, k: Num[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Return the group velocity d omega / dk in bohr per a.u.: sin(k dx) / (m dx), or k / m."""
     require_line(grid)
     if grid.dispersion == "continuum":

@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterator
 
 from qdistill import _distribute as cluster
+from qdistill import _refusals
 
 try:
     import fcntl
@@ -54,3 +55,6 @@ def locked(out: pathlib.Path) -> Iterator[None]:
         file.write(f"process {os.getpid()} on {platform.node()}")
         file.flush()
         yield
+
+
+_refusals.tell(__name__)

@@ -10,6 +10,8 @@ from typing import Any, TypeAlias
 
 import tyro
 
+from qdistill import _refusals
+
 # The class of the options, or presets: for each name a description, and the options.
 Options: TypeAlias = type | Mapping[str, tuple[str, Any]]
 
@@ -72,3 +74,6 @@ def _given(name: str, words: Sequence[str]) -> list[str]:
         if word == name:
             return list(itertools.takewhile(lambda word: not word.startswith("--"), rest))
     return []
+
+
+_refusals.tell(__name__)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from qdistill._checks import is_known, refuse, require_finite, require_positive
+from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_positive
 from qdistill._doors import require_potential
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import apply, hop, kinetic, rest
@@ -98,7 +98,7 @@ def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
         refuse("system", words, type(system).__name__, "Take split_step, which asks the system.")
     low, high = system.bounds or (0.0, 0.0)
     _require_short(system.dt, (float(system.grid.kinetic_energy().max()) + high - low) / 2)
-    return Chebyshev(system, tolerance)
+    return Chebyshev(system, float(tolerance))
 
 
 def _require_short(dt: float, radius: float) -> None:
@@ -168,6 +168,8 @@ def bounds_of(system: System, v: Potential) -> tuple[float, float]:
     """
     for leaf in jax.tree.leaves(v):
         require_finite(v=leaf)
+    for leaf in jax.tree.leaves(v):
+        require_at_least(1, n_potential=len(leaf) if np.ndim(leaf) else 0)
     require_potential(system, jax.tree.map(lambda leaf: leaf[0], v))
     if system.has_plain_potential and not system.n_channel:
         return float(jnp.min(v)), float(jnp.max(v))

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Inexact
 
-from qdistill._checks import refuse, require_finite
+from qdistill._checks import refuse, require_finite, require_settings
 from qdistill.physics.grid import Grid
 
 
@@ -58,6 +58,7 @@ class Scheme:
             refuse("kicks", f"{len(self.drifts) + 1} numbers, one more than drifts", self.kicks)
         if self.gradients and len(self.gradients) != len(self.kicks):
             refuse("gradients", f"{len(self.kicks)} numbers, one for each kick", self.gradients)
+        require_settings(self)
         if not 0 <= self.smoothing < np.inf:
             refuse("smoothing", "a length of at least 0", self.smoothing)
 

@@ -19,6 +19,7 @@ from qdistill._checks import (
     refuse,
     require_at_least,
     require_between,
+    require_finite,
     require_one_of,
     require_settings,
 )
@@ -214,6 +215,7 @@ def window_weights(
     v: Float[Array, " n_x"],
 ) -> Float[Array, "n_t n_x"]:
     """Return the relative probability of the window around each point, for every frame of a run."""
+    require_finite(v=v)
     v_windows = windows.around_all(v, n_window)
     if config.placement == "potential":
         weights = jnp.where(jnp.any(v_windows != 0, axis=-1), 50.0, 1.0).astype(v.dtype)

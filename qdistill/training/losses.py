@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_between
+from qdistill._checks import refuse, require_at_least, require_between, require_shape
 from qdistill._doors import require_psi, require_step
 from qdistill.students import Student, Windowed, windows
 from qdistill.system import Potential, rollout
@@ -37,6 +37,7 @@ def window_loss(
     Raises:
       ValueError: For a student that does not forecast windows.
     """
+    require_shape((), loss_sigma=loss_sigma, noise=noise)
     require_between(0, math.inf, loss_sigma=loss_sigma, noise=noise)
     if not isinstance(student, Windowed):
         refuse("examples", "frames for this student, which does not forecast windows", "windows")

@@ -16,6 +16,7 @@ from qdistill._checks import (
     require_one_of,
     require_positive,
     require_settings,
+    require_shape,
 )
 from qdistill.training.batches import BatchConfig
 
@@ -174,6 +175,7 @@ def make_optimiser(stage: Stage) -> optax.GradientTransformation:
 def clip_each(max_norm: float) -> optax.GradientTransformation:
     """Return the transformation that clips the gradient of each array to a norm of `max_norm`."""
     require_positive(max_norm=max_norm)
+    require_shape((), max_norm=max_norm)
 
     def clip(gradient: Array) -> Array:
         norm = jnp.linalg.norm(gradient.ravel())

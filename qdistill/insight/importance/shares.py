@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from qdistill._checks import refuse, require_between, require_shape
+from qdistill._checks import refuse, require_at_least, require_between, require_shape
 from qdistill.insight.harness import Report, resample
 from qdistill.insight.importance import games
 
@@ -82,6 +82,7 @@ def skill(
     >>> skill(np.array([[[0.01, 0.01], [1.4, 2.0]]]))
     array([[2., 0.]])
     """
+    require_at_least(1, n_case=errors.shape[-1])
     require_between(0, math.inf, errors=errors)
     return -np.log10(np.clip(errors.mean(axis=-1), 1e-12, 1)) + 0.0
 

@@ -48,6 +48,8 @@ def impulse(grid: Grid, k_band: float) -> Complex[Array, " n_x"]:
     In the uppermost fifth of the band the weights fall as cos^2. So the impulse is narrow, about
     1 / k_band, without long tails. For a band up to pi / dx the impulse is a single point.
     """
+    if k_band != math.inf:
+        require_positive(k_band=k_band)
     wave = np.fft.ifft(_spectrum(grid, np.abs(grid.wavenumbers()), k_band))
     psi = np.roll(wave, _middle(grid.shape[0])) / np.linalg.norm(wave) / math.sqrt(grid.cell)
     real = jnp.zeros(0, float).dtype

@@ -1,0 +1,66 @@
+"""Call every public function with hostile arguments, and count what becomes of it."""
+
+import contextlib
+import dataclasses
+import pathlib
+import time
+
+import jax
+
+from experiments import runner
+from experiments.fuzz import trials
+from experiments.fuzz.calls import scratch
+from experiments.fuzz.names import ROOMS
+from qdistill.insight.harness import make_table
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Hostile calls of every public function, the cheaper a function the more of them."""
+
+    out: pathlib.Path = pathlib.Path("runs/fuzz")
+    """Folder of metrics.json: it must be new or empty."""
+    smoke: bool = False
+    """A few hundred calls of one room."""
+    n_calls: int = 50_000
+    """How many."""
+    seed: int = 0
+    """Seed of the hostile values."""
+    rooms: tuple[str, ...] = ROOMS
+    """Rooms of the package."""
+    clear_every: int = 2000
+    """Compiled programs are dropped after so many calls: each new shape leaves some."""
+
+
+def smoke(args: Args) -> Args:
+    """Return options for a run of seconds."""
+    return dataclasses.replace(args, n_calls=200, rooms=("teacher",))
+
+
+def fuzz(args: Args) -> runner.Results:
+    """Try them all, in a folder apart, and keep what is obscure, silently wrong or too slow."""
+    out, start = args.out.resolve(), time.perf_counter()
+    with contextlib.chdir(scratch()):
+        calls = trials.valid_calls(args.rooms)
+        tried = []
+        for trial in trials.trials(args.n_calls, args.seed, calls):
+            is_bad = trial.outcome in trials.BAD
+            tried.append(trial if is_bad else trial._replace(words="", arguments=""))
+            if len(tried) % args.clear_every == 0:
+                jax.clear_caches()
+                (out / "progress.txt").write_text(f"{len(tried)} of {args.n_calls}\n")
+    (out / "progress.txt").unlink(missing_ok=True)
+    counts = trials.count(tried)
+    metrics = {
+        "n_functions": len(calls),
+        "seconds": time.perf_counter() - start,
+        "outcomes": counts,
+        "failures": [t._asdict() for t in tried if t.outcome in trials.BAD],
+    }
+    names = (*trials.GOOD, *trials.BAD)
+    rows = {room: [f"{counted[name]:,}" for name in names] for room, counted in counts.items()}
+    return runner.Results(metrics, make_table(names, {"": rows}))
+
+
+if __name__ == "__main__":
+    runner.main(fuzz, Args, smoke)
