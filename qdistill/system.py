@@ -30,6 +30,7 @@ from qdistill._checks import (
     require_at_least,
     require_between,
     require_finite,
+    require_new,
     require_one_of,
     require_shape,
 )
@@ -46,9 +47,14 @@ LESSONS: dict[str, Lesson] = {}
 
 
 def lesson(name: str) -> Callable[[Lesson], Lesson]:
-    """Register ``(key, grid, difficulty) -> (psi, v)`` as a lesson of every system, by a name."""
+    """Register ``(key, grid, difficulty) -> (psi, v)`` as a lesson of every system, by a name.
+
+    Raises:
+      ValueError: For the name of another lesson; the same one, defined anew, takes its place.
+    """
 
     def register(sample: Lesson) -> Lesson:
+        require_new(LESSONS, name, sample, "lesson")
         LESSONS[name] = sample
         return sample
 
@@ -60,7 +66,8 @@ class System:
     """One quantum system: i dpsi/dt = [omega(-i grad) + local(v, t, psi)] psi, in atomic units.
 
     A subclass is a system of your own: override `local`, which reads the potential, and the class
-    attributes that say which solvers apply. It is known by the name of its class from then on.
+    attributes that say which solvers apply. It is known by the name of its class from then on, and
+    the name of another system is refused.
 
     Attributes:
       grid: Where psi lives.
@@ -84,6 +91,7 @@ class System:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: D105
         super().__init_subclass__(**kwargs)
+        require_new(SYSTEMS, cls.__name__, cls, "system")
         SYSTEMS[cls.__name__] = cls
 
     def __post_init__(self) -> None:  # noqa: D105
@@ -145,13 +153,15 @@ class System:
         Args:
           user: Values on the points of the grid (NumPy, JAX, lists), a function of the positions
             along each axis, or a formula such as ``"5*exp(-(x-50)**2/8)"``; for a system with a
-            `local` of its own also the pytree that this reads. In hartree.
+            `local` of its own also the pytree that this reads. In hartree. NumPy's float64 becomes
+            float32, as all of JAX does, unless JAX_ENABLE_X64=1 is set.
 
         Raises:
-          ValueError: For another shape, what is not real and finite, or values outside `bounds`.
+          ValueError: For another shape, what is not real and finite, values outside `bounds`, or
+            values that differ at the ends of the box, which is periodic.
 
-        >>> System(Grid(4, 2.0)).as_potential(lambda x: x**2)
-        Array([0.25, 1.  , 2.25, 4.  ], dtype=float32)
+        >>> System(Grid(4, 2.0)).as_potential(lambda x: x * (2.5 - x))
+        Array([1. , 1.5, 1.5, 1. ], dtype=float32)
         """
         if isinstance(user, str):
             user = files.from_formula(self.grid, user)
@@ -162,6 +172,9 @@ class System:
         else:
             v = jax.tree.map(as_floating, user)
         require_potential(self, v)
+        if self.has_plain_potential and not self.n_channel and is_known(v):
+            for part in (np.real, np.imag):
+                files.require_periodic(self.grid, "v", part(np.asarray(v)))
         if self.bounds is not None and not self.n_channel and is_known(v):
             local = np.asarray(self.local(v, 0.0, None))
             low, high = local.min(), local.max()

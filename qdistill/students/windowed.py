@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_one_of, require_settings
+from qdistill._checks import refuse, require_at_least, require_new, require_one_of, require_settings
 from qdistill.students import windows
 from qdistill.students.base import FORMS, Student, StudentConfig
 from qdistill.students.feedforward import Conv, Dense, Linear
@@ -60,7 +60,11 @@ def register(name: str, network: type[nn.Module]) -> None:
       network: A Flax module that maps (n_history, n_window, 3), with Re psi, Im psi and v as the
         last axis, to (n_window, 2), without a batch axis. If it has an attribute `n_units`, it gets
         that of the config.
+
+    Raises:
+      ValueError: For the name of another student; the same network, defined anew, takes its place.
     """
+    require_new(FORMS | NETWORKS, name, network, "student")
     NETWORKS[name] = network
     FORMS[name] = WindowedConfig
 
