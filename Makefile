@@ -2,6 +2,7 @@
 # make test    set up, and pass every test
 # make check   lint, format, types and docstrings
 # make docs    the documentation as web pages, in site/
+# make pages   put the numbers of results/ into README and docs
 # make notebooks  run all notebooks, into notebooks/executed
 # make results the runs behind the pages' numbers, some five hours; make results-STUDY one of them
 # make clean   remove the environment, the cache, runs/ and site/
@@ -9,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs notebooks results $(addprefix results-,$(STUDIES)) package clean
+.PHONY: help demo test check docs pages notebooks results $(addprefix results-,$(STUDIES)) package clean
 
 help:
 	@sed -n "s/^# make/make/p" Makefile
@@ -19,16 +20,20 @@ demo: .venv/.core
 	$(BIN)/python experiments/distill.py demo --out runs/demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 check: .venv/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/python docs/pages.py --check
 
 docs: .venv/.docs
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo site/index.html
+
+pages: .venv/.dev
+	$(BIN)/python docs/pages.py
 
 notebooks: .venv/.dev
 	$(BIN)/python -W ignore docs/notebooks.py
@@ -85,9 +90,10 @@ results-frames: .venv/.core
 	$(call keep,informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1)
 
 results-solvers: .venv/.core
-	rm -rf runs/solver_accuracy
+	rm -rf runs/solver_accuracy runs/shelf
 	$(PY) experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(call keep,solver_accuracy)
+	$(PY) experiments/shelf.py --out runs/shelf
+	$(call keep,solver_accuracy shelf)
 
 results-throughput: .venv/.core
 	for frames in 200 50; do \

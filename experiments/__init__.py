@@ -1,1 +1,1 @@
-"""Scripts that run, measure and draw, and the studies behind the numbers."""
+"""Scripts, and studies whose results are published."""

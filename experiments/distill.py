@@ -1,6 +1,6 @@
 """Distil an emulator from the solver and score it: `python experiments/distill.py demo`.
 
-The same as `qdistill distill`; `--evaluate RUN` is `qdistill evaluate RUN`.
+It is the same as `qdistill distill`; `--evaluate RUN` is `qdistill evaluate RUN`.
 """
 
 import sys

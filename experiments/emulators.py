@@ -1,13 +1,18 @@
-"""The emulators that a script is given: packaged names, files and folders of runs alike."""
+"""Loading of the emulators given to a script, and their null models."""
 
 import dataclasses
 import pathlib
 from collections.abc import Sequence
 
-from qdistill._checks import refuse
+from qdistill._checks import refuse, require_at_least
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
 from qdistill.students import Emulator
+from qdistill.system import System
+from qdistill.teacher import SplitStep, split_step
+
+# The best cap on the paper's test, as the kinetic phase of a substep in radians.
+CAP_PHASE = 2.0
 
 
 def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
@@ -15,11 +20,11 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
 
     Args:
       places: Names of packaged emulators, files of `publish.py`, or folders of finished runs.
-      most: How many there may be; any number by default.
+      most: Largest number of emulators; any number by default.
 
     Raises:
       ValueError: For no emulator or too many, two of one name, or of different systems.
-      OSError: For a place where none is.
+      OSError: For a place without an emulator.
     """
     names = [name_of(place) for place in places]
     if not names or len(set(names)) < len(names) or len(names) > (most or len(names)):
@@ -31,14 +36,14 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
 
 
 def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
-    """Load emulators, those of runs that differ in their seed only together.
+    """Load emulators, grouped into ensembles of runs that differ in their seed only.
 
     Args:
-      places: As for `load`. The first of an ensemble gives the name.
+      places: See `load`. The first run of an ensemble gives its name.
 
     Raises:
-      ValueError: For no emulator, and two ensembles of one name.
-      OSError: For a place where none is.
+      ValueError: For no emulator, or two ensembles of one name.
+      OSError: For a place without an emulator.
     """
     if not places:
         refuse("runs", "at least one emulator", list(places))
@@ -49,9 +54,25 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
         training = dataclasses.replace(emulator.config, seed=0)
         name = name_of(place)
         if training not in names and name in ensembles:
-            refuse("runs", "of different names, seeds of one training excepted", list(places))
+            refuse("runs", "of different names, except for seeds of one training", list(places))
         ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
     return ensembles
+
+
+def make_nulls(system: System, pairs: Sequence[int]) -> dict[str, SplitStep]:
+    """Return clamped split steps by name, as non-learned null models.
+
+    With two FFT pairs the error on the paper's test is about that of the packaged `demo`.
+
+    Args:
+      system: The system of the emulators.
+      pairs: Numbers of FFT pairs per frame.
+
+    Raises:
+      ValueError: For fewer than one pair.
+    """
+    require_at_least(1, nulls=min(pairs, default=1))
+    return {f"clamped-{n}": split_step(system, n, CAP_PHASE * n / system.dt) for n in pairs}
 
 
 def require_one_system(emulators: dict[str, Emulator]) -> None:
@@ -63,7 +84,7 @@ def require_one_system(emulators: dict[str, Emulator]) -> None:
 
 
 def name_of(place: str) -> str:
-    """The name of an emulator in tables and figures: that of its run or file.
+    """Return the name of an emulator in tables and figures: that of its run or file.
 
     >>> name_of("runs/demo"), name_of("runs/mine.npz")
     ('demo', 'mine')

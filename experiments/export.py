@@ -1,4 +1,4 @@
-"""Forecasts of an emulator and the truth, as a file: the same as `qdistill export`."""
+"""Write forecasts of an emulator and the truth to a file: the same as `qdistill export`."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A forecast on a potential of your own: the same as `qdistill forecast`."""
+"""Forecast a packet on a potential of your own: the same as `qdistill forecast`."""
 
 import sys
 

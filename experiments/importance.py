@@ -1,4 +1,4 @@
-"""Importance of lessons for a student's skill: `python experiments/importance.py quick`."""
+"""Measure the importance of lessons: `python experiments/importance.py quick`."""
 
 import dataclasses
 import pathlib
@@ -15,15 +15,15 @@ from qdistill.insight.importance import Study
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Train a student on every coalition of lessons, and share its skill among them."""
+    """Train a student on every coalition of lessons, and compute the share of each in its skill."""
 
     study: Annotated[Study, tyro.conf.arg(name="")]
     out: pathlib.Path = pathlib.Path("runs/importance")
     """Folder of the results."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
     devices: int = 1
-    """How many share the trainings; on a CPU any number."""
+    """Number of devices that share the trainings; on a CPU any number."""
 
 
 def smoke(args: Args) -> Args:
@@ -32,7 +32,7 @@ def smoke(args: Args) -> Args:
 
 
 def weigh(args: Args) -> runner.Results:
-    """Train and examine."""
+    """Train and test the students, and return the analysis."""
     mesh = _distribute.make_mesh(args.devices)
     with tqdm(total=args.study.training.boundaries[-1], unit="step", leave=False) as bar:
         report = importance.evaluate(args.study, lambda done: bar.update(done.step - bar.n), mesh)

@@ -1,4 +1,4 @@
-"""What forecasts depend on: `python experiments/interventions.py runs/demo runs/gru`."""
+"""Measure the dependence of forecasts: `python experiments/interventions.py runs/demo runs/gru`."""
 
 import dataclasses
 import pathlib
@@ -13,18 +13,20 @@ from qdistill.insight.interventions import InterventionConfig
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Intervene in forecasts of emulators and of the exact solver, and differentiate them."""
+    """Measure effects of interventions on, and derivatives of, forecasts of emulators."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Packaged names, files or folders of runs, 1 or 2, of one system."""
     out: pathlib.Path = pathlib.Path("runs/interventions")
     """Folder of the results."""
+    nulls: tuple[int, ...] = (2,)
+    """Numbers of FFT pairs per frame of the null models, clamped split steps."""
     interventions: InterventionConfig = dataclasses.field(default_factory=InterventionConfig)
-    """What is asked."""
+    """Settings of the interventions and derivatives."""
     seed: int = 0
-    """Of the cases."""
+    """Random seed of the cases."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def smoke(args: Args) -> Args:
@@ -34,9 +36,11 @@ def smoke(args: Args) -> Args:
 
 
 def ask(args: Args) -> runner.Results:
-    """Load, intervene and differentiate."""
+    """Load emulators, and measure interventions and derivatives."""
     loaded = emulators.load(args.runs, most=2)
-    return runner.of_report(interventions.evaluate(loaded, args.seed, args.interventions))
+    nulls = emulators.make_nulls(next(iter(loaded.values())).system, args.nulls)
+    report = interventions.evaluate(loaded, args.seed, args.interventions, nulls)
+    return runner.of_report(report)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Error against training time: `python experiments/learning_curve.py demo`."""
+"""Measure error against training time: `python experiments/learning_curve.py demo`."""
 
 import dataclasses
 import pathlib
@@ -18,7 +18,7 @@ from qdistill.runs import presets
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Train presets, and score them on the paper's 25 cases as they learn."""
+    """Train presets, and score them on the paper's 25 cases during the training."""
 
     presets: Annotated[tuple[str, ...], tyro.conf.Positional] = ("demo",)
     """Names of presets."""
@@ -27,11 +27,11 @@ class Args:
     every: float = 2.0
     """Seconds of training between two scores."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def follow(args: Args) -> runner.Results:
-    """Train, score as they learn, draw."""
+    """Train and score the presets, and draw the learning curves."""
     for name in args.presets:
         require_one_of(presets.PRESETS, presets=name)
     curves = {}

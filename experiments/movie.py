@@ -1,4 +1,4 @@
-"""Film a forecast next to the truth: `python experiments/movie.py demo`."""
+"""Animate a forecast and the exact solution: `python experiments/movie.py demo`."""
 
 import dataclasses
 import pathlib
@@ -17,26 +17,26 @@ from qdistill.runs import pretrained
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Film an emulator's forecast of one of the paper's 25 cases, and draw the truth by phase."""
+    """Animate a forecast of one of the paper's 25 cases, and draw the truth by phase."""
 
     student: Annotated[str, tyro.conf.Positional] = "demo"
     """Name of a packaged emulator, a file of `publish.py`, or the folder of a run."""
     case: str = "steps"
     """Name of the case, as in a run's metrics.json."""
     title: str = ""
-    """Title of the film; by default the emulator's preset and the case."""
+    """Title of the animation; by default the emulator's preset and the case."""
     film: Literal["gif", "mp4"] = "gif"
-    """An MP4 needs ffmpeg, as in `pip install -e '.[video]'`."""
+    """Kind of file; an MP4 needs ffmpeg, as in `pip install -e '.[video]'`."""
     seconds: float = 10.0
-    """How long it plays."""
+    """Duration in seconds."""
     out: pathlib.Path = pathlib.Path("runs/movie")
     """Folder of the results."""
     smoke: bool = False
-    """The same path with a few frames."""
+    """Run the same steps with a few frames."""
 
 
 def shoot(args: Args) -> runner.Results:
-    """Simulate, forecast, film, score."""
+    """Simulate, forecast, animate and score one case."""
     require_one_of(paper.CASES, case=args.case)
     emulator = pretrained.find(args.student)
     system, test = emulator.system, emulator.config.benchmark
@@ -47,7 +47,7 @@ def shoot(args: Args) -> runner.Results:
     true, guess = (np.concatenate([truth.given[0], each[0]]) for each in (truth.frames, frames))
     x, t = np.asarray(system.grid.positions()), system.dt * np.arange(len(true))
     preset = emulator.config.preset
-    title = args.title or f"{preset} on {args.case}, a potential that it never saw"
+    title = args.title or f"{preset} on {args.case}, a held-out potential"
     path = args.out / f"forecast.{args.film}"
     plots.animate_forecast(x, t, truth.v[0], true, guess, path, test.n_given, title, args.seconds)
     return runner.Results(

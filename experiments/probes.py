@@ -1,4 +1,4 @@
-"""What emulators learned of the physics: `python experiments/probes.py runs/demo`."""
+"""Probe the response of emulators to waves: `python experiments/probes.py runs/demo`."""
 
 import dataclasses
 import pathlib
@@ -16,20 +16,22 @@ from qdistill.students import Splitting
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Probe emulators and the exact solver, and retrace the training of the first one."""
+    """Probe emulators and the exact solver, and repeat the training of the first one."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
     """Packaged names, files or folders of runs, three at most, of one system."""
     out: pathlib.Path = pathlib.Path("runs/probes")
     """Folder of the results."""
+    nulls: tuple[int, ...] = (2,)
+    """Numbers of FFT pairs per frame of the null models, clamped split steps."""
     probes: ProbeConfig = dataclasses.field(default_factory=ProbeConfig)
     """Settings of the probes."""
     follow: bool = True
-    """Train the first run again from its config, and test it on each process as it learns."""
+    """Whether to train the first run again from its config, with tests on each process."""
     test: RetrainingConfig = dataclasses.field(default_factory=RetrainingConfig)
-    """Its tests: how often, and on which cases."""
+    """Settings of these tests."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def smoke(args: Args) -> Args:
@@ -38,9 +40,10 @@ def smoke(args: Args) -> Args:
 
 
 def ask(args: Args) -> runner.Results:
-    """Probe, and follow the training."""
-    loaded = emulators.load(args.runs, most=3)
-    report = probes.evaluate(loaded, args.probes)
+    """Probe the emulators, and measure errors during the training."""
+    loaded = emulators.load(args.runs, most=max(1, 3 - len(args.nulls)))
+    nulls = emulators.make_nulls(next(iter(loaded.values())).system, args.nulls)
+    report = probes.evaluate(loaded, args.probes, nulls)
     metrics, text = {"probes": report.numbers}, [str(report)]
     figures = plots.draw(report)
     for name, emulator in loaded.items():

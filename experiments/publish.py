@@ -1,4 +1,4 @@
-"""Make one small file of a finished run: `python experiments/publish.py RUN --out FILE.npz`."""
+"""Write a finished run to one file: `python experiments/publish.py RUN --out FILE.npz`."""
 
 import dataclasses
 import pathlib
@@ -17,13 +17,13 @@ class Args:
     run: Annotated[pathlib.Path, tyro.conf.Positional]
     """Folder of a finished run."""
     out: pathlib.Path
-    """File to write, a new one."""
+    """New file to write."""
     commit: str | None = None
-    """Commit of the code that trained it, for a run from before runs noted it."""
+    """Commit of the code of the training, for old runs without provenance."""
 
 
 def publish(args: Args) -> str:
-    """Read the run, write the file, and say what is in it."""
+    """Read the run, write the file, and return a summary."""
     if args.out.exists():
         raise FileExistsError(f"`{args.out}` exists. Choose another with --out.")
     emulator = pretrained.from_run(args.run, args.commit)

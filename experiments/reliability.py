@@ -1,4 +1,4 @@
-"""Kill a training at random moments and resume it each time; watch the memory of one left alone."""
+"""Compare a training that is killed at random moments and resumed with an undisturbed one."""
 
 import dataclasses
 import json
@@ -13,27 +13,27 @@ from qdistill.runs import folder
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """A thousand small blocks of training: left alone, and killed twenty times and resumed."""
+    """Run a thousand small blocks of training undisturbed, and again with twenty kills."""
 
     out: pathlib.Path = pathlib.Path("runs/reliability")
-    """Folder of the two runs and of metrics.json: it must be new or empty."""
+    """Folder of the two runs and of metrics.json; it must be new or empty."""
     smoke: bool = False
-    """Two kills in a short training."""
+    """Use a short training with two kills."""
     n_kills: int = 20
-    """How often the process is killed with SIGKILL."""
+    """Number of kills with SIGKILL."""
     n_blocks: int = 1002
-    """Blocks of training, in the three stages of `demo`."""
+    """Number of blocks of training, in the three stages of `demo`."""
     seed: int = 0
-    """Seed of the moments at which it is killed."""
+    """Random seed of the moments of the kills."""
 
 
 def smoke(args: Args) -> Args:
     """Return options for a short training."""
-    return dataclasses.replace(args, n_kills=2, n_blocks=60)
+    return dataclasses.replace(args, n_kills=2, n_blocks=30)
 
 
 def compare(args: Args) -> runner.Results:
-    """Run both, and compare them bit for bit."""
+    """Run both trainings, and compare them bit for bit."""
     alone, killed = args.out / "alone", args.out / "killed"
     long_run = kills.watch(alone, args.n_blocks)
     killed_at = kills.kill(killed, args.n_blocks, args.n_kills, args.seed)
@@ -47,7 +47,7 @@ def compare(args: Args) -> runner.Results:
         "long_run": long_run,
     }
     if not (metrics["same_parameters"] and metrics["same_losses"]):
-        raise kills.RunFailed(f"The killed run ended elsewhere: {metrics}")
+        raise kills.RunFailed(f"The killed run has another final state: {metrics}")
     return runner.Results(metrics, json.dumps(metrics, indent=2))
 
 

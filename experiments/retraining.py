@@ -1,4 +1,4 @@
-"""A training retraced from its config, and the phases of a splitting student at an edge."""
+"""Repetition of a training from its config, and the phases of a splitting student at an edge."""
 
 import dataclasses
 
@@ -20,14 +20,14 @@ from qdistill.training.stages import TrainingConfig
 
 @dataclasses.dataclass(frozen=True)
 class RetrainingConfig:
-    """The tests of a student as it learns.
+    """Settings of the tests of a student during its training.
 
     Attributes:
       every: Training steps between two tests.
-      n_case: Cases of each process.
-      n_frames: Frames to forecast.
-      seed: Of the cases.
-      is_small: Train a few small blocks of the first stage only.
+      n_case: Number of cases of each process.
+      n_frames: Number of frames to forecast.
+      seed: Random seed of the cases.
+      is_small: Whether to train a few small blocks of the first stage only.
     """
 
     every: int = 40
@@ -41,7 +41,7 @@ class RetrainingConfig:
 
 
 def follow(config: Config, test: RetrainingConfig) -> Learning:
-    """Train a run again from its config, and test the student on each process as it learns."""
+    """Train a run again from its config, with tests of the student on each process."""
     if test.is_small:
         stage = presets.smoke(config).training.stages[0]
         config = dataclasses.replace(config, training=TrainingConfig((stage,)))
@@ -61,11 +61,11 @@ def follow(config: Config, test: RetrainingConfig) -> Learning:
 
 
 def draw_phases(emulator: Emulator, config: ProbeConfig) -> Figure:
-    """Draw the potential and the kinetic energy of a splitting student, at the edge of a step.
+    """Draw the learned phases of a splitting student at the edge of a step.
 
     Args:
-      emulator: Of a splitting student on a line.
-      config: It gives the height of the step, and the wavenumbers.
+      emulator: An emulator with a one-dimensional splitting student.
+      config: Settings with the height of the step and the wavenumbers.
     """
     student, grid, dt = emulator.student, emulator.system.grid, emulator.system.dt
     if not isinstance(student, Splitting):

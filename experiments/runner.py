@@ -1,4 +1,4 @@
-"""The runner of every script: options, results folder, report and exit status.
+"""The runner of all scripts: options, results folder, report and exit status.
 
 A script is a dataclass of options, a function from them to `Results`, and one line::
 
@@ -9,23 +9,20 @@ A script is a dataclass of options, a function from them to `Results`, and one l
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
-
-import tyro
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from qdistill import _distribute
 from qdistill.__main__ import load_extensions
 from qdistill.runs import config, results
+from qdistill.runs.options import Options, parse
 from qdistill.runs.process import running
 from qdistill.runs.results import Results, of_report
 
 __all__ = ["Results", "call", "main", "of_report", "settings"]
 
-# A frozen dataclass. By what is asked of it, it has fields `out`, `smoke` and `devices`.
+# A frozen dataclass; it may have fields `out`, `smoke` and `devices`.
 Args = TypeVar("Args")
-# The class of the options, or presets: for each name a description, and the options.
-Options: TypeAlias = type[Args] | Mapping[str, tuple[str, Args]]
 
 
 def main(
@@ -33,15 +30,15 @@ def main(
     options: Options,
     smoke: Callable[[Args], Args] | None = None,
 ) -> None:
-    """Do the work of a script, write its results into the folder `args.out`, and print its report.
+    """Run a script, write its results into the folder `args.out`, and print its report.
 
-    See `qdistill.runs.results.record` for the folder. With a field `devices` above 1, a CPU counts
-    as so many devices.
+    See `qdistill.runs.results.record` for the folder. With a field `devices` above 1, a CPU is
+    split into that many devices.
 
     Args:
-      work: ``args -> Results``. It may write more files into `args.out`.
+      work: ``args -> Results``; it may write more files into `args.out`.
       options: Class of the options, or presets, ``{name: (description, options)}``.
-      smoke: ``args -> args``, which makes the same work one of seconds, for ``--smoke``.
+      smoke: ``args -> args``, which reduces the work to seconds, for ``--smoke``.
     """
 
     def in_folder(args: Any) -> str:
@@ -54,23 +51,18 @@ def main(
 
 
 def call(work: Callable[[Args], str], options: Options) -> None:
-    """Parse the options of a script, do its work, and print the report.
+    """Parse the options of a script, run it, and print its report.
 
-    `--load FILE` executes a Python file of one's own first, as the command `qdistill` does. See
-    `qdistill.runs.process.running` for errors and statuses.
+    `--load FILE` first executes a Python file of your own, as in the command `qdistill`. See
+    `qdistill.runs.process.running` for errors and exit statuses.
     """
     name = sys.argv[0]
     with running(name):
-        words = load_extensions(sys.argv[1:])
-        if isinstance(options, Mapping):
-            args = tyro.extras.overridable_config_cli(dict(options), prog=name, args=words)
-        else:
-            args = tyro.cli(options, prog=name, args=words)
-        print(work(args))
+        print(work(parse(options, name, load_extensions(sys.argv[1:]))))
 
 
 def settings(args: Any) -> dict[str, Any]:
-    """Return options as JSON holds them: systems and students with their names, paths as text."""
+    """Return options in the types of JSON: systems and students by name, paths as text."""
 
     def plain(node: Any) -> Any:
         return config.to_tree(node) if dataclasses.is_dataclass(node) else str(node)

@@ -1,4 +1,4 @@
-"""Samplers of the held-out tests in two dimensions: double slits, and discs that add up."""
+"""Samplers of held-out tests in two dimensions: double slits, and sums of discs."""
 
 from collections.abc import Sequence
 from typing import TypeAlias
@@ -27,11 +27,11 @@ def sample_double_slit(
 
     Args:
       key: Random key.
-      grid: Two-dimensional.
-      start: Where the packet begins along the first axis, in bohr.
-      wall: Where the wall stands along it.
+      grid: A two-dimensional grid.
+      start: Initial position of the packet along the first axis, in bohr.
+      wall: Position of the wall along the first axis, in bohr.
       aside: Largest distance of the packet from the middle of the second axis, in bohr.
-      widths: Of the packet along each axis, lowest and highest; one for a round packet.
+      widths: Lowest and highest width of the packet along each axis; one pair for a round packet.
     """
     require_plane(grid)
     ranges = (
@@ -58,13 +58,13 @@ def sample_discs(
     low: Sequence[float],
     high: Sequence[float],
 ) -> Float[Array, "n_x n_y"]:
-    """Sample the potential of discs, which add up where they overlap.
+    """Sample a potential that is a sum of discs.
 
     Args:
       key_places, key_sizes: Random keys.
-      grid: Two-dimensional.
+      grid: A two-dimensional grid.
       n_discs: Number of discs, of radii from 0.5 to 2 bohr and heights from -6 to 9 hartree.
-      low, high: Opposite corners of the rectangle where their middles lie, in bohr.
+      low, high: Opposite corners of the rectangle of the centres, in bohr.
     """
     require_plane(grid)
     require_at_least(1, n_discs=n_discs)
@@ -76,5 +76,5 @@ def sample_discs(
     v = jnp.zeros(grid.shape)
     for (right, up), (radius, height) in zip(places, sizes, strict=True):
         v = v + potentials.disc(x, y, height, radius, (right, up))
-    # Overlapping discs must not leave the range of the lessons.
+    # Overlapping discs must not exceed the range of the lessons.
     return jnp.clip(v, -10.0, 15.0)

@@ -1,4 +1,4 @@
-"""Errors of the solvers against exact diagonalisation, over sharp-edged potentials."""
+"""Measure errors of the solvers against exact diagonalisation, for potentials with sharp edges."""
 
 import dataclasses
 import pathlib
@@ -18,15 +18,15 @@ class Args:
     out: pathlib.Path = pathlib.Path("runs/solver_accuracy")
     """Folder of the results."""
     n_cases: int = 6
-    """How many random pairs of a packet and a barrier."""
+    """Number of random pairs of a packet and a barrier."""
     n_frames: int = 100
-    """Frames of 0.1 a.u."""
+    """Number of frames of 0.1 a.u."""
     smoke: bool = False
-    """Seconds instead of a minute: two cases of ten frames."""
+    """Run two cases of ten frames, in seconds."""
 
 
 def measure(args: Args) -> runner.Results:
-    """Compare on both dispersions, with everything known in float64."""
+    """Compare the solvers on both dispersions, with exact values in float64."""
     require_at_least(1, n_cases=args.n_cases, n_frames=args.n_frames)
     with jax.enable_x64(True):
         rows: dict[str, Any] = {}

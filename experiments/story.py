@@ -1,4 +1,4 @@
-"""What runs did, from their folders: the same as `qdistill story`."""
+"""Describe runs from their folders: the same as `qdistill story`."""
 
 import sys
 

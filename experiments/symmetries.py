@@ -1,4 +1,4 @@
-"""Which symmetries a student has: `python experiments/symmetries.py runs/demo runs/gru`."""
+"""Audit symmetries of emulators: `python experiments/symmetries.py runs/demo runs/gru`."""
 
 import dataclasses
 import pathlib
@@ -11,20 +11,22 @@ from qdistill.insight import symmetries
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Audit emulators, and the exact solver as a control, for every symmetry."""
+    """Audit emulators, and the exact solver as the positive control, for every symmetry."""
 
     runs: tyro.conf.Positional[tuple[str, ...]]
     """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
     out: pathlib.Path = pathlib.Path("runs/symmetries")
     """Folder of the results."""
+    nulls: tuple[int, ...] = (2,)
+    """Numbers of FFT pairs per frame of the null models, clamped split steps."""
     cases: int = 24
-    """How many cases of either kind: barriers, and other potentials."""
+    """Number of cases of either kind: barriers, and other potentials."""
     frames: int = 40
     """Frames of a forecast."""
     seed: int = 0
-    """Seed of the cases."""
+    """Random seed of the cases."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def smoke(args: Args) -> Args:
@@ -33,9 +35,11 @@ def smoke(args: Args) -> Args:
 
 
 def audit(args: Args) -> runner.Results:
-    """Load and audit."""
+    """Load the emulators and audit them."""
     ensembles = emulators.load_ensembles(args.runs)
-    report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames)
+    system = next(iter(ensembles.values()))[0].system
+    nulls = emulators.make_nulls(system, args.nulls)
+    report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames, nulls)
     return runner.of_report(report)
 
 

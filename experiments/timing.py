@@ -12,11 +12,11 @@ Run: TypeAlias = Callable[[], Any]
 
 
 def interleave(runs: Mapping[str, Run], n_repeats: int) -> dict[str, float]:
-    """Return the median seconds of every run, all run once in every round.
+    """Return the median seconds of every run; each round runs all of them once.
 
     Args:
-      runs: By name. Each returns when its work is done; it has been compiled before.
-      n_repeats: Rounds.
+      runs: Functions by name, compiled before; each returns when its work is done.
+      n_repeats: Number of rounds.
 
     >>> sorted(interleave({"a": lambda: None, "b": lambda: None}, 3))
     ['a', 'b']

@@ -1,4 +1,4 @@
-"""Distil quantum dynamics into small neural emulators, and see what they learned.
+"""Distil quantum dynamics into small neural emulators, and study what they learned.
 
 Everything is in Hartree atomic units: hbar = m_e = e = 1, lengths in bohr (0.0529 nm), energies in
 hartree (27.2 eV), times in a.u. (24.2 as).
@@ -8,7 +8,7 @@ hartree (27.2 eV), times in a.u. (24.2 as).
 >>> emulator.system.grid.shape
 (1024,)
 
-The rooms are imported when they are first used: `physics`, `system`, `teacher`, `curriculum`,
+The subpackages are imported when they are first used: `physics`, `system`, `teacher`, `curriculum`,
 `students`, `training`, `forecast`, `insight`, `plots`, `runs`.
 """
 
@@ -79,12 +79,12 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A name of the face or a room, imported when it is first used: Flax takes a second."""
+    """Return a public name or subpackage, imported on first use, since importing Flax takes 1 s."""
     if name in _ROOMS:
         return importlib.import_module(f"qdistill.{name}")
     if name in _NAMES:
         if name == "System":
-            # Its lessons are registered by the room that holds them.
+            # Importing `curriculum` registers the lessons of the package.
             importlib.import_module("qdistill.curriculum")
         found = getattr(importlib.import_module(_NAMES[name]), name)
         globals()[name] = found
@@ -93,5 +93,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    """Names and rooms, for completion."""
+    """Return the public names and subpackages, for completion."""
     return [*__all__, "__version__"]

@@ -1,11 +1,12 @@
-"""The command `qdistill`: distil, evaluate, forecast, tell the story of a run, export.
+"""The command `qdistill`: distil, evaluate, forecast, describe runs, export.
 
-`qdistill COMMAND --help` lists the options of a command. `--load FILE` executes a Python file of
-one's own first, which may define systems, students, lessons and presets.
+`qdistill COMMAND --help` lists the options of a command. `--load FILE` first executes a Python file
+of your own, which may define systems, students, lessons and presets.
 """
 
 import dataclasses
 import pathlib
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -15,33 +16,33 @@ import tyro
 from qdistill import __version__
 from qdistill import _distribute as cluster
 from qdistill.forecast import paper
-from qdistill.runs import distillation, extensions, presets, pretrained, report, story
+from qdistill.runs import distillation, extensions, options, presets, pretrained, report, story
 from qdistill.runs.config import Config
 from qdistill.runs.process import running
 
 
 @dataclasses.dataclass(frozen=True)
 class Distill:
-    """Distil an emulator from the solver, score it on held-out cases, and draw the figures."""
+    """Distil an emulator from a solver, score it on held-out cases, and draw the figures."""
 
     config: Annotated[Config, tyro.conf.arg(name="")]
     out: pathlib.Path
-    """Folder of the run: it must be new or empty, unless the run in it is resumed."""
+    """Folder of the run; it must be new or empty, except with --resume."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
     resume: bool = False
-    """Continue the run in the folder."""
+    """Continue the run in the folder `out`."""
     devices: int = 1
-    """How many share the work, those of all processes together; on a CPU any number."""
+    """Number of devices of all processes together; on a CPU any number."""
     coordinator: str | None = None
-    """Of several processes: host:port of the first, or QDISTILL_COORDINATOR."""
+    """Address host:port of the first of several processes; or set QDISTILL_COORDINATOR."""
     processes: int | None = None
-    """How many, or QDISTILL_PROCESSES."""
+    """Number of processes; or set QDISTILL_PROCESSES."""
     process: int | None = None
-    """Which of them this is, from 0, or QDISTILL_PROCESS."""
+    """Index of this process, from 0; or set QDISTILL_PROCESS."""
 
     def run(self) -> None:
-        """Train, score, draw."""
+        """Train, score and draw."""
         mesh = cluster.start(self.devices, self.coordinator, self.processes, self.process)
         config = presets.smoke(self.config) if self.smoke else self.config
         distillation.distill(config, self.out, resume=self.resume, mesh=mesh)
@@ -59,14 +60,14 @@ class Evaluate:
     run_folder: Annotated[pathlib.Path, tyro.conf.Positional, tyro.conf.arg(metavar="RUN")]
     """Folder of the run."""
     seed: int = 0
-    """Of the potentials and packets."""
+    """Random seed of the potentials and packets."""
     potentials: int = 100
-    """How many."""
+    """Number of potentials."""
     devices: int = 1
-    """How many share the work; on a CPU any number."""
+    """Number of devices; on a CPU any number."""
 
     def run(self) -> None:
-        """Score, write, print."""
+        """Score, write and print."""
         from qdistill.forecast import baselines
 
         mesh = cluster.start(self.devices)
@@ -76,52 +77,52 @@ class Evaluate:
 
 @dataclasses.dataclass(frozen=True)
 class Story:
-    """Tell the story of a run, finished or not, or compare several. The runs are not touched."""
+    """Describe a run, finished or not, or compare several runs. The runs are not changed."""
 
     runs: Annotated[tuple[pathlib.Path, ...], tyro.conf.Positional]
     """Folders of runs."""
     out: pathlib.Path | None = None
     """Folder for the comparison: config.json, metrics.json and a figure."""
     tensorboard: pathlib.Path | None = None
-    """Folder for TensorBoard's events, one in it for each run."""
+    """Folder for TensorBoard's events, with a subfolder for each run."""
     follow: bool = False
     """With --tensorboard: continue while the runs train, until they are scored."""
 
     def run(self) -> None:
-        """Read, print, draw."""
+        """Read, print and draw."""
         story.tell_all(self.runs, self.out)
         if self.tensorboard is not None:
             from qdistill.runs.tensorboard import to_tensorboard
 
-            print(f"tensorboard --logdir {self.tensorboard}", flush=True)
+            print(shlex.join(["tensorboard", "--logdir", str(self.tensorboard)]), flush=True)
             to_tensorboard(story.labels(self.runs), self.tensorboard, self.follow)
 
 
 @dataclasses.dataclass(frozen=True)
 class Forecast:
-    """Forecast a packet on a potential of your own, next to the solver."""
+    """Forecast a packet on a potential of your own, and compare with the solver."""
 
     emulator: Annotated[str, tyro.conf.Positional]
     """A name of the package's emulators, a package file, or the folder of a run."""
     potential: str = "5*exp(-(x-50)**2/8)"
     """A formula in x (bohr), or a table (.csv) or drawing (.png), in hartree."""
     centre: float = 25.0
-    """Of the packet, in bohr."""
+    """Initial mean position of the packet, in bohr."""
     width: float = 3.0
-    """Its spread S0 in position, in bohr."""
+    """Initial position spread S0 of the packet, in bohr."""
     momentum: float = 3.0
-    """In 1/bohr; the energy is about momentum^2 / 2, in hartree."""
+    """Mean momentum in 1/bohr; the energy is about momentum^2 / 2, in hartree."""
     frames: int = 150
-    """How many to forecast."""
+    """Number of frames to forecast."""
     v_min: float = 0.0
-    """Height of a drawing's lower edge, in hartree."""
+    """Potential at the lower edge of a drawing, in hartree."""
     v_max: float = 10.0
-    """Height of a drawing's upper edge, in hartree."""
+    """Potential at the upper edge of a drawing, in hartree."""
     out: pathlib.Path = pathlib.Path("runs/forecast")
     """Folder of the results."""
 
     def run(self) -> None:
-        """Solve, forecast, compare, draw."""
+        """Solve, forecast, compare and draw."""
         from qdistill.insight import flight
         from qdistill.physics import files, packets
         from qdistill.runs import results
@@ -145,18 +146,18 @@ class Export:
     emulator: Annotated[str, tyro.conf.Positional]
     """A name of the package's emulators, a package file, or the folder of a run."""
     out: pathlib.Path
-    """File to write, a new one: .nc for xarray, or .npz."""
+    """New file to write: .nc for xarray, or .npz."""
     as_emulator: Annotated[bool, tyro.conf.arg(name="emulator-file")] = False
     """Write the emulator with its config, score and provenance, as .npz, instead of forecasts."""
     cases: tuple[str, ...] = tuple(paper.CASES)
-    """Which of the 25 cases."""
+    """Names of some of the paper's 25 cases."""
     every: int = 4
-    """Write one frame in so many."""
+    """Write every `every`-th frame only."""
     frames: int | None = None
-    """How many to forecast; by default those of the run's held-out test."""
+    """Number of frames to forecast; by default that of the run's held-out test."""
 
     def run(self) -> None:
-        """Forecast, write."""
+        """Forecast and write the file."""
         from qdistill.runs import export
 
         found = pretrained.find(self.emulator)
@@ -179,7 +180,7 @@ COMMANDS: dict[str, type] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run one command, with the words after the program's name."""
+    """Run one command, given the command line's words after the program's name."""
     words = list(sys.argv[1:] if arguments is None else arguments)
     with running("qdistill"):
         words = load_extensions(words)
@@ -195,19 +196,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def parse(command: str, words: Sequence[str]) -> Callable[[], None]:
-    """Return the work of a command with its options, to be called."""
-    prog = f"qdistill {command}"
-    if command != "distill":
-        return tyro.cli(COMMANDS[command], prog=prog, args=words).run
+    """Return the function that executes a command with its options."""
     choices = {
         name: (text, Distill(preset, pathlib.Path("runs") / name))
         for name, (text, preset) in presets.PRESETS.items()
     }
-    return tyro.extras.overridable_config_cli(choices, prog=prog, args=words).run
+    form = choices if command == "distill" else COMMANDS[command]
+    return options.parse(form, f"qdistill {command}", words).run
 
 
 def load_extensions(words: list[str]) -> list[str]:
-    """Execute the files of `--load FILE`, and return the other words."""
+    """Execute the files given by `--load FILE`, and return the other words."""
     others, rest = [], iter(words)
     for word in rest:
         name, _, value = word.partition("=")

@@ -1,8 +1,7 @@
-"""Refusal of bad arguments at the public door, all in one form.
+"""Checks of arguments of public functions, with error messages of one form.
 
-A value that is being traced by `jax.jit`, `jax.vmap` or `jax.grad` is not known yet and
-passes: what depends on it is then only as good as the value, and nothing says so unless the
-function's docstring promises it.
+A value that is traced by `jax.jit`, `jax.vmap` or `jax.grad` is not known yet and passes the check.
+The docstring of a function says so if it handles bad traced values.
 """
 
 import dataclasses
@@ -16,7 +15,7 @@ import numpy as np
 
 
 def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
-    """Raise the one `ValueError` by which this package refuses an argument.
+    """Raise a `ValueError` that names the argument, what it must be and what it was.
 
     >>> refuse("n_x", "at least 2", 1)
     Traceback (most recent call last):
@@ -27,12 +26,12 @@ def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
 
 
 def is_known(value: Any) -> bool:
-    """Whether a value can be looked at now, that is, whether it is not traced."""
+    """Return whether a value is concrete, that is, not traced."""
     return not any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(value))
 
 
 def require_real(**values: Any) -> None:
-    """Refuse what is not an array of real floating-point numbers."""
+    """Refuse values that are not arrays of real floating-point numbers."""
     for name, value in values.items():
         kind = getattr(value, "dtype", type(value).__name__)
         if not hasattr(value, "dtype") or not jnp.issubdtype(kind, jnp.floating):
@@ -47,7 +46,7 @@ def require_finite(**values: Any) -> None:
 
 
 def require_positive(**values: Any) -> None:
-    """Refuse what is not a finite number above zero."""
+    """Refuse values that are not finite numbers above zero."""
     for name, value in values.items():
         if is_known(value):
             array = _numbers(name, value, is_real=True)
@@ -56,7 +55,7 @@ def require_positive(**values: Any) -> None:
 
 
 def require_between(low: float, high: float, **values: Any) -> None:
-    """Refuse what lies outside the closed interval from `low` to `high`."""
+    """Refuse values outside the closed interval from `low` to `high`."""
     for name, value in values.items():
         if is_known(value):
             array = _numbers(name, value, is_real=True)
@@ -65,7 +64,7 @@ def require_between(low: float, high: float, **values: Any) -> None:
 
 
 def require_at_least(minimum: int, **values: Any) -> None:
-    """Refuse what is not an integer of at least `minimum`."""
+    """Refuse values that are not integers of at least `minimum`."""
     for name, value in values.items():
         if isinstance(value, bool) or not isinstance(value, int | np.integer):
             refuse(name, "an integer", repr(value))
@@ -74,7 +73,7 @@ def require_at_least(minimum: int, **values: Any) -> None:
 
 
 def require_one_of(choices: Iterable[str], **values: Any) -> None:
-    """Refuse a name that is not among the choices, and list them."""
+    """Refuse values that are not among the choices, and list these."""
     choices = list(choices)
     for name, value in values.items():
         if value not in choices:
@@ -102,7 +101,7 @@ def _origin(thing: Any) -> str:
 
 
 def require_shape(shape: tuple[int, ...], **values: Any) -> None:
-    """Refuse an array of another shape."""
+    """Refuse arrays of another shape."""
     for name, value in values.items():
         if np.shape(value) != tuple(shape):
             refuse(name, f"of shape {tuple(shape)}", f"of shape {np.shape(value)}")
@@ -154,11 +153,11 @@ def _require_kind(name: str, kind: Any, value: Any) -> None:
 
 
 def _numbers(name: str, value: Any, is_real: bool = False) -> np.ndarray:
-    """A value as an array; refuse what is not made of numbers."""
+    """Return a value as an array; refuse one that is not made of numbers."""
     try:
         array = np.asarray(value)
     except ValueError:
-        refuse(name, "a number, or a full table of them", repr(value))
+        refuse(name, "a number or a rectangular array of numbers", repr(value))
     wanted = "real numbers" if is_real else "numbers"
     if array.size and not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
         refuse(name, f"made of {wanted}", repr(value))

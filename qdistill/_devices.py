@@ -1,7 +1,7 @@
-"""The devices over which a batch is split: GPUs, or parts of one CPU.
+"""Splitting of batches over devices: GPUs, or parts of one CPU.
 
-Arrays that `split` has placed keep their meaning: any jitted function of them runs on all devices,
-and the compiler adds what has to be exchanged. `on_each` is for what needs no exchange.
+A jitted function of arrays that `split` has placed runs on all devices, and the compiler adds the
+communication. `on_each` is for functions that need no communication.
 """
 
 from collections.abc import Callable
@@ -18,7 +18,7 @@ AXIS = "batch"
 
 
 def use_cpu_devices(n_devices: int) -> None:
-    """Make the CPU count as several devices; before anything is computed.
+    """Make the CPU count as several devices. Call it before any computation.
 
     Raises:
       RuntimeError: If JAX has already computed something.
@@ -28,10 +28,10 @@ def use_cpu_devices(n_devices: int) -> None:
 
 
 def mesh(n_devices: int | None = None) -> Mesh:
-    """The first `n_devices`, or all, as one row.
+    """Return a one-dimensional mesh of the first `n_devices` devices, or of all.
 
     Raises:
-      ValueError: For more devices than there are.
+      ValueError: If there are fewer devices.
 
     >>> mesh(1).axis_names, mesh(1).size
     (('batch',), 1)
@@ -40,37 +40,37 @@ def mesh(n_devices: int | None = None) -> Mesh:
     n_devices = len(there) if n_devices is None else n_devices
     require_at_least(1, n_devices=n_devices)
     if n_devices > len(there):
-        cure = "More parts of a CPU: devices.use_cpu_devices(n), before anything is computed."
+        cure = "Call devices.use_cpu_devices(n) before any computation to split a CPU."
         refuse("n_devices", f"at most {len(there)}", n_devices, cure)
     return jax.make_mesh((n_devices,), (AXIS,), (AxisType.Auto,), devices=there[:n_devices])
 
 
 def split(row: Mesh, tree: PyTree) -> PyTree:
-    """The first axis of every array over the devices.
+    """Return a pytree with the first axis of every array split over the devices.
 
     Raises:
-      ValueError: If an axis is no multiple of their number.
+      ValueError: If the length of an axis is not a multiple of the number of devices.
     """
     _require_divisible(row, tree)
     return jax.device_put(tree, NamedSharding(row, PartitionSpec(AXIS)))
 
 
 def replicate(row: Mesh, tree: PyTree) -> PyTree:
-    """A copy of every array on each device."""
+    """Return a pytree with every array copied to each device."""
     return jax.device_put(tree, NamedSharding(row, PartitionSpec()))
 
 
 def on_each(row: Mesh, function: Map) -> Map:
-    """A function of batches, each device applying it to its own part of the first axis of all.
+    """Return a function of batches that each device applies to its own part of the first axis.
 
-    Parts do not know of each other: a mean over the batch is one of the part.
+    There is no communication: a mean over the batch becomes a mean over the part.
 
     Args:
-      row: The devices.
-      function: Of arrays, or trees of them, that share their first axis.
+      row: The mesh of devices.
+      function: A function of arrays, or pytrees of them, with a common first axis.
 
     Raises:
-      ValueError: When called, if an axis is no multiple of the number of devices.
+      ValueError: When called, if the length of an axis is not a multiple of the number of devices.
 
     >>> import jax.numpy as jnp
     >>> on_each(mesh(1), jnp.sin)(jnp.zeros(3))

@@ -1,7 +1,7 @@
-"""Many devices, and many processes: the same programs, each on its share of the examples.
+"""Data parallelism over many devices and processes: each computes its share of the examples.
 
-Whatever stands for one example is computed where the example lies, and parameters lie everywhere,
-so a program gives on many devices what it gives on one, to the rounding of its sums.
+Examples are split over devices and parameters are replicated, so a program gives the same result
+on many devices as on one, up to the rounding of sums.
 """
 
 import os
@@ -22,13 +22,13 @@ Tree = TypeVar("Tree")
 
 
 def make_mesh(n_devices: int | None = None) -> Mesh | None:
-    """A row of devices, those of all processes; None for a single device, which needs no mesh.
+    """Return a mesh of devices of all processes, or None for a single device.
 
     Args:
-      n_devices: How many; None for all there are.
+      n_devices: Number of devices; None for all that are available.
 
     Raises:
-      ValueError: If there are not so many, or with several processes, if not all are taken.
+      ValueError: If there are fewer devices, or if several processes do not use all of them.
 
     >>> make_mesh(1) is None
     True
@@ -40,14 +40,15 @@ def make_mesh(n_devices: int | None = None) -> Mesh | None:
 
 
 def spread(mesh: Mesh | None, function: Callable[..., Tree]) -> Callable[..., Tree]:
-    """A function of many examples, each device computing its share of them. To be jitted.
+    """Return a function of many examples, of which each device computes its share; jit it.
 
-    Where devices do not divide the examples, the last one is repeated and what it gives dropped.
+    If the number of devices does not divide the number of examples, the last example is repeated
+    and its extra results are dropped.
 
     Args:
-      mesh: From `make_mesh`; with None the function is returned as it is.
-      function: ``(examples, *shared) -> results``: pytrees of arrays. The first axis of all leaves
-        of examples and of results counts the examples, each of which has to be treated alone.
+      mesh: The result of `make_mesh`; for None the function is returned unchanged.
+      function: ``(examples, *shared) -> results``, on pytrees of arrays. The first axis of all
+        leaves of examples and results counts the examples, which must be treated independently.
     """
     if mesh is None:
         return function
@@ -55,7 +56,7 @@ def spread(mesh: Mesh | None, function: Callable[..., Tree]) -> Callable[..., Tr
     def spread_function(examples: PyTree, *shared: Any) -> Tree:
         n = len(jax.tree.leaves(examples)[0])
         index = jnp.minimum(jnp.arange(-(-n // mesh.size) * mesh.size), n - 1)
-        # Without the check of what varies over devices, which loops over constants would fail.
+        # The check of values that vary over devices is off: loops over constants would fail it.
         on_shares = jax.shard_map(
             function,
             mesh=mesh,
@@ -70,14 +71,14 @@ def spread(mesh: Mesh | None, function: Callable[..., Tree]) -> Callable[..., Tr
 
 
 def jit(mesh: Mesh | None, function: Callable[..., Tree]) -> Any:
-    """`jax.jit`, with results that lie whole on every device."""
+    """Return `jax.jit` of a function, with results replicated on every device."""
     if mesh is None:
         return jax.jit(function)
     return jax.jit(function, out_shardings=NamedSharding(mesh, PartitionSpec()))
 
 
 def replicate(mesh: Mesh | None, tree: Tree) -> Tree:
-    """A pytree of arrays, whole on every device; each process gives the same values."""
+    """Return a pytree of arrays replicated on every device; all processes give the same values."""
     if mesh is None:
         return tree
     whole = NamedSharding(mesh, PartitionSpec())
@@ -85,12 +86,12 @@ def replicate(mesh: Mesh | None, tree: Tree) -> Tree:
 
 
 def to_host(tree: Tree) -> Tree:
-    """The same arrays on this process's first device alone, from a replicated pytree."""
+    """Return a replicated pytree on the first device of this process alone."""
     return _map_data(lambda data: jax.device_put(data, jax.local_devices()[0]), tree)
 
 
 def _map_data(put: Callable[[np.ndarray], jax.Array], tree: Tree) -> Tree:
-    """A pytree with its arrays put elsewhere; random keys by the integers that they are made of."""
+    """A pytree with its arrays placed by `put`; random keys go by their integer data."""
 
     def put_leaf(leaf: jax.Array) -> jax.Array:
         if not jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
@@ -102,21 +103,21 @@ def _map_data(put: Callable[[np.ndarray], jax.Array], tree: Tree) -> Tree:
 
 
 def join(coordinator: str | None, n_processes: int | None, process: int | None) -> bool:
-    """Join a run of several processes, if there are several; to be called before any use of jax.
+    """Join a run of several processes, if there are several. Call it before any use of JAX.
 
-    What is None is read from QDISTILL_COORDINATOR, QDISTILL_PROCESSES and QDISTILL_PROCESS. If that
-    too says nothing, there is one process.
+    Arguments that are None are read from QDISTILL_COORDINATOR, QDISTILL_PROCESSES and
+    QDISTILL_PROCESS. If these are not set, there is one process.
 
     Args:
       coordinator: Address of the first process, ``"host:port"``.
-      n_processes: How many there are.
-      process: Which of them this is, from 0.
+      n_processes: Number of processes.
+      process: Index of this process, from 0.
 
     Returns:
       Whether there are several processes.
 
     Raises:
-      ValueError: If only some of the three are given, or they do not fit together.
+      ValueError: If only some of the three are given, or they do not agree.
     """
     coordinator = coordinator or os.environ.get("QDISTILL_COORDINATOR")
     n_processes = _number("QDISTILL_PROCESSES", n_processes)
@@ -146,40 +147,40 @@ def start(
     n_processes: int | None = None,
     process: int | None = None,
 ) -> Mesh | None:
-    """Join the other processes, if there are any, and take the devices; before any use of jax.
+    """Join the other processes, if any, and return the mesh. Call it before any use of JAX.
 
     Args:
-      n_devices: Of all processes together; with several, 1 stands for all that there are. A CPU
-        counts as so many as are asked for.
+      n_devices: Number of devices of all processes together; with several processes, 1 means all
+        devices. A CPU is split into as many devices as are requested.
       coordinator, n_processes, process: See `join`.
 
     Raises:
-      ValueError: As `join` and `make_mesh`.
+      ValueError: If `join` or `make_mesh` raises it.
     """
     require_at_least(1, devices=n_devices)
     several = join(coordinator, n_processes, process)
     if several and n_devices == 1:
         return make_mesh()
     if n_devices > 1:
-        # Nothing but the number of CPUs is touched, so this does no harm where there are GPUs.
+        # Only the number of CPU devices is set, which has no effect on GPUs.
         share = n_devices // jax.process_count() if several else n_devices
         devices.use_cpu_devices(share)
     return make_mesh(n_devices)
 
 
 def is_main() -> bool:
-    """Whether this process writes what only one may write."""
+    """Return whether this is the process that writes files."""
     return jax.process_index() == 0
 
 
 def wait(name: str) -> None:
-    """Wait until all processes have come to the point of this name."""
+    """Wait until all processes have reached the barrier of this name."""
     if jax.process_count() > 1:
         multihost_utils.sync_global_devices(name)
 
 
 def any_process(flag: bool) -> bool:
-    """Whether the flag is set in any process; all have to ask."""
+    """Return whether the flag is set in any process; all processes must call this."""
     if jax.process_count() == 1:
         return flag
     return bool(np.any(multihost_utils.process_allgather(np.array(flag))))

@@ -1,9 +1,9 @@
-"""Checks of the potentials and frames that enter a rollout, and the precision that they share.
+"""Checks of what enters a rollout and of what lessons and students return, and one precision.
 
-Inside `jit` shapes and types are checked as everywhere; values are not known there.
+Inside `jit` shapes and types are checked too, but values are not known.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -14,10 +14,10 @@ from qdistill._checks import is_known, refuse, require_finite, require_real
 
 
 def require_potential(system: Any, v: PyTree) -> None:
-    """Refuse a potential that a system cannot read: by its shape, type, and what is not finite.
+    """Refuse a potential of the wrong shape or type for a system, or with values not finite.
 
     Raises:
-      ValueError: For any of these. Values that are traced are not looked at.
+      ValueError: For any of these. Traced values are not checked.
     """
     for leaf in jax.tree.leaves(v):
         require_finite(v=leaf)
@@ -33,7 +33,7 @@ def require_potential(system: Any, v: PyTree) -> None:
     if not jnp.issubdtype(local.dtype, jnp.complexfloating):
         require_real(v=local)
     elif system.is_hermitian and not system.n_channel:
-        cure = "A system that absorbs says `is_hermitian = False`."
+        cure = "An absorbing system must set `is_hermitian = False`."
         refuse("v", "an array of real floating-point numbers", f"of type {local.dtype}", cure)
     if system.n_channel and system.is_hermitian and system.has_plain_potential and is_known(v):
         values = np.asarray(v)
@@ -42,7 +42,7 @@ def require_potential(system: Any, v: PyTree) -> None:
 
 
 def as_floating(user: Any) -> Array:
-    """Values as an array of floating-point numbers; those that are such already keep their type."""
+    """Return values as a floating-point array; floating-point types are kept."""
     if not hasattr(user, "dtype"):
         try:
             user = np.asarray(user)
@@ -55,7 +55,7 @@ def as_floating(user: Any) -> Array:
 
 
 def require_frames(system: Any, n_history: int, frames: Any, n0: Any) -> None:
-    """Refuse given frames of another shape or type, too few of them, and an index that is none."""
+    """Refuse given frames of another shape or type, too few frames, and an invalid index."""
     wanted = "(n_t, " + ", ".join(map(str, system.shape)) + ")"
     if not hasattr(frames, "dtype") or not jnp.issubdtype(frames.dtype, jnp.inexact):
         kind = getattr(frames, "dtype", type(frames).__name__)
@@ -76,18 +76,99 @@ def _is_floating(leaf: Any) -> bool:
 
 
 def precision(*trees: PyTree) -> np.dtype:
-    """The complex type of the highest precision among the arrays of pytrees."""
+    """Return the complex type of the highest precision among the arrays of pytrees."""
     return jnp.result_type(jnp.complex64, *filter(_is_floating, jax.tree.leaves(trees)))
 
 
 def cast(leaf: Any, dtype: np.dtype) -> Any:
-    """An array of real or complex numbers in the precision of a complex type."""
+    """Return a real or complex array in the precision of a complex type."""
     if not _is_floating(leaf):
         return leaf
     is_complex = jnp.issubdtype(leaf.dtype, jnp.complexfloating)
     wanted = dtype if is_complex else jnp.finfo(dtype).dtype
     if not is_known(leaf):
         return leaf.astype(wanted)
-    # What is known stays known inside `jit`.
+    # NumPy values stay concrete inside `jit`.
     with jax.ensure_compile_time_eval():
         return jnp.asarray(leaf, wanted)
+
+
+def require_pair(name: str, drawn: Any) -> tuple[Any, PyTree]:
+    """Return the state and the potential of a lesson, refused if it is not these two.
+
+    Raises:
+      ValueError: With the name of the lesson, what it must return and what it does.
+    """
+    if not isinstance(drawn, tuple) or len(drawn) != 2:
+        _refuse_lesson(name, "(psi, v)", drawn)
+    return drawn
+
+
+def require_sample(system: Any, name: str, drawn: Any) -> tuple[Any, PyTree]:
+    """Return the state and the potential of a lesson, refused if they do not fit the system.
+
+    Raises:
+      ValueError: As `require_pair`.
+    """
+    psi, v = require_pair(name, drawn)
+    if np.shape(psi) != system.shape or not jnp.iscomplexobj(psi):
+        _refuse_lesson(name, f"psi complex and of shape {system.shape}", psi)
+    if system.has_plain_potential:
+        shape = (system.n_channel,) * 2 * bool(system.n_channel) + system.grid.shape
+        if not jax.tree_util.all_leaves([v]) or np.shape(v) != shape:
+            _refuse_lesson(name, f"v of shape {shape}", v)
+    return psi, v
+
+
+def _refuse_lesson(name: str, wanted: str, given: Any) -> NoReturn:
+    returned = f"one that returns {layout(given)}"
+    refuse(f"lesson {name!r}", f"one that returns {wanted}", returned)
+
+
+def require_step(propagator: Any, step: Any) -> None:
+    """Refuse what a propagator returns that is no `Step`."""
+    parts = ("encode", "advance", "decode")
+    if not all(callable(getattr(step, part, None)) for part in parts):
+        refuse(_step_of(propagator), "one that returns a Step", f"one that returns {layout(step)}")
+
+
+def require_state(propagator: Any, before: PyTree, after: PyTree) -> None:
+    """Refuse an `advance` that returns another structure, shape or type than it was given."""
+    if layout(before) != layout(after):
+        wanted = f"one whose `advance` returns a state like the one before, {layout(before)}"
+        refuse(_step_of(propagator), wanted, f"one that returns {layout(after)}")
+
+
+def require_psi(propagator: Any, psi: Any) -> None:
+    """Refuse a `decode` that does not return psi."""
+    shape = propagator.system.shape
+    if np.shape(psi) != shape or not jnp.iscomplexobj(psi):
+        wanted = f"one whose `decode` returns psi, complex and of shape {shape}"
+        refuse(_step_of(propagator), wanted, f"one that returns {layout(psi)}")
+
+
+def _step_of(propagator: Any) -> str:
+    """The method that makes the step: `step` of a student, `__call__` of any other propagator."""
+    student = getattr(propagator, "student", propagator)
+    return f"{type(student).__name__}.{'step' if hasattr(student, 'step') else '__call__'}"
+
+
+def layout(tree: PyTree) -> str:
+    """Return the structure, shapes and types of a pytree, in words that can be compared.
+
+    >>> layout((jnp.zeros((4, 2)), "a"))
+    '(float32[4, 2], str)'
+    """
+
+    def describe(leaf: Any) -> Any:
+        if not hasattr(leaf, "dtype"):
+            return _Word(type(leaf).__name__)
+        return _Word(f"{leaf.dtype}{list(leaf.shape)}")
+
+    return repr(jax.tree.map(describe, tree))
+
+
+class _Word(str):
+    """Text that is shown without quotation marks."""
+
+    __repr__ = str.__str__

@@ -1,7 +1,8 @@
-"""What is simulated, the steps that carry a state forward, and the one loop over them.
+"""Systems, steps, propagators, and `rollout`, the one loop over steps.
 
-A `System` is static: grid, frame and how a potential is read. A `Propagator` turns a potential into
-a `Step`, and `rollout` repeats the step. Solvers, baselines and trained emulators are propagators.
+A `System` is static: it holds the grid, the duration of a frame and the Hamiltonian. A `Propagator`
+turns a potential into a `Step`, and `rollout` repeats the step. Solvers, baselines and trained
+emulators are propagators.
 
     >>> import jax.numpy as jnp
     >>> from qdistill.physics import packets, potentials
@@ -34,7 +35,17 @@ from qdistill._checks import (
     require_one_of,
     require_shape,
 )
-from qdistill._doors import as_floating, cast, precision, require_frames, require_potential
+from qdistill._doors import (
+    as_floating,
+    cast,
+    precision,
+    require_frames,
+    require_pair,
+    require_potential,
+    require_psi,
+    require_state,
+    require_step,
+)
 from qdistill.physics import files
 from qdistill.physics.grid import Grid, Scalar
 
@@ -47,10 +58,10 @@ LESSONS: dict[str, Lesson] = {}
 
 
 def lesson(name: str) -> Callable[[Lesson], Lesson]:
-    """Register ``(key, grid, difficulty) -> (psi, v)`` as a lesson of every system, by a name.
+    """Register a function ``(key, grid, difficulty) -> (psi, v)`` as a lesson of every system.
 
     Raises:
-      ValueError: For the name of another lesson; the same one, defined anew, takes its place.
+      ValueError: For the name of another lesson. The same function may be defined again.
     """
 
     def register(sample: Lesson) -> Lesson:
@@ -63,18 +74,19 @@ def lesson(name: str) -> Callable[[Lesson], Lesson]:
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """One quantum system: i dpsi/dt = [omega(-i grad) + local(v, t, psi)] psi, in atomic units.
+    """A quantum system: i dpsi/dt = [omega(-i grad) + local(v, t, psi)] psi, in atomic units.
 
-    A subclass is a system of your own: override `local`, which reads the potential, and the class
-    attributes that say which solvers apply. It is known by the name of its class from then on, and
-    the name of another system is refused.
+    Subclass it for a system of your own: override `local`, which interprets the potential, and the
+    class attributes that say which solvers apply. Subclasses are registered by class name; the name
+    of another system is refused.
 
     Attributes:
-      grid: Where psi lives.
-      dt: Duration of a frame, in atomic units; negative runs time backwards.
-      n_channel: Channels, as electronic states: psi is (*n_x) with 0, else (n_channel, *n_x).
+      grid: The grid of psi.
+      dt: Duration of a frame, in atomic units; a negative one runs backwards in time.
+      n_channel: Number of channels, such as electronic states. psi is (*n_x) for 0, else
+        (n_channel, *n_x).
       bounds: Lowest and highest value of `local` at all times, in hartree. The Chebyshev solver
-        needs them where a potential is traced; None reads them from a known one.
+        needs them if the potential is traced; with None it reads them from a concrete potential.
       is_linear: Whether `local` does not depend on psi.
       is_autonomous: Whether neither `local` nor `kinetic` depends on t.
       is_hermitian: Whether the norm is conserved.
@@ -105,7 +117,7 @@ class System:
         if self.dt == 0:
             refuse("dt", "different from zero", self.dt)
         require_at_least(0, n_channel=self.n_channel)
-        # Plain numbers, so that a system has a hash and a form in JSON.
+        # Plain numbers, so that a system is hashable and can be written as JSON.
         object.__setattr__(self, "dt", float(self.dt))
         object.__setattr__(self, "n_channel", int(self.n_channel))
         if self.bounds is not None:
@@ -121,44 +133,45 @@ class System:
         return (self.n_channel, *self.grid.shape) if self.n_channel else self.grid.shape
 
     def local(self, v: Potential, t: Scalar, psi: Array | None) -> Inexact[Array, "..."]:
-        """The potential as psi meets it at time t: (*n_x), or (n_channel, n_channel, *n_x).
+        """Return the potential energy that acts on psi at time t, in hartree.
 
-        With psi None it is the part that does not depend on psi.
+        Its shape is (*n_x), or (n_channel, n_channel, *n_x) between channels. With psi None it is
+        the part that does not depend on psi.
         """
         del t, psi
         return v
 
     def kinetic(self, v: Potential, t: Scalar) -> Float[np.ndarray, "*n_x"] | Array:
-        """The kinetic energy on the FFT grid at time t, in hartree."""
+        """Return the kinetic energy on the FFT grid at time t, in hartree."""
         del v, t
         return self.grid.kinetic_energy()
 
     def sample(
         self, name: str, key: Key[Array, ""], difficulty: Scalar
     ) -> tuple[Complex[Array, "..."], Potential]:
-        """Sample psi and a potential from a lesson, by its name.
+        """Sample psi and a potential from a lesson, given by name.
 
         Raises:
-          ValueError: For a name that is not registered.
+          ValueError: For a name that is not registered, and a lesson that does not return (psi, v).
         """
         if name not in LESSONS:
-            # Those of the package are registered where they stand.
+            # Importing the module registers the lessons of the package.
             importlib.import_module("qdistill.curriculum")
         require_one_of(LESSONS, lessons=name)
-        return LESSONS[name](key, self.grid, difficulty)
+        return require_pair(name, LESSONS[name](key, self.grid, difficulty))
 
     def as_potential(self, user: Any) -> Potential:
         """Check a potential that a user gives, and return it in the form that solvers take.
 
         Args:
-          user: Values on the points of the grid (NumPy, JAX, lists), a function of the positions
-            along each axis, or a formula such as ``"5*exp(-(x-50)**2/8)"``; for a system with a
-            `local` of its own also the pytree that this reads. In hartree. NumPy's float64 becomes
-            float32, as all of JAX does, unless JAX_ENABLE_X64=1 is set.
+          user: The potential in hartree: values on the points of the grid (NumPy, JAX, lists), a
+            function of the positions along each axis, or a formula such as
+            ``"5*exp(-(x-50)**2/8)"``. For a system that overrides `local`, also its pytree. NumPy's
+            float64 becomes float32, as everywhere in JAX, unless JAX_ENABLE_X64=1 is set.
 
         Raises:
-          ValueError: For another shape, what is not real and finite, values outside `bounds`, or
-            values that differ at the ends of the box, which is periodic.
+          ValueError: For another shape, values that are not real and finite, that lie outside
+            `bounds`, or that differ at the two ends of the box, which is periodic.
 
         >>> System(Grid(4, 2.0)).as_potential(lambda x: x * (2.5 - x))
         Array([1. , 1.5, 1.5, 1. ], dtype=float32)
@@ -180,18 +193,18 @@ class System:
             low, high = local.min(), local.max()
             allowed = np.asarray(self.bounds, local.dtype)
             if low < allowed[0] or high > allowed[1]:
-                cure = "Take a system with wider bounds."
+                cure = "Use a system with wider bounds."
                 refuse("v", f"within {self.bounds}", f"between {low:g} and {high:g}", cure)
         return v
 
     @property
     def has_plain_potential(self) -> bool:
-        """Whether a potential is its own values: no `local` of a subclass reads it."""
+        """Whether the potential is given by its values: no subclass overrides `local`."""
         return type(self).local is System.local
 
     @property
     def has_plain_kinetic(self) -> bool:
-        """Whether the kinetic energy is the grid's: no `kinetic` of a subclass replaces it."""
+        """Whether the kinetic energy is the grid's: no subclass overrides `kinetic`."""
         return type(self).kinetic is System.kinetic
 
 
@@ -199,13 +212,16 @@ SYSTEMS["System"] = System
 
 
 class Step(NamedTuple):
-    """One frame forward, for one potential. Closures of one trace: never pickled, never returned.
+    """The functions that advance a state by one frame, for one potential.
+
+    They are closures that may hold traced values: do not pickle them or return them from a jitted
+    function.
 
     Attributes:
       encode: ``(frames, n) -> state``, from given frames (n_history, ...), oldest first; n is the
-        index of the last of them, at the time n dt.
-      advance: ``state -> state`` one frame later, of the same structure.
-      decode: ``state -> psi``. It may cost a change of basis.
+        index of the last of them, at time n dt.
+      advance: ``state -> state``, one frame later, of the same structure.
+      decode: ``state -> psi``; it may include a change of basis.
     """
 
     encode: Callable[[Complex[Array, "..."], Array], PyTree]
@@ -215,16 +231,17 @@ class Step(NamedTuple):
 
 @runtime_checkable
 class Propagator(Protocol):
-    """A solver, a baseline or a trained emulator: ``v -> Step``. A pytree; parameters are leaves.
+    """The interface of solvers, baselines and trained emulators: ``v -> Step``.
 
-    Calling it checks no values and may be traced; `jax.vmap` over potentials stands around it.
+    A propagator is a pytree with its parameters as leaves. Calling it checks no values and may be
+    traced; use `jax.vmap` around it for many potentials.
 
     Attributes:
-      system: What it propagates.
-      n_history: Frames that it needs.
+      system: The system that it propagates.
+      n_history: Number of given frames that it needs.
       is_linear: Whether its step is linear in psi.
       is_unitary: Whether its step conserves the norm.
-      is_differentiable: Whether gradients through it are right.
+      is_differentiable: Whether gradients through it are correct.
     """
 
     @property
@@ -243,22 +260,22 @@ class Propagator(Protocol):
 
 @dataclasses.dataclass(frozen=True)
 class Wrapped:
-    """A propagator made of another one. A subclass says what it changes, at least `__call__`.
+    """A propagator that wraps another one; subclasses override `__call__` and what else differs.
 
     Attributes:
-      of: The other one.
+      of: The wrapped propagator.
     """
 
     of: Propagator
 
     @property
     def system(self) -> System:
-        """What it propagates."""
+        """The system of the wrapped propagator."""
         return self.of.system
 
     @property
     def n_history(self) -> int:
-        """Frames that it needs."""
+        """The number of given frames that the wrapped propagator needs."""
         return self.of.n_history
 
     @property
@@ -273,11 +290,11 @@ class Wrapped:
 
     @property
     def is_differentiable(self) -> bool:
-        """Whether gradients through it are right."""
+        """Whether gradients through it are correct."""
         return self.of.is_differentiable
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential."""
+        """Return the step of one potential."""
         return self.of(v)
 
 
@@ -291,26 +308,26 @@ def rollout(
     every: int = 1,
     observe: Callable[[Complex[Array, "..."]], PyTree] | None = None,
 ) -> PyTree:
-    """Propagate given frames, and return the frames that follow, or what is observed of them.
+    """Return the frames that follow given frames, or observations of them.
 
-    The given frames are not part of the result. Observations are stacked along a new first axis;
-    only they are kept, so memory grows with what is asked for. The arithmetic has the highest
-    precision among frames, potential and parameters.
+    The given frames are not part of the result. Observations are stacked along a new first axis.
+    Only they are kept in memory. The computation has the highest precision among frames, potential
+    and parameters.
 
     Args:
-      propagator: What carries the state forward.
+      propagator: A solver or a trained emulator.
       frames: Given frames, oldest first, (n_t, *n_x) or (n_t, n_channel, *n_x); the last
         `propagator.n_history` are used. One state is ``psi[None]``.
       v: Potential, without a batch; use `jax.vmap` for many.
       n_frames: Number of frames, a multiple of `every`.
-      n0: Index of the last given frame: it is at the time n0 dt.
-      every: Observe each `every`-th frame only.
+      n0: Index of the last given frame, which is at time n0 dt.
+      every: Observe every `every`-th frame only.
       observe: Function of psi; by default psi itself.
 
     Raises:
-      ValueError: For what is no propagator, frames of another shape or too few of them, a potential
-        that the system cannot read or that is not finite, or an `n_frames` that `every` does not
-        divide.
+      ValueError: For an object that is not a propagator; frames of another shape, or too few; a
+        potential that is not finite or not of the system; an `n_frames` that is not a multiple of
+        `every`; a step that does not return what a `Step` must.
     """
     if not isinstance(propagator, Propagator):
         cure = "A student becomes one by student.bind(params)."
@@ -324,13 +341,20 @@ def rollout(
     dtype = precision(frames, v, propagator)
     v = jax.tree.map(lambda leaf: cast(leaf, dtype), v)
     step = propagator(v)
+    require_step(propagator, step)
+
+    def advance_one(_: Any, state: PyTree) -> PyTree:
+        later = step.advance(state)
+        require_state(propagator, state, later)
+        return later
 
     def advance(state: PyTree, _: None) -> tuple[PyTree, PyTree]:
         if every == 1:
-            state = step.advance(state)
+            state = advance_one(0, state)
         else:
-            state = jax.lax.fori_loop(0, every, lambda _, state: step.advance(state), state)
+            state = jax.lax.fori_loop(0, every, advance_one, state)
         psi = step.decode(state)
+        require_psi(propagator, psi)
         return state, psi if observe is None else observe(psi)
 
     given = jnp.asarray(frames, dtype)[len(frames) - n_history :]

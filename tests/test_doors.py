@@ -189,7 +189,7 @@ def test_a_potential_may_be_traced() -> None:
         (None, "`v` must be an array of real numbers, but is of type object"),
         ({"v": VALUES}, "`v` must be an array of real numbers, but is of type object"),
         (VALUES > 0, "`v` must be an array of real numbers, but is of type bool"),
-        (VALUES + 0j, "`v` must be an array of real floating-point numbers, .* complex64. A sys"),
+        (VALUES + 0j, "`v` must be an array of real floating-point numbers, .* complex64. An abs"),
         (lambda x: x + 0j, "`v` must be an array of real floating-point numbers"),
         (np.append(VALUES[1:], np.nan), "`v` must be finite"),
         (np.append(VALUES[1:], np.inf), "`v` must be finite"),
@@ -210,7 +210,7 @@ def test_what_is_no_potential_is_refused(user: Any, words: str) -> None:
 def test_values_outside_the_bounds_are_refused_in_every_form(user: Any) -> None:
     wide, narrow = (dataclasses.replace(LINE, bounds=(-1.0, high)) for high in (2.0, 1.9))
     np.testing.assert_allclose(wide.as_potential(user), VALUES, atol=1e-6)
-    with pytest.raises(ValueError, match=r"within \(-1.0, 1.9\), .* Take a system with wider boun"):
+    with pytest.raises(ValueError, match=r"within \(-1.0, 1.9\), .* Use a system with wider boun"):
         narrow.as_potential(user)
 
 
@@ -296,7 +296,7 @@ def test_what_a_system_reads_is_checked() -> None:
     class Wrong(Leaking):
         is_hermitian = True
 
-    with pytest.raises(ValueError, match="A system that absorbs says `is_hermitian = False`"):
+    with pytest.raises(ValueError, match="An absorbing system must set `is_hermitian = False`"):
         Wrong(LINE.grid).as_potential(Fields(VALUES, 2.0))
 
 

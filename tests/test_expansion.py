@@ -174,7 +174,7 @@ def test_a_potential_at_the_end_of_the_bounds_is_accepted(height) -> None:
 def test_a_traced_potential_without_bounds_is_refused(transform) -> None:
     solver, psi = chebyshev(System(Grid(16, 4.0))), jnp.ones((1, 16), jnp.complex64)
     v = jnp.zeros((2, 16) if transform is jax.vmap else 16)
-    with pytest.raises(ValueError, match=r"Take System\(..., bounds=\(lowest, highest\)\)"):
+    with pytest.raises(ValueError, match=r"Use System\(..., bounds=\(lowest, highest\)\)"):
         transform(lambda v: rollout(solver, psi, v, 1))(v)
 
 

@@ -128,9 +128,9 @@ def test_bad_input_is_refused_by_words() -> None:
         "`a` must be of at least one seed": lambda: harness.make_panel({"a": []}),
         "`a` must be seeds of one student": lambda: harness.make_panel({"a": [FINE, memory]}),
         "`b` must be of the system of 'a'": lambda: harness.make_panel({"a": FINE, "b": other}),
-        "`nulls` must be named otherwise": lambda: harness.make_panel({"a": FINE}, {"a": FINE}),
+        "`nulls` must be named differently": lambda: harness.make_panel({"a": FINE}, {"a": FINE}),
         "`a` must be a pytree": lambda: harness.make_panel({"a": no_tree}),
-        "`emulators` must be named otherwise": lambda: panel.with_controls(FINE),
+        "`emulators` must be named differently": lambda: panel.with_controls(FINE),
         "`n_case` must be at least 1": lambda: harness.bootstrap(np.zeros((1, 0))),
         "`n_given` must be at least 1": lambda: harness.recall(
             FINE, jnp.ones(64), jnp.zeros(64), 0

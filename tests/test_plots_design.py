@@ -29,7 +29,7 @@ def test_designs_stand_beside_what_was_asked() -> None:
     np.testing.assert_array_equal(ys(expected), VERDICT.expected)
     assert_labels(
         figure, "splitter", "mirror", "energy (hartree)", "transmission", "x (bohr)", "V (hartree)",
-        "asked", "packets", "plane waves",
+        "target", "packets", "plane waves",
     )  # fmt: skip
 
 
@@ -40,7 +40,7 @@ def test_what_was_believed_stands_beside_what_is() -> None:
     assert drawn.count(ROW["believed"]) == 2
     assert drawn.count(ROW["exact"]) == 2
     assert_labels(
-        figure, "demo", "gru", "asked", "believed", "by the exact solver", "share that passes"
+        figure, "demo", "gru", "target", "own forecast", "by the exact solver", "transmitted share"
     )
 
 

@@ -153,7 +153,8 @@ def test_gif_of_a_plane_keeps_faint_colours(tmp_path) -> None:
 
 def test_long_films_leave_frames_out_and_end_with_the_last(monkeypatch, tmp_path) -> None:
     seen: list[int] = []
-    monkeypatch.setattr(film, "_write_gif", lambda draw, *_: list(draw(1)))
+    write = lambda draw, path, *_: path.write_bytes(bytes(len(list(draw(1)))))  # noqa: E731
+    monkeypatch.setattr(film, "_write_gif", write)
     film.shoot(Figure(), ([], seen.append), 400, tmp_path / "run.gif", 10.0)
     assert (len(seen), seen[0], seen[-1]) == (120, 0, 399)
     assert set(np.diff(seen)) == {3, 4}
@@ -174,10 +175,13 @@ def test_mp4_without_ffmpeg_names_the_cure_before_anything_is_drawn(monkeypatch)
         plots.animate_wavefunction(X, T, V, LINE, "run.mp4")
 
 
-def test_what_ffmpeg_says_is_passed_on(tmp_path) -> None:
-    (tmp_path / "run.mp4").mkdir()
-    with pytest.raises(OSError, match="ffmpeg could not write"):
+def test_what_ffmpeg_says_is_passed_on(tmp_path, monkeypatch) -> None:
+    (tmp_path / "run.mp4").write_text("before")
+    monkeypatch.setattr(film, "find_ffmpeg", lambda: sys.executable)
+    with pytest.raises(OSError, match=r"run\.mp4` cannot be written: ffmpeg says: .*option"):
         plots.animate_wavefunction(X, T, V, LINE, tmp_path / "run.mp4", seconds=0.2)
+    assert (tmp_path / "run.mp4").read_text() == "before"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.usefixtures("without_checker")

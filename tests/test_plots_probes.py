@@ -72,14 +72,20 @@ def test_waves_stand_over_both_kinds_of_physics() -> None:
     np.testing.assert_allclose(ys(damping.lines[1]), 1e-3)
     assert error.get_yscale() == damping.get_yscale() == "log"
     assert_labels(
-        figure, "k (1/bohr)", "(hartree)", "|damping|\n(1 / a.u.)", "rarely taught", *KNOWN, "demo"
+        figure,
+        "k (1/bohr)",
+        "(hartree)",
+        "|damping|\n(1 / a.u.)",
+        "rare in lessons",
+        *KNOWN,
+        "demo",
     )
 
 
 def test_response_names_how_strongly_each_feels_a_potential() -> None:
     figure = draw(plots.plot_response(each(uniform, (1.0, 0.97)), each(bump, (1.0, 0.97))))
     left, right = figure.axes
-    assert_labels(figure, "demo: V felt 0.9700 times", "uniform V (hartree)", "first order")
+    assert_labels(figure, "demo: response 0.9700", "uniform V (hartree)", "first order")
     worst = ys(left.lines[1])
     np.testing.assert_allclose(worst[0], 0.3, rtol=1e-6)
     assert np.ma.getmaskarray(worst)[10]
@@ -119,7 +125,7 @@ def test_phases_add_up_on_the_figure() -> None:
     left, right = figure.axes
     total = next(line for line in left.lines if line.get_label() == "sum")
     np.testing.assert_allclose(ys(total), v)
-    assert_labels(figure, "x (bohr)", "k (1/bohr)", "kick 3", "drift 2", "taught")
+    assert_labels(figure, "x (bohr)", "k (1/bohr)", "kick 3", "drift 2", "exact")
     assert len(right.lines) == 4
 
 

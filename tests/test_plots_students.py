@@ -52,10 +52,10 @@ def test_dispersion_ends_soon_after_what_was_taught_and_shades_the_rest() -> Non
         low = ax.get_ylim()[0]
         np.testing.assert_allclose(shade.x0, to_pixels((4.0, low))[0])
         np.testing.assert_allclose(shade.x1, to_pixels((6.4, low))[0])
-    assert "few taught" in texts(figure)
+    assert "rare in lessons" in texts(figure)
     everything = plots.plot_dispersion(K, LATTICE, KNOWN, 9.0)
     assert everything.axes[0].get_xlim() == (0, 8)
-    assert "few taught" not in texts(everything)
+    assert "rare in lessons" not in texts(everything)
 
 
 def test_dispersion_shows_the_physics_even_if_the_student_goes_elsewhere() -> None:

@@ -1,10 +1,12 @@
-"""The script of the solvers' accuracy; the solvers' own tests have more."""
+"""The scripts of the solvers' accuracy; the solvers' own tests have more."""
 
 import json
 import pathlib
 
 import pytest
 import scripts
+
+from qdistill.forecast import paper
 
 
 def test_smoke_run_has_the_errors_of_both_precisions(tmp_path: pathlib.Path) -> None:
@@ -34,3 +36,22 @@ def test_bad_options_are_refused_in_a_sentence(options: list[str], message: str)
     assert done.stderr.startswith("experiments/solver_accuracy.py: ")
     assert message in done.stderr
     assert not pathlib.Path("nowhere").exists()
+
+
+def test_the_shelf_is_scored_case_by_case(tmp_path: pathlib.Path) -> None:
+    out = tmp_path / "out"
+    done = scripts.run("shelf", "--smoke", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    rows = json.loads((out / "metrics.json").read_text())["lattice"]
+    for name in ("strang", "takahashi-imada, share 0.21"):
+        row = rows[f"{name}, 2 pairs"]
+        assert set(row["paper"]["cases"]) == set(paper.CASES)
+        assert row["paper"]["mean_infidelity"] < 1e-5
+        assert row["held out"]["sharp"]["n_case"] + row["held out"]["smooth"]["n_case"] == 6
+
+
+@pytest.mark.parametrize("pairs", [[], ["0"]])
+def test_the_shelf_needs_pairs(pairs: list[str], tmp_path: pathlib.Path) -> None:
+    done = scripts.run("shelf", "--out", str(tmp_path / "out"), "--pairs", *pairs)
+    assert done.returncode == 1
+    assert "`pairs` must be at least" in done.stderr

@@ -1,1 +1,1 @@
-"""Potentials found by gradients, and made through emulators."""
+"""The study of potentials designed by gradients, from plane waves and through emulators."""

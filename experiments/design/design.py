@@ -1,4 +1,4 @@
-"""Potentials by gradients: `python experiments/design/design.py demo unitary`."""
+"""Design potentials by gradients: `python experiments/design/design.py demo unitary`."""
 
 import dataclasses
 import pathlib
@@ -15,32 +15,32 @@ from qdistill.insight.design import RolloutConfig, SearchConfig, TaskConfig
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Design a splitter, a filter and a mirror; and again through forecasts of emulators."""
+    """Design a splitter, a filter and a mirror by plane waves, and again through emulators."""
 
     students: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Names of packaged emulators, their files, or folders of runs, all of one system."""
     out: pathlib.Path = pathlib.Path("runs/design")
     """Folder of the results."""
     designs: tuple[str, ...] = tuple(design.TASKS)
-    """Designs by plane waves."""
+    """Whether to design by plane waves."""
     through: tuple[str, ...] = tuple(design.ROLLOUTS)
-    """Designs through forecasts."""
+    """Whether to design through forecasts."""
     tasks: dict[str, TaskConfig] = dataclasses.field(default_factory=lambda: design.TASKS)
-    """Tasks for plane waves."""
+    """Names of the tasks for plane waves."""
     rollouts: dict[str, RolloutConfig] = dataclasses.field(default_factory=lambda: design.ROLLOUTS)
-    """Tasks for packets."""
+    """Names of the tasks for packets."""
     search: SearchConfig = dataclasses.field(default_factory=SearchConfig)
-    """Descents by plane waves."""
+    """Settings of the descents by plane waves."""
     rollout_search: SearchConfig = dataclasses.field(
         default_factory=lambda: SearchConfig(n_starts=3, n_steps=100, rate=0.2)
     )
-    """Descents through forecasts."""
+    """Settings of the descents through forecasts."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def make(args: Args) -> runner.Results:
-    """Design, try, judge."""
+    """Design potentials, verify them and return the results."""
     for name in args.designs:
         require_one_of(args.tasks, designs=name)
     for name in args.through:

@@ -13,10 +13,10 @@ from qdistill.plots.style import COLOURS, GREY, GRID, INK
 
 @style.styled
 def plot_through(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Draw the shares that each designer forecasts to pass, and those by the exact solver.
+    """Draw the transmitted shares by the forecasts of each designer, and by the exact solver.
 
     Args:
-      tasks: By name, as `study.through` returns them.
+      tasks: Results of `study.through` by name of the task.
     """
     if not tasks:
         refuse("tasks", "at least one task", tasks)
@@ -37,9 +37,9 @@ def plot_through(tasks: Mapping[str, Mapping[str, Any]]) -> Figure:
             ax.plot(at, row["exact"], "o", color=colour, ms=5, label=who)
         ax.set(title=name, xlabel="energy of the packet (hartree)", xticks=energy)
         ax.grid(axis="y", color=GRID, lw=0.8)
-    panels[0].set_ylabel("share that passes")
-    panels[0].plot([], [], color=GREY, lw=6, alpha=0.45, label="asked")
-    panels[0].plot([], [], "o", color=INK, mfc="white", ms=9, mew=1.6, label="believed")
+    panels[0].set_ylabel("transmitted share")
+    panels[0].plot([], [], color=GREY, lw=6, alpha=0.45, label="target")
+    panels[0].plot([], [], "o", color=INK, mfc="white", ms=9, mew=1.6, label="own forecast")
     panels[0].plot([], [], "o", color=INK, ms=5, label="by the exact solver")
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure

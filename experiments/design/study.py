@@ -1,4 +1,4 @@
-"""Whole designs: described in numbers, and made through emulators to be judged by the solver."""
+"""Designs by plane waves and through emulators, verified by the exact solver."""
 
 import dataclasses
 import math
@@ -28,14 +28,14 @@ def run(
     search: SearchConfig,
     rollout_search: SearchConfig,
 ) -> tuple[dict[str, Any], dict[str, Figure]]:
-    """Do all designs, by plane waves and through forecasts; return numbers and figures.
+    """Make all designs, by plane waves and through forecasts; return numbers and figures.
 
     Args:
-      emulators: Of one system, by name; without any, the designs are for `System()`.
-      tasks: For plane waves, by name.
-      rollouts: For packets, by name.
-      search: The descents by plane waves.
-      rollout_search: Those through forecasts.
+      emulators: Emulators of one system, by name; if there are none, the system is `System()`.
+      tasks: Tasks for plane waves, by name.
+      rollouts: Tasks for packets, by name.
+      search: Settings of the descents by plane waves.
+      rollout_search: Settings of the descents through forecasts.
     """
     system = next((each.system for each in emulators.values()), System())
     found = {
@@ -53,7 +53,7 @@ def run(
 
 
 def describe(task: TaskConfig, found: design.Design) -> dict[str, Any]:
-    """Describe a design in numbers, with units in their names."""
+    """Return the numbers of a design, with units in their names."""
     slopes = np.abs(np.diff(found.v) / np.diff(found.x))
     middle = sum(task.band) / 2
     there = np.abs(found.energy - middle) <= (task.band[1] - task.band[0]) / 4
@@ -94,12 +94,12 @@ def describe(task: TaskConfig, found: design.Design) -> dict[str, Any]:
 def measure_passband(
     energy: Float[np.ndarray, " n"], transmission: Float[np.ndarray, " n"], clear: float
 ) -> dict[str, float | None]:
-    """Measure the highest peak of T(E): height, centre, full width at half maximum, and the leaks.
+    """Return height, centre and full width at half maximum of the peak of T(E), and the leak.
 
     Args:
-      energy: In hartree, rising.
-      transmission: At these energies.
-      clear: Energies further than this from the centre are outside, in hartree.
+      energy: Energies in hartree, ascending.
+      transmission: Transmission at these energies.
+      clear: Distance from the centre in hartree beyond which transmission counts as leak.
 
     >>> energy = np.linspace(2.0, 6.0, 401)
     >>> band = measure_passband(energy, 0.9 / (1 + (energy - 4) ** 2 / 0.1**2), clear=1.0)
@@ -116,7 +116,7 @@ def measure_passband(
         return {"peak": float(transmission[top]), **nothing}
 
     def crossing(i: int) -> float:
-        """Where a line through points i and i + 1 is at half maximum."""
+        """The energy at which a line through points i and i + 1 is at half maximum."""
         low, high = transmission[i : i + 2]
         return float(energy[i] + (half - low) / (high - low) * (energy[i + 1] - energy[i]))
 
@@ -136,25 +136,25 @@ def through(
     system: System,
     emulators: Mapping[str, Emulator],
 ) -> dict[str, Any]:
-    """Optimise the potential by each propagator's own forecasts, and judge it by the solver.
+    """Optimise a potential through the forecasts of each propagator, and verify it by the solver.
 
     Args:
-      task: The packets, and the shares of them that are to pass.
-      config: The descent.
-      system: One-dimensional.
-      emulators: Of this system, by name; a split step is added as the first.
+      task: The packets and their target shares.
+      config: Settings of the descent.
+      system: A one-dimensional system.
+      emulators: Emulators of this system, by name; a split step is added as the first.
 
     Returns:
-      For each, the shares that it forecasts, those by the solver, and the potential.
+      For each propagator the shares by its forecasts and by the solver, and the potential.
     """
     trial = design.prepare(system, task.energies, task.packet_width, task.profile.extent)
     room, dt = trial.system, system.dt
     n_frames = math.ceil(trial.duration / dt)
-    # Twice as many substeps as the resonance of the splitting asks for.
+    # Twice the smallest number of substeps without a resonance of the splitting.
     n_substeps = 2 * (int(room.grid.kinetic_energy().max() * dt / (2 * math.pi)) + 1)
     designers: dict[str, Propagator] = {"split step": teacher.split_step(room, n_substeps)}
     designers |= {name: emulator.on(room.grid) for name, emulator in emulators.items()}
-    # The judge needs no gradient, and costs least with long frames.
+    # Verification needs no gradient, and long frames are the cheapest.
     n_long = math.ceil(n_frames * dt)
     bounds = task.profile.low - 0.01, task.profile.high + 0.01
     long = dataclasses.replace(room, dt=n_frames * dt / n_long, bounds=bounds)
@@ -190,14 +190,14 @@ def _judged(
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """Summarise a report: what each design does, and how far each designer was right."""
+    """Return a text summary: the transmission of each design, and the errors of each designer."""
     lines = []
     for name, found in report["designs"].items():
         packets, waves = found["packets"], found["plane_waves"]
         middle = sum(found["band_hartree"]) / 2
         nearest = int(np.argmin(np.abs(np.asarray(packets["energy_hartree"]) - middle)))
         lines.append(
-            f"{name}: packets of {packets['energy_hartree'][nearest]:g} hartree pass by "
+            f"{name}: packets of {packets['energy_hartree'][nearest]:g} hartree are transmitted by "
             f"{packets['transmission'][nearest]:.3f}, plane waves of the band by "
             f"{waves['lowest_transmission']:.3f} to {waves['highest_transmission']:.3f}"
         )
@@ -217,7 +217,7 @@ def table(report: Mapping[str, Any]) -> str:
 
 
 def smoke(args: Any) -> Any:
-    """Return options of the script with tiny numbers."""
+    """Return options of the script at tiny sizes."""
     tiny = SearchConfig(n_starts=2, n_steps=2)
     small = {"n_energy": 3, "n_packet": 2, "packet_width": 2.0, "dwell": 0.0}
     splitter = dataclasses.replace(

@@ -1,1 +1,1 @@
-"""A double slit and forests of discs, held out."""
+"""The study of held-out double slits and discs in two dimensions."""

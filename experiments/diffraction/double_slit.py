@@ -1,4 +1,4 @@
-"""A double slit by solver and student: `python experiments/diffraction/double_slit.py`."""
+"""Compare a double slit by solver and student: `python experiments/diffraction/double_slit.py`."""
 
 import dataclasses
 import pathlib
@@ -14,26 +14,26 @@ from experiments.diffraction.held_out import DiffractionConfig
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Train students on walls, slits and discs; test them on double slits and forests."""
+    """Train students on walls, slits and shapes, and test them on double slits and many discs."""
 
     finished: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
-    """Finished runs, or their files. Without any, students are trained, in folders of their own."""
+    """Folders or files of finished runs. If there are none, students are trained in new folders."""
     presets: tuple[str, ...] = ("plane", "plane-informed")
-    """Presets that are trained."""
+    """Names of the presets to train."""
     test: DiffractionConfig = dataclasses.field(default_factory=DiffractionConfig)
-    """The held-out test of all."""
+    """Settings of the held-out test."""
     picture: FringesConfig = dataclasses.field(default_factory=FringesConfig)
-    """The double slit that the first student draws."""
+    """Settings of the double slit that is drawn with the first student."""
     seed: int = 1
-    """Seed of the held-out test."""
+    """Random seed of the held-out test."""
     out: pathlib.Path = pathlib.Path("runs/double_slit")
     """Folder of the results."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def compare(args: Args) -> runner.Results:
-    """Train or load, test, draw."""
+    """Train or load students, test them and draw figures."""
     if args.finished:
         students = emulators.load(args.finished)
     else:

@@ -1,4 +1,4 @@
-"""The picture of a double slit: truth and forecast, their difference, and the fringes."""
+"""Figure of a double slit: truth, forecast, their difference, and the fringes."""
 
 import pathlib
 from collections.abc import Sequence
@@ -43,9 +43,9 @@ def plot_diffraction(
       v: Potential in hartree.
       truth, forecast: psi at one time.
       screen: Position of the screen along x, in bohr.
-      arrivals: Of truth and forecast, probability per bohr that has arrived, in 1/bohr.
-      orders: Where theory has the bright fringes, in bohr.
-      title: Of the whole figure, for instance the time.
+      arrivals: Arrived probability per bohr of truth and forecast, in 1/bohr.
+      orders: Theoretical positions of the bright fringes, in bohr.
+      title: Title of the figure, for instance the time.
     """
     x, y = style.axis("x", x, True), style.axis("y", y, True)
     require_shape((x.size, y.size), truth=truth, forecast=forecast, v=v)
@@ -98,13 +98,13 @@ def plot_diffraction(
 def picture(
     config: FringesConfig, solver: Propagator, student: Propagator, film: pathlib.Path
 ) -> tuple[Figure, dict[str, Any]]:
-    """Draw and film one double slit by the solver and by a student, and measure the fringes.
+    """Draw and animate one double slit by the solver and by a student, and measure the fringes.
 
     Args:
-      config: The double slit.
-      solver: What is taken as the truth.
-      student: Of the same system.
-      film: File of the film, a GIF.
+      config: Settings of the double slit.
+      solver: The solver that is taken as the truth.
+      student: An emulator of the same system.
+      film: Path of the animation, a GIF.
     """
     grid, dt = solver.system.grid, solver.system.dt
     psi, v = fringes.make(config, grid)

@@ -1,4 +1,4 @@
-"""One double slit, for a picture: the arrivals on a screen, and the fringes of theory."""
+"""A double slit: arrivals on a screen, and the theoretical fringes."""
 
 import dataclasses
 import math
@@ -16,21 +16,22 @@ from qdistill.physics.grid import Grid
 
 @dataclasses.dataclass(frozen=True)
 class FringesConfig:
-    """A packet, a wall with two slits across its way, and a screen behind it.
+    """Settings of a packet, a wall with two slits and a screen behind it.
 
     Attributes:
       shape: Points of the box; the packet flies along the first axis.
-      start: Where the packet begins, in bohr, halfway across the second axis.
-      width: Of the packet along both axes, in bohr.
-      momentum: Of the packet, in 1/bohr.
-      wall: Where the middle of the wall stands, in bohr.
-      height: Of the wall, in hartree.
-      thickness: Of the wall, in bohr.
-      separation: Between the middles of the slits, in bohr.
+      start: Initial position of the packet along the first axis, in bohr; it starts in the middle
+        of the second axis.
+      width: Position spread of the packet along both axes, in bohr.
+      momentum: Mean momentum of the packet, in 1/bohr.
+      wall: Position of the middle of the wall, in bohr.
+      height: Height of the wall, in hartree.
+      thickness: Thickness of the wall, in bohr.
+      separation: Distance between the centres of the slits, in bohr.
       slit: Width of a slit, in bohr.
-      screen: Where the screen stands, in bohr.
-      n_frames: Frames during which the screen collects.
-      look: The frame that is drawn.
+      screen: Position of the screen, in bohr.
+      n_frames: Number of frames during which arrivals are counted.
+      look: Index of the frame that is drawn.
     """
 
     shape: tuple[int, int] = (256, 192)
@@ -54,12 +55,12 @@ class FringesConfig:
 
     @property
     def wavelength(self) -> float:
-        """Of the packet's middle, in bohr."""
+        """The de Broglie wavelength of the packet at its mean momentum, in bohr."""
         return 2 * math.pi / self.momentum
 
 
 def make(config: FringesConfig, grid: Grid) -> Sample:
-    """Make the packet and the potential.
+    """Return the packet and the potential.
 
     Raises:
       ValueError: If the screen, or the packet, is not in the box.
@@ -79,15 +80,15 @@ def make(config: FringesConfig, grid: Grid) -> Sample:
 def arrivals(
     grid: Grid, dt: float, frames: Complex[Array, "n_t n_x n_y"], screen: float
 ) -> Float[Array, " n_y"]:
-    """Return the probability per bohr that has flown through each place of a screen, in 1/bohr.
+    """Return the probability per bohr that has passed each point of a screen, in 1/bohr.
 
     It is the integral over time of the current along x, at the points nearest the screen.
 
     Args:
-      grid: Two-dimensional.
-      dt: Between two frames, in atomic units.
-      frames: From the start on.
-      screen: Where it stands along x, in bohr.
+      grid: A two-dimensional grid.
+      dt: Time between two frames, in atomic units.
+      frames: Frames from the beginning.
+      screen: Position of the screen along x, in bohr.
     """
     require_positive(dt=dt)
     require_between(grid.dx[0], grid.lengths[0], screen=screen)
@@ -97,7 +98,7 @@ def arrivals(
 
 
 def orders(config: FringesConfig) -> Float[np.ndarray, " n_order"]:
-    """Return where theory has the bright fringes far behind the wall, in bohr from the middle.
+    """Return the theoretical positions of bright fringes on the screen, in bohr from the middle.
 
     They lie at L tan(theta) with separation sin(theta) = n wavelength, for the distance L of the
     screen: near the middle a wavelength L / separation apart.

@@ -1,7 +1,7 @@
-"""The held-out test in two dimensions: double slits and forests of discs, none in a lesson.
+"""The held-out test in two dimensions: double slits and many discs, which are in no lesson.
 
-The baseline is the clamped split step, whose one number, the cap, is the best on the very cases
-that are scored, for each family its own.
+The baseline is the clamped split step. Its one parameter, the cap, is optimised on the test cases
+themselves, separately for each family, which favours the baseline.
 """
 
 import dataclasses
@@ -26,14 +26,14 @@ PerFrame = dict[str, Float[Array, "n_case n_t"]]
 
 @dataclasses.dataclass(frozen=True)
 class DiffractionConfig:
-    """The held-out test.
+    """Settings of the held-out test.
 
     Attributes:
-      n_cases: Potentials and packets of each family.
+      n_cases: Number of cases of each family.
       n_x: Points of the square box along an axis.
       n_frames: Frames of every case, a multiple of `every`.
-      every: Frames between two looks at psi.
-      tolerance: Per frame, of the Chebyshev solver that is the truth.
+      every: Number of frames between two comparisons.
+      tolerance: Error per frame of the Chebyshev solver, which is taken as the truth.
       n_repeats: Rounds of the timing.
     """
 
@@ -56,21 +56,21 @@ class DiffractionConfig:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Strided(Wrapped):
-    """A propagator that takes several frames in one; it needs no history.
+    """A propagator whose frame is several frames of another one without a history.
 
     Attributes:
-      every: How many.
+      every: Number of frames in one.
     """
 
     every: int = dataclasses.field(metadata={"static": True})
 
     @property
     def system(self) -> System:
-        """The same with long frames."""
+        """The system of the wrapped propagator, with long frames."""
         return dataclasses.replace(self.of.system, dt=self.every * self.of.system.dt)
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential."""
+        """Return the step of one potential."""
         encode, advance, decode = self.of(v)
         return Step(
             lambda frames, n: encode(frames, n * self.every),
@@ -80,11 +80,11 @@ class Strided(Wrapped):
 
 
 def make_cases(system: System, config: DiffractionConfig, key: Key[Array, ""]) -> Cases:
-    """Sample all families in turn, `n_cases` each, and solve them; frames are those of the looks.
+    """Return `n_cases` solved test cases of each family, with every `every`-th frame.
 
     Args:
-      system: Two-dimensional, with the bounds of its potentials.
-      config: The test.
+      system: A two-dimensional system with bounds of its potentials.
+      config: Settings of the test.
       key: Random key.
     """
     drawn, names = [], []
@@ -100,7 +100,7 @@ def make_cases(system: System, config: DiffractionConfig, key: Key[Array, ""]) -
 
 
 def measure(config: DiffractionConfig, propagator: Propagator, truth: Cases) -> PerFrame:
-    """Forecast the cases, and measure every metric of every case at every look."""
+    """Return every metric of forecasts of all cases, at every compared frame."""
     strided = Strided(propagator, config.every)
     return cases.measure(strided.system, truth, cases.forecast(strided, truth))
 
@@ -112,14 +112,14 @@ def evaluate(
     config: DiffractionConfig,
     key: Key[Array, ""],
 ) -> dict[str, Any]:
-    """Compute errors of emulators and of the clamped split step on the same cases, and all costs.
+    """Return errors and costs of emulators and of the clamped split step on the same cases.
 
     Args:
-      system: Two-dimensional, with the bounds of its potentials.
-      emulators: Of this system, by name.
-      pairs: FFT pairs a frame of the clamped split steps.
-      config: The test.
-      key: Of the cases.
+      system: A two-dimensional system with bounds of its potentials.
+      emulators: Emulators of this system, by name.
+      pairs: FFT pairs per frame of the clamped split steps.
+      config: Settings of the test.
+      key: Random key of the cases.
     """
     truth = make_cases(system, config, key)
     everyone: dict[str, Propagator] = dict(emulators)
@@ -143,8 +143,8 @@ def evaluate(
 def best_clamped(
     system: System, n_pairs: int, truth: Cases, config: DiffractionConfig
 ) -> tuple[dict[str, float], PerFrame]:
-    """Return, by family, the cap of least mean relative L2 error in hartree; and all metrics."""
-    # So many pairs in one long frame are the same split step.
+    """Return the cap of least mean relative L2 error by family, in hartree, and all metrics."""
+    # The same split step, with all its pairs in one long frame.
     long = dataclasses.replace(system, dt=config.every * system.dt)
     caps, parts = {}, []
     for family in dict.fromkeys(truth.family):
@@ -156,7 +156,7 @@ def best_clamped(
 
 
 def summarise(family: tuple[str, ...], found: PerFrame) -> dict[str, Any]:
-    """Return, by family, means and deviations over its cases, and the last error of each case."""
+    """Return means and deviations over cases of each family, and the last error of each case."""
     rows: dict[str, Any] = {}
     for name in dict.fromkeys(family):
         mine = np.array(family) == name
@@ -177,7 +177,7 @@ def summarise(family: tuple[str, ...], found: PerFrame) -> dict[str, Any]:
 def measure_costs(
     propagators: Mapping[str, Propagator], truth: Cases, config: DiffractionConfig
 ) -> dict[str, dict[str, float]]:
-    """Measure the milliseconds of a frame of one packet, and of a potential once; medians."""
+    """Return the median milliseconds of a frame of one packet, and of the setup of a potential."""
     psi, v = truth.given[0], truth.v[0]
     n = config.n_frames
 
@@ -204,7 +204,7 @@ def measure_costs(
 
 
 def table(found: dict[str, Any]) -> str:
-    """Return errors at the end, norm drift and cost of all, as text."""
+    """Return a text table of final errors, norm drifts and costs."""
     last = found["times_au"][-1]
     lines = [f"{'':16}{'':14}{'error':>9}{'spread':>9}{'drift':>9}   at t = {last:g} a.u."]
     for name, families in found["scores"].items():

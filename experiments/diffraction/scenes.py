@@ -1,4 +1,4 @@
-"""The families of the held-out test: double slits, and forests of discs."""
+"""The families of the held-out test: double slits, and many discs."""
 
 import jax
 from jaxtyping import Array, Key
@@ -18,7 +18,7 @@ def double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
 
 
 def forest(key: Key[Array, ""], grid: Grid, n_discs: int = 12) -> Sample:
-    """Sample a packet that flies into a forest of discs, in a box of at least 40 bohr."""
+    """Sample a packet that flies into an array of random discs, in a box of at least 40 bohr."""
     require_plane(grid)
     require_between(40, float("inf"), lengths=grid.lengths)
     key_places, key_sizes, key_speed = jax.random.split(key, 3)

@@ -1,4 +1,4 @@
-"""The whole study of the double slit: students trained or given, tested, and one picture."""
+"""The study of the double slit: trainings, held-out test and figure."""
 
 import dataclasses
 import pathlib
@@ -18,7 +18,7 @@ from qdistill.students import Emulator, count_parameters
 
 
 def train(names: Sequence[str], out: pathlib.Path, is_small: bool = False) -> dict[str, Emulator]:
-    """Train presets, each into a folder of its own; small ones in seconds."""
+    """Train presets, each in a new folder, and return the emulators."""
     found = {}
     for name in names:
         config = presets.PRESETS[name][1]
@@ -28,7 +28,7 @@ def train(names: Sequence[str], out: pathlib.Path, is_small: bool = False) -> di
 
 
 def on(emulator: Emulator, shape: tuple[int, ...]) -> Emulator:
-    """Return an emulator on so many points at its own spacing."""
+    """Return an emulator on a grid of another shape and the same spacing."""
     grid = emulator.system.grid
     lengths = tuple(n * dx for n, dx in zip(shape, grid.dx, strict=True))
     return emulator.on(dataclasses.replace(grid, shape=shape, lengths=lengths))
@@ -45,10 +45,10 @@ def compare(
 
     Args:
       emulators: Splitting students of one system, by name.
-      test: The held-out test.
-      scene: The double slit that is drawn.
-      seed: Of the cases.
-      film: File of the film of the double slit.
+      test: Settings of the held-out test.
+      scene: Settings of the double slit that is drawn.
+      seed: Random seed of the cases.
+      film: Path of the animation of the double slit.
     """
     square = {name: on(each, (test.n_x,) * 2) for name, each in emulators.items()}
     first = next(iter(emulators))
@@ -69,7 +69,7 @@ def compare(
 
 
 def smoke(args: Any) -> Any:
-    """Return options of the script for a run of seconds."""
+    """Return options of the script at tiny sizes."""
     return dataclasses.replace(
         args,
         presets=args.presets[-1:],

@@ -1,1 +1,1 @@
-"""What an error costs: emulators and solvers compared."""
+"""The study of error against cost: emulators, solvers and non-learned baselines."""

@@ -1,4 +1,4 @@
-"""Non-learned baselines of few waves, or of few points, in any number of dimensions."""
+"""Non-learned baselines with few plane waves or few points, in any number of dimensions."""
 
 import dataclasses
 import math
@@ -24,7 +24,7 @@ STATIC = {"static": True}
 
 @dataclasses.dataclass(frozen=True)
 class _Baseline:
-    """What all have in common: linear, without a history."""
+    """The common properties of all baselines: linear, without a history."""
 
     system: System = dataclasses.field(metadata=STATIC)
 
@@ -37,14 +37,14 @@ class _Baseline:
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Truncated(_Baseline):
-    """The Hamiltonian between the waves of a band, diagonalised.
+    """A propagator that diagonalises the Hamiltonian between the waves of a band.
 
     Attributes:
-      system: Linear, autonomous and Hermitian, without channels.
-      band: The waves that are kept.
-      outer: Largest |k| in 1/bohr of the waves beyond, which are folded in to second order;
-        infinity takes all that the grid holds. With None nothing is folded in.
-      energy: Kinetic energy in hartree for which the fold is best.
+      system: A linear, autonomous and Hermitian system without channels.
+      band: The waves of the band.
+      outer: Largest |k| in 1/bohr of the waves that are Loewdin-folded to second order; infinity
+        takes all waves of the grid. With None the basis is truncated without folding.
+      energy: Kinetic energy in hartree about which the folding expands.
     """
 
     band: Band = dataclasses.field(metadata=STATIC)
@@ -52,7 +52,7 @@ class Truncated(_Baseline):
     energy: float = dataclasses.field(metadata=STATIC, default=7.0)
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential; its state are amplitudes of eigenstates."""
+        """The step of one potential; its state is the amplitudes of eigenstates."""
         v = self.system.local(v, 0.0, None)
         if self.outer is None:
             h = band.project(self.band, v)
@@ -64,22 +64,22 @@ class Truncated(_Baseline):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Projected(_Baseline):
-    """The exact frame between the waves of a band, as a matrix.
+    """A propagator with the exact frame projected on the waves of a band, as a matrix.
 
-    What leaves these waves within a frame is lost, and nothing else. The frame is that of more
-    waves, with those beyond folded in, diagonalised.
+    Its only error is the part of psi that leaves the band within a frame. The frame is computed in
+    a larger basis of waves, with the remaining waves Loewdin-folded, by diagonalisation.
 
     Attributes:
-      system: Linear, autonomous and Hermitian, without channels.
-      band: The waves that are kept.
-      outer: The waves of the exact frame.
+      system: A linear, autonomous and Hermitian system without channels.
+      band: The waves of the band.
+      outer: The larger basis of the exact frame.
     """
 
     band: Band = dataclasses.field(metadata=STATIC)
     outer: Band = dataclasses.field(metadata=STATIC)
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential; its state are coefficients of waves."""
+        """The step of one potential; its state is the coefficients of waves."""
         h = band.fold(self.outer, self.system.local(v, 0.0, None))
         energies, states, _ = diagonalise(h)
         rows, phases = states[self.outer.places(self.band)], energies * self.system.dt
@@ -89,7 +89,7 @@ class Projected(_Baseline):
 
 @dataclasses.dataclass(frozen=True)
 class Coarse(System):
-    """A system on fewer points, whose waves have the kinetic energy that they have on a fine grid.
+    """A system on fewer points, with the kinetic energy of its waves on a fine grid.
 
     Attributes:
       fine: The fine grid, of the same box.
@@ -98,7 +98,7 @@ class Coarse(System):
     fine: Grid = dataclasses.field(default_factory=Grid)
 
     def kinetic(self, v: Potential, t: Scalar) -> Float[np.ndarray, "*n_x"]:
-        """The fine grid's, of the waves that the points hold."""
+        """Return the kinetic energy of the waves on the fine grid."""
         waves = (np.rint(np.fft.fftfreq(n_x) * n_x).astype(int) for n_x in self.grid.shape)
         among = (k % n_x for k, n_x in zip(waves, self.fine.shape, strict=True))
         return self.fine.kinetic_energy()[np.ix_(*among)]
@@ -107,15 +107,15 @@ class Coarse(System):
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class CoarseSplitStep(_Baseline):
-    """The clamped split step on fewer points, with the potential low-passed.
+    """The clamped split step on fewer points, with a low-passed potential.
 
-    Free packets below the cap are exact.
+    It is exact for free packets below the cap.
 
     Attributes:
-      system: Linear and autonomous, without channels, in a line, square or cube.
+      system: A linear and autonomous system without channels, on a line, square or cube.
       n_coarse: Points along an axis.
       n_substeps: Substeps per frame.
-      kinetic_cap: In hartree.
+      kinetic_cap: Cap of the kinetic energy, in hartree.
     """
 
     n_coarse: int = dataclasses.field(metadata=STATIC)

@@ -1,7 +1,7 @@
-"""Work and precision: what an error costs, by a solver and by a student, on lines and in squares.
+"""Error against cost of solvers and students: settings, test cases and errors.
 
-A job is one new potential, a number of packets and a time: the whole trajectory with a look at
-every packet after each a.u., or the final state only.
+A job is one new potential, a number of packets and a time. Its result is the whole trajectory, with
+every packet decoded after each a.u., or the final state only.
 """
 
 import dataclasses
@@ -25,23 +25,23 @@ from qdistill.physics import packets
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.system import Potential, Propagator, System, rollout
 
-# Square bohr for each scatterer.
+# Area per scatterer, in bohr^2.
 ROOM = 32.0
 
 
 @dataclasses.dataclass(frozen=True)
 class FrontierConfig:
-    """What is run, and what it stands for.
+    """Settings of the comparison.
 
     Attributes:
-      n_potentials: Held-out potentials, of all families in turn.
-      seed: Of them.
-      n_units: Time of a run in a.u.; errors are those at its end.
-      n_packets: Packets in a potential, of the job and in the timing.
+      n_potentials: Number of held-out potentials; the families alternate.
+      seed: Random seed of the potentials.
+      n_units: Time of a run in a.u.; errors are measured at its end.
+      n_packets: Packets in a potential, in the job and in the timing.
       job_units: Time of the job in a.u.
-      n_repeats: Rounds of timing, each of all contenders in turn.
+      n_repeats: Rounds of timing, each with one run of every contender.
       levels: Relative errors at which the cheapest solver and student are compared.
-      n_bootstrap: Resamples of potentials and rounds, for intervals.
+      n_bootstrap: Number of resamples of potentials and rounds, for intervals.
     """
 
     n_potentials: int = 40
@@ -66,15 +66,15 @@ SMOKE = FrontierConfig(2, n_units=2, n_packets=2, job_units=2, n_repeats=2, n_bo
 
 @dataclasses.dataclass(frozen=True)
 class SolversConfig:
-    """Settings of the solvers and baselines that are tried.
+    """Settings of the solvers and baselines.
 
     Attributes:
-      plain: FFT pairs an a.u. of plain split steps.
-      clamped: FFT pairs an a.u. of clamped split steps.
-      coarse: Points along an axis, and FFT pairs an a.u., of clamped split steps on few points.
-      tolerances: Of Chebyshev expansions of an a.u.
-      projected: Points whose waves hold an exact frame; on a line.
-      truncated: Points whose waves hold a Hamiltonian, with and without the waves beyond.
+      plain: FFT pairs per a.u. of plain split steps.
+      clamped: FFT pairs per a.u. of clamped split steps.
+      coarse: Points along an axis, and FFT pairs per a.u., of clamped split steps on few points.
+      tolerances: Tolerances of Chebyshev expansions over an a.u.
+      projected: Basis sizes, in points, of the projected exact frame; on a line only.
+      truncated: Basis sizes, in points, of the Hamiltonian, truncated and Loewdin-folded.
     """
 
     plain: tuple[int, ...] = (40, 60, 90, 120, 160, 240, 400)
@@ -114,7 +114,7 @@ FAMILIES: dict[str, Callable[[Key[Array, ""], Grid], Sample]] = {
 
 
 def sample(key: Key[Array, ""], grid: Grid, n_case: int) -> tuple[tuple[str, ...], Array, Array]:
-    """Sample held-out cases: on a line potentials of every family, else those of `FAMILIES`.
+    """Sample held-out cases: on a line potentials of every family, otherwise of `FAMILIES`.
 
     Returns:
       The family, initial packet and potential of each case.
@@ -129,12 +129,12 @@ def sample(key: Key[Array, ""], grid: Grid, n_case: int) -> tuple[tuple[str, ...
 
 
 def make_truth(system: System, config: FrontierConfig, n_given: int = 4) -> Cases:
-    """Return packets on held-out potentials: frames that are given, then one each a.u.
+    """Return solved test cases on held-out potentials: given frames, then one frame per a.u.
 
     Args:
-      system: The physics; its frames are those that are given.
-      config: How many.
-      n_given: Given frames, of which the last is at time zero.
+      system: The system; its dt is the distance of the given frames.
+      config: Settings.
+      n_given: Number of given frames, the last of which is at time zero.
     """
     family, psi0, v = sample(jax.random.key(config.seed), system.grid, config.n_potentials)
     given = psi0[:, None]
@@ -145,7 +145,7 @@ def make_truth(system: System, config: FrontierConfig, n_given: int = 4) -> Case
 
 
 def measure_errors(contender: Contender, truth: Cases) -> Float[np.ndarray, " n_case"]:
-    """Return the relative error |psi - truth| / |truth| at the end of every run."""
+    """Return the relative L2 error |psi - truth| / |truth| at the end of every run."""
     n_units = truth.frames.shape[1]
 
     @jax.jit
@@ -156,14 +156,14 @@ def measure_errors(contender: Contender, truth: Cases) -> Float[np.ndarray, " n_
 
 
 def _each(truth: Cases) -> tuple[Array, Potential, Array]:
-    """Given frames, potential and last frame of all cases."""
+    """The given frames, potentials and last frames of all cases."""
     return truth.given, truth.v, truth.frames[:, -1]
 
 
 def _error(
     propagator: Propagator, n_units: int, case: tuple[Array, Potential, Array]
 ) -> Float[Array, ""]:
-    """Of one case, traceable."""
+    """The relative L2 error of one case; it can be traced."""
     given, v, last = case
     n_frames = n_units * frames_per_unit(propagator)
     psi = rollout(propagator, given, v, n_frames, every=n_frames)[0]
@@ -176,19 +176,19 @@ def rms(errors: Float[np.ndarray, "*more n_case"]) -> Any:
 
 
 def caps(n_pairs: int) -> list[float]:
-    """Return caps of the kinetic energy in hartree to choose from, for FFT pairs an a.u."""
+    """Return candidate caps of the kinetic energy in hartree, for a number of FFT pairs per a.u."""
     return [phase * n_pairs / contenders.UNIT for phase in baselines.CAP_PHASES]
 
 
 def best_clamped(
     system: System, n_pairs: int, truth: Cases, n_coarse: int | None = None
 ) -> tuple[float, Contender]:
-    """Return the clamped split step of least rms error on these very runs, and its cap in hartree.
+    """Return the cap in hartree and the clamped split step of least rms error on the test runs.
 
     Args:
-      system: The physics.
-      n_pairs: FFT pairs an a.u.
-      truth: The runs.
+      system: The system.
+      n_pairs: FFT pairs per a.u.
+      truth: The test runs.
       n_coarse: Points along an axis; None for all.
     """
 
@@ -208,10 +208,10 @@ def clamped(
     """Return clamped split steps, each with its best cap, and these caps in hartree.
 
     Args:
-      system: The physics.
-      truth: The runs on which caps are chosen.
-      numbers: FFT pairs an a.u. on all points.
-      coarse: Points along an axis, and FFT pairs an a.u. there.
+      system: The system.
+      truth: The test runs on which caps are optimised.
+      numbers: FFT pairs per a.u. on all points.
+      coarse: Points along an axis, and FFT pairs per a.u. there.
     """
     best = {f"clamped, {n} pairs": best_clamped(system, n, truth) for n in numbers}
     for n_coarse, n in coarse:
@@ -225,9 +225,10 @@ def line_up(
     """Return all solvers and baselines by group, and the caps of the clamped ones in hartree.
 
     Args:
-      system: The physics.
-      truth: The runs on which caps are chosen; their potentials bound the Chebyshev expansion.
-      config: Their settings.
+      system: The system.
+      truth: The test runs on which caps are optimised; their potentials bound the Chebyshev
+        expansion.
+      config: Settings of the solvers.
     """
     bounds = (float(truth.v.min()), float(truth.v.max()))
     splits, chosen = clamped(system, truth, config.clamped, config.coarse)

@@ -1,4 +1,4 @@
-"""Few points and long frames: `python experiments/frontier/coarse.py [RUN ...]`."""
+"""Compare methods with few points and long frames: `python experiments/frontier/coarse.py`."""
 
 import dataclasses
 import itertools
@@ -22,40 +22,40 @@ from qdistill.system import System
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Learned effective Hamiltonians, solvers, and baselines that need no learning."""
+    """Compare learned effective Hamiltonians, solvers and non-learned baselines."""
 
     trained: Annotated[tuple[str, ...], tyro.conf.Positional] = ()
     """Finished runs of `propagator`, `kernel` or `kernel-trajectories`, or packaged ones."""
     out: pathlib.Path = pathlib.Path("runs/coarse")
     """Folder of the results."""
     sizes: tuple[int, ...] = (192, 200, 208, 216, 224, 256)
-    """Points of the students that learn from all families of potentials."""
+    """Basis sizes, in points, of students that learn from all families of potentials."""
     barriers: tuple[int, ...] = (224, 256)
-    """Points of those that learn from single barriers."""
+    """Basis sizes, in points, of students that learn from single barriers."""
     rivals: tuple[int, ...] = (184, 192, 200, 208, 216, 224, 240, 256, 320)
-    """Points of the Hamiltonians that are cut off, or folded."""
+    """Basis sizes, in points, of truncated and Loewdin-folded Hamiltonians."""
     clamped: tuple[int, ...] = (7, 10, 12, 14, 20)
-    """FFT pairs an a.u. of the clamped split steps."""
+    """FFT pairs per a.u. of the clamped split steps."""
     coarse: tuple[int, ...] = (320, 384, 448, 512)
     """Points of the clamped split steps on fewer points."""
     coarse_pairs: tuple[int, ...] = (10, 11, 12, 14, 17, 20, 28)
-    """FFT pairs an a.u. of these."""
+    """FFT pairs per a.u. of these."""
     projected: tuple[int, ...] = (208, 224, 256)
-    """Points of the exactly projected propagators."""
+    """Basis sizes, in points, of the projected exact frames."""
     operators: OperatorsConfig = dataclasses.field(default_factory=OperatorsConfig)
-    """What is learned from."""
+    """Settings of the examples."""
     frontier: FrontierConfig = dataclasses.field(
         default_factory=lambda: FrontierConfig(levels=(3e-2, 1e-2, 5e-3))
     )
-    """What is run."""
+    """Settings of the comparison."""
     seed: int = 0
-    """Of the lessons."""
+    """Random seed of the lessons."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def shorten(args: Args) -> Args:
-    """A run of seconds."""
+    """Return options for a run of seconds."""
     few = OperatorsConfig(n_boxes=2, n_box=64, n_states=10)
     return dataclasses.replace(
         args, sizes=(224,), barriers=(224,), rivals=(192,), clamped=(5,), coarse=(384,),
@@ -64,7 +64,7 @@ def shorten(args: Args) -> Args:
 
 
 def learn(args: Args, system: System) -> tuple[dict[str, Any], dict[str, Contender]]:
-    """Students of all sizes from whole operators, and those of the runs from trajectories."""
+    """Return students of all sizes from whole operators, and those of given runs."""
     learned: dict[str, Any] = {}
     students: dict[str, Contender] = {}
     everything = [("barriers", "barrier", size) for size in args.barriers]
@@ -86,7 +86,7 @@ def learn(args: Args, system: System) -> tuple[dict[str, Any], dict[str, Contend
 
 
 def _title(emulator: Emulator, system: System, place: str) -> str:
-    """From what an emulator of few waves has learned."""
+    """The title of an emulator: its form, examples and lessons."""
     if not isinstance(emulator.student, BandStudent) or emulator.system.grid != system.grid:
         refuse("trained", "runs of `propagator` or `kernel` on the continuum", place)
     stages, lessons = emulator.config.training.stages, emulator.config.curriculum.lessons
@@ -96,7 +96,7 @@ def _title(emulator: Emulator, system: System, place: str) -> str:
 
 
 def measure(args: Args) -> runner.Results:
-    """Learn, measure and compare."""
+    """Train students, measure errors and costs, and compare."""
     require_at_least(1, sizes=len(args.sizes))
     system = System(Grid(1024, 100.0, "continuum"), UNIT)
     learned, students = learn(args, system)

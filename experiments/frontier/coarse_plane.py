@@ -1,4 +1,4 @@
-"""Few waves of a square box, learned on lines: `python experiments/frontier/coarse_plane.py`."""
+"""Compare methods with few waves in square boxes: `python experiments/frontier/coarse_plane.py`."""
 
 import dataclasses
 import itertools
@@ -24,40 +24,40 @@ LINE, SQUARE = 100.0, 16.0
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Learned effective Hamiltonians on double slits and scatterers."""
+    """Compare learned effective Hamiltonians with solvers on double slits and scatterers."""
 
     out: pathlib.Path = pathlib.Path("runs/coarse_plane")
     """Folder of the results."""
     lengths: tuple[float, ...] = (12.0, 16.0, 20.0)
-    """Of the square boxes, in bohr."""
+    """Lengths of the square boxes, in bohr."""
     spacing: float = 0.25
-    """Of the fine grid, in bohr."""
+    """Spacing of the fine grid, in bohr."""
     edges: tuple[float, ...] = (6.3, 7.1, 7.9)
-    """Of the discs of waves, in 1/bohr."""
+    """Radii of the discs of waves, in 1/bohr."""
     pairs: tuple[int, ...] = (7, 10, 14, 20, 28)
-    """FFT pairs an a.u. of the clamped split steps."""
+    """FFT pairs per a.u. of the clamped split steps."""
     coarse: tuple[float, ...] = (0.75, 0.875)
-    """Points along an axis of the split steps on fewer points, as a part of all."""
+    """Points along an axis of the split steps on fewer points, as a share of all."""
     lines: OperatorsConfig = dataclasses.field(default_factory=lambda: OperatorsConfig(n_box=104))
-    """What is learned from on lines."""
+    """Settings of the examples on lines."""
     planes: OperatorsConfig = dataclasses.field(
         default_factory=lambda: OperatorsConfig(
             ("wall", "slit", "shape"), n_boxes=48, n_box=32, n_states=120
         )
     )
-    """What is learned from in square boxes."""
+    """Settings of the examples in square boxes."""
     frontier: FrontierConfig = dataclasses.field(
         default_factory=lambda: FrontierConfig(16, n_units=8, n_repeats=3, levels=(0.1, 0.05))
     )
-    """What is run."""
+    """Settings of the comparison."""
     seed: int = 0
-    """Of the lessons."""
+    """Random seed of the lessons."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def shorten(args: Args) -> Args:
-    """A run of seconds."""
+    """Return options for a run of seconds."""
     line = dataclasses.replace(args.lines, n_boxes=2, n_box=64, n_states=10)
     plane = dataclasses.replace(args.planes, n_boxes=2, n_box=16, n_states=10)
     return dataclasses.replace(
@@ -67,18 +67,18 @@ def shorten(args: Args) -> Args:
 
 
 def box(args: Args, length: float, n_dim: int = 2) -> System:
-    """A line or square box of a length in bohr, with frames of 1 a.u."""
+    """Return the system of a line or square box, with frames of 1 a.u."""
     grid = Grid((round(length / args.spacing),) * n_dim, (length,) * n_dim, "continuum")
     return System(grid, UNIT)
 
 
 def n_coarse(edge: float, length: float) -> int:
-    """The points along a length whose waves end at an edge in 1/bohr."""
+    """Return the number of points along a length whose largest wavenumber is an edge in 1/bohr."""
     return round(edge * length / math.pi)
 
 
 def learn(args: Args) -> dict[tuple[str, float], tuple[Emulator, dict[str, Any]]]:
-    """What is learned on lines and on planes, for each edge of the band."""
+    """Return the students that learned on lines and on planes, for each edge of the band."""
     places = (("lines", box(args, LINE, 1), args.lines), ("planes", box(args, SQUARE), args.planes))
     return {
         (f"learned on {name}", edge): least_squares.distil(
@@ -92,7 +92,7 @@ def learn(args: Args) -> dict[tuple[str, float], tuple[Emulator, dict[str, Any]]
 
 
 def measure_in(args: Args, length: float, learned: dict[tuple[str, float], Any]) -> dict[str, Any]:
-    """All contenders in boxes of one length."""
+    """Return the comparison of all contenders in boxes of one length."""
     system = box(args, length)
     truth = cases.make_truth(system, args.frontier, n_given=1)
     few = [round(part * system.grid.shape[0]) for part in args.coarse]
@@ -101,7 +101,7 @@ def measure_in(args: Args, length: float, learned: dict[tuple[str, float], Any])
     groups, caps = cases.line_up(system, truth, SolversConfig((), args.pairs, pairs, (), (), discs))
     students: dict[str, Contender] = {}
     for (name, edge), (emulator, _) in learned.items():
-        # The same numbers, for the waves of this box.
+        # The same parameters, for the waves of this box.
         there = PropagatorConfig(n_coarse(edge, length)).build(system).bind(emulator.params)
         students |= contenders.emulator(there, name)
     return {
@@ -112,7 +112,7 @@ def measure_in(args: Args, length: float, learned: dict[tuple[str, float], Any])
 
 
 def measure(args: Args) -> runner.Results:
-    """Learn, measure and compare in boxes of every length."""
+    """Train students, and compare all contenders in boxes of every length."""
     require_at_least(1, lengths=len(args.lengths))
     learned = learn(args)
     reports: dict[str, dict[str, Any]] = {}

@@ -1,7 +1,7 @@
-"""Who does a job at the least cost: the whole trajectory of all packets, or the final state only.
+"""Comparison of contenders by cost at equal error, for two kinds of jobs.
 
-In reports a job with a look after every a.u. is a "film", one with a look at the final state only
-is an "end".
+In reports "film" is a job whose result is the whole trajectory, decoded after every a.u., and "end"
+one whose result is the final state only.
 """
 
 from collections.abc import Mapping, Sequence
@@ -29,13 +29,13 @@ def run(
     Args:
       groups: Solvers and baselines, by group and name.
       students: Emulators, by name.
-      truth: The runs.
-      config: What the job is.
+      truth: The test runs.
+      config: Settings, which define the job.
 
     Returns:
-      `contenders`: what `describe` says. `levels`: what `compare` says of each job in seconds, and
-      in operations where those of all contenders are known. `beside`: the same for each group
-      alone.
+      `contenders`: the result of `describe`. `levels`: the result of `compare` for each job in
+      seconds, and in operations if those of all contenders are known. `beside`: the same for each
+      group of solvers alone.
     """
     known = {name: one for some in groups.values() for name, one in some.items()} | dict(students)
     errors = {name: cases.measure_errors(one, truth) for name, one in known.items()}
@@ -65,15 +65,15 @@ def compare(
     """Return, at each level of error, the cheapest solver, the cheapest student, and the ratio.
 
     Args:
-      errors: Of each contender.
-      seconds: That each took for the job, in every round; or any other cost.
-      learned: Which are students.
-      config: Levels and resamples.
+      errors: Errors of each contender.
+      seconds: Seconds of each contender for the job in every round, or another cost.
+      learned: Names of the students.
+      config: Levels and number of resamples.
 
     Returns:
-      A row for each level, within which the rms error has to be. The ratio is the solver's time
-      over the student's: above 1 the student is faster. Its interval, of 95%, is that of potentials
-      and of rounds, resampled. Where no student gets there, nothing is compared.
+      A row for each level, an upper limit of the rms error. The ratio is the solver's time over the
+      student's: above 1 the student is faster. Its 95% interval is from resampled potentials and
+      rounds. If no student reaches the level, nothing is compared.
     """
     names = list(errors)
     is_learned = np.isin(names, list(learned))
@@ -110,7 +110,7 @@ def compare(
 def _cheapest(
     table: np.ndarray, seconds: np.ndarray, is_learned: np.ndarray, level: float
 ) -> tuple[int | None, int | None]:
-    """The cheapest solver and the cheapest student within a level of error; None for nobody."""
+    """The cheapest solver and student within a level of error; None if there is none."""
     fits = cases.rms(table) <= level
     best = []
     for among in (fits & ~is_learned, fits & is_learned):
@@ -119,7 +119,7 @@ def _cheapest(
 
 
 def in_seconds(spent: Mapping[str, Cost], config: FrontierConfig) -> dict[str, dict[str, Any]]:
-    """Return the seconds of the ``"film"`` and of the ``"end"`` in every round."""
+    """Return the seconds of the jobs ``"film"`` and ``"end"`` in every round."""
     looks = {"film": config.job_units, "end": 1}
     return {
         job: {
@@ -132,7 +132,7 @@ def in_seconds(spent: Mapping[str, Cost], config: FrontierConfig) -> dict[str, d
 def in_operations(
     contenders: Mapping[str, Contender], config: FrontierConfig
 ) -> dict[str, dict[str, Any]]:
-    """Return the operations of the same jobs, where they are known; `compare` takes them too."""
+    """Return the operations of the same jobs, if known, in the form that `compare` takes."""
     looks = {"film, operations": config.job_units, "end, operations": 1}
     known = {n: r.operations for n, r in contenders.items() if r.operations is not None}
     return {
@@ -150,7 +150,7 @@ def describe(
     spent: Mapping[str, Cost],
     config: FrontierConfig,
 ) -> dict[str, dict[str, Any]]:
-    """Return errors and costs of every contender, to be written."""
+    """Return errors and costs of every contender, for `metrics.json`."""
     times, work = in_seconds(spent, config), in_operations(contenders, config)
     found: dict[str, dict[str, Any]] = {}
     for name, contender in contenders.items():
@@ -176,7 +176,7 @@ def describe(
 
 
 def table(report: Mapping[str, Any]) -> str:
-    """Return errors and costs, and who is cheapest at each level, as text."""
+    """Return a text table of errors and costs, and of the cheapest at each level."""
     lines = [f"{report['dispersion'] + ' physics':28}{'rms error':>10}{'median':>10}{'worst':>10}"]
     lines[0] += f"{'potential, ms':>15}{'film, ms':>10}{'Gflop':>8}{'end, ms':>10}{'Gflop':>8}"
     for name, row in report["contenders"].items():

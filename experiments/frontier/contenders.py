@@ -1,6 +1,6 @@
-"""What is compared: propagators, what they ask of a machine, and where they come from.
+"""The contenders of the comparison: propagators, and counts of their operations.
 
-Operations are real additions and multiplications, as they are counted on paper.
+Operations are real additions and multiplications, counted analytically.
 """
 
 import dataclasses
@@ -21,24 +21,24 @@ from qdistill.students import BandStudent, EffectiveHamiltonian, Emulator, count
 from qdistill.system import Propagator, System
 from qdistill.teacher import SplitStep, chebyshev, expansion, split_step
 
-# Atomic units of time between two looks at psi; every contender steps as it likes in between.
+# Time in a.u. between two outputs of psi; contenders choose their steps in between.
 UNIT = 1.0
-# Points that hold the waves of an exact frame, at least, and in units of those that it is projected
-# to: as few as cost no accuracy.
+# Size of the larger basis of a projected exact frame: at least so many points, and so many times
+# the band; as few as do not reduce the accuracy.
 N_EXACT, EXACT_REACH = 320, 1.25
-# Largest wave that is folded in on a line, in units of the band's: what is closest for bands of any
-# size. A series that ends with its second order overshoots, so that more is worse.
+# Largest wave that is folded on a line, in units of the band's edge: the best value for bands of
+# any size. A series truncated at second order overshoots, so that more waves are worse.
 FOLD_REACH = 2.3
 
 
 class Operations(NamedTuple):
-    """What a propagator asks of a machine, whatever the machine makes of it.
+    """The numbers of operations of a propagator.
 
     Attributes:
-      potential: Of what is made of a potential once; exponentials of single points are left out,
-        and so is what takes a packet in.
-      unit: Of one packet over one unit of time.
-      look: Of one psi on the points, from the state.
+      potential: Operations of the setup of a potential, without exponentials at single points and
+        without encoding packets.
+      unit: Operations of one packet over one unit of time.
+      look: Operations of decoding one psi from the state.
     """
 
     potential: float
@@ -46,7 +46,7 @@ class Operations(NamedTuple):
     look: float = 0.0
 
     def of_job(self, n_packets: int, n_units: int, n_looks: int) -> float:
-        """Of a potential with so many packets for so many units, each looked at so often."""
+        """Return the operations of a job: one potential, its packets, their time and outputs."""
         return self.potential + n_packets * (n_units * self.unit + n_looks * self.look)
 
 
@@ -54,9 +54,9 @@ class Contender(NamedTuple):
     """A propagator in the comparison.
 
     Attributes:
-      kind: What it is: contenders of a kind differ in their settings.
-      propagator: An emulator, a solver or a baseline. Frames of any length that fit into `UNIT`.
-      operations: What it asks of a machine, where that is known.
+      kind: Kind of the contender; those of a kind differ in their settings.
+      propagator: An emulator, a solver or a baseline, with a frame that divides `UNIT`.
+      operations: Numbers of operations, if known.
     """
 
     kind: str
@@ -65,15 +65,15 @@ class Contender(NamedTuple):
 
     @property
     def is_learned(self) -> bool:
-        """Whether it is an emulator."""
+        """Whether the propagator is an emulator."""
         return isinstance(self.propagator, Emulator)
 
 
 def frames_per_unit(propagator: Propagator) -> int:
-    """Return how many frames make 1 a.u.
+    """Return the number of frames in 1 a.u.
 
     Raises:
-      ValueError: If they do not fit.
+      ValueError: If 1 a.u. is not a multiple of the frame.
     """
     dt = propagator.system.dt
     n_frames = round(UNIT / dt)
@@ -88,7 +88,7 @@ def of_unit(system: System) -> System:
 
 
 def split_steps(system: System, numbers: Sequence[int]) -> dict[str, Contender]:
-    """Return plain split steps with so many FFT pairs an a.u., where it is no resonance."""
+    """Return plain split steps with given numbers of FFT pairs per a.u., without resonances."""
     highest = system.grid.kinetic_energy().max()
     return {
         f"split step, {n} pairs": Contender(
@@ -100,12 +100,12 @@ def split_steps(system: System, numbers: Sequence[int]) -> dict[str, Contender]:
 
 
 def clamped(system: System, n_pairs: int, cap: Scalar, n_coarse: int | None = None) -> Contender:
-    """Return the split step with its kinetic energy clamped, which may have as few pairs as wanted.
+    """Return the split step with clamped kinetic energy, for any number of FFT pairs.
 
     Args:
-      system: The physics.
-      n_pairs: FFT pairs an a.u.
-      cap: In hartree.
+      system: The system.
+      n_pairs: FFT pairs per a.u.
+      cap: Cap of the kinetic energy, in hartree.
       n_coarse: Points along an axis; None for all.
     """
     if n_coarse is None:
@@ -121,10 +121,10 @@ def clamped(system: System, n_pairs: int, cap: Scalar, n_coarse: int | None = No
 def chebyshevs(
     system: System, tolerances: Sequence[float], bounds: tuple[float, float]
 ) -> dict[str, Contender]:
-    """Return the Chebyshev expansion over 1 a.u. at once, for potentials within bounds."""
+    """Return Chebyshev expansions over 1 a.u., for potentials within bounds."""
     grid = system.grid
     radius = (grid.kinetic_energy().max() + bounds[1] - bounds[0]) / 2
-    # Of a term: the kinetic energy, the potential and the recurrence.
+    # Operations of a term: kinetic energy, potential and recurrence.
     n_x = math.prod(grid.shape)
     kinetic = 8 * n_x if grid.dispersion == "lattice" else 2 * fft(*grid.shape) + 2 * n_x
     found = {}
@@ -137,7 +137,7 @@ def chebyshevs(
 
 
 def cut_off(system: System, sizes: Sequence[int]) -> dict[str, Contender]:
-    """Return the Hamiltonian between the waves of so many points, with nothing folded in."""
+    """Return plane-wave truncations: the Hamiltonian between the waves of a number of points."""
     found = {}
     for n_coarse in sizes:
         band = band_of(system.grid, n_coarse)
@@ -148,7 +148,7 @@ def cut_off(system: System, sizes: Sequence[int]) -> dict[str, Contender]:
 
 
 def folded(system: System, sizes: Sequence[int], energy: float = 7.0) -> dict[str, Contender]:
-    """Return the same with the waves beyond folded in: all, or on a line those within reach."""
+    """Return Loewdin-folded Hamiltonians; on a line only waves up to a limit are folded."""
     found = {}
     for n_coarse in sizes:
         band = band_of(system.grid, n_coarse)
@@ -164,12 +164,12 @@ def folded(system: System, sizes: Sequence[int], energy: float = 7.0) -> dict[st
 
 
 def projected(system: System, sizes: Sequence[int]) -> dict[str, Contender]:
-    """Return the exact frame of 1 a.u. between the waves of so many points, on a line."""
+    """Return exact frames of 1 a.u. projected on the waves of a number of points, on a line."""
     grid, found = system.grid, {}
     for n_coarse in sizes:
         band = band_of(grid, n_coarse)
         n_exact = max(N_EXACT, round(EXACT_REACH * n_coarse))
-        # Something has to be left to be folded in.
+        # At least one wave must be left to fold.
         n_exact = min((n_exact - 1) // 2, (grid.shape[0] - 3) // 2)
         outer = Band(grid, 2 * np.pi * n_exact / grid.lengths[0])
         n, n_outer = band.n_wave, outer.n_wave
@@ -184,14 +184,14 @@ def projected(system: System, sizes: Sequence[int]) -> dict[str, Contender]:
 def load(place: str) -> Emulator:
     """Return an emulator by its packaged name, its file or the folder of its run.
 
-    Runs of `kernel` are known here.
+    Importing this module registers the student `kernel`.
     """
     extensions.load(pathlib.Path(__file__).with_name("kernel_presets.py"))
     return pretrained.find(place)
 
 
 def emulator(emulator: Emulator, name: str) -> dict[str, Contender]:
-    """Return an emulator as it was loaded, with the size of its band in its name."""
+    """Return an emulator as a contender, with the size of its band in its name."""
     student = emulator.student
     frames_per_unit(emulator)
     if not isinstance(student, BandStudent):
@@ -209,17 +209,17 @@ def emulator(emulator: Emulator, name: str) -> dict[str, Contender]:
 
 
 def band_of(grid: Grid, n_coarse: int) -> Band:
-    """Return the waves that so many points along the first axis hold."""
+    """Return the band of the waves of a number of points along the first axis."""
     return Band.below(grid, np.pi * n_coarse / grid.lengths[0])
 
 
 def size_of(band: Band, n_coarse: int) -> str:
-    """Return how the size of a band is written: points on a line, else waves."""
+    """Return the size of a band as text: points on a line, otherwise waves."""
     return f"{n_coarse} points" if band.grid.n_dim == 1 else f"{band.n_wave} waves"
 
 
 def fft(*shape: int) -> float:
-    """Of a complex transform: 5 n log2 n.
+    """Return the operations of a complex FFT: 5 n log2 n.
 
     >>> fft(1024)
     51200.0
@@ -229,49 +229,49 @@ def fft(*shape: int) -> float:
 
 
 def product(n: int, m: int, k: int) -> float:
-    """Of an n x m matrix with an m x k one, all real."""
+    """Return the operations of the product of real matrices, n x m and m x k."""
     return 2.0 * n * m * k
 
 
 def diagonalisation(n: int) -> float:
-    """Of a real symmetric matrix, with its eigenvectors: 9 n^3.
+    """Return the operations of diagonalising a real symmetric matrix, with eigenvectors: 9 n^3.
 
-    By the QR iteration, Golub and Van Loan, Matrix Computations, section 8.3; divide and conquer
-    takes fewer.
+    This is the QR iteration (Golub and Van Loan, Matrix Computations, section 8.3); divide and
+    conquer takes fewer.
     """
     return 9.0 * n**3
 
 
 def of_split_step(n_pairs: int, *shape: int) -> Operations:
-    """Of so many pairs of FFTs a unit, each with a kick and a drift."""
+    """Return the operations of a split step with a number of FFT pairs per unit of time."""
     return Operations(0, n_pairs * (2 * fft(*shape) + 12 * math.prod(shape)))
 
 
 def of_elements(grid: Grid, n_rows: int, n_columns: int) -> float:
-    """Of the matrix of a potential between waves."""
+    """Return the operations of the matrix of a potential between waves."""
     return fft(*grid.shape) + 3 * n_rows * n_columns
 
 
 def of_fold(grid: Grid, n: int, n_beyond: int) -> float:
-    """Of the matrix of a Hamiltonian with waves beyond folded in."""
+    """Return the operations of the matrix of a Loewdin-folded Hamiltonian."""
     products = 2 * product(n, n_beyond, n) + product(n, n, n)
     return products + of_elements(grid, n, n + n_beyond)
 
 
 def of_eigenbasis(band: Band, matrix: float) -> Operations:
-    """Of a Hamiltonian between waves: its matrix, a phase for each eigenstate, and looks."""
+    """Return the operations of evolution in an eigenbasis, given those of the Hamiltonian."""
     n = band.n_wave
     look = product(n, n, 2) + fft(*band.grid.shape)
     return Operations(matrix + diagonalisation(n), 6 * n, look)
 
 
 def of_matrix(band: Band, matrix: float) -> Operations:
-    """Of a frame that is a complex matrix between waves."""
+    """Return the operations of a frame that is a complex matrix, given those of the matrix."""
     return Operations(matrix, 8 * band.n_wave**2, fft(*band.grid.shape))
 
 
 def _of_effective(student: EffectiveHamiltonian) -> float:
-    """Of the learned Hamiltonian: derivatives of V, their products, and matrices."""
+    """The operations of the learned Hamiltonian: derivatives of V, their products, and matrices."""
     grid, form, n = student.system.grid, student.form, student.band.n_wave
     n_dim, n_tensor = grid.n_dim, grid.n_dim * (grid.n_dim + 1) // 2
     transforms = (1 + (n_dim + n_tensor) * len(form.widths)) * fft(*grid.shape)

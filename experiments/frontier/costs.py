@@ -1,4 +1,4 @@
-"""What a job costs in time: a potential, packets in it, and looks at them."""
+"""The cost of a job in time: setup of a potential, packets, and outputs."""
 
 import functools
 import time
@@ -14,17 +14,17 @@ from experiments.frontier.contenders import Contender, frames_per_unit
 from qdistill.physics.grid import Scalar
 from qdistill.system import Propagator
 
-# Seconds of a timed run, unless the job is shorter.
+# Target duration of a timed run in seconds, unless the job is shorter.
 LONG_ENOUGH = 1.0
 
 
 class Cost(NamedTuple):
-    """Seconds, in every round of timing; never below zero.
+    """The seconds of the parts of a job in every round of timing; never negative.
 
     Attributes:
-      setup: Of what is made of a potential once, of encoding all packets, and of their last psi.
-      packet: Of one packet and one a.u.
-      look: Of one look at one packet: psi, decoded.
+      setup: Seconds of the setup of a potential, of encoding all packets, and of their last psi.
+      packet: Seconds of one packet and one a.u.
+      look: Seconds of decoding one psi.
     """
 
     setup: Float[np.ndarray, " n_repeat"]
@@ -32,7 +32,7 @@ class Cost(NamedTuple):
     look: Float[np.ndarray, " n_repeat"]
 
     def of_job(self, n_packets: int, n_units: int, n_looks: int) -> Float[np.ndarray, " n_repeat"]:
-        """Of a potential with so many packets for so many a.u., each looked at so often."""
+        """Return the seconds of a job: one potential, its packets, their time and outputs."""
         return self.setup + n_packets * (n_units * self.packet + n_looks * self.look)
 
 
@@ -43,18 +43,18 @@ def measure(
     n_units: int,
     n_repeats: int,
 ) -> dict[str, Cost]:
-    """Time all packets in one potential: one run of each contender per round.
+    """Time all packets in one potential, interleaved: one run of each contender per round.
 
-    A run of no time costs what is made of the potential, and what every packet costs once: its
-    state, and psi in the end. A long one gives the rest, without looks and with one after every
-    a.u. Where noise makes a longer run the faster one, the difference counts as zero.
+    A run of zero length gives the setup: the potential, encoding and decoding of every packet. Long
+    runs, without outputs and with one after every a.u., give the rest. A negative difference, by
+    noise, counts as zero.
 
     Args:
-      contenders: By name.
-      given: Frames of every packet, oldest first.
-      v: The potential.
-      n_units: Longest run in a.u.; those that take long are shorter.
-      n_repeats: Rounds.
+      contenders: Contenders by name.
+      given: Given frames of every packet, oldest first.
+      v: Potential.
+      n_units: Longest run in a.u.; slow contenders have shorter runs.
+      n_repeats: Number of rounds.
     """
     lengths, seconds = {}, {}
     for name, contender in contenders.items():
@@ -74,7 +74,7 @@ def measure(
 
 
 def _timer(propagator: Propagator, given: Array, v: Array) -> Any:
-    """``(n_units, is_film) -> seconds``; the length is traced, so that all are one program."""
+    """The function ``(n_units, is_film) -> seconds``; one program, since the length is traced."""
 
     def seconds(n_units: int, is_film: bool) -> float:
         start = time.perf_counter()
@@ -88,7 +88,7 @@ def _timer(propagator: Propagator, given: Array, v: Array) -> Any:
 def _run(
     propagator: Propagator, given: Array, v: Array, n_units: Array, is_film: bool
 ) -> tuple[Array, Array]:
-    """All packets in one potential: the last psi, and of a film the sum of |psi|^2 too."""
+    """The last psi of all packets in one potential, and for a trajectory the sum of |psi|^2."""
     step, n_frames = propagator(v), frames_per_unit(propagator)
     given = given[:, given.shape[1] - propagator.n_history :]
     look = jax.vmap(lambda state: jnp.abs(step.decode(state)) ** 2)

@@ -1,4 +1,4 @@
-"""Work and precision: error against cost, of solvers and students."""
+"""Figure of error against cost of solvers and students."""
 
 import itertools
 from collections.abc import Mapping
@@ -20,10 +20,10 @@ SOLVER_COLOURS = [colour for colour in COLOURS if colour != INK]
 def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw error against the cost of the job: a line for each kind of solver, black for students.
 
-    Students whose names agree up to the last comma are joined, and named once.
+    Students whose names agree up to the last comma share a line and a name.
 
     Args:
-      contenders: By name `kind` (``"student"`` for students), `rms_error` and `job_seconds`.
+      contenders: For each name `kind` (``"student"`` for students), `rms_error` and `job_seconds`.
 
     Raises:
       ValueError: For nothing to draw, or more kinds of solvers than markers.
@@ -67,6 +67,6 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
 def _draw(
     ax: Axes, name: str, points: Mapping[str, tuple[float, float]], mark: str, **look: Any
 ) -> None:
-    """One line, by growing cost."""
+    """Draw one line, sorted by cost."""
     seconds, errors = zip(*sorted(points.values()), strict=True)
     ax.plot(seconds, errors, mark, label=name, **look)

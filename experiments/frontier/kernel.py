@@ -1,7 +1,7 @@
-"""The student `kernel`: few waves, long frames, and a learned kernel, unitary by construction.
+"""The student `kernel`: a learned unitary kernel for few waves and long frames.
 
-It serves this study only. `qdistill distill kernel --load experiments/frontier/kernel_presets.py`
-distils it.
+It is used in this study only. Distil it by
+`qdistill distill kernel --load experiments/frontier/kernel_presets.py`.
 """
 
 import dataclasses
@@ -17,24 +17,24 @@ from qdistill.physics.grid import require_line
 from qdistill.students import BandStudent, StudentConfig
 from qdistill.system import Potential, Step, System
 
-# Radians: up to here the polynomials of `exponential` are right to 6e-7.
+# Largest angle in radians, up to which the polynomials of `exponential` have an error of 6e-7.
 MAX_ANGLE = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
 class KernelConfig(StudentConfig, name="kernel"):
-    """exp(-i T tau / 2) exp(-i M) exp(-i T tau / 2), multiplied with itself to make a frame.
+    """The form of a power of exp(-i T tau / 2) exp(-i M) exp(-i T tau / 2) as a frame.
 
     T is the kinetic energy and tau the frame halved `n_doublings` times. M is real, symmetric and
-    local: the potential averaged over the flight of a free wave, which is all that there is to
-    first order, and sum_d c_d(x) cos(d k), symmetrised. The c_d come from a network of the
-    potential within the light cone, and are of second order and higher.
+    local. It is the potential averaged over the flight of a free wave, which is exact to first
+    order, plus sum_d c_d(x) cos(d k), symmetrised. The c_d are the output of a network of the
+    potential within the light cone, of second and higher order.
 
     Attributes:
-      n_coarse: Points of the coarse grid in the box; its band are the waves that the student has.
-      n_doublings: How often tau is doubled to make a frame.
-      n_offsets: How many c_d; offsets d are those of the coarse grid, from 0.
-      reach: In bohr, how far the network sees to either side.
+      n_coarse: Points of the coarse grid in the box; the student has the waves of this grid.
+      n_doublings: Number of doublings of tau in a frame.
+      n_offsets: Number of c_d; offsets d are those of the coarse grid, from 0.
+      reach: Range of the network's input on either side, in bohr.
       n_units: Width of the network.
     """
 
@@ -52,18 +52,19 @@ class KernelConfig(StudentConfig, name="kernel"):
         require_positive(reach=self.reach)
 
     def build(self, system: System) -> "Kernel":
-        """The student of this form; see `Kernel`."""
+        """Return the student of this form, a `Kernel`."""
         return Kernel(self, system)
 
 
 class Fields(nn.Module):
-    """The c_d(x), in radians, from the potential around x.
+    """The network of the c_d(x), in radians, from the potential around x.
 
-    Even and odd filters of the potential are squared, and the squares weighted by a network of
-    all that has no direction. So a flat potential has none, and a mirrored one has mirrored ones.
+    Even and odd filters of the potential are squared, and the squares are weighted by a network of
+    mirror-symmetric features. So the c_d vanish for a flat potential, and a mirrored potential has
+    mirrored c_d.
 
     Attributes:
-      n_offsets: How many.
+      n_offsets: Number of c_d.
       n_units: Filters of each kind, and units of the network.
     """
 
@@ -74,7 +75,7 @@ class Fields(nn.Module):
     def __call__(
         self, even: Float[Array, "n_x n_even"], odd: Float[Array, "n_x n_odd"]
     ) -> Float[Array, "n_offset n_x"]:
-        """All fields, from the even and the odd part of the potential around each point."""
+        """Return all c_d(x) from the even and odd part of the potential around each point."""
 
         def dense(n: int, name: str, is_zero: bool = False) -> nn.Dense:
             start = nn.initializers.zeros if is_zero else nn.initializers.lecun_normal()
@@ -91,14 +92,16 @@ class Fields(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Kernel(BandStudent):
-    """The student of a learned kernel, on a line.
+    """A one-dimensional student that learns a kernel.
 
-    Its state are the coefficients of waves, and a frame is a product with one matrix. It is linear,
-    unitary on the band, exact for free packets and to first order in the potential, has a constant
-    in V as a phase, the mirror symmetry and time reversal.
+    Its state is the vector of coefficients of waves, and a frame is a product with one matrix. The
+    following hold by construction: it is linear, unitary on the band, exact for free packets and to
+    first order in the potential, symmetric under mirror and time reversal; a constant in V gives a
+    phase.
 
     Raises:
-      ValueError: As `BandStudent`; for a grid of several dimensions, or a reach below its spacing.
+      ValueError: For systems that `BandStudent` refuses; for a grid of several dimensions, or a
+        reach below its spacing.
     """
 
     form: KernelConfig
@@ -113,32 +116,32 @@ class Kernel(BandStudent):
 
     @property
     def tau(self) -> float:
-        """Duration of the short kernel that is doubled, in atomic units."""
+        """The duration of the short kernel that is doubled, in atomic units."""
         return self.system.dt / 2**self.form.n_doublings
 
     @property
     def network(self) -> Fields:
-        """What makes the c_d."""
+        """The network of the c_d."""
         return Fields(self.form.n_offsets, self.form.n_units)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Random parameters; the c_d are zero."""
+        """Return random parameters for which the c_d are zero."""
         flat = jnp.zeros(self.system.grid.shape)
         return self.network.init(key, *self._surroundings(flat))["params"]
 
     def step(self, params: PyTree, v: Potential) -> Step:
-        """One matrix per potential, then its product with the coefficients a frame."""
+        """Return the step: one matrix per potential, one product with it per frame."""
         return over_waves(self.band, self.matrix(params, self.system.local(v, 0.0, None)))
 
     def matrix(self, params: PyTree, v: Float[Array, " n_x"]) -> Complex[Array, "n_wave n_wave"]:
-        """A frame between the waves of the band, symmetric and unitary.
+        """Return the matrix of a frame between the waves of the band, symmetric and unitary.
 
-        Where the c_d would take M beyond `MAX_ANGLE`, for which the polynomials are not made, all
-        of it is scaled down.
+        If the c_d make the norm of M larger than `MAX_ANGLE`, where the polynomials are not valid,
+        M is scaled down.
 
         Args:
-          params: Learned.
-          v: The potential, in hartree.
+          params: Parameters.
+          v: Potential in hartree.
 
         Raises:
           ValueError: For a potential too high for its short kernels, unless it is traced.
@@ -151,14 +154,14 @@ class Kernel(BandStudent):
                 "v",
                 f"within {2 * MAX_ANGLE / abs(tau):.3g} hartree from its lowest to its highest",
                 f"of {2 * reach / abs(tau):.3g}",
-                "Take a student of more doublings.",
+                "Use a student with more doublings.",
             )
         c = self.fields(params, v)
         t = kinetic(band)
         average = np.sinc((t[:, None] - t[None]) * tau / 2 / np.pi)
         m = tau * jnp.asarray(average, v.dtype) * elements(v - middle, band, band)
         m = m + self.between_offsets(c)
-        # No norm is above this sum, and what is above is scaled down.
+        # An upper bound of the norm; M is scaled down if it exceeds the limit.
         bound = reach + jnp.sum(jnp.max(jnp.abs(c), axis=1))
         re, im = exponential(m * jnp.minimum(1, MAX_ANGLE / (bound + 1e-6)))
         half = jnp.asarray(np.exp(-0.5j * tau * t), (re + 0j).dtype)
@@ -169,14 +172,14 @@ class Kernel(BandStudent):
         return (re + 1j * im) * jnp.exp(-1j * self.system.dt * middle)
 
     def fields(self, params: PyTree, v: Float[Array, " n_x"]) -> Float[Array, "n_offset n_x"]:
-        """The learned c_d(x), in radians."""
+        """Return the learned c_d(x), in radians."""
         even, odd = self._surroundings(v)
         return jnp.asarray(self.network.apply({"params": params}, self.tau * even, self.tau * odd))
 
     def between_offsets(
         self, fields: Float[Array, "n_offset n_x"]
     ) -> Float[Array, "n_wave n_wave"]:
-        """sum_d c_d(x) cos(d k) between the waves of the band, with k the mean of both waves."""
+        """Return sum_d c_d(x) cos(d k) between the waves, where k is the mean of both."""
         n_wave, n_x = self.band.modes.shape[1] - 1, fields.shape[1]
         q = np.arange(2 * n_wave + 1)
         # Offsets are multiples of pi / edge, the spacing of the coarse grid.
@@ -202,7 +205,7 @@ class Kernel(BandStudent):
     def _surroundings(
         self, v: Float[Array, " n_x"]
     ) -> tuple[Float[Array, "n_x n_even"], Float[Array, "n_x n_odd"]]:
-        """Even and odd part of the potential around each point, less its mean there."""
+        """The even and odd part of the potential around each point, less its mean there."""
         n = round(self.form.reach / self.system.grid.dx[0])
         points = np.arange(len(v))[:, None] + np.arange(n + 1)
         right, left = v[points % len(v)], v[(2 * points[:, :1] - points) % len(v)]
@@ -211,7 +214,7 @@ class Kernel(BandStudent):
 
 
 def over_waves(band: Band, matrix: Complex[Array, "n_wave n_wave"]) -> Step:
-    """Return the step that is a matrix between waves; its state are their coefficients."""
+    """Return the step of a matrix between waves; its state is their coefficients."""
 
     def encode(frames: Complex[Array, "n_t *n_x"], n: Array | int) -> Complex[Array, " n_wave"]:
         del n
@@ -223,7 +226,7 @@ def over_waves(band: Band, matrix: Complex[Array, "n_wave n_wave"]) -> Step:
 def exponential(
     m: Float[Array, "n_band n_band"],
 ) -> tuple[Float[Array, "n_band n_band"], Float[Array, "n_band n_band"]]:
-    """cos m and -sin m of a symmetric matrix of a norm of at most `MAX_ANGLE`, by five products.
+    """Return cos m and -sin m of a symmetric matrix of norm at most `MAX_ANGLE`, by five products.
 
     >>> re, im = exponential(jnp.eye(1))
     >>> f"{re[0, 0]:.3f} {im[0, 0]:.3f}"
@@ -244,7 +247,7 @@ def exponential(
 def square(
     re: Float[Array, "n_band n_band"], im: Float[Array, "n_band n_band"]
 ) -> tuple[Float[Array, "n_band n_band"], Float[Array, "n_band n_band"]]:
-    """The square of a symmetric complex matrix, by two real products."""
+    """Return the square of a symmetric complex matrix, by two real products."""
     difference, mixed = (re + im) @ (re - im), re @ im
     return (difference + difference.T) / 2, mixed + mixed.T
 

@@ -11,7 +11,7 @@ from qdistill.training.batches import BatchConfig
 from qdistill.training.boxes import SpectraConfig
 from qdistill.training.stages import Stage, TrainingConfig
 
-# Twenty frames are 20 a.u.; each example pulls alike, for no potential is to be given up.
+# Twenty frames are 20 a.u.; power 1/2, so that all examples contribute similarly.
 _SPECTRA = dataclasses.replace(
     spectra_stage(2000, 3e-3),
     batches=BatchConfig(

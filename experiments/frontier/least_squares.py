@@ -1,7 +1,7 @@
-"""Distillation from whole operators: an effective Hamiltonian by least squares, without descent.
+"""Distillation of an effective Hamiltonian from eigenstates by least squares, without descent.
 
-The teacher gives the eigenstates of small boxes. The student's Hamiltonian is linear in what it
-learns, so the error that each pair of eigenstates sees is too, and the best coefficients solve a
+The teacher gives the eigenstates of small boxes. The student's Hamiltonian is linear in its
+parameters, so the error for each pair of eigenstates is linear too, and the best parameters solve a
 small linear system.
 """
 
@@ -27,19 +27,19 @@ from qdistill.training.boxes import cut_out
 
 @dataclasses.dataclass(frozen=True)
 class OperatorsConfig:
-    """The boxes, and what counts in them.
+    """Settings of the boxes, and weights of their eigenstates.
 
     Attributes:
-      lessons: Names of the lessons whose potentials the boxes are cut from.
-      n_boxes: How many boxes.
+      lessons: Names of the lessons from whose potentials boxes are cut.
+      n_boxes: Number of boxes.
       n_box: Points of a box.
-      n_states: Eigenstates of a box, from the lowest; at most as many as the band has waves.
-      floor: Energy in hartree below which states hardly count.
-      ceiling: Energy in hartree above which states hardly count.
-      horizon: Time in atomic units over which errors are to add up.
-      power: The sum of (error of a box)^(2 power) goes down: with 1 the worst boxes pull most.
-      ridge: Largest share of the least squares that goes to keeping the coefficients small.
-      n_passes: Solutions in turn, as `power` weighs the boxes by their errors in the last.
+      n_states: Number of eigenstates of a box, from the lowest; at most the number of waves.
+      floor: Energy in hartree below which states have little weight.
+      ceiling: Energy in hartree above which states have little weight.
+      horizon: Time in atomic units over which errors accumulate.
+      power: The sum of (error of a box)^(2 power) is minimised; with 1 the worst boxes dominate.
+      ridge: Largest share of the ridge penalty in the least squares.
+      n_passes: Number of reweighted solutions; `power` weights boxes by their previous errors.
     """
 
     lessons: tuple[str, ...] = ("potentials",)
@@ -63,16 +63,16 @@ class OperatorsConfig:
 def equations(
     config: OperatorsConfig, student: EffectiveHamiltonian, v: Float[Array, "*n_box"]
 ) -> tuple[Float[Array, "n_pair n_weight"], Float[Array, " n_pair"]]:
-    """Return the linear equations that a box asks of the weights, in units of their importance.
+    """Return the weighted linear equations of a box for the parameters.
 
-    With p_n the part in the band of the eigenstate n, the effective Hamiltonian ought to have
-    <p_m|H|p_n> = (E_m + E_n) <p_m|p_n> / 2. An error there makes, to first order, an error of psi
-    that grows with time up to the horizon, or up to 1 / |E_m - E_n|.
+    With p_n the part of eigenstate n in the band, the effective Hamiltonian should have
+    <p_m|H|p_n> = (E_m + E_n) <p_m|p_n> / 2. To first order a deviation makes an error of psi that
+    grows with time up to the horizon, or up to 1 / |E_m - E_n|.
 
     Args:
-      config: What counts.
-      student: On the grid of the box.
-      v: The potential there.
+      config: Settings.
+      student: A student on the grid of the box.
+      v: Potential on that grid.
     """
     box, form = student.system.grid, student.form
     energies, states = eigenstates(box, v, config.n_states)
@@ -99,12 +99,12 @@ def equations(
 def fit(
     config: OperatorsConfig, student: EffectiveHamiltonian, key: Key[Array, ""]
 ) -> tuple[PyTree, dict[str, Any]]:
-    """Return the student's parameters that fit random boxes best.
+    """Return the parameters of a student that fit random boxes best.
 
     Args:
-      config: The boxes.
-      student: On a line or in a square box; the boxes have its spacing.
-      key: Of the potentials.
+      config: Settings of the boxes.
+      student: A student on a line or in a square box; the boxes have its spacing.
+      key: Random key of the potentials.
 
     Returns:
       The parameters, and root-mean-square errors of the boxes before and after: to first order, the
@@ -145,7 +145,7 @@ def distil(
     """Return the emulator that fits random boxes best, and its report with weights and seconds.
 
     Raises:
-      ValueError: As `fit`.
+      ValueError: If `fit` raises it.
     """
     start = time.perf_counter()
     params, report = fit(config, student, key)
@@ -155,7 +155,7 @@ def distil(
 
 
 def box_of(grid: Grid, n_box: int) -> Grid:
-    """Return a box of so many points along each axis, of the grid's spacing."""
+    """Return a box with a number of points along each axis and the grid's spacing."""
     lengths = tuple(n_box * dx for dx in grid.dx)
     return Grid((n_box,) * grid.n_dim, lengths, grid.dispersion, grid.origin, grid.mass)
 
@@ -163,10 +163,9 @@ def box_of(grid: Grid, n_box: int) -> Grid:
 def sample_boxes(
     config: OperatorsConfig, system: System, key: Key[Array, ""]
 ) -> Float[Array, "n_boxes *n_box"]:
-    """Sample potentials of random lessons, all lessons alike often.
+    """Sample potentials of random lessons, all with equal probability.
 
-    On a line they are boxes cut out of long potentials; in two dimensions lessons fit into any
-    box.
+    On a line boxes are cut out of long potentials; in two dimensions lessons fit into any box.
     """
     is_line = system.grid.n_dim == 1
     box = dataclasses.replace(system, grid=box_of(system.grid, config.n_box))
@@ -184,7 +183,7 @@ def sample_boxes(
 def _solve(
     config: OperatorsConfig, squares: np.ndarray, products: np.ndarray, before: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Least squares over all boxes, and each box's squared error."""
+    """The least-squares solution over all boxes, and the squared error of each box."""
     counts = np.ones(len(before))
     for _ in range(config.n_passes):
         matrix = np.tensordot(counts, squares, 1)

@@ -1,4 +1,4 @@
-"""From a fine grid to a coarse one and back, exact for what the coarse grid can hold."""
+"""Resampling between a fine and a coarse grid, exact for the waves of the coarse grid."""
 
 import dataclasses
 import functools
@@ -27,9 +27,9 @@ def coarse_grid(fine: Grid, n_x: int) -> Grid:
 
 
 def to_coarse(fine: Grid, coarse: Grid, f: Complex[Array, "*n_x"]) -> Complex[Array, "*n_coarse"]:
-    """Return the function on a coarse grid of the waves that this holds.
+    """Return a function on a coarse grid, from its waves with |k| < n pi / length along every axis.
 
-    They have |k| < n pi / length along every axis; others are dropped.
+    Other waves are dropped.
     """
     require_shape(fine.shape, f=f)
     require_between(4, fine.shape[0], coarse=coarse.shape[0])
@@ -37,19 +37,19 @@ def to_coarse(fine: Grid, coarse: Grid, f: Complex[Array, "*n_x"]) -> Complex[Ar
 
 
 def to_fine(fine: Grid, coarse: Grid, f: Complex[Array, "*n_coarse"]) -> Complex[Array, "*n_x"]:
-    """Return the function on a finer grid; undone by `to_coarse`."""
+    """Return a function on a finer grid; `to_coarse` is the inverse."""
     require_shape(coarse.shape, f=f)
     require_between(4, fine.shape[0], coarse=coarse.shape[0])
     return _resample(f, coarse, fine, _shared(coarse.shape[0]))
 
 
 def low_pass(fine: Grid, coarse: Grid, v: Float[Array, "*n_x"]) -> Float[Array, "*n_coarse"]:
-    """Return a potential without the waves that a coarse grid does not hold, on that grid."""
+    """Return a potential on a coarse grid, without waves beyond that grid."""
     return to_coarse(fine, coarse, v + 0j).real
 
 
 def out_of_band(fine: Grid, coarse: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
-    """Return the share of the norm of psi, from 0 to 1, in waves that a coarse grid does not hold.
+    """Return the share of the norm of psi, from 0 to 1, in waves beyond a coarse grid.
 
     >>> fine = Grid(8, 2.0)
     >>> psi = jnp.exp(2j * jnp.pi * 3 * fine.positions() / 2.0)
@@ -72,13 +72,13 @@ def require_within_band(
     """Refuse a psi that does not fit into the waves of a coarse grid.
 
     Args:
-      fine: Where psi is given.
-      coarse: The same box with fewer points.
-      psi: The state; a traced one is not looked at.
-      tolerance: Largest share of its norm that may be lost: no forecast there is closer than that.
+      fine: The grid of psi.
+      coarse: A grid of the same box with fewer points.
+      psi: The state; a traced one is not checked.
+      tolerance: Largest share of the norm that may be lost, a lower bound of forecast errors.
 
     Raises:
-      ValueError: For a larger share; the message says what the coarse grid holds.
+      ValueError: For a larger share; the message gives the limits of the coarse grid.
     """
     require_between(0, 1, tolerance=tolerance)
     require_finite(psi=psi)
@@ -89,24 +89,24 @@ def require_within_band(
             "psi",
             f"within |k| < {edge:.3g} but for {tolerance:g} of its norm",
             f"beyond with {float(share):.2g} of it",
-            "Take a coarse grid of more points.",
+            "Use a coarse grid with more points.",
         )
 
 
 def _shared(n: int) -> np.ndarray:
-    """Numbers of the waves of a grid of n points, without the one at n / 2."""
+    """The indices of the waves of a grid of n points, without the one at n / 2."""
     return np.arange(-((n - 1) // 2), (n - 1) // 2 + 1)
 
 
 def _resample(f: Array, old: Grid, new: Grid, kept: np.ndarray) -> Array:
-    """The waves that are kept, on other points."""
+    """The function on other points, from the waves that are kept."""
     if (old.lengths, old.origin) != (new.lengths, new.origin):
         refuse("coarse", f"of the same lengths, {old.lengths}", f"of {new.lengths}")
     if len({*old.shape}) != 1 or len({*new.shape}) != 1:
         refuse("coarse", "a line, square or cube", f"of {new.shape} points")
     n_old, n_new = old.shape[0], new.shape[0]
-    # Each wave of the new grid takes one of the old, or the zero at the end. Points begin a spacing
-    # from the edge of the box, and that is another on another grid.
+    # Each wave of the new grid gathers one of the old, or the zero at the end. The first point is
+    # one spacing away from the edge of the box, so it differs between grids.
     taken, turn = np.full(n_new, n_old), np.zeros(n_new, complex)
     taken[kept % n_new] = kept % n_old
     turn[kept % n_new] = np.exp(2j * np.pi * kept * (1 / n_new - 1 / n_old)) * n_new / n_old

@@ -1,4 +1,4 @@
-"""What an error costs: `python experiments/frontier/work_precision.py RUN ...`."""
+"""Compare error and cost: `python experiments/frontier/work_precision.py RUN ...`."""
 
 import dataclasses
 import pathlib
@@ -18,32 +18,33 @@ from qdistill._checks import refuse, require_at_least
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Error and cost of solvers, each with many settings, and of emulators."""
+    """Compare error and cost of solvers, each with many settings, and of emulators."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Emulators of the same physics: folders of runs, files, or names of packaged ones."""
+    """Emulators of the same system: folders of runs, files, or packaged names."""
     out: pathlib.Path = pathlib.Path("runs/work_precision")
     """Folder of the results."""
     frontier: FrontierConfig = dataclasses.field(default_factory=FrontierConfig)
-    """What is run."""
+    """Settings of the comparison."""
     solvers: SolversConfig = dataclasses.field(default_factory=SolversConfig)
-    """With which settings solvers are tried."""
+    """Settings of the solvers."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def shorten(args: Args) -> Args:
-    """A run of seconds: one setting of each solver. 90 pairs are right for both dispersions."""
+    """Return options for a run of seconds: one setting of each solver."""
+    # 90 FFT pairs are free of resonances on both dispersions.
     few = SolversConfig((90,), (5,), ((384, 7),), (1e-1,), (192,), (192,))
     return dataclasses.replace(args, solvers=few, frontier=cases.SMOKE)
 
 
 def measure(args: Args) -> runner.Results:
-    """Measure and compare."""
+    """Measure errors and costs, and compare."""
     require_at_least(1, runs=len(args.runs))
     loaded = {emulators.name_of(run): contenders.load(run) for run in args.runs}
     system = next(iter(loaded.values())).system
-    # Frames may be of any length; only who needs several needs them as far apart as it learned.
+    # Frames may have any length, but a student with a history needs its own distance of frames.
     given = {each.system.dt for each in loaded.values() if each.n_history > 1}
     for name, each in loaded.items():
         if each.system.grid != system.grid or len(given) > 1:

@@ -1,1 +1,1 @@
-"""Students at equal training time."""
+"""The study of students with different built-in physics, at equal training time."""

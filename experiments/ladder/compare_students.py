@@ -1,4 +1,4 @@
-"""Students at equal training time: `python experiments/ladder/compare_students.py`."""
+"""Compare students at equal training time: `python experiments/ladder/compare_students.py`."""
 
 import dataclasses
 import pathlib
@@ -22,19 +22,19 @@ class Args:
     out: pathlib.Path = pathlib.Path("runs/compare_students")
     """Folder of the results."""
     seconds: float = 30.0
-    """Training time of each, compilation not counted."""
+    """Training time of each student in seconds, without compilation."""
     seeds: int = 3
-    """Trainings of each."""
+    """Number of trainings of each student."""
     students: tuple[str, ...] = tuple(ladder.RUNGS)
-    """Names of the students, bottom rung first."""
+    """Names of the students, the bottom rung first."""
     system: System = dataclasses.field(default_factory=lambda: Config().system)
     """The system that is learned."""
     smoke: bool = False
-    """Seconds instead of an hour: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def compare(args: Args) -> runner.Results:
-    """Train, score, draw."""
+    """Train and score the students, and draw figures."""
     require_at_least(1, seeds=args.seeds)
     for name in args.students:
         require_one_of(ladder.RUNGS, students=name)

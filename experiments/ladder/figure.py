@@ -1,4 +1,4 @@
-"""Figures of the ladder: students at equal training time, and how they learn."""
+"""Figures of the ladder: scores at equal training time, and learning curves."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -34,11 +34,11 @@ def plot_ladder(
 ) -> Figure:
     """Draw the ladder of students: their properties, and the scores of their seeds on a log axis.
 
-    A row for each student, the first at the bottom: a filled circle for each property it has, a
-    dot for each seed, and a thick tick at their median. Values below 1e-7 are drawn there.
+    Each student has a row, the first at the bottom, with a filled circle for each property, a dot
+    for each seed, and a thick tick at the median. Values below 1e-7 are drawn at 1e-7.
 
     Args:
-      rungs: Properties, and infidelities of the seeds, by the name of the student.
+      rungs: Properties, and infidelities of the seeds, by name of the student.
       baselines: Infidelities to compare with, drawn as vertical lines, by their label.
     """
     if not rungs:
@@ -74,7 +74,7 @@ def plot_ladder(
             (tick,) = right.plot(middle, row, color=INK, marker="|", ms=19, mew=3.5, ls="")
             tick.set_zorder(4 if there.size > 1 else 2)
         if there.size < values.size:
-            # Where the dots are not.
+            # Text is placed away from the dots.
             across, ha = (0.99, "right") if middle < np.sqrt(low * high) else (0.01, "left")
             words = f"{values.size - there.size} of {values.size} not finite"
             text = right.text(across, row, words, ha=ha, va="center", bbox=style.ON_WHITE)
@@ -94,11 +94,11 @@ def plot_learning(
 ) -> Figure:
     """Draw infidelity on the paper's test against seconds of training.
 
-    A dot marks the first record of a student below the baseline that is named first. Values
-    below 1e-7, the rounding of float32, are drawn there.
+    A dot marks the first record of a student below the first baseline. Values below 1e-7, the
+    rounding of float32, are drawn at 1e-7.
 
     Args:
-      seconds: Of training at each record, rising, by the name of the student; twelve at most.
+      seconds: Seconds of training at each record, by name of the student; at most twelve.
       errors: Infidelities at these records, for the same names.
       baselines: Infidelities to compare with, drawn as horizontal lines, by their label.
     """
@@ -143,7 +143,7 @@ def plot_learning(
 
 
 def _draw_properties(ax: Axes, rows: Sequence[Sequence[str]], columns: Sequence[str]) -> None:
-    """A matrix of circles, filled where the student of a row has the property of a column."""
+    """Draw a matrix of circles, filled if the student of a row has the property of a column."""
     for i, has in enumerate(rows):
         for j, column in enumerate(columns):
             face, edge = (INK, INK) if column in has else ("white", GREY)
@@ -161,7 +161,7 @@ def draw(
 
     Args:
       t: Times of the frames, in a.u.
-      climbed: Of every seed, by the name of the student.
+      climbed: Scores of every seed, by name of the student.
       solvers: Scores of the baselines, by name.
     """
     known = {"paper's full GRU": 1 - paper.published_means("full-gru")["correlation"]}

@@ -17,13 +17,13 @@ from qdistill.system import Potential, Step, System
 
 @dataclasses.dataclass(frozen=True)
 class FNOConfig(StudentConfig, name="fno"):
-    """A Fourier neural operator.
+    """The form of a Fourier neural operator.
 
     Attributes:
       n_channels: Channels of a layer.
-      n_layers: Fourier layers.
-      n_modes: Lowest modes of the box that a layer mixes; 112 reach k = 7 on 100 bohr.
-      v_scale: Potentials are divided by this, in hartree.
+      n_layers: Number of Fourier layers.
+      n_modes: Number of lowest modes that a layer mixes; 112 reach k = 7 in a box of 100 bohr.
+      v_scale: Scale in hartree by which potentials are divided.
     """
 
     n_channels: int = 10
@@ -43,7 +43,7 @@ class FNOConfig(StudentConfig, name="fno"):
 
 
 class FNO(nn.Module):
-    """Lift (Re psi, Im psi, v) to channels, Fourier layers, project to the change of psi.
+    """A Fourier neural operator from (Re psi, Im psi, v) to the change of psi.
 
     Attributes:
       config: Its size.
@@ -53,7 +53,7 @@ class FNO(nn.Module):
 
     @nn.compact
     def __call__(self, frame: Float[Array, "n_x 3"]) -> Float[Array, "n_x 2"]:
-        """The next frame, (Re psi, Im psi)."""
+        """Return the next frame, (Re psi, Im psi)."""
         config = self.config
         n, n_modes = config.n_channels, config.n_modes
         u = nn.Dense(n, param_dtype=float, name="lift")(frame)
@@ -71,10 +71,10 @@ class FNO(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class FourierOperator(Student):
-    """The student of a Fourier neural operator; it sees psi divided by its own root mean square.
+    """A student with a Fourier neural operator, whose input is psi divided by its rms.
 
     Raises:
-      ValueError: For a system that is not one line, or has fewer modes than `n_modes`.
+      ValueError: For a system that is not one-dimensional, or has fewer modes than `n_modes`.
     """
 
     form: FNOConfig

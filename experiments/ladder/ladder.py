@@ -39,9 +39,9 @@ class Rung(NamedTuple):
     """A student of the ladder.
 
     Attributes:
-      properties: Built into it, or of its training.
-      student: Its form.
-      stages: Its training, each stage with its share of the time; `n_steps` is set by that.
+      properties: Properties of the student by construction, or of its training.
+      student: The form of the student.
+      stages: Stages of the training, each with its share of the time, which sets `n_steps`.
     """
 
     properties: tuple[str, ...]
@@ -76,7 +76,7 @@ def _unrolled(
     )
 
 
-# Of the Fourier neural operator: the best of fifteen settings of rate, optimiser, batch and size.
+# Fourier neural operator: the best of fifteen settings of rate, optimiser, batch and size.
 _FNO: tuple[float, int, Optimiser] = (1e-2, 8, "muon")
 
 RUNGS: dict[str, Rung] = {
@@ -105,9 +105,9 @@ RUNGS: dict[str, Rung] = {
 
 
 def settings_of(name: str, seed: int, n_steps: Sequence[int] | None, system: System) -> Config:
-    """Return the config of a rung with the steps of its stages, on single barriers and wells.
+    """Return the config of a rung with numbers of steps, on single barriers and wells.
 
-    Without steps, each stage has two small blocks: the same training in seconds.
+    Without numbers of steps, each stage has two small blocks, for a training in seconds.
     """
     rung = RUNGS[name]
     stages = tuple(presets.smoke_stage(stage) for _, stage in rung.stages)
@@ -127,7 +127,7 @@ def settings_of(name: str, seed: int, n_steps: Sequence[int] | None, system: Sys
 
 
 def train(config: Config) -> tuple[Emulator, Log]:
-    """Train without a folder; return the emulator, and the log of every block of `loop.fit`."""
+    """Train without a folder; return the emulator and the log of all blocks."""
     setup = folder.set_up(config)
     state, log = setup.trainers[0].init(jax.random.key(config.seed)), []
     for trained, line in loop.fit(setup.trainers, config.training.boundaries, state):
@@ -142,13 +142,15 @@ def steps_within(
     system: System,
     run: Callable[[Config], Log] = lambda config: train(config)[1],
 ) -> list[int]:
-    """Return the steps of each stage that fill `seconds` of training, compilation not counted.
+    """Return the number of steps of each stage for a training of given seconds.
+
+    Compilation does not count.
 
     Args:
-      name: Of the rung.
-      seconds: Of the whole training, divided among the stages by their shares.
-      system: What is learned.
-      run: Measures three blocks of every stage: it returns the log of a training.
+      name: Name of the rung.
+      seconds: Seconds of the whole training, divided among the stages by their shares.
+      system: The system that is learned.
+      run: Function that trains three blocks of every stage and returns the log.
     """
     require_positive(seconds=seconds)
     blocks = [stage.batches.n_block for _, stage in RUNGS[name].stages]
@@ -177,7 +179,7 @@ class Climbed(NamedTuple):
 
 
 def climb(config: Config, truth: Cases) -> Climbed:
-    """Train one student with one seed, and score it on the paper's test."""
+    """Train one student with one seed, and return its scores on the paper's test."""
     emulator, log = train(config)
     per_frame = cases.measure(emulator.system, truth, cases.forecast(emulator, truth))
     scores = _without_cases(cases.summarise(truth.family, per_frame))
@@ -195,13 +197,13 @@ def _without_cases(scores: dict[str, Any]) -> dict[str, Any]:
 
 
 def learning_curve(config: Config, truth: Cases, every: float) -> tuple[list[float], list[float]]:
-    """Return seconds of training, and the mean infidelity on the paper's test after them.
+    """Return seconds of training and the mean infidelity on the paper's test at these times.
 
-    Neither compilation nor scoring counts as training.
+    Compilation and scoring do not count.
 
     Args:
-      config: Of the training.
-      truth: The paper's test.
+      config: Settings of the training.
+      truth: The paper's test cases.
       every: Seconds of training between two scores.
     """
     require_positive(every=every)
@@ -225,7 +227,7 @@ def learning_curve(config: Config, truth: Cases, every: float) -> tuple[list[flo
 
 
 def clamped_split_steps(system: System, truth: Cases) -> dict[str, dict[str, Any]]:
-    """Score the clamped split step with 1, 2 and 3 FFT pairs a frame, each with its best cap."""
+    """Return scores of the clamped split step with 1, 2 and 3 FFT pairs, each with its best cap."""
     rows = {}
     for n_pairs in (1, 2, 3):
         caps, per_frame = baselines.best_clamped(system, n_pairs, truth)
@@ -238,7 +240,7 @@ def clamped_split_steps(system: System, truth: Cases) -> dict[str, dict[str, Any
 
 
 def table(students: Mapping[str, Sequence[dict[str, Any]]], solvers: dict[str, dict]) -> str:
-    """Return the medians over seeds of the main scores, as text; the published numbers below."""
+    """Return a text table of the medians of the main scores over seeds, and published numbers."""
     columns = ("infidelity", "worst", "rel. L2", "MAE", "drift", "parameters", "us/frame", "s")
     lines = [f"{'':20}" + "".join(f"{name:>12}" for name in columns)]
     for name, seeds in [*students.items(), *((n, [row]) for n, row in solvers.items())]:
@@ -262,7 +264,7 @@ def table(students: Mapping[str, Sequence[dict[str, Any]]], solvers: dict[str, d
 
 
 def passes(curves: Mapping[str, Mapping[str, Any]], levels: Mapping[str, float]) -> str:
-    """Return the last error of each learning curve, and when it passes given levels, as text."""
+    """Return, as text, the last error of each learning curve and the times of given levels."""
     lines = []
     for name, curve in curves.items():
         seconds, errors = curve["training_seconds"], curve["mean_infidelity"]

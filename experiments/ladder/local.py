@@ -1,4 +1,4 @@
-"""A student that is linear and local: a learned kernel between phases of the potential nearby."""
+"""A linear and local student: learned kernels between phases of the potential nearby."""
 
 import dataclasses
 
@@ -9,18 +9,18 @@ from jaxtyping import Array, Complex, Float, Key, PyTree
 
 from qdistill._checks import refuse, require_at_least, require_settings
 from qdistill.students import Student, StudentConfig
-from qdistill.students.phases import LandscapePhases
+from qdistill.students.phases import PotentialPhases
 from qdistill.system import Potential, Step, System
 
 
 @dataclasses.dataclass(frozen=True)
 class LocalConfig(StudentConfig, name="local"):
-    """psi -> exp(-i a_n(x)) (kernel * (exp(-i a_(n-1)(x)) ... (kernel * (exp(-i a_0(x)) psi)))).
+    """The form psi -> exp(-i a_n(x)) (kernel * (exp(-i a_(n-1)(x)) ... (exp(-i a_0(x)) psi))).
 
     Attributes:
-      n_layers: Kernels a frame.
-      kernel_reach: Points on either side over which a kernel reaches.
-      reach: Points on either side that the local network of the a_j sees.
+      n_layers: Number of kernels per frame.
+      kernel_reach: Largest offset of a kernel, in points.
+      reach: Largest offset, in points, that the local network of the a_j sees.
       n_units: Width of the local network.
     """
 
@@ -40,14 +40,14 @@ class LocalConfig(StudentConfig, name="local"):
 
 
 class LocalKernels(nn.Module):
-    """The kernels, and the phases of a potential.
+    """The kernels and the phases of a potential.
 
-    A kernel is even and begins as the identity: nothing is known of the kinetic energy. It is
-    divided by the largest modulus of its Fourier transform, if that is above one: so no step can
-    make psi grow, and a forecast is stable over any number of frames.
+    A kernel is even and starts as the identity, with no prior on the kinetic energy. It is divided
+    by the largest modulus of its Fourier transform if that exceeds one. So no step can increase
+    the norm, and forecasts are stable over any number of frames.
 
     Attributes:
-      config: Its form.
+      config: The form of the student.
       dt: Duration of a frame, in atomic units.
     """
 
@@ -58,30 +58,32 @@ class LocalKernels(nn.Module):
     def __call__(
         self, v: Float[Array, " n_x"]
     ) -> tuple[Float[Array, "n_a n_x"], Complex[Array, "n_layer n_point"]]:
-        """All a_j(x), and all kernels over offsets from -kernel_reach to kernel_reach."""
+        """Return all a_j(x), and all kernels over offsets from -kernel_reach to kernel_reach."""
         config = self.config
         n_a, reach = config.n_layers + 1, config.kernel_reach
         zeros = nn.initializers.zeros
         taps = self.param("taps", zeros, (2, config.n_layers, reach + 1), float)
         half = (taps[0] + 1j * taps[1]).at[:, 0].add(1)
         kernels = jnp.concatenate([half[:, :0:-1], half], axis=1)
-        # 16 points between two of the kernel's own frequencies: its maximum is not missed by 1e-3.
+        # 16 points per frequency of the kernel, so that its maximum is found to 1e-3.
         response = jnp.abs(jnp.fft.fft(kernels, 32 * reach, axis=1))
         kernels = kernels / jnp.maximum(jnp.max(response, axis=1, keepdims=True), 1)
-        phases = LandscapePhases(n_a, self.dt, (1 / n_a,) * n_a, config.reach, config.n_units)
+        # The name keeps the initial random numbers of earlier runs.
+        phases = PotentialPhases(
+            n_a, self.dt, (1 / n_a,) * n_a, config.reach, config.n_units, name="LandscapePhases_0"
+        )
         return phases(v), kernels
 
 
 @dataclasses.dataclass(frozen=True)
 class Local(Student):
-    """The student of learned local kernels.
+    """A student with learned local kernels.
 
-    Its forecast at a point depends on psi and v within n_layers * kernel_reach + reach points, so
-    it runs on a periodic line of any number of points with the spacing of the grid, and may be
-    split over devices.
+    Its forecast at a point depends on psi and v within n_layers * kernel_reach + reach points. So
+    it runs on periodic lines of any length with the same spacing.
 
     Raises:
-      ValueError: For a system that is not one line, or shorter than a kernel.
+      ValueError: For a system that is not one-dimensional, or shorter than a kernel.
     """
 
     form: LocalConfig
@@ -97,7 +99,7 @@ class Local(Student):
 
     @property
     def network(self) -> LocalKernels:
-        """What makes kernels and phases."""
+        """The Flax module of kernels and phases."""
         return LocalKernels(self.form, self.system.dt)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
@@ -122,7 +124,7 @@ class Local(Student):
 def convolve(
     psi: Complex[Array, " n_x"], kernel: Complex[Array, " n_point"]
 ) -> Complex[Array, " n_x"]:
-    """Return sum_s kernel[s] psi(x - s) on the periodic line, s from -n_point // 2 to n_point // 2.
+    """Return sum_s kernel[s] psi(x - s) on a periodic line, with |s| <= n_point // 2.
 
     >>> psi = jnp.arange(4) + 0j
     >>> convolve(psi, jnp.array([0, 0, 1j])).imag
@@ -132,7 +134,7 @@ def convolve(
     wrapped = jnp.pad(psi, (reach, reach), mode="wrap")
     channels = jnp.stack([wrapped.real, wrapped.imag])
     re, im = kernel[::-1].real, kernel[::-1].imag
-    # The complex product as a real matrix over (Re, Im).
+    # The complex product is a real matrix over (Re, Im).
     filters = jnp.stack([jnp.stack([re, -im]), jnp.stack([im, re])])
     (out,) = jax.lax.conv_general_dilated(channels[None], filters, (1,), "VALID")
     return out[0] + 1j * out[1]

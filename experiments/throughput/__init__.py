@@ -1,5 +1,5 @@
-"""The speed of our solvers and of others, and their share of a training.
+"""The study of speed: solvers of this package and of others, and their share of a training.
 
-`problem` has packets, potentials and their exact evolution, `teachers` our solvers on them, `peers`
-those of others; `scaling` varies the sizes, and `trainings` times trainings.
+`problem` has packets, potentials and their exact evolution; `teachers` has the solvers of this
+package, `peers` those of others; `scaling` varies the sizes, and `trainings` times trainings.
 """

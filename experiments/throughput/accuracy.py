@@ -14,7 +14,7 @@ from qdistill.system import Propagator, System, rollout
 
 
 def errors(solver: Propagator, v: Array, psi: Array, truth: Array, n: int) -> dict[str, float]:
-    """Compute the errors of a solver's last frame after n, over all cases."""
+    """Return the errors of a solver after n frames, over all cases."""
     last = jax.jit(jax.vmap(lambda v, psi: rollout(solver, psi[None], v, n, every=n)[0]))(v, psi)
     relative = metrics.nrmse(last.astype("c16"), truth)
     return {
@@ -25,7 +25,7 @@ def errors(solver: Propagator, v: Array, psi: Array, truth: Array, n: int) -> di
 
 
 def compare(dispersion: str, n_cases: int, n_frames: int) -> dict[str, dict[str, float]]:
-    """Compute the errors of all solvers on one dispersion, in both precisions."""
+    """Return the errors of all solvers on one dispersion, in both precisions."""
     system = System(Grid(1024, 100.0, dispersion), dt=0.1, bounds=(0.0, 14.0))
     grid = system.grid
     keys = jax.random.split(jax.random.key(0), (n_cases, 2))

@@ -1,4 +1,4 @@
-"""Figures of the speed of solvers, and of how their cost grows."""
+"""Figures of the speed of solvers, and of the scaling of their cost."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from qdistill._checks import refuse, require_positive
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, COLOURS, GREY, GRID, INK, ORANGE
 
-# Packet-frames per second, relative error, whether it is ours.
+# Packet-frames per second, relative error, whether the solver is of this package.
 Row = tuple[float, float, bool]
 
 
@@ -19,7 +19,7 @@ def plot_throughput(physics: Mapping[str, Mapping[str, Row]]) -> Figure:
     """Draw packet-frames per second of every solver with its error; a panel for each dispersion.
 
     Args:
-      physics: For each dispersion, for each solver its speed, its error, and whether it is ours.
+      physics: For each dispersion and solver: speed, error, and whether it is of this package.
     """
     if not physics or not all(physics.values()):
         refuse("physics", "solvers in every panel", physics)

@@ -14,14 +14,14 @@ SHARP = ("barrier", "double", "triple", "steps", "well")
 
 
 class Problem(NamedTuple):
-    """Packets to evolve by `n_frames` frames, in float64 and in no library's format.
+    """A set of packets to evolve by `n_frames` frames, as NumPy arrays in float64.
 
     Attributes:
-      system: A line, and the duration of a frame.
+      system: A one-dimensional system, with the duration of a frame.
       n_frames: Frames of a run.
       v: Potentials, (n_packets, n_x).
-      psi: First states, (n_packets, n_x).
-      truth: The exact last ones, (n_packets, n_x).
+      psi: Initial states, (n_packets, n_x).
+      truth: Exact final states, (n_packets, n_x).
     """
 
     system: System
@@ -32,34 +32,34 @@ class Problem(NamedTuple):
 
     @property
     def grid(self) -> Grid:
-        """The line."""
+        """The one-dimensional grid."""
         return self.system.grid
 
     @property
     def dt(self) -> float:
-        """Duration of a frame, in atomic units."""
+        """The duration of a frame, in atomic units."""
         return self.system.dt
 
     @property
     def n_packets(self) -> int:
-        """Number of packets."""
+        """The number of packets."""
         return len(self.psi)
 
 
 def sample(
     system: System, n_frames: int, n_packets: int, n_potentials: int, seed: int = 0
 ) -> Problem:
-    """Sample packets and potentials, of the sharp families in turn.
+    """Sample packets and potentials; the families with sharp edges alternate.
 
     Args:
-      system: A line.
+      system: A one-dimensional system.
       n_frames: Frames of a run.
-      n_packets: Packets.
-      n_potentials: Potentials, a divisor of `n_packets`; each is diagonalised.
-      seed: Of all.
+      n_packets: Number of packets.
+      n_potentials: Number of potentials, a divisor of `n_packets`; each is diagonalised.
+      seed: Random seed.
 
     Raises:
-      ValueError: For numbers that do not fit.
+      ValueError: For an `n_packets` that is not a multiple of `n_potentials`.
     """
     require_at_least(1, n_frames=n_frames, n_packets=n_packets, n_potentials=n_potentials)
     if n_packets % n_potentials:
@@ -80,7 +80,7 @@ def sample(
 
 
 def exact(grid: Grid, v: np.ndarray, psi: np.ndarray, t: float) -> np.ndarray:
-    """Return exp(-i H t) of every row of psi, by diagonalising H in float64."""
+    """Return exp(-i H t) applied to every row of psi, by diagonalising H in float64."""
     energies, states = np.linalg.eigh(dense_hamiltonian(grid, v))
     return ((psi @ states) * np.exp(-1j * energies * t)) @ states.T
 

@@ -1,4 +1,4 @@
-"""How cost grows with packets, points, frames and devices, and memory with frames."""
+"""Scaling of cost with packets, points, frames and devices, and of memory with frames."""
 
 import dataclasses
 from collections.abc import Callable
@@ -18,21 +18,21 @@ from qdistill.physics.grid import Grid
 from qdistill.system import Potential, Step, System, Wrapped, rollout
 
 DX = 100 / 1024
-# Of potentials, as in a training, in hartree.
+# Bounds of potentials in hartree, as in a training.
 BOUNDS = (-16.0, 16.0)
 
 
 @dataclasses.dataclass(frozen=True)
 class ScalingConfig:
-    """Sizes; one at a time is varied.
+    """The sizes of the study; one is varied at a time.
 
     Attributes:
-      n_packets: Packets.
-      n_x: Points, at the same spacing: the box grows with them.
-      n_frames: Frames.
-      memory_frames: Frames of the runs whose memory is asked for; they are compiled only.
-      fixed: Packets, points and frames of what is not varied.
-      teachers: On the lattice, and on the continuum.
+      n_packets: Numbers of packets.
+      n_x: Numbers of points at the same spacing: the box grows with them.
+      n_frames: Numbers of frames.
+      memory_frames: Frames of the runs whose memory is measured; they are compiled only.
+      fixed: Packets, points and frames while they are not varied.
+      teachers: Names of the solvers on the lattice and on the continuum.
     """
 
     n_packets: tuple[int, ...] = (8, 16, 32, 64, 128, 256)
@@ -44,7 +44,7 @@ class ScalingConfig:
 
 
 def measure_scaling(config: ScalingConfig, n_repeats: int) -> dict[str, Any]:
-    """Measure seconds against every size, with the exponent that fits, on either dispersion."""
+    """Measure seconds against every size, with a fitted exponent, on both dispersions."""
     found = {}
     for dispersion, name in zip(("lattice", "continuum"), config.teachers, strict=True):
         n_all, solver = len(jax.devices()), TEACHERS[name]
@@ -71,9 +71,9 @@ def measure_scaling(config: ScalingConfig, n_repeats: int) -> dict[str, Any]:
 
 
 def measure_memory(config: ScalingConfig, dt: float = 0.1) -> dict[str, Any]:
-    """Measure the bytes that the compiler sets aside: for frames, observables, and their mean.
+    """Measure the bytes that the compiler allocates for frames, observables and their mean.
 
-    What is kept grows with the frames, the bytes in between do not; a mean keeps nothing.
+    Outputs grow with the number of frames, temporary memory does not; a mean has no such outputs.
     """
     n_packets, n_x, _ = config.fixed
     grid = Grid(n_x, n_x * DX)
@@ -108,7 +108,7 @@ def measure_memory(config: ScalingConfig, dt: float = 0.1) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True)
 class Summing(Wrapped):
-    """A propagator that carries the sum of what is observed, in place of psi.
+    """A propagator that carries the sum of an observable instead of psi.
 
     Attributes:
       observe: Function of psi.
@@ -117,7 +117,7 @@ class Summing(Wrapped):
     observe: Callable[[Array], Array]
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential; its state is that of the propagator, and the sum."""
+        """The step of one potential; its state is the propagator's state and the sum."""
         encode, advance, decode = self.of(v)
 
         def start(frames: Array, n: Array) -> tuple[Any, Array]:
@@ -131,7 +131,7 @@ class Summing(Wrapped):
 
 
 def _problem(dispersion: str, n_packets: int, n_x: int, n_frames: int) -> Problem:
-    """Equal packets, for timing only: the truth is left empty."""
+    """A problem with equal packets, for timing only, without the truth."""
     length = n_x * DX
     grid = Grid(n_x, length, dispersion)
     v = np.asarray(potentials.barrier(grid.positions(), 5.0, 0.1 * length, 0.5 * length))

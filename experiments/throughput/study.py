@@ -1,4 +1,4 @@
-"""The whole comparison: all solvers interleaved, trainings, scaling and memory."""
+"""The comparison: all solvers interleaved, trainings, scaling and memory."""
 
 import dataclasses
 import functools
@@ -21,7 +21,7 @@ from qdistill.physics.grid import Grid
 from qdistill.runs import presets
 from qdistill.system import System
 
-# (problem, cores) -> (run, packets that it evolves); ImportError or OSError where it is missing.
+# (problem, cores) -> (run, number of packets); ImportError or OSError if it is not installed.
 Peer: TypeAlias = Callable[[Problem, int], tuple[Callable[[], np.ndarray], int]]
 DISPERSIONS = ("lattice", "continuum")
 
@@ -31,17 +31,17 @@ class Study:
     """The settings of the comparison.
 
     Attributes:
-      n_packets: Packets, an even number per device.
-      n_potentials: Potentials that they are spread over.
-      n_frames: Frames of 0.1 a.u.
+      n_packets: Number of packets, an even number per device.
+      n_potentials: Number of potentials, over which packets are distributed.
+      n_frames: Number of frames of 0.1 a.u.
       n_x: Points of the box of 100 bohr.
-      n_repeats: Rounds, of which the median is taken.
-      seed: Of packets and potentials.
-      teachers: Ours, of `TEACHERS`.
-      trainings: Presets whose trainings are timed.
-      n_blocks: Blocks of each of their stages that are timed.
-      scaling: The sizes.
-      is_small: Trainings in their smoke form.
+      n_repeats: Number of rounds, of which the median is taken.
+      seed: Random seed of packets and potentials.
+      teachers: Names of solvers of this package, in `TEACHERS`.
+      trainings: Names of presets whose trainings are timed.
+      n_blocks: Number of timed blocks of each stage.
+      scaling: Sizes for the scaling.
+      is_small: Whether trainings are in their smoke form.
     """
 
     n_packets: int = 64
@@ -66,7 +66,7 @@ class Study:
 
 
 def smoke(study: Any) -> Any:
-    """Return the same study in seconds: few packets, points, frames and sizes, one round."""
+    """Return a small study that takes seconds: few packets, points, frames and sizes, one round."""
     sizes = ScalingConfig((2, 4), (64, 128), (2, 4), (5, 10), (2, 64, 2))
     return dataclasses.replace(
         study,
@@ -88,12 +88,12 @@ def run(
     peers: Mapping[str, Peer],
     tell: Callable[[str], object] = lambda line: None,
 ) -> dict[str, Any]:
-    """Measure all numbers of the study.
+    """Return all numbers of the study.
 
     Args:
-      study: The settings.
+      study: Settings.
       peers: Other solvers by name, `Peer` functions; those that are not installed are left out.
-      tell: Called with a line on what is done next, and on peers that are missing.
+      tell: Function called with progress messages, also on missing peers.
     """
     found: dict[str, Any] = {"solvers": {}}
     for dispersion in DISPERSIONS:
@@ -118,7 +118,7 @@ def _compare(
     peers: Mapping[str, Peer],
     tell: Callable[[str], object],
 ) -> dict[str, dict[str, Any]]:
-    """Speed and error of every solver on one dispersion, teachers first."""
+    """The speed and error of every solver on one dispersion, those of this package first."""
     system = System(Grid(study.n_x, 100.0, dispersion), 0.1, bounds=BOUNDS)
     draw = functools.partial(sample, system, study.n_frames, study.n_packets, seed=study.seed)
     problem, alone = draw(n_potentials=study.n_potentials), draw(n_potentials=1)
@@ -128,7 +128,7 @@ def _compare(
         where = alone if TEACHERS[name].is_dense else problem
         try:
             runs[name] = prepare(where, TEACHERS[name])
-        except ValueError as error:  # a split step beyond its resonance
+        except ValueError as error:  # A split step beyond its resonance.
             tell(f"{name}: {error}")
             continue
         rows[name] = {"is_ours": True, "n_packets": problem.n_packets}
@@ -170,7 +170,7 @@ def _lines(path: pathlib.Path) -> list[str]:
 
 
 def table(found: Mapping[str, Any]) -> str:
-    """Return the numbers as text."""
+    """Return the numbers as a text table."""
     lines = []
     for dispersion, rows in found["solvers"].items():
         lines.append(f"{dispersion:46} {'packet-frames/s':>16} {'error':>9}")

@@ -1,4 +1,4 @@
-"""The solvers that are timed, with their settings, compiled for a batch on devices."""
+"""The timed solvers of this package, with settings, compiled for a batch on devices."""
 
 import dataclasses
 from collections.abc import Callable
@@ -21,10 +21,10 @@ class Teacher:
 
     Attributes:
       make: ``system -> propagator``.
-      n_jump: Frames that one step takes; None for all of them.
-      is_double: In complex128.
-      is_dense: All packets are in one potential, and what depends on it alone is not timed.
-      n_chunk: Packets that are evolved to the end before the next; None for all at once.
+      n_jump: Number of frames in one step; None for all of them.
+      is_double: Whether it runs in complex128.
+      is_dense: Whether all packets are in one potential, whose setup is not timed.
+      n_chunk: Number of packets that are evolved together; None for all.
     """
 
     make: Callable[[System], Propagator]
@@ -68,7 +68,7 @@ TEACHERS: dict[str, Teacher] = {
 def prepare(
     problem: Problem, solver: Teacher, n_devices: int | None = None
 ) -> Callable[[], np.ndarray]:
-    """Compile the run of all packets on some devices, or all; it returns the last states.
+    """Return a compiled run of all packets, on some or all devices; it returns the last states.
 
     The potential of a dense solver is the first of the problem.
     """
@@ -102,14 +102,14 @@ def prepare(
 
 @dataclasses.dataclass(frozen=True)
 class Prepared(Wrapped):
-    """A propagator whose step of one potential has been made.
+    """A propagator with a prepared step of one potential.
 
     Attributes:
-      step: The step, whatever the potential.
+      step: The step; it ignores the potential of a call.
     """
 
     step: Step
 
     def __call__(self, v: Potential) -> Step:
-        """The step that was made."""
+        """Return the prepared step."""
         return self.step

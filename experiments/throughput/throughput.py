@@ -1,4 +1,4 @@
-"""Speed of the solvers, of C and of installed peers, and the solvers' share of a training."""
+"""Measure the speed of solvers, of C and of installed peers, and the share in a training."""
 
 import dataclasses
 import pathlib
@@ -13,18 +13,18 @@ from qdistill.runs import provenance
 
 @dataclasses.dataclass(frozen=True)
 class Args(study.Study):
-    """Solve the same packets with every solver, interleaved; time trainings, sizes and memory."""
+    """Time every solver on the same packets, interleaved; also trainings, sizes and memory."""
 
     out: pathlib.Path = pathlib.Path("runs/throughput")
     """Folder of the results."""
     devices: int = 1
     """Devices over which the packets are split; on a CPU, parts of it."""
     smoke: bool = False
-    """Seconds instead of minutes: the same path with tiny numbers."""
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def measure(args: Args) -> runner.Results:
-    """Measure everything."""
+    """Measure all numbers of the study."""
     others = {name: peer for name, (peer, _) in peers.PEERS.items()}
     found = study.run(args, others, tqdm.write)
     found["environment"] = provenance.environment() | study.machine() | peers.versions()

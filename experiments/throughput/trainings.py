@@ -1,4 +1,4 @@
-"""The speed of a training, and the share that the teacher takes of it."""
+"""The speed of a training, and the teacher's share of it."""
 
 import functools
 from collections.abc import Callable
@@ -12,11 +12,11 @@ from qdistill.runs.config import Config
 
 
 def measure_training(settings: Config, n_repeats: int) -> dict[str, Any]:
-    """Measure the seconds of teacher and student per training step, for every stage and for all.
+    """Return the seconds of teacher and student per training step, by stage and in total.
 
     Args:
-      settings: The run; nothing is written.
-      n_repeats: Blocks of every stage that are timed, after a first one that is not.
+      settings: Config of the run; nothing is written.
+      n_repeats: Number of timed blocks of every stage, after a first one that is not timed.
     """
     setup = folder.set_up(settings)
     stages, taught, learned = [], 0.0, 0.0

@@ -1,4 +1,4 @@
-"""Lessons, and schedules of what is taught when.
+"""Lessons, and schedules of lesson weights and difficulty.
 
 A lesson samples an initial state and a potential; a schedule is a function of the step.
 

@@ -1,13 +1,13 @@
 """Lessons, one per physical process.
 
 A lesson samples an initial state and a potential, ``(key, grid, difficulty) -> (psi, v)``. The
-difficulty runs from 0, narrow ranges around an easy case, to 1, the whole range.
+difficulty runs from 0 (narrow ranges around an easy case) to 1 (the whole range).
 
-- Lessons on a line take a box of any length and origin: their lengths are in units of the box, so
-  that the paper's box of 100 bohr has packets 1 to 5 bohr wide. Energies are in hartree.
-- Lessons in a plane take any box of at least 8 bohr: places are in units of the box, widths of
-  packets and obstacles in bohr. A student that has learned in a small box runs in a large one.
-- ``"packets"`` takes any number of dimensions.
+- Lessons on a line accept a box of any length and origin. Lengths are in units of the box length:
+  in the paper's box of 100 bohr packets are 1 to 5 bohr wide. Energies are in hartree.
+- Lessons in a plane accept any box of at least 8 bohr. Positions are in units of the box length,
+  widths of packets and obstacles in bohr. So a student trained in a small box fits a large one.
+- ``"packets"`` accepts any number of dimensions.
 """
 
 import functools
@@ -26,15 +26,15 @@ from qdistill.system import lesson
 
 Sample: TypeAlias = tuple[Complex[Array, "*n_x"], Float[Array, "*n_x"]]
 
-# On a line: packets of all kinds, all over the box.
+# Packets of all lessons on a line, anywhere in the box.
 ALL_OVER = PacketRanges((0.12, 0.88), (0.01, 0.06), (0.2, 11.0))
-# Least length of a box in bohr, for three packets.
+# Smallest length of a box in bohr, so that three packets fit.
 ROOM = 8
 
 
 @lesson("free")
 def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Dispersion: one packet in empty space, slow and broad at first, then fast and narrow too."""
+    """Sample dispersion: one packet in empty space, narrower and faster ones at high difficulty."""
     _require_line(grid, difficulty)
     energy = (0.5, _easier(difficulty, 2.0, 10.0))
     psi = _packet(key, grid, width=(_easier(difficulty, 0.03, 0.01), 0.05), energy=energy)
@@ -43,7 +43,7 @@ def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 @lesson("scattering")
 def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Scattering over a barrier: the packet has more energy than the barrier is high."""
+    """Sample scattering over a barrier: the packet's energy exceeds the barrier's height."""
     _require_line(grid, difficulty)
     key_energy, key_barrier, key_width, key_flight = jax.random.split(key, 4)
     energy = _uniform(key_energy, 2.0, 10.0)
@@ -53,10 +53,10 @@ def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 @lesson("tunnelling")
 def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Tunnelling: the barrier is higher than the energy, and thin enough to leak through.
+    """Sample tunnelling: the barrier is higher than the packet's energy, and thin.
 
-    Its width is 1 to 2 decay lengths 1 / sqrt(2 m (V - E)), and at least 3 points, so that on 1024
-    points from about half down to 2% of the carrier wave gets through.
+    The width is 1 to 2 decay lengths 1 / sqrt(2 m (V - E)), and at least 3 points. On 1024 points
+    about 2% to 50% of the carrier wave is transmitted.
     """
     _require_line(grid, difficulty)
     key_energy, key_barrier, key_width, key_flight = jax.random.split(key, 4)
@@ -69,7 +69,7 @@ def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 @lesson("interference")
 def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Interference: two packets, or at full difficulty up to four, that overlap in empty space."""
+    """Sample interference: two packets (up to four at difficulty 1) that overlap in empty space."""
     _require_line(grid, difficulty)
     key_centre, key_packets, key_amplitudes = jax.random.split(key, 3)
     middle = _uniform(key_centre, 0.3, 0.7)
@@ -84,7 +84,7 @@ def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 @lesson("trapping")
 def trapping(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Trapping: a packet starts inside a well that is deeper than its kinetic energy."""
+    """Sample trapping: a packet inside a well that is deeper than its kinetic energy."""
     _require_line(grid, difficulty)
     key_depth, key_energy, key_width, key_packet, key_centre = jax.random.split(key, 5)
     depth = _uniform(key_depth, 2.0, _easier(difficulty, 5.0, 12.0))
@@ -98,10 +98,10 @@ def trapping(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 @lesson("barrier")
 def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """The single rectangular barrier in general: of any height and width, below zero too.
+    """Sample a superposition of up to four packets and one rectangular barrier or well.
 
-    A superposition of up to four packets anywhere in the box, also over the barrier, flying
-    either way. The ranges open with the difficulty: heights from +-2 to (-12, 15).
+    Packets start anywhere in the box, also over the barrier, and fly in either direction. Ranges
+    widen with the difficulty: heights from (-2, 2) to (-12, 15) hartree.
     """
     _require_line(grid, difficulty)
     key_psi, key_height, key_width, key_centre = jax.random.split(key, 4)
@@ -114,7 +114,7 @@ def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 @lesson("potentials")
 def any_potential(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Superpositions of up to four packets over a random potential of any family."""
+    """Sample a superposition of up to four packets over a random potential of any family."""
     _require_line(grid, difficulty)
     key_psi, *keys_v = jax.random.split(key, 3)
     psi = packets.sample_superposition(key_psi, grid, 4, ALL_OVER)
@@ -123,7 +123,7 @@ def any_potential(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample
 
 @lesson("encounters")
 def encounters(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """One packet that flies onto a random potential of any family, from either side."""
+    """Sample one packet that flies from either side onto a random potential of any family."""
     _require_line(grid, difficulty)
     key_packet, key_side, *keys_v = jax.random.split(key, 4)
     key_centre, key_width, key_energy = jax.random.split(key_packet, 3)
@@ -136,12 +136,12 @@ def encounters(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 
 def _paper(heights: Sequence[float], key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """A run of the paper's curriculum: one packet flying right, one barrier in the middle."""
+    """A sample of the paper's curriculum: one packet flying right, one barrier in the middle."""
     _require_line(grid, difficulty)
-    # The difficulty changes nothing: the paper draws from one fixed set.
+    # The difficulty has no effect: the paper draws from one fixed set.
     key_centre, key_width, key_energy, key_height = jax.random.split(key, 4)
     dtype = grid.positions().dtype
-    # The paper's lengths in bohr are percent of its box.
+    # The paper's box is 100 bohr long, so its lengths in bohr are percent of the box.
     percent = grid.lengths[0] / 100
     centre = jax.random.choice(key_centre, jnp.array([10.0, 40.0, 70.0], dtype))
     width = jax.random.choice(key_width, jnp.arange(1.0, 4.5, 0.5, dtype))
@@ -158,7 +158,7 @@ lesson("paper-full")(functools.partial(_paper, tuple(float(height) for height in
 
 @lesson("packets")
 def several_packets(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Up to three packets that fly anywhere in empty space, in any number of dimensions."""
+    """Sample up to three packets in empty space, in any number of dimensions."""
     _require_room(grid, difficulty)
     psi = _three_packets(key, grid, difficulty)
     return psi, jnp.zeros(grid.shape, psi.real.dtype)
@@ -166,7 +166,7 @@ def several_packets(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Samp
 
 @lesson("wall")
 def wall(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Up to three packets and a straight wall of any height, thickness and direction."""
+    """Sample up to three packets and a straight wall of any height, thickness and direction."""
     require_plane(grid, difficulty)
     key_psi, key_v, key_thickness = jax.random.split(key, 3)
     height, centre, angle = _obstacle(key_v, grid, 2.0, 2 + 14 * difficulty)
@@ -177,7 +177,7 @@ def wall(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 @lesson("slit")
 def slit(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Up to three packets and a wall with one opening."""
+    """Sample up to three packets and a wall with one opening."""
     require_plane(grid, difficulty)
     key_psi, key_v, key_thickness, key_opening = jax.random.split(key, 4)
     height, centre, angle = _obstacle(key_v, grid, 2.0, 2 + 14 * difficulty)
@@ -188,7 +188,7 @@ def slit(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 @lesson("shape")
 def shape(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
-    """Up to three packets and one rectangle or disc, a hill or a hole."""
+    """Sample up to three packets and one rectangle or disc, as a hill or a well."""
     require_plane(grid, difficulty)
     key_psi, key_v, key_kind, key_sides = jax.random.split(key, 4)
     height, centre, angle = _obstacle(key_v, grid, -2 - 8 * difficulty, 2 + 13 * difficulty)
@@ -203,7 +203,7 @@ def shape(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
 
 
 def require_plane(grid: Grid, difficulty: Scalar = 1.0) -> None:
-    """Refuse all but boxes of two dimensions in which a packet has room."""
+    """Refuse a grid that is not two-dimensional or too small for packets."""
     if grid.n_dim != 2 or min(grid.lengths) < ROOM:
         refuse("grid", f"two-dimensional and at least {ROOM} bohr along each axis", grid)
     require_between(0, 1, difficulty=difficulty)
@@ -211,7 +211,7 @@ def require_plane(grid: Grid, difficulty: Scalar = 1.0) -> None:
 
 def _require_line(grid: Grid, difficulty: Scalar) -> None:
     if grid.n_dim != 1:
-        cure = 'The lesson "packets" takes any number of dimensions.'
+        cure = 'The lesson "packets" accepts any number of dimensions.'
         refuse("grid", "one-dimensional for this lesson", f"{grid.n_dim}-dimensional", cure)
     require_between(0, 1, difficulty=difficulty)
 
@@ -225,7 +225,7 @@ def _require_room(grid: Grid, difficulty: Scalar) -> None:
 def _collision(
     key: Key[Array, ""], grid: Grid, energy: Scalar, height: Scalar, width: Scalar
 ) -> Sample:
-    """A packet close before a barrier in the middle of the box, flying towards it."""
+    """A packet that flies towards a barrier in the middle of the box, from close by."""
     key_width, key_gap, key_side = jax.random.split(key, 3)
     s0 = _length(key_width, grid, 0.01, 0.04)
     distance = width / 2 + 3 * s0 + _length(key_gap, grid, 0.0, 0.04)
@@ -276,12 +276,12 @@ def _axes(grid: Grid) -> tuple[Float[Array, "n_x 1"], Float[Array, "1 n_y"]]:
 
 
 def _place(key: Key[Array, ""], grid: Grid, axis: int, low: float, high: float) -> Array:
-    """A random place between two shares of an axis, in bohr."""
+    """A random position in bohr, uniform between two fractions of an axis."""
     return grid.origin[axis] + _uniform(key, low, high) * grid.lengths[axis]
 
 
 def _length(key: Key[Array, ""], grid: Grid, low: float, high: float) -> Array:
-    """A random length between two shares of a line, in bohr."""
+    """A random length in bohr, uniform between two fractions of the box length."""
     return _uniform(key, low * grid.lengths[0], high * grid.lengths[0])
 
 

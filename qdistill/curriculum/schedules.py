@@ -1,6 +1,6 @@
-"""Schedules of the lessons' weights and of their difficulty.
+"""Schedules of lesson weights and difficulty.
 
-A schedule is a function of the step, as in optax; its values may be vectors, for instance the
+A schedule is a function of the step, as in optax. Its values may be vectors, for instance the
 weights of all lessons.
 """
 
@@ -31,15 +31,15 @@ Plan: TypeAlias = Literal["constant", "staged", "ramped", "mixed", "loss-driven"
 
 @dataclasses.dataclass(frozen=True)
 class CurriculumConfig:
-    """Which lessons are taught, and when.
+    """The lessons of a training, and the schedules of their weights and difficulty.
 
     Attributes:
-      lessons: Names of lessons; `require_lessons` checks them where the system is known.
-      weights: Relative weights, one for each lesson; empty for equal ones.
+      lessons: Names of lessons; `require_lessons` checks them once the system is known.
+      weights: Relative weights, one for each lesson; empty for equal weights.
       plan: ``"constant"``: these weights throughout. ``"staged"``: one lesson after the other.
         ``"ramped"``: from the first lesson alone to these weights. ``"mixed"``: from staged to
-        these weights. ``"loss-driven"``: what is learned worst is taught most.
-      difficulty: At the start and at the end, between 0 and 1.
+        these weights. ``"loss-driven"``: lessons with larger losses get larger weights.
+      difficulty: Difficulty at the start and at the end, between 0 and 1.
       ramp: Share of the training over which ramps go from start to end.
     """
 
@@ -64,7 +64,7 @@ class CurriculumConfig:
 
 
 def constant(value: Scalar | Sequence[float] | Float[Array, " n_value"]) -> Schedule:
-    """One value at every step.
+    """Return a schedule with the same value at every step.
 
     >>> constant([0.5, 0.5])(100)
     Array([0.5, 0.5], dtype=float32)
@@ -74,7 +74,7 @@ def constant(value: Scalar | Sequence[float] | Float[Array, " n_value"]) -> Sche
 
 
 def staged(values: Sequence[Scalar | Sequence[float]], boundaries: Sequence[int]) -> Schedule:
-    """values[i] from boundaries[i-1] up to, and without, boundaries[i].
+    """Return a schedule with values[i] for boundaries[i-1] <= step < boundaries[i].
 
     Raises:
       ValueError: Unless there is one boundary fewer than values, in increasing order.
@@ -96,7 +96,9 @@ def staged(values: Sequence[Scalar | Sequence[float]], boundaries: Sequence[int]
 def ramped(
     start: Scalar | Sequence[float], end: Scalar | Sequence[float], n_steps: int, begin: int = 0
 ) -> Schedule:
-    """`start` until step `begin`, then linearly to `end` within `n_steps` steps, and `end` after.
+    """Return a schedule that changes linearly from `start` to `end`.
+
+    Its value is `start` until step `begin`, and `end` from step `begin` + `n_steps`.
 
     >>> schedule = ramped(0.0, 1.0, n_steps=10, begin=5)
     >>> float(schedule(0)), float(schedule(10)), float(schedule(99))
@@ -111,7 +113,7 @@ def ramped(
 
 
 def mixed(first: Schedule, second: Schedule, share: Schedule) -> Schedule:
-    """(1 - share) * first + share * second, where `share` is itself a schedule.
+    """Return the schedule (1 - share) * first + share * second; `share` is a schedule, too.
 
     >>> float(mixed(constant(0.0), constant(4.0), ramped(0.0, 1.0, 10))(5))
     2.0
@@ -120,10 +122,10 @@ def mixed(first: Schedule, second: Schedule, share: Schedule) -> Schedule:
 
 
 def make_schedules(config: CurriculumConfig, n_steps: int) -> tuple[Schedule, Schedule]:
-    """The schedules of the lesson weights and of the difficulty over a training of `n_steps`.
+    """Return the schedules of the lesson weights and the difficulty for a training of `n_steps`.
 
-    For the plan ``"loss-driven"``, whose weights are no function of the step alone, the first
-    one gives the weights that the losses then modulate.
+    For the plan ``"loss-driven"`` the weights also depend on the losses; the first schedule gives
+    the weights by which those of the losses are multiplied.
 
     >>> weights, difficulty = make_schedules(CurriculumConfig(plan="staged"), n_steps=100)
     >>> weights(25), float(difficulty(25))
@@ -148,12 +150,12 @@ def make_schedules(config: CurriculumConfig, n_steps: int) -> tuple[Schedule, Sc
 
 
 class LossDriven(NamedTuple):
-    """A curriculum driven by the losses: what is learned worst is taught most. Pure.
+    """Pure functions of a curriculum in which lessons with larger losses get larger weights.
 
     Attributes:
-      init: ``() -> state``, the running mean loss of each lesson; NaN until it has been seen.
-      update: ``(state, losses) -> state``, from the losses of the lessons in one batch, NaN for
-        those that did not occur.
+      init: ``() -> state``: the running mean loss of each lesson, NaN before its first example.
+      update: ``(state, losses) -> state``: from the loss of each lesson in one batch, NaN for
+        lessons that did not occur.
       weights: ``state -> weights``, which sum to 1.
     """
 
@@ -165,11 +167,11 @@ class LossDriven(NamedTuple):
 def loss_driven(
     n_lesson: int, power: float = 0.5, floor: float = 0.2, memory: float = 0.99
 ) -> LossDriven:
-    """Weights proportional to (running mean loss) ** power, with a floor that is shared equally.
+    """Return a curriculum with weights proportional to (running mean loss) ** power, and a floor.
 
     Args:
       n_lesson: Number of lessons.
-      power: 0 weighs all alike; 1 weighs by the loss itself.
+      power: 0 gives equal weights; 1 gives weights proportional to the loss.
       floor: Share of the weight that is spread evenly, in [0, 1].
       memory: Weight of the past in the running mean, in [0, 1).
 
@@ -192,7 +194,7 @@ def loss_driven(
         return jnp.where(jnp.isnan(losses), state, seen)
 
     def weights(state: Array) -> Array:
-        # A lesson that has not been seen counts like the worst.
+        # A lesson without examples so far counts like the one with the largest loss.
         worst = jnp.where(jnp.all(jnp.isnan(state)), 1.0, jnp.nanmax(jnp.nan_to_num(state)))
         pull = jnp.where(jnp.isnan(state), worst, state) ** power
         return floor / n_lesson + (1 - floor) * pull / jnp.sum(pull)

@@ -1,4 +1,4 @@
-"""Test cases with their truth, forecasts, how close they are, and baselines."""
+"""Test cases with exact solutions, forecasts, metrics and baselines."""
 
 from qdistill.forecast import baselines, cases, held_out, metrics, paper
 from qdistill.forecast.cases import Cases

@@ -1,4 +1,4 @@
-"""Test cases with their truth, forecasts of them, and how close these are."""
+"""Test cases with exact solutions, forecasts of them, and their metrics."""
 
 import dataclasses
 import functools
@@ -21,32 +21,32 @@ from qdistill.system import Potential, Propagator, System, rollout
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Cases:
-    """A test set with its truth.
+    """A set of test cases with exact solutions.
 
     Attributes:
-      given: Frames that a forecast starts from, (n_case, n_given, *n_x), oldest first.
-      v: Potential of each case.
-      frames: The truth that follows, (n_case, n_t, *n_x).
+      given: Given frames from which a forecast starts, (n_case, n_given, *n_x), oldest first.
+      v: Potential of each case, in hartree.
+      frames: Exact frames that follow, (n_case, n_t, *n_x).
       family: Name of each case, or of its kind.
     """
 
-    # Shapes would not hold inside `vmap`, where the axis of cases is gone.
+    # Shapes are not annotated: inside `vmap` the axis of cases is missing.
     given: Array
     v: Potential
     frames: Array
     family: tuple[str, ...] = dataclasses.field(default=(), metadata={"static": True})
 
     def __len__(self) -> int:
-        """Number of cases."""
+        """Return the number of cases."""
         return len(self.given)
 
 
 def exact(system: System, v: Potential, tolerance: float = 1e-7) -> Propagator:
-    """The Chebyshev solver with bounds as tight as given potentials allow.
+    """Return the Chebyshev solver with the tightest bounds for given potentials.
 
     Args:
-      system: Linear, autonomous and Hermitian.
-      v: Potentials of all cases, known, with one axis of cases in front.
+      system: A linear, autonomous and Hermitian system.
+      v: Potentials of all cases, concrete, with an axis of cases in front.
       tolerance: Truncation error per frame.
     """
     bounds = teacher.bounds_of(system, v)
@@ -62,21 +62,21 @@ def simulate(
     family: tuple[str, ...] = (),
     mesh: Mesh | None = None,
 ) -> Cases:
-    """Solve test cases.
+    """Return test cases, solved from their initial states.
 
     Args:
-      solver: What is taken as the truth, such as `exact(system, v)`.
+      solver: The solver that is taken as the truth, such as `exact(system, v)`.
       psi0: Initial states, which are the first given frames.
       v: Potentials, one for each case.
-      n_given: Frames that are given, the initial one included.
-      n_frames: Frames that follow.
+      n_given: Number of given frames, the initial one included.
+      n_frames: Number of frames that follow.
       family: Name of each case, or of its kind.
-      mesh: Devices, each of which simulates its share of the cases.
+      mesh: Devices that share the cases.
     """
     require_at_least(1, n_given=n_given, n_frames=n_frames)
     if family and len(family) != len(psi0):
         refuse("family", f"{len(psi0)} names, one for each case", len(family))
-    # A propagator that is a value, as solvers are, keeps what is compiled.
+    # Solvers are hashable values, so compiled functions are cached.
     solve = _solve(solver, n_given - 1 + n_frames, mesh)  # type: ignore[arg-type]
     frames = solve(cluster.replicate(mesh, (psi0, v)))
     return Cases(frames[:, :n_given], v, frames[:, n_given:], family)
@@ -84,7 +84,7 @@ def simulate(
 
 @functools.lru_cache(maxsize=16)
 def _solve(solver: Any, n_later: int, mesh: Mesh | None) -> Any:
-    """All frames of cases (psi0, v), the first one included; what is compiled is kept."""
+    """The function from cases (psi0, v) to all frames, the first included; cached by solver."""
 
     def run(case: tuple[Array, Potential]) -> Array:
         psi, v = case
@@ -96,10 +96,9 @@ def _solve(solver: Any, n_later: int, mesh: Mesh | None) -> Any:
 def forecast(
     propagator: Propagator, cases: Cases, mesh: Mesh | None = None
 ) -> Complex[Array, "n_case n_t *n_x"]:
-    """Forecast the frames of test cases from their given frames.
+    """Return forecasts of the frames of test cases, from their given frames.
 
-    The first given frame is at t = 0, as `simulate` makes it. With a mesh of devices, each
-    forecasts its share of the cases.
+    The first given frame is at t = 0, as in `simulate`. The devices of a mesh share the cases.
     """
     n_given, n_frames = cases.given.shape[1], cases.frames.shape[1]
 
@@ -112,10 +111,10 @@ def forecast(
 
 
 def measure_cost(propagator: Propagator, cases: Cases, n_frames: int = 8) -> float:
-    """Measure the microseconds of one frame of one packet, its potential counted; median of five.
+    """Return the cost in microseconds per frame and packet, setup of potentials included.
 
-    All cases run together in one jitted call, as everywhere else, for so many frames or as many as
-    the truth has.
+    It is the median of five measurements. All cases run together in one jitted call, for `n_frames`
+    frames, or for the number of frames of the truth.
     """
     require_at_least(1, n_frames=n_frames)
     n_frames = min(n_frames, cases.frames.shape[1])
@@ -137,15 +136,15 @@ def measure_cost(propagator: Propagator, cases: Cases, n_frames: int = 8) -> flo
 def measure(
     system: System, cases: Cases, frames: Complex[Array, "n_case n_t *n_x"]
 ) -> dict[str, Float[Array, "n_case n_t"]]:
-    """Compute every metric of `metrics`, for each case and frame.
+    """Return every metric of `metrics`, for each case and frame.
 
     The energy drift is NaN for a system that does not conserve the energy <H> of its `local` part:
     one that is driven, nonlinear, or absorbs.
 
     Args:
-      system: It gives the energy.
-      cases: The truth.
-      frames: A forecast of it.
+      system: The system, which defines the energy.
+      cases: The test cases.
+      frames: A forecast of their frames.
     """
 
     is_conserved = system.is_autonomous and system.is_linear and system.is_hermitian
@@ -172,9 +171,9 @@ def measure(
 def summarise(
     names: tuple[str, ...], per_frame: dict[str, Float[Array, "n_case n_t"]]
 ) -> dict[str, Any]:
-    """Return the scores that a run writes: means over frames and cases, the worst, and each case.
+    """Return the scores that a run writes: mean over all cases, the worst, and each case.
 
-    Drifts are the largest over the frames; everything else is a mean over frames.
+    Over frames, drifts are maxima and all other metrics are means.
     """
     correlation = np.asarray(per_frame["correlation"], float)
     scores = {

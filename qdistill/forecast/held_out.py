@@ -1,4 +1,4 @@
-"""The held-out test of a run: which cases, and their truth."""
+"""The held-out test of a run: its cases and their exact solutions."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -17,6 +17,7 @@ from qdistill._checks import (
     require_positive,
     require_settings,
 )
+from qdistill._doors import require_sample
 from qdistill.curriculum import require_lessons
 from qdistill.forecast import paper
 from qdistill.forecast.cases import Cases, exact, simulate
@@ -28,12 +29,13 @@ class BenchmarkConfig:
     """Settings of the held-out test.
 
     Attributes:
-      n_frames: Frames to forecast. The given frames come before them and are not scored.
-      n_given: Frames that every emulator is given, 4 in the paper.
-      tolerance: Of the Chebyshev solver that is the truth, per frame.
-      n_substeps: Of the split step that is the truth where Chebyshev's expansion does not apply.
-      n_cases: How many cases are drawn from the run's own lessons, where the paper's 25 cases do
-        not apply.
+      n_frames: Number of frames to forecast. The given frames before them are not scored.
+      n_given: Number of frames given to every emulator, 4 in the paper.
+      tolerance: Error per frame of the Chebyshev solver, which is taken as the truth.
+      n_substeps: Substeps of the split step, which is the truth for systems to which the Chebyshev
+        expansion does not apply.
+      n_cases: Number of cases drawn from the run's own lessons, for systems to which the paper's 25
+        cases do not apply.
     """
 
     n_frames: int = 400
@@ -55,12 +57,12 @@ class BenchmarkConfig:
 
 
 class Scored(NamedTuple):
-    """An emulator's held-out test: scores, and the arrays behind them.
+    """The result of an emulator's held-out test: scores, and the arrays behind them.
 
     Attributes:
-      scores: As in `metrics.json`.
-      truth: The cases.
-      frames: The forecast of them.
+      scores: The scores, as in `metrics.json`.
+      truth: The test cases with their exact solutions.
+      frames: The forecast frames.
       per_frame: Every metric, for each case and frame.
     """
 
@@ -84,16 +86,16 @@ def make_paper_cases(
     names: Sequence[str] = tuple(paper.CASES),
     mesh: Mesh | None = None,
 ) -> Cases:
-    """Return some of the paper's 25 cases with their truth, in units of the box.
+    """Return some of the paper's 25 cases, scaled to the box, with their exact solutions.
 
     Args:
-      config: Number of frames, and the truth's accuracy.
-      system: A line.
-      names: Of the cases.
+      config: Number of frames, and the accuracy of the truth.
+      system: A one-dimensional system.
+      names: Names of cases.
       mesh: Devices that share the cases.
 
     Raises:
-      ValueError: For an unknown case, and a system that is not a line.
+      ValueError: For an unknown case, or a system that is not one-dimensional.
     """
     for name in names:
         require_one_of(paper.CASES, case=name)
@@ -107,19 +109,19 @@ def make_paper_cases(
 def make_held_out(
     config: BenchmarkConfig, system: System, lessons: tuple[str, ...], mesh: Mesh | None = None
 ) -> Cases:
-    """Return the held-out cases of a run, with their truth.
+    """Return the held-out cases of a run, with their exact solutions.
 
-    On a line with the plain `System` they are the paper's 25 cases, in units of the box. Elsewhere
-    they are fresh draws of the run's own lessons at full difficulty, in turn.
+    For the plain one-dimensional `System` they are the paper's 25 cases, scaled to the box. For
+    other systems they are new samples of the run's own lessons, alternating, at difficulty 1.
 
     Args:
-      config: Number of frames and cases, and the truth's accuracy.
-      system: What was learned.
-      lessons: That were taught.
+      config: Number of frames and cases, and the accuracy of the truth.
+      system: The system that was learned.
+      lessons: Names of the lessons of the training.
       mesh: Devices that share the cases.
 
     Raises:
-      ValueError: Where lessons are drawn, for none, or those that the system does not have.
+      ValueError: If cases are to be drawn from lessons, and there are none or unknown ones.
     """
     if type(system) is System and system.grid.n_dim == 1 and not system.n_channel:
         return make_paper_cases(config, system, mesh=mesh)
@@ -134,12 +136,12 @@ def _draw(
     if not lessons:
         refuse("lessons", "at least one lesson", lessons)
     require_lessons(system, lessons)
-    # A stream apart from the seeds of trainings, which are below 2^32.
+    # A random stream separate from those of trainings, whose seeds are below 2^32.
     keys = jax.random.split(jax.random.fold_in(jax.random.key(2**32 - 1), 2203), config.n_cases)
     drawn, names = [], []
     for i, key in enumerate(keys):
         lesson = lessons[i % len(lessons)]
-        drawn.append(system.sample(lesson, key, 1.0))
+        drawn.append(require_sample(system, lesson, system.sample(lesson, key, 1.0)))
         names.append(f"{lesson}-{i // len(lessons) + 1}")
     psi0, v = jax.tree.map(lambda *leaves: jnp.stack(leaves), *drawn)
     return tuple(names), psi0, v

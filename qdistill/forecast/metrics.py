@@ -1,7 +1,7 @@
-"""Metrics of a forecast against the truth, frame by frame.
+"""Metrics of a forecast against the exact solution, frame by frame.
 
-A forecast that blew up, with values that are not finite, scores a correlation of 0 and an
-infinite error. Where the truth is not finite the score is NaN: nothing is known.
+A forecast with values that are not finite has a correlation of 0 and an infinite error. Where the
+truth is not finite the score is NaN.
 """
 
 import jax
@@ -17,7 +17,9 @@ PerFrame = Float[Array, " n_t"]
 
 
 def correlation(forecast: Frames, truth: Frames) -> PerFrame:
-    """|<truth|forecast>| / (|truth| |forecast|), the paper's. Blind to norm and global phase.
+    """Return the paper's correlation |<truth|forecast>| / (|truth| |forecast|).
+
+    It does not depend on the norm or the global phase of either.
 
     >>> psi = jnp.array([[3.0 + 0j, 4.0, 0.0]])
     >>> correlation(2j * psi, psi), correlation(psi * jnp.nan, psi)
@@ -27,17 +29,17 @@ def correlation(forecast: Frames, truth: Frames) -> PerFrame:
 
 
 def fidelity(forecast: Frames, truth: Frames) -> PerFrame:
-    """|<truth|forecast>|^2 / (|truth|^2 |forecast|^2)."""
+    """Return the fidelity |<truth|forecast>|^2 / (|truth|^2 |forecast|^2)."""
     return correlation(forecast, truth) ** 2
 
 
 def phase_correlation(forecast: Frames, truth: Frames) -> PerFrame:
-    """Re <truth|forecast> / (|truth| |forecast|): the correlation that minds the global phase."""
+    """Return Re <truth|forecast> / (|truth| |forecast|), which depends on the global phase."""
     return jnp.real(_overlap(forecast, truth))
 
 
 def mae(forecast: Frames, truth: Frames) -> PerFrame:
-    """The mean absolute error over points, and over Re and Im, in bohr^(-d/2); the paper's.
+    """Return the paper's mean absolute error over points, Re and Im, in bohr^(-d/2).
 
     >>> mae(jnp.array([[1.0 + 2.0j]]), jnp.array([[0.0j]]))
     Array([1.5], dtype=float32)
@@ -49,13 +51,13 @@ def mae(forecast: Frames, truth: Frames) -> PerFrame:
 
 
 def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
-    """|forecast - truth| / |truth|, which sees every error, of phase and norm too."""
+    """Return the relative L2 error |forecast - truth| / |truth|; it sees norm and global phase."""
     require_shape(truth.shape, forecast=forecast)
     return _or_infinite(_norm(forecast - truth) / _norm(truth), truth)
 
 
 def norm_drift(forecast: Frames, psi0: Complex[Array, "*n_x"]) -> PerFrame:
-    """| |forecast| / |psi0| - 1 |: how far the norm has moved from where it started."""
+    """Return the norm drift | |forecast| / |psi0| - 1 |, relative to the initial state."""
     require_shape(forecast.shape[1:], psi0=psi0)
     return _or_infinite(jnp.abs(_norm(forecast) / _norm(psi0[None]) - 1), psi0[None])
 
@@ -66,7 +68,7 @@ def energy_drift(
     forecast: Frames,
     psi0: Complex[Array, "..."],
 ) -> PerFrame:
-    """| E(forecast) - E(psi0) | in hartree, with the energy per norm and the grid's dispersion.
+    """Return the energy drift | E(forecast) - E(psi0) | in hartree, with normalised energies.
 
     It is an error where the energy is conserved: in a potential that depends on neither t nor psi.
     """
@@ -76,7 +78,7 @@ def energy_drift(
 
 
 def horizon(correlations: PerFrame, dt: float, threshold: float = 0.99) -> Float[Array, ""]:
-    """Time in a.u. up to which the correlation stays at or above a threshold.
+    """Return the time in a.u. up to which the correlation stays at or above a threshold.
 
     Raises:
       ValueError: For correlations of several cases; `jax.vmap` takes them.
@@ -103,7 +105,7 @@ def _norm(frames: Array) -> Array:
 
 def _overlap(forecast: Array, truth: Array) -> Array:
     require_shape(truth.shape, forecast=forecast)
-    # Scaled by its largest entry first, so that a forecast of size 1e30 does not overflow.
+    # Scaled by its largest entry first, so that a forecast of norm 1e30 does not overflow.
     size = jnp.max(jnp.abs(_flat(forecast)), axis=-1, keepdims=True)
     scaled = _flat(forecast) / jnp.where(size > 0, size, 1)
     inner = jnp.sum(jnp.conj(_flat(truth)) * scaled, axis=-1)

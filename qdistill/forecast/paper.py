@@ -1,8 +1,8 @@
-"""The paper's test: 25 runs of 400 frames on potentials that the curriculum does not hold.
+"""The paper's test: 25 runs of 400 frames on potentials that are not in its curriculum.
 
-The 11 single barriers have the paper's parameters. The shapes of its 14 other potentials were not
-published; those here bear their names, with the parameters below. So a published number of a single
-case compares exactly for the barriers, and in kind for the others.
+The 11 single barriers have the paper's parameters. The parameters of its 14 other potentials were
+not published; the shapes here have their names and parameters of our own. So published numbers of
+single cases can be compared exactly for the barriers only.
 """
 
 import functools
@@ -21,7 +21,7 @@ from qdistill.physics.grid import Grid, require_line
 
 
 class Case(NamedTuple):
-    """One run: a packet flying right, and a potential as a function of the positions."""
+    """A test case: a packet flying right, and a potential as a function of the positions."""
 
     centre: float
     width: float
@@ -109,10 +109,10 @@ def make_cases(
 ) -> tuple[tuple[str, ...], Complex[Array, "n_case n_x"], Float[Array, "n_case n_x"]]:
     """Return names, initial packets and potentials of all cases.
 
-    The paper's box is 100 bohr long. In another box all lengths are in units of it.
+    The paper's box is 100 bohr long. For another box all lengths are scaled in proportion.
 
     Raises:
-      ValueError: For a grid that is not one line.
+      ValueError: For a grid that is not one-dimensional.
     """
     require_line(grid)
     unit = grid.lengths[0] / 100
@@ -132,7 +132,7 @@ def make_cases(
 
 @functools.cache
 def published() -> dict[str, dict[str, dict[str, float]]]:
-    """The paper's own results: by case, by model, `correlation`, `final_correlation` and `mae`.
+    """Return the paper's results by case and model: `correlation`, `final_correlation` and `mae`.
 
     >>> sorted(published()) == sorted(CASES)
     True
@@ -142,7 +142,7 @@ def published() -> dict[str, dict[str, dict[str, float]]]:
 
 
 def published_means(model: str) -> dict[str, float]:
-    """The paper's result for a model, mean over the 25 cases.
+    """Return the paper's results for a model, mean over the 25 cases.
 
     >>> round(published_means("full-gru")["correlation"], 4)
     0.9959

@@ -1,1 +1,1 @@
-"""What an emulator learned: symmetries, waves, interventions, importance of lessons, design."""
+"""Analyses of emulators: symmetries, waves, interventions, importance of lessons, design."""

@@ -1,4 +1,4 @@
-"""One packet on one potential: the solver's frames and a forecast of them, and what passes."""
+"""One packet on one potential: exact frames, a forecast, and transmission."""
 
 import dataclasses
 from typing import Any
@@ -19,12 +19,12 @@ from qdistill.system import Potential, Propagator
 
 @dataclasses.dataclass(frozen=True)
 class FlightReport(Report):
-    """A packet by the solver and by a forecast.
+    """The exact frames of a packet and a forecast of them.
 
     Attributes:
       x, t: Positions in bohr, and times of the frames in a.u.
-      v: The potential in hartree.
-      truth, frames: The solver's frames, and those of the forecast.
+      v: Potential in hartree.
+      truth, frames: Frames of the solver, and of the forecast.
     """
 
     x: Float[np.ndarray, " n_x"]
@@ -37,13 +37,13 @@ class FlightReport(Report):
 def evaluate(
     propagator: Propagator, v: Potential, psi: Complex[Array, " n_x"], n_frames: int
 ) -> FlightReport:
-    """Compare the forecast of a packet with the solver, and count what passes and what returns.
+    """Compare a forecast of a packet with the solver, and return both with their transmission.
 
     Args:
-      propagator: Of a line. Given frames beyond the first come from the solver.
-      v: Potential, of the grid's shape, or what the system takes.
-      psi: The packet.
-      n_frames: How many to forecast.
+      propagator: A one-dimensional propagator. Given frames beyond the first come from the solver.
+      v: Potential: values on the grid, or the form that the system takes.
+      psi: Initial packet.
+      n_frames: Number of frames to forecast.
     """
     system, n_given = propagator.system, propagator.n_history
     grid = system.grid
@@ -87,14 +87,13 @@ def is_at_edge(grid: Grid, frames: Complex[Array, "n_t n_x"]) -> bool:
 def count_sides(
     grid: Grid, v: Float[Array, " n_x"], psi: Complex[Array, " n_x"], momentum: float
 ) -> dict[str, float]:
-    """Count the probability beyond the potential, before it, and inside.
+    """Return the probabilities behind the potential, before it, and inside.
 
     Args:
-      grid: A line.
-      v: Its first value is taken as flat; the potential ends where it differs by less than 1% of
-        its range from that.
-      psi: The state at the end.
-      momentum: Its sign says from which side the packet came.
+      grid: A one-dimensional grid.
+      v: Potential; its ends are where it differs from its first value by 1% of its range.
+      psi: Final state.
+      momentum: Mean momentum of the packet; its sign tells from which side the packet came.
 
     >>> import jax.numpy as jnp
     >>> grid = Grid(8, 8.0)
@@ -113,7 +112,7 @@ def count_sides(
 
 
 def make_table(numbers: dict[str, Any]) -> str:
-    """Return what passes, what returns, and the error at the end, as text."""
+    """Return a table, as text, of transmission, reflection and final error."""
     lines = [
         f"{who:8} " + ", ".join(f"{side} {share:.4f}" for side, share in numbers[who].items())
         for who in ("exact", "forecast")

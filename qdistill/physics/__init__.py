@@ -1,4 +1,4 @@
-"""Grids, wave packets, potentials, and what is measured of a state; in Hartree atomic units."""
+"""Grids, wave packets, potentials and observables, in Hartree atomic units."""
 
 from qdistill.physics import (
     band,

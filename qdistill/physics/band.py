@@ -1,9 +1,9 @@
 """Plane waves of a periodic box below a cutoff, and the Hamiltonian between them.
 
-A packet of energy E has almost no waves beyond |k| = sqrt(2 m (E - V)). Between the waves below a
-cutoff the Hamiltonian is a small real matrix, which `eigenbasis` diagonalises. Sharp edges scatter
-into the waves beyond the cutoff too; `fold` brings these back by perturbation theory. The number of
-dimensions is that of the grid.
+A packet of energy E has almost no plane waves beyond |k| = sqrt(2 m (E - V)). Between the waves
+below a cutoff the Hamiltonian is a small real matrix, which `eigenbasis` diagonalises. Sharp edges
+also scatter into waves beyond the cutoff; `fold` includes their effect by perturbation theory
+(Loewdin folding). The number of dimensions is that of the grid.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ from qdistill._checks import (
 from qdistill._doors import as_floating
 from qdistill.physics.grid import Grid
 
-# Cutoffs are compared up to rounding.
+# Relative tolerance, so that rounding does not exclude a wave at the cutoff.
 _SLIVER = 1e-9
 
 
@@ -90,7 +90,7 @@ class Band:
 
     @property
     def modes(self) -> Int[np.ndarray, "n_dim n_mode"]:
-        """Wave vectors in units of 2 pi / length, one of each pair; the constant is first."""
+        """The wave vectors in units of 2 pi / length, one of each pair; the constant is first."""
         return _modes(self.grid, self.cutoff, self.above)
 
     @property
@@ -105,11 +105,11 @@ class Band:
 
     @property
     def has_constant(self) -> bool:
-        """Whether the constant is among them."""
+        """Whether the constant function is one of the waves."""
         return self.above is None
 
     def on(self, grid: Grid) -> "Band":
-        """Return the same waves on other points of the same box.
+        """Return the same waves on another grid of the same box.
 
         Raises:
           ValueError: For another box, or a grid that does not hold the waves.
@@ -119,7 +119,7 @@ class Band:
         return dataclasses.replace(self, grid=grid)
 
     def places(self, other: "Band") -> Int[np.ndarray, " n_wave"]:
-        """Return where the waves of a narrower band, of the same box, stand among these.
+        """Return the indices among these waves of the waves of a narrower band of the same box.
 
         >>> wide, narrow = (Band(Grid(16, 2 * np.pi), cutoff) for cutoff in (3.0, 2.0))
         >>> wide.places(narrow)
@@ -131,7 +131,7 @@ class Band:
         return np.r_[:n_other, n : n + n_other - self.has_constant]
 
     def flat(self, modes: Int[np.ndarray, "n_dim *n"]) -> Int[np.ndarray, "*n"]:
-        """Return the places of wave vectors among the raveled points of an FFT."""
+        """Return the indices of wave vectors among the raveled points of the FFT grid."""
         shape = self.grid.shape
         return np.ravel_multi_index(tuple(m % n for m, n in zip(modes, shape, strict=True)), shape)
 
@@ -162,7 +162,7 @@ def _modes(grid: Grid, cutoff: float, above: float | None) -> Int[np.ndarray, "n
 def to_waves(band: Band, psi: Complex[Array, "*n_x"]) -> Complex[Array, " n_wave"]:
     """Return the coefficients of psi in the waves of a band.
 
-    The squares of their moduli sum to the probability within the band.
+    The sum of their squared moduli is the probability within the band.
 
     Raises:
       ValueError: For a psi of another shape.
@@ -204,9 +204,9 @@ def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0
 
 
 def from_waves(band: Band, coefficients: Complex[Array, " n_wave"]) -> Complex[Array, "*n_x"]:
-    """Return the state that has these coefficients, on the points of the band's grid.
+    """Return the state with given coefficients, on the points of the band's grid.
 
-    Take ``band.on(grid)`` for more or fewer points of the same box.
+    Use ``band.on(grid)`` for more or fewer points of the same box.
 
     Raises:
       ValueError: For another number of coefficients.
@@ -220,7 +220,7 @@ def from_waves(band: Band, coefficients: Complex[Array, " n_wave"]) -> Complex[A
     turn = jnp.asarray(_turn_to_edge(band), dtype)
     right = weights * turn * (cosines - 1j * sines)
     left = weights * turn.conj() * (cosines + 1j * sines)
-    # Each place of the FFT takes its wave, or the zero at the end. Scattering would take longer.
+    # Each point of the FFT grid gathers its wave, or the zero at the end: faster than scattering.
     taken = np.full(n_x, 2 * n)
     taken[band.flat(-band.modes)] = np.arange(n, 2 * n)
     taken[band.flat(band.modes)] = np.arange(n)
@@ -239,7 +239,7 @@ def elements(
 ) -> Float[Array, "n_rows n_columns"]:
     """Return the matrix of a potential between waves: <m|v|n>, in hartree.
 
-    It is a sum over the points: exact where v has no wave beyond half of the points.
+    It is a sum over the points, exact if the product of the three does not alias on the grid.
 
     Args:
       v: The potential on the points of the bands' grid.
@@ -267,14 +267,14 @@ def elements(
 def differentiate(
     band: Band, matrix: Num[Array, "*n"], axis: int, direction: int = 0, unit: float = 1.0
 ) -> Num[Array, "*n"]:
-    """Return a matrix over waves with derivatives of the waves in their place, along one axis.
+    """Return a matrix over waves, with one axis mapped to the derivatives of its waves.
 
     Args:
-      band: The waves along that axis.
-      matrix: Over them.
-      axis: Which axis of the matrix.
-      direction: Along which axis of space.
-      unit: Derivatives are in units of this wavenumber, in 1/bohr.
+      band: The waves along the axis.
+      matrix: A matrix over these waves.
+      axis: The axis of the matrix.
+      direction: The axis of space along which the derivative is taken.
+      unit: The unit of the derivatives, a wavenumber in 1/bohr.
     """
     first = jnp.moveaxis(matrix, axis, 0)
     n, start = band.modes.shape[1], int(band.has_constant)
@@ -305,21 +305,22 @@ def project(band: Band, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"
 def fold(
     band: Band, v: Float[Array, "*n_x"], energy: float = 7.0, outer: float = math.inf
 ) -> Float[Array, "n_wave n_wave"]:
-    """Return the Hamiltonian of a band with the waves beyond it folded in, to second order.
+    """Return the Loewdin-folded Hamiltonian of a band: the waves beyond it count to second order.
 
-    With P the band, Q the waves beyond, D their kinetic energy above `energy` and X = D^-1 V_QP,
-    H = H_PP - V_PQ X - {X^T X, H_PP - V_PQ X - E} / 2, where E is `energy` above the mean of V: the
-    effective Hamiltonian of Loewdin and des Cloizeaux. It is symmetric, and a constant in V is
-    only that constant.
+    With P the band, Q the waves beyond it, D their kinetic energy above `energy` and
+    X = D^-1 V_QP, it is H = H_PP - V_PQ X - {X^T X, H_PP - V_PQ X - E} / 2, where E is `energy`
+    above the mean of V. This is the effective Hamiltonian of Loewdin and des Cloizeaux. It is
+    symmetric, and a constant added to V adds exactly that constant.
 
     Args:
       band: The waves that are kept.
-      v: The potential.
-      energy: Kinetic energy in hartree for which it is best, below that of the waves beyond.
+      v: The potential in hartree.
+      energy: Kinetic energy in hartree about which the folding expands. It must lie
+        below the kinetic energies of the folded waves.
       outer: Largest |k| that is folded in, in 1/bohr; infinity takes all that the grid holds.
 
     Raises:
-      ValueError: For an energy that waves beyond the band have too, or if there are none.
+      ValueError: For an energy at or above that of the folded waves, or if there are no such waves.
     """
     _require_potential(band.grid, v)
     v = as_floating(v)
@@ -337,7 +338,7 @@ def fold(
 
 
 def _norms(band: Band) -> Float[np.ndarray, " n_mode"]:
-    """What makes 1, cos(k.x), ... normalised functions."""
+    """The factors that normalise 1, cos(k.x), ..."""
     return np.sqrt(np.where(_is_constant(band), 1, 2) / math.prod(band.grid.lengths))
 
 

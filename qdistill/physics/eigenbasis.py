@@ -23,11 +23,11 @@ from qdistill.physics.grid import Scalar
 class Spectrum(NamedTuple):
     """A real symmetric Hamiltonian, diagonalised.
 
-    Derivatives by the Hamiltonian flow through `matrix` alone: any fixed basis is as good as
-    another, so the eigenstates count as fixed. This holds where energies agree, too.
+    Derivatives with respect to the Hamiltonian flow through `matrix` alone: the basis may be held
+    fixed, so no derivative of the eigenstates is needed. This holds for degenerate energies too.
 
     Attributes:
-      energies: From the lowest, in hartree.
+      energies: Eigenvalues in hartree, in ascending order.
       states: Eigenstates in columns, over the waves.
       matrix: The Hamiltonian between them: the energies on its diagonal, to rounding.
     """
@@ -60,9 +60,9 @@ def diagonalise(h: Float[Array, "n_wave n_wave"]) -> Spectrum:
 def turn(
     spectrum: Spectrum, t: Scalar
 ) -> Callable[[Complex[Array, " n_wave"]], Complex[Array, " n_wave"]]:
-    """Return ``amplitudes -> amplitudes`` of eigenstates a time t later: one phase for each.
+    """Return the function that propagates amplitudes of eigenstates by t: one phase for each.
 
-    First derivatives by the Hamiltonian are right, also where energies agree.
+    First derivatives with respect to the Hamiltonian are correct, also for degenerate energies.
 
     Raises:
       ValueError: For a time that is not one real number.
@@ -103,19 +103,19 @@ def _once(slopes: Array, matrix: Array) -> Array:
 @_once.defjvp
 def _once_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     del primals, tangents
-    raise NotImplementedError("`turn` has no second derivatives by the Hamiltonian.")
+    raise NotImplementedError("`turn` has no second derivative with respect to the Hamiltonian.")
 
 
 def evolve(
     spectrum: Spectrum, coefficients: Complex[Array, " n_wave"], t: Scalar
 ) -> Complex[Array, " n_wave"]:
-    """Return coefficients over waves a time t later, in atomic units: any time costs the same."""
+    """Return coefficients over waves after a time t in atomic units; every t costs the same."""
     amplitudes = times(spectrum.states.T, coefficients)
     return times(spectrum.states, turn(spectrum, t)(amplitudes))
 
 
 def frame(h: Float[Array, "n_wave n_wave"], dt: Scalar) -> Complex[Array, "n_wave n_wave"]:
-    """Return exp(-i h dt) as a matrix. First derivatives are right where energies agree, too.
+    """Return exp(-i h dt) as a matrix. Its first derivatives hold for degenerate energies too.
 
     >>> frame(jnp.diag(jnp.array([0.0, jnp.pi])), 1.0).round(3).real
     Array([[ 1.,  0.],
@@ -127,6 +127,6 @@ def frame(h: Float[Array, "n_wave n_wave"], dt: Scalar) -> Complex[Array, "n_wav
 
 
 def times(matrix: Float[Array, "n m"], state: Complex[Array, " m"]) -> Complex[Array, " n"]:
-    """Return a real matrix times a complex vector: half the work of a complex product."""
+    """Return a real matrix times a complex vector, at half the cost of a complex product."""
     parts = matrix @ jnp.stack([state.real, state.imag], axis=-1)
     return jax.lax.complex(parts[..., 0], parts[..., 1])

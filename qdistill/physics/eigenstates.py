@@ -20,15 +20,15 @@ from qdistill.physics.grid import Grid, Scalar
 def eigenstates(
     grid: Grid, v: Float[Array, "*n_x"], n_states: int
 ) -> tuple[Float[Array, " n_state"], Float[Array, "n_state *n_x"]]:
-    """The lowest energies in hartree, and their states, by exact diagonalisation.
+    """Return the lowest energies in hartree and their eigenstates, by exact diagonalisation.
 
     Args:
-      grid: A line, or a box of few points.
-      v: The potential on it, finite real numbers.
-      n_states: How many.
+      grid: A grid of few points, of any number of dimensions.
+      v: The potential in hartree: finite real numbers of the grid's shape.
+      n_states: Number of states, at most the number of points.
 
     Raises:
-      ValueError: For another potential, or more states than points.
+      ValueError: For any other potential or number of states.
 
     >>> energies, states = eigenstates(Grid(64, 10.0, "continuum"), jnp.zeros(64), 3)
     >>> (energies[1:] * 2 * (10 / (2 * jnp.pi)) ** 2).round(3), states.shape
@@ -43,7 +43,7 @@ def eigenstates(
     kinetic = jnp.asarray(_kinetic_matrix(grid), v.dtype)
     _, vectors = jnp.linalg.eigh(kinetic + jnp.diag(v.ravel()))
     states = vectors[:, :n_states].T
-    # The quotient is right to second order in the rounding of the states.
+    # The Rayleigh quotient has an error of second order in the rounding of the states.
     energies = jnp.sum(states * (states @ kinetic + v.ravel()[None] * states), axis=1)
     return energies / jnp.sum(states**2, axis=1), states.reshape(n_states, *grid.shape)
 
@@ -51,14 +51,15 @@ def eigenstates(
 def evolution(
     grid: Grid, v: Float[Array, "*n_x"]
 ) -> Callable[[Complex[Array, "*n_x"], Scalar], Complex[Array, "*n_x"]]:
-    """The function ``(psi, t) -> psi`` after any time t in atomic units, in the eigenbasis of H.
+    """Return the function ``(psi, t) -> psi``, the evolution by t a.u. in the eigenbasis of H.
 
-    One diagonalisation per potential, then two products with n_x^2 numbers a state. In float32 an
-    energy E is right to some 1e-7 of the largest, which turns the phase by that times t.
+    It takes one diagonalisation per potential, then two products with an n_x^2 matrix for each
+    state. In float32 energies have an error of about 1e-7 of the largest energy; the phase error is
+    that times t.
 
     Args:
-      grid: A line, or a box of few points.
-      v: The potential on it, in hartree.
+      grid: A grid of few points, of any number of dimensions.
+      v: The potential in hartree, of the grid's shape.
 
     >>> grid = Grid(64, 10.0)
     >>> evolve = evolution(grid, jnp.zeros(64))
@@ -67,7 +68,7 @@ def evolution(
     """
     energies, states = eigenstates(grid, v, v.size)
     states = states.reshape(v.size, v.size)
-    # Of unit length to rounding only, which would count twice.
+    # The states have unit norm to rounding only, and they enter twice.
     states = states / jnp.linalg.norm(states, axis=1, keepdims=True)
 
     def evolve(psi: Complex[Array, "*n_x"], t: Scalar) -> Complex[Array, "*n_x"]:

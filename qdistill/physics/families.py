@@ -1,4 +1,4 @@
-"""Families of potentials: shapes whose parameters are drawn at random, for a line of any length."""
+"""Families of one-dimensional potentials: shapes with random parameters, for any box length."""
 
 import math
 from collections.abc import Callable
@@ -18,9 +18,9 @@ class Family(NamedTuple):
 
     Attributes:
       potential: Function of positions and parameters, ``(x, **parameters) -> v``.
-      ranges: By parameter, lowest and highest value; a list of both where it is a list. `width`,
-        `gap` and `centre` are in units of the box length, the centre from the lower edge of the
-        box; heights and depths are in hartree.
+      ranges: Lowest and highest value of each parameter, by name; a list of such pairs for a
+        parameter that is a list. `width`, `gap` and `centre` are in units of the box length, the
+        centre from the lower edge of the box; heights and depths are in hartree.
     """
 
     potential: Callable[..., Array]
@@ -90,7 +90,7 @@ FAMILIES: dict[str, Family] = {
 
 
 def sample_parameters(key: Key[Array, ""], grid: Grid, family: str) -> dict[str, Array]:
-    """Parameters of a named family, drawn for a box: by name, in bohr and hartree.
+    """Return random parameters of a named family for a box, by name, in bohr and hartree.
 
     Raises:
       ValueError: For a name that is not in `FAMILIES`, or a grid of several dimensions.
@@ -113,7 +113,7 @@ def sample_parameters(key: Key[Array, ""], grid: Grid, family: str) -> dict[str,
 
 
 def sample(key: Key[Array, ""], grid: Grid, family: str) -> Float[Array, " n_x"]:
-    """A random potential of a named family around the middle of the box, in hartree.
+    """Return a random potential of a named family around the middle of the box, in hartree.
 
     Args:
       key: Random key.

@@ -1,4 +1,4 @@
-"""The grid: points, box lengths, and the dispersion relation omega(k) that lives on it."""
+"""The grid: points, box lengths and dispersion relation omega(k)."""
 
 import dataclasses
 import math
@@ -89,21 +89,21 @@ class Grid:
 
     @property
     def n_dim(self) -> int:
-        """Number of space dimensions."""
+        """The number of space dimensions."""
         return len(self.shape)
 
     @property
     def dx(self) -> tuple[float, ...]:
-        """Spacing per axis, in bohr."""
+        """The spacing per axis, in bohr."""
         return tuple(length / n_x for length, n_x in zip(self.lengths, self.shape, strict=True))
 
     @property
     def cell(self) -> float:
-        """Volume of one cell, the weight of a point in every integral."""
+        """The volume of one cell in bohr^d, the weight of a point in integrals."""
         return math.prod(self.dx)
 
     def positions(self, axis: int = 0, dtype: DTypeLike = float) -> Float[Array, "..."]:
-        """Positions along an axis in bohr, shaped to broadcast over the whole grid.
+        """Return the positions along an axis in bohr, shaped to broadcast over the whole grid.
 
         >>> Grid(4, 2.0).positions()
         Array([0.5, 1. , 1.5, 2. ], dtype=float32)
@@ -113,13 +113,13 @@ class Grid:
         return jnp.asarray(self._along(axis, x), dtype=dtype)
 
     def wavenumbers(self, axis: int = 0) -> Float[np.ndarray, "..."]:
-        """Wavenumbers along an axis in FFT order, in 1/bohr and float64, shaped to broadcast."""
+        """Return the wavenumbers along an axis in 1/bohr, FFT order, float64, for broadcasting."""
         self.require_axis(axis)
         k = 2 * np.pi * np.fft.fftfreq(self.shape[axis], self.dx[axis])
         return self._along(axis, k)
 
     def kinetic_energy(self) -> Float[np.ndarray, "..."]:
-        """The dispersion omega(k) on the whole FFT grid, in hartree and float64."""
+        """Return the dispersion omega(k) on the whole FFT grid, in hartree and float64."""
         if self.dispersion == "continuum":
             parts = [
                 self.wavenumbers(axis) ** 2 / (2 * mass) for axis, mass in enumerate(self.mass)
@@ -156,7 +156,7 @@ def require_line(grid: Grid) -> None:
 
 
 def inner_product(grid: Grid, phi: Num[Array, "*n_x"], psi: Num[Array, "*n_x"]) -> Num[Array, ""]:
-    """The inner product <phi|psi> = sum conj(phi) psi dx^d.
+    """Return the inner product <phi|psi> = sum conj(phi) psi dx^d.
 
     >>> grid = Grid(8, 2.0)
     >>> plane = jnp.exp(2j * jnp.pi * grid.positions() / 2.0)
@@ -168,6 +168,6 @@ def inner_product(grid: Grid, phi: Num[Array, "*n_x"], psi: Num[Array, "*n_x"]) 
 
 
 def norm(grid: Grid, psi: Num[Array, "*n_x"]) -> Float[Array, ""]:
-    """The norm sqrt(<psi|psi>), which is 1 for a particle that is in the box."""
+    """Return the norm sqrt(<psi|psi>), which is 1 for a normalised state."""
     require_shape(grid.shape, psi=psi)
     return jnp.linalg.norm(psi.ravel()) * math.sqrt(grid.cell)

@@ -13,7 +13,7 @@ def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array
     """Return ``psi -> H psi`` with H = omega(-i grad) + local, in hartree.
 
     Args:
-      grid: Where psi lives; it gives the dispersion.
+      grid: The grid of psi, with its dispersion.
       local: The potential, of shape (*n_x), or (n_channel, n_channel, *n_x) between the channels of
         psi, (n_channel, *n_x).
 
@@ -37,19 +37,19 @@ def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array
 
 
 def apply(local: Num[Array, "..."], psi: Num[Array, "..."]) -> Num[Array, "..."]:
-    """The product of a potential, or of a matrix of potentials between channels, with psi."""
+    """Return psi multiplied by a potential, or by a matrix of potentials between channels."""
     if local.ndim <= psi.ndim:
         return local * psi
     return jnp.sum(local * psi[None], axis=1)
 
 
 def rest(grid: Grid) -> float:
-    """The diagonal of the 3-point kinetic energy, in hartree."""
+    """Return the diagonal element of the 3-point kinetic energy, in hartree."""
     return sum(1 / (mass * dx**2) for mass, dx in zip(grid.mass, grid.dx, strict=True))
 
 
 def hop(grid: Grid, scale: float, u: Num[Array, "..."]) -> Num[Array, "..."]:
-    """The off-diagonal part of the 3-point kinetic energy; further axes are carried along."""
+    """Apply the off-diagonal part of the 3-point kinetic energy; further axes are batched."""
     hopped = jnp.zeros_like(u)
     for axis, (mass, dx) in enumerate(zip(grid.mass, grid.dx, strict=True)):
         neighbours = jnp.roll(u, 1, axis) + jnp.roll(u, -1, axis)
@@ -58,12 +58,12 @@ def hop(grid: Grid, scale: float, u: Num[Array, "..."]) -> Num[Array, "..."]:
 
 
 def kinetic(grid: Grid, scale: float, psi: Array) -> Array:
-    """The kinetic energy by a pair of FFTs over the last axes, those of space."""
+    """Apply the kinetic energy by a pair of FFTs over the last axes, those of space."""
     omega = jnp.asarray(scale * grid.kinetic_energy(), psi.real.dtype)
     space = tuple(range(-grid.n_dim, 0))
     return jnp.fft.ifftn(over_channels(omega, psi) * jnp.fft.fftn(psi, axes=space), axes=space)
 
 
 def over_channels(field: Array, psi: Array) -> Array:
-    """A field over space, shaped to multiply psi, which may have channels in front."""
+    """Return a field over space, shaped to multiply a psi that may have channels in front."""
     return field[(None,) * (psi.ndim - field.ndim)]

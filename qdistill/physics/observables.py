@@ -10,15 +10,15 @@ from qdistill.physics.hamiltonian import hamiltonian
 
 
 def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
-    """The total probability <psi|psi>, which the exact evolution keeps."""
+    """Return the total probability <psi|psi>, which the exact evolution conserves."""
     return inner_product(grid, psi, psi).real
 
 
 def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> Float[Array, ""]:
-    """The mean energy <psi|H|psi> / <psi|psi> in hartree, with the dispersion of the grid.
+    """Return the mean energy <psi|H|psi> / <psi|psi> in hartree, with the grid's dispersion.
 
-    Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels. Of a complex potential,
-    as an absorber is, the real part counts.
+    Psi is (*n_x), or (n_channel, *n_x) if v is a matrix between channels. Only the real part of a
+    complex potential, such as an absorber, counts.
     """
     h = hamiltonian(grid, v)
     require_shape((*v.shape[: -grid.n_dim - 1], *grid.shape), psi=psi)
@@ -26,7 +26,7 @@ def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> 
 
 
 def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
-    """The mean position in bohr, meaningful only while psi stays off the edges of the box."""
+    """Return the mean position in bohr; it has no meaning once psi reaches the edges of the box."""
     require_shape(grid.shape, psi=psi)
     density = jnp.abs(psi) ** 2
     x = grid.positions(axis, density.dtype)
@@ -34,7 +34,7 @@ def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
 
 
 def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
-    """The mean of the wavenumber k in 1/bohr, the generator of translations.
+    """Return the mean wavenumber k in 1/bohr; k generates translations.
 
     The wave of two points, which an even number of points holds, flies neither way: it counts as 0.
 
@@ -50,7 +50,7 @@ def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
 
 
 def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, "*n_x"]:
-    """The probability current along an axis, so that d|psi|^2/dt + div j = 0.
+    """Return the probability current along an axis, which satisfies d|psi|^2/dt + div j = 0.
 
     On the lattice j_i = Im(conj(psi_i) psi_{i+1}) / dx is the flow through the bond from
     point i to i + 1, and the balance (j_i - j_{i-1}) / dx is exact; on the continuum
@@ -68,13 +68,13 @@ def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Arr
 def transmission_reflection(
     grid: Grid, psi: Complex[Array, "*n_x"], left: Scalar, right: Scalar, axis: int = 0
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Probabilities beyond `right` and before `left`, for a packet that came from the left.
+    """Return the probabilities beyond `right` and before `left`, for a packet from the left.
 
     Args:
-      grid: Where psi lives.
+      grid: The grid of psi.
       psi: The state, after it has left the scatterer and before it wraps around the box.
-      left: Where the scatterer begins, in bohr.
-      right: Where it ends, in bohr.
+      left: Left end of the scatterer, in bohr.
+      right: Right end of the scatterer, in bohr.
       axis: The axis of flight.
 
     Returns:

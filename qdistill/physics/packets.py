@@ -1,4 +1,4 @@
-"""Wave packets and their superpositions, and samplers of them."""
+"""Wave packets and their superpositions, and random samplers of both."""
 
 import math
 from typing import NamedTuple, TypeAlias
@@ -24,7 +24,7 @@ Range: TypeAlias = tuple[Scalar, Scalar]
 
 
 class PacketRanges(NamedTuple):
-    """Intervals from which packets are drawn uniformly.
+    """The intervals from which packet parameters are drawn uniformly.
 
     Attributes:
       centre: The mean position X0 along each axis, in units of the box length, from its lower edge.
@@ -47,14 +47,14 @@ def gaussian(
     momentum: Scalar | tuple[Scalar, ...],
     dtype: DTypeLike = float,
 ) -> Complex[Array, "*n_x"]:
-    """A Gaussian packet exp(-(x - X0)^2 / (4 S0^2) + i k0 (x - X0)), normalised on the grid.
+    """Return a Gaussian packet exp(-(x - X0)^2 / (4 S0^2) + i k0 (x - X0)), normalised on the grid.
 
-    It is not wrapped around the edge of the box, as in the paper (whose energy E0 is
-    k0^2 / 2). What lies beyond an edge is cut off: at 3 widths from it, 0.1% of the
-    probability; at 2, where some lessons' packets begin, 2%.
+    As in the paper, it is not wrapped around the edge of the box, and its carrier energy is
+    E0 = k0^2 / 2. The part beyond an edge is cut off: 0.1% of the probability for a centre 3 widths
+    from the edge; 2% for a centre 2 widths from it, where packets of some lessons start.
 
     Args:
-      grid: Where the packet lives.
+      grid: The grid of the packet.
       centre: Mean position X0 in bohr, one per axis.
       width: Position spread S0 in bohr, one per axis, positive.
       momentum: Mean momentum k0 in 1/bohr, one per axis; its sign is the direction of flight.
@@ -92,7 +92,7 @@ def gaussian(
 def superpose(
     grid: Grid, packets: Complex[Array, "n *n_x"], amplitudes: Num[Array, " n"]
 ) -> Complex[Array, "*n_x"]:
-    """The normalised superposition sum_n amplitudes[n] packets[n].
+    """Return the normalised superposition sum_n amplitudes[n] packets[n].
 
     Raises:
       ValueError: For no packets, not one amplitude for each, and packets that cancel: their sum is
@@ -122,7 +122,7 @@ def superpose(
 
 
 def carrier_momentum(grid: Grid, energy: Scalar, axis: int = 0) -> Array:
-    """The momentum sqrt(2 m E0) of a packet's carrier wave along an axis, in 1/bohr.
+    """Return the momentum sqrt(2 m E0) of a packet's carrier wave along an axis, in 1/bohr.
 
     >>> float(carrier_momentum(Grid(64, 10.0, mass=4.0), energy=2.0))
     4.0
@@ -135,7 +135,7 @@ def carrier_momentum(grid: Grid, energy: Scalar, axis: int = 0) -> Array:
 def sample_gaussian(
     key: Key[Array, ""], grid: Grid, ranges: PacketRanges = ANYWHERE
 ) -> Complex[Array, "*n_x"]:
-    """A random packet that flies in any direction, equally wide along all axes.
+    """Return a random packet with a random direction of flight, equally wide along all axes.
 
     >>> sample_gaussian(jax.random.key(0), Grid((64, 64), (20.0, 30.0))).shape
     (64, 64)
@@ -147,7 +147,7 @@ def sample_gaussian(
         if is_known((low, high)) and low > high:
             refuse(name, "(lowest, highest)", (low, high))
     *keys_centre, first, second, third = jax.random.split(key, grid.n_dim + 3)
-    # Seeds mean packets: on a line the width is drawn first, elsewhere last.
+    # The order of draws is kept, so that a seed gives the same packet: width first on a line.
     if grid.n_dim == 1:
         key_width, key_energy, key_direction = first, second, third
     else:
@@ -170,7 +170,7 @@ def sample_gaussian(
 def sample_superposition(
     key: Key[Array, ""], grid: Grid, n_packets: int, ranges: PacketRanges = ANYWHERE
 ) -> Complex[Array, "*n_x"]:
-    """A normalised superposition of random packets with random complex amplitudes.
+    """Return a normalised superposition of random packets with random complex amplitudes.
 
     >>> psi = sample_superposition(jax.random.key(0), Grid(64, 100.0), n_packets=3)
     >>> psi.shape, psi.dtype

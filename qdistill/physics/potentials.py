@@ -30,7 +30,7 @@ Point: TypeAlias = tuple[Scalar, Scalar]
 
 
 def barrier(x: Positions, height: Scalar, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
-    """A rectangular barrier: height where |x - centre| < width / 2 (strict), else 0. The paper's.
+    """The paper's rectangular barrier: height where |x - centre| < width / 2 (strict), else 0.
 
     >>> barrier(jnp.array([44.0, 46.5, 50.0]), height=5.0, width=7.0, centre=50.0)
     Array([0., 0., 5.], dtype=float32)
@@ -50,7 +50,7 @@ def well(x: Positions, depth: Scalar, width: Scalar, centre: Scalar) -> Float[Ar
 def double(
     x: Positions, heights: Heights, width: Scalar, gap: Scalar, centre: Scalar
 ) -> Float[Array, "*n_x"]:
-    """Two barriers of one width, a gap apart.
+    """Two barriers of equal width, separated by a gap.
 
     >>> double(jnp.array([46.0, 50.0, 54.0]), heights=(2.0, 3.0), width=4.0, gap=4.0, centre=50.0)
     Array([2., 0., 3.], dtype=float32)
@@ -70,7 +70,7 @@ def triple(
     gap: Scalar,
     centre: Scalar,
 ) -> Float[Array, "*n_x"]:
-    """Three barriers of one width, with equal gaps between them."""
+    """Three barriers of equal width, separated by equal gaps."""
     require_finite(centre=centre)
     require_positive(gap=gap, width=width)
     _require_heights(3, heights)
@@ -79,7 +79,7 @@ def triple(
 
 
 def steps(x: Positions, heights: Heights, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
-    """A staircase: n_step treads of equal width and given heights, side by side.
+    """A staircase: adjacent treads of equal width and given heights.
 
     >>> steps(jnp.array([45.5, 49.0, 53.0, 61.0]), heights=(2.0, 4.0), width=10.0, centre=50.0)
     Array([2., 2., 4., 0.], dtype=float32)
@@ -114,9 +114,9 @@ def trapezoid(
     centre: Scalar,
     skew: Scalar = 0.0,
 ) -> Float[Array, "*n_x"]:
-    """A hill with straight flanks, `width` wide at its foot and `top` * `width` at its top.
+    """A hill with straight flanks, `width` wide at its foot and `top` * `width` wide at its top.
 
-    `top` lies between 0 and 1, and `skew` between -1 and 1: at 1 the right flank is upright.
+    `top` lies between 0 and 1, and `skew` between -1 and 1: at 1 the right flank is vertical.
 
     >>> trapezoid(jnp.array([45.5, 47.0, 50.0]), height=4.0, width=10.0, top=0.6, centre=50.0)
     Array([1., 4., 4.], dtype=float32)
@@ -126,7 +126,7 @@ def trapezoid(
     require_positive(width=width)
     require_between(0, 1, top=top)
     require_between(-1, 1, skew=skew)
-    # An upright flank is one of negligible width.
+    # A vertical flank is replaced by one of negligible width, which avoids 0 / 0.
     flank = jnp.maximum((1 - top) * width / 2, 1e-6 * width)
     left, right = jnp.maximum((1 + skew) * flank, 1e-6), jnp.maximum((1 - skew) * flank, 1e-6)
     rise = (x - centre + width / 2) / left
@@ -142,7 +142,7 @@ def half_circle(
     require_finite(height=height, centre=centre)
     require_positive(width=width)
     inside = 1 - (2 * (x - centre) / width) ** 2
-    # The inner where keeps the gradient finite where the root has none.
+    # The inner `where` keeps the gradient finite where the square root has none.
     return jnp.where(inside > 0, height * jnp.sqrt(jnp.where(inside > 0, inside, 1)), 0)
 
 
@@ -170,10 +170,10 @@ def random(
     width: Scalar,
     centre: Scalar,
 ) -> Float[Array, "*n_x"]:
-    """A smooth potential between 0 and `height` made of waves, random for random arguments.
+    """A smooth potential between 0 and `height`, made of sine waves.
 
-    sum_m amplitudes[m] sin((m + 1) pi u + phases[m]), with u running from 0 to 1 over the
-    width, is squashed to (0, 1) by a sigmoid and multiplied by height * sin^2(pi u).
+    It is height sin^2(pi u) sigmoid(sum_m amplitudes[m] sin((m + 1) pi u + phases[m])), where u
+    runs from 0 to 1 over the width. Random arguments give a random potential.
     """
     _require_positions(x)
     require_finite(amplitudes=amplitudes, phases=phases, height=height, centre=centre)
@@ -211,7 +211,7 @@ def slit(
     centre: Point,
     angle: Scalar = 0.0,
 ) -> Float[Array, "*n_x"]:
-    """A straight wall with one opening, around the centre."""
+    """A straight wall with one opening at its centre."""
     require_positive(opening=opening)
     _, along = turned(x, y, centre, angle)
     return jnp.where(jnp.abs(along) < opening / 2, 0, wall(x, y, height, thickness, centre, angle))
@@ -227,7 +227,7 @@ def double_slit(
     centre: Point,
     angle: Scalar = 0.0,
 ) -> Float[Array, "*n_x"]:
-    """A straight wall with two openings, whose middles are `separation` apart.
+    """A straight wall with two openings, whose centres are `separation` apart.
 
     >>> x, y = jnp.array([[5.0]]), jnp.array([[3.0, 4.0, 5.0, 6.0]])
     >>> double_slit(x, y, 9.0, thickness=1.0, separation=2.0, opening=0.5, centre=(5.0, 5.0))
@@ -272,7 +272,7 @@ def disc(x: Along, y: Along, height: Scalar, radius: Scalar, centre: Point) -> F
 def turned(
     x: Along, y: Along, centre: Point, angle: Scalar
 ) -> tuple[Float[Array, "*n_x"], Float[Array, "*n_x"]]:
-    """Positions relative to a centre, along two axes that are turned by an angle."""
+    """Return positions relative to a centre, along two axes that are rotated by an angle."""
     require_real(x=x, y=y)
     _require_pair(centre=centre)
     require_finite(x=x, y=y, centre=centre, angle=angle)

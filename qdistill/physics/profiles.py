@@ -1,4 +1,4 @@
-"""Potentials between bounds, smooth, made of few numbers."""
+"""Smooth potentials between bounds, parametrised by few numbers."""
 
 import dataclasses
 
@@ -21,14 +21,14 @@ from qdistill.physics.grid import Grid, require_line
 class ProfileConfig:
     """The potentials v(x) = window (low + (high - low) sigmoid(sum_m u_m g_m(x))).
 
-    The g_m are Gaussians of one width that sum to 1 everywhere; the window falls to zero at both
-    ends as cos^2. So v never leaves its bounds, whatever the u_m are.
+    The g_m are Gaussians of equal width that sum to 1 everywhere; the window falls to zero at both
+    ends as cos^2. So v stays within its bounds for all u_m.
 
     Attributes:
-      extent: In bohr, around the middle of the box; v is zero outside.
+      extent: Length in bohr of the region around the middle of the box where v is not zero.
       low, high: Bounds in hartree, with zero between them.
-      smoothing: Standard deviation and distance of the g_m, in bohr.
-      flank: Of the window, in bohr.
+      smoothing: Standard deviation of the g_m, and the distance between them, in bohr.
+      flank: Length of each flank of the window, in bohr.
     """
 
     extent: float = 12.0
@@ -47,12 +47,12 @@ class ProfileConfig:
 
     @property
     def n_knot(self) -> int:
-        """Number of the u_m."""
+        """The number of the u_m."""
         return int(self.extent / self.smoothing) + 1
 
 
 def stretch(config: ProfileConfig, grid: Grid) -> slice:
-    """Return the points of a grid among which a potential may differ from zero.
+    """Return the slice of the grid's points where a potential may differ from zero.
 
     Raises:
       ValueError: For a profile wider than three fifths of the box, or finer than the grid.
@@ -68,7 +68,7 @@ def stretch(config: ProfileConfig, grid: Grid) -> slice:
 def potential(
     config: ProfileConfig, grid: Grid, u: Float[Array, " n_knot"]
 ) -> Float[Array, " n_x"]:
-    """Return the potential of the numbers u_m on a grid, in hartree.
+    """Return the potential with parameters u_m on a grid, in hartree.
 
     >>> v = potential(ProfileConfig(high=5.0), Grid(1024, 100.0), jnp.zeros(41))
     >>> float(v[511]), float(v[0])
@@ -90,5 +90,5 @@ def potential(
 
 
 def _from_middle(grid: Grid) -> Float[np.ndarray, " n_x"]:
-    """Positions from the middle of the box, known also where the rest is traced."""
+    """Positions relative to the middle of the box, concrete even inside a trace."""
     return np.arange(1, grid.shape[0] + 1) * grid.dx[0] - grid.lengths[0] / 2

@@ -1,4 +1,4 @@
-"""Stationary scattering, exact for the grid and differentiable by the potential; plane waves."""
+"""Stationary scattering of plane waves, differentiable with respect to the potential."""
 
 from typing import Any, NamedTuple
 
@@ -12,11 +12,11 @@ from qdistill.physics.grid import Grid, Scalar, require_line
 
 
 class Scattered(NamedTuple):
-    """The amplitudes of a plane wave that comes from the left.
+    """The scattering amplitudes of a plane wave that comes from the left.
 
     Attributes:
-      through: Its amplitude behind the potential, over that in empty space.
-      back: The amplitude of the reflected wave where the potential begins.
+      through: Amplitude behind the potential, relative to that in empty space.
+      back: Amplitude of the reflected wave at the left end of the potential.
     """
 
     through: Complex[Array, "..."]
@@ -24,27 +24,27 @@ class Scattered(NamedTuple):
 
     @property
     def transmission(self) -> Float[Array, "..."]:
-        """The probability to pass."""
+        """The transmission probability |through|^2."""
         return _square(self.through)
 
     @property
     def reflection(self) -> Float[Array, "..."]:
-        """The probability to return; without rounding both sum to 1."""
+        """The reflection probability |back|^2; up to rounding it is 1 - transmission."""
         return _square(self.back)
 
 
 def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
-    """Scatter a plane wave, by a recursion from the outgoing wave backwards.
+    """Return the scattering amplitudes of a plane wave, by recursion backwards from the exit.
 
-    On the lattice psi_(i-1) - psi_i = psi_i - psi_(i+1) + 2 m dx^2 (v_i - E) psi_i, which is exact;
-    as differences, since close to psi itself they would be lost in float32. On the continuum v is
-    constant within half a spacing of each point, and psi and its derivative are continuous: the
-    grid's own answer differs by what it cannot resolve, of order (k dx)^2.
+    On the lattice it is psi_(i-1) - psi_i = psi_i - psi_(i+1) + 2 m dx^2 (v_i - E) psi_i, which is
+    exact. The recursion carries differences, because psi_i - psi_(i+1) would lose its digits in
+    float32. On the continuum v is taken as constant within half a spacing of each point, and psi
+    and its derivative are continuous; the result deviates from the grid's own by order (k dx)^2.
 
     Args:
-      grid: One-dimensional; it gives spacing, mass and dispersion.
-      v: Any stretch of points outside which the potential is zero, in hartree.
-      energy: In hartree, above zero and below the largest kinetic energy of the grid.
+      grid: A one-dimensional grid, with its spacing, mass and dispersion.
+      v: Values in hartree on consecutive points; the potential is zero outside of them.
+      energy: Energy in hartree, above zero and below the largest kinetic energy of the grid.
 
     >>> from qdistill.physics import potentials
     >>> grid = Grid(256, 25.0, "continuum")
@@ -93,7 +93,7 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
 def transmissions(
     grid: Grid, v: Float[Array, " n"], energies: Float[np.ndarray | Array, " n_energy"]
 ) -> Float[Array, " n_energy"]:
-    """Return the stationary transmission of a stretch of potential at many energies.
+    """Return the transmission probability of a potential at many energies.
 
     Raises:
       ValueError: As `scatter` does.
@@ -104,7 +104,7 @@ def transmissions(
 
 
 def wavenumber(grid: Grid, energy: Float[np.ndarray, " n_e"]) -> Float[np.ndarray, " n_e"]:
-    """Return the k in 1/bohr at which the grid's kinetic energy is this, in float64.
+    """Return the wavenumber k in 1/bohr at which the grid's kinetic energy is `energy`, in float64.
 
     >>> wavenumber(Grid(256, 25.0, "continuum"), np.array([2.0]))
     array([2.])
@@ -118,7 +118,7 @@ def wavenumber(grid: Grid, energy: Float[np.ndarray, " n_e"]) -> Float[np.ndarra
 
 
 def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Return the grid's dispersion at any k in hartree: (1 - cos k dx) / (m dx^2) or k^2 / (2 m).
+    """Return the dispersion at any k in hartree: (1 - cos k dx) / (m dx^2) or k^2 / (2 m).
 
     >>> omega(Grid(256, 25.0, "continuum", mass=2.0), np.array([2.0]))
     array([1.])
@@ -126,12 +126,12 @@ def omega(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     require_line(grid)
     if grid.dispersion == "continuum":
         return k**2 / (2 * grid.mass[0])
-    # Without the cancellation of 1 - cos.
+    # The form with sin^2 avoids the cancellation in 1 - cos.
     return 2 * np.sin(k * grid.dx[0] / 2) ** 2 / (grid.mass[0] * grid.dx[0] ** 2)
 
 
 def group_velocity(grid: Grid, k: Shaped[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-    """Return its slope d omega / dk in bohr per a.u.: sin(k dx) / (m dx), or k / m."""
+    """Return the group velocity d omega / dk in bohr per a.u.: sin(k dx) / (m dx), or k / m."""
     require_line(grid)
     if grid.dispersion == "continuum":
         return k / grid.mass[0]
@@ -144,14 +144,14 @@ def _require_energy(grid: Grid, **energy: Any) -> None:
 
 
 def _square(z: Array) -> Array:
-    """|z|^2 with a derivative at zero too, which `abs` has not."""
+    """|z|^2, differentiable at zero, where `abs` is not."""
     return z.real**2 + z.imag**2
 
 
 def _waves(square: Array) -> tuple[Array, Array]:
     """cos(a) and sin(a) / a for a^2 = square of either sign, smooth at zero."""
     is_small = jnp.abs(square) < 1e-3
-    # The inner where keeps gradients finite where the root has none.
+    # The inner `where` keeps gradients finite where the square root has none.
     root = jnp.sqrt(jnp.where(is_small, 1.0, jnp.abs(square)))
     moves = square > 0
     cos = jnp.where(moves, jnp.cos(root), jnp.cosh(root))

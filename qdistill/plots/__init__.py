@@ -1,10 +1,11 @@
-"""Figures of runs, scores, students, symmetries and costs; only they import matplotlib.
+"""Figures of runs, scores, students, symmetries and costs; only this subpackage imports matplotlib.
 
-Every function `plot_` takes plain arrays and returns a `matplotlib.figure.Figure` that no global
-state holds; every `animate_` writes a GIF, or an MP4 where ffmpeg is. All share one look, made to
-be read at 800 pixels' width, in greyscale and by colour-blind eyes. What is not finite in a
-forecast is left out, and the panel says so. A `ValueError` refuses empty arrays, shapes that do
-not match, axes that do not rise (in a map, evenly), and a truth that is not finite.
+Every `plot_` function takes plain arrays and returns a `matplotlib.figure.Figure` without global
+state; every `animate_` function writes a GIF, or an MP4 if ffmpeg is installed. All figures share
+one style, legible at a width of 800 pixels, in greyscale and for colour-blind readers. Values of a
+forecast that are not finite are left out, and the panel says so. A `ValueError` refuses empty
+arrays, shapes that do not match, axes that are not ascending (in a map, evenly spaced), and a truth
+that is not finite.
 """
 
 from matplotlib.figure import Figure

@@ -1,4 +1,4 @@
-"""Complex numbers as colours: the hue is the phase, the brightness is the modulus."""
+"""Colours of complex numbers: the hue is the phase, the brightness is the modulus."""
 
 import numpy as np
 from jaxtyping import Complex, Float
@@ -8,11 +8,11 @@ from matplotlib.patches import Circle
 from qdistill._checks import require_positive
 from qdistill.plots.style import INK, Values, limit
 
-# A circle in OKLab, on which equal steps of phase look equally large: its mean lightness, its
-# radius, the hue of phase zero (orange; phase pi is blue), and its tilt, by which red is darker
-# than green, so that colour-blind eyes that see no hue between these still tell them apart.
+# A circle in OKLab, on which equal steps of phase look equally large: mean lightness, radius, the
+# hue of phase zero (orange; phase pi is blue), and tilt. The tilt makes red darker than green, so
+# that colour-blind readers can distinguish them.
 LIGHTNESS, RADIUS, ZERO, TILT = 0.7, 0.14, np.radians(55), 0.1
-# The lightness of zero: there CIE's L* vanishes, to which OKLab's is proportional from there on.
+# The lightness of zero, where CIE's L* vanishes; above it OKLab's lightness is proportional to L*.
 DARK = 16 / 116
 # OKLab to the cube roots of cone responses, and cone responses to linear sRGB
 # (Ottosson, "A perceptual color space for image processing", 2020).
@@ -35,15 +35,15 @@ LINEAR = np.array(
 def colour_phase(
     psi: Complex[Values, "*n"], scale: float | None = None
 ) -> Float[np.ndarray, "*n 3"]:
-    """Colours (red, green, blue) of complex numbers: hue by phase, brightness by modulus.
+    """Return colours (red, green, blue) of complex numbers: hue by phase, brightness by modulus.
 
     Zero is nearly black, positive numbers are orange, negative ones blue, i is green and -i is
-    violet. The lightness grows, as eyes judge it, in proportion to the modulus up to `scale`; what
-    is not finite is grey.
+    violet. The perceived lightness is proportional to the modulus up to `scale`. Values that are
+    not finite are grey.
 
     Args:
       psi: Complex numbers.
-      scale: The modulus of full brightness; by default the 99.5th percentile of all.
+      scale: Modulus of full brightness; by default the 99.5th percentile of all.
 
     >>> colour_phase(np.array([0, 1, -1j])).round(1)
     array([[0. , 0. , 0. ],
@@ -63,7 +63,7 @@ def colour_phase(
 
 
 def colour_disc(n_ring: int = 9) -> Float[np.ndarray, "n 3"]:
-    """Colours that stand for all others of `colour_phase`, on rings about as dense everywhere.
+    """Return a sample of the colours of `colour_phase`, on rings of about equal density.
 
     >>> colour_disc().shape
     (156, 3)
@@ -77,12 +77,12 @@ def colour_disc(n_ring: int = 9) -> Float[np.ndarray, "n 3"]:
 
 
 def draw_wheel(ax: Axes, scale: float, unit: str) -> None:
-    """The legend of `colour_phase` in a panel: a disc of all complex numbers up to a modulus.
+    """Draw the legend of `colour_phase` in a panel: a disc of all complex numbers up to a modulus.
 
     Args:
       ax: The panel.
-      scale: The modulus at the rim.
-      unit: Of the modulus.
+      scale: Modulus at the rim.
+      unit: Unit of the modulus, as text.
     """
     side = np.linspace(-1, 1, 241)
     z = side + 1j * side[:, None]
@@ -99,7 +99,7 @@ def draw_wheel(ax: Axes, scale: float, unit: str) -> None:
 
 
 def _circle(phase: np.ndarray) -> np.ndarray:
-    """OKLab of numbers of modulus 1."""
+    """OKLab colours of numbers of modulus 1."""
     hue = phase + ZERO
     red = np.cos(hue)
     wide = np.sqrt(RADIUS**2 - TILT**2)
@@ -107,6 +107,6 @@ def _circle(phase: np.ndarray) -> np.ndarray:
 
 
 def _to_rgb(oklab: np.ndarray) -> np.ndarray:
-    """OKLab as sRGB; what lies outside by rounding is moved to its edge."""
+    """sRGB of OKLab colours, clipped to the gamut."""
     linear = np.clip((oklab @ CONES.T) ** 3 @ LINEAR.T, 0, 1)
     return np.where(linear <= 0.0031308, 12.92 * linear, 1.055 * linear ** (1 / 2.4) - 0.055)

@@ -1,4 +1,4 @@
-"""Designs: what was asked, and what plane waves and packets do."""
+"""Figures of designs: target transmission, and that of plane waves and packets."""
 
 from collections.abc import Mapping
 
@@ -12,10 +12,10 @@ from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE
 
 @style.styled
 def plot_designs(designs: Mapping[str, Design]) -> Figure:
-    """Draw transmission against energy, with what was asked; below it the potential.
+    """Draw transmission against energy with the target, and the potential below it.
 
     Args:
-      designs: By name, four at most; a column for each.
+      designs: Designs by name, at most four; a column for each.
     """
     if not 1 <= len(designs) <= 4:
         refuse("designs", "of 1 to 4 designs", f"of {len(designs)}")
@@ -23,7 +23,7 @@ def plot_designs(designs: Mapping[str, Design]) -> Figure:
     above, below = figure.subplots(2, len(designs), squeeze=False, height_ratios=[5, 3])
     for name, top, low in zip(designs, above, below, strict=True):
         found = designs[name]
-        top.plot(found.energy, found.target, color=GREY, lw=6, alpha=0.45, label="asked")
+        top.plot(found.energy, found.target, color=GREY, lw=6, alpha=0.45, label="target")
         top.plot(found.energy, found.transmission, color=BLUE, lw=1.8, label="plane waves")
         packets = found.verdict
         top.plot(

@@ -1,4 +1,4 @@
-"""How a figure in motion is written: a GIF by pillow alone, or an MP4 by ffmpeg."""
+"""Writing of animated figures: a GIF by Pillow, or an MP4 by ffmpeg."""
 
 import contextlib
 import importlib
@@ -16,20 +16,21 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from qdistill import _files
 from qdistill._checks import refuse, require_positive
 
 Path: TypeAlias = str | os.PathLike[str]
-# Moving things in the order in which they are drawn, and what sets them to a frame.
+# Moving artists in drawing order, and the function that sets them to a frame.
 Motion: TypeAlias = tuple[Sequence[Artist], Callable[[int], None]]
-# Draws every so-manieth frame as pixels.
+# Draws every n-th frame as pixels.
 Camera: TypeAlias = Callable[[int], Iterator[np.ndarray]]
-# Pixels for each inch of a figure ten inches wide, and pictures a second at most, by the kind of
-# file; seconds for which the first and the last picture stand longer.
+# Dots per inch of a figure ten inches wide, and the largest number of pictures per second, by kind
+# of file; extra seconds for the first and the last picture.
 DOTS, FASTEST, HELD = {".gif": 80, ".mp4": 160}, {".gif": 12, ".mp4": 25}, 0.8
 
 
 def require_film(path: Path, seconds: float) -> pathlib.Path:
-    """Refuse a file that cannot be written before anything is drawn."""
+    """Refuse a path or duration with which no animation can be written, before drawing."""
     require_positive(seconds=seconds)
     path = pathlib.Path(path)
     if path.suffix not in DOTS:
@@ -47,34 +48,34 @@ def shoot(
     seconds: float,
     colours: np.ndarray | None = None,
 ) -> None:
-    """Write a figure in motion, and make its folder where it is missing.
+    """Write an animated figure, and make its folder if it is missing.
 
     Args:
-      figure: What stands still; it is changed.
-      motion: What moves.
-      n_t: Frames; of so many that more would pass in a second than `FASTEST`, some are left out.
-      path: A GIF that loops for ever, 800 pixels wide, or an MP4 of twice that.
-      seconds: How long it plays, without the pauses at its first and last picture.
-      colours: That a GIF must hold, red, green and blue from 0 to 1, some 150 at most. By default
-        its palette is small and holds what is seen most.
+      figure: The static part of the figure; it is changed.
+      motion: The moving artists.
+      n_t: Number of frames; frames are left out if more than `FASTEST` per second would be shown.
+      path: Path of a GIF, 800 pixels wide and looping, or of an MP4 of twice that width.
+      seconds: Duration without the pauses at the first and the last picture.
+      colours: Colours that the palette of a GIF must contain, (red, green, blue) from 0 to 1, about
+        150 at most. By default the palette is small and holds the most frequent colours.
     """
     n_shown = min(n_t, max(1, round(FASTEST[path.suffix] * seconds)))
     frames = np.linspace(0, n_t - 1, n_shown).round().astype(int).tolist()
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.set_dpi(DOTS[path.suffix])
     draw = _camera(figure, motion, frames)
     pause = seconds / n_shown
-    if path.suffix == ".gif":
-        _write_gif(draw, path, pause, colours)
-    else:
-        _write_mp4(draw(1), path, pause)
+    with _files.whole(path) as new:
+        if path.suffix == ".gif":
+            _write_gif(draw, new, pause, colours)
+        else:
+            _write_mp4(draw(1), new, pause)
 
 
 def find_ffmpeg() -> str:
-    """The path of ffmpeg.
+    """Return the path of ffmpeg.
 
     Raises:
-      FileNotFoundError: If there is none, with the cure.
+      FileNotFoundError: If ffmpeg is not installed, with the cure.
     """
     if found := shutil.which("ffmpeg"):
         return found
@@ -109,23 +110,25 @@ def _camera(figure: Figure, motion: Motion, frames: Sequence[int]) -> Camera:
 
 
 def _write_gif(draw: Camera, path: pathlib.Path, pause: float, colours: np.ndarray | None) -> None:
-    """All pictures in one palette, so that only what changes between them is stored."""
+    """Write all pictures with one palette, so that only changes between them are stored."""
     palette = _palette(np.concatenate(list(draw(10))), colours)
     first, *rest = (
         Image.fromarray(pixels).quantize(palette=palette, dither=Image.Dither.NONE)
         for pixels in draw(1)
     )
-    # A GIF counts in hundredths of a second.
+    # GIF durations are in hundredths of a second.
     times = [max(2, round(100 * pause)) * 10] * (1 + len(rest))
     times[0] += round(1000 * HELD)
     times[-1] += round(1000 * HELD)
-    first.save(path, save_all=True, append_images=rest, duration=times, loop=0, optimize=True)
+    first.save(
+        path, "GIF", save_all=True, append_images=rest, duration=times, loop=0, optimize=True
+    )
 
 
 def _palette(pixels: np.ndarray, colours: np.ndarray | None) -> Image.Image:
     """An image with the palette of a GIF: given colours, and those of some pictures.
 
-    One of the 256 places stays free, for what does not change.
+    One of the 256 entries stays free for transparent pixels, which do not change.
     """
     n_seen = 64 if colours is None else 255 - len(colours)
     seen = Image.fromarray(pixels).quantize(n_seen, Image.Quantize.FASTOCTREE)
@@ -139,16 +142,16 @@ def _palette(pixels: np.ndarray, colours: np.ndarray | None) -> Image.Image:
 
 def _write_mp4(pictures: Iterator[np.ndarray], path: pathlib.Path, pause: float) -> None:
     first = next(pictures)
-    # H.264 with colours at half the resolution wants even sides.
+    # H.264 with colours at half the resolution needs even sides.
     height, width = (n - n % 2 for n in first.shape[:2])
     command = [
         *(find_ffmpeg(), "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"),
         *("-s", f"{width}x{height}", "-r", f"{1 / pause:.6g}", "-i", "-"),
-        *("-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", str(path)),
+        *("-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-f", "mp4", str(path)),
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
         send: Any = ffmpeg.stdin
-        # Should it end early, what it says is read below.
+        # If ffmpeg ends early, its message is read below.
         with contextlib.suppress(BrokenPipeError):
             for i, picture in enumerate(itertools.chain([first], pictures)):
                 last = picture[:height, :width].tobytes()
@@ -156,4 +159,4 @@ def _write_mp4(pictures: Iterator[np.ndarray], path: pathlib.Path, pause: float)
             send.write(last * round(HELD / pause))
         _, words = ffmpeg.communicate()
     if ffmpeg.returncode:
-        raise OSError(f"ffmpeg could not write `{path}`: {words.decode(errors='replace').strip()}")
+        raise OSError(f"ffmpeg says: {words.decode(errors='replace').strip()}")

@@ -1,4 +1,4 @@
-"""Forecasts next to the truth: maps, snapshots, and the infidelity of every case."""
+"""Figures of forecasts and exact solutions: maps, snapshots, and the infidelity of every case."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -33,7 +33,7 @@ from qdistill.plots.style import (
 
 @draw.register(FlightReport)
 def draw_flight(report: FlightReport) -> dict[str, Figure]:
-    """Draw the solver's frames, those of the forecast, and their difference."""
+    """Draw the frames of the solver, those of the forecast, and their difference."""
     figure = plot_spacetime(report.x, report.t, report.v, report.truth, report.frames)
     return {"spacetime": figure}
 
@@ -42,15 +42,15 @@ def draw_flight(report: FlightReport) -> dict[str, Figure]:
 def plot_spacetime(
     x: Along, t: Times, v: Along, truth: Frames, forecast: Frames, title: str = ""
 ) -> Figure:
-    """Space-time maps of Re psi, truth and forecast on one scale, and of |forecast - truth|.
+    """Draw space-time maps of Re psi, truth and forecast on one scale, and of |forecast - truth|.
 
-    Time runs upward; under each map lies the potential, on the same x axis. Colours saturate at
-    the 99.5th percentile of |truth|, and for the error at twice that at most.
+    Time runs upward; the potential is below each map, on the same x axis. Colours saturate at the
+    99.5th percentile of |truth|, and for the error at most at twice that.
 
     Args:
       x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
-      truth, forecast: psi of teacher and student.
-      title: Of the whole figure.
+      truth, forecast: psi of the solver and of the emulator.
+      title: Title of the figure.
     """
     x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
     truth, guess = _pair(truth, forecast, (t.size, x.size))
@@ -84,13 +84,15 @@ def plot_spacetime(
 def plot_snapshots(
     x: Along, v: Along, truth: Frames, forecast: Frames, t: Times, frames: Sequence[int]
 ) -> Figure:
-    """Re psi of truth and forecast over the potential; each row names frame, time, correlation.
+    """Draw Re psi of truth and forecast over the potential, a row for each of some frames.
+
+    Each row has the number of the frame, the time and the correlation.
 
     Args:
       x, v: Positions in bohr, and potential in hartree.
-      truth, forecast: psi of teacher and student.
+      truth, forecast: psi of the solver and of the emulator.
       t: Times of the frames in a.u.
-      frames: Which frames, counted from 1 to n_t; the paper shows (50, 200, 350).
+      frames: Frames to draw, counted from 1 to n_t; the paper shows (50, 200, 350).
     """
     x, t, v = style.axis("x", x), style.axis("t", t), style.potential(x, v)
     truth, guess = _pair(truth, forecast, (t.size, x.size))
@@ -130,14 +132,14 @@ def plot_correlations(
     names: Sequence[str],
     baselines: Mapping[str, float] | None = None,
 ) -> Figure:
-    """Infidelity, 1 - correlation, of every case against time on a log axis; worst case named.
+    """Draw 1 - correlation of every case against time on a log axis, and name the worst case.
 
-    Values below 1e-7, the rounding of float32, are drawn there.
+    Values below 1e-7, the rounding of float32, are drawn at 1e-7.
 
     Args:
       t: Times of the frames in a.u.
-      correlations: Of each case and frame, between 0 and 1.
-      names: Of the cases; those that begin with "barrier" are single barriers.
+      correlations: Correlation of each case and frame, between 0 and 1.
+      names: Names of the cases; names that begin with "barrier" are single barriers.
       baselines: Correlations to compare with, drawn as horizontal lines, by their label.
     """
     t = style.axis("t", t)
@@ -158,7 +160,7 @@ def plot_correlations(
     levels = [max(1 - value, FLOOR) for _, value in ranked]
     for i, (level, (label, value)) in enumerate(zip(levels, ranked, strict=True)):
         ax.axhline(level, color=SLATE, lw=1.2, ls=(0, (1, 1.5)))
-        # Side by side, since lines may be close to each other.
+        # Labels are next to each other, since the lines may be close.
         text = ax.text(0.02 + 0.19 * (i % 5), level, f"{label} {value:.4g}", va="center")
         text.set(transform=ax.get_yaxis_transform(), fontsize=11, bbox={**ON_WHITE, "alpha": 1})
     drawn = [*np.ma.compressed(infidelity), *levels] or [FLOOR, 1.0]
@@ -183,7 +185,7 @@ def plot_correlations(
 
 
 def _pair(truth: Any, forecast: Any, shape: tuple[int, int]) -> tuple[np.ndarray, Any]:
-    """Truth, and the forecast with what is not finite masked."""
+    """The truth, and the forecast with values that are not finite masked."""
     require_shape(shape, truth=truth, forecast=forecast)
     require_finite(truth=truth)
     forecast = np.ma.masked_invalid(np.asarray(forecast, dtype=np.complex128))

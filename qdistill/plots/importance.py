@@ -1,4 +1,4 @@
-"""Which lessons a student's skill comes from: shares, pairs, and who serves what."""
+"""Figures of the importance of lessons: shares, interactions, and shares by family."""
 
 from collections.abc import Sequence
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from qdistill.plots import style
 from qdistill.plots.reports import draw
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE, SIGNED
 
-# Mean, lower and upper end.
+# Mean, lower and upper end of the interval.
 Interval: TypeAlias = Float[np.ndarray, "3 n_lesson"]
 UNIT = "decades of error"
 MARKS = (("o", BLUE, -0.24), ("s", ORANGE, 0.0), ("D", GREY, 0.24))
@@ -22,7 +22,7 @@ MARKS = (("o", BLUE, -0.24), ("s", ORANGE, 0.0), ("D", GREY, 0.24))
 
 @draw.register(Importance)
 def draw_importance(report: Importance) -> dict[str, Figure]:
-    """Draw shares and pairs on all potentials, and the matrix of lessons and families."""
+    """Draw shares and interactions on all potentials, and the matrix of lessons and families."""
     last = report.columns.index(OVERALL)
     measures = {
         name: np.stack([each[last] for each in estimate])
@@ -44,11 +44,11 @@ def plot_shares(
     measures: dict[str, Interval],
     pairs: Float[np.ndarray, "n_lesson n_lesson"],
 ) -> Figure:
-    """Draw what each lesson adds, by up to three measures with intervals; and what pairs add.
+    """Draw the shares of lessons by up to three measures with intervals, and their interactions.
 
     Args:
-      lessons: Their names.
-      measures: Mean, lower and upper end for every lesson, by the name of the measure.
+      lessons: Names of the lessons.
+      measures: Mean, lower and upper end for every lesson, by name of the measure.
       pairs: Interactions of the lessons; the diagonal is left empty.
     """
     _require_lessons(lessons)
@@ -89,11 +89,11 @@ def plot_services(
     families: Sequence[str],
     shares: Float[np.ndarray, "n_family n_lesson"],
 ) -> Figure:
-    """Draw which lesson serves which family: a row for each family, orange where a lesson helps.
+    """Draw the share of each lesson for each family of test cases, a row for each family.
 
     Args:
-      lessons: Their names.
-      families: Of test cases.
+      lessons: Names of the lessons.
+      families: Names of the families.
       shares: Shapley values.
     """
     _require_lessons(lessons)
@@ -115,7 +115,7 @@ def _require_lessons(lessons: Sequence[str]) -> None:
 
 
 def _draw_matrix(ax: Axes, rows: Sequence[str], columns: Sequence[str], values: np.ndarray) -> Any:
-    """Blue below zero, orange above; every cell with its number, unless it is not finite."""
+    """Draw a matrix, blue below zero and orange above, with the finite numbers in the cells."""
     end = style.limit(np.abs(values))
     image = ax.imshow(np.ma.masked_invalid(values), cmap=SIGNED, clim=(-end, end), aspect="auto")
     for (row, column), value in np.ndenumerate(values):
@@ -124,7 +124,7 @@ def _draw_matrix(ax: Axes, rows: Sequence[str], columns: Sequence[str], values: 
                 column, row, f"{round(value, 2) + 0.0:.2f}", ha="center", va="center", fontsize=10
             )
             text.set_color("white" if abs(value) > 0.55 * end else INK)
-    # Names that would meet are turned.
+    # Names that would overlap are rotated.
     turn: dict[str, Any] = {"rotation": 30, "ha": "right"} if len(columns) > 2 else {}
     ax.set_xticks(range(len(columns)), list(columns), **turn)
     ax.set_yticks(range(len(rows)), list(rows))

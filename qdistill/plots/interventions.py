@@ -1,4 +1,4 @@
-"""What forecasts depend on: effects of interventions, and maps of derivatives."""
+"""Figures of the effects of interventions, and maps of derivatives."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -21,22 +21,23 @@ SCALE = LinearSegmentedColormap.from_list(
 STRENGTH = LinearSegmentedColormap.from_list(
     "strength", ["#fbfaf7", "#cfe0f0", "#7fb0dc", "#1f5fa8", "#08224f"]
 ).with_extremes(bad=MISSING)
-# Of the controls, then of emulators and null models; filled where the families were taught.
+# Markers of controls, then of emulators and null models; filled for families in the lessons.
 MARKS = (("D", GREY), ("v", INK), ("o", BLUE), ("s", ORANGE), ("^", "#009e73"), ("P", STONE))
-# Below this it is rounding.
+# Errors below this are rounding.
 LOWEST = 3e-6
 
 
 @style.styled
 def plot_interventions(interventions: Mapping[str, Mapping[str, Any]]) -> Figure:
-    """Draw how much depends on each process, by potential; and who knows that it does.
+    """Draw the exact effect of each intervention, and its relative error by each member.
 
-    Left, the exact effect on psi, and the probability moved by it, medians. Right, the relative
-    error of the effect with its 95% interval, filled where the families were taught, else hollow.
+    Left: medians of the exact effect on psi and of the moved probability, by potential. Right: the
+    relative error of the effect with its 95% interval, filled for families of potentials in the
+    lessons, open for others.
 
     Args:
-      interventions: From an `InterventionReport`, of at most six members, controls among them; what
-        has no effect is left out.
+      interventions: From an `InterventionReport` of at most six members, controls included;
+        interventions without an effect are left out.
     """
     shown = {
         name: each
@@ -110,8 +111,8 @@ def _draw_errors(ax: Axes, shown: Mapping[str, Any], subjects: list[str]) -> Non
     ax.grid(axis="x", color=GRID)
     ax.set_axisbelow(True)
     ax.tick_params(axis="y", which="both", length=0)
-    words = "relative error of the effect; 1: not seen"
-    ax.set_xlabel(f"{words}\nfilled: families taught, hollow: others")
+    words = "relative error of the effect (1: ignored)"
+    ax.set_xlabel(f"{words}\nfilled: families in lessons, open: others")
     columns: dict[str, Any] = {"ncols": 2, "columnspacing": 0.9, "handletextpad": 0.1}
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=11, **columns)
 
@@ -121,8 +122,8 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
     """Draw derivatives of the next frame by frame, channel and offset, a column for each member.
 
     Args:
-      sensitivity: From an `InterventionReport`, of at most six members.
-      kind: ``"points"``, or ``"waves"`` for band-limited changes.
+      sensitivity: From an `InterventionReport` of at most six members.
+      kind: ``"points"`` for changes at points, ``"waves"`` for band-limited changes.
     """
     subjects = sensitivity[kind]
     if not 1 <= len(subjects) <= len(MARKS):
@@ -144,7 +145,7 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
     for column, (who, subject) in zip(axes.T, subjects.items(), strict=True):
         for ax, channel in zip(column, channels, strict=True):
             values = drawn[who][channel]
-            # One frame is its own sum, and has no past.
+            # A single frame is its own sum and has no past.
             is_single = len(subject["frames"]) == 3 or channel == "v"
             values = values[:1] if is_single else values
             extent = (offset[0] - 0.5, offset[-1] + 0.5, len(values) - 0.5, -0.5)
@@ -165,7 +166,7 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
 
 @draw.register(InterventionReport)
 def draw_interventions(report: InterventionReport) -> dict[str, Figure]:
-    """Draw the effects of interventions, and the derivatives; null models are named so."""
+    """Draw the effects of interventions and the derivatives; null models are labelled."""
     numbers, roles = report.numbers, report.numbers["roles"]
     nulls = {who: harness.in_words(role, who) for who, role in roles.items() if role == "null"}
 

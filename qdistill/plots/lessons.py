@@ -1,4 +1,4 @@
-"""What a student was taught, and how its training went: loss, windows, potentials."""
+"""Figures of a training: loss, windows, potentials."""
 
 from collections.abc import Mapping, Sequence
 
@@ -34,15 +34,15 @@ def plot_training(
     lesson_losses: Float[Values, "n_t n_lesson"] | None = None,
     lesson_names: Sequence[str] = (),
 ) -> Figure:
-    """The loss on a log axis, raw and smoothed, and the learning rate below it.
+    """Draw the loss on a log axis, raw and smoothed, and the learning rate below it.
 
-    Smoothed is the geometric mean over a twentieth of the records.
+    The smoothed loss is the geometric mean over a twentieth of the records.
 
     Args:
-      step: Number of training steps at each record, rising.
-      loss: Training loss; relative, or in 1/bohr, as it was trained with.
-      learning_rate: Per step.
-      lesson_losses, lesson_names: Of each lesson.
+      step: Number of training steps at each record, ascending.
+      loss: Training loss, relative or in 1/bohr, as in the training.
+      learning_rate: Learning rate at each record.
+      lesson_losses, lesson_names: Losses and names of the lessons.
     """
     step = style.axis("step", step)
     require_shape(step.shape, loss=loss, learning_rate=learning_rate)
@@ -61,7 +61,7 @@ def plot_training(
     top.grid(axis="y", color=GRID, lw=0.8)
     top.legend(loc="upper right", ncols=3 if lesson_names else 2)
     if np.ma.is_masked(raw):
-        style.note(top, 0.5, 0.08, "not finite in places, left out there")
+        style.note(top, 0.5, 0.08, "values that are not finite are left out")
     bottom.plot(step, learning_rate, color=BLUE, lw=2, marker=marker)
     bottom.fill_between(step, learning_rate, color=BLUE, alpha=0.15, lw=0)
     bottom.set(xlabel="training step", ylabel="learning rate", xmargin=0, ylim=(0, None))
@@ -79,14 +79,14 @@ def plot_window_map(
     centres_x: Float[Values, " n_window"],
     centres_t: Float[Values, " n_window"],
 ) -> Figure:
-    """Where the curriculum's windows lie in one run: a dot for each, over |psi|^2 in space-time.
+    """Draw the centres of the windows in one run, over |psi|^2 in space-time.
 
-    Dashed lines mark the edges of the potential, which lies below.
+    Dashed lines mark the edges of the potential, which is shown below.
 
     Args:
       x, t: Positions in bohr, and times of the frames in a.u.
       density, v: |psi|^2 in 1/bohr, and potential in hartree.
-      centres_x, centres_t: Of the windows' centres, in bohr and a.u.; there may be none.
+      centres_x, centres_t: Positions and times of the centres, in bohr and a.u.; may be empty.
     """
     x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
     require_shape((t.size, x.size), density=density)
@@ -104,7 +104,7 @@ def plot_window_map(
         ec="white",
         lw=0.3,
     )
-    # Where the potential jumps; where it begins and ends, if nowhere.
+    # The jumps of the potential; if there are none, its two ends.
     jumps = np.flatnonzero(np.abs(np.diff(v)) > 0.1 * np.ptp(v))
     for i in jumps if jumps.size else np.flatnonzero(np.diff((v != 0).astype(int))):
         top.axvline((x[i] + x[i + 1]) / 2, color=INK, lw=1, ls=(0, (4, 3)))
@@ -119,11 +119,11 @@ def plot_window_map(
 def plot_potentials(
     x: Along, potentials: Mapping[str, Along], densities: Mapping[str, Along]
 ) -> Figure:
-    """One small panel for each case: the potential, filled, and the initial |psi|^2 on top.
+    """Draw a small panel for each case: the potential, filled, and the initial |psi|^2 over it.
 
     Args:
       x: Positions in bohr.
-      potentials: In hartree, by the name of the case.
+      potentials: Potentials in hartree, by name of the case.
       densities: |psi|^2 in 1/bohr, for the same names.
     """
     x = style.axis("x", x)
@@ -160,9 +160,9 @@ def plot_potentials(
 
 
 def _smooth(values: np.ma.MaskedArray, n_half: int) -> np.ma.MaskedArray:
-    """The geometric mean over `n_half` neighbours to either side, where there are as many."""
+    """The geometric mean over up to `n_half` neighbours on either side."""
     is_there, i = ~np.ma.getmaskarray(values), np.arange(values.size)
-    # No more to the right than to the left, so that the steep start is not flattened.
+    # Symmetric ranges, so that the steep start is not flattened.
     left = np.minimum(n_half, i)
     right = np.minimum(left, values.size - 1 - i)
     logs = np.log(np.where(is_there, values.filled(1.0), 1.0))

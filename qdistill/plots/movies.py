@@ -1,4 +1,4 @@
-"""Moving pictures: a forecast next to the truth, and wave functions, over their potential."""
+"""Animations of forecasts and exact solutions, and of wave functions, over their potential."""
 
 from collections.abc import Callable
 from typing import Any
@@ -27,22 +27,22 @@ def animate_forecast(
     title: str = "",
     seconds: float = 10.0,
 ) -> None:
-    """Write truth and forecast in motion, above each other over the potential, and the error.
+    """Write an animation of truth and forecast over the potential, and of the error.
 
-    The height is |psi|, its colour the phase. The truth's outline lies dotted behind the
-    forecast; the error |forecast - truth| stands below on a scale of its own. From where a
-    forecast is not finite its panel says so.
+    The height is |psi|, the colour its phase. The outline of the truth is dotted behind the
+    forecast. The error |forecast - truth| has its own panel and scale. If a forecast is not finite,
+    its panel says so.
 
     Args:
       x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
-      truth, forecast: psi of teacher and student.
-      path: A .gif, or a .mp4 where ffmpeg is (an extra of this package, `video`).
-      n_given: The first frames that the student was given; they are marked so.
-      title: Of the whole picture.
-      seconds: How long it plays.
+      truth, forecast: psi of the solver and of the emulator.
+      path: Path of a .gif, or of a .mp4 if ffmpeg is installed (the extra `video`).
+      n_given: Number of given frames at the beginning, which are marked.
+      title: Title of the figure.
+      seconds: Duration.
 
     Raises:
-      FileNotFoundError: If an MP4 is asked for and ffmpeg is not there.
+      FileNotFoundError: For an MP4 without ffmpeg.
     """
     path = film.require_film(path, seconds)
     x, t, v = style.axis("x", x, True), style.axis("t", t), style.potential(x, v)
@@ -71,7 +71,7 @@ def animate_forecast(
         dotted.set_ydata(np.abs(truth[i]))
         area.set_data(x, 0 * x, np.where(np.isfinite(error[i]), error[i], 0))
         size = np.linalg.norm(error[i]) / max(float(np.linalg.norm(truth[i])), 1e-12)
-        words[0].set_text(f"truth, by the solver, t = {t[i]:.1f} a.u.")
+        words[0].set_text(f"exact solver, t = {t[i]:.1f} a.u.")
         words[1].set_text(_whose(i, n_given, t.size, bool(np.isfinite(size))))
         words[2].set_text(f"relative error {size:.1e}" if i >= n_given else "")
 
@@ -89,17 +89,17 @@ def animate_wavefunction(
     title: str = "",
     seconds: float = 10.0,
 ) -> None:
-    """Write psi in motion over its potential: the height is |psi|, its colour the phase.
+    """Write an animation of psi over its potential: the height is |psi|, the colour its phase.
 
     Args:
       x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
-      psi: Of every frame, finite.
-      path: A .gif, or a .mp4 where ffmpeg is.
-      title: Of the picture.
-      seconds: How long it plays.
+      psi: Wave function of every frame, finite.
+      path: Path of a .gif, or of a .mp4 if ffmpeg is installed.
+      title: Title of the figure.
+      seconds: Duration.
 
     Raises:
-      FileNotFoundError: If an MP4 is asked for and ffmpeg is not there.
+      FileNotFoundError: For an MP4 without ffmpeg.
     """
     path = film.require_film(path, seconds)
     x, t, v = style.axis("x", x, True), style.axis("t", t), style.potential(x, v)
@@ -133,21 +133,21 @@ def animate_wavefunction_2d(
     seconds: float = 10.0,
     scale: float | None = None,
 ) -> None:
-    """Write psi on a plane in motion, as `plot_wavefunction_2d` draws it.
+    """Write an animation of psi in a plane, drawn as by `plot_wavefunction_2d`.
 
     Args:
       x, y: Positions in bohr.
       t: Times of the frames in a.u.
-      psi: Of every frame, its first axis of space along x.
+      psi: Wave function of every frame; its first axis of space is along x.
       v: Potential in hartree.
-      path: A .gif, or a .mp4 where ffmpeg is.
-      title: Stands before the time.
-      seconds: How long it plays.
-      scale: The modulus of full brightness in 1/bohr; by default what of 200 points one exceeds,
-        in the median frame.
+      path: Path of a .gif, or of a .mp4 if ffmpeg is installed.
+      title: Text before the time.
+      seconds: Duration.
+      scale: Modulus of full brightness in 1/bohr; by default the 99.5th percentile in the median
+        frame.
 
     Raises:
-      FileNotFoundError: If an MP4 is asked for and ffmpeg is not there.
+      FileNotFoundError: For an MP4 without ffmpeg.
     """
     path = film.require_film(path, seconds)
     x, y, t = style.axis("x", x, True), style.axis("y", y, True), style.axis("t", t)
@@ -171,12 +171,12 @@ def animate_wavefunction_2d(
 
 
 def _fill(ax: Axes, x: np.ndarray, v: np.ndarray, top: float) -> tuple[list, Callable]:
-    """A panel for |psi| filled by phase, before its potential; what moves, and what moves it."""
+    """The moving artists of a panel with |psi|, filled by phase, and what moves them."""
     behind = ax.twinx()
     style.draw_potential(behind, x, v)
     low, high = min(v.min(), 0), max(v.max(), 0)
     span = max(high - low, 1e-3)
-    # Zero where the other axis has it, if nothing is below; and room for words above.
+    # The zeros of both axes agree if V is not negative; there is space for text above.
     behind.set_ylim(low - 0.05 * span * (low < 0), high + 0.25 * span)
     behind.set_ylabel("V (hartree)")
     behind.spines["right"].set_visible(True)
@@ -200,7 +200,7 @@ def _fill(ax: Axes, x: np.ndarray, v: np.ndarray, top: float) -> tuple[list, Cal
 
 
 def _phase_bar(ax: Axes) -> None:
-    """The legend of the colours, in the upper right corner of a panel."""
+    """Draw the legend of the colours in the upper right corner of a panel."""
     bar = ax.inset_axes((0.8, 0.8, 0.18, 0.07))
     phase = np.linspace(-np.pi, np.pi, 181)
     colours: Any = colour_phase(np.exp(1j * phase)[None], 1.0)
@@ -213,12 +213,12 @@ def _phase_bar(ax: Axes) -> None:
 
 
 def _say(ax: Axes, across: float, text: str, ha: str = "left") -> Any:
-    """Words at the top of a panel."""
+    """A text at the top of a panel."""
     return ax.text(across, 0.95, text, transform=ax.transAxes, ha=ha, va="top")
 
 
 def _whose(i: int, n_given: int, n_t: int, is_finite: bool) -> str:
-    """Of whom the lower panel's frame is."""
+    """The text that tells whether a frame is given or forecast."""
     if i < n_given:
         return "given to the student"
     words = f"forecast from its own forecasts, frame {i - n_given + 1} of {n_t - n_given}"

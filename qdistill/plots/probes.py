@@ -26,7 +26,7 @@ from qdistill.plots import style
 from qdistill.plots.reports import draw
 from qdistill.plots.style import BAR, COLOURS, GRID, INK, LINE_STYLES, ORANGE, SLATE, Values
 
-# Of closed forms, and beyond what was taught.
+# Colours of closed forms, and of the region beyond the lessons.
 KNOWN, UNTAUGHT = "#b9c0c9", "#eceef1"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 MOST = len(MARKERS)
@@ -38,7 +38,7 @@ ROUNDING = 1e-6
 
 @draw.register(ProbeReport)
 def draw_probes(report: ProbeReport) -> dict[str, Figure]:
-    """Draw all figures of the probes, by name; of four propagators at most."""
+    """Draw all figures of the probes, by name, for at most four propagators."""
     found, grid, taught = report.found, report.system.grid, report.config.k_taught
     k = next(iter(found.values())).dispersion.k
     kinds: list[Dispersion] = ["lattice", "continuum"]
@@ -60,7 +60,7 @@ def draw_probes(report: ProbeReport) -> dict[str, Figure]:
 
 @draw.register(Learning)
 def draw_learning(report: Learning) -> dict[str, Figure]:
-    """Draw the order of learning."""
+    """Draw the errors of all processes during a training."""
     return {"order": plot_order(report)}
 
 
@@ -70,16 +70,16 @@ def plot_waves(
     known: Mapping[str, Float[Values, " n_k"]],
     taught: float,
 ) -> Figure:
-    """Draw the dispersion relations of several propagators: which physics was each taught?
+    """Draw the dispersion relations of several propagators, their errors and damping.
 
-    Above, omega - k^2 / 2, which is zero on the continuum; below, the error against the first
-    known dispersion, and the damping, or growth, of the waves. Values below 1e-6, the rounding of
-    a frame in float32, are drawn there.
+    Above: omega - k^2 / 2, which is zero on the continuum. Below: the error relative to the first
+    known dispersion, and the damping or growth of the waves. Values below 1e-6, the rounding of a
+    frame in float32, are drawn at 1e-6.
 
     Args:
-      waves: By the name of the propagator, all at the same k; six at most.
-      known: omega of known physics at these k in hartree, by name; the first is what was taught.
-      taught: The largest k in 1/bohr that the curriculum excites.
+      waves: Responses by name of the propagator, all at the same k; at most six.
+      known: Known dispersions omega at these k in hartree, by name; the teacher's is first.
+      taught: Largest k in 1/bohr in the lessons.
     """
     _require_few("waves", waves)
     require_positive(taught=taught)
@@ -99,7 +99,8 @@ def plot_waves(
         panels["error"].plot(k, _raised(each.omega - truth), **look)
         panels["damping"].plot(k, _raised(each.damping), **look)
     inside = k <= 1.25 * taught
-    depth = max(np.ptp((values - k**2 / 2)[inside]) for values in known.values())
+    # All of it is zero where the continuum alone is known.
+    depth = max(1e-3, *(np.ptp((values - k**2 / 2)[inside]) for values in known.values()))
     panels["above"].set(ylim=(-1.15 * depth, 0.25 * depth))
     panels["above"].set_ylabel("$\\omega - k^2/2$ (hartree)")
     panels["error"].set_ylabel(f"|$\\omega$ $-$ {next(iter(known))}|\n(hartree)")
@@ -112,7 +113,7 @@ def plot_waves(
         if taught < k[-1]:
             ax.axvspan(taught, k[-1], color=UNTAUGHT, lw=0, zorder=0)
     if taught < k[-1]:
-        style.note(panels["above"], (taught / k[-1] + 1) / 2, 0.92, "rarely taught")
+        style.note(panels["above"], (taught / k[-1] + 1) / 2, 0.92, "rare in lessons")
     handles = panels["above"].get_legend_handles_labels()
     figure.legend(*handles, loc="outside upper center", ncols=5)
     return figure
@@ -122,14 +123,14 @@ def plot_waves(
 def plot_response(
     uniform: Mapping[str, UniformResponse], bump: Mapping[str, BumpResponse]
 ) -> Figure:
-    """Draw how strongly a potential is felt: a uniform one, and a small bump.
+    """Draw the response to a uniform potential and to a small bump.
 
-    On the left the error of the energy by which a uniform V shifts plane waves, the worst over
-    their momenta; values below 1e-6 are drawn there. On the right the response to a bump over the
-    Dyson term, of the phase of what flies on and of the reflected wave.
+    Left: the error of the energy shift of plane waves by a uniform V, the largest over their
+    momenta; values below 1e-6 are drawn at 1e-6. Right: the response to a bump relative to the
+    Dyson term, for the phase of the forward wave and for the reflected wave.
 
     Args:
-      uniform, bump: By the name of the propagator, the same six at most.
+      uniform, bump: Responses by name of the propagator, the same names, at most six.
     """
     _require_few("uniform", uniform)
     if set(uniform) != set(bump):
@@ -139,11 +140,11 @@ def plot_response(
     right.axhline(1, color=KNOWN, lw=6, zorder=0)
     for i, (name, each) in enumerate(uniform.items()):
         look = _look(i)
-        # At V = 0 there is no shift.
+        # The shift at V = 0 is zero.
         error = np.where(each.v == 0, np.nan, np.max(np.abs(each.shift - each.v[None]), axis=0))
         (line,) = left.plot(each.v, _raised(error), marker=MARKERS[i], ms=4, **look)
         strength = np.mean(each.coupling)
-        line.set_label(f"{name}: V felt {strength:.4f} times")
+        line.set_label(f"{name}: response {strength:.4f}")
         marks = {"color": look["color"], "marker": MARKERS[i], "ms": 8}
         k = bump[name].k
         right.plot(k, np.abs(bump[name].forward), ls="-", **marks)
@@ -154,7 +155,7 @@ def plot_response(
     right.set(xlabel="k of the packet (1/bohr)", ylabel="response to a bump / first order")
     low, high = right.get_ylim()
     right.set_ylim(min(low, 0.95), max(min(high, 3.0), 1.05))
-    right.set_title("filled: phase of what flies on; open: reflected")
+    right.set_title("filled: forward phase; open: reflected wave")
     left.set_title("error of the shift, of the worst wave")
     for ax in (left, right):
         ax.grid(axis="y", color=GRID, lw=0.8)
@@ -165,12 +166,12 @@ def plot_response(
 
 @style.styled
 def plot_light_cones(cones: Mapping[str, LightCone]) -> Figure:
-    """Draw an impulse that spreads: |psi|^2 in space-time, and its front with the light cone.
+    """Draw the spread of an impulse: |psi|^2 in space-time, and its front with the light cone.
 
-    Dashed lines are the largest group velocity of the impulse's waves.
+    Dashed lines show the largest group velocity of the waves in the impulse.
 
     Args:
-      cones: By the name of the propagator, four at most.
+      cones: Light cones by name of the propagator, at most four.
     """
     if not 1 <= len(cones) <= 4:
         refuse("cones", "of 1 to 4 propagators", f"of {len(cones)}")
@@ -204,11 +205,11 @@ def plot_light_cones(cones: Mapping[str, LightCone]) -> Figure:
 def plot_transmission(
     scattering: Mapping[str, Scattering], resonances: Mapping[str, Resonances]
 ) -> Figure:
-    """Draw transmission against energy, through one barrier and through two; the errors below.
+    """Draw transmission against energy, through one barrier and through two, with errors below.
 
     Args:
-      scattering: Packets on a barrier, by the name of the propagator; six at most.
-      resonances: Energies resolved behind two barriers, for the same names.
+      scattering: Scattering of packets at a barrier, by name of the propagator; at most six.
+      resonances: Resonances of two barriers, for the same names.
     """
     _require_few("scattering", scattering)
     if set(scattering) != set(resonances):
@@ -244,9 +245,9 @@ def plot_transmission(
 
 @style.styled
 def plot_order(learning: Learning) -> Figure:
-    """Draw the order of learning: the forecast error of each process against the training step.
+    """Draw the forecast error of each process against the training step.
 
-    A dot marks from where on the error stays below a multiple of its last value.
+    A dot marks the step from which on the error stays below a multiple of its last value.
     """
     step = style.axis("step", learning.step)
     figure = Figure(figsize=(10, 5.6), layout="constrained")
@@ -272,14 +273,14 @@ def plot_order(learning: Learning) -> Figure:
 
 
 def _look(i: int) -> dict[str, Any]:
-    """Of the curve of a propagator; the first, the exact solver, is broad, and lies below."""
+    """The style of the curve of a propagator; the first, the exact solver, is broad and below."""
     if i == 0:
         return {"color": INK, "ls": "-", "lw": 3.0, "alpha": 0.55}
     return {"color": COLOURS[i - 1], "ls": LINE_STYLES[i], "lw": 1.8}
 
 
 def _log_from_rounding(ax: Axes) -> None:
-    """A log y axis from the rounding of a frame up to what is drawn, and at least to 1e-2."""
+    """Set a log y axis from the rounding of a frame up to the largest value, and at least 1e-2."""
     curves: list[np.ndarray] = [np.ma.compressed(line.get_ydata()) for line in ax.lines]
     top = max((float(values.max()) for values in curves if values.size), default=0.0)
     ax.set(yscale="log", ylim=(ROUNDING / 2, max(1e-2, 2 * top)))

@@ -1,4 +1,4 @@
-"""From the report of an analysis to its figures, found by the class of the report."""
+"""Figures of the report of an analysis, found by the class of the report."""
 
 import functools
 
@@ -15,6 +15,6 @@ def draw(report: Report) -> dict[str, Figure]:
     The module of a figure registers it with ``@draw.register(ClassOfTheReport)``.
 
     Raises:
-      ValueError: For a report that has no figure.
+      ValueError: For a report without figures.
     """
     refuse("report", "of an analysis that has a figure", type(report).__name__)

@@ -1,4 +1,4 @@
-"""Runs compared: how their losses fell, and where they ended."""
+"""Figures that compare runs: losses and scores."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -20,15 +20,15 @@ def plot_runs(
     scores: Mapping[str, float | None],
     baselines: Mapping[str, float],
 ) -> Figure:
-    """The loss of several runs against step and against time; below, their scores.
+    """Draw the loss of several runs against step and against time, and their scores below.
 
-    All axes but that of the runs are logarithmic. What is not finite, or not above zero, is left
-    out. Losses of different kinds of lessons or examples are different things.
+    All numerical axes are logarithmic. Values that are not finite and positive are left out. Losses
+    for different lessons or kinds of examples cannot be compared.
 
     Args:
-      logs: Step, seconds of training and loss at each record, by the name of the run; twelve at
-        most. A run may have no record yet.
-      scores: Infidelities on the held-out test, for the same names; None where there is none yet.
+      logs: Step, seconds of training and loss at each record, by name of the run; at most twelve. A
+        run may have no records yet.
+      scores: Infidelities on the held-out test, for the same names; None for runs without scores.
       baselines: Infidelities to compare with, drawn as vertical lines, by their label.
     """
     if not 1 <= len(logs) <= MOST:
@@ -61,7 +61,7 @@ def plot_runs(
 def _draw_scores(
     ax: Axes, scores: Mapping[str, float | None], baselines: Mapping[str, float]
 ) -> None:
-    """A dot for each run, the first on top, and a line for each baseline."""
+    """Draw a dot for each run, the first on top, and a line for each baseline."""
     places = {name: len(scores) - 1 - i for i, name in enumerate(scores)}
     there = {
         name: max(float(score), FLOOR)

@@ -1,4 +1,4 @@
-"""Figures of students: the dispersion that they learned, and their errors against time."""
+"""Figures of students: learned dispersion, and errors against time."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -30,7 +30,7 @@ from qdistill.plots.style import (
 
 LEFT_OUT = "values that are not finite are left out"
 MOST = len(COLOURS)
-# Of the curves of known physics: thin, so that the learned one shows beneath them.
+# Style of known curves: thin, so that the learned one is visible beneath.
 KNOWN_COLOURS = (INK, ORANGE, "#009e73", "#5b3a8c")
 
 
@@ -41,17 +41,17 @@ def plot_dispersion(
     known: Mapping[str, Float[Values, " n_k"]],
     taught: float,
 ) -> Figure:
-    """The dispersion omega(k) that a student learned over known ones, and its error below.
+    """Draw the learned dispersion omega(k) of a student with known ones, and its error below.
 
-    The panels end at 1.6 times `taught`, or where k ends; what lies beyond `taught` is shaded.
-    Errors below 1e-7, the rounding of float32, are drawn there.
+    The panels end at 1.6 times `taught`, or at the last k; the region beyond `taught` is shaded.
+    Errors below 1e-7, the rounding of float32, are drawn at 1e-7.
 
     Args:
-      k: Wave numbers in 1/bohr, not negative, rising.
-      learned: omega of the student in hartree.
-      known: omega of known physics in hartree, by name; the first is what was taught, and the
-        error is taken against it.
-      taught: The largest k in 1/bohr that the curriculum excites.
+      k: Wavenumbers in 1/bohr, not negative, ascending.
+      learned: Dispersion of the student in hartree.
+      known: Known dispersions in hartree, by name; the first is the teacher's, and the error is
+        relative to it.
+      taught: Largest k in 1/bohr in the lessons.
     """
     k = style.axis("k", k)
     require_between(0, np.inf, k=k)
@@ -71,7 +71,7 @@ def plot_dispersion(
     for i, (name, omega) in enumerate(known.items()):
         colour, ls = KNOWN_COLOURS[i % len(KNOWN_COLOURS)], LINE_STYLES[i % MOST]
         top.plot(k, omega, color=colour, ls=ls, lw=1.6, label=name)
-    # Beyond what was taught a student may go anywhere; the panel need not follow it there.
+    # Beyond the lessons the learned curve is arbitrary and does not set the limits of the panel.
     here, inside = k <= end, k <= min(taught, end)
     span = max(np.ptp(truth[here]), 1e-12)
     low, high = truth[here].min(), truth[here].max()
@@ -89,7 +89,7 @@ def plot_dispersion(
             ax.axvspan(taught, end, color="#eceef1", lw=0, zorder=0)
             ax.axvline(taught, color=SLATE, lw=1, ls=(0, (4, 3)))
     if taught < end:
-        style.note(top, (taught / end + 1) / 2, 0.06, "few taught")
+        style.note(top, (taught / end + 1) / 2, 0.06, "rare in lessons")
     if np.ma.is_masked(learned):
         bottom.set_title(LEFT_OUT)
     figure.legend(*top.get_legend_handles_labels(), loc="outside upper center", ncols=5)
@@ -100,15 +100,15 @@ def plot_dispersion(
 def plot_errors(
     t: Times, errors: Mapping[str, Float[Values, "_ n_t"]], ylabel: str = "error"
 ) -> Figure:
-    """Error against time on a log axis: each student's median over its seeds, and their range.
+    """Draw error against time on a log axis: the median over seeds of each student, and its range.
 
-    Values below 1e-7, the rounding of float32, are drawn there; seeds are left out where they
-    are not finite, and a cross marks where a student's last seed ends.
+    Values below 1e-7, the rounding of float32, are drawn at 1e-7. Values that are not finite are
+    left out; a cross marks the last finite value of a student.
 
     Args:
       t: Times of the frames in a.u.
-      errors: Of every seed and frame, by the name of the student; twelve students at most.
-      ylabel: What the error is, and its unit.
+      errors: Errors of every seed and frame, by name of the student; at most twelve students.
+      ylabel: Name of the error, with its unit.
     """
     t = style.axis("t", t)
     _require_some("errors", errors)

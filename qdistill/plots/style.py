@@ -1,8 +1,7 @@
-"""The look that all figures share, what they draw alike, and how one is written to a file."""
+"""The common style of all figures, shared drawing functions, and writing to a file."""
 
 import itertools
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -16,12 +15,13 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.transforms import offset_copy
 
+from qdistill import _files
 from qdistill._checks import refuse, require_finite, require_shape
 
 Values: TypeAlias = np.ndarray | jax.Array
 Along: TypeAlias = Float[Values, " n_x"]
 Times: TypeAlias = Float[Values, " n_t"]
-# A label, the x and y of its point, and its colour.
+# A label, x and y of its point, and its colour.
 Mark: TypeAlias = tuple[str, float, float, str]
 Frames: TypeAlias = Complex[Values, "n_t n_x"]
 
@@ -34,7 +34,7 @@ BAR: dict[str, Any] = {"aspect": 30, "pad": 0.02}
 SIGNED = LinearSegmentedColormap.from_list(
     "signed", ["#08224f", "#1f5fa8", "#7fb0dc", "#fbfaf7", "#f6b26b", "#e0701b", "#8c3606"]
 )
-# Of curves that share a panel; the twelve differ in colour and in line style.
+# Styles of curves that share a panel; the twelve differ in colour and in line style.
 COLOURS = (
     *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00"),
     *("#5b3a8c", "#1b1f24", "#882255", "#999933", "#7d8590", "#7f4f24"),
@@ -55,13 +55,17 @@ styled = matplotlib.rc_context(STYLE)
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as a PNG of 150 dots per inch, and make its folder where it is missing."""
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, format="png")
+    """Write a figure as a PNG of 150 dots per inch, and make its folder if it is missing.
+
+    Raises:
+      OSError: If it cannot be written; an older file stays as it was.
+    """
+    with _files.whole(path) as new:
+        figure.savefig(new, dpi=150, format="png")
 
 
 def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:
-    """Points of an axis, rising; for a map evenly, and at least two."""
+    """Return the points of an axis; refuse points not ascending, or for a map not evenly spaced."""
     points = np.asarray(values, float)
     if points.ndim != 1 or points.size < 1 + is_even:
         refuse(name, f"a list of {1 + is_even} points or more", f"of shape {points.shape}")
@@ -74,20 +78,20 @@ def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:
 
 
 def potential(x: Values, v: Values) -> np.ndarray:
-    """A potential of the shape of x, finite."""
+    """Return a potential; refuse one of another shape than x, or not finite."""
     require_shape(np.shape(x), v=v)
     require_finite(v=v)
     return np.asarray(v, float)
 
 
 def limit(values: np.ndarray) -> float:
-    """Where a colour scale ends: the 99.5th percentile, and never zero."""
+    """Return the end of a colour scale: the 99.5th percentile, and never zero."""
     finite = np.ma.compressed(np.ma.masked_invalid(values))
     return max(float(np.percentile(finite, 99.5)) if finite.size else 0.0, 1e-12)
 
 
 def draw_map(ax: Axes, x: Any, t: Any, values: Any, cmap: Any, limits: Any) -> AxesImage:
-    """A space-time map with time upward."""
+    """Draw a space-time map with time upward."""
     half_x, half_t = (x[1] - x[0]) / 2, (t[1] - t[0]) / 2
     extent = (x[0] - half_x, x[-1] + half_x, t[0] - half_t, t[-1] + half_t)
     ax.spines[:].set_visible(True)
@@ -96,27 +100,27 @@ def draw_map(ax: Axes, x: Any, t: Any, values: Any, cmap: Any, limits: Any) -> A
 
 
 def draw_potential(ax: Axes, x: np.ndarray, v: np.ndarray, every_v: Any = None) -> None:
-    """The potential, filled from zero, in the limits of V that it or all potentials need."""
+    """Draw a potential, filled from zero, with limits from it or from all potentials."""
     ax.fill_between(x, v, color=SAND, lw=0)
     ax.plot(x, v, color=STONE, lw=1)
     levels = np.append(v if every_v is None else every_v, 0)
-    span = max(np.ptp(levels), 1e-3)
+    span = np.ptp(levels) or 1.0
     ax.set_ylim(levels.min() - 0.1 * span, levels.max() + 0.15 * span)
 
 
 def note(ax: Axes, across: float, up: float, text: str, ha: str = "center") -> None:
-    """A note at a place in a panel, on white."""
+    """Draw a note at a position in a panel, on white."""
     ax.text(across, up, text, transform=ax.transAxes, ha=ha, va="center", bbox=ON_WHITE)
 
 
 def floored(values: Any) -> np.ma.MaskedArray:
-    """Values with what is not finite masked, and those too small for a log axis raised."""
+    """Return values for a log axis: not finite ones masked, small ones raised to the floor."""
     values = np.ma.masked_invalid(np.asarray(values, float))
     return np.ma.maximum(values, FLOOR)
 
 
 def log_limits(ax: Axes, *drawn: Any) -> None:
-    """A log y axis around what is drawn; errors above 10 are cut off where others are small."""
+    """Set a log y axis around the curves; errors above 10 are cut off if others are small."""
     groups = [there for values in drawn if (there := np.ma.compressed(values)).size]
     low = min((float(there.min()) for there in groups), default=FLOOR)
     highs = [float(there.max()) for there in groups] or [1.0]
@@ -125,7 +129,7 @@ def log_limits(ax: Axes, *drawn: Any) -> None:
 
 
 def label_right(ax: Axes, ends: Sequence[Mark]) -> None:
-    """Names at the right of a panel, apart from each other, each led to where its line ends."""
+    """Draw the names of lines at the right of a panel, without overlap, with leaders."""
     low, high = ax.get_ylim()
     ends = [(name, x, np.clip(y, low, high), colour) for name, x, y, colour in ends]
     ends = sorted((end for end in ends if np.isfinite(end[2])), key=lambda end: end[2])
@@ -133,7 +137,7 @@ def label_right(ax: Axes, ends: Sequence[Mark]) -> None:
     ups = spread([up for _, up in places], 0.05)
     for (name, x, y, colour), (across, _), up in zip(ends, places, ups, strict=True):
         lead = {"arrowstyle": "-", "color": colour, "lw": 1.2, "relpos": (0, 0.5)}
-        # A long way to go must not look like data.
+        # A long leader must not look like data.
         lead |= {"shrinkA": 0, "shrinkB": 0, "ls": "-" if across > 0.97 else ":"}
         ax.annotate(
             name,
@@ -147,7 +151,7 @@ def label_right(ax: Axes, ends: Sequence[Mark]) -> None:
 
 
 def label_top(ax: Axes, marks: Sequence[Mark], width: float) -> None:
-    """Flags above a panel some points wide, on poles from their points; the figure grows."""
+    """Draw labels above a panel, on poles from their points; the figure grows."""
     across = [float(_place(ax, x, y)[0]) for _, x, y, _ in marks]
     figure: Any = ax.get_figure(root=True)
     # A letter of 11 points is about 6 wide.
@@ -163,7 +167,7 @@ def label_top(ax: Axes, marks: Sequence[Mark], width: float) -> None:
 
 
 def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
-    """Places between 0 and 1 nearest to the wanted ones, which rise, at least a gap apart."""
+    """Return positions in [0, 1] nearest to ascending wanted ones, at least a gap apart."""
     n = len(wanted)
     gap = min(gap, 1 / max(n, 1))
     free = np.asarray(wanted, float) - gap * np.arange(n)
@@ -176,11 +180,11 @@ def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
 
 
 def fly(across: Sequence[float], lengths: Sequence[float]) -> tuple[Sequence[int], Sequence[int]]:
-    """To which side of its pole each flag flies, and in which row, so that none hides another.
+    """Return the side of its pole and the row of each label, such that none covers another.
 
     Args:
-      across: Where the poles stand, from 0 to 1.
-      lengths: Of the flags.
+      across: Positions of the poles, from 0 to 1.
+      lengths: Lengths of the labels.
     """
     n = len(across)
     edges = [1 if x + length <= 1 else -1 for x, length in zip(across, lengths, strict=True)]
@@ -199,14 +203,14 @@ def fly(across: Sequence[float], lengths: Sequence[float]) -> tuple[Sequence[int
 
 
 def _rows(across: Sequence[float], spans: Sequence[Any]) -> tuple[list[int], int]:
-    """The lowest rows in which flags do not meet, nor hide a pole; and how many do."""
+    """The lowest rows without overlaps of labels and poles, and the number of overlaps left."""
     rows: dict[int, int] = {}
     n, n_hidden = len(across), 0
 
     def hides(i: int, j: int) -> bool:
         return spans[i][0] + 1e-9 < across[j] < spans[i][1] - 1e-9
 
-    # What would hide a pole comes after it, to fly above it.
+    # A label that would cover a pole is placed after it, above.
     depths = [0] * n
     for _ in range(n):
         depths = [
@@ -233,5 +237,5 @@ def _rows(across: Sequence[float], spans: Sequence[Any]) -> tuple[list[int], int
 
 
 def _place(ax: Axes, x: float, y: float) -> np.ndarray:
-    """Across and up in the panel, from 0 to 1."""
+    """The coordinates of a point in the panel, from 0 to 1."""
     return (ax.transScale + ax.transLimits).transform((x, y))

@@ -1,4 +1,4 @@
-"""Which symmetries hold: a matrix of violations, in colours and words."""
+"""Figure of an audit of symmetries: a matrix of violations, rho and verdicts."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
@@ -14,7 +14,7 @@ from qdistill.plots import style
 from qdistill.plots.reports import draw
 from qdistill.plots.style import BAR, FLOOR, INK, MISSING, SLATE
 
-# The violation, rho where it tells something, and the verdict.
+# Violation, rho if it has a meaning, and verdict.
 Cell: TypeAlias = tuple[float, float | None, str]
 # White to dark red, also in greyscale.
 SCALE = LinearSegmentedColormap.from_list(
@@ -30,16 +30,16 @@ def plot_symmetries(
     columns: Mapping[str, Sequence[Cell]],
     rounding: float = FLOOR,
 ) -> Figure:
-    """Draw a row for each symmetry, a column for each who was asked; white where it holds.
+    """Draw the violations of symmetries, a row for each symmetry and a column for each propagator.
 
-    The colour is the violation on a log scale from what rounding makes up to 1. What is not finite
-    is grey.
+    The colour is the violation on a log scale from the rounding (white) to 1. Values that are not
+    finite are grey.
 
     Args:
-      formulas: What each symmetry claims, by its name; psi, phi, pi and arrows become signs.
-      columns: Violation (relative, so without unit), rho and verdict of every symmetry, by the
-        title of the column, at most 8; a title may have several lines.
-      rounding: The violation that rounding makes, below 1.
+      formulas: The claim of each symmetry, by name; psi, phi, pi and arrows become signs.
+      columns: Relative violation, rho and verdict of every symmetry, by title of the column, at
+        most 8; a title may have several lines.
+      rounding: Violation by rounding, below 1.
     """
     if not formulas:
         refuse("formulas", "at least one symmetry", formulas)
@@ -85,7 +85,7 @@ def plot_symmetries(
 
 @draw.register(SymmetryReport)
 def draw_symmetries(report: SymmetryReport) -> dict[str, Figure]:
-    """Draw the exact solver, every member on each kind of case, and the negative control.
+    """Draw the violations by the exact solver, by every member and of the negative controls.
 
     More members than one figure holds go on to figures of their own.
     """
@@ -118,27 +118,27 @@ def _title(role: str, name: str) -> str:
 
 
 def _of_exact_solver(rows: tuple[Mapping[str, Any], ...]) -> Cell:
-    """Its largest violation."""
+    """The largest violation by the exact solver."""
     holds = all(row["verdict"] == "holds" for row in rows)
     largest = max(row["violation"]["median"] for row in rows)
     return largest, None, "holds" if holds else "broken"
 
 
 def _of_member(row: Mapping[str, Any]) -> Cell:
-    """With rho where it decides the verdict."""
+    """The cell of a member, with rho if it decides the verdict."""
     rho = row["rho"]["median"] if row["verdict"] in harness.BY_RATIO else None
     return row["violation"]["median"], rho, row["verdict"]
 
 
 def _of_control(rows: tuple[Mapping[str, Any], ...]) -> Cell:
-    """The exact solver's least violation of what must not hold."""
+    """The smallest violation of the negative controls by the exact solver."""
     fires = all(row["control_fires"] for row in rows)
     least = min(row["control_violation"]["median"] for row in rows)
     return least, None, "fires" if fires else "silent"
 
 
 def _number(value: float) -> str:
-    """As 3e-5; 1 and 0 as they are."""
+    """A number such as 3e-5 as text; 1 and 0 are unchanged."""
     return f"{value:.0e}".replace("e-0", "e-").replace("e+00", "") if value else "0"
 
 

@@ -1,4 +1,4 @@
-"""Wave functions by phase and brightness, over their potential, on a line and on a plane."""
+"""Figures of wave functions by phase and brightness, in one and two dimensions."""
 
 from typing import Any
 
@@ -21,16 +21,16 @@ LINE, PLANE = "bohr$^{-1/2}$", "bohr$^{-1}$"
 def plot_wavefunction(
     x: Along, t: Times, v: Along, psi: Frames, title: str = "", scale: float | None = None
 ) -> Figure:
-    """A space-time map of psi, the hue by phase and the brightness by modulus, over its potential.
+    """Draw a space-time map of psi, hue by phase and brightness by modulus, over its potential.
 
-    Time runs upward; the potential lies below the map on the same x axis. What is not finite is
-    grey.
+    Time runs upward; the potential is below the map, on the same x axis. Values that are not finite
+    are grey.
 
     Args:
       x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
-      psi: Of every frame.
-      title: Of the whole figure.
-      scale: The modulus of full brightness in bohr^(-1/2); by default the 99.5th percentile.
+      psi: Wave function of every frame.
+      title: Title of the figure.
+      scale: Modulus of full brightness in bohr^(-1/2); by default the 99.5th percentile.
     """
     x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
     require_shape((t.size, x.size), psi=psi)
@@ -57,17 +57,17 @@ def plot_wavefunction_2d(
     title: str = "",
     scale: float | None = None,
 ) -> Figure:
-    """A map of psi on a plane, the hue by phase and the brightness by modulus, under its potential.
+    """Draw a map of psi in a plane, hue by phase and brightness by modulus, under its potential.
 
-    The potential lies over the map as a haze, the denser the farther V is from zero, with an
-    outline halfway. What is not finite is grey.
+    The potential is drawn over the map, more opaque for larger |V|, with an outline at half its
+    largest value. Values of psi that are not finite are grey.
 
     Args:
       x, y: Positions in bohr.
-      psi: On the plane, its first axis along x.
+      psi: Wave function, with its first axis along x.
       v: Potential in hartree.
-      title: Of the panel, for instance the time.
-      scale: The modulus of full brightness in 1/bohr; by default the 99.5th percentile.
+      title: Title of the panel, for instance the time.
+      scale: Modulus of full brightness in 1/bohr; by default the 99.5th percentile.
     """
     x, y = style.axis("x", x, True), style.axis("y", y, True)
     require_shape((x.size, y.size), psi=psi, v=v)
@@ -81,7 +81,7 @@ def plot_wavefunction_2d(
 
 
 def find_scale(psi: np.ndarray, scale: float | None) -> float:
-    """The modulus of full brightness: the given one, or that of almost all points."""
+    """Return the modulus of full brightness: the given one, or the 99.5th percentile."""
     if scale is None:
         return style.limit(np.abs(psi))
     require_positive(scale=scale)
@@ -89,8 +89,8 @@ def find_scale(psi: np.ndarray, scale: float | None) -> float:
 
 
 def plane(x: np.ndarray, y: np.ndarray, v: np.ndarray, scale: float) -> tuple[Figure, Axes]:
-    """A figure with a potential on a plane and the wheel of colours, and the panel for psi."""
-    # As high as the box needs, within reason.
+    """Return a figure with a potential in a plane and the colour wheel, and the panel for psi."""
+    # The height follows the aspect ratio of the box, within limits.
     height = np.clip(0.9 + 7.3 * np.ptp(y) / np.ptp(x), 3.6, 8.2)
     figure = Figure(figsize=(10, height), layout="constrained")
     ax, side = figure.subplots(1, 2, width_ratios=[4.6, 1])
@@ -112,13 +112,13 @@ def plane(x: np.ndarray, y: np.ndarray, v: np.ndarray, scale: float) -> tuple[Fi
 
 
 def draw_plane(ax: Axes, x: np.ndarray, y: np.ndarray, psi: np.ndarray, scale: float) -> AxesImage:
-    """Psi on a plane, below what its panel holds."""
+    """Draw psi in a plane, below the other artists of its panel."""
     colours: Any = colour_phase(psi.T, scale)
     return ax.imshow(colours, origin="lower", extent=extent(x, y), zorder=1)
 
 
 def extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
-    """From the left edge of the first cell to the right edge of the last, along both axes."""
+    """Return the outer edges of the first and last cells along both axes, for an image."""
     half_x, half_y = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2
     return (
         float(x[0] - half_x), float(x[-1] + half_x), float(y[0] - half_y), float(y[-1] + half_y),

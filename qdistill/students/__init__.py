@@ -1,7 +1,7 @@
-"""Students: Flax networks and other forms, one file an idea, all used in one form.
+"""Students: Flax networks and other parametrised propagators, one per file.
 
-A `StudentConfig` is a form, `build` makes a `Student` of it for a system, and `Student.bind` an
-`Emulator`, a propagator, of that and its parameters.
+`StudentConfig.build` makes a `Student` for a system, and `Student.bind` makes an `Emulator` of a
+student and its parameters; an emulator is a propagator.
 
 >>> import jax
 >>> from qdistill.system import System

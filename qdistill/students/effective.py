@@ -1,4 +1,4 @@
-"""A student with few waves and long frames: a learned effective Hamiltonian, diagonalised."""
+"""A student for few waves and long frames: a learned effective Hamiltonian, diagonalised."""
 
 import dataclasses
 import functools
@@ -36,22 +36,22 @@ from qdistill.system import Potential, Step, System
 
 @dataclasses.dataclass(frozen=True)
 class PropagatorConfig(StudentConfig, name="propagator"):
-    """H = kinetic energy + V between the waves of a band, + sum_j (D^j)^T a_j(x) D^j.
+    """The form H = kinetic energy + V + sum_j (D^j)^T a_j(x) D^j between the waves of a band.
 
-    D is the derivative in units of the band's edge, so that a_0 is a potential, and a_1 changes the
-    mass. They stand for the waves beyond the band. To lowest order these act twice, by leaving the
-    band and by coming back, so the a_j are quadratic in V, with learned coefficients: sums of
-    products of two gradients of V, and of two Hessians. These are tensors. Their trace makes a_0.
-    The tensor itself stands between two derivatives, so that the mass depends on the direction. Of
-    a potential that varies along one axis only, both are what they are on a line: the same numbers
-    serve in any dimension.
+    D is the derivative in units of the band's edge, so a_0 is a potential, and a_1 changes the
+    mass. The a_j represent the waves beyond the band. These enter to second order in V, so the a_j
+    are quadratic in V with learned coefficients: sums of products of two gradients of V, and of two
+    Hessians. The products are tensors. Their trace gives a_0. In a_1 the tensor itself stands
+    between two derivatives, so the mass depends on the direction. For a potential that varies along
+    one axis only, both reduce to their values on a line, so the same coefficients serve in any
+    dimension.
 
     Attributes:
-      n_coarse: Points of a coarse grid along the first axis of the taught box. Its waves are those
-        that the student has; in several dimensions, those of the ball that fits into them.
-      n_fields: How many a_j; at most 2 in several dimensions. With 0 nothing is learned: the
-        projected Hamiltonian.
-      widths: In bohr, of the Gaussians over which V is smoothed.
+      n_coarse: Points of a coarse grid along the first axis of the training box. The student has
+        the waves of this grid; in several dimensions, those in the largest ball within them.
+      n_fields: Number of the a_j; at most 2 in several dimensions. With 0 nothing is learned, and H
+        is the projected Hamiltonian.
+      widths: Widths in bohr of the Gaussians by which V is smoothed.
     """
 
     n_coarse: int = 224
@@ -66,24 +66,24 @@ class PropagatorConfig(StudentConfig, name="propagator"):
 
     @property
     def n_terms(self) -> int:
-        """Products of two gradients or of two Hessians, of which each a_j is a sum."""
+        """The number of products of two gradients or two Hessians in each a_j."""
         return len(self.widths) * (len(self.widths) + 1)
 
     def build(self, system: System) -> "EffectiveHamiltonian":
-        """The student of this form; see `EffectiveHamiltonian`."""
+        """Return the student of this form, an `EffectiveHamiltonian`."""
         return EffectiveHamiltonian(self, system)
 
 
 @dataclasses.dataclass(frozen=True)
 class BandStudent(Student):
-    """A student whose state lives between the waves of a band, in any number of dimensions.
+    """A student whose state is expanded in the waves of a band, in any number of dimensions.
 
-    What psi has beyond the band is dropped when it is encoded; `forecast` refuses more than 1% of
-    its probability.
+    Encoding drops the part of psi beyond the band; `forecast` refuses more than 1% of its
+    probability.
 
     Attributes:
-      taught: The grid along whose first axis the form's `n_coarse` points are counted; by default
-        that of the system. It stays where `on` takes another, and so does the edge of the band.
+      taught: The training grid, along whose first axis the form's `n_coarse` points are counted; by
+        default that of the system. `on` does not change it, nor the edge of the band.
 
     Raises:
       ValueError: For a system with channels, or whose Hamiltonian is not real, linear and constant
@@ -99,7 +99,7 @@ class BandStudent(Student):
             object.__setattr__(self, "taught", self.system.grid)
         require_static(self.system)
         require_between(4, self._taught.shape[0], n_coarse=self.form.n_coarse)
-        # It refuses a grid that does not hold the waves.
+        # `Band` refuses a grid that does not hold the waves.
         Band.below(self.system.grid, self.edge)
 
     @property
@@ -108,12 +108,12 @@ class BandStudent(Student):
 
     @property
     def edge(self) -> float:
-        """The wavenumber in 1/bohr below which all waves lie."""
+        """The edge of the band in 1/bohr; all wavenumbers lie below it."""
         return np.pi * self.form.n_coarse / self._taught.lengths[0]
 
     @property
     def band(self) -> Band:
-        """The waves."""
+        """The band of waves."""
         return Band.below(self.system.grid, self.edge)
 
     def require_frames(self, frames: Complex[Array, "n_t *n_x"]) -> None:
@@ -124,15 +124,15 @@ class BandStudent(Student):
 
 @dataclasses.dataclass(frozen=True)
 class EffectiveHamiltonian(BandStudent):
-    """The student of a learned effective Hamiltonian.
+    """A student that diagonalises a learned effective Hamiltonian.
 
-    Its state are the amplitudes of eigenstates, and a frame is a phase for each. It is linear,
-    unitary on the band, has a constant in V as a phase, the mirror symmetries and time reversal,
-    and two frames are one of twice the length.
+    Its state is the vector of amplitudes of eigenstates, and a frame multiplies each by a phase.
+    The following hold by construction: it is linear, unitary on the band, symmetric under mirrors
+    and time reversal; a constant in V gives a phase; and two frames equal one of twice the length.
 
     Raises:
-      ValueError: As `BandStudent`; in several dimensions, for more fields than a potential and a
-        mass.
+      ValueError: For systems that `BandStudent` refuses; in several dimensions, for more than 2
+        fields.
     """
 
     form: PropagatorConfig
@@ -143,17 +143,17 @@ class EffectiveHamiltonian(BandStudent):
             refuse("n_fields", "at most 2 in several dimensions", self.form.n_fields)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Zeros: it starts from what is known, the projected Hamiltonian."""
+        """Return zeros, which give the projected Hamiltonian."""
         del key
         return {"weights": jnp.zeros((self.form.n_fields, self.form.n_terms), float)}
 
     def step(self, params: PyTree, v: Potential) -> Step:
-        """One diagonalisation per potential, then a phase for each eigenstate a frame."""
+        """Return the step: a diagonalisation per potential, a phase per eigenstate and frame."""
         h = self.hamiltonian(params, self.system.local(v, 0.0, None))
         return in_eigenbasis(self.band, h, self.system.dt)
 
     def hamiltonian(self, params: PyTree, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"]:
-        """The learned effective Hamiltonian between the waves; real and symmetric, in hartree."""
+        """Return the learned effective Hamiltonian between the waves, a real matrix in hartree."""
         require_real(v=v)
         require_shape(self.system.grid.shape, v=v)
         v = jnp.asarray(v, jnp.result_type(v.dtype, params["weights"].dtype))
@@ -168,11 +168,11 @@ class EffectiveHamiltonian(BandStudent):
     def fields(
         self, params: PyTree, v: Float[Array, "*n_x"]
     ) -> Float[Array, "n_field n_dim n_dim *n_x"]:
-        """The tensors of which the learned a_j(x) are made, in hartree."""
+        """Return the tensors that make the learned a_j(x), in hartree."""
         return jnp.tensordot(params["weights"], self.terms(v), 1)
 
     def terms(self, v: Float[Array, "*n_x"]) -> Float[Array, "n_term n_dim n_dim *n_x"]:
-        """Symmetric tensors: products of two gradients, then of two Hessians, of V / 4 hartree.
+        """Return symmetric tensors: products of two gradients, then two Hessians, of V / 4 hartree.
 
         With V smoothed over a width s, the gradient is s grad V, the Hessian s^2 grad grad V.
         """
@@ -200,7 +200,7 @@ class EffectiveHamiltonian(BandStudent):
     def between_waves(
         self, tensor: Float[Array, "n_dim n_dim *n_x"], power: int
     ) -> Float[Array, "n_wave n_wave"]:
-        """The trace of a symmetric tensor as a potential, or (D^power)^T tensor D^power."""
+        """Return the matrix of a tensor's trace (power 0), or of (D^power)^T tensor D^power."""
         band = self.band
         if power == 0:
             return elements(jnp.trace(tensor), band, band)
@@ -215,9 +215,9 @@ class EffectiveHamiltonian(BandStudent):
 
 
 def in_eigenbasis(band: Band, h: Float[Array, "n_wave n_wave"], dt: float) -> Step:
-    """Return the step of a Hamiltonian between waves; its state are amplitudes of eigenstates.
+    """Return the step of a Hamiltonian between waves; its state is the amplitudes of eigenstates.
 
-    First derivatives are right, also where energies agree.
+    First derivatives are correct, also for degenerate energies.
     """
     spectrum = diagonalise(h)
 
@@ -235,8 +235,8 @@ def require_static(system: System) -> None:
     """Refuse a system whose Hamiltonian is not one real matrix between waves.
 
     Raises:
-      ValueError: For channels; for what is not linear, autonomous and Hermitian; and for a kinetic
-        energy of the system's own.
+      ValueError: For a system with channels or its own kinetic energy, or that is not linear,
+        autonomous and Hermitian.
     """
     is_plain = system.is_linear and system.is_autonomous and system.is_hermitian
     if not is_plain or system.n_channel or not system.has_plain_kinetic:

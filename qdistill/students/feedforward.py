@@ -1,4 +1,4 @@
-"""The paper's students without memory of their own: one affine map, a dense and a conv network."""
+"""The paper's feed-forward students: an affine map, a dense and a convolutional network."""
 
 import flax.linen as nn
 from jaxtyping import Array, Float
@@ -7,18 +7,18 @@ from qdistill.students import layers
 
 
 class Linear(nn.Module):
-    """One affine map of the last frame."""
+    """An affine map of the last frame."""
 
     @nn.compact
     def __call__(
         self, window: Float[Array, "n_history n_window n_channel"]
     ) -> Float[Array, "n_window 2"]:
-        """One window's next frame, (Re psi, Im psi)."""
+        """Return the next frame of one window, (Re psi, Im psi)."""
         return layers.decode(window[-1].ravel(), window.shape[1])
 
 
 class Dense(nn.Module):
-    """Dense + ReLU on each frame, Dense + ReLU over all of them, Dense to the next window.
+    """A dense network: Dense + ReLU on each frame, Dense + ReLU over all, Dense to the next window.
 
     Attributes:
       n_units: Width of both layers.
@@ -30,14 +30,14 @@ class Dense(nn.Module):
     def __call__(
         self, window: Float[Array, "n_history n_window n_channel"]
     ) -> Float[Array, "n_window 2"]:
-        """One window's next frame, (Re psi, Im psi)."""
+        """Return the next frame of one window, (Re psi, Im psi)."""
         frames = layers.encode(window, self.n_units)
         over_time = nn.Dense(self.n_units, param_dtype=float, name="over_time")
         return layers.decode(nn.relu(over_time(frames.ravel())), window.shape[1])
 
 
 class Conv(nn.Module):
-    """16 filters over the frames + ReLU, Dense + ReLU, Dense to the next window.
+    """A convolutional network: filters over frames + ReLU, Dense + ReLU, Dense to the next window.
 
     Attributes:
       n_units: Width of the dense layer.
@@ -51,9 +51,9 @@ class Conv(nn.Module):
     def __call__(
         self, window: Float[Array, "n_history n_window n_channel"]
     ) -> Float[Array, "n_window 2"]:
-        """One window's next frame, (Re psi, Im psi)."""
+        """Return the next frame of one window, (Re psi, Im psi)."""
         n_history, n_window, _ = window.shape
-        # A (n_history, 1) convolution that slides over nothing is a dense layer over the frames.
+        # A (n_history, 1) convolution over n_history frames equals a dense layer over the frames.
         filters = nn.Dense(self.n_filters, param_dtype=float, name="filters")
         filtered = nn.relu(filters(window.reshape(n_history, -1).T))
         dense = nn.Dense(self.n_units, param_dtype=float, name="dense")

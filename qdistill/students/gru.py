@@ -9,14 +9,14 @@ from qdistill.students import layers
 
 
 class GRU(nn.Module):
-    """Dense + ReLU on each frame, a GRU over the frames, Dense to the next window.
+    """The paper's GRU: Dense + ReLU on each frame, a GRU over frames, Dense to the next window.
 
-    The GRU has ReLU candidates, sigmoid gates, and its reset gate after the recurrent
-    product, h' = (1 - z) n + z h with n = relu(W x + r (U h + b)), as in Flax's `GRUCell`.
-    Its kernels stand fused, (reset | update | candidate), in one matrix.
+    The GRU has ReLU candidates, sigmoid gates, and its reset gate after the recurrent product:
+    h' = (1 - z) n + z h with n = relu(W x + r (U h + b)), as in Flax's `GRUCell`. Its kernels are
+    fused (reset | update | candidate) in one matrix.
 
-    It has 36,892 parameters. The published 40,204 count 3,312 more that add nothing: the last
-    kernel's rows for a second copy of the same state, and a second bias of two of the gates.
+    It has 36,892 parameters. The published number, 40,204, includes 3,312 redundant ones: rows of
+    the last kernel for a second copy of the same state, and a second bias of two of the gates.
 
     Attributes:
       n_units: Width of the encoding and of the state.
@@ -28,13 +28,13 @@ class GRU(nn.Module):
     def __call__(
         self, window: Float[Array, "n_history n_window n_channel"]
     ) -> Float[Array, "n_window 2"]:
-        """One window's next frame, (Re psi, Im psi)."""
+        """Return the next frame of one window, (Re psi, Im psi)."""
         frames = layers.encode(window, self.n_units)
         from_frames = nn.Dense(3 * self.n_units, param_dtype=float, name="input")(frames)
         recurrent = self.param("recurrent", _three_orthogonal, (self.n_units, 3 * self.n_units))
         bias = self.param("candidate_bias", nn.initializers.zeros, (self.n_units,), float)
 
-        # The state before the first frame is zero, and so is its recurrent product.
+        # The state before the first frame is zero, so its recurrent product is zero too.
         state = jnp.zeros(self.n_units, window.dtype)
         from_state = jnp.zeros(3 * self.n_units, window.dtype)
         for i, from_frame in enumerate(from_frames):
@@ -50,7 +50,7 @@ class GRU(nn.Module):
 
 
 def _three_orthogonal(key: Array, shape: tuple[int, int], dtype: type = float) -> Array:
-    """One orthogonal square matrix per gate, side by side."""
+    """Three orthogonal square matrices, one per gate, concatenated."""
     n_units = shape[0]
     init = nn.initializers.orthogonal()
     parts = [init(k, (n_units, n_units), dtype) for k in jax.random.split(key, 3)]

@@ -1,4 +1,4 @@
-"""The paper's student with a long short-term memory in place of the gated recurrent unit."""
+"""The paper's student with a long short-term memory instead of a gated recurrent unit."""
 
 import flax.linen as nn
 import jax
@@ -9,7 +9,7 @@ from qdistill.students import layers
 
 
 class LSTM(nn.Module):
-    """Dense + ReLU on each frame, an LSTM over the frames, Dense to the next window.
+    """The paper's LSTM: Dense + ReLU on each frame, an LSTM over frames, Dense to the next window.
 
     Attributes:
       n_units: Width of the encoding and of the state.
@@ -21,10 +21,10 @@ class LSTM(nn.Module):
     def __call__(
         self, window: Float[Array, "n_history n_window n_channel"]
     ) -> Float[Array, "n_window 2"]:
-        """One window's next frame, (Re psi, Im psi)."""
+        """Return the next frame of one window, (Re psi, Im psi)."""
         frames = layers.encode(window, self.n_units)
         cell = nn.OptimizedLSTMCell(self.n_units, activation_fn=nn.relu, param_dtype=float)
-        # Flax asks for a key even where the start is zero.
+        # Flax needs a key although the initial state is zero.
         carry = cell.initialize_carry(jax.random.key(0), frames[0].shape)
         carry = jax.tree.map(lambda zero: jnp.asarray(zero, window.dtype), carry)
         for frame in frames:

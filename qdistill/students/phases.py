@@ -1,4 +1,4 @@
-"""The phases that a potential turns psi by, from the potential nearby."""
+"""The learned potential phases of a splitting, functions of the potential nearby."""
 
 import itertools
 
@@ -6,30 +6,31 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-# Differences of the potential, in hartree, that the network takes as large.
+# Scale of potential differences in the network's input, in hartree.
 V_SCALE = 4.0
 
 
-class LandscapePhases(nn.Module):
-    """a_j(x) = dt (c_j v(x) + a network of the differences v(x + s) - v(x)), in radians a frame.
+class PotentialPhases(nn.Module):
+    """The phases a_j(x) = dt (c_j v(x) + network of v(x + s) - v(x)), in radians per frame.
 
-    The c_j sum to one, and the network gives zero for a flat potential: so a constant added to v
-    is exactly a phase. On a line the network sees the differences themselves, and averages over
-    the two directions. In more dimensions it sees their means, and those of their squares, over
-    rings of points, which of a smooth potential tell the Laplacian and the squared gradient. For
-    the latter the commutator [v, [T, v]] of a splitting asks. No direction is singled out.
+    The c_j sum to one, and the network gives zero for a flat potential. So a constant added to v
+    gives exactly a phase. On a line the input of the network is the differences v(x + s) - v(x),
+    and its output is averaged over the two directions. In several dimensions the input is the mean
+    of the differences and of their squares over rings of points s. For a smooth potential these
+    determine the Laplacian and the squared gradient; the latter is the commutator [v, [T, v]] in
+    the error of a splitting. No direction is preferred.
 
     Attributes:
-      n_phases: How many.
+      n_phases: Number of phases.
       dt: Duration of a frame, in atomic units.
-      shares: The c_j at the start.
-      reach: Points on either side that the network sees, or those within this distance.
-      n_units: Width of its two hidden layers.
-      mirror: Whether a mirrored potential has the mirrored phases. In more than one dimension it
-        always has.
-      palindrome: Whether a_j and a_(n - j) are the same.
-      unit: Of what the network adds, relative to the potential.
-      n_dim: Dimensions of space.
+      shares: Initial values of the c_j.
+      reach: Largest |s| in points: on a line along the axis, else as a distance.
+      n_units: Width of the two hidden layers.
+      mirror: Whether a mirrored potential has the mirrored phases by construction. In several
+        dimensions it always has.
+      palindrome: Whether a_j and a_(n - j) are equal by construction.
+      unit: Scale of the network's contribution, relative to the potential.
+      n_dim: Number of space dimensions.
     """
 
     n_phases: int
@@ -52,7 +53,7 @@ class LandscapePhases(nn.Module):
         self.output = nn.Dense(n_free, use_bias=False, kernel_init=zeros, param_dtype=float)
 
     def __call__(self, v: Float[Array, "*n_x"]) -> Float[Array, "n_phases *n_x"]:
-        """All a_j(x)."""
+        """Return all a_j(x)."""
         if self.n_dim == 1:
             local = self._along_line(v)
         else:
@@ -62,7 +63,7 @@ class LandscapePhases(nn.Module):
         return self.dt * (shares.reshape(-1, *[1] * self.n_dim) * v[None] + local)
 
     def shares_of_kicks(self) -> Float[Array, " n_phases"]:
-        """The c_j."""
+        """Return the c_j, the shares of the potential among the kicks."""
         shares = complete(self.share, self.n_phases)
         return shares - jnp.mean(shares) + 1 / self.n_phases
 
@@ -85,9 +86,9 @@ class LandscapePhases(nn.Module):
 
 
 def means_over_rings(v: Float[Array, "*n_x"], reach: int) -> Float[Array, "*n_x n_input"]:
-    """Means of v(x + s) - v(x), and of its square / 4 hartree, over the s of each ring.
+    """Return means of v(x + s) - v(x), and of its square / 4 hartree, over the s of each ring.
 
-    A ring holds an s and what mirrors and exchanged axes make of it. Nearest first.
+    A ring holds an s and its images under mirrors and exchange of axes. The nearest ring is first.
     """
     axes = tuple(range(v.ndim))
     means, squares = [], []
@@ -99,7 +100,7 @@ def means_over_rings(v: Float[Array, "*n_x"], reach: int) -> Float[Array, "*n_x 
 
 
 def rings(reach: int, n_dim: int) -> list[list[tuple[int, ...]]]:
-    """The steps to all points within a distance of `reach`, those alike by symmetry together.
+    """Return the offsets of all points within a distance of `reach`, grouped by symmetry.
 
     >>> rings(1, 2)
     [[(-1, 0), (0, -1), (0, 1), (1, 0)]]
@@ -112,5 +113,5 @@ def rings(reach: int, n_dim: int) -> list[list[tuple[int, ...]]]:
 
 
 def complete(free: Float[Array, "n_free ..."], count: int) -> Float[Array, "n_all ..."]:
-    """A palindrome of `count` from its first half; all of them if all are given."""
+    """Return a palindrome of `count` values from its first half; all values if all are given."""
     return free if len(free) == count else jnp.concatenate([free, free[: count // 2][::-1]])

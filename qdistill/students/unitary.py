@@ -1,4 +1,4 @@
-"""A student that is linear and unitary by construction: a learned splitting."""
+"""A learned splitting: a student that is linear and unitary by construction."""
 
 import dataclasses
 from typing import Literal, TypeAlias, get_args
@@ -20,7 +20,7 @@ from qdistill._checks import (
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import over_channels
 from qdistill.students.base import Student, StudentConfig
-from qdistill.students.phases import LandscapePhases, complete
+from qdistill.students.phases import PotentialPhases, complete
 from qdistill.system import Potential, Step, System
 from qdistill.teacher import kick
 
@@ -29,25 +29,24 @@ Start: TypeAlias = Literal["nothing", "informed"]
 
 @dataclasses.dataclass(frozen=True)
 class UnitaryConfig(StudentConfig, name="unitary"):
-    """A learned splitting, exp(-i a_n(x)) F^-1 exp(-i b_n(k)) F ... exp(-i a_0(x)).
+    """The form of a learned splitting, exp(-i a_n(x)) F^-1 exp(-i b_n(k)) F ... exp(-i a_0(x)).
 
     Attributes:
-      n_pairs: FFT pairs a frame, the number of b_j(k).
-      start: ``"nothing"``: all b_j are zero, so that whatever it comes to know of the kinetic
-        energy it learned. ``"informed"``: the split step with its kinetic energy clamped.
-      kinetic_cap: Largest kinetic energy of the informed start, in hartree. Phases above it are
-        learned fastest, those below the slower the slower the packet, b_j(0) = 0 not at all.
-      reach: Points on either side that the local network of the a_j sees, or those within this
-        distance.
+      n_pairs: FFT pairs per frame, the number of b_j(k).
+      start: Initial phases. ``"nothing"``: all b_j are zero, so the kinetic energy is learned from
+        scratch. ``"informed"``: the clamped split step.
+      kinetic_cap: Largest kinetic energy of the informed start, in hartree. Phases above it have
+        the largest learning rate. Below it the rate falls with the speed, and b_j(0) = 0 is fixed.
+      reach: Largest offset, in points, that the local network of the a_j sees.
       n_units: Width of the local network.
-      mirror: Build the mirror symmetry in: mirrored psi and v give the mirrored forecast; in two
-        dimensions it is always there, with the symmetry of the square.
-      reversible: Build the symmetry under time reversal in: the phases form a palindrome, so
-        that the complex conjugate of a forecast evolves back to that of the start.
-      knot_spacing: Of the learned group velocities, in 1/bohr.
-      smooth: Build in that the b_j(k) are smooth at k = 0, where their slope, which is odd in k,
-        must vanish. Below 1/bohr it is learned in units of |k|: few packets are so slow, and what
-        is rarely seen must not wander. An informed start has its own units, smooth in any case.
+      mirror: Whether to build in the mirror symmetry: mirrored psi and v give the mirrored
+        forecast. In two dimensions it is always built in, with the symmetry of the square.
+      reversible: Whether to build in time-reversal symmetry: the phases form a palindrome, so the
+        complex conjugate of a forecast evolves back to that of the initial state.
+      knot_spacing: Distance in 1/bohr between the knots of the learned group velocities.
+      smooth: Whether to build in that the b_j(k) are smooth at k = 0, where their slope, odd in k,
+        must vanish. The slope below 1/bohr is then learned in units of |k|, because the lessons
+        contain few packets that are so slow. An informed start is smooth in any case.
     """
 
     n_pairs: int = 2
@@ -67,21 +66,20 @@ class UnitaryConfig(StudentConfig, name="unitary"):
         require_positive(kinetic_cap=self.kinetic_cap, knot_spacing=self.knot_spacing)
 
     def build(self, system: System) -> "Splitting":
-        """The student of this form; see `Splitting`."""
+        """Return the student of this form, a `Splitting`."""
         return Splitting(self, system)
 
 
 class SplittingPhases(nn.Module):
-    """The phases a_j(x) and b_j(k) of a potential, in radians a frame.
+    """The phases a_j(x) and b_j(k) of a potential, in radians per frame.
 
-    b_j(k) = b_j(0) + integral of its slope, which is piecewise linear over |k|: in two dimensions
-    no direction is singled out. The slope is the
-    group velocity times the time; a phase that grows out of its slope from k = 0 upwards cannot
-    end up on another branch, 2 pi away, than its neighbours.
+    b_j(k) is b_j(0) plus the integral of its slope, which is piecewise linear in |k|; so in two
+    dimensions no direction is preferred. The slope is group velocity times time. Integrating it
+    from k = 0 keeps neighbouring phases on one branch, without jumps by 2 pi.
 
     Attributes:
-      config: Its form.
-      grid: It gives the spacing, and the dispersion of an informed start.
+      config: The form of the splitting.
+      grid: The grid, for its spacing, and for the dispersion of an informed start.
       dt: Duration of a frame, in atomic units.
     """
 
@@ -95,7 +93,7 @@ class SplittingPhases(nn.Module):
         zeros = nn.initializers.zeros
         self.slope = self.param("slope", zeros, (n_free, len(self.knots())), float)
         self.offset = self.param("offset", zeros, (n_free,), float)
-        self.landscape = LandscapePhases(
+        self.landscape = PotentialPhases(
             config.n_pairs + 1,
             self.dt,
             _shares_at_start(config),
@@ -110,22 +108,22 @@ class SplittingPhases(nn.Module):
     def __call__(
         self, v: Float[Array, "*n_x"]
     ) -> tuple[Float[Array, "n_a *n_x"], Float[Array, "n_b *n_x"]]:
-        """All a_j(x), and all b_j(k) in FFT order."""
+        """Return all a_j(x), and all b_j(k) in FFT order."""
         return self.landscape(v), self.kinetic_phases(v.shape)
 
     def shares(self) -> Float[Array, " n_a"]:
-        """The shares of the potential among the kicks; they sum to one."""
+        """Return the shares of the potential among the kicks; they sum to one."""
         return self.landscape.shares_of_kicks()
 
     def knots(self) -> Float[np.ndarray, " n_knot"]:
-        """The |k| between which slopes are interpolated, up to the largest on the grid."""
+        """Return the |k| between which slopes are interpolated, up to the largest on the grid."""
         return knots(self.config, self.grid.dx[0], self.grid.n_dim)
 
     def kinetic_phases(self, shape: tuple[int, ...]) -> Float[Array, "n_b *n_x"]:
-        """All b_j(k) on a box of so many points, in FFT order."""
+        """Return all b_j(k) on a box of the given shape, in FFT order."""
         axes = np.ix_(*(2 * np.pi * np.fft.fftfreq(n_x, self.grid.dx[0]) for n_x in shape))
         k = np.sqrt(sum(component**2 for component in axes)).ravel()
-        # On a plane many k have one length, and big constants would slow the compiler down.
+        # In a plane many k have equal |k|, and large constants would slow down compilation.
         k, where = (k, slice(None)) if self.grid.n_dim == 1 else np.unique(k, return_inverse=True)
         dtype = self.slope.dtype
         integrals = jnp.asarray(_hat_integrals(k, self.knots()), dtype)
@@ -137,26 +135,26 @@ class SplittingPhases(nn.Module):
 
 @dataclasses.dataclass(frozen=True)
 class Splitting(Student):
-    """The student of a learned splitting.
+    """A student that is a learned splitting.
 
-    Its kicks are shares of the system's own local part, which sum to one, and for a real potential
-    that does not change a learned function of the potential nearby.
+    Its kicks are shares of the system's local part, which sum to one. For a static real potential
+    a learned function of the potential nearby is added.
 
     Raises:
-      ValueError: In more than one dimension for a grid that singles a direction out: the lattice,
-        unequal spacings or unequal masses.
+      ValueError: In several dimensions for a grid with a preferred direction: the lattice, unequal
+        spacings or unequal masses.
     """
 
     form: UnitaryConfig
 
     @property
     def is_linear(self) -> bool:  # type: ignore[override]
-        """As the system is."""
+        """Whether the system is linear."""
         return self.system.is_linear
 
     @property
     def is_unitary(self) -> bool:  # type: ignore[override]
-        """As the system is Hermitian."""
+        """Whether the system is Hermitian."""
         return self.system.is_hermitian
 
     def __post_init__(self) -> None:  # noqa: D105
@@ -170,16 +168,16 @@ class Splitting(Student):
 
     @property
     def network(self) -> SplittingPhases:
-        """What makes the phases."""
+        """The Flax module that makes the phases."""
         grid = self.system.grid
         return SplittingPhases(self.form, grid, self.system.dt)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Zero phases, or those of the informed start, and a random local network."""
+        """Return zero phases, or those of the informed start, and a random local network."""
         return self.network.init(key, jnp.zeros(self.system.grid.shape, float))["params"]
 
     def step(self, params: PyTree, v: Potential) -> Step:
-        """Kicks and drifts in turn."""
+        """Return the step: kicks and drifts alternate."""
         system = self.system
         is_static = system.is_linear and system.is_autonomous and system.is_hermitian
         if not is_static or system.n_channel:
@@ -196,7 +194,7 @@ class Splitting(Student):
         return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
 
     def _step_of_shares(self, params: PyTree, v: Potential) -> Step:
-        """Kicks by shares of the system's local part alone: it may change, or have channels."""
+        """The step with kicks of the local part alone, which may change or have channels."""
         system, network, variables = self.system, self.network, {"params": params}
         shares = jnp.asarray(network.apply(variables, method=SplittingPhases.shares))
         phases = jnp.asarray(
@@ -219,7 +217,7 @@ class Splitting(Student):
         return Step(lambda frames, n: (frames[-1], n), advance, lambda state: state[0])
 
     def dispersion(self, params: PyTree) -> Float[np.ndarray, "*n_k"]:
-        """The learned dispersion sum_j b_j(k) / dt in hartree, at the grid's k in FFT order."""
+        """Return the learned dispersion sum_j b_j(k) / dt in hartree, at the k in FFT order."""
         shape = self.system.grid.shape
         phases = self.network.apply(
             {"params": params}, shape, method=SplittingPhases.kinetic_phases
@@ -229,10 +227,9 @@ class Splitting(Student):
     def phases(
         self, params: PyTree, v: Float[Array, "*n_x"]
     ) -> tuple[Float[np.ndarray, "n_a *n_x"], Float[np.ndarray, "n_b *n_x"]]:
-        """The a_j(x) of a potential and the b_j(k) in FFT order, in radians a frame.
+        """Return the a_j(x) of a potential and the b_j(k) in FFT order, in radians per frame.
 
-        sum_j a_j / dt is the potential that the student acts with, sum_j b_j / dt its kinetic
-        energy.
+        sum_j a_j / dt is the student's potential energy, sum_j b_j / dt its kinetic energy.
         """
         require_shape(self.system.grid.shape, v=v)
         kicks, drifts = self.network.apply({"params": params}, v)
@@ -240,7 +237,7 @@ class Splitting(Student):
 
 
 def knots(config: UnitaryConfig, dx: float, n_dim: int = 1) -> Float[np.ndarray, " n_knot"]:
-    """The |k| between which slopes are interpolated, from 0 to sqrt(n_dim) pi / dx, the largest."""
+    """Return the |k| between which slopes are interpolated, from 0 to sqrt(n_dim) pi / dx."""
     largest = n_dim**0.5 * np.pi / dx
     return np.linspace(0, largest, max(2, round(largest / config.knot_spacing) + 1))
 
@@ -248,7 +245,7 @@ def knots(config: UnitaryConfig, dx: float, n_dim: int = 1) -> Float[np.ndarray,
 def _hat_integrals(
     k: Float[np.ndarray, " n_k"], at: Float[np.ndarray, " n_knot"]
 ) -> Float[np.ndarray, "n_k n_knot"]:
-    """Integrals from 0 to k of the piecewise linear functions that are 1 at one knot only."""
+    """Integrals from 0 to k of the piecewise linear hat functions of all knots."""
 
     def from_left_end(u: np.ndarray) -> np.ndarray:
         u = np.clip(u, -1, 1)
@@ -260,7 +257,7 @@ def _hat_integrals(
 
 
 def _slopes_at_start(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]:
-    """Zero, or the slopes whose integral is nearest the clamped kinetic phase of a substep."""
+    """Zero, or the slopes whose integral best fits the clamped kinetic phase of a substep."""
     config, at = network.config, network.knots()
     if config.start == "nothing":
         return np.zeros(len(at))
@@ -270,17 +267,17 @@ def _slopes_at_start(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]:
     )
     kinetic = fine.kinetic_energy()
     phase = np.minimum(kinetic, config.kinetic_cap) * network.dt / config.n_pairs
-    # The kink at the cap, which knots cannot follow, must not spoil what lies below it.
+    # The kink at the cap, which the knots cannot represent, must not spoil the fit below it.
     weights = np.where(kinetic < config.kinetic_cap, 1.0, 0.03)
     integrals = _hat_integrals(np.abs(fine.wavenumbers()), at)
     return np.linalg.lstsq(weights[:, None] * integrals, weights * phase, rcond=1e-6)[0]
 
 
 def _units_of_learning(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]:
-    """By how much a slope changes where its parameter changes by one.
+    """The change of a slope per unit change of its parameter.
 
-    An informed start moves in small units: in empty space its phases are right below the cap, and
-    what the commutators with a potential ask for rises with the third power of the time.
+    The units of an informed start are small: below the cap its phases are correct in empty space,
+    and corrections by commutators with a potential are of third order in time.
     """
     config, at = network.config, network.knots()
     if config.start == "nothing":
@@ -289,7 +286,7 @@ def _units_of_learning(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]
 
 
 def _shares_at_start(config: UnitaryConfig) -> tuple[float, ...]:
-    """Of the potential among the kicks: equal ones, or those of the split step."""
+    """The shares of the potential among the kicks: equal, or those of the split step."""
     n_pairs = config.n_pairs
     if config.start == "nothing":
         return (1 / (n_pairs + 1),) * (n_pairs + 1)

@@ -1,4 +1,4 @@
-"""Students made of windows: a network forecasts each window, and the forecasts are stitched."""
+"""Window students: a network forecasts each window, and the forecasts are stitched."""
 
 import dataclasses
 
@@ -27,12 +27,12 @@ NETWORKS: dict[str, type[nn.Module]] = {
 
 @dataclasses.dataclass(frozen=True)
 class WindowedConfig(StudentConfig):
-    """The paper's students.
+    """The form of the paper's students.
 
     Attributes:
-      name: The network, a name in `NETWORKS`.
-      n_units: Width of its layers.
-      windows: What it sees.
+      name: Name of the network in `NETWORKS`.
+      n_units: Width of the layers.
+      windows: Settings of the windows.
     """
 
     name: str = "gru"  # type: ignore[misc]
@@ -45,7 +45,7 @@ class WindowedConfig(StudentConfig):
         require_at_least(1, n_units=self.n_units)
 
     def build(self, system: System) -> "Windowed":
-        """The student of this form; see `Windowed`."""
+        """Return the student of this form, a `Windowed`."""
         return Windowed(self, system)
 
 
@@ -53,16 +53,16 @@ FORMS |= dict.fromkeys(NETWORKS, WindowedConfig)
 
 
 def register(name: str, network: type[nn.Module]) -> None:
-    """Make `WindowedConfig(name)` a student of a network of one's own.
+    """Register a network of your own as the student `WindowedConfig(name)`.
 
     Args:
-      name: Of the student.
-      network: A Flax module that maps (n_history, n_window, 3), with Re psi, Im psi and v as the
-        last axis, to (n_window, 2), without a batch axis. If it has an attribute `n_units`, it gets
-        that of the config.
+      name: Name of the student.
+      network: A Flax module that maps (n_history, n_window, 3) to (n_window, 2), without a batch
+        axis; the last input axis is Re psi, Im psi, v. An attribute `n_units` is set from the
+        config.
 
     Raises:
-      ValueError: For the name of another student; the same network, defined anew, takes its place.
+      ValueError: For the name of another student. The same network may be registered again.
     """
     require_new(FORMS | NETWORKS, name, network, "student")
     NETWORKS[name] = network
@@ -71,13 +71,13 @@ def register(name: str, network: type[nn.Module]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class Windowed(Student):
-    """The student that applies a network to the windows around all points and stitches.
+    """A student that applies a network to the windows around all points and stitches them.
 
-    Its state is the last frames, oldest first. It has no boundary.
+    Its state is the last frames, oldest first. Windows wrap around the periodic box.
 
     Raises:
-      ValueError: For a system that is not one line, is shorter than a window, or whose potential
-        changes in time or absorbs: windows see the real values of one potential.
+      ValueError: For a system that is not one-dimensional, is shorter than a window, or whose
+        potential changes in time or absorbs: windows see the real values of a static potential.
     """
 
     form: WindowedConfig
@@ -93,22 +93,22 @@ class Windowed(Student):
 
     @property
     def n_history(self) -> int:
-        """Frames that it needs."""
+        """The number of given frames that it needs."""
         return self.form.windows.n_history
 
     @property
     def is_differentiable(self) -> bool:  # type: ignore[override]
-        """Whether gradients through it are right: those through a gauge are stopped."""
+        """Whether gradients through it are correct: gradients through a gauge are stopped."""
         return not self.form.windows.gauge
 
     @property
     def network(self) -> nn.Module:
-        """What maps (n_history, n_window, 3) to (n_window, 2)."""
+        """The Flax module that maps (n_history, n_window, 3) to (n_window, 2)."""
         kind = NETWORKS[self.form.name]
         return kind(n_units=self.form.n_units) if hasattr(kind, "n_units") else kind()
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Random parameters."""
+        """Return random parameters."""
         config = self.form.windows
         window = jnp.zeros((config.n_history, config.n_window, 3), float)
         return self.network.init(key, window).get("params", {})
@@ -119,13 +119,17 @@ class Windowed(Student):
         psi: Complex[Array, "n_history n_window"],
         v: Float[Array, " n_window"],
     ) -> Complex[Array, " n_window"]:
-        """The next frame of one window."""
+        """Return the next frame of one window."""
         inputs, unit = windows.encode(self.form.windows, psi, v)
         forecast = jnp.asarray(self.network.apply({"params": params}, inputs))
+        if forecast.shape != (len(v), 2):
+            wanted = f"one that returns Re and Im of psi, of shape {(len(v), 2)}"
+            kind = type(self.network).__name__
+            refuse(f"network {kind}", wanted, f"one that returns shape {forecast.shape}")
         return windows.decode(forecast, unit)
 
     def step(self, params: PyTree, v: Potential) -> Step:
-        """All windows, stitched."""
+        """Return the step: forecasts of all windows, stitched."""
         config = self.form.windows
         forecast_all = jax.vmap(self.forecast_window, in_axes=(None, 1, 0))
         v_windows = windows.around_all(self.system.local(v, 0.0, None), config.n_window)

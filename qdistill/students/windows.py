@@ -1,4 +1,4 @@
-"""Frames to windows, as the paper's students see them, and window forecasts back to frames."""
+"""Cutting of frames into windows and stitching of forecasts, as in the paper."""
 
 import dataclasses
 
@@ -12,17 +12,18 @@ from qdistill._checks import refuse, require_at_least, require_positive, require
 
 @dataclasses.dataclass(frozen=True)
 class WindowConfig:
-    """How a window student sees the world.
+    """Settings of the windows of a student.
 
     Attributes:
-      n_window: Points of a window, odd, at least 3. 23 span the light cone of a lattice's frame.
-      n_history: Frames that are given.
+      n_window: Points of a window, odd, at least 3. The default 23 spans the light cone of one
+        frame on the paper's lattice.
+      n_history: Number of given frames.
       sigma: Width of the Gaussian, in points, by which overlapping forecasts are averaged.
-      v_scale: Potentials are divided by this, in hartree.
-      gauge: Divide the window's psi by one complex number, its amplitude and phase, before
-        the network, and multiply the forecast by it: f(c psi) = c f(psi) then holds exactly
-        wherever the amplitude is well above the floor.
-      floor: Amplitude, in bohr^(-1/2), below which the gauge stops amplifying: empty space.
+      v_scale: Scale in hartree by which potentials are divided.
+      gauge: Whether to divide the window's psi by one complex number, its amplitude and phase,
+        before the network, and multiply the forecast by it. Then f(c psi) = c f(psi) holds exactly
+        where the amplitude is well above the floor.
+      floor: Amplitude in bohr^(-1/2) below which the gauge does not amplify, for empty space.
     """
 
     n_window: int = 23
@@ -42,7 +43,7 @@ class WindowConfig:
 
 
 def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
-    """Offsets of a window's points from its centre.
+    """Return the offsets of a window's points from its centre.
 
     >>> offsets(5)
     array([-2, -1,  0,  1,  2])
@@ -56,7 +57,7 @@ def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
 def around(
     field: Shaped[Array | np.ndarray, "*axes n_x"], centres: Int[Array, " n_centre"], n_window: int
 ) -> Shaped[Array, "*axes n_centre n_window"]:
-    """The windows of a field around given points, wrapped around the box.
+    """Return the windows of a field around given points, wrapped around the box.
 
     Raises:
       ValueError: For a box of fewer points than a window.
@@ -74,12 +75,12 @@ def around(
 def around_all(
     field: Shaped[Array, "*axes n_x"], n_window: int
 ) -> Shaped[Array, "*axes n_x n_window"]:
-    """The windows of a field around every point."""
+    """Return the windows of a field around every point."""
     return around(field, jnp.arange(field.shape[-1]), n_window)
 
 
 def stitching_weights(n_window: int, sigma: float) -> Float[np.ndarray, " n_window"]:
-    """Gaussian weights of a window's points by their offset from its centre; they sum to 1."""
+    """Return Gaussian weights of a window's points by offset from its centre; they sum to 1."""
     if sigma != np.inf:
         require_positive(sigma=sigma)
     weights = np.exp(-(offsets(n_window) ** 2) / (2 * sigma**2))
@@ -87,7 +88,7 @@ def stitching_weights(n_window: int, sigma: float) -> Float[np.ndarray, " n_wind
 
 
 def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[Array, " n_x"]:
-    """One frame from the forecasts of the windows around all points.
+    """Return one frame, stitched from the forecasts of the windows around all points.
 
     The value at a point is the average of all window forecasts that cover it, weighted by a
     Gaussian of the point's offset from the window's centre, `sigma` points wide.
@@ -104,10 +105,10 @@ def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[A
 
 
 def gauge_unit(config: WindowConfig, psi: Complex[Array, " n_window"]) -> Complex[Array, ""]:
-    """The root-mean-square amplitude of a window times the phase of its sum.
+    """Return the root-mean-square amplitude of a window times the phase of its sum.
 
-    Both with the stitching weights, and the amplitude with the floor. Gradients see it as given:
-    the phase of a sum that vanishes has none.
+    Both use the stitching weights, and the amplitude includes the floor. Gradients are stopped: the
+    phase of a vanishing sum has no derivative.
     """
     weights = jnp.asarray(stitching_weights(config.n_window, config.sigma), psi.real.dtype)
     amplitude = jnp.sqrt(jnp.sum(weights * jnp.abs(psi) ** 2) + config.floor**2)
@@ -120,9 +121,9 @@ def encode(
     psi: Complex[Array, "n_history n_window"],
     v: Float[Array, " n_window"],
 ) -> tuple[Float[Array, "n_history n_window 3"], Complex[Array, ""]]:
-    """A network's input (Re psi, Im psi, v / v_scale), and the complex unit of psi in it.
+    """Return the network's input (Re psi, Im psi, v / v_scale), and the complex unit of its psi.
 
-    Without the gauge the unit is 1, with it the `gauge_unit` of the last frame.
+    The unit is 1 without the gauge, and the `gauge_unit` of the last frame with it.
     """
     unit = gauge_unit(config, psi[-1]) if config.gauge else jnp.ones((), psi.dtype)
     scaled = psi / unit
@@ -133,5 +134,5 @@ def encode(
 def decode(
     forecast: Float[Array, "n_window 2"], unit: Complex[Array, ""]
 ) -> Complex[Array, " n_window"]:
-    """The complex window that a network's output stands for."""
+    """Return the complex window that a network's output represents."""
     return unit * (forecast[:, 0] + 1j * forecast[:, 1])

@@ -2,11 +2,14 @@
 
 from qdistill.teacher.expansion import Chebyshev, bounds_of, chebyshev
 from qdistill.teacher.factory import TeacherConfig, make
+from qdistill.teacher.schemes import SCHEMES, Scheme
 from qdistill.teacher.split_steps import Dense, SplitStep, dense, kick, phase, split_step
 
 __all__ = [
+    "SCHEMES",
     "Chebyshev",
     "Dense",
+    "Scheme",
     "SplitStep",
     "TeacherConfig",
     "bounds_of",

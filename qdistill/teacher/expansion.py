@@ -1,8 +1,8 @@
 """The Chebyshev solver, and the memory layout in which it is fast.
 
-On the lattice the sum is carried as real numbers in the layout (n_x, 2, n_batch), Re and Im and
-then the packets last, so that a neighbour in space is whole rows away. `jax.vmap` would put its
-axis first, which is three times slower; `batch_last` tells it to put it last.
+On the lattice the sum is carried as real numbers in the layout (n_x, 2, n_batch): Re and Im, then
+the packets last, so that neighbours in space are whole rows apart. `jax.vmap` would put the batch
+axis first, which is three times slower; `batch_last` puts it last.
 """
 
 import dataclasses
@@ -38,13 +38,13 @@ class Chebyshev:
     is_differentiable: ClassVar[bool] = True
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential; NaN if a traced one leaves `system.bounds`."""
+        """Return the step of one potential; it gives NaN if a traced one leaves `system.bounds`."""
         system = self.system
         local = system.local(v, 0.0, None)
         local = cast(local, precision(local))
         low, high = _range(system, local)
         t_max = float(np.max(system.kinetic(v, 0.0)))
-        # A sliver wider than the spectrum, so that rounding cannot push it past [-1, 1].
+        # Slightly wider than the spectrum, so that rounding cannot push h beyond [-1, 1].
         radius = 1.0001 * (t_max + high - low) / 2
         _require_short(system.dt, radius)
         # In float32 an offset that is not exact would be the same wrong energy in every term.
@@ -61,19 +61,19 @@ class Chebyshev:
 
 
 def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
-    """Chebyshev expansion of exp(-i H dt), to a stated truncation error per frame.
+    """Return the Chebyshev propagator exp(-i H dt), to a given truncation error per frame.
 
     With H = E + R h, where h has its spectrum in [-1, 1],
     exp(-i H dt) = exp(-i E dt) sum_n (2 - delta_n0) (-i)^n J_n(R dt) T_n(h).
-    On the lattice h is a stencil, on the continuum a pair of FFTs. Tal-Ezer and Kosloff,
+    On the lattice h is a stencil, on the continuum a pair of FFTs. Source: Tal-Ezer and Kosloff,
     J. Chem. Phys. 81, 3967 (1984).
 
     Args:
-      system: Linear, autonomous and Hermitian. Where a potential is traced (inside `jit` or
-        `vmap`), its `bounds` say between which values it lies.
-      tolerance: Bound on the sum of the coefficients left out, which bounds the relative
-        error of a frame; below 1. Below 1e-6 it needs complex128 to be felt, and below the
-        rounding of the coefficients, some 1e-12, it is not met.
+      system: A linear, autonomous and Hermitian system. Its `bounds` give the range of potentials
+        that are traced (inside `jit` or `vmap`).
+      tolerance: Bound on the sum of the omitted coefficients, which bounds the relative error of a
+        frame; below 1. Values below 1e-6 have an effect in complex128 only. Values below the
+        rounding of the coefficients, about 1e-12, are not reached.
 
     Raises:
       ValueError: For another system, or one with a `kinetic` of its own, or a frame so long that
@@ -92,7 +92,7 @@ def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
     for quality in ("is_linear", "is_autonomous", "is_hermitian"):
         if not getattr(system, quality):
             words = quality.removeprefix("is_").replace("h", "H", quality == "is_hermitian")
-            cure = "Take split_step, which solves any system."
+            cure = "Use split_step, which solves any system."
             refuse("system", f"{words} for the Chebyshev solver", type(system).__name__, cure)
     if not system.has_plain_kinetic:
         words = "of the grid's own kinetic energy for the Chebyshev solver"
@@ -116,12 +116,12 @@ def _require_short(dt: float, radius: float) -> None:
 
 
 def _range(system: System, local: Array) -> tuple[float, float]:
-    """Between which values the potential lies, by the system or by itself."""
+    """The range of the potential, by the system's bounds or by its values."""
     if system.bounds is not None:
         low, high = map(float, system.bounds)
         if is_known(local) and not _fits(system, local, low, high):
             values = _extent(system, local)
-            cure = "Take a system with wider bounds."
+            cure = "Use a system with wider bounds."
             refuse(
                 "v",
                 f"within the system's bounds {system.bounds}",
@@ -134,15 +134,15 @@ def _range(system: System, local: Array) -> tuple[float, float]:
             "bounds",
             "given where the potential is traced (inside `jit` or `vmap`)",
             system.bounds,
-            "Take System(..., bounds=(lowest, highest)).",
+            "Use System(..., bounds=(lowest, highest)).",
         )
     low, high = _extent(system, local)
     return float(low), float(high)
 
 
 def _extent(system: System, local: Array | np.ndarray) -> tuple[Any, Any]:
-    """Bounds of the local part: its values, or by Gershgorin those of the matrix of channels."""
-    # What is known stays known inside `jit`.
+    """Bounds of the local part: its extreme values, or Gershgorin's for a matrix of channels."""
+    # NumPy values stay concrete inside `jit`.
     numpy: Any = np if is_known(local) else jnp
     local = np.asarray(local) if is_known(local) else local
     if not system.n_channel:
@@ -153,13 +153,13 @@ def _extent(system: System, local: Array | np.ndarray) -> tuple[Any, Any]:
 
 
 def _fits(system: System, local: Array, low: float, high: float) -> Any:
-    """Whether the potential is within its bounds: what leaves them has no valid expansion."""
+    """Whether the potential is within its bounds; outside of them the expansion is not valid."""
     lowest, highest = _extent(system, local)
     return (lowest >= np.asarray(low, lowest.dtype)) & (highest <= np.asarray(high, lowest.dtype))
 
 
 def bounds_of(system: System, v: Potential) -> tuple[float, float]:
-    """Return bounds of the local part of many known potentials, with one axis in front.
+    """Return bounds in hartree of the local part of many potentials, stacked along a first axis.
 
     Raises:
       ValueError: For potentials that the system cannot read, or that are not finite.
@@ -174,16 +174,17 @@ def bounds_of(system: System, v: Potential) -> tuple[float, float]:
         return float(jnp.min(v)), float(jnp.max(v))
     lows, highs = jax.vmap(lambda v: _extent(system, system.local(v, 0.0, None)))(v)
     low, high = float(jnp.min(lows)), float(jnp.max(highs))
-    # What is worked out anew elsewhere may be a rounding away.
+    # A value recomputed elsewhere may differ by rounding.
     sliver = 1e-5 * max(abs(low), abs(high))
     return low - sliver, high + sliver
 
 
 def coefficients(z: float, tolerance: float) -> np.ndarray:
-    """(2 - delta_n0) J_n(z) with the signs 1, 1, -1, -1, ... of (-i)^n / (1, -i), an even number.
+    """Return the Chebyshev coefficients (2 - delta_n0) J_n(z), with signs, to a tolerance.
 
-    The Bessel functions are the Fourier coefficients of exp(-i z cos theta), which the
-    FFT gives to machine precision.
+    The signs 1, 1, -1, -1, ... are those of (-i)^n / (1, -i); the number of coefficients is even.
+    The Bessel functions are the Fourier coefficients of exp(-i z cos theta), which the FFT gives
+    to machine precision.
     """
     n_theta = 4 * (int(abs(z)) + 64)
     theta = 2 * np.pi * np.arange(n_theta) / n_theta
@@ -199,14 +200,14 @@ def coefficients(z: float, tolerance: float) -> np.ndarray:
 def expand(
     grid: Grid, v: Array, offset: float, radius: float, terms: np.ndarray, psi: Array
 ) -> Array:
-    """exp(-i dt radius h) psi for h = H / radius - offset, from the terms that `coefficients` gave.
+    """Return exp(-i dt radius h) psi for h = H / radius - offset, by a Chebyshev sum.
 
     Args:
-      grid: Where psi lives.
+      grid: The grid of psi.
       v: The potential in hartree, (*n_x), or between channels (n_channel, n_channel, *n_x).
       offset: Middle of the spectrum of H, in units of the radius.
-      radius: Half its width, in hartree.
-      terms: From `coefficients(radius * dt, tolerance)`.
+      radius: Half the width of the spectrum, in hartree.
+      terms: The result of `coefficients(radius * dt, tolerance)`.
       psi: The state.
     """
     if grid.dispersion == "continuum" or v.ndim > grid.n_dim:
@@ -218,7 +219,7 @@ def expand(
     shift = rest(grid) - offset * radius
 
     def on_lattice(v: Array, psi: Array) -> Array:
-        """With a batch as the last axis of both."""
+        """The sum on the lattice, with a batch as the last axis of v and psi."""
         re, im = psi.real, psi.imag
         # h is real, so Re psi and Im psi never mix in it; -i psi is (Im psi, -Re psi).
         diagonal = ((v + shift) / radius)[..., None, :]
@@ -234,9 +235,9 @@ def expand(
 
 
 def _clenshaw(h: Callable[[Array], Array], terms: np.ndarray, even: Array, odd: Array) -> Array:
-    """The sum of terms[n] T_n(h) u_n, u_n being `even` or `odd` as n is, by Clenshaw's recurrence.
+    """The sum of terms[n] T_n(h) u_n by Clenshaw's recurrence; u_n is `even` or `odd` as n is.
 
-    It holds two states where the sum of the T_n(h) u themselves would hold four.
+    It holds two states; summing the T_n(h) u_n directly would hold four.
     """
     pairs = jnp.asarray(terms.reshape(-1, 2)[::-1], even.real.dtype)
 
@@ -253,10 +254,10 @@ def _clenshaw(h: Callable[[Array], Array], terms: np.ndarray, even: Array, odd: 
 
 
 def batch_last(f: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
-    """A function of two arrays without a batch, of one that wants a batch as their last axis.
+    """Return the unbatched form of a function of two arrays that takes a batch as last axis.
 
-    Under `jax.vmap` the batch is moved there and back. Derivatives are those of `f`, to any order
-    and in both modes.
+    Under `jax.vmap` the batch axis is moved to the end and back. Derivatives are those of `f`, to
+    any order and in both modes.
 
     >>> double = batch_last(lambda a, b: a + b)
     >>> jax.vmap(double, (0, None))(jnp.ones((3, 4)), jnp.ones(4)).shape
@@ -278,7 +279,7 @@ def batch_last(f: Callable[[Array, Array], Array]) -> Callable[[Array, Array], A
             b = jnp.broadcast_to(b, (*b.shape[:-1], axis_size))
         return jnp.moveaxis(f(a, b), -1, 0), True
 
-    # `custom_vmap` alone can be differentiated forwards only.
+    # `custom_vmap` alone supports forward-mode derivatives only.
     out = jax.custom_jvp(mapped)
     out.defjvp(lambda primals, tangents: jax.jvp(single, primals, tangents))
     return out

@@ -1,4 +1,4 @@
-"""The teacher of a run, by its config."""
+"""The teacher of a run, made from its config."""
 
 import dataclasses
 from typing import Literal, TypeAlias, get_args
@@ -19,7 +19,7 @@ Solver: TypeAlias = Literal["chebyshev", "split_step"]
 
 @dataclasses.dataclass(frozen=True)
 class TeacherConfig:
-    """Which solver makes the examples.
+    """Settings of the solver that makes the examples.
 
     Attributes:
       solver: ``"chebyshev"`` or ``"split_step"``.
@@ -41,7 +41,7 @@ class TeacherConfig:
 
 
 def make(config: TeacherConfig, system: System) -> Propagator:
-    """The solver that a config names, of a system.
+    """Return the solver that a config names, for a system.
 
     >>> from qdistill.physics.grid import Grid
     >>> make(TeacherConfig("split_step", n_substeps=4), System(Grid(64, 10.0))).n_substeps

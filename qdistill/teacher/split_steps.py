@@ -1,4 +1,4 @@
-"""Split steps, for any system: linear or not, driven, absorbing, with channels."""
+"""The split-step solver for any system: linear or not, driven, absorbing, with channels."""
 
 import dataclasses
 import math
@@ -10,10 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Inexact
 
-from qdistill._checks import is_known, refuse, require_at_least, require_positive
+from qdistill._checks import is_known, refuse, require_at_least, require_one_of, require_positive
 from qdistill.physics.grid import Scalar
 from qdistill.physics.hamiltonian import apply, over_channels
 from qdistill.system import Potential, Propagator, Step, System, Wrapped
+from qdistill.teacher import schemes
+from qdistill.teacher.schemes import SCHEMES, Scheme
 
 
 @jax.tree_util.register_dataclass
@@ -24,22 +26,23 @@ class SplitStep:
     system: System = dataclasses.field(metadata={"static": True})
     n_substeps: int = dataclasses.field(metadata={"static": True})
     kinetic_cap: Scalar | None = None
+    scheme: Scheme = dataclasses.field(default=SCHEMES["strang"], metadata={"static": True})
 
     n_history: ClassVar[int] = 1
     is_differentiable: ClassVar[bool] = True
 
     @property
     def is_linear(self) -> bool:
-        """As the system is."""
+        """Whether the system is linear."""
         return self.system.is_linear
 
     @property
     def is_unitary(self) -> bool:
-        """As the system is Hermitian."""
+        """Whether the system is Hermitian."""
         return self.system.is_hermitian
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential."""
+        """Return the step of one potential."""
         system, h = self.system, self.system.dt / self.n_substeps
         if system.is_linear and system.is_autonomous:
             return self._with_fixed_phases(v, h)
@@ -59,22 +62,46 @@ class SplitStep:
         return Step(lambda frames, n: (frames[-1], n), advance, lambda state: state[0])
 
     def _with_fixed_phases(self, v: Potential, h: float) -> Step:
-        local = self.system.local(v, 0.0, None)
-        half, full = phase(self.system, local, h / 2), phase(self.system, local, h)
-        drift = self._drift(v, 0.0, h, half.dtype)
+        scheme, local = self.scheme, self.system.local(v, 0.0, None)
+        corrections = scheme.gradients or (0.0,) * len(scheme.kicks)
+        (first, *inner, last) = (
+            self._kick(local, h, a, c) for a, c in zip(scheme.kicks, corrections, strict=True)
+        )
+        # The last kick of a substep and the first of the next are one.
+        joint = self._kick(local, h, 2 * scheme.kicks[0], 2 * corrections[0])
+        dtype = jnp.result_type(local, jnp.complex64)
+        drifts = [self._drift(v, 0.0, b * h, dtype) for b in scheme.drifts]
+
+        def substep(psi: Array) -> Array:
+            for drift, kick_between in zip(drifts, inner, strict=False):
+                psi = kick_between(drift(psi))
+            return drifts[-1](psi)
 
         def advance(psi: Array) -> Array:
-            psi = jax.lax.fori_loop(
-                0, self.n_substeps - 1, lambda _, psi: apply(full, drift(psi)), apply(half, psi)
-            )
-            return apply(half, drift(psi))
+            psi = first(psi)
+            psi = jax.lax.fori_loop(0, self.n_substeps - 1, lambda _, psi: joint(substep(psi)), psi)
+            return last(substep(psi))
 
         return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
+
+    def _kick(self, local: Array, h: float, a: float, c: float) -> Callable[[Array], Array]:
+        """exp(-i h (a V + h^2 c G))."""
+        grid = self.system.grid
+        if not c:
+            turn = phase(self.system, local, a * h)
+            return lambda psi: apply(turn, psi)
+        smoothed = schemes.smooth(grid, local, self.scheme.smoothing)
+        if grid.dispersion == "continuum":
+            slope = schemes.square_of_gradient(grid, smoothed)
+            turn = phase(self.system, a * local + c * h**2 * slope, h)
+            return lambda psi: turn * psi
+        turn, hop = phase(self.system, local, a * h), schemes.hops(grid, smoothed, c * h**3 / 2)
+        return lambda psi: hop(turn * hop(psi))
 
     def _drift(self, v: Potential, t: Scalar, h: float, dtype: np.dtype) -> Callable:
         """F^-1 exp(-i omega(k) h) F over the axes of space."""
         omega, cap = self.system.kinetic(v, t), self.kinetic_cap
-        # What is known is worked out in float64.
+        # Concrete values are computed in float64.
         numpy = np if isinstance(omega, np.ndarray) and is_known(cap) else jnp
         if cap is not None:
             omega = numpy.minimum(omega, cap)
@@ -88,25 +115,34 @@ class SplitStep:
         return drift
 
 
-def split_step(system: System, n_substeps: int, kinetic_cap: Scalar | None = None) -> SplitStep:
-    """Strang splitting: exp(-i V h/2) F^-1 exp(-i omega(k) h) F exp(-i V h/2), h = dt / n_substeps.
+def split_step(
+    system: System,
+    n_substeps: int,
+    kinetic_cap: Scalar | None = None,
+    scheme: str | Scheme = "strang",
+) -> SplitStep:
+    """Return the propagator of a splitting into kicks of the potential and kinetic drifts.
 
-    Each substep is one pair of FFTs. The method is second order in h and reversible: a negative
-    `dt` undoes a positive one; for a Hermitian system it is unitary to rounding. A potential that
-    depends on time is taken at a quarter and three quarters of a substep, one that depends on psi
-    at the psi that it meets.
+    By default it is Strang's: a substep of duration h = dt / n_substeps is
+    exp(-i V h/2) F^-1 exp(-i omega(k) h) F exp(-i V h/2), one pair of FFTs, and of second order in
+    h. Every scheme is reversible: a negative `dt` undoes a positive one. For a Hermitian system it
+    is unitary to rounding. With Strang's, a potential that depends on time is evaluated at a
+    quarter and at three quarters of a substep, one that depends on psi with the psi before each
+    kick.
 
     Args:
-      system: Any.
+      system: Any system; for other schemes than Strang's a linear one without a drive.
       n_substeps: Substeps per frame.
-      kinetic_cap: Replace omega(k) by min(omega(k), kinetic_cap), in hartree. It moves the
-        resonance away, so that few substeps do, at the price of a wrong energy of the fast waves
-        that a sharp edge makes. For a smooth enough psi, about 2 / h is best.
+      kinetic_cap: Replace omega(k) by min(omega(k), kinetic_cap), in hartree: the clamped split
+        step. It removes the resonance, so that few substeps suffice. In return the fast waves that
+        a sharp edge makes have a wrong energy. For a smooth psi about 2 / h is best.
+      scheme: A `Scheme`, or the name of one of `SCHEMES`.
 
     Raises:
-      ValueError: If h reaches the splitting's first resonance, max(omega) |h| >= 2 pi, where
-        the splitting is not coarse but wrong; the message says how many substeps are needed.
-        A traced cap is not looked at.
+      ValueError: If h reaches the first resonance of the splitting, max(omega) |h| >= 2 pi. There
+        the splitting is wrong and not only inaccurate. The message gives the number of substeps
+        that is needed. A traced cap is not checked. Also for an unknown scheme, and one that the
+        system does not allow: gradients take one channel and the plain kinetic energy.
 
     >>> from qdistill.physics.grid import Grid
     >>> from qdistill.system import rollout
@@ -116,6 +152,10 @@ def split_step(system: System, n_substeps: int, kinetic_cap: Scalar | None = Non
     (3, 64)
     """
     require_at_least(1, n_substeps=n_substeps)
+    if not isinstance(scheme, Scheme):
+        require_one_of(SCHEMES, scheme=scheme)
+        scheme = SCHEMES[scheme]
+    _require_allowed(system, scheme)
     if kinetic_cap is not None:
         require_positive(kinetic_cap=kinetic_cap)
     if is_known(kinetic_cap):
@@ -130,23 +170,34 @@ def split_step(system: System, n_substeps: int, kinetic_cap: Scalar | None = Non
             )
     if kinetic_cap is not None and is_known(kinetic_cap):
         kinetic_cap = float(kinetic_cap)
-    return SplitStep(system, int(n_substeps), kinetic_cap)
+    return SplitStep(system, int(n_substeps), kinetic_cap, scheme)
+
+
+def _require_allowed(system: System, scheme: Scheme) -> None:
+    if scheme != SCHEMES["strang"] and not (system.is_linear and system.is_autonomous):
+        refuse("scheme", "'strang' for a driven or nonlinear system", scheme)
+    if scheme.gradients and (system.n_channel or not system.has_plain_kinetic):
+        refuse(
+            "scheme", "one without gradients for channels or a kinetic energy of one's own", scheme
+        )
+    if scheme.gradients and system.grid.dispersion == "lattice":
+        schemes.require_even(system.grid)
 
 
 def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
-    """exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
+    """Return exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
     return apply(phase(system, system.local(v, t, psi), h), psi)
 
 
 def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Array, "..."]:
-    """exp(-i h local), pointwise, or of the matrix between channels at each point."""
+    """Return exp(-i h local), pointwise, or of the matrix between channels at each point."""
     if not system.n_channel:
         return jnp.exp(-1j * h * local)
     if system.n_channel == 2 and system.is_hermitian:
         mean, half = (local[0, 0] + local[1, 1]) / 2, (local[0, 0] - local[1, 1]) / 2
         coupling = local[0, 1]
         square = jnp.real(half) ** 2 + jnp.abs(coupling) ** 2
-        # The inner where keeps the gradient finite where the two states meet.
+        # The inner `where` keeps the gradient finite where the two channels are degenerate.
         gap = jnp.sqrt(jnp.where(square > 0, square, 1.0))
         cos = jnp.where(square > 0, jnp.cos(h * gap), 1.0)
         sin = jnp.where(square > 0, jnp.sin(h * gap) / gap, h)
@@ -156,7 +207,7 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
         ]
         turn = jnp.exp(-1j * h * mean)[None, None]
         return turn * jnp.stack([jnp.stack(row) for row in rows])
-    # Its gradient, unlike that of eigenstates, is finite where channels are degenerate.
+    # Unlike that of eigenstates, the gradient of `expm` is finite for degenerate channels.
     matrix = jax.scipy.linalg.expm(-1j * h * jnp.moveaxis(local, (0, 1), (-2, -1)))
     return jnp.moveaxis(matrix, (-2, -1), (0, 1))
 
@@ -167,7 +218,7 @@ class Dense(Wrapped):
     """The propagator that `dense` returns."""
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential: its matrix is made here."""
+        """Return the step of one potential; its matrix is computed here."""
         shape = self.system.shape
         encode, step, decode = self.of(v)
         dtype = jnp.result_type(*jax.tree.leaves(v), jnp.complex64)
@@ -176,7 +227,7 @@ class Dense(Wrapped):
         def frame(psi: Array) -> Array:
             return decode(step(encode(psi.reshape(1, *shape), jnp.asarray(0)))).ravel()
 
-        # Row i is where a state on point i alone goes.
+        # Row i is the image of a state on point i alone.
         matrix = jax.vmap(frame)(points)
         return Step(
             lambda frames, n: frames[-1].ravel(),
@@ -186,10 +237,11 @@ class Dense(Wrapped):
 
 
 def dense(propagator: Propagator) -> Dense:
-    """The frame of a linear propagator as one matrix: for many packets in one potential.
+    """Return the propagator that applies a linear propagator's frame as one dense matrix.
 
-    It takes n_x states once per potential, and then a product with n_x^2 numbers a frame, however
-    long the frame is: with the `chebyshev` of a system of 100 dt it jumps a hundred frames at once.
+    It suits many packets in one potential. Each potential takes a propagation of n_x states once;
+    each frame is then a product with an n_x^2 matrix, for any duration of the frame. The
+    `chebyshev` of a system with 100 dt makes steps of a hundred frames.
 
     Raises:
       ValueError: For a propagator that is not linear, or needs more than one frame.

@@ -1,4 +1,4 @@
-"""Batches made on the fly, losses, stages, and the loop that trains."""
+"""Batches of examples made on the fly, losses, stages, and the training loop."""
 
 from qdistill.training import batches, boxes, loop, losses, stages
 from qdistill.training.batches import Batch, BatchConfig

@@ -1,7 +1,7 @@
-"""Training examples on the fly: runs of the teacher, and batches cut from them.
+"""Training examples made on the fly: runs of the teacher, and batches cut from them.
 
-A *block* is a set of runs, simulated together, and the places from which the batches of the
-next `n_block` training steps are cut. It is a pure function of (config, key, block index,
+A *block* is a set of runs that are simulated together, and the positions from which the batches of
+the next `n_block` training steps are cut. It is a pure function of (config, key, block index,
 lesson weights, difficulty): nothing is stored, and a resumed training sees the same batches.
 """
 
@@ -34,21 +34,21 @@ Examples: TypeAlias = Literal["windows", "frames", "spectra"]
 
 @dataclasses.dataclass(frozen=True)
 class BatchConfig:
-    """How examples are cut from the teacher's runs.
+    """Settings of the examples that are cut from the teacher's runs.
 
     Attributes:
       n_batch: Examples in a batch.
       n_block: Batches that are cut from one block of runs.
-      n_runs: Runs in a block, or boxes.
+      n_runs: Runs (or boxes, for spectra) in a block.
       n_frames: Frames of a run, the first included.
-      n_target: Frames to forecast that an example holds, at least 1.
-      examples: ``"windows"`` of frames, whole ``"frames"``, or the ``"spectra"`` of boxes, for
-        which no frames are simulated: there `n_frames` and all that places windows has no part.
-      placement: Where windows lie. ``"potential"``, the paper's: 50 times as likely where they
-        overlap the potential. ``"amplitude"``: in proportion to the root-mean-square amplitude
+      n_target: Frames to forecast in an example, at least 1.
+      examples: ``"windows"`` of frames, whole ``"frames"``, or the ``"spectra"`` of boxes. For
+        spectra no frames are simulated, so `n_frames`, `placement` and `floor` have no effect.
+      placement: Distribution of the windows. ``"potential"``, the paper's: 50 times as likely where
+        they overlap the potential. ``"amplitude"``: in proportion to the root-mean-square amplitude
         of psi in the window, three times as likely where the potential has an edge.
-      floor: Share of the windows that are placed anywhere, with ``"amplitude"``.
-      spectra: The boxes, for spectra.
+      floor: Share of the windows that are placed uniformly, with ``"amplitude"``.
+      spectra: Settings of the boxes, for spectra.
     """
 
     n_batch: int = 128
@@ -72,23 +72,23 @@ class BatchConfig:
 
 
 class Batch(NamedTuple):
-    """Examples: psi over n_history + n_target frames, on windows or on the whole grid."""
+    """A batch of examples: n_history + n_target frames of psi, on windows or the whole grid."""
 
     psi: Complex[Array, "n_batch n_t *n_point"]
     v: Potential
-    # Index of the last given frame, the one from which a forecast starts.
+    # Index of the last given frame, from which the forecast starts.
     n: Int[Array, " n_batch"]
     lesson: Int[Array, " n_batch"]
 
 
 class Block(NamedTuple):
-    """Runs of the teacher, and where the examples of the following batches begin."""
+    """The runs of the teacher, and the positions of the examples of the following batches."""
 
     # The runs.
     frames: Complex[Array, "n_run n_t *n_x"]
     v: Potential
     lesson: Int[Array, " n_run"]
-    # The places: run, first frame, and the window's centre.
+    # Positions of the examples: run, first frame, and centre of the window.
     run: Int[Array, "n_block n_batch"]
     time: Int[Array, "n_block n_batch"]
     centre: Int[Array, "n_block n_batch"]
@@ -105,19 +105,19 @@ def make_block(
     n_window: int = 1,
     mesh: Mesh | None = None,
 ) -> BlockMaker:
-    """The function ``(key, weights, difficulty) -> Block``; pure, to be jitted by the caller.
+    """Return the pure function ``(key, weights, difficulty) -> Block``, to be jitted.
 
     Args:
-      teacher: The solver; lessons are sampled of its system.
-      names: The lessons.
-      config: Sizes and placement.
-      n_history: Frames that are given in an example.
-      n_window: Points of a window; whole frames do without.
-      mesh: Devices that simulate, each its share of the runs.
+      teacher: The solver; its system provides the lessons.
+      names: Names of the lessons.
+      config: Sizes, and placement of windows.
+      n_history: Number of given frames of an example.
+      n_window: Points of a window; None for whole frames.
+      mesh: Devices that share the runs.
 
     Raises:
       ValueError: If a run is too short for the history and the frames to forecast, or for spectra,
-        which `spectra.make_block` makes.
+        which `boxes.make_block` makes.
     """
     if config.examples == "spectra":
         refuse("examples", "windows or frames here", config.examples)
@@ -150,13 +150,13 @@ def cut_batch(
     n_target: int = 1,
     n_window: int | None = None,
 ) -> Batch:
-    """The i-th batch of a block.
+    """Return the i-th batch of a block.
 
     Args:
       block: The block.
-      i: Which batch, from 0.
-      n_history: Frames that are given in an example.
-      n_target: Frames to forecast in an example.
+      i: Index of the batch, from 0.
+      n_history: Number of given frames of an example.
+      n_target: Number of frames to forecast in an example.
       n_window: Points of a window; None for whole frames.
     """
     require_between(0, len(block.run) - 1, i=i)
@@ -181,20 +181,20 @@ def make_batch(
     difficulty: Scalar,
     begin: int = 0,
 ) -> Batch:
-    """The batch of one training step, simulated on the fly: pure in (key, step).
+    """Return the batch of one training step, a pure function of (key, step).
 
-    Training makes whole blocks and cuts all their batches, which gives the same ones for the same
-    weights and difficulty; those of a block are of the step at which it begins.
+    Training makes whole blocks and cuts all their batches. The batches are the same for equal
+    weights and difficulty; a block has those of the step at which it begins.
 
     Args:
-      block_maker: From `make_block`.
-      config: Sizes and placement.
-      n_history: Frames that are given in an example.
+      block_maker: The result of `make_block`.
+      config: Sizes, and placement of windows.
+      n_history: Number of given frames of an example.
       n_window: Points of a window.
       key: The root key.
       step: The step, counted from the start of the training.
-      weights: Of the lessons.
-      difficulty: Of the lessons.
+      weights: Weights of the lessons.
+      difficulty: Difficulty of the lessons.
       begin: The step at which the stage begins.
 
     Raises:
@@ -213,7 +213,7 @@ def window_weights(
     psi: Complex[Array, "n_t n_x"],
     v: Float[Array, " n_x"],
 ) -> Float[Array, "n_t n_x"]:
-    """The relative probability of the windows around all points, for every frame of a run."""
+    """Return the relative probability of the window around each point, for every frame of a run."""
     v_windows = windows.around_all(v, n_window)
     if config.placement == "potential":
         weights = jnp.where(jnp.any(v_windows != 0, axis=-1), 50.0, 1.0).astype(v.dtype)
@@ -225,7 +225,7 @@ def window_weights(
     return (1 - config.floor) * share + config.floor / psi.shape[1]
 
 
-# A step of the potential from one point to the next, in hartree, that counts as an edge.
+# A change of the potential between neighbouring points, in hartree, that counts as an edge.
 EDGE = 0.3
 
 
@@ -256,7 +256,7 @@ def _sample_places(
         return run, time, jnp.zeros(shape, run.dtype)
     weigh = jax.vmap(lambda psi, v: window_weights(config, n_window, psi, v))
     cumulative = jnp.cumsum(weigh(frames, v), axis=-1)
-    # The last given frame decides where the window lies.
+    # The last given frame determines the position of the window.
     last_given = time + n_history - 1
     level = jax.random.uniform(key_centre, shape, v.dtype) * cumulative[run, last_given, -1]
     return run, time, _search(cumulative, run, last_given, level)

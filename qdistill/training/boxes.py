@@ -1,8 +1,8 @@
-"""Examples for whole operators: the eigenstates of small boxes, which one frame turns by a phase.
+"""Spectral examples: eigenstates of small boxes, which the exact frame multiplies by phases.
 
 A box cut out of a potential around one of its edges has a few dozen eigenstates at the energies of
-packets. A student's error on these after a single frame tells, to first order, its error on every
-packet in that box after any number of frames, where a rollout tells that of one packet.
+packets. A student's error on them after one frame determines, to first order, its error on every
+packet in that box after any number of frames. A rollout gives the error on one packet only.
 """
 
 import dataclasses
@@ -32,15 +32,15 @@ from qdistill.system import System
 
 @dataclasses.dataclass(frozen=True)
 class SpectraConfig:
-    """The boxes, and which of their eigenstates count.
+    """Settings of the boxes, and the weights of their eigenstates.
 
     Attributes:
       n_box: Points of a box.
-      n_states: Eigenstates of a box, from the lowest.
-      floor: Energy in hartree below which states count little: a packet that comes from where the
-        potential is zero has none of them.
-      ceiling: Energy in hartree above which states count little.
-      horizon: Frames over which errors are to add up.
+      n_states: Number of eigenstates of a box, from the lowest.
+      floor: Energy in hartree below which states have little weight: a packet that comes from a
+        region of zero potential does not contain them.
+      ceiling: Energy in hartree above which states have little weight.
+      horizon: Number of frames over which errors accumulate in the loss.
     """
 
     n_box: int = 256
@@ -60,17 +60,17 @@ class SpectraConfig:
 
 
 class Spectra(NamedTuple):
-    """Boxes, and their eigenstates from the lowest."""
+    """The potentials of boxes, with their lowest eigenstates."""
 
     energies: Float[Array, "n_box n_state"]
-    # Real, and of unit length: the sum of their squares is 1.
+    # Real, with sum of squares 1.
     states: Float[Array, "n_box n_state n_x"]
     v: Float[Array, "n_box n_x"]
     lesson: Int[Array, " n_box"]
 
 
 class SpectraBlock(NamedTuple):
-    """Spectra, and which of them make the following batches."""
+    """The spectra of a block, and the indices that make its batches."""
 
     spectra: Spectra
     run: Int[Array, "n_block n_batch"]
@@ -82,9 +82,9 @@ SpectraMaker: TypeAlias = Callable[
 
 
 def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
-    """A stretch of a potential around one of its slopes, drawn in proportion to the steepness.
+    """Return a section of a potential around a random slope, drawn in proportion to steepness.
 
-    As the ground of a periodic box it may have a step where its ends meet.
+    Used in a periodic box, it may have a step where its ends meet.
 
     Raises:
       ValueError: For a box that is longer than the potential.
@@ -95,7 +95,7 @@ def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[A
     require_finite(v=v)
     key_edge, key_shift = jax.random.split(key)
     steepness = jnp.abs(jnp.roll(v, -1) - v)
-    # A flat potential has no slope, and any stretch of it will do.
+    # A flat potential has no slope; any section of it will do.
     weights = steepness + 1e-6 * (jnp.max(steepness) + 1)
     edge = jax.random.categorical(key_edge, jnp.log(weights))
     first = edge - jax.random.randint(key_shift, (), 0, n_box - 1)
@@ -103,7 +103,7 @@ def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[A
 
 
 def box_of(system: System, config: SpectraConfig) -> System:
-    """The same system in a box of `n_box` points."""
+    """Return the system in a box of `n_box` points."""
     grid = system.grid
     box = Grid(config.n_box, config.n_box * grid.dx[0], grid.dispersion, mass=grid.mass)
     return dataclasses.replace(system, grid=box)
@@ -117,19 +117,19 @@ def make_block(
     shape: tuple[int, int],
     mesh: Mesh | None = None,
 ) -> SpectraMaker:
-    """The function ``(key, weights, difficulty) -> SpectraBlock``; pure, jitted by the caller.
+    """Return the pure function ``(key, weights, difficulty) -> SpectraBlock``, to be jitted.
 
     Args:
-      system: One-dimensional; its lessons are sampled in its whole box.
-      names: The lessons.
-      config: The boxes.
-      n_runs: Boxes in a block.
+      system: A one-dimensional system; its lessons are sampled in its whole box.
+      names: Names of the lessons.
+      config: Settings of the boxes.
+      n_runs: Number of boxes in a block.
       shape: (n_block, n_batch).
-      mesh: Devices that diagonalise, each its share of the boxes.
+      mesh: Devices that share the boxes.
 
     Raises:
       ValueError: For a grid of more than one dimension, a box that does not fit into it, or a
-        system that reads its potential in its own way.
+        system that overrides `local`.
     """
     grid = system.grid
     if grid.n_dim != 1 or system.n_channel:
@@ -156,6 +156,6 @@ def make_block(
 
 
 def cut_batch(block: SpectraBlock, i: Int[Array, ""] | int) -> Spectra:
-    """The i-th batch of a block, counted from 0."""
+    """Return the i-th batch of a block, counted from 0."""
     require_between(0, len(block.run) - 1, i=i)
     return jax.tree.map(lambda leaf: leaf[block.run[i]], block.spectra)

@@ -1,4 +1,4 @@
-"""Distillation: one training step, and the loop over blocks of fresh examples."""
+"""The training loop: one training step, and the loop over blocks of new examples."""
 
 import dataclasses
 import functools
@@ -26,14 +26,14 @@ from qdistill.training.stages import Stage, TrainingConfig, learning_rate, make_
 
 
 class TrainState(NamedTuple):
-    """All that a training is at a step, and all that a checkpoint holds."""
+    """The whole state of a training at a step, as a checkpoint stores it."""
 
     step: Int[Array, ""]
     params: PyTree
     opt_state: PyTree
     # Running mean of each lesson's loss, which drives the loss-driven curriculum.
     lesson_losses: Float[Array, " n_lesson"]
-    # The root of all randomness; it never changes.
+    # The root random key; it never changes.
     key: Key[Array, ""]
 
 
@@ -44,8 +44,8 @@ def train_step(
     state: TrainState,
     batch: Batch | Spectra,
 ) -> tuple[TrainState, Float[Array, " n_batch"]]:
-    """One step down the gradient of mean(loss^power); the new state, and each example's loss."""
-    # 2^31 - 1 - step: a stream apart from that of the blocks.
+    """Take a gradient step on mean(loss^power); return the new state and each example's loss."""
+    # 2^31 - 1 - step: a random stream separate from that of the blocks.
     key = jax.random.fold_in(state.key, jnp.iinfo(jnp.int32).max - state.step)
 
     def objective(params: PyTree) -> tuple[Array, Array]:
@@ -59,16 +59,17 @@ def train_step(
 
 
 class Trainer(NamedTuple):
-    """The three pure functions of a stage of training, jitted.
+    """The three jitted pure functions of a stage of training.
 
     Attributes:
-      init: ``key -> TrainState`` before the first step.
-      make_block: ``TrainState -> Block`` (or ``SpectraBlock``), what the next `n_block` steps see.
+      init: ``key -> TrainState``, before the first step.
+      make_block: ``TrainState -> Block`` (or ``SpectraBlock``), the data of the next `n_block`
+        steps.
       train_block: ``(TrainState, Block) -> (TrainState, metrics)``, which takes these steps.
     """
 
     init: Callable[[Key[Array, ""]], TrainState]
-    make_block: Any  # jax.stages.Wrapped, which has no signature
+    make_block: Any  # A jax.stages.Wrapped, which has no signature.
     train_block: Any
 
 
@@ -80,19 +81,19 @@ def make_trainers(
     weights: Float[Array, " n_lesson"] | None = None,
     mesh: Mesh | None = None,
 ) -> list[Trainer]:
-    """The functions that train a student, one `Trainer` for each stage.
+    """Return the functions that train a student, one `Trainer` for each stage.
 
     Args:
-      student: Who learns.
+      student: The student.
       teacher: The solver that makes the examples.
       lessons: The curriculum.
       config: The stages.
-      weights: Of the lessons throughout, in place of those that the curriculum plans; they may be
-        traced, so that trainings which differ in them only are one program.
-      mesh: Devices that share every batch and every block, from `cluster.make_mesh`.
+      weights: Constant weights of the lessons that replace the curriculum's schedule. They may be
+        traced, so that trainings that differ only in weights share one program.
+      mesh: Devices that share every batch and every block, from `make_mesh`.
 
     Raises:
-      ValueError: For a teacher of another system than the student's, or other weights than lessons.
+      ValueError: For a teacher of another system than the student's, or a wrong number of weights.
     """
     own, taught = (dataclasses.replace(who.system, bounds=None) for who in (student, teacher))
     if own != taught:
@@ -174,7 +175,7 @@ def _examples(
     stage: Stage,
     mesh: Mesh | None,
 ) -> tuple[Callable, Callable, Loss]:
-    """How a stage's blocks are made, how batches are cut from them, and the loss on these."""
+    """The functions of a stage that make blocks, cut batches and compute the loss."""
     config, n_history = stage.batches, student.n_history
     if config.examples == "spectra":
         shape = (config.n_block, config.n_batch)
@@ -200,26 +201,26 @@ def _examples(
 
 
 def _spread_loss(mesh: Mesh | None, loss: Loss) -> Loss:
-    """The same loss, each device computing that of its share of the batch."""
+    """The loss, with each device computing it for its share of the batch."""
     if mesh is None:
         return loss
     each = cluster.spread(mesh, lambda examples, params: loss(params, *examples))
 
     def spread_loss(params: PyTree, batch: Any, key: Key[Array, ""]) -> Array:
-        # Each example has the key that it has on one device.
+        # Each example has the same random key as on a single device.
         return each((batch, jax.random.split(key, len(batch.lesson))), params)
 
     return spread_loss
 
 
 def is_finite(tree: PyTree) -> Bool[Array, ""]:
-    """Whether all floating-point numbers of a pytree are finite."""
+    """Return whether all floating-point numbers of a pytree are finite."""
     leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
 
 
 def _size(losses: Array) -> Array:
-    """Losses of which NaN is the largest."""
+    """The losses, with NaN counted as infinite."""
     return jnp.where(jnp.isnan(losses), jnp.inf, losses)
 
 
@@ -233,16 +234,16 @@ def _mean_by_lesson(each: Array, lesson: Array, n_lesson: int) -> Array:
 def fit(
     trainers: Sequence[Trainer], boundaries: Sequence[int], state: TrainState
 ) -> Iterator[tuple[TrainState, dict[str, Any]]]:
-    """Train from a state to the end, block by block.
+    """Train from a state to the last step, and yield the state after every block.
 
     Args:
-      trainers: One for each stage.
+      trainers: One trainer for each stage.
       boundaries: The step at which each stage ends.
-      state: Where to begin, possibly in the middle.
+      state: The initial state, possibly in the middle of the training.
 
     Yields:
-      After every block the state, and its metrics: those of `Trainer.train_block`, the stage, and
-      the seconds that the compiler (at the start of a stage), the teacher and the student took.
+      The state and the metrics of a block: those of `Trainer.train_block`, the stage, and the
+      seconds taken by compilation (at the start of a stage), teacher and student.
 
     Raises:
       FloatingPointError: If the teacher's frames are not finite.

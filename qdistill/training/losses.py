@@ -1,4 +1,4 @@
-"""Losses of a student on a batch: of the next window, a whole rollout, or an operator."""
+"""Losses of a student on a batch: for the next window, a whole rollout, or an operator."""
 
 import math
 from collections.abc import Callable
@@ -9,12 +9,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from qdistill._checks import refuse, require_at_least, require_between
+from qdistill._doors import require_psi, require_step
 from qdistill.students import Student, Windowed, windows
 from qdistill.system import Potential, rollout
 from qdistill.training.batches import Batch
 from qdistill.training.boxes import Spectra, SpectraConfig, box_of
 
-# Of parameters, a batch, and a random key, or one for each example.
+# Arguments: parameters, a batch, and one random key or one for each example.
 Loss: TypeAlias = Callable[[PyTree, Any, Key[Array, "..."]], Float[Array, " n_batch"]]
 
 
@@ -25,20 +26,20 @@ def window_loss(
     loss_sigma: float = 0.0,
     noise: float = 0.0,
 ) -> Loss:
-    """The squared error of the next window, mean over its points and over (Re, Im).
+    """Return the loss of a window student: the squared error, mean over points, Re and Im.
 
     Args:
-      student: Made of windows.
-      relative: Divide by the squared amplitude of the window's last given frame.
-      loss_sigma: Weigh the points by a Gaussian of this width, in points; 0 weighs them alike.
+      student: A window student.
+      relative: Whether to divide by the squared amplitude of the window's last given frame.
+      loss_sigma: Width in points of a Gaussian that weights the points; 0 weights them equally.
       noise: Size of the complex white noise on the given frames, relative to their amplitude.
 
     Raises:
-      ValueError: For a student that is not made of windows.
+      ValueError: For a student that does not forecast windows.
     """
     require_between(0, math.inf, loss_sigma=loss_sigma, noise=noise)
     if not isinstance(student, Windowed):
-        refuse("examples", "frames for this student, which is not made of windows", "windows")
+        refuse("examples", "frames for this student, which does not forecast windows", "windows")
     window = student.form.windows
     weights = windows.stitching_weights(window.n_window, loss_sigma or math.inf)
 
@@ -54,7 +55,7 @@ def window_loss(
 
 
 def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss:
-    """The squared relative error of forecast frames, mean over a rollout of `n_target` frames.
+    """Return the loss of a rollout: the squared relative error, mean over `n_target` frames.
 
     The gradient flows through the whole rollout.
     """
@@ -73,23 +74,23 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
 
 
 def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | None = None) -> Loss:
-    """The squared error of all packets in a box after many frames, foretold from one frame.
+    """Return the spectral loss: the squared error after many frames, predicted from one frame.
 
-    With r_n the error of a frame on the eigenstate phi_n, the error after t frames is, to first
-    order, the sum over m of <phi_m|r_n> times a sum of t phases exp(i (E_m - E_n) dt s): it grows
-    with t where the energies agree, and stays within 2 / |exp(i (E_m - E_n) dt) - 1| where they do
-    not. So elements count by (|exp(i (E_m - E_n) dt) - 1|^2 + horizon^-2)^-1; what r_n has beyond
-    the given states counts once. The mean is over the states between floor and ceiling. What no
-    first order tells is a resonance of the student's own fast waves with slow ones.
+    Let r_n be the error of one frame on the eigenstate phi_n. To first order the error after t
+    frames is the sum over m of <phi_m|r_n> times a sum of t phases exp(i (E_m - E_n) dt s). It
+    grows with t for equal energies, and is otherwise at most 2 / |exp(i (E_m - E_n) dt) - 1|. So
+    matrix elements have the weight (|exp(i (E_m - E_n) dt) - 1|^2 + horizon^-2)^-1; the part of r_n
+    outside the given states has weight 1. The mean is over the states between floor and ceiling.
+    First order does not see a resonance between fast and slow waves of the student.
 
     Args:
-      student: Linear.
-      config: The boxes and states.
-      start: Parameters; the loss of a box is then taken relative to theirs, so that it counts
-        where the student loses against what it began as.
+      student: A linear student.
+      config: Settings of the boxes and states.
+      start: Initial parameters. If given, the loss of each box is relative to their loss.
 
     Raises:
-      ValueError: For a student that is not linear, of which eigenstates say nothing of packets.
+      ValueError: For a student that is not linear: errors on eigenstates then do not determine
+        errors on packets.
     """
     if not student.is_linear:
         refuse("examples", "windows or frames for a student that is not linear", "spectra")
@@ -100,8 +101,14 @@ def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | No
         energies, states = spectra.energies, spectra.states + 0j
         phases = jnp.exp(-1j * dt * energies)
         step, first = boxed.step(params, spectra.v), jnp.asarray(0)
-        frames = jax.vmap(lambda psi: step.decode(step.advance(step.encode(psi[None], first))))
-        forecast = frames(states)
+        require_step(boxed, step)
+
+        def frame(psi: Array) -> Array:
+            after = step.decode(step.advance(step.encode(psi[None], first)))
+            require_psi(boxed, after)
+            return after
+
+        forecast = jax.vmap(frame)(states)
         error = forecast - phases[:, None] * states
         elements = jnp.abs(error @ states.T) ** 2
         beats = jnp.abs(phases[:, None] - phases[None]) ** 2

@@ -1,4 +1,4 @@
-"""Stages of a training: what is minimised, with which examples, optimiser and learning rates."""
+"""The stages of a training: loss, examples, optimiser and learning rates."""
 
 import dataclasses
 import itertools
@@ -26,27 +26,28 @@ OnDivergence: TypeAlias = Literal["stop", "rollback"]
 
 @dataclasses.dataclass(frozen=True)
 class Stage:
-    """A stretch of training with one kind of example, one loss and one learning-rate cycle.
+    """A part of the training with one kind of example, one loss and one learning-rate schedule.
 
     Attributes:
-      n_steps: Steps, a multiple of `batches.n_block`.
-      batches: The examples. If they are whole frames, the student is rolled out over their
-        `n_target` frames, and the gradient flows through the whole rollout; if they are spectra,
-        it makes one frame of each eigenstate of a box.
-      relative: Whether a window's error is taken relative to its amplitude, and a spectrum's to
-        that of the student before its training. That of whole frames always is to the amplitude.
-      loss_sigma: Width in points of a Gaussian that weighs a window's points in the loss; 0
-        weighs them alike. For windows only.
-      power: The mean of (loss of an example)^power goes down. The losses are squared errors, and
-        with 1/2 all examples pull alike, where with 1 the few worst pull most.
-      noise: Complex white noise on the given frames, relative to the example's amplitude.
-      optimiser: ``"adam"``, decoupled weight decay included, or ``"muon"`` for the kernels.
-      peak_rate: Learning rate after the warm-up, which rises linearly from 0.
+      n_steps: Number of steps, a multiple of `batches.n_block`.
+      batches: Settings of the examples. For whole frames the student is rolled out over their
+        `n_target` frames, and the gradient flows through the whole rollout. For spectra it makes
+        one frame of each eigenstate of a box.
+      relative: Whether the error of a window is relative to its amplitude, and that of a spectrum
+        to the error of the untrained student. The error of whole frames is always relative to the
+        amplitude.
+      loss_sigma: Width in points of a Gaussian that weights the points of a window in the loss; 0
+        weights them equally. For windows only.
+      power: The mean of (loss of an example)^power is minimised. Losses are squared errors. With
+        1/2 all examples contribute similarly; with 1 the few worst dominate.
+      noise: Size of the complex white noise on the given frames, relative to the amplitude.
+      optimiser: ``"adam"`` with decoupled weight decay, or ``"muon"`` for the kernels.
+      peak_rate: Learning rate after the warm-up, during which it rises linearly from 0.
       final_rate: Learning rate at the end.
-      decay: How it falls from the peak: ``"linear"``, or ``"cosine"``.
-      memory: Of the mean squared gradient that Adam keeps, per step; below 1.
+      decay: Decay of the learning rate after the peak: ``"linear"`` or ``"cosine"``.
+      memory: Adam's b2, the decay per step of the mean squared gradient; below 1.
       warm_up: Share of the steps in the warm-up.
-      weight_decay: Decoupled, of kernels only.
+      weight_decay: Decoupled weight decay, of kernels only.
       clip: Largest norm of the gradient of each parameter array.
     """
 
@@ -92,16 +93,17 @@ class Stage:
 
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
-    """The whole of a training.
+    """Settings of a whole training.
 
     Attributes:
-      stages: One after the other; each starts with a fresh optimiser.
+      stages: The stages in order; each starts with a new optimiser state.
       checkpoint_every: Steps between checkpoints, at the ends of blocks; the last is always saved.
-      on_divergence: ``"stop"``, or ``"rollback"``: back to the newest checkpoint, and on with a
-        smaller learning rate for the rest of the stage.
-      diverged: A loss is said to diverge at this many times that of its stage's first block.
-      rollback_rate: What a rollback multiplies the learning rate by; below 1.
-      max_rollbacks: After so many the run stops.
+      on_divergence: ``"stop"``, or ``"rollback"``: return to the newest checkpoint and continue
+        with a smaller learning rate for the rest of the stage.
+      diverged: The loss counts as diverged above this multiple of the loss of the stage's first
+        block.
+      rollback_rate: Factor of the learning rate at a rollback; below 1.
+      max_rollbacks: Largest number of rollbacks; the next divergence stops the run.
     """
 
     stages: tuple[Stage, ...] = (Stage(),)
@@ -135,7 +137,7 @@ class TrainingConfig:
 
 
 def learning_rate(stage: Stage) -> optax.Schedule:
-    """Linear warm-up to the peak, then linear or cosine decay, over the steps of a stage."""
+    """Return the schedule of a stage: linear warm-up to the peak, then linear or cosine decay."""
     n_warm = max(1, round(stage.warm_up * stage.n_steps))
     rise = optax.linear_schedule(0.0, stage.peak_rate, n_warm)
     n_fall = max(1, stage.n_steps - n_warm)
@@ -145,11 +147,13 @@ def learning_rate(stage: Stage) -> optax.Schedule:
         fall = optax.cosine_decay_schedule(
             stage.peak_rate, n_fall, stage.final_rate / stage.peak_rate
         )
-    return optax.join_schedules([rise, fall], [n_warm])
+    rate = optax.join_schedules([rise, fall], [n_warm])
+    # Of an integer optax makes a rate of single precision, in whatever precision the rest is.
+    return lambda step: rate(jnp.asarray(step, float))
 
 
 def make_optimiser(stage: Stage) -> optax.GradientTransformation:
-    """The optimiser of a stage: clipping per array, then Adam or Muon with weight decay."""
+    """Return the optimiser of a stage: clipping per array, then Adam or Muon with weight decay."""
 
     def is_kernel(params: PyTree) -> PyTree:
         return jax.tree.map(lambda p: p.ndim > 1, params)
@@ -168,7 +172,7 @@ def make_optimiser(stage: Stage) -> optax.GradientTransformation:
 
 
 def clip_each(max_norm: float) -> optax.GradientTransformation:
-    """Scale the gradient of each array down to a norm of at most `max_norm`."""
+    """Return the transformation that clips the gradient of each array to a norm of `max_norm`."""
     require_positive(max_norm=max_norm)
 
     def clip(gradient: Array) -> Array:

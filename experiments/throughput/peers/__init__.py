@@ -1,8 +1,9 @@
-"""Other people's solvers on the same problem, each where it is installed; and plain C.
+"""Solvers of other packages on the same problem, if installed, and plain C.
 
 Every peer is a function ``(problem, n_cores) -> (run, n_packets)``: `run()` evolves the first
-`n_packets` of the problem and returns their last states. Slow ones take few packets. Making the
-peer is not timed. A peer that is not there raises `ImportError`, or `OSError` for the C compiler.
+`n_packets` of the problem and returns their last states. Slow peers take few packets. The setup of
+a peer is not timed. A peer that is not installed raises `ImportError`, or `OSError` for the C
+compiler.
 """
 
 import ctypes
@@ -28,7 +29,7 @@ N_SUBSTEPS = 10
 
 
 def c_realspace(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """The paper's real-space splitting, 200 steps a frame of 0.1, in C; lattice only."""
+    """Return the paper's real-space splitting in C, 200 steps per frame of 0.1; lattice only."""
     if problem.grid.dispersion != "lattice":
         raise ImportError("the paper's splitting has the lattice's dispersion only")
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
@@ -57,7 +58,7 @@ def c_realspace(problem: Problem, n_cores: int) -> tuple[Run, int]:
 
 
 def scipy_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """scipy.fft on complex64, `workers` for the cores."""
+    """Return a split step with scipy.fft on complex64, with a worker per core."""
     import scipy.fft
 
     half, full, drift, start = _phases(problem)
@@ -75,7 +76,7 @@ def scipy_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
 
 
 def pyfftw_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """FFTW on complex64, planned by measuring, with as many threads as cores."""
+    """Return a split step with FFTW on complex64, with measured plans and a thread per core."""
     import pyfftw
 
     half, full, drift, start = _phases(problem)
@@ -89,7 +90,7 @@ def pyfftw_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
         for i in range(n_total := N_SUBSTEPS * problem.n_frames):
             forward.execute()
             psi[:] *= drift
-            # `execute` leaves out the 1 / n, which `drift` holds.
+            # `execute` omits the factor 1 / n, which `drift` contains.
             backward.execute()
             psi[:] *= full if i + 1 < n_total else half
         return psi.copy()
@@ -99,7 +100,7 @@ def pyfftw_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
 
 
 def torch_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """torch.fft on complex64, eager, with as many threads as cores."""
+    """Return a split step with torch.fft on complex64, eager, with a thread per core."""
     import torch
 
     torch.set_num_threads(n_cores)
@@ -117,7 +118,7 @@ def torch_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
 
 
 def qutip_krylov(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """QuTiP's Krylov solver, one packet after the other."""
+    """Return QuTiP's Krylov solver, one packet after the other."""
     import qutip
 
     n = min(problem.n_packets, 2)
@@ -142,7 +143,7 @@ def qutip_krylov(problem: Problem, n_cores: int) -> tuple[Run, int]:
 
 
 def dynamiqs_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """dynamiqs' Dopri8 on complex64: diagonals on the lattice, a dense matrix on the continuum."""
+    """Return dynamiqs' Dopri8 on complex64: diagonals on the lattice, dense on the continuum."""
     import dynamiqs
 
     n = min(problem.n_packets, 2)
@@ -166,7 +167,7 @@ def dynamiqs_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
 
 
 def diffrax_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """Diffrax's Dopri8 on complex64 with our Hamiltonian, packets mapped."""
+    """Return Diffrax's Dopri8 on complex64 with this package's Hamiltonian, mapped over packets."""
     import diffrax
 
     from qdistill.physics.hamiltonian import hamiltonian
@@ -178,7 +179,7 @@ def diffrax_dopri(problem: Problem, n_cores: int) -> tuple[Run, int]:
     @jax.vmap
     def last(v: jax.Array, psi: jax.Array) -> jax.Array:
         h = hamiltonian(problem.grid, v)
-        # As (Re, Im): Diffrax calls its support of complex numbers unfinished.
+        # As (Re, Im): Diffrax documents its support of complex numbers as unfinished.
         term = diffrax.ODETerm(lambda t, u, args: _as_pair(-1j * h(u[0] + 1j * u[1])))
         solution = diffrax.diffeqsolve(
             term,
@@ -219,7 +220,7 @@ def versions() -> dict[str, str]:
 
 
 def _phases(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Half and full kick, drift, and the start; built in float64 and cast."""
+    """Half and full kick, drift, and initial state; computed in float64 and cast."""
     h = problem.dt / N_SUBSTEPS
     v = problem.v.astype("f8")
     kinetic = problem.grid.kinetic_energy()
@@ -230,7 +231,7 @@ def _phases(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.nd
 
 def _hamiltonian(grid: Grid, v: np.ndarray) -> np.ndarray:
     h = dense_hamiltonian(grid, v.astype("f8"))
-    # Zeros of the lattice's Hamiltonian that the FFT left at 1e-14.
+    # Matrix elements that are zero up to the rounding of the FFT, 1e-14.
     return np.where(np.abs(h) > 1e-9, h, 0)
 
 

@@ -1,8 +1,8 @@
-"""Design by gradients: a potential that transmits what is asked, found by descent, then tried.
+"""Inverse design: potentials with a wanted transmission, found by gradient descent and verified.
 
-The stationary transmission of a potential is exact for the grid and differentiable; so is the
-share of a packet that passes, through any propagator's frames. Whatever was found by either is
-tried in the time domain by the exact solver.
+The stationary transmission of a potential is exact for the grid and differentiable. So is the
+transmitted share of a packet, through the frames of any propagator. Designs found by either are
+verified in the time domain by the exact solver.
 
 >>> import jax.numpy as jnp
 >>> from qdistill.physics.grid import Grid

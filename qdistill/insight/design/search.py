@@ -1,4 +1,4 @@
-"""Descent from many starts at once, and the objectives that go down."""
+"""Gradient descent from many starts at once, and the objectives that are minimised."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -17,15 +17,15 @@ from qdistill.physics.stationary import scatter, transmissions
 from qdistill.system import System
 
 Objective = Callable[[Array], Array]
-# Energies at which the transmission of a design is given.
+# Number of energies at which the transmission of a design is given.
 N_FINE = 801
 
 
 class Found(NamedTuple):
-    """The best of many descents.
+    """The best result of many descents.
 
     Attributes:
-      u: The numbers of the potential.
+      u: Parameters u_m of the potential.
       loss: Value of the objective at the end of every descent.
     """
 
@@ -34,7 +34,7 @@ class Found(NamedTuple):
 
 
 def descend(config: SearchConfig, n_knot: int, loss: Objective) -> Found:
-    """Minimise a function of the u_m by Adam, from random starts, all in one program.
+    """Minimise a function of the u_m by Adam from random starts, all in one program.
 
     >>> found = descend(SearchConfig(n_starts=2, n_steps=200), 3, lambda u: jnp.sum((u - 2) ** 2))
     >>> bool(jnp.all(jnp.abs(found.u - 2) < 1e-2))
@@ -60,7 +60,7 @@ def descend(config: SearchConfig, n_knot: int, loss: Objective) -> Found:
 
 
 def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> Objective:
-    """Return the distance of T(E) and R(E) from what is asked, plus the roughness of the potential.
+    """Return the distance of T(E) and R(E) from the target, plus the roughness of the potential.
 
     The distance is that of Hellinger, 1 - sqrt(T T*) - sqrt(R R*), averaged over the energies. Near
     T* = 0 it is T / 2, where a square of T would ignore small leaks.
@@ -70,7 +70,7 @@ def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> 
 
     def distance(v: Array, energy: Array, target: Array) -> Array:
         found = scatter(grid, v, energy)
-        # Roots have no slope at zero.
+        # Square roots have no derivative at zero.
         overlap = jnp.sqrt(found.transmission * target + 1e-12)
         return 1 - overlap - jnp.sqrt(found.reflection * (1 - target) + 1e-12)
 
@@ -83,7 +83,7 @@ def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> 
 
 
 def roughness(config: SearchConfig, grid: Grid, v: Float[Array, " n"]) -> Float[Array, ""]:
-    """Return the mean square slope of a stretch of potential, weighted."""
+    """Return the weighted mean square slope of a potential."""
     return config.roughness * jnp.mean(jnp.diff(v) ** 2) / grid.dx[0] ** 2
 
 
@@ -94,14 +94,14 @@ def rollout_objective(
     passing: Callable[[Array], Array],
     shares: tuple[float, ...],
 ) -> Objective:
-    """Return the mean square error of the shares that pass, plus the roughness of the potential.
+    """Return the mean square error of the transmitted shares, plus the roughness of the potential.
 
     Args:
-      config: Of the search.
-      profile: Bounds and smoothness.
-      grid: Where the packets fly.
-      passing: ``v -> shares``, as `trials.passing` makes it.
-      shares: The shares that are asked for.
+      config: Settings of the search.
+      profile: Bounds and smoothness of the potential.
+      grid: The grid of the packets.
+      passing: ``v -> shares``, the result of `trials.passing`.
+      shares: The target shares.
     """
     inside, target = stretch(profile, grid), jnp.asarray(shares, float)
 
@@ -113,14 +113,14 @@ def rollout_objective(
 
 
 class Design(NamedTuple):
-    """A potential, what it was asked for, and what it does.
+    """A designed potential, its target and its transmission.
 
     Attributes:
       x, v: Positions in bohr and potential in hartree, where it is not zero.
-      energy: In hartree, finely over the band.
-      target, transmission: The transmission that is asked for, and that of plane waves.
-      verdict: Of packets in the time domain.
-      losses: At the end of every descent.
+      energy: A fine grid of energies over the band, in hartree.
+      target, transmission: The target transmission, and that of plane waves.
+      verdict: Result of packets in the time domain.
+      losses: Value of the objective at the end of every descent.
     """
 
     x: Float[np.ndarray, " n"]
@@ -133,12 +133,12 @@ class Design(NamedTuple):
 
 
 def optimise(task: TaskConfig, config: SearchConfig, system: System) -> Design:
-    """Find a potential by its stationary transmission, then send packets at it.
+    """Find a potential by its stationary transmission, then verify it with packets.
 
     Args:
-      task: What is asked.
-      config: The descent.
-      system: One-dimensional.
+      task: The target.
+      config: Settings of the descent.
+      system: A one-dimensional system.
     """
     grid = system.grid
     loss = stationary_objective(config, task, grid)

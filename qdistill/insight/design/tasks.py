@@ -1,4 +1,4 @@
-"""Tasks of a design: the transmission that is asked for, the bounds, the trials, the search."""
+"""Settings of a design: target transmission, bounds, verification, search."""
 
 import dataclasses
 
@@ -18,18 +18,18 @@ from qdistill.physics.profiles import ProfileConfig
 
 @dataclasses.dataclass(frozen=True)
 class TaskConfig:
-    """A transmission that is asked for, and the packets that try what was found.
+    """A target transmission, and the packets that verify a design.
 
     Attributes:
       profile: Bounds and smoothness of the potential.
-      band: Lowest and highest energy at which something is asked, in hartree.
+      band: Lowest and highest energy of the target, in hartree.
       n_energy: Number of energies in the band, both ends included.
-      share: Probability that is to pass everywhere in the band.
-      passband: If given, only energies within so many hartree around the middle of the band are to
-        pass: T = 1 / (1 + (2 (E - middle) / passband)^4).
-      packet_width: Position spread S0 of the packets of the trial, in bohr.
-      n_packet: Packets that are sent, with energies over the band.
-      dwell: Time in a.u. that is added for what stays inside.
+      share: Target transmission at all energies of the band.
+      passband: Width in hartree of a filter around the middle of the band, if given:
+        T = 1 / (1 + (2 (E - middle) / passband)^4).
+      packet_width: Position spread S0 of the packets, in bohr.
+      n_packet: Number of packets, with energies over the band.
+      dwell: Additional time in a.u. for waves that stay inside the potential.
     """
 
     profile: ProfileConfig = dataclasses.field(default_factory=ProfileConfig)
@@ -63,7 +63,7 @@ class TaskConfig:
         return np.linspace(*self.band, self.n_packet)
 
     def target(self, energy: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
-        """Return the transmission that is asked for.
+        """Return the target transmission at an energy in hartree.
 
         >>> TaskConfig(share=1.0, passband=0.2).target(np.array([3.9, 4.0, 4.5])).round(3)
         array([0.5  , 1.   , 0.002])
@@ -75,12 +75,12 @@ class TaskConfig:
 
 @dataclasses.dataclass(frozen=True)
 class RolloutConfig:
-    """The shares of packets that are to pass, for a design through forecasts of them.
+    """The target shares of packets, for a design through forecasts.
 
     Attributes:
       profile: Bounds and smoothness of the potential.
-      energies: Of the packets, in hartree.
-      shares: Probability that is to pass, of each.
+      energies: Energies of the packets, in hartree.
+      shares: Target transmission of each packet.
       packet_width: Position spread S0 of the packets, in bohr.
     """
 
@@ -99,16 +99,16 @@ class RolloutConfig:
 
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
-    """The descent to a potential.
+    """Settings of the descent to a potential.
 
     Attributes:
-      n_starts: Random potentials from which the descent begins; the best end counts.
-      n_steps: Steps of Adam, with a rate that falls to zero as a cosine.
-      rate: Its rate at the beginning.
-      spread: Standard deviation of the first u_m.
-      middle: Their mean; -1 is a quarter of the way from the lower bound to the upper.
+      n_starts: Number of random initial potentials; the best result counts.
+      n_steps: Steps of Adam, with cosine decay of the learning rate to zero.
+      rate: Initial learning rate.
+      spread: Standard deviation of the initial u_m.
+      middle: Mean of the initial u_m; -1 is a quarter of the way from the lower bound to the upper.
       roughness: Weight of the mean square slope of v, in (bohr / hartree)^2.
-      seed: Of the starts.
+      seed: Random seed of the starts.
     """
 
     n_starts: int = 24
@@ -127,8 +127,8 @@ class SearchConfig:
         require_finite(middle=self.middle)
 
 
-# A splitter that a packet feels as flat, a filter as narrow as a resonance, and a mirror that is
-# half as high as what it reflects: it works by interference alone.
+# A splitter with the same transmission at all energies, a narrow filter, and a mirror half as high
+# as the energies that it reflects, which works by interference alone.
 TASKS = {
     "splitter": TaskConfig(ProfileConfig(8.0, 0.0, 6.0), (2.5, 5.5), 61, n_packet=13, dwell=20.0),
     "filter": TaskConfig(

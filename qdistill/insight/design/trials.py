@@ -1,4 +1,4 @@
-"""Trials in the time domain: packets are sent at a potential, and what passes is counted."""
+"""Verification in the time domain: transmission of packets through a potential."""
 
 import dataclasses
 import math
@@ -18,18 +18,18 @@ from qdistill.physics.observables import transmission_reflection
 from qdistill.physics.stationary import group_velocity, omega, transmissions, wavenumber
 from qdistill.system import Potential, Propagator, Step, System, Wrapped, rollout
 
-# Widths of a packet from its middle to where it is taken to end: 6e-5 of it are beyond.
+# Half-length of a packet in units of its width; 6e-5 of the probability lie beyond.
 CLEAR = 4.0
 
 
 class Trial(NamedTuple):
-    """Packets that all meet the middle of a box at the same time.
+    """The packets of a trial, which all meet the middle of a box at the same time.
 
     Attributes:
-      system: Where they fly.
-      psi: The packets as they start.
-      duration: Of the flight, in a.u.
-      left, right: Where the potential begins and ends, in bohr.
+      system: The system of the packets.
+      psi: Initial packets.
+      duration: Duration of the flight, in a.u.
+      left, right: Left and right end of the potential, in bohr.
     """
 
     system: System
@@ -42,18 +42,17 @@ class Trial(NamedTuple):
 def prepare(
     system: System, energies: Sequence[float], width: float, extent: float, dwell: float = 0.0
 ) -> Trial:
-    """Prepare packets of given mean energies, in the smallest box that holds their flight.
+    """Return packets of given mean energies, in the smallest box that contains their flight.
 
-    The box has the spacing of the system's grid, and its length times a whole number. The slowest
-    packet starts clear of the potential and ends clear of it; the fastest never comes around the
-    box.
+    The box has the spacing of the system's grid and a multiple of its length. The slowest packet
+    starts and ends outside the potential; the fastest does not wrap around the box.
 
     Args:
-      system: One-dimensional.
-      energies: In hartree.
+      system: A one-dimensional system.
+      energies: Mean energies of the packets, in hartree.
       width: Position spread S0 of the packets, in bohr.
-      extent: Of the potential, in the middle of the box, in bohr.
-      dwell: Time that is added for what stays inside, in a.u.
+      extent: Length of the potential in the middle of the box, in bohr.
+      dwell: Additional time in a.u. for waves that stay inside the potential.
 
     >>> from qdistill.physics.grid import Grid
     >>> trial = prepare(System(Grid(1024, 100.0)), [3.0, 4.0], width=5.0, extent=8.0)
@@ -65,7 +64,7 @@ def prepare(
     require_positive(energies=energies, width=width, extent=extent)
     momenta = wavenumber(grid, np.asarray(energies, float))
     speeds = group_velocity(grid, momenta)
-    # Most of a packet is no slower and no faster than these.
+    # Bounds on the speeds of most of a packet.
     spread = CLEAR / (2 * width)
     ends = np.array([max(momenta.min() - spread / 2, 0.1), momenta.max() + spread])
     slowest, fastest = group_velocity(grid, ends).tolist()
@@ -86,7 +85,7 @@ def prepare(
 
 
 def embed(v: Float[Array, " n_x"], n_x: int) -> Float[Array, " n_room"]:
-    """Put a potential in the middle of a box of more points, zero around it."""
+    """Return a potential in the middle of a box of more points, padded with zeros."""
     more = n_x - len(v)
     if more < 0 or more % 2:
         refuse("n_x", f"{len(v)}, or more by an even number", n_x)
@@ -94,10 +93,10 @@ def embed(v: Float[Array, " n_x"], n_x: int) -> Float[Array, " n_room"]:
 
 
 class Verdict(NamedTuple):
-    """The shares of packets that pass and return.
+    """The transmitted and reflected shares of packets.
 
     Attributes:
-      energy: Their mean energies, in hartree.
+      energy: Mean energies of the packets, in hartree.
       transmitted, reflected: Probabilities in the time domain, by the exact solver.
       expected: The stationary transmission, averaged over the spectrum of each packet.
     """
@@ -116,18 +115,18 @@ def verify(
     extent: float,
     dwell: float = 0.0,
 ) -> Verdict:
-    """Send packets at a potential by the exact solver, and count what passes.
+    """Return the transmitted and reflected shares of packets, by the exact solver.
 
     Args:
-      system: Where the potential lives.
-      v: In hartree, zero outside the extent in the middle of the box.
-      energies, width, extent, dwell: As in `prepare`.
+      system: The system of the potential.
+      v: Potential in hartree, zero outside the extent in the middle of the box.
+      energies, width, extent, dwell: See `prepare`.
     """
     trial = prepare(system, energies, width, extent, dwell)
     room = trial.system
     wide = embed(v, room.grid.shape[0])
     n_steps = math.ceil(trial.duration)
-    # Each step takes about one a.u., and the bounds are those of the potential.
+    # Long steps of about one a.u. suffice, with bounds from the potential.
     long = dataclasses.replace(room, dt=trial.duration / n_steps, bounds=None)
     exact = teacher.chebyshev(long)
 
@@ -141,12 +140,12 @@ def verify(
 
 
 def averages(trial: Trial, v: Float[Array, " n_x"]) -> Float[np.ndarray, " n_packet"]:
-    """Average the stationary transmission of a potential over the spectra of packets."""
+    """Return the stationary transmission, averaged over the spectrum of each packet."""
     grid = trial.system.grid
     k = grid.wavenumbers()
     weights = np.abs(np.fft.fft(np.asarray(trial.psi, complex), axis=1)) ** 2
     weights /= weights.sum(axis=1, keepdims=True)
-    # Left out are waves that fly to the left, that are too slow to arrive, or of no weight.
+    # Waves that fly left, are too slow to arrive, or have negligible weight are left out.
     counts = (k > 0.05) & (weights.max(axis=0) > 1e-9)
     inside = np.flatnonzero(np.asarray(v))
     core = v[inside[0] : inside[-1] + 1] if inside.size else v[:1]
@@ -157,23 +156,23 @@ def averages(trial: Trial, v: Float[Array, " n_x"]) -> Float[np.ndarray, " n_pac
 def passing(
     propagator: Propagator, trial: Trial, n_frames: int
 ) -> Callable[[Float[Array, " n_x"]], Float[Array, " n_packet"]]:
-    """Return ``v -> shares``, the probability that each packet passes, by any propagator.
+    """Return the function ``v -> shares``, the transmission of each packet by any propagator.
 
-    It can be differentiated: each frame is computed again on the way back (`jax.checkpoint`), so
-    that only states are kept. Given frames beyond the first are solved without the potential,
-    which the packets have not met.
+    It is differentiable: frames are recomputed in the backward pass (`jax.checkpoint`), so only
+    states are stored. Given frames beyond the first are solved without the potential, which the
+    packets have not reached yet.
 
     Args:
-      propagator: Of the trial's box, such as ``emulator.on(trial.system.grid)``.
-      trial: The packets; v is of the trial's grid.
-      n_frames: How many are forecast.
+      propagator: A propagator on the trial's box, such as ``emulator.on(trial.system.grid)``.
+      trial: The packets; v is on the trial's grid.
+      n_frames: Number of frames to forecast.
 
     Raises:
       ValueError: For a propagator of another box.
     """
     grid = trial.system.grid
     if propagator.system.grid != grid:
-        cure = "Take `emulator.on(trial.system.grid)`."
+        cure = "Use `emulator.on(trial.system.grid)`."
         refuse("propagator", f"one of {grid}", propagator.system.grid, cure)
     remade = _Remade(propagator)
     given = _given(propagator, trial.psi)
@@ -201,9 +200,9 @@ def _given(propagator: Propagator, psi: Array) -> Complex[Array, "n_packet n_his
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class _Remade(Wrapped):
-    """A propagator whose frames are computed again on the way back of a gradient."""
+    """A propagator whose frames are recomputed in the backward pass of a gradient."""
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential."""
+        """Return the step of one potential."""
         step = self.of(v)
         return step._replace(advance=jax.checkpoint(step.advance))

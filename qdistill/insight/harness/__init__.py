@@ -1,8 +1,8 @@
-"""One harness under every analysis: who is asked, on which frames, with which intervals.
+"""The common harness of all analyses: panels of propagators, forecasts, intervals, reports.
 
-An analysis asks the same of every member of a `Panel`: emulators, null models in which nothing is
-learned, the exact solver as the positive control, and negative controls that must be caught. It
-returns a `Report`.
+An analysis measures the same for every member of a `Panel`: emulators, non-learned null models, the
+exact solver as the positive control, and negative controls that must be detected. It returns a
+`Report`.
 """
 
 from qdistill.insight.harness.frames import forecast, recall, solve_exactly

@@ -1,4 +1,4 @@
-"""The exact solver forwards and backwards, and forecasts of many cases."""
+"""The exact solver forwards and backwards in time, and forecasts of many cases."""
 
 import dataclasses
 import functools
@@ -13,7 +13,7 @@ from qdistill.system import Potential, Propagator, System, rollout
 
 # Truncation error per frame of the exact solver, in single and in double precision.
 SINGLE, DOUBLE = 1e-7, 1e-12
-# Cases that are forecast at the same time: the windows of many would fill the memory.
+# Number of cases per batch: the windows of more would not fit into memory.
 N_AT_ONCE = 16
 
 
@@ -23,8 +23,8 @@ def solve_exactly(
     """Return the exact solver of a system, for potentials within bounds.
 
     Args:
-      system: Linear, autonomous and Hermitian.
-      bounds: Lowest and highest value of all potentials that it will meet, in hartree.
+      system: A linear, autonomous and Hermitian system.
+      bounds: Lowest and highest value of all potentials, in hartree.
       tolerance: Truncation error per frame; by default 1e-7, or 1e-12 in double precision.
     """
     if tolerance is None:
@@ -38,13 +38,13 @@ def recall(
     v: Potential,
     n_given: int,
 ) -> Complex[Array, "n_given *n_x"]:
-    """The frames that lead to psi, which is the last of them.
+    """Return the exact frames that lead to psi, psi included as the last.
 
     Args:
-      exact: The solver; it is run backwards in time.
+      exact: The exact solver, which is run backwards in time.
       psi: The newest frame.
-      v: Its potential.
-      n_given: How many, psi among them.
+      v: Potential.
+      n_given: Number of frames, psi included.
     """
     require_at_least(1, n_given=n_given)
     if n_given == 1:
@@ -60,18 +60,18 @@ def forecast(
     v: Potential,
     n_frames: int,
 ) -> Complex[Array, "n_case n_t *n_x"]:
-    """The frames that follow the given ones, of many cases, a few of them at a time.
+    """Return forecasts of many cases from their given frames, computed in batches.
 
     Args:
-      propagator: What is asked.
-      given: Frames, oldest first.
+      propagator: The propagator.
+      given: Given frames, oldest first.
       v: Potential of each case.
-      n_frames: How many follow.
+      n_frames: Number of frames to forecast.
     """
     n_case = len(given)
     if n_case <= N_AT_ONCE:
         return _forecast(propagator, n_frames, given, v)
-    # All batches are full, so that one program is compiled: the last begins before its turn.
+    # All batches are full, so that one program is compiled: the last one overlaps the one before.
     starts = [*range(0, n_case - N_AT_ONCE, N_AT_ONCE), n_case - N_AT_ONCE]
     parts = [
         _forecast(

@@ -1,4 +1,4 @@
-"""Intervals by one bootstrap, and the one scheme of verdicts."""
+"""Bootstrap intervals and the common scheme of verdicts."""
 
 import functools
 import math
@@ -13,16 +13,16 @@ from qdistill.insight.harness.frames import DOUBLE, SINGLE
 PerCase: TypeAlias = Float[np.ndarray, "n_seed n_case"]
 
 N_RESAMPLED = 1000
-# Of a violation by rounding alone, in units of eps per frame; the same of truncation.
+# Violations by rounding alone in units of eps per frame, and likewise by truncation.
 ROUNDING = 2.0
-# Independent errors have a ratio of 0.71. Half of that needs another reason than accuracy.
+# Independent errors have a ratio of 0.71; less than half of that is not explained by accuracy.
 LEARNED, ACCURATE = 0.35, 0.6
-# The verdicts that the ratio decides.
+# The verdicts that depend on the ratio.
 BY_RATIO = ("learned", "partly learned", "as accurate")
 
 
 class Interval(NamedTuple):
-    """A median over seeds and cases, and the 95% bootstrap interval around it."""
+    """A median over seeds and cases, with its 95% bootstrap interval."""
 
     median: float
     low: float
@@ -31,13 +31,13 @@ class Interval(NamedTuple):
 
 @functools.lru_cache(maxsize=64)
 def resample(sizes: tuple[int, ...], seed: int = 0) -> tuple[Int[np.ndarray, "n_resampled n"], ...]:
-    """Draw each of several axes anew, with replacement: the indices of `N_RESAMPLED` resamples.
+    """Return the indices of `N_RESAMPLED` bootstrap resamples of each of several axes.
 
-    Every bootstrap draws its seeds, cases and the like by this function, each as a whole.
+    Every bootstrap draws its seeds, cases and so on with this function, each axis independently.
 
     Args:
       sizes: Lengths of the axes, such as (n_seed, n_case).
-      seed: Of the draws.
+      seed: Random seed.
 
     Returns:
       The indices of each axis, read-only.
@@ -57,14 +57,14 @@ def resample(sizes: tuple[int, ...], seed: int = 0) -> tuple[Int[np.ndarray, "n_
 
 
 def bootstrap(values: PerCase, seed: int = 0) -> Interval:
-    """Return the median of all values; seeds and cases are resampled, each as a whole.
+    """Return the median of all values, with its interval; whole seeds and cases are resampled.
 
-    Trained seeds see the same cases, so a resample takes rows and columns of one table. Values that
-    are not a number are left out, and infinite ones count.
+    All seeds have the same cases, so a resample takes rows and columns of one table. NaN is left
+    out; infinite values count.
 
     Args:
       values: One number for each seed and case.
-      seed: Of the resamples.
+      seed: Random seed of the resamples.
 
     >>> bootstrap(np.full((1, 4), 2.0))
     Interval(median=2.0, low=2.0, high=2.0)
@@ -76,22 +76,22 @@ def bootstrap(values: PerCase, seed: int = 0) -> Interval:
     numbers = medians[~np.isnan(medians)]
     ends = [math.nan] * 2
     if numbers.size:
-        # Without interpolation, since one may be infinite.
+        # No interpolation, since values may be infinite.
         ends = [float(q) for q in np.quantile(numbers, (0.025, 0.975), method="inverted_cdf")]
     return Interval(float(_medians(values.reshape(1, -1))[0]), *ends)
 
 
 def _medians(rows: Float[np.ndarray, "n_row n"]) -> Float[np.ndarray, " n_row"]:
-    """Of the numbers in each row; the lower of two in the middle, since one may be infinite."""
+    """The lower median of each row, without interpolation, since values may be infinite."""
     n_numbers = np.sum(~np.isnan(rows), axis=1)
     middle = np.maximum(n_numbers - 1, 0) // 2
     return np.take_along_axis(np.sort(rows, axis=1), middle[:, None], axis=1)[:, 0]
 
 
 def rounding(n_frames: int, dtype: Any = np.float32) -> float:
-    """The violation that rounding and the exact solver's truncation may make, relative.
+    """Return the relative violation that rounding and truncation of the exact solver may cause.
 
-    It is an average over the frames of a forecast; in double precision the truncation is more.
+    It is a mean over the frames of a forecast. In double precision truncation dominates.
     """
     eps = float(np.finfo(dtype).eps)
     return ROUNDING * max(eps, DOUBLE if eps < DOUBLE else SINGLE) * n_frames
@@ -100,24 +100,27 @@ def rounding(n_frames: int, dtype: Any = np.float32) -> float:
 def verdict(
     own: Interval, exact: Interval, excess: Interval, ratio: Interval, rounding: float
 ) -> str:
-    """Return what the violation of a claim means, in words.
+    """Return the verdict on a claim, from its violation.
 
-    - ``"holds"``: to rounding; the claim is built in.
-    - ``"learned"``: the violation differs from the exact solver's by less than half of what
-      independent errors would do.
-    - ``"partly learned"``: by less than independent errors would do.
-    - ``"as accurate"``: no better kept than by any forecast of the same accuracy.
-    - ``"as the teacher"``: broken by the exact solver, and in the same way here.
-    - ``"unlike the teacher"``: broken by the exact solver, and here far less.
+    - ``"holds"``: violated by rounding only, so the claim is built in.
+    - ``"learned"``: the violation differs from the exact solver's by less than half of the value
+      for independent errors.
+    - ``"partly learned"``: by less than the value for independent errors.
+    - ``"as accurate"``: kept no better than by a forecast with independent errors of the same size.
+    - ``"as the teacher"``: broken by the exact solver, and in the same way by the propagator.
+    - ``"unlike the teacher"``: broken by the exact solver, and far less by the propagator.
     - ``"diverges"``: the forecast is not finite.
 
+    The word "learned" describes a measured ratio only. A non-learned solver of the same error can
+    have the same ratio on the same cases, so compare with null models before drawing a conclusion.
+
     Args:
-      own: The violation.
-      exact: That of the exact solver.
-      excess: Their difference.
-      ratio: The excess over what the propagator's own errors could make of it. The limits count
-        for its whole interval.
-      rounding: What rounding may make.
+      own: Violation by the propagator.
+      exact: Violation by the exact solver.
+      excess: Difference of the two.
+      ratio: The excess, relative to its upper bound from the propagator's errors. Its whole
+        interval must lie below a limit.
+      rounding: Violation that rounding may cause.
     """
     if not np.isfinite(own.median):
         return "diverges"
@@ -134,5 +137,5 @@ def verdict(
 
 
 def fires(control: Interval, claim: Interval, rounding: float) -> bool:
-    """Whether a negative control is caught: its violation is far above that of the claim."""
+    """Return whether a negative control is detected: its violation is far above the claim's."""
     return bool(control.low > 3 * max(claim.median, rounding))

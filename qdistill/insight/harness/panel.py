@@ -1,4 +1,4 @@
-"""The panel of an analysis: emulators, null models and controls, of one system."""
+"""The panel of an analysis: emulators, null models and controls of one system."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -10,7 +10,7 @@ from qdistill._checks import refuse
 from qdistill.system import Propagator, System
 
 Role: TypeAlias = Literal["exact", "negative", "emulator", "null"]
-# By name, one propagator, or one for each seed of the training.
+# One propagator, or one for each seed of the training, by name.
 Ensembles: TypeAlias = Mapping[str, Propagator | Sequence[Propagator]]
 
 EXACT = "exact solver"
@@ -18,12 +18,11 @@ EXACT = "exact solver"
 
 @dataclasses.dataclass(frozen=True)
 class Member:
-    """One row of a table: what stands under one name, and the part that it plays.
+    """A member of a panel: propagators under one name, and their role.
 
     Attributes:
-      role: ``"exact"``, the positive control; ``"negative"``, a control that must be caught;
-        ``"emulator"``; or ``"null"``, a propagator of about the same error in which nothing is
-        learned.
+      role: ``"exact"``, the positive control; ``"negative"``, a control that must be detected;
+        ``"emulator"``; or ``"null"``, a non-learned propagator of about the same error.
       seeds: The propagator, or those of several seeds of one training.
     """
 
@@ -32,22 +31,22 @@ class Member:
 
     @property
     def n_history(self) -> int:
-        """Frames that it needs."""
+        """The number of given frames that the member needs."""
         return self.seeds[0].n_history
 
     @property
     def is_differentiable(self) -> bool:
-        """Whether gradients through it are right."""
+        """Whether gradients through the member are correct."""
         return all(seed.is_differentiable for seed in self.seeds)
 
 
 @dataclasses.dataclass(frozen=True)
 class Panel:
-    """All that are asked, of one system.
+    """The propagators of an analysis, all of one system.
 
     Attributes:
-      system: Without bounds of its potentials.
-      members: By name, in the order of tables.
+      system: The system, without bounds of its potentials.
+      members: The members by name, in the order of tables.
     """
 
     system: System
@@ -55,40 +54,40 @@ class Panel:
 
     @property
     def n_history(self) -> int:
-        """Frames that every member can be given."""
+        """The number of frames given to every member, the most that any needs."""
         return max(member.n_history for member in self.members.values())
 
     @property
     def roles(self) -> dict[str, str]:
-        """The role of each member, by its name."""
+        """The role of each member, by name."""
         return {name: member.role for name, member in self.members.items()}
 
     def with_controls(
         self, exact: Propagator, negative: Mapping[str, Propagator] | None = None
     ) -> "Panel":
-        """The same panel with the exact solver and negative controls in front."""
+        """Return the panel with the exact solver and negative controls in front."""
         controls = {EXACT: Member("exact", (exact,))}
         controls |= {n: Member("negative", (each,)) for n, each in (negative or {}).items()}
         for name in controls.keys() & self.members.keys():
-            refuse("emulators", f"named otherwise than the controls {list(controls)}", repr(name))
+            refuse("emulators", f"named differently from the controls {list(controls)}", repr(name))
         return Panel(self.system, {**controls, **self.members})
 
     def without(self, role: Role) -> "Panel":
-        """The same panel less the members of one role."""
+        """Return the panel without the members of one role."""
         kept = {name: each for name, each in self.members.items() if each.role != role}
         return Panel(self.system, kept)
 
 
 def make_panel(emulators: Ensembles, nulls: Ensembles | None = None) -> Panel:
-    """Return the panel of emulators and null models, which are treated alike.
+    """Return the panel of emulators and null models, which are measured in the same way.
 
     Args:
-      emulators: By name, one propagator or one for each seed. Any propagator will do.
-      nulls: Likewise; propagators of about the same error in which nothing is learned.
+      emulators: Propagators by name, one or one for each seed of a training.
+      nulls: Null models by name: non-learned propagators of about the same error.
 
     Raises:
       ValueError: For no emulator, no seed, a name that is used twice, propagators of different
-        systems or that are no pytrees, or seeds that need different numbers of frames.
+        systems or that are not pytrees, or seeds that need different numbers of frames.
 
     >>> from qdistill.teacher import split_step
     >>> panel = make_panel({"fine": split_step(System(), 20)}, {"coarse": split_step(System(), 4)})
@@ -99,7 +98,7 @@ def make_panel(emulators: Ensembles, nulls: Ensembles | None = None) -> Panel:
     if not emulators:
         refuse("emulators", "at least one", emulators)
     for name in emulators.keys() & nulls.keys():
-        refuse("nulls", "named otherwise than the emulators", repr(name))
+        refuse("nulls", "named differently from the emulators", repr(name))
     members: dict[str, Member] = {}
     roles: tuple[tuple[Role, Ensembles], ...] = (("emulator", emulators), ("null", nulls))
     for role, ensembles in roles:
@@ -123,5 +122,5 @@ def make_panel(emulators: Ensembles, nulls: Ensembles | None = None) -> Panel:
 
 
 def unbounded(system: System) -> System:
-    """The same system, but for the bounds of its potentials."""
+    """Return the system without bounds of its potentials."""
     return dataclasses.replace(system, bounds=None)

@@ -1,4 +1,4 @@
-"""The report of an analysis: numbers, and a table that prints them."""
+"""Reports of analyses, and text tables."""
 
 import dataclasses
 import json
@@ -9,24 +9,24 @@ from typing import Any
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """The result of an analysis: numbers, and a table that prints them.
+    """The result of an analysis: numbers, and the same as a text table.
 
-    `plots.draw` finds its figures by its class.
+    `plots.draw` finds the figures of a report by its class.
 
     Attributes:
-      numbers: As JSON holds them, but for infinities and NaN.
-      table: The same for people.
+      numbers: Numbers in the types of JSON; infinities and NaN may occur.
+      table: Table of the numbers, as text.
     """
 
     numbers: dict[str, Any]
     table: str
 
     def __str__(self) -> str:
-        """The table."""
+        """Return the table."""
         return self.table
 
     def to_json(self) -> str:
-        """Return the numbers as JSON; null stands for what is not finite."""
+        """Return the numbers as JSON; null replaces values that are not finite."""
         return json.dumps(_finite(self.numbers), indent=2, allow_nan=False) + "\n"
 
 
@@ -43,12 +43,12 @@ def make_table(
     sections: Mapping[str, Mapping[str, Sequence[str]]],
     has_words: bool = False,
 ) -> str:
-    """Return a table as text: under each title its rows, one column as wide as its widest cell.
+    """Return a text table with titled sections; columns are as wide as their widest cells.
 
     Args:
-      columns: Their names.
-      sections: By title, the cells of each row by the row's name. Without a title, rows alone.
-      has_words: Whether the last column is of words, which begin at its left.
+      columns: Names of the columns.
+      sections: For each title, the cells of each row by the row's name. An empty title is omitted.
+      has_words: Whether the last column has words, which are aligned left.
 
     >>> rows = {"mirror": ["1e-07", "holds"], "energy": ["2e-03", "as accurate"]}
     >>> print(make_table(["violation", "verdict"], {"demo": rows}, has_words=True))
@@ -77,7 +77,7 @@ def make_table(
 
 
 def in_words(role: str, name: str) -> str:
-    """The name of a member with what it is, where that is not an emulator.
+    """Return the name of a member, with its role in brackets unless it is an emulator.
 
     >>> in_words("null", "clamped")
     'clamped (null model)'

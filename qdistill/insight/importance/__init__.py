@@ -1,9 +1,12 @@
-"""Importance of processes: which lessons a student's skill comes from.
+"""Importance of lessons: the share of each lesson in the skill of a student.
 
 The lessons are the players of a cooperative game. A student is trained on every coalition of them,
-each as long and on as many examples; the value of a coalition is the skill of its student, -log10
-of its mean relative L2 error, clipped at the error of forecasting nothing. The empty coalition has
-an untrained student.
+with equal numbers of steps and examples. The value of a coalition is the skill of its student:
+-log10 of its mean relative L2 error, clipped at the error of the forecast psi = 0. The empty
+coalition has an untrained student.
+
+Shares belong to lessons, not to physical processes. Lessons also differ in the width, energy and
+position of their packets; compare lessons with matched packets to separate the two.
 """
 
 from qdistill.insight.importance import games, trainings

@@ -1,8 +1,8 @@
-"""Cooperative games: how the players of a coalition share what it earns.
+"""Cooperative games: shares of the players in the value of a coalition.
 
-A game gives every coalition S of n players a value v(S). Coalitions are numbered: player i is in
-coalition c if bit i of c is set, so that the first is empty and the last is the grand one. All
-functions take values of shape (..., 2^n), and are linear in them.
+A game gives every coalition S of n players a value v(S). Player i is in coalition number c if bit i
+of c is set, so the first coalition is empty and the last holds all players. All functions take
+values of shape (..., 2^n), and are linear in them.
 """
 
 import math
@@ -18,7 +18,7 @@ Shares: TypeAlias = Float[np.ndarray, "*game n_player"]
 
 
 def coalitions(n_player: int) -> Bool[np.ndarray, "n_coalition n_player"]:
-    """Return who is in each coalition, for 1 to 12 players.
+    """Return the membership of each player in each coalition, for 1 to 12 players.
 
     >>> coalitions(2).astype(int).tolist()
     [[0, 0], [1, 0], [0, 1], [1, 1]]
@@ -29,13 +29,13 @@ def coalitions(n_player: int) -> Bool[np.ndarray, "n_coalition n_player"]:
 
 
 def shapley(values: Values) -> Shares:
-    """Return the shares of the players, which sum to v(all) - v(none), by Shapley (1953).
+    """Return the Shapley values of the players, which sum to v(all) - v(none).
 
-    phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! (v(S + i) - v(S)): what player i adds,
-    mean over all orders in which the players may join.
+    phi_i = sum over S without i of |S|! (n - |S| - 1)! / n! (v(S + i) - v(S)). It is the gain by
+    player i, mean over all orders in which the players may join. Source: Shapley (1953).
 
     Raises:
-      ValueError: For values that are not finite, or whose number is no power of two.
+      ValueError: For values that are not finite, or whose number is not a power of two.
 
     >>> shapley(np.array([0.0, 1.0, 2.0, 5.0]))
     array([2., 3.])
@@ -46,11 +46,12 @@ def shapley(values: Values) -> Shares:
 
 
 def interactions(values: Values) -> Float[np.ndarray, "*game n_player n_player"]:
-    """Return what each pair earns beyond its two players, by Grabisch and Roubens (1999).
+    """Return the interaction of each pair of players: its value beyond that of the two alone.
 
     I_ij = sum over S without i and j of |S|! (n - |S| - 2)! / (n - 1)!
-    (v(S + i + j) - v(S + i) - v(S + j) + v(S)). It is positive where the two complement each other,
-    negative where one makes the other needless; the diagonal is zero.
+    (v(S + i + j) - v(S + i) - v(S + j) + v(S)). It is positive if the two complement each other,
+    and negative if they replace each other; the diagonal is zero. Source: Grabisch and Roubens
+    (1999).
 
     >>> interactions(np.array([0.0, 1.0, 2.0, 5.0]))
     array([[0., 2.],
@@ -71,7 +72,7 @@ def interactions(values: Values) -> Float[np.ndarray, "*game n_player n_player"]
 
 
 def leave_one_out(values: Values) -> Shares:
-    """Return v(all) - v(all but i): what is lost without a player.
+    """Return v(all) - v(all but i), the loss without player i.
 
     >>> leave_one_out(np.array([0.0, 1.0, 2.0, 5.0]))
     array([3., 4.])
@@ -81,7 +82,7 @@ def leave_one_out(values: Values) -> Shares:
 
 
 def only_one(values: Values) -> Shares:
-    """Return v(i alone) - v(none): what a player earns alone.
+    """Return v(i alone) - v(none), the gain by player i alone.
 
     >>> only_one(np.array([0.0, 1.0, 2.0, 5.0]))
     array([1., 2.])
@@ -92,7 +93,7 @@ def only_one(values: Values) -> Shares:
 def _mean_gain(
     values: Values, joined: int, weights: list[float], without: int = 0
 ) -> Float[np.ndarray, "*game"]:
-    """Sum w(|S|) (v(S + joined) - v(S)) over all S that hold none of these players."""
+    """The sum of w(|S|) (v(S + joined) - v(S)) over all S without the players in `without`."""
     every = range(values.shape[-1])
     rests = [rest for rest in every if not rest & (joined | without)]
     weigh = np.array([weights[rest.bit_count()] for rest in rests])

@@ -1,4 +1,4 @@
-"""From the errors of coalitions to the importance of lessons: skill, shares, pairs, intervals."""
+"""Importance of lessons from the errors of coalitions: skill, shares, interactions, intervals."""
 
 import dataclasses
 import math
@@ -11,20 +11,20 @@ from qdistill._checks import refuse, require_between, require_shape
 from qdistill.insight.harness import Report, resample
 from qdistill.insight.importance import games
 
-# Of all potentials: the mean of the values of their families.
+# Name of the column for all potentials: the mean over their families.
 OVERALL = "all potentials"
 
 
 class Errors(NamedTuple):
-    """Forecast errors of the students of all coalitions, numbered as in `games`.
+    """The forecast errors of the students of all coalitions, numbered as in `games`.
 
-    The first coalition is empty; its student is untrained, with the first parameters of the others.
+    The first coalition is empty; its student has the common initial parameters.
 
     Attributes:
-      lessons: The players.
-      families: Of potentials.
-      of_lessons: On the test cases of each lesson.
-      of_potentials: On those of each family of potentials.
+      lessons: Names of the lessons, the players.
+      families: Names of the families of potentials.
+      of_lessons: Errors on the test cases of each lesson.
+      of_potentials: Errors on the test cases of each family of potentials.
     """
 
     lessons: tuple[str, ...]
@@ -34,7 +34,7 @@ class Errors(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """A mean over seeds, and the ends of the 95% bootstrap interval around it."""
+    """A mean over seeds, with its 95% bootstrap interval."""
 
     mean: np.ndarray
     low: np.ndarray
@@ -45,17 +45,17 @@ class Estimate(NamedTuple):
 class Importance(Report):
     """The importance of each lesson, in decades of forecast error.
 
-    A column is what the skill is measured on: the test cases of each lesson, each family of
-    potentials, and the mean of the latter, `OVERALL`, which comes last.
+    A column is a test set: the cases of each lesson, those of each family of potentials, and the
+    mean of the latter, `OVERALL`, which comes last.
 
     Attributes:
-      lessons: The players.
+      lessons: Names of the lessons, the players.
       columns: Names of the columns.
-      values: Of each coalition, (n_column, n_coalition).
+      values: Values of each coalition, (n_column, n_coalition).
       shares: Shapley values, (n_column, n_lesson).
       leave_one_out, only_one: See `games`, (n_column, n_lesson).
       pairs: Interactions, (n_column, n_lesson, n_lesson).
-      errors: From which all of it is computed.
+      errors: The errors from which all of it is computed.
     """
 
     lessons: tuple[str, ...]
@@ -71,13 +71,13 @@ class Importance(Report):
 def skill(
     errors: Float[np.ndarray, "*training n_family n_case"],
 ) -> Float[np.ndarray, "*training n_family"]:
-    """Return the value of a student: -log10 of its error, mean over cases, clipped at 1.
+    """Return the skill of a student: -log10 of its error, clipped at 1, mean over cases.
 
-    An error of 1 is that of forecasting nothing, psi = 0; so no forecast is worth less than none,
-    and each unit of value is a factor of ten in the error.
+    An error of 1 is that of the forecast psi = 0, so the skill is never negative. Each unit of
+    skill is a factor of ten in the error.
 
     Raises:
-      ValueError: For an error below zero, or that is not a number.
+      ValueError: For an error that is negative or NaN.
 
     >>> skill(np.array([[[0.01, 0.01], [1.4, 2.0]]]))
     array([[2., 0.]])
@@ -87,14 +87,14 @@ def skill(
 
 
 def analyse(errors: Errors, seed: int = 0) -> Importance:
-    """Compute Shapley values, interactions and their like, with intervals.
+    """Return Shapley values, interactions and related measures, with intervals.
 
     The bootstrap draws seeds, each with all its coalitions, and test cases, each with all students.
-    With few seeds the intervals are too narrow: three can be drawn in ten ways.
+    With few seeds the intervals are too narrow: there are ten resamples of three seeds only.
 
     Args:
-      errors: From `measure_errors`.
-      seed: Of the bootstrap.
+      errors: The result of `measure_errors`.
+      seed: Random seed of the bootstrap.
 
     Raises:
       ValueError: For arrays that do not fit the lessons.
@@ -128,7 +128,7 @@ def analyse(errors: Errors, seed: int = 0) -> Importance:
 def _values(
     errors: Errors, seeds: np.ndarray, of_lesson: np.ndarray, of_family: np.ndarray
 ) -> Float[np.ndarray, "n_column n_coalition"]:
-    """Of the coalitions, mean over these seeds, from these cases of every lesson and family."""
+    """The values of coalitions, mean over given seeds and cases of every lesson and family."""
     on_lessons = skill(errors.of_lessons[seeds][..., of_lesson]).mean(axis=0)
     on_potentials = skill(errors.of_potentials[seeds][..., of_family]).mean(axis=0)
     overall = on_potentials.mean(axis=1, keepdims=True)
@@ -136,7 +136,7 @@ def _values(
 
 
 def _estimate(drawn: np.ndarray) -> Estimate:
-    """From the values themselves, which come first, and the resampled ones."""
+    """The estimate from the values, which come first, and their resamples."""
     low, high = np.quantile(drawn[1:], (0.025, 0.975), axis=0)
     return Estimate(drawn[0], low, high)
 
@@ -144,7 +144,7 @@ def _estimate(drawn: np.ndarray) -> Estimate:
 def _describe(
     lessons: tuple[str, ...], columns: tuple[str, ...], measures: dict[str, Estimate]
 ) -> dict[str, Any]:
-    """All numbers, by column and lesson; values are -log10 of the error."""
+    """All numbers by column and lesson; values are -log10 of the error."""
 
     def numbers(measure: str, *at: int) -> dict[str, float]:
         return {key: float(each[at]) for key, each in measures[measure]._asdict().items()}
@@ -174,7 +174,7 @@ def _describe(
 def _table(
     lessons: tuple[str, ...], columns: tuple[str, ...], measures: dict[str, Estimate]
 ) -> str:
-    """The lessons' shares of the skill on all potentials, and which column each serves most."""
+    """A table of the lessons' shares of the skill on all potentials, with their best columns."""
     last, shares = columns.index(OVERALL), measures["shares"]
     none, everything = measures["values"].mean[last, [0, -1]]
     lines = [

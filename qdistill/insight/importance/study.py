@@ -1,4 +1,4 @@
-"""A study of importance: which students are trained, how they are tested, and their errors."""
+"""Studies of importance: settings, trainings on all coalitions, tests and errors."""
 
 import dataclasses
 from collections.abc import Callable
@@ -26,15 +26,15 @@ from qdistill.teacher import TeacherConfig
 from qdistill.training.batches import BatchConfig
 from qdistill.training.stages import Stage, TrainingConfig
 
-# Time in which packets of `baselines.sample_cases` come close to their potential, in a.u. per bohr
-# of the box.
+# Time until packets of `baselines.sample_cases` are close to their potential, in a.u. per bohr of
+# the box length.
 LEAD = 0.08
-# Frames that students are given, the most that any needs.
+# Number of frames given to students, the most that any needs.
 N_GIVEN = 4
 
 
 def short_stage(n_steps: int, n_target: int, n_batch: int, peak_rate: float) -> Stage:
-    """Return a stage with few, short runs: their frames cost more than what is learned of them."""
+    """Return a stage with few and short runs, because simulating frames dominates the cost."""
     batches = BatchConfig(
         n_batch=n_batch,
         n_block=20,
@@ -59,19 +59,19 @@ _FULL = short_stage(300, 1, 64, 1e-2), short_stage(300, 8, 32, 1e-2), short_stag
 
 @dataclasses.dataclass(frozen=True)
 class Study:
-    """Which students are trained on every coalition of lessons, and how they are tested.
+    """Settings of a study: trainings on every coalition of lessons, and their tests.
 
     Attributes:
-      seed: Of the first training of each coalition.
-      system: What is learned, a line.
+      seed: Random seed of the first training of each coalition.
+      system: A one-dimensional system.
       teacher: The solver that makes the examples.
-      curriculum: The lessons, which are the players; their weights are those of the coalitions.
-      student: Who learns.
-      training: How.
-      n_seed: Trainings of each coalition.
-      n_case: Test cases of each lesson, and of each family of potentials.
+      curriculum: The lessons, which are the players; coalitions replace its weights.
+      student: The form of the student.
+      training: Settings of the training.
+      n_seed: Number of trainings of each coalition.
+      n_case: Number of test cases of each lesson, and of each family of potentials.
       n_frames: Frames of a forecast.
-      n_at_once: Trainings that are one vectorised computation.
+      n_at_once: Number of trainings in one vectorised computation.
     """
 
     seed: int = 0
@@ -98,16 +98,16 @@ class Study:
 
 
 STUDIES: dict[str, tuple[str, Study]] = {
-    "quick": ("The unitary student from scratch, three seeds, within half an hour.", Study()),
+    "quick": ("The unitary student from scratch, three seeds: half an hour.", Study()),
     "full": (
-        "The same for longer, five seeds: hours.",
+        "The same with longer trainings and five seeds: hours.",
         Study(training=TrainingConfig(_FULL), n_seed=5, n_case=24),
     ),
 }
 
 
 def smoke(study: Study) -> Study:
-    """Return the same study in seconds: a coarse grid, one small block of two of its stages."""
+    """Return a small version of a study that takes seconds: a coarse grid, one block per stage."""
     stages = []
     for stage in dict.fromkeys((study.training.stages[0], study.training.stages[-1])):
         batches = dataclasses.replace(
@@ -133,13 +133,14 @@ def smoke(study: Study) -> Study:
 
 
 def sample_potentials(system: System, seed: int, n_case: int, n_frames: int) -> Cases:
-    """Sample test cases in which a packet is about to meet a potential, and solve them.
+    """Return solved test cases in which a packet is about to meet a potential.
 
     Args:
-      system: A line.
-      seed: Of the packets and potentials.
-      n_case: Of each family of potentials.
-      n_frames: To forecast. Before them the exact solver lets packets fly towards the potential.
+      system: A one-dimensional system.
+      seed: Random seed of the packets and potentials.
+      n_case: Number of cases of each family of potentials.
+      n_frames: Number of frames to forecast. Before them, the exact solver propagates packets
+        towards the potential.
 
     Returns:
       The cases, one family after the other.
@@ -159,12 +160,12 @@ def sample_potentials(system: System, seed: int, n_case: int, n_frames: int) -> 
 def examine(
     student: Student, params: PyTree, truth: Cases
 ) -> Float[np.ndarray, "n_training n_family n_case"]:
-    """Compute |forecast - truth| / |truth|, the mean over the frames, for many trainings.
+    """Return the relative L2 error, mean over frames, of each case for many trainings.
 
     Args:
-      student: Whose parameters these are.
-      params: With a first axis n_training.
-      truth: Test cases, one family after the other, as many of each.
+      student: The student.
+      params: Its parameters, with a first axis n_training.
+      truth: Test cases, ordered by family, equally many of each.
     """
     n_family = len(set(truth.family))
 
@@ -180,20 +181,20 @@ def measure_errors(
     progress: Callable[[Trained], None] = lambda trained: None,
     mesh: Mesh | None = None,
 ) -> Errors:
-    """Train the students of all coalitions and seeds, and test them.
+    """Train students on all coalitions with all seeds, and return their test errors.
 
-    All of a seed begin with the same parameters and share their random numbers, so that they differ
-    by their lessons alone. The test cases are the same for all.
+    Students of one seed have the same initial parameters and random numbers, so they differ by
+    their lessons alone. The test cases are the same for all.
 
     Args:
-      study: What to do.
+      study: Settings of the study.
       progress: Called with the state of all trainings after every block of steps.
       mesh: Devices that share the trainings, from `_distribute.make_mesh`.
     """
     lessons, system = study.curriculum.lessons, study.system
     solver = teacher.make(study.teacher, system)
     student = study.student.build(system)
-    # The test cases are no training's, so their seed is apart.
+    # A random stream separate from those of all trainings.
     sizes = study.seed + 1_000_003, study.n_case, study.n_frames
     on_lessons = sample_lessons(system, *sizes, lessons)
     on_potentials = sample_potentials(system, *sizes)
@@ -225,6 +226,6 @@ def evaluate(
     progress: Callable[[Trained], None] = lambda trained: None,
     mesh: Mesh | None = None,
 ) -> Importance:
-    """Do a study, and analyse it; see `measure_errors` and `analyse`."""
+    """Run a study and return its analysis; see `measure_errors` and `analyse`."""
     found = analyse(measure_errors(study, progress, mesh))
     return dataclasses.replace(found, numbers={"n_frames": study.n_frames, **found.numbers})

@@ -1,4 +1,4 @@
-"""Students trained next to each other in one program, which differ in lessons and seeds only."""
+"""Many trainings in one program, which differ in lesson weights and seeds only."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
@@ -23,9 +23,9 @@ class Trained(NamedTuple):
     """The state of many trainings; all parameters have a first axis n_training.
 
     Attributes:
-      step: Of all trainings.
-      params: Of the students.
-      loss: Mean over the last block.
+      step: Step of all trainings.
+      params: Parameters of the students.
+      loss: Mean loss over the last block.
     """
 
     step: int
@@ -43,32 +43,31 @@ def train(
     n_at_once: int = 1,
     mesh: Mesh | None = None,
 ) -> Iterator[Trained]:
-    """Train a student many times, each time with its own weights of the lessons and its own seed.
+    """Train a student many times, with lesson weights and a seed for each training.
 
-    Each training is the one that `loop.fit` makes with the same weights and seed, to rounding: the
-    same first parameters, as many examples and steps.
+    Each training equals that of `loop.fit` with the same weights and seed, up to rounding.
 
     Args:
-      student: Who learns.
+      student: The student.
       teacher: The solver that makes the examples.
-      curriculum: Its weights are replaced; its plan must be ``"constant"``.
+      curriculum: The curriculum; its weights are replaced, and its plan must be ``"constant"``.
       training: The stages.
-      weights: Of the lessons, relative, not all zero.
-      seeds: One for each training.
-      n_at_once: Trainings that are one vectorised computation, the others follow in a loop of the
-        same program. Memory and compile time grow with it; a CPU is full with one.
+      weights: Relative weights of the lessons, not all zero.
+      seeds: Random seed of each training.
+      n_at_once: Number of trainings in one vectorised computation; the others follow in a loop of
+        the same program. Memory and compile time grow with it; use 1 on a CPU.
       mesh: Devices that share the trainings, from `_distribute.make_mesh`.
 
     Yields:
-      After every block of steps, all the trainings.
+      The state of all trainings after every block of steps.
 
     Raises:
-      ValueError: For another plan, or weights of no lesson.
+      ValueError: For another plan, or weights that are all zero.
       FloatingPointError: If a loss or the teacher's frames are not finite.
     """
     require_at_least(1, n_at_once=n_at_once, n_training=len(weights))
     if curriculum.plan != "constant":
-        refuse("plan", "'constant', for a coalition's lessons", repr(curriculum.plan))
+        refuse("plan", "'constant' for the trainings of coalitions", repr(curriculum.plan))
     if len(seeds) != len(weights):
         refuse("seeds", f"one for each of {len(weights)} trainings", len(seeds))
     weights = np.asarray(weights, float)
@@ -113,7 +112,7 @@ def _require_finite(step: int, loss: np.ndarray, weights: np.ndarray, seeds: lis
 
 
 def _shares(weights: Float[np.ndarray, "n_training n_lesson"]) -> Array:
-    """Weights that sum to 1 in each training."""
+    """The weights, normalised to sum to 1 in each training."""
     if not np.all((weights >= 0) & np.isfinite(weights)) or not np.all(weights.sum(axis=1) > 0):
         refuse("weights", "not negative, and those of a training not all zero", weights)
     return jnp.asarray(weights / weights.sum(axis=1, keepdims=True), float)
@@ -124,7 +123,7 @@ def _keys(seeds: list[int]) -> Array:
 
 
 def initial_params(student: Student, seeds: list[int]) -> PyTree:
-    """Return the parameters before the first step of `train`, with a first axis n_seed."""
+    """Return the initial parameters of `train`, with a first axis n_seed."""
     init = jax.jit(jax.vmap(lambda key: student.init(jax.random.split(key)[0])))
     return init(_keys(seeds))
 
@@ -132,16 +131,16 @@ def initial_params(student: Student, seeds: list[int]) -> PyTree:
 def coalition_weights(
     members: Bool[np.ndarray, "n_coalition n_lesson"],
 ) -> Float[np.ndarray, "n_training n_lesson"]:
-    """Return equal weights of the lessons in each coalition, but for the empty ones."""
+    """Return equal weights of the lessons in each coalition, without empty coalitions."""
     taught = members[members.any(axis=1)]
     return taught / taught.sum(axis=1, keepdims=True)
 
 
 def _many(function: Callable[..., Any], n_at_once: int, mesh: Mesh | None) -> Callable[..., Any]:
-    """A function of one training for many, jitted, with so many of them vectorised on a device."""
+    """The jitted function of many trainings, with `n_at_once` of them vectorised on a device."""
 
     def mapped(of_all: Any) -> Any:
-        # One at a time is the program of a single training: XLA compiles it several times faster.
+        # XLA compiles the program of a single training several times faster than a vectorised one.
         batch_size = n_at_once if n_at_once > 1 else None
         return jax.lax.map(lambda of_one: function(*of_one), of_all, batch_size=batch_size)
 

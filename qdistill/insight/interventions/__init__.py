@@ -1,8 +1,9 @@
-"""What a forecast depends on: interventions on its world, and derivatives by its inputs.
+"""Dependence of forecasts on their inputs: interventions on one process, and derivatives.
 
-An intervention takes one process away from the exact solver's future and from a propagator's, and
-asks whether the propagator knows the cause, or only the usual outcome. A derivative asks the same
-of single inputs. Both take any propagator; the exact solver is the positive control.
+An intervention removes one process from the state or the potential. Its effect on the forecasts of
+a propagator is compared with its effect on the exact solution. Derivatives with respect to single
+inputs are compared in the same way. Both accept any propagator; the exact solver is the positive
+control.
 """
 
 from qdistill.insight.interventions.effects import (

@@ -1,20 +1,21 @@
-"""Effects of an intervention on the future: by the exact solver, and by a propagator.
+"""Effects of an intervention on the exact solution and on the forecasts of a propagator.
 
-With psi the exact future and psi' that after the intervention, phi and phi' the propagator's,
+Let psi be the exact solution, psi' the one after the intervention, and phi and phi' the forecasts:
 
     effect = |psi' - psi| / |psi|,
     relative error of the effect = |(phi' - phi) - (psi' - psi)| / |psi' - psi|.
 
-The error of the effect is near 0 for a propagator that knows the cause, and 1 for one that
-forecasts the usual outcome whatever is done. Its ratio to the error of the usual forecast,
-|phi - psi| / |psi|, is near 1 for a propagator that knows the cause as well as the outcome, and far
-above 1 for one that knows the outcome only.
+The error of the effect is 0 for an exact propagator, and 1 for one whose forecast ignores the
+intervention. The `excess` is its ratio to the error of the usual forecast, |phi - psi| / |psi|. It
+can be far above 1 for accurate solvers too, where the effect is small or the state after the
+intervention is harder to propagate. So compare it with null models and the exact solver, not with
+1.
 
-What a deletion does is linear in the state. The exact evolution is linear and unitary, so the
-effect of deleting a part is, at all times, the norm of that part, and the effect of turning its
-phase by pi is twice that: these effects say how much there is of a process, not where it matters.
-Where it matters, the *moved* probability tells, half the integral of | |psi'|^2 - |psi|^2 |. And
-for a propagator that is linear by construction, phi' - phi is its forecast of the part deleted.
+A deletion acts linearly on the state. The exact evolution is linear and unitary, so the effect of
+deleting a part is the norm of that part at all times, and the effect of multiplying it by -1 is
+twice that. These effects measure the size of the part, not its influence on the outcome. The
+*moved* probability, half the integral of | |psi'|^2 - |psi|^2 |, measures the influence. For a
+propagator that is linear by construction, phi' - phi is its forecast of the deleted part.
 """
 
 import dataclasses
@@ -34,7 +35,7 @@ from qdistill.physics.grid import Grid
 from qdistill.system import Potential, Propagator, Step, Wrapped
 from qdistill.teacher import Chebyshev
 
-# Of the norm: where the exact effect is smaller, its relative error is not looked at.
+# Smallest exact effect, relative to the norm, whose relative error is evaluated.
 LEAST = 0.01
 
 PerCase = Float[np.ndarray, " n_case"]
@@ -43,21 +44,21 @@ PerCase = Float[np.ndarray, " n_case"]
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Blind(Wrapped):
-    """The propagator that sees no potential: a negative control."""
+    """A propagator that ignores the potential, as a negative control."""
 
     def __call__(self, v: Potential) -> Step:
-        """The step of empty space."""
+        """Return the step of empty space."""
         return self.of(jax.tree.map(jnp.zeros_like, v))
 
 
 class Intervened(NamedTuple):
-    """An intervention in every case, with and without it.
+    """Test cases with and without an intervention.
 
     Attributes:
-      usual: Cases as they were, with the exact future.
-      changed: The same after the intervention.
-      gap: How far the frame before the changed state would be from the truth, relative, had the
-        intervention been done to every given frame in place of the last alone.
+      usual: Cases without the intervention, with exact solutions.
+      changed: Cases with the intervention, with exact solutions.
+      gap: Relative error of the frame before the changed state, if the intervention were applied
+        to every given frame and not to the last alone.
     """
 
     usual: Cases
@@ -73,14 +74,14 @@ def intervene(
     n_frames: int,
     family: tuple[str, ...] = (),
 ) -> Intervened:
-    """Intervene at given moments, and solve what follows.
+    """Return solved cases with and without an intervention at given moments.
 
     Args:
-      exact: The exact solver of a line, for potentials before and after.
-      intervention: What is done.
-      moments: Stacked along a first axis.
-      n_given: Frames that propagators need, at least 1.
-      n_frames: From the moment to the horizon, at least 1.
+      exact: The exact solver of a one-dimensional system, for potentials before and after.
+      intervention: The intervention.
+      moments: States and potentials at the moments, stacked along a first axis.
+      n_given: Number of given frames, at least 1.
+      n_frames: Number of frames from the moment to the horizon, at least 1.
       family: The family of potentials of each case.
     """
     require_at_least(1, n_given=n_given, n_frames=n_frames)
@@ -109,29 +110,31 @@ def _act(grid: Grid, intervention: Intervention, moments: Moment) -> tuple[Array
 def recall(
     exact: Chebyshev, n_past: int, psi: Complex[Array, "n_case n_x"], v: Float[Array, "n_case n_x"]
 ) -> Complex[Array, "n_case n_past n_x"]:
-    """The frames that lead to psi in each case; see `harness.recall`."""
+    """Return the exact frames that lead to psi in each case; see `harness.recall`."""
     return jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_past))(psi, v)
 
 
 def _forecast_both(
     propagator: Propagator, given: tuple[Array, Array], v: tuple[Array, Array], n_frames: int
 ) -> tuple[Array, Array]:
-    """The frames that follow, with and without the intervention."""
+    """The forecasts without and with the intervention."""
     frames = harness.forecast(propagator, jnp.concatenate(given), jnp.concatenate(v), n_frames)
     return frames[: len(given[0])], frames[len(given[0]) :]
 
 
 class Effects(NamedTuple):
-    """Of one intervention on one propagator's forecasts, by case; see the top of the file.
+    """The effects of an intervention on the forecasts of a propagator, by case.
+
+    The docstring of the module defines all quantities.
 
     Attributes:
-      effect: The exact one.
-      moved: Probability that the exact effect moves elsewhere, or takes away: half the L1 norm.
-      own_effect: On the propagator's own forecasts.
-      own_moved: The same.
-      error: Of the usual forecast, relative.
+      effect: Effect on the exact solution.
+      moved: Probability moved or removed by the exact effect, half the L1 norm.
+      own_effect: Effect on the propagator's forecasts.
+      own_moved: Probability moved or removed by the effect on the forecasts.
+      error: Relative error of the usual forecast.
       effect_error: Relative error of the effect; NaN where the exact effect is below `LEAST`.
-      excess: The error of the effect over that of the forecast; likewise.
+      excess: Ratio of the error of the effect to that of the usual forecast; NaN likewise.
     """
 
     effect: PerCase
@@ -144,11 +147,11 @@ class Effects(NamedTuple):
 
 
 def measure_effects(propagator: Propagator, done: Intervened) -> Effects:
-    """Compare a propagator's effect of an intervention with the exact one, at the horizon.
+    """Return the effects of an intervention at the horizon, by a propagator and exactly.
 
     Args:
-      propagator: What is asked.
-      done: With as many given frames as it needs.
+      propagator: The propagator.
+      done: Cases with and without the intervention, with as many given frames as it needs.
 
     Raises:
       ValueError: For too few given frames.
@@ -185,5 +188,5 @@ def _norm(psi: np.ndarray) -> PerCase:
 
 
 def _or_infinite(values: np.ndarray) -> np.ndarray:
-    """What diverges is infinitely wrong."""
+    """The values, with NaN of diverged forecasts replaced by infinity."""
     return np.where(np.isfinite(values), values, np.inf)

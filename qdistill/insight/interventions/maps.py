@@ -1,4 +1,4 @@
-"""From derivatives to maps: rms by frame, channel and offset, and distances from the exact ones."""
+"""Maps of derivatives: rms by frame, channel and offset, and errors relative to the exact ones."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -14,14 +14,14 @@ ALIKE, WITH_PAST = "all frames alike", "newest with its past"
 
 
 class Sizes(NamedTuple):
-    """The rms of the inputs over the points where psi is: |psi| of each case, and V of all."""
+    """The rms of the inputs where psi is not negligible: |psi| of each case, V over all cases."""
 
     psi: Float[np.ndarray, " n_case"]
     v: float
 
 
 def measure_sizes(psi: np.ndarray, v: np.ndarray) -> Sizes:
-    """The units in which sensitivities to different inputs compare."""
+    """Return the rms sizes of the inputs, the units in which sensitivities are compared."""
     density = np.abs(psi) ** 2
     present = density > PRESENT * density.max(axis=-1, keepdims=True)
     of_psi = np.sqrt(np.sum(density * present, axis=-1) / present.sum(axis=-1))
@@ -29,7 +29,7 @@ def measure_sizes(psi: np.ndarray, v: np.ndarray) -> Sizes:
 
 
 def frame_names(n_history: int) -> list[str]:
-    """Of the rows of a map of psi.
+    """Return the names of the rows of a map of psi.
 
     >>> frame_names(2)
     ['t - 1', 't', 'all frames alike', 'newest with its past']
@@ -39,17 +39,17 @@ def frame_names(n_history: int) -> list[str]:
 
 
 def draw_maps(found: Derivatives, sizes: Sizes) -> dict[str, Float[np.ndarray, "n_row n_offset"]]:
-    """The rms sensitivity of the first frame ahead, by channel: rows are of `frame_names`.
+    """Return the rms sensitivity of the first frame ahead, by channel; rows are `frame_names`.
 
     It is the change of a component of the forecast, in units of its rms, for a change of the input
-    by its own rms: the rms over places, cases and the two components. V has one row.
+    by its rms; the rms is over places, cases and the two components. V has one row.
     """
     columns = np.asarray(found.columns[:, :, 0], complex)
     n_history = (columns.shape[2] - 4) // 2
     frames, past = columns[:, :, : 2 * n_history], columns[:, :, 2 * n_history : -2]
     frames = frames.reshape(*columns.shape[:2], n_history, 2, -1)
     rows = np.concatenate([frames, frames.sum(axis=2, keepdims=True), past[:, :, None]], axis=2)
-    # The unit of psi cancels, and half of |z|^2 is the mean square of a component.
+    # The unit of psi cancels; |z|^2 / 2 is the mean square of a component.
     of_psi = np.sqrt(np.mean(np.abs(rows) ** 2, axis=(0, 1)) / 2)
     of_v = columns[:, :, -2:-1] * (sizes.v / sizes.psi)[:, None, None, None]
     # A component of psi has an rms of |psi| / sqrt(2).
@@ -58,22 +58,22 @@ def draw_maps(found: Derivatives, sizes: Sizes) -> dict[str, Float[np.ndarray, "
 
 
 def total(row: Float[np.ndarray, "n_row n_offset"]) -> Float[np.ndarray, " n_row"]:
-    """Root of the sum of squares over offsets: the sensitivity to noise of unit rms."""
+    """Return the root of the sum of squares over offsets, the sensitivity to noise of unit rms."""
     return np.sqrt(np.sum(row**2, axis=-1))
 
 
 def compare(
     seeds: Sequence[Derivatives], exact: Derivatives, seed: int = 0
 ) -> dict[str, dict[str, list[dict[str, float]]]]:
-    """Return the relative error of derivatives, by input, place and frame ahead, over all cases.
+    """Return the relative error of derivatives over all cases, by input, place and frame ahead.
 
-    The inputs are psi with its past, V, and V as a whole (its height); the places are all, and
-    those where the forecast point is inside of the potential or outside.
+    The inputs are psi with its past, V at one point, and the height of V. The places are all
+    points, and the points inside and outside of the potential.
 
     Args:
       seeds: Derivatives of each seed of one training.
-      exact: Those of the exact solver, in the same cases.
-      seed: Of the bootstrap.
+      exact: Derivatives of the exact solver in the same cases.
+      seed: Random seed of the bootstrap.
 
     Returns:
       The error as `value`, and the ends of its 95% interval, `low` and `high`.
@@ -104,7 +104,7 @@ def compare(
 def _relative(
     own: np.ndarray, exact: np.ndarray, weight: np.ndarray, seed: int
 ) -> dict[str, float]:
-    """Over all cases, since those where nothing happens tell nothing; 95% by bootstrap."""
+    """The relative error over all cases together, weighted by their size, with 95% interval."""
 
     def square(values: np.ndarray) -> np.ndarray:
         return np.sum(weight * np.abs(np.asarray(values, complex)) ** 2, axis=(-3, -2, -1))

@@ -1,4 +1,4 @@
-"""Scenes in which a process happens, drawn at random, and the moments to intervene in them."""
+"""Random scenes in which a process happens, and the moments of interventions."""
 
 import functools
 from collections.abc import Callable, Sequence
@@ -16,23 +16,23 @@ from qdistill.physics.families import FAMILIES, sample_parameters
 from qdistill.physics.grid import Grid, Scalar, require_line
 from qdistill.system import Propagator, rollout
 
-# Lengths and times of scenes are those of a box of so many bohr, and grow with the box. What can be
-# tunnelled through does not: its width is in bohr in every box.
+# Lengths and times of scenes are given for a box of this length in bohr, and scale with the box,
+# except for widths of tunnelling barriers, which are in bohr in every box.
 BOX = 100.0
-# Potentials of the families are narrowed by this, so that packets pass them in the box.
+# Factor by which potentials of the families are narrowed, so that packets pass them in the box.
 NARROWED = 2.5
-# Time in a cavity before the moment ``"later"``, in a.u. in the box of 100 bohr.
+# Time in a cavity before the moment ``"later"``, in a.u. for a box of 100 bohr.
 BOUNCES = 4.0
-# No moment comes later, likewise.
+# Latest time of a moment, likewise.
 LONGEST = 16.0
 
 
 class Scene(NamedTuple):
-    """How it begins, and when something can be done.
+    """The beginning of a scene, and the times of possible interventions.
 
     Attributes:
-      moment: The beginning.
-      times: Of the moments ``"start"``, ``"contact"`` and ``"later"``, in a.u.
+      moment: State and potential at the beginning.
+      times: Times of the moments ``"start"``, ``"contact"`` and ``"later"``, in a.u.
     """
 
     moment: Moment
@@ -43,13 +43,13 @@ WHEN = ("start", "contact", "later")
 
 
 def encounter(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
-    """A packet flies right onto a potential about as high, or deep, as its energy."""
+    """Sample a packet that flies right onto a potential about as high or deep as its energy."""
     key_v, key_energy, key_height, key_width = jax.random.split(key, 4)
     energy, s0 = _uniform(key_energy, 3.0, 8.0), _length(key_width, grid, 1.2, 2.0)
     v, span = _potential(key_v, grid, family, energy * _uniform(key_height, 0.7, 1.2))
     momentum = packets.carrier_momentum(grid, energy)
     psi = packets.gaussian(grid, span[0] - 5 * s0, s0, momentum)
-    # The centre is at the potential; and the packet would have passed it in free flight.
+    # Times at which the packet reaches the potential, and would have passed it in free flight.
     speed = momentum / grid.mass[0]
     contact = 5 * s0 / speed
     later = contact + (span[1] - span[0] + 6 * s0) / speed
@@ -57,7 +57,7 @@ def encounter(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
 
 
 def meeting(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
-    """Two packets of one energy and of any relative phase meet on a potential, or in free space."""
+    """Sample two packets of equal energy that meet on a potential, or in free space."""
     key_v, key_energy, key_height, key_width, key_phase = jax.random.split(key, 5)
     energy, s0 = _uniform(key_energy, 3.0, 8.0), _length(key_width, grid, 1.2, 2.0)
     if family == "free":
@@ -77,7 +77,7 @@ def meeting(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
 
 
 def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
-    """A packet between barriers, or in a well, that holds most of it for a while."""
+    """Sample a packet that is trapped for a while between barriers or in a well."""
     key_height, key_width, key_gap, key_energy, key_packet = jax.random.split(key, 5)
     x, middle, n_wall = grid.positions(), grid.middle[0], {"double": 2, "triple": 3}
     width, gap = _length(key_width, grid, 0.3, 0.8), _length(key_gap, grid, 5.0, 9.0)
@@ -100,7 +100,7 @@ def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     return Scene(Moment(psi, v, span, energy), jnp.array([0.0, 0.0, later], x.dtype))
 
 
-# The width over which a potential of width and height 1 is higher than a share of its height.
+# The width over which a potential of unit width and height exceeds a share of its height.
 _FORBIDDEN: dict[str, Callable[[Array], Array]] = {
     "barrier": lambda share: jnp.ones_like(share),
     "half-circle": lambda share: jnp.sqrt(1 - share**2),
@@ -110,9 +110,9 @@ _FORBIDDEN: dict[str, Callable[[Array], Array]] = {
 
 
 def tunnel(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
-    """A packet flies onto a hill higher than its energy, and thin enough to be tunnelled through.
+    """Sample a packet that flies onto a thin hill that is higher than its energy.
 
-    About a bohr of it is classically forbidden, for packets of 2.5 to 4 hartree.
+    The classically forbidden region is about 1 bohr wide, for packets of 2.5 to 4 hartree.
     """
     key_energy, key_height, key_width, key_packet = jax.random.split(key, 4)
     energy, s0 = _uniform(key_energy, 2.5, 4.0), _length(key_packet, grid, 2.0, 3.0)
@@ -127,7 +127,7 @@ def tunnel(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
 
 
 class Kind(NamedTuple):
-    """A kind of scene, and the families of potentials that can make it."""
+    """A kind of scene, and the families of potentials that it accepts."""
 
     sample: Callable[[Key[Array, ""], Grid, str], Scene]
     families: tuple[str, ...]
@@ -149,20 +149,21 @@ def sample_moments(
     n_case: int,
     families: Sequence[str] | None = None,
 ) -> tuple[list[str], Moment]:
-    """Sample the moments of an intervention in random scenes, of all families in turn.
+    """Sample the moments of an intervention in random scenes; the families alternate.
 
     Args:
       key: Random key.
-      exact: The exact solver of a line, which leads from the beginning to the moment.
-      intervention: Whose moments.
-      n_case: How many in each family.
-      families: Those of the scene, or some of them.
+      exact: The exact solver of a one-dimensional system, which propagates to the moment.
+      intervention: The intervention.
+      n_case: Number of cases in each family.
+      families: All families of the scene, or some of them.
 
     Returns:
       The family of each case, and all moments, stacked.
 
     Raises:
-      ValueError: For a system that is no line, no case, or a family without such scenes.
+      ValueError: For a system that is not one-dimensional, no case, or a family without such
+        scenes.
     """
     grid, dt = exact.system.grid, abs(exact.system.dt)
     require_line(grid)
@@ -206,7 +207,7 @@ def _fly(
 def _potential(
     key: Key[Array, ""], grid: Grid, family: str, height: Scalar
 ) -> tuple[V, Float[Array, "2"]]:
-    """A narrow potential of a family with a given extreme value, and where it begins and ends."""
+    """A narrow potential of a family with a given extreme value, and its two ends."""
     x, middle = grid.positions(), grid.middle[0]
     parameters = sample_parameters(key, grid, family)
     narrow = middle + NARROWED * (x - middle)
@@ -218,12 +219,12 @@ def _potential(
 
 
 def _scale(grid: Grid) -> float:
-    """How large the box is."""
+    """The length of the box in units of the box of 100 bohr."""
     return grid.lengths[0] / BOX
 
 
 def _length(key: Key[Array, ""], grid: Grid, low: float, high: float) -> Array:
-    """A random length in bohr, between two of the box of 100 bohr that grow with the box."""
+    """A random length in bohr; the bounds are for a box of 100 bohr and scale with the box."""
     return _uniform(key, low * _scale(grid), high * _scale(grid))
 
 

@@ -1,20 +1,21 @@
 """The sensitivity of a forecast to its inputs: derivatives by frame, channel and offset.
 
-One input is moved at one place, Re psi, Im psi or V of one given frame, and the forecast responds
-around it. The exact solver has one frame as its input; its derivative by psi is its kernel, and the
-one by V is first-order perturbation theory,
+One input is changed at one point, Re psi, Im psi or V of one given frame, and the response of the
+forecast is measured around it. The exact solver has one frame as its input. Its derivative with
+respect to psi is its kernel, and that with respect to V is first-order perturbation theory,
 
     d psi(dt) / d V(y) = -i integral_0^dt U(dt - s) delta_y U(s) psi ds.
 
-A propagator with a history of frames has a derivative by each, but how it is shared among them is
-not unique: the frames determine each other, and any two shares that are the same along solutions
-make the same forecasts. So two more are taken: their sum, as if all frames were moved alike; and
-what is unique and may be compared with the exact solver, the derivative by the newest frame *with
-its past*, the older frames moved as the exact solver moves them.
+A propagator with a history of frames has a derivative with respect to each, but their split among
+the frames is not unique: the frames determine each other, so different splits give the same
+forecasts along solutions. Two more derivatives are therefore measured. One is the sum, where all
+frames change alike. The other is unique and can be compared with the exact solver: the derivative
+with respect to the newest frame *with its past*, where the older frames change as the exact solver
+changes them.
 
-A single point holds all waves that the lattice holds, three quarters of them beyond those of any
-lesson. The same is therefore asked with a band-limited impulse; and next to V at one place, of the
-potential as a whole, made higher or lower as lessons have it.
+A single point contains all waves of the lattice, three quarters of them beyond those of any lesson.
+So the same is measured with a band-limited impulse; and, in addition to V at one point, for the
+height of the whole potential.
 """
 
 import functools
@@ -31,23 +32,23 @@ from qdistill.insight.probes.cone import impulse
 from qdistill.system import Propagator, rollout
 from qdistill.teacher import Chebyshev
 
-# A change of either sign, in units of the input's rms, where derivatives are differences.
+# Size of the change for central differences, in units of the rms of the input.
 NUDGE = 0.01
-# Where psi is: a share of the largest density.
+# Smallest density at chosen points, as a share of the largest.
 PRESENT = 0.05
 
 
 class Derivatives(NamedTuple):
-    """Derivatives of a forecast along single inputs, at all offsets from them.
+    """The derivatives of a forecast with respect to single inputs, at all offsets from them.
 
     The directions are Re and Im of each given frame, oldest first; Re and Im of the newest frame
     with its past; V; and V as a whole, per relative change of its height, at the same points.
     Offsets are those of the input from the forecast point.
 
     Attributes:
-      columns: Derivatives; of psi without unit, of V in 1/hartree times psi's unit.
+      columns: Derivatives: dimensionless for psi, in units of psi per hartree for V.
       is_inside: Whether V is not zero at the forecast point.
-      offset: In points.
+      offset: Offsets in points.
     """
 
     columns: Complex[np.ndarray, "n_case n_place n_ahead n_direction n_offset"]
@@ -58,7 +59,7 @@ class Derivatives(NamedTuple):
 def choose_places(
     psi: Complex[np.ndarray, "n_case n_x"], n_place: int, seed: int
 ) -> Int[np.ndarray, "n_case n_place"]:
-    """Random points in each case where psi is."""
+    """Return random points in each case where psi is not negligible."""
     require_at_least(1, n_place=n_place)
     rng = np.random.default_rng(seed)
     density = np.abs(psi) ** 2
@@ -77,19 +78,19 @@ def measure_derivatives(
     k_band: float | None = None,
     by_differences: bool | None = None,
 ) -> Derivatives:
-    """Measure the derivatives of forecast frames along single inputs.
+    """Return the derivatives of forecast frames with respect to single inputs.
 
     Args:
-      propagator: What is asked.
-      exact: The exact solver of a line, which gives changes their past.
+      propagator: The propagator.
+      exact: The exact solver of a one-dimensional system, which gives changes their past.
       given: Frames of a solution, oldest first, at least as many as the propagator needs.
       v: Potentials, in hartree.
-      places: Where inputs are moved, as indices of points.
-      ahead: Which frames of the forecast, counted from 1, rising.
+      places: Indices of the points where inputs are changed.
+      ahead: Frames of the forecast, counted from 1, in ascending order.
       reach: Largest offset, in points.
-      k_band: Largest wavenumber of an impulse in place of a single point, in 1/bohr.
-      by_differences: Whether to take central differences instead of gradients; by default where
-        gradients are not right, as through a gauge that is stopped.
+      k_band: Largest wavenumber in 1/bohr of an impulse that replaces a single point.
+      by_differences: Whether to use central differences instead of gradients; by default for
+        propagators whose gradients are not correct, such as with a stopped gauge.
 
     Raises:
       ValueError: For no frame ahead, or a band that is not positive.
@@ -113,7 +114,7 @@ def measure_derivatives(
     for frames, potential, mine in zip(given, v, places, strict=True):
         at = jnp.asarray(shape, v.dtype), jnp.asarray(mine)
         found = _differentiate(propagator, exact, ahead, by_differences, frames, potential, *at)
-        # A forecast point lies before its input by the offset.
+        # The offset points from the forecast point to its input.
         points = (mine[:, None] - offset[None]) % grid.shape[0]
         picked = [np.asarray(each)[..., at] for each, at in zip(found, points, strict=True)]
         columns.append(np.stack(picked))
@@ -140,7 +141,7 @@ def _differentiate(
     def along(change: tuple[Array, Array]) -> Array:
         if not by_differences:
             return jax.jvp(forecast, (given, v), change)[1]
-        # V is never moved together with psi.
+        # V and psi are never changed together.
         of_psi = jnp.max(jnp.abs(change[0])) / sizes[0]
         of_v = jnp.max(jnp.abs(change[1])) / sizes[1]
         nudge = NUDGE / jnp.maximum(jnp.maximum(of_psi, of_v), 1e-6)
@@ -158,7 +159,7 @@ def _differentiate(
 
 
 def _directions(exact: Chebyshev, n_history: int, v: Array, unit: Array) -> tuple[Array, Array]:
-    """All changes of the given frames, (n_direction, n_history, n_x), and of the potential."""
+    """The changes of the given frames, (n_direction, n_history, n_x), and of the potential."""
     turns = jnp.asarray([1, 1j], unit.dtype)
     single = jnp.einsum("hg,c,x->hcgx", jnp.eye(n_history), turns, unit)
     moving = turns[:, None, None] * harness.recall(exact, unit, v, n_history)[None]
@@ -169,7 +170,7 @@ def _directions(exact: Chebyshev, n_history: int, v: Array, unit: Array) -> tupl
 
 
 def _rms(values: Array) -> Array:
-    """Where they are: over points with at least a twentieth of the largest square."""
+    """The rms over points with at least a twentieth of the largest square."""
     square = jnp.abs(values) ** 2
     is_there = square > PRESENT * jnp.max(square)
     return jnp.sqrt(jnp.sum(jnp.where(is_there, square, 0)) / jnp.maximum(jnp.sum(is_there), 1))

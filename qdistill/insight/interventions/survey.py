@@ -1,4 +1,4 @@
-"""All interventions and sensitivities of a panel."""
+"""The survey of all interventions and sensitivities for a panel."""
 
 import dataclasses
 import functools
@@ -41,9 +41,9 @@ from qdistill.physics.grid import require_line
 from qdistill.system import System
 from qdistill.teacher import Chebyshev
 
-# Single barriers and wells, and free space.
+# Families that lessons contain: single barriers and wells, and empty space.
 TAUGHT = ("free", "barrier", "well")
-# Of all potentials, in hartree.
+# Bounds of all potentials, in hartree.
 LOWEST = -16.0
 BLIND = "blind solver"
 # The fields of `Effects` that depend on the propagator.
@@ -52,16 +52,16 @@ OWN = ("own_effect", "own_moved", "error", "effect_error", "excess")
 
 @dataclasses.dataclass(frozen=True)
 class InterventionConfig:
-    """What is done, and where derivatives are taken.
+    """Settings of the interventions and the derivatives.
 
     Attributes:
-      cases: Of every intervention in each family of potentials.
-      families: Those that are taken, of those that a scene can have; () for all. Interventions
-        in scenes that have none of them are left out.
-      frames: From the intervention to the horizon.
-      places: Points in each case at which inputs are moved.
-      place_cases: Cases in which they are; barriers and wells.
-      ahead: Frames of the forecast whose derivatives are taken, rising.
+      cases: Number of cases of every intervention in each family of potentials.
+      families: Families of potentials to use; () for all. Interventions in scenes that have none of
+        them are left out.
+      frames: Number of frames from the intervention to the horizon.
+      places: Number of points in each case at which inputs are changed.
+      place_cases: Number of such cases, with barriers and wells.
+      ahead: Frames of the forecast whose derivatives are measured, in ascending order.
       reach: Largest offset, in points.
       k_band: Largest wavenumber of the band-limited impulse, in 1/bohr.
     """
@@ -89,16 +89,16 @@ class InterventionConfig:
 
 @dataclasses.dataclass(frozen=True)
 class InterventionReport(Report):
-    """What forecasts depend on: effects of interventions, and derivatives by the inputs.
+    """The report of interventions and derivatives of a panel.
 
-    Its numbers are the settings; `roles` by name; under `interventions` by name what is removed,
-    the exact effects, and the `findings` of each member; and under `sensitivity` the maps of
-    derivatives and their errors.
+    Its numbers are the settings; the `roles` by name; under `interventions`, by name, the removed
+    process, the exact effects and the `findings` of each member; and under `sensitivity` the maps
+    of derivatives and their errors.
     """
 
 
 def make_controls(system: System) -> tuple[Chebyshev, Blind]:
-    """Return the exact solver, expanded otherwise than the truth, and a blind one."""
+    """Return the exact solver, with another expansion than the truth, and a blind solver."""
     exact = harness.solve_exactly(system, (LOWEST - 4, WALL + 6))
     return exact, Blind(exact)
 
@@ -109,19 +109,19 @@ def evaluate(
     config: InterventionConfig | None = None,
     nulls: Ensembles | None = None,
 ) -> InterventionReport:
-    """Intervene in forecasts and differentiate them, those of two controls among them.
+    """Measure interventions and derivatives for emulators, null models and two controls.
 
-    The exact solver is the positive control; the negative one is blind to potentials.
+    The exact solver is the positive control; a solver that ignores the potential is the negative.
 
     Args:
-      emulators: By name, one propagator or one for each seed of its training.
-      seed: Of all cases.
-      config: What is asked.
-      nulls: Propagators of about the same error in which nothing is learned, treated alike.
+      emulators: Propagators by name, one or one for each seed of a training.
+      seed: Random seed of all cases.
+      config: Settings.
+      nulls: Null models by name: non-learned propagators of about the same error.
 
     Raises:
-      ValueError: As `harness.make_panel` does, and for a system that is not a line with a real
-        potential on its points.
+      ValueError: For panels that `harness.make_panel` refuses, and for a system that is not
+        one-dimensional with a real potential on its points.
     """
     config = config or InterventionConfig()
     panel = harness.make_panel(emulators, nulls)
@@ -148,7 +148,7 @@ def _intervene(
 ) -> dict[str, Any]:
     found = {}
     for name, each in INTERVENTIONS.items():
-        # Scenes of one kind begin alike, whatever is done in them.
+        # Scenes of one kind are the same for all interventions.
         key = jax.random.fold_in(jax.random.key(seed), list(SCENES).index(each.scene))
         possible = SCENES[each.scene].families
         chosen = [family for family in possible if family in (config.families or possible)]
@@ -173,7 +173,7 @@ def _intervene(
 
 
 def _fires(summaries: dict[str, Any], n_frames: int) -> bool:
-    """Whether the blind solver is caught."""
+    """Whether the blind solver is detected."""
     control, claim = (Interval(**summaries[who]["all"]["effect_error"]) for who in (BLIND, EXACT))
     return harness.fires(control, claim, harness.rounding(n_frames, jnp.zeros(0, float).dtype))
 
@@ -186,7 +186,7 @@ def _median(seeds: Sequence[Effects], field: str, where: Any = slice(None)) -> d
 def _by_family(
     families: Sequence[str], seeds: Sequence[Effects], fields: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Medians over the cases of all families, and of each."""
+    """Medians over the cases of all families, and of each family."""
     members = {name: np.array(families) == name for name in dict.fromkeys(families)}
     members = {"all": np.ones(len(families), bool)} | members
     return {
@@ -196,7 +196,7 @@ def _by_family(
 
 
 def _summarise(families: Sequence[str], seeds: Sequence[Effects]) -> dict[str, Any]:
-    """By whether the family is taught: what a member says, and how far it is from the truth."""
+    """The findings of a member, separately for families in and not in the lessons."""
     is_taught = np.isin(families, TAUGHT)
     groups = {"all": np.ones_like(is_taught), "taught": is_taught, "other": ~is_taught}
     known = np.all(np.isfinite([each.effect_error for each in seeds]), axis=0)
@@ -219,7 +219,7 @@ def _summarise(families: Sequence[str], seeds: Sequence[Effects]) -> dict[str, A
 def _sample_barriers(
     key: Key[Array, ""], system: System, n_case: int
 ) -> tuple[Complex[Array, "n_case n_x"], Float[Array, "n_case n_x"]]:
-    """Superpositions of packets anywhere over single barriers and wells, as they are taught."""
+    """Superpositions of packets over single barriers and wells, as in the lesson `barrier`."""
     keys = jax.random.split(key, n_case)
     return jax.vmap(lambda k: system.sample("barrier", k, 1.0))(keys)
 
@@ -257,7 +257,7 @@ def _differentiate(
 def _describe(
     seeds: Sequence[Derivatives], exact: Derivatives, sizes: maps.Sizes, n_history: int
 ) -> dict[str, Any]:
-    """The maps of a member, the mean square over its seeds, and the errors."""
+    """The maps of a member, rms over its seeds, and their errors."""
     together = Derivatives(
         np.concatenate([each.columns for each in seeds]),
         np.concatenate([each.is_inside for each in seeds]),

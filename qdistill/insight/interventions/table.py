@@ -1,8 +1,8 @@
-"""Interventions: what is done to a state and its potential to take one process away.
+"""The interventions: changes of a state and its potential that remove one process.
 
-Every one acts at one moment. A propagator that needs past frames is given the past that leads to
-the new state in the new potential, by the exact solver: a history of the old one would contradict
-it. Lengths are in units of the box; the numbers are those of a box of 100 bohr.
+An intervention acts at one moment. A propagator that needs past frames is given the exact frames
+that lead to the new state in the new potential, because frames of the old state would contradict
+it. Lengths scale with the box; numbers are for a box of 100 bohr.
 """
 
 from collections.abc import Callable
@@ -17,11 +17,11 @@ from qdistill.physics.grid import Grid
 Psi: TypeAlias = Complex[Array, " n_x"]
 V: TypeAlias = Float[Array, " n_x"]
 
-# Length over which a cut is smooth, in units of the box.
+# Length of the smooth transition of a cut, in units of the box.
 CUT = 0.005
-# Waves above this are made by sharp edges, not carried by packets, in 1/bohr.
+# Wavenumber in 1/bohr above which waves come from sharp edges and not from packets.
 FAST = 6.0
-# Where a barrier is closed: within the heights that are taught, and beyond them, in hartree.
+# Heights of closed barriers in hartree: within the heights of the lessons, and beyond them.
 CLOSED, WALL = 15.0, 30.0
 
 
@@ -30,8 +30,8 @@ class Moment(NamedTuple):
 
     Attributes:
       psi: The state.
-      v: In hartree.
-      span: Where the potential begins and ends, in bohr.
+      v: Potential in hartree.
+      span: Left and right end of the potential, in bohr.
       energy: Kinetic energy of the carrier wave before the encounter, in hartree.
     """
 
@@ -42,24 +42,24 @@ class Moment(NamedTuple):
 
 
 def keep_psi(grid: Grid, moment: Moment, psi: Psi) -> Psi:
-    """The state as it is."""
+    """Return the state unchanged."""
     return psi
 
 
 def keep_v(grid: Grid, moment: Moment) -> V:
-    """The potential as it is."""
+    """Return the potential unchanged."""
     return moment.v
 
 
 class Intervention(NamedTuple):
-    """One process taken away.
+    """An intervention, which removes one process.
 
     Attributes:
-      removes: The process, in words.
-      scene: Of which kind of scene: a name in `scenes.SCENES`.
-      when: ``"start"``, ``"contact"`` or ``"later"`` in it.
+      removes: The removed process, as text.
+      scene: Kind of the scene, a name in `scenes.SCENES`.
+      when: Moment in the scene: ``"start"``, ``"contact"`` or ``"later"``.
       on_psi: ``(grid, moment, psi) -> psi``, linear in psi.
-      on_v: ``(grid, moment) -> v`` from the moment on.
+      on_v: ``(grid, moment) -> v``, the potential from the moment on.
     """
 
     removes: str
@@ -70,7 +70,7 @@ class Intervention(NamedTuple):
 
 
 def parts(grid: Grid, span: Float[Array, "2"]) -> Float[Array, "3 n_x"]:
-    """Smooth weights of what lies left of a span, in it, and right of it; they sum to 1.
+    """Return smooth masks of the regions left of a span, in it, and right of it; they sum to 1.
 
     >>> left, inside, right = parts(Grid(100, 100.0), jnp.array([40.0, 60.0]))
     >>> [round(float(part[49]), 3) for part in (left, inside, right)]
@@ -83,30 +83,30 @@ def parts(grid: Grid, span: Float[Array, "2"]) -> Float[Array, "3 n_x"]:
 
 
 def without(part: int) -> Callable[[Grid, Moment, Psi], Psi]:
-    """The state less what lies left of the span (0), in it (1), or right of it (2)."""
+    """Return a function that deletes psi left of the span (0), in it (1) or right of it (2)."""
     return lambda grid, moment, psi: psi * (1 - parts(grid, moment.span)[part])
 
 
 def flip(grid: Grid, moment: Moment, psi: Psi) -> Psi:
-    """The relative phase of what lies on either side of the span's middle, turned by pi."""
+    """Return the state with the sign changed on one side of the span's middle."""
     x = grid.positions(dtype=moment.span.dtype)
     return psi * jnp.tanh((x - jnp.mean(moment.span)) / (CUT * grid.lengths[0]))
 
 
 def slow(grid: Grid, moment: Moment, psi: Psi) -> Psi:
-    """The state without its waves beyond `FAST`, the bound smooth."""
+    """Return the state without waves beyond `FAST`, with a smooth cutoff."""
     k = jnp.asarray(jnp.abs(grid.wavenumbers()), psi.real.dtype)
     kept = jax.nn.sigmoid((FAST - k) / 0.1)
     return jnp.fft.ifft(kept * jnp.fft.fft(psi))
 
 
 def empty(grid: Grid, moment: Moment) -> V:
-    """No potential."""
+    """Return the zero potential."""
     return jnp.zeros_like(moment.v)
 
 
 def closed(height: float) -> Callable[[Grid, Moment], V]:
-    """The potential raised to a height in hartree wherever the packet can only tunnel."""
+    """Return the function that raises the potential to a height wherever it exceeds the energy."""
     return lambda grid, moment: jnp.where(moment.v > moment.energy, height, moment.v)
 
 

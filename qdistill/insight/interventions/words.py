@@ -1,4 +1,4 @@
-"""The numbers of interventions and sensitivities as tables."""
+"""Text tables of interventions and sensitivities."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,9 +12,10 @@ def make_table(numbers: Mapping[str, Any]) -> str:
     """Return a table of the interventions, and one of the derivatives, as text."""
     return "\n".join(
         [
-            f"Relative error of each effect after {numbers['n_frames']} frames, in potentials of "
-            "the taught families and of others: medians (95%); and over the error of the forecast.",
-            harness.make_table(("taught", "other", "over error"), _of_interventions(numbers)),
+            f"Relative error of each effect after {numbers['n_frames']} frames, for families of "
+            "potentials in the lessons and for others: medians (95%); and its ratio to the error "
+            "of the forecast.",
+            harness.make_table(("in lessons", "other", "ratio"), _of_interventions(numbers)),
             "Derivatives of the next frame: relative errors (inside / outside of V); sizes by "
             "frame.",
             harness.make_table(

@@ -1,8 +1,12 @@
-"""Probes: what a propagator does to waves, measured as one would measure an unknown medium.
+"""Probes: measurements of the response of a propagator to waves, as of an unknown medium.
 
-Each takes any propagator of a line as a black box, and compares what it measures with closed forms,
-transfer matrices or perturbation theory. On the exact solver it must find the known answer: that
-is its control. A propagator that needs a history is given the exact one.
+A probe treats any one-dimensional propagator as a black box, and compares the result with closed
+forms, transfer matrices or perturbation theory. The exact solver is the positive control. A
+propagator that needs past frames is given exact ones.
+
+Some results are fixed by construction. A student whose kicks sum to V has the right phase over a
+uniform potential, whatever its parameters are. For a student with diagonal kinetic phases the
+dispersion is one curve, which two frames of any packet determine.
 
 >>> from qdistill.insight import probes
 >>> from qdistill.physics.grid import Grid

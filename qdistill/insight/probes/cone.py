@@ -1,4 +1,4 @@
-"""The light cone: how fast an impulse spreads in empty space."""
+"""The light cone: the speed at which an impulse spreads in empty space."""
 
 import math
 from typing import NamedTuple
@@ -23,12 +23,12 @@ class LightCone(NamedTuple):
       t: Times of the frames, in a.u. after the impulse.
       x: Positions relative to the impulse, in bohr, rising.
       density: |psi|^2 in 1/bohr.
-      front: In bohr, at each time.
-      expected_front: The same in closed form, on this grid.
+      front: Distance of the front in bohr, at each time.
+      expected_front: Distance of the exact front on this grid, in closed form.
       speed: Slope of the front over the last two thirds of the time, in bohr per a.u.
-      speed_error: Its standard error.
-      expected: The same slope of the expected front.
-      limit: The largest group velocity of the waves in the impulse.
+      speed_error: Standard error of the speed.
+      expected: Slope of the expected front, likewise.
+      limit: Largest group velocity of the waves in the impulse.
     """
 
     t: Float[np.ndarray, " n_t"]
@@ -43,10 +43,10 @@ class LightCone(NamedTuple):
 
 
 def impulse(grid: Grid, k_band: float) -> Complex[Array, " n_x"]:
-    """Return a normalised impulse in the middle of the box, of all waves with |k| < k_band alike.
+    """Return a normalised impulse in the middle of the box, with equal weight of all |k| < k_band.
 
-    The uppermost fifth of the band fades away as cos^2, so that the impulse is narrow, about
-    1 / k_band, without long tails. A band up to pi / dx has no edge: a single point.
+    In the uppermost fifth of the band the weights fall as cos^2. So the impulse is narrow, about
+    1 / k_band, without long tails. For a band up to pi / dx the impulse is a single point.
     """
     wave = np.fft.ifft(_spectrum(grid, np.abs(grid.wavenumbers()), k_band))
     psi = np.roll(wave, _middle(grid.shape[0])) / np.linalg.norm(wave) / math.sqrt(grid.cell)
@@ -64,20 +64,20 @@ def _spectrum(grid: Grid, k: Float[np.ndarray, " n_k"], k_band: float) -> Float[
 def measure_light_cone(propagator: Propagator, k_band: float, share: float = 0.01) -> LightCone:
     """Measure the front speed of a band-limited impulse in empty space.
 
-    After long times the waves have sorted themselves by speed, x = t d omega / dk, and the front
-    moves at the speed that the given share of them exceeds, below the light cone `limit`. What
-    is expected at these times is the closed form F^-1 exp(-i omega(k) t) F of the impulse. The
-    frames end before the limit reaches the far side of the box.
+    After long times waves are sorted by speed, x = t d omega / dk, and the front moves at the speed
+    that the given share of them exceeds, below the light cone `limit`. The exact front is that of
+    the closed form F^-1 exp(-i omega(k) t) F of the impulse. The frames end before a wave at the
+    limit reaches the far side of the box.
 
     Args:
-      propagator: Of a line.
-      k_band: Largest wavenumber in the impulse, in 1/bohr: the largest that was taught, or
-        pi / dx for all that the grid has.
-      share: Of the norm^2 beyond the front.
+      propagator: A one-dimensional propagator.
+      k_band: Largest wavenumber in the impulse, in 1/bohr: the largest in the lessons, or pi / dx
+        for all waves of the grid.
+      share: Share of the norm^2 beyond the front.
 
     Raises:
-      ValueError: For a system that is no plain line, and if the impulse crosses the box within 12
-        frames.
+      ValueError: For a system that is not a plain one-dimensional one, and if the impulse crosses
+        the box within 12 frames.
     """
     system = propagator.system
     require_plain(system)
@@ -118,12 +118,12 @@ def _slope(t: Float[np.ndarray, " n_t"], front: Float[np.ndarray, " n_t"]) -> tu
 
 
 def _middle(n_x: int) -> int:
-    """Return the index of the point where the impulse is."""
+    """The index of the point of the impulse."""
     return n_x // 2 - 1
 
 
 def _front(density: Float[np.ndarray, " n_x"], share: float) -> float:
-    """Return the distance from the middle, in points, beyond which a share of the density lies."""
+    """The distance from the middle, in points, beyond which a share of the density lies."""
     if not np.all(np.isfinite(density)) or density.sum() == 0:
         return np.nan
     centred = np.roll(density, -_middle(len(density)))

@@ -1,4 +1,8 @@
-"""The order of learning: which physical process a student masters first, and which last."""
+"""Errors of a student on each lesson during a training, and the order in which they fall.
+
+The order depends on the rule, its threshold, the test cases and the seed. Compare several of each
+before drawing a conclusion.
+"""
 
 import dataclasses
 from collections.abc import Callable, Sequence
@@ -20,23 +24,22 @@ from qdistill.system import Potential, Propagator, System, rollout
 from qdistill.training import loop
 from qdistill.training.loop import Trainer, TrainState
 
-# The lessons that hold one process each.
+# Lessons with one process each.
 PROCESSES = ("free", "scattering", "tunnelling", "interference", "trapping")
 
 
 @dataclasses.dataclass(frozen=True)
 class Learning(Report):
-    """The forecast error of each process as a student learns.
+    """The forecast error of each process during a training.
 
     Attributes:
-      step: Training steps, rising from 0.
-      error: |forecast - truth| / |truth|, the mean over the frames and the median over the
-        cases of a process.
-      processes: Their names.
-      learned: Steps from which on the error of each is at most `factor` times its last value.
-      reached: Steps after which it is at most `level` for the first time, or -1 for never.
-      factor, level: Of these rules. The first says when learning was done, which with a falling
-        learning rate is late for what is learned best; the second who was ahead.
+      step: Training steps, ascending from 0.
+      error: Relative L2 error, mean over the frames and median over the cases of a process.
+      processes: Names of the processes.
+      learned: Step from which on the error is at most `factor` times its last value.
+      reached: First step at which the error is at most `level`, or -1 for never.
+      factor, level: Thresholds of these two rules. With a falling learning rate the first rule is
+        late for the processes with the smallest last error.
     """
 
     step: Int[np.ndarray, " n_t"]
@@ -55,17 +58,17 @@ def sample_lessons(
     n_frames: int,
     lessons: Sequence[str] = PROCESSES,
 ) -> Cases:
-    """Sample test cases of each lesson at full difficulty, and solve them.
+    """Return solved test cases of each lesson at difficulty 1.
 
     Args:
-      system: Any that has these lessons.
-      seed: Of the packets and potentials.
-      n_case: Of each lesson.
-      n_frames: To forecast; as many frames are given as in the held-out test.
-      lessons: Their names.
+      system: A system that has these lessons.
+      seed: Random seed of the packets and potentials.
+      n_case: Number of cases of each lesson.
+      n_frames: Number of frames to forecast; as many are given as in the held-out test.
+      lessons: Names of the lessons.
 
     Returns:
-      The cases, one lesson after the other; the family of each is its lesson.
+      The cases, ordered by lesson; the family of each is its lesson.
     """
     require_at_least(1, n_case=n_case, n_lesson=len(lessons))
     drawn = []
@@ -82,7 +85,7 @@ def sample_lessons(
 
 @jax.jit
 def forecast_errors(propagator: Propagator, truth: Cases) -> Float[Array, " n_case"]:
-    """Return |forecast - truth| / |truth| of each case, the mean over its frames."""
+    """Return the relative L2 error of each case, mean over its frames."""
     n_frames = truth.frames.shape[1]
 
     def error(case: tuple[Array, Potential, Array]) -> Array:
@@ -103,19 +106,19 @@ def measure_learning(
     level: float = 0.1,
     progress: Callable[[dict[str, Any]], None] = lambda log: None,
 ) -> Learning:
-    """Follow a training, and measure the errors of the student on each process as it learns.
+    """Train a student and measure its errors on each process during the training.
 
-    Since a batch is a function of the seed and the step, training again from a run's config
-    retraces that run, so far as the machine rounds alike.
+    A batch is a function of the seed and the step. So a training from the config of a run repeats
+    that run, up to rounding of the machine.
 
     Args:
-      student: Which is trained.
-      trainers, boundaries, state: As for `training.loop.fit`.
-      truth: Test cases; their family is the process, as `sample_lessons` returns them.
-      every: Steps between measurements, at the ends of blocks; the first and the last state always
-        count.
-      factor, level: Of the two rules in `Learning`.
-      progress: Called with the metrics of every block.
+      student: The student that is trained.
+      trainers, boundaries, state: See `training.loop.fit`.
+      truth: Test cases whose family is the process, as `sample_lessons` returns them.
+      every: Steps between measurements, at the ends of blocks; the first and the last state are
+        always measured.
+      factor, level: Thresholds of the two rules in `Learning`.
+      progress: Function called with the metrics of every block.
     """
     require_at_least(1, every=every)
     require_positive(factor=factor, level=level)
@@ -144,7 +147,7 @@ def steps_until(
     array([30])
     """
     within = error <= factor * error[-1]
-    # The last record is within whatever it is, unless it is not a number.
+    # The last record satisfies the rule unless it is NaN.
     stays = np.cumprod(within[::-1], axis=0)[::-1]
     return step[len(step) - np.maximum(1, stays.sum(axis=0))]
 
@@ -156,7 +159,7 @@ def describe_learning(
     factor: float,
     level: float,
 ) -> Learning:
-    """Return the order of learning by both rules, from the errors at several steps."""
+    """Return the steps of both rules from the errors at several steps."""
     is_there = error <= level
     reached = np.where(is_there.any(axis=0), step[np.argmax(is_there, axis=0)], -1)
     learned = steps_until(step, error, factor)
@@ -175,7 +178,7 @@ def describe_learning(
 
 
 def _table(numbers: dict[str, Any]) -> str:
-    """Which process came last, by either rule, in a few lines; None means never."""
+    """A table of the order of processes by either rule; None means never."""
 
     def order(steps: dict[str, int | None]) -> str:
         rows = sorted(steps.items(), key=lambda row: np.inf if row[1] is None else row[1])

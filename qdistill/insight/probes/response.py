@@ -1,4 +1,4 @@
-"""How a propagator responds to a potential: to a uniform one, and to a small bump."""
+"""The response of a propagator to a uniform potential and to a small bump."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -26,15 +26,15 @@ from qdistill.system import Propagator, System, rollout
 
 
 class UniformResponse(NamedTuple):
-    """Plane waves over a uniform potential V, compared with the truth, a shift of V.
+    """The response to a uniform potential V: shifts of plane-wave energies, exactly V.
 
     Attributes:
       k: Wavenumbers in 1/bohr.
-      v: In hartree, rising, the middle one zero.
-      shift: The energy by which V moves omega(k), in hartree.
-      coupling: The slope of the shift over V, for each k; the truth is 1.
-      coupling_error: Its standard error.
-      damping: The largest change of the damping that V makes, in 1 / a.u., for each k.
+      v: Potentials in hartree, ascending, the middle one zero.
+      shift: Shift of omega(k) by V, in hartree.
+      coupling: Slope of the shift over V, for each k; the exact value is 1.
+      coupling_error: Standard error of the coupling.
+      damping: Largest change of the damping by V, in 1 / a.u., for each k.
     """
 
     k: Momenta
@@ -48,20 +48,20 @@ class UniformResponse(NamedTuple):
 def measure_uniform(
     propagator: Propagator, momenta: Sequence[float], v_max: float, n_v: int = 10
 ) -> UniformResponse:
-    """Measure the phase of a frame against a uniform V, whose slope is -dt, for plane waves.
+    """Measure the phase of plane waves after a frame against a uniform V; its slope is -dt.
 
-    The branch of the phase is followed from V = 0 either way. The coupling is the linear
-    term of a fit with a quadratic one.
+    The branch of the phase is followed from V = 0 in both directions. The coupling is the linear
+    term of a quadratic fit.
 
     Args:
-      propagator: Of a line.
+      propagator: A one-dimensional propagator.
       momenta: Wavenumbers in 1/bohr; the nearest ones of the box are taken.
       v_max: Largest |V| in hartree.
-      n_v: Values on either side of zero, at least 2 and enough that V dt moves by less than
+      n_v: Number of values on either side of zero, at least 2, such that V dt changes by less than
         pi / 2 from one to the next.
 
     Raises:
-      ValueError: For a system that is no plain line, and for too few values.
+      ValueError: For a system that is not a plain one-dimensional one, and for too few values.
     """
     system = propagator.system
     require_plain(system)
@@ -77,7 +77,7 @@ def measure_uniform(
     waves = plane_waves(system, each_wave, each_v, count_given(propagator))
     factor, _ = transfer(propagator, waves)
     factor = factor.reshape(len(modes), len(v))
-    # A wave that is gone, or that blew up, has no phase.
+    # A wave that vanished or is not finite has no phase.
     with np.errstate(divide="ignore", invalid="ignore"):
         turned = factor / factor[:, n_v, None]
         damping = np.max(np.abs(np.log(np.abs(turned))), axis=1) / dt
@@ -100,16 +100,16 @@ def _fit_coupling(
 
 
 class BumpResponse(NamedTuple):
-    """The response to a small bump, as a share of the first-order Dyson term.
+    """The response to a small bump, relative to the first-order Dyson term.
 
-    The change of psi after a packet has crossed the bump is split by the direction of flight.
-    Forward it is the phase that the bump's area turns, backward the reflected wave, made by the
-    bump's Fourier component at 2 k. The truth is 1 for both.
+    The change of psi by the bump, after a packet has crossed it, is split by direction. The forward
+    part is a phase proportional to the area of the bump. The backward part is the reflected wave,
+    proportional to the bump's Fourier component at 2 k. The exact value is 1 for both.
 
     Attributes:
       k: Mean momentum of the packet, in 1/bohr.
       forward, backward: <Dyson|change> / <Dyson|Dyson> among k > 0, and among k < 0.
-      error: |change - Dyson| / |Dyson| of the whole, which sees wrong propagation too.
+      error: |change - Dyson| / |Dyson| of the whole, which includes errors of propagation.
       reflected: Probability of the reflected wave in the Dyson term.
     """
 
@@ -129,21 +129,22 @@ def measure_bump(
 ) -> BumpResponse:
     """Measure the response to a Gaussian bump, compared with first-order perturbation theory.
 
-    The bump is in the middle of empty space. The change is half the difference of the forecasts
-    with the bump and with it upside down, so that its own error is of third order, some
-    (area / speed)^2 of it. The Dyson term -i int U(T - t) V U(t) psi0 dt is the derivative of the
-    exact solver along the bump.
+    The bump is in the middle of an empty box. The change is half the difference of the forecasts
+    with the bump and with its negative. So its relative error is of second order, about
+    (area / speed)^2. The Dyson term -i int U(T - t) V U(t) psi0 dt is the derivative of the exact
+    solver along the bump.
 
     Args:
-      propagator: Of a line.
-      momenta: Of the packets, in 1/bohr, positive. All reach the bump at the same time, so the
-        largest must be at most a few times the smallest.
-      area: Integral of the bump, in hartree bohr; small against the speeds.
-      width: Of the bump, its standard deviation in bohr, at least the spacing.
-      packet_width: S0 of the packets, in bohr.
+      propagator: A one-dimensional propagator.
+      momenta: Mean momenta of the packets, in 1/bohr, positive. All reach the bump at the same
+        time, so the largest must be at most a few times the smallest.
+      area: Integral of the bump in hartree bohr, small compared with the speeds.
+      width: Standard deviation of the bump in bohr, at least the spacing.
+      packet_width: Position spread S0 of the packets, in bohr.
 
     Raises:
-      ValueError: For a system that is no plain line, and if a packet would not start in the box.
+      ValueError: For a system that is not a plain one-dimensional one, and if a packet would not
+        start in the box.
     """
     system = propagator.system
     require_plain(system)
@@ -178,7 +179,7 @@ def measure_bump(
 def _dyson_term(
     system: System, psi0: Complex[Array, "n_k n_x"], bump: Float[Array, " n_x"], n_frames: int
 ) -> Complex[Array, "n_k n_x"]:
-    """Return the derivative of psi after n frames of free flight along a potential."""
+    """The derivative of psi after n frames of free flight with respect to a potential."""
     span = 2 * float(jnp.max(jnp.abs(bump)))
     solver = solve_exactly(system, (-span, span))
 
@@ -198,21 +199,20 @@ def crossing_frames(
     n_given: int,
     extent: float = 0.0,
 ) -> int:
-    """Count the frames in which all packets fly from clear before the middle to clear after it.
+    """Return the number of frames in which all packets cross the middle of the box completely.
 
-    Packets that reach the middle of the box at half time start and end there at a distance that is
-    proportional to their speed: 4.6 widths, and half the extent of what is in the middle, for
-    the slowest.
+    Packets reach the middle at half time, so they start and end at a distance proportional to their
+    speed. For the slowest it is 4.6 widths plus half the extent of the potential.
 
     Args:
-      system: A line.
-      momenta: In 1/bohr.
-      packet_width: S0, in bohr.
-      n_given: Frames that are given; they are not counted.
-      extent: Of what is in the middle, in bohr.
+      system: A one-dimensional system.
+      momenta: Mean momenta in 1/bohr.
+      packet_width: Position spread S0, in bohr.
+      n_given: Number of given frames, which are not counted.
+      extent: Length of the potential in the middle, in bohr.
 
     Raises:
-      ValueError: If the fastest would start within 4 widths of the edge of the box.
+      ValueError: If the fastest packet would start within 4 widths of the edge of the box.
     """
     grid = system.grid
     speeds = group_velocity(grid, np.asarray(momenta, float))
@@ -232,7 +232,7 @@ def crossing_frames(
 def start_packets(
     system: System, momenta: Sequence[float], packet_width: float, n_frames: int
 ) -> Complex[Array, "n_k n_x"]:
-    """Return packets that are in the middle of the box after half of so many frames."""
+    """Return initial packets that reach the middle of the box after n_frames / 2 frames."""
     grid = system.grid
     flight = group_velocity(grid, np.asarray(momenta, float)) * system.dt * n_frames / 2
     pairs = zip((grid.middle[0] - flight).tolist(), momenta, strict=True)

@@ -1,4 +1,4 @@
-"""Transmission and reflection against energy, and the resonances of a double barrier."""
+"""Transmission and reflection as functions of energy, and resonances of a double barrier."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -29,19 +29,19 @@ from qdistill.system import Propagator
 def transmission(
     grid: Grid, v: Float[Array, " n_x"], k: Inexact[np.ndarray, " n_k"]
 ) -> Complex[np.ndarray, " n_k"]:
-    """Return the amplitude of a plane wave behind a potential over that in empty space.
+    """Return the amplitude of a plane wave behind a potential, relative to empty space.
 
-    Its squared modulus is the probability to pass. By transfer matrices, from the outgoing wave
-    backwards. On the lattice psi_(i-1) = 2 (cos k dx + m dx^2 v_i) psi_i - psi_(i+1), which is
-    exact for the grid. On the continuum v is taken to be constant within half a spacing of each
-    point, and psi and its derivative to be continuous: the grid's own answer differs by what it
-    cannot resolve, of order (k dx)^2.
+    Its squared modulus is the transmission probability. It is computed by transfer matrices,
+    backwards from the outgoing wave. On the lattice
+    psi_(i-1) = 2 (cos k dx + m dx^2 v_i) psi_i - psi_(i+1), which is exact for the grid. On the
+    continuum v is taken as constant within half a spacing of each point, and psi and its derivative
+    are continuous; the result deviates from the grid's own by order (k dx)^2.
 
     Args:
-      grid: One-dimensional.
-      v: In hartree, zero at both ends of the box.
-      k: Wavenumbers in 1/bohr, with a real part between 0 and pi / dx, exclusive. Complex ones, of
-        complex energies, stand for waves that were switched on in the past, at a rate.
+      grid: A one-dimensional grid.
+      v: Potential in hartree, zero at both ends of the box.
+      k: Wavenumbers in 1/bohr, with a real part between 0 and pi / dx, exclusive. Complex ones have
+        complex energies; they describe waves that grow exponentially from the past.
 
     >>> from qdistill.physics import potentials
     >>> grid = Grid(256, 25.0, "continuum")
@@ -75,12 +75,12 @@ def transmission(
 
 
 class Scattering(NamedTuple):
-    """Packets sent at a potential.
+    """The transmission and reflection of packets at a potential.
 
     Attributes:
-      energy: The grid's energy of their mean momentum, in hartree.
-      transmitted, reflected: Probabilities at the end; the norm says whether they sum to 1.
-      expected: The analytic transmission, folded with each packet's momenta.
+      energy: Kinetic energy on the grid at the mean momentum, in hartree.
+      transmitted, reflected: Final probabilities; their sum is 1 if the norm is conserved.
+      expected: Analytic transmission, averaged over the momenta of each packet.
     """
 
     energy: Float[np.ndarray, " n_k"]
@@ -98,14 +98,14 @@ def measure_scattering(
     """Measure transmission and reflection of broad packets, compared with the analytic curve.
 
     Args:
-      propagator: Of a line.
-      v: The potential in hartree: something in the middle of the box, zero elsewhere.
-      momenta: Of the packets, in 1/bohr, positive.
-      packet_width: S0 of the packets, in bohr: their momenta spread by 1 / (2 S0).
+      propagator: A one-dimensional propagator.
+      v: Potential in hartree, zero outside the middle of the box.
+      momenta: Mean momenta of the packets, in 1/bohr, positive.
+      packet_width: Position spread S0 in bohr; the momentum spread is 1 / (2 S0).
 
     Raises:
-      ValueError: For a system that is no plain line, if a packet would not start in the box, and if
-        v is not zero outside its middle.
+      ValueError: For a system that is not a plain one-dimensional one, if a packet would not start
+        in the box, and if v is not zero outside its middle.
     """
     system = propagator.system
     require_plain(system)
@@ -135,7 +135,7 @@ def measure_scattering(
 
 
 def _extent(grid: Grid, v: Float[Array, " n_x"]) -> tuple[float, float]:
-    """Return where a potential begins and ends, in bohr."""
+    """The left and right end of a potential, in bohr."""
     require_shape(grid.shape, v=v)
     inside = np.flatnonzero(np.asarray(v))
     if not inside.size:
@@ -148,15 +148,15 @@ def _extent(grid: Grid, v: Float[Array, " n_x"]) -> tuple[float, float]:
 
 
 class Resonances(NamedTuple):
-    """Transmission through a potential, resolved in energy, and its peaks.
+    """The transmission through a potential, resolved in energy, and its peaks.
 
     Attributes:
-      energy: In hartree, rising.
+      energy: Energies in hartree, ascending.
       transmission: |psi / psi in empty space|^2 behind the potential, at energy + i rate.
       expected: The same by transfer matrices.
-      sharp: The transmission at real energies by transfer matrices, for which one waits forever.
-      peaks, expected_peaks: Energies at which the first two are largest, in hartree.
-      rate: In hartree: the peaks are wider by it on either side.
+      sharp: Transmission at real energies by transfer matrices, the limit of infinite time.
+      peaks, expected_peaks: Energies of the peaks of `transmission` and `expected`, in hartree.
+      rate: Broadening of the peaks on either side, in hartree.
     """
 
     energy: Float[np.ndarray, " n_e"]
@@ -171,23 +171,24 @@ class Resonances(NamedTuple):
 def measure_resonances(
     propagator: Propagator, v: Float[Array, " n_x"], momentum: float, packet_width: float
 ) -> Resonances:
-    """Resolve the transmission in energy with one short packet, which holds all energies at once.
+    """Measure the transmission resolved in energy, with one short packet of all energies.
 
-    Behind the potential psi(t) is recorded and summed as psi(t) exp(i E t - rate t), and the same
-    without the potential. The ratio is the transmission amplitude at the complex energy
-    E + i rate. The frames end, after t, before waves come back around the box; with rate = 5 / t
-    what comes later would count by exp(-5), and the transfer matrices know the rate.
+    Behind the potential psi(t) is recorded and summed as psi(t) exp(i E t - rate t), with and
+    without the potential. The ratio is the transmission amplitude at the complex energy E + i rate.
+    The frames end at a time t before waves return around the box. With rate = 5 / t later
+    contributions would have a weight below exp(-5). The transfer matrices use the same rate.
 
     Args:
-      propagator: Of a line.
-      v: The potential in hartree: something in the middle of the box, zero elsewhere.
-      momentum: Of the packet, in 1/bohr.
-      packet_width: S0 of the packet in bohr; energies within 2 spreads 1 / (2 S0) of its momentum
-        are shown.
+      propagator: A one-dimensional propagator.
+      v: Potential in hartree, zero outside the middle of the box.
+      momentum: Mean momentum of the packet, in 1/bohr.
+      packet_width: Position spread S0 in bohr; the energies are those of momenta within 2 spreads
+        1 / (2 S0) of the mean.
 
     Raises:
-      ValueError: For a system that is no plain line, if v is not zero outside the middle of the
-        box, and for a packet that holds waves at rest, or would not start in the box.
+      ValueError: For a system that is not a plain one-dimensional one, if v is not zero outside the
+        middle of the box, and for a packet that contains waves at rest or would not start in the
+        box.
     """
     system = propagator.system
     require_plain(system)
@@ -212,7 +213,7 @@ def measure_resonances(
     k = np.linspace(momentum - 2 * spread, momentum + 2 * spread, 600)
     energy, rate = omega(grid, k), 5 / duration
     t = dt * np.arange(record.shape[1])
-    # A forecast that blew up gives a transmission that is not finite.
+    # A diverged forecast gives a transmission that is not finite.
     with np.errstate(all="ignore"):
         with_v, without = record @ np.exp(np.outer(t, 1j * energy - rate))
         measured = np.abs(with_v / without) ** 2
@@ -223,7 +224,7 @@ def measure_resonances(
 
 
 def _wavenumber(grid: Grid, energy: Complex[np.ndarray, " n"]) -> Complex[np.ndarray, " n"]:
-    """The k of an energy with a positive imaginary part: a wave that dies out to the right."""
+    """The k of an energy with a positive imaginary part: a wave that decays to the right."""
     mass, dx = grid.mass[0], grid.dx[0]
     if grid.dispersion == "continuum":
         return np.sqrt(2 * mass * energy)
@@ -233,13 +234,13 @@ def _wavenumber(grid: Grid, energy: Complex[np.ndarray, " n"]) -> Complex[np.nda
 def find_peaks(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], prominence: float = 0.05
 ) -> Float[np.ndarray, " _"]:
-    """Return where a curve has peaks, by the parabola through the highest point and its neighbours.
+    """Return the positions of peaks, from parabolas through each maximum and its neighbours.
 
     Args:
-      x: Places, evenly spaced around each peak.
-      y: The curve; one that is not finite has no peaks.
-      prominence: By which the curve falls on either side of a peak before it rises above it, as a
-        share of its maximum.
+      x: Positions, evenly spaced around each peak.
+      y: The curve; a curve that is not finite has no peaks.
+      prominence: Least fall of the curve on either side of a peak before it rises above the peak,
+        as a share of its maximum.
 
     >>> find_peaks(np.arange(5.0), np.array([0.0, 1.0, 1.0, 0.0, 0.0]))
     array([1.5])
@@ -250,7 +251,7 @@ def find_peaks(
     for i in range(1, len(x) - 1):
         if not y[i - 1] < y[i] >= y[i + 1]:
             continue
-        # The lowest points before the curve rises above the peak, or ends.
+        # Lowest values before the curve rises above the peak, or ends.
         higher = np.flatnonzero(y > y[i])
         before = np.max(higher[higher < i], initial=-1) + 1
         after = np.min(higher[higher > i], initial=len(x))

@@ -1,4 +1,4 @@
-"""All probes of propagators, with their settings, as numbers and as a table."""
+"""The survey of all probes: settings, numbers and a text table."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -42,26 +42,27 @@ from qdistill.system import Propagator, System
 
 @dataclasses.dataclass(frozen=True)
 class ProbeConfig:
-    """What is asked of every propagator, in atomic units but for the widths of packets.
+    """Settings of all probes, in atomic units except for the widths of packets.
 
     Attributes:
-      k_taught: Momentum in 1/bohr of the fastest waves that the lessons hold in number; fits and
-        impulses end there.
-      k_max: Where the dispersion relation ends, in 1/bohr.
-      uniform_momenta: Plane waves over a uniform potential, in 1/bohr.
-      v_max: Largest |V| of it, in hartree.
-      bump_momenta: Packets that cross a small bump, in 1/bohr.
-      bump_area: In hartree bohr.
-      bump_width: Its standard deviation, in bohr.
+      k_taught: Largest momentum in 1/bohr that is frequent in the lessons; the upper end of fits
+        and impulses.
+      k_max: Upper end of the measured dispersion relation, in 1/bohr.
+      uniform_momenta: Momenta of plane waves over a uniform potential, in 1/bohr.
+      v_max: Largest |V| of the uniform potential, in hartree.
+      bump_momenta: Momenta of packets that cross a small bump, in 1/bohr.
+      bump_area: Integral of the bump, in hartree bohr.
+      bump_width: Standard deviation of the bump, in bohr.
       bump_packet: S0 of these packets, as a share of the box.
-      front_share: Of the norm^2 of an impulse beyond its front.
-      barrier: Height in hartree, width in bohr.
+      front_share: Share of the norm^2 of an impulse beyond its front.
+      barrier: Height in hartree and width in bohr of a barrier.
       energies: Lowest and highest k0^2 / (2 m) of the packets on the barrier, in hartree. All fly
-        as long as the slowest; in short boxes take a narrower range, or the fastest come around.
-      n_energy: How many of them.
+        as long as the slowest; choose a narrower range in short boxes, where the fastest would wrap
+        around.
+      n_energy: Number of these energies.
       barrier_packet: S0 of these packets, as a share of the box.
       double: Height of two barriers in hartree, their width and the gap between them in bohr.
-      double_packet: Momentum in 1/bohr and S0 in bohr of the packet that meets the two barriers.
+      double_packet: Momentum in 1/bohr and S0 in bohr of the packet on the two barriers.
     """
 
     k_taught: float = 8.0
@@ -91,7 +92,7 @@ class ProbeConfig:
 
 
 class Probes(NamedTuple):
-    """The results of every probe; `fit` is None where the dispersion's branch is lost."""
+    """The results of all probes; `fit` is None if the branch of the dispersion is lost."""
 
     dispersion: WaveResponse
     fit: SeriesFit | None
@@ -104,12 +105,12 @@ class Probes(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class ProbeReport(Report):
-    """Probes of several propagators of one system.
+    """The report of the probes of several propagators of one system.
 
     Attributes:
-      found: By the name of the propagator, the exact solver first.
-      system: The physics that is compared with.
-      config: What was asked.
+      found: Results by name of the propagator, the exact solver first.
+      system: The system whose exact values are compared.
+      config: Settings of the probes.
     """
 
     found: Mapping[str, Probes]
@@ -120,19 +121,19 @@ class ProbeReport(Report):
 def evaluate(
     emulators: Ensembles, config: ProbeConfig | None = None, nulls: Ensembles | None = None
 ) -> ProbeReport:
-    """Probe emulators and, as a control, the exact solver, which must give the known answers.
+    """Probe emulators, null models and the exact solver, which is the positive control.
 
     Args:
-      emulators: By name, one propagator or one for each seed; of one system, a line.
-      config: What is asked; by default the whole of `ProbeConfig`.
-      nulls: Likewise; propagators of about the same error without anything learned.
+      emulators: Propagators of a one-dimensional system by name, one or one for each seed.
+      config: Settings; by default those of `ProbeConfig`.
+      nulls: Null models by name: non-learned propagators of about the same error.
 
     Returns:
       A report with the numbers of `describe` by name; `EXACT` comes first. Several seeds of a
-      training have their numbers in their names.
+      training are numbered in their names.
 
     Raises:
-      ValueError: For propagators of different systems, and what the measurements refuse.
+      ValueError: For propagators of different systems, or if a measurement refuses one.
     """
     config = ProbeConfig() if config is None else config
     panel = make_panel(emulators, nulls)
@@ -148,7 +149,7 @@ def evaluate(
 
 
 def _bounds(config: ProbeConfig, panel: Panel) -> tuple[float, float]:
-    """The lowest and the highest potential of all probes and of all members' systems."""
+    """The lowest and highest potential of all probes and of the systems of all members."""
     bump = config.bump_area / config.bump_width
     heights = [config.v_max, -config.v_max, bump, -bump, config.barrier[0], config.double[0]]
     for member in panel.members.values():
@@ -158,11 +159,11 @@ def _bounds(config: ProbeConfig, panel: Panel) -> tuple[float, float]:
 
 
 def probe(propagator: Propagator, config: ProbeConfig) -> Probes:
-    """Measure everything about one propagator.
+    """Return the results of all probes of one propagator.
 
     Args:
-      propagator: Of a line. Its system is the physics that is compared with.
-      config: The questions.
+      propagator: A one-dimensional propagator; the exact values are those of its system.
+      config: Settings.
     """
     require_plain(propagator.system)
     grid = propagator.system.grid
@@ -190,7 +191,7 @@ def probe(propagator: Propagator, config: ProbeConfig) -> Probes:
 
 
 def describe(grid: Grid, config: ProbeConfig, found: Probes) -> dict[str, Any]:
-    """Return the numbers of all probes, with their units in their names."""
+    """Return the numbers of all probes, with units in their names."""
     waves, uniform, bump = found.dispersion, found.uniform, found.bump
     cone, scattering, resonances = found.light_cone, found.scattering, found.resonances
     taught = waves.k <= config.k_taught
@@ -249,7 +250,7 @@ def describe(grid: Grid, config: ProbeConfig, found: Probes) -> dict[str, Any]:
 
 
 def _table(name: str, numbers: dict[str, Any], found: Probes) -> str:
-    """What the probes of one propagator found, in a few lines."""
+    """The results of the probes of one propagator, as a few lines of text."""
     waves, cone = numbers["dispersion"], numbers["light_cone"]
     if found.fit is None:
         lost = found.dispersion.k[np.flatnonzero(np.isnan(found.dispersion.omega))[0]]
@@ -270,13 +271,13 @@ def _table(name: str, numbers: dict[str, Any], found: Probes) -> str:
     )
     lines = [
         f"dispersion      {dispersion}; damping up to {waves['worst_damping_per_au']:.1g} per a.u.",
-        f"uniform V       felt {_range(coupling)} times",
-        f"small bump      felt {_range(forward)} times forward, {_range(backward)} in reflection",
+        f"uniform V       response {_range(coupling)}, exactly 1",
+        f"small bump      response {_range(forward)} forward, {_range(backward)} in reflection",
         f"light cone      front at {cone['front_speed_bohr_per_au']:.3f} bohr per a.u., expected "
-        f"{cone['expected_front_speed_bohr_per_au']:.3f}; no wave taught is faster than "
+        f"{cone['expected_front_speed_bohr_per_au']:.3f}; largest group velocity "
         f"{cone['largest_group_velocity_bohr_per_au']:.2f}",
         f"barrier         transmission within {np.max(np.abs(missed)):.1g} of the analytic one, "
-        f"probability kept within {np.max(np.abs(lacking)):.1g}",
+        f"norm conserved within {np.max(np.abs(lacking)):.1g}",
         f"double barrier  resonances at {peaks} hartree, expected {expected}",
     ]
     return "\n".join([name, *(f"  {line}" for line in lines)])

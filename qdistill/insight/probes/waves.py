@@ -24,7 +24,7 @@ Momenta = Float[np.ndarray, " n_k"]
 
 
 def require_plain(system: System) -> None:
-    """Refuse all but a line with one static real potential, which the closed forms describe."""
+    """Refuse a system that is not one-dimensional with one static real potential."""
     require_line(system.grid)
     if type(system) is not System or system.n_channel:
         wanted = "a plain System, without channels"
@@ -32,7 +32,7 @@ def require_plain(system: System) -> None:
 
 
 def count_given(propagator: Propagator) -> int:
-    """Return how many exact frames a propagator is given: as many as in the held-out test."""
+    """Return the number of exact frames given to a propagator, that of the held-out test."""
     return max(BenchmarkConfig().n_given, propagator.n_history)
 
 
@@ -44,15 +44,15 @@ def plane_waves(
     Every wave has norm 1, and one frame follows the given ones.
 
     Args:
-      system: A line.
-      modes: k in units of 2 pi / L.
-      v: The potential of each, in hartree.
-      n_given: Given frames.
+      system: A one-dimensional system.
+      modes: Wavenumbers in units of 2 pi / L.
+      v: Potential of each wave, in hartree.
+      n_given: Number of given frames.
     """
     require_plain(system)
     grid = system.grid
     n_x, length = grid.shape[0], grid.lengths[0]
-    # The phase is taken modulo 2 pi in integers: k x rounds at 1e-4 in float32.
+    # The phase is reduced modulo 2 pi in integers: k x has a rounding error of 1e-4 in float32.
     turns = np.outer(modes, np.arange(1, n_x + 1)) % n_x / n_x
     waves = np.exp(2j * np.pi * turns) / np.sqrt(length)
     energies = omega(grid, 2 * np.pi * modes / length) + v
@@ -66,7 +66,7 @@ def plane_waves(
 def transfer(
     propagator: Propagator, waves: Cases
 ) -> tuple[Complex[np.ndarray, " n"], Float[np.ndarray, " n"]]:
-    """Return the factor of each wave in one frame, and the share of its norm that leaves it."""
+    """Return the factor of each wave in one frame, and the share of the norm in other waves."""
     frames = forecast(propagator, waves.given, waves.v, 1)[:, 0]
     start, end = (np.asarray(array, complex) for array in (waves.given[:, -1], frames))
     factor = np.sum(np.conj(start) * end, axis=1) / np.sum(np.abs(start) ** 2, axis=1)
@@ -76,16 +76,17 @@ def transfer(
 
 
 class WaveResponse(NamedTuple):
-    """Plane waves of either direction after one frame.
+    """The response of a propagator to plane waves of both directions after one frame.
 
-    A frame turns exp(i k x) into exp(-i omega dt - damping dt) exp(i k x), and something else.
+    A frame maps exp(i k x) to exp(-i omega dt - damping dt) exp(i k x) plus other waves.
 
     Attributes:
-      k: Wavenumbers in 1/bohr, rising from 0.
-      omega: In hartree, the mean of both directions; NaN from where its branch is lost.
-      damping: In 1 / a.u., likewise; negative where waves grow.
+      k: Wavenumbers in 1/bohr, ascending from 0.
+      omega: Frequency in hartree, mean of both directions; NaN beyond the k where its branch is
+        lost.
+      damping: Damping in 1 / a.u., likewise; negative for waves that grow.
       asymmetry: Half the difference of omega between the directions, in hartree.
-      leakage: The share of the norm that is not in the wave any more, the larger of both.
+      leakage: Share of the norm in other waves, the larger of both directions.
     """
 
     k: Momenta
@@ -98,17 +99,17 @@ class WaveResponse(NamedTuple):
 def measure_dispersion(propagator: Propagator, k_max: float) -> WaveResponse:
     """Measure the dispersion relation of a propagator, from one frame of each plane wave.
 
-    The phase of a wave is known modulo 2 pi, so omega modulo 2 pi / dt. It is taken between
-    -pi / dt and pi / dt at k = 0, and followed from wave to wave upwards in |k|. Where it moves by
-    more than pi / 2 from one to the next, the branch is lost, and omega is NaN from there on.
+    The phase of a wave is known modulo 2 pi, so omega is known modulo 2 pi / dt. It is taken
+    between -pi / dt and pi / dt at k = 0, and followed upwards in |k|. Where it changes by more
+    than pi / 2 between neighbouring waves, the branch is lost, and omega is NaN from there on.
 
     Args:
-      propagator: Of a line. One that needs a history is given the exact one.
+      propagator: A one-dimensional propagator; past frames that it needs are exact.
       k_max: Largest wavenumber in 1/bohr, at most pi / dx.
 
     Raises:
-      ValueError: For a system that is no plain line, and for a box so short or a frame so long that
-        the grid's own phase moves by pi / 2 between neighbouring waves.
+      ValueError: For a system that is not a plain one-dimensional one, and for a box so short or a
+        frame so long that the exact phase changes by pi / 2 between neighbouring waves.
     """
     system = propagator.system
     require_plain(system)
@@ -136,7 +137,7 @@ def measure_dispersion(propagator: Propagator, k_max: float) -> WaveResponse:
 
 
 def follow(phase: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Follow a phase on the branch of its first value; NaN from a step above pi / 2 on.
+    """Return a phase on the branch of its first value; NaN from a step above pi / 2 on.
 
     >>> follow(np.array([3.0, -3.0, -2.5, 0.0]))
     array([3.        , 3.28318531, 3.78318531,        nan])
@@ -148,7 +149,7 @@ def follow(phase: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 class Series(NamedTuple):
-    """omega = offset + k^2 / (2 mass) + quartic k^4 + ..., in atomic units."""
+    """The coefficients of omega = offset + k^2 / (2 mass) + quartic k^4 + ..., in atomic units."""
 
     offset: float
     mass: float
@@ -156,7 +157,7 @@ class Series(NamedTuple):
 
 
 class SeriesFit(NamedTuple):
-    """A dispersion relation as a series, its standard errors, and the rms residual in hartree."""
+    """A fit of a dispersion relation: values, standard errors, rms residual in hartree."""
 
     value: Series
     error: Series
@@ -166,14 +167,14 @@ class SeriesFit(NamedTuple):
 def fit_dispersion(k: Momenta, omega: Momenta, k_max: float) -> SeriesFit:
     """Fit the effective mass and the quartic term of a dispersion relation, over |k| <= k_max.
 
-    omega = offset + k^2 / (2 m) + q k^4 + s k^6 by least squares, with equal weights. The lattice
-    has q = -dx^2 / (24 m), the continuum q = 0. The errors hold the residuals' scatter and
-    correlation, and what the next term, k^8, would change.
+    The model omega = offset + k^2 / (2 m) + q k^4 + s k^6 is fitted by least squares with equal
+    weights. The lattice has q = -dx^2 / (24 m), the continuum q = 0. The errors include the scatter
+    and correlation of the residuals, and the change by the next term, k^8.
 
     Args:
       k: Wavenumbers in 1/bohr, not negative.
-      omega: In hartree.
-      k_max: Of the fit: the largest that was taught.
+      omega: Frequencies in hartree.
+      k_max: Largest wavenumber of the fit, such as the largest in the lessons.
 
     Raises:
       ValueError: For fewer than 10 waves up to k_max, or an omega there that is not finite.
@@ -188,7 +189,7 @@ def fit_dispersion(k: Momenta, omega: Momenta, k_max: float) -> SeriesFit:
     fit = least_squares(np.stack([u**i for i in range(4)], axis=1), omega[taught])
     longer = least_squares(np.stack([u**i for i in range(5)], axis=1), omega[taught])
     error = np.hypot(fit.error, longer.value[:4] - fit.value)
-    # Waves that all stand still have no mass.
+    # If the slope is zero, the mass is infinite.
     with np.errstate(divide="ignore", invalid="ignore"):
         mass = k_max**2 / (2 * fit.value[1])
         mass_error = abs(mass * error[1] / fit.value[1])
@@ -198,7 +199,7 @@ def fit_dispersion(k: Momenta, omega: Momenta, k_max: float) -> SeriesFit:
 
 
 class Fit(NamedTuple):
-    """Coefficients of a linear model, their standard errors, and the rms residual."""
+    """A fit of a linear model: coefficients, standard errors and rms residual."""
 
     value: Float[np.ndarray, " n_term"]
     error: Float[np.ndarray, " n_term"]
@@ -208,8 +209,8 @@ class Fit(NamedTuple):
 def least_squares(terms: Float[np.ndarray, "n n_term"], y: Float[np.ndarray, " n"]) -> Fit:
     """Fit y = terms @ value, with errors from the scatter of the residuals.
 
-    Neighbouring residuals of a smooth curve are not independent, so the errors are those of
-    independent ones times the square root of the residuals' correlation length in points.
+    Neighbouring residuals of a smooth curve are correlated. So the errors are those for independent
+    residuals, times the square root of the correlation length in points.
     """
     scale = np.linalg.norm(terms, axis=0)
     value, *_ = np.linalg.lstsq(terms / scale, y, rcond=None)
@@ -222,7 +223,7 @@ def least_squares(terms: Float[np.ndarray, "n n_term"], y: Float[np.ndarray, " n
 
 
 def correlation_length(residual: Float[np.ndarray, " n"]) -> float:
-    """Return 1 + 2 sum of the autocorrelation up to where it first is not positive.
+    """Return the correlation length, 1 + 2 times the sum of the positive first autocorrelations.
 
     >>> correlation_length(np.array([1.0, -1.0, 1.0, -1.0]))
     1.0

@@ -1,9 +1,12 @@
-"""Which symmetries a propagator has: claims, their violations, and what these mean.
+"""Audits of symmetries: claims, violations and verdicts.
 
-`evaluate` audits emulators and null models next to the exact solver; see `claims` for what a
-symmetry is, and `violations` for what is measured of it. A symmetry of your own is a map of frames
-and potentials that takes solutions to solutions, with a false one as its negative control. This is
-mirror and time reversal at once:
+`evaluate` audits emulators, null models and the exact solver. `claims` defines symmetries, and
+`violations` defines what is measured. The audit checks a given list of claims and detects no
+others. Its verdicts depend on the packets and potentials of the cases, so compare emulators with
+null models of the same error on the same cases.
+
+To add a symmetry, give a map of frames and potentials that takes solutions to solutions, and a
+false one as its negative control. This is mirror and time reversal combined:
 
 >>> from qdistill.physics.grid import Grid
 >>> from qdistill.system import System
@@ -23,7 +26,7 @@ mirror and time reversal at once:
 """
 
 from qdistill.insight.symmetries.audit import SymmetryReport, evaluate, make_table, summarise
-from qdistill.insight.symmetries.cases import KINDS, Starts, sample_cases, solve_pairs
+from qdistill.insight.symmetries.cases import PACKETS, POTENTIALS, Starts, sample_cases, solve_pairs
 from qdistill.insight.symmetries.claims import (
     Composition,
     Invariant,
@@ -41,7 +44,8 @@ from qdistill.insight.symmetries.violations import (
 )
 
 __all__ = [
-    "KINDS",
+    "PACKETS",
+    "POTENTIALS",
     "Composition",
     "Findings",
     "Invariant",

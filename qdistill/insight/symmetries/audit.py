@@ -1,4 +1,4 @@
-"""From violations to verdicts: the audit of a panel."""
+"""The audit of a panel: verdicts from violations."""
 
 import dataclasses
 from collections.abc import Mapping, Sequence
@@ -20,10 +20,10 @@ from qdistill.teacher import Chebyshev
 
 @dataclasses.dataclass(frozen=True)
 class SymmetryReport(Report):
-    """Which symmetries emulators, null models and the exact solver have.
+    """The report of an audit of emulators, null models and the exact solver.
 
-    Its numbers are the settings; `roles` by name; the claims in words under `formulas` and
-    `controls`; and under `findings`, by name and kind of case, what `summarise` returns.
+    Its numbers are the settings; the `roles` by name; the claims as text under `formulas` and
+    `controls`; and under `findings`, by name and kind of case, the result of `summarise`.
     """
 
 
@@ -36,19 +36,19 @@ def evaluate(
     symmetries: dict[str, Symmetry] | None = None,
     lessons: tuple[str, ...] = (),
 ) -> SymmetryReport:
-    """Audit propagators, and the exact solver as the positive control, for every symmetry.
+    """Audit emulators, null models and the exact solver for every symmetry.
 
     Args:
-      emulators: By name, one propagator or one for each seed of its training.
-      seed: Of the cases and of the bootstrap.
-      n_case: How many of each kind, at least 2.
+      emulators: Propagators by name, one or one for each seed of a training.
+      seed: Random seed of the cases and of the bootstrap.
+      n_case: Number of cases of each kind, at least 2.
       n_frames: Frames of a forecast, at least 2.
-      nulls: Propagators of about the same error in which nothing is learned, treated alike.
-      symmetries: By name; by default those of `make_symmetries`.
-      lessons: Lessons that the cases are drawn from; see `sample_cases`.
+      nulls: Null models by name: non-learned propagators of about the same error.
+      symmetries: Symmetries by name; by default those of `make_symmetries`.
+      lessons: Lessons from which the cases are drawn; see `sample_cases`.
 
     Raises:
-      ValueError: As `harness.make_panel` and `sample_cases` do.
+      ValueError: If `harness.make_panel` or `sample_cases` raises it.
     """
     require_at_least(2, n_case=n_case, n_frames=n_frames)
     panel = harness.make_panel(emulators, nulls)
@@ -107,16 +107,16 @@ def summarise(
 
     Args:
       seeds: Findings of each seed of one training, on the same cases.
-      rounding: From `harness.rounding`.
-      seed: Of the bootstrap.
+      rounding: The result of `harness.rounding`.
+      seed: Random seed of the bootstrap.
 
     Returns:
-      By symmetry: `violation`, `teacher_violation`, `rho`, `control_violation`, each with median,
-      low and high; `verdict`, `control_fires`; and for continuous ones `lie_derivative` and
-      `teacher_lie_derivative`.
+      For each symmetry: `violation`, `teacher_violation`, `rho`, `control_violation`, each with
+      median, low and high; `verdict`, `control_fires`; and for continuous symmetries
+      `lie_derivative` and `teacher_lie_derivative`.
 
     Raises:
-      ValueError: For no findings.
+      ValueError: If `seeds` is empty.
     """
     if not seeds:
         refuse("seeds", "findings of at least one", seeds)
@@ -152,13 +152,13 @@ def _summarise(seeds: Sequence[Findings], rounding: float, seed: int) -> dict[st
 
 
 def _rho(violation: Violation, rounding: float) -> np.ndarray:
-    """NaN where the errors are rounding, and their ratio means nothing."""
+    """The ratio rho; NaN where the errors are rounding only."""
     errors = np.asarray(violation.errors, float)
     return np.where(errors > rounding, np.asarray(violation.rho, float), np.nan)
 
 
 def make_table(numbers: Mapping[str, Any]) -> str:
-    """Return violations, rho and verdicts by name, kind of case and symmetry, as text."""
+    """Return a text table of violations, rho and verdicts by name, kind of case and symmetry."""
     title = (
         f"{numbers['n_cases']} cases of each kind (seed {numbers['seed']}), "
         f"{numbers['n_frames']} frames: medians. Rounding makes up to {numbers['rounding']:.0e}."

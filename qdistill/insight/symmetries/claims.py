@@ -1,11 +1,11 @@
-"""Claims about solutions, as data: maps of trajectories, conserved numbers, composition.
+"""Claims about solutions: maps of trajectories, conserved quantities, composition.
 
-A symmetry maps solutions onto solutions: if psi(x, t) solves the equation with the potential V,
-then its image solves it with the image of V. So it is written as a map of trajectories, frames
-with their times, and of potentials; the given frames and the forecast are mapped by the same
-formula, and a forecast from the image of the given frames has to be the image of the forecast.
-Every map here keeps distances up to one factor, so that to compare there or, undone, here is the
-same. Two kinds of claim are of another form: quantities that are conserved, and composition.
+A symmetry maps solutions to solutions: if psi(x, t) solves the equation with the potential V, its
+image solves the equation with the image of V. It is represented by a map of trajectories (frames
+with times) and of potentials. Given frames and forecast are mapped by the same formula. The claim
+is that the forecast from the image of the given frames is the image of the forecast. Every map here
+preserves distances up to a constant factor, so errors may be compared before or after the map. Two
+other kinds of claims are conserved quantities and composition.
 """
 
 from collections.abc import Callable
@@ -37,11 +37,11 @@ class Transformation(NamedTuple):
     """The claim that a map of trajectories takes solutions to solutions.
 
     Attributes:
-      frames: ``(system, t, pair) -> frames``: the image of the first trajectory of a pair on one
-        potential (the second serves superpositions), at times t in a.u.; t is 0 at the newest
+      frames: ``(system, t, pair) -> frames``: the image of the first trajectory of a pair in one
+        potential (the second is used by superpositions), at times t in a.u.; t is 0 at the newest
         given frame. An image that runs backwards in time has its frames in reversed order.
-      potential: ``(system, v) -> v`` in which the image is a solution.
-      is_free: Whether the claim is made for empty space only: v is zero then.
+      potential: ``(system, v) -> v``, the potential in which the image is a solution.
+      is_free: Whether the claim is for empty space only; v is then zero.
     """
 
     frames: Callable[[System, Times, Pair], Frames]
@@ -54,22 +54,23 @@ class Invariant(NamedTuple):
 
     Attributes:
       form: ``(system, v, start) -> ((bras, kets) -> q)``; bras, kets and start are states of a pair
-        of trajectories, start the newest given ones, by which q is scaled: a relative error e
-        of psi changes |q| by e at most, to first order.
+        of trajectories. q is scaled by the start, the newest given states, such that a relative
+        error e of psi changes |q| by at most e to first order.
     """
 
     form: Callable[[System, V, States], Callable[[States, States], Complex[Array, " n_number"]]]
 
 
 class Composition(NamedTuple):
-    """The claim that psi alone, at one time, determines what follows: U(2n) = U(n) U(n).
+    """The claim that psi at one time determines the future: U(2n) = U(n) U(n).
 
-    The forecast is interrupted half-way and begun anew from its newest frame psi, with the history
-    that the exact solver gives psi. A step that needs one frame keeps this identically. One that
-    needs more keeps it only if its own frames are to it what a solution's frames would be.
+    The forecast is stopped half-way and restarted from its newest frame psi, with the past frames
+    that the exact solver gives for psi. A propagator that needs one frame satisfies the claim
+    identically. One that needs more satisfies it only if its own frames act like those of a
+    solution.
 
     Attributes:
-      n_lost: Frames that the second half is compared too late; 0 but in a control.
+      n_lost: Number of frames by which the second half is shifted; not 0 in a control only.
     """
 
     n_lost: int = 0
@@ -82,10 +83,10 @@ class Symmetry(NamedTuple):
     """A symmetry, its negative control and its generator.
 
     Attributes:
-      formula: The claim in words.
-      claim: What has to hold.
-      control_formula: The control in words.
-      control: What must be found not to hold.
+      formula: The claim as text.
+      claim: The claim.
+      control_formula: The negative control as text.
+      control: A similar claim that is false.
       group: For a continuous symmetry, the one-parameter group ``s -> Transformation``, the
         identity at s = 0; its derivative there is the generator.
     """
@@ -98,32 +99,32 @@ class Symmetry(NamedTuple):
 
 
 def superposition(a: complex | Scalar, b: complex | Scalar) -> Transformation:
-    """The map of psi and phi, on the same potential, to a psi + b phi."""
+    """Return the map of psi and phi, in the same potential, to a psi + b phi."""
     return Transformation(lambda system, t, pair: a * pair[0] + b * pair[1])
 
 
 def antilinear(a: complex, b: complex) -> Transformation:
-    """The map of psi and phi to a psi + b conj(phi), which is false."""
+    """Return the map of psi and phi to a psi + b conj(phi), a false claim."""
     return Transformation(lambda system, t, pair: a * pair[0] + b * jnp.conj(pair[1]))
 
 
 def scaling(factor: Scalar) -> Transformation:
-    """The map psi -> factor psi: the equation is homogeneous."""
+    """Return the map psi -> factor psi."""
     return Transformation(lambda system, t, pair: factor * pair[0])
 
 
 def local_scaling() -> Transformation:
-    """The map psi -> |psi| psi at each point, which is false."""
+    """Return the map psi -> |psi| psi at each point, a false claim."""
     return Transformation(lambda system, t, pair: jnp.abs(pair[0]) * pair[0])
 
 
 def global_phase(angle: Scalar) -> Transformation:
-    """The map psi -> exp(i angle) psi, the angle in radians."""
+    """Return the map psi -> exp(i angle) psi, with the angle in radians."""
     return Transformation(lambda system, t, pair: _turn(pair[0], -angle))
 
 
 def local_phase(angle: float) -> Transformation:
-    """A phase that differs from place to place, without the vector potential it would need."""
+    """Return the map to a phase that depends on x without a vector potential, a false claim."""
 
     def frames(system: System, t: Times, pair: Pair) -> Frames:
         x, length = _x(system.grid), system.grid.lengths[0]
@@ -133,7 +134,7 @@ def local_phase(angle: float) -> Transformation:
 
 
 def mirror(axis: int = 0, moves_potential: bool = True) -> Transformation:
-    """The map x -> L + dx - x along an axis, which takes the points onto each other."""
+    """Return the map x -> L + dx - x along an axis, which maps the points onto each other."""
 
     def flip(system: System, field: Num[Array, "*n"]) -> Num[Array, "*n"]:
         return jnp.flip(field, axis - system.grid.n_dim)
@@ -144,7 +145,7 @@ def mirror(axis: int = 0, moves_potential: bool = True) -> Transformation:
 
 
 def translation(n_cells: int, axis: int = 0, moves_potential: bool = True) -> Transformation:
-    """The map x -> x + n_cells dx along an axis, around the box."""
+    """Return the map x -> x + n_cells dx along an axis of the periodic box."""
 
     def move(system: System, field: Num[Array, "*n"]) -> Num[Array, "*n"]:
         return jnp.roll(field, n_cells, axis - system.grid.n_dim)
@@ -155,10 +156,10 @@ def translation(n_cells: int, axis: int = 0, moves_potential: bool = True) -> Tr
 
 
 def fractional_translation(n_cells: Scalar, moves_potential: bool = True) -> Transformation:
-    """The same by any number of cells, with the Fourier interpolation of psi and v.
+    """Return the translation by any number of cells, by Fourier interpolation of psi and v.
 
-    A potential with sharp edges has no band limit: its image rings, and V psi is not mapped onto
-    the product of the images. So even the exact solver keeps this for smooth potentials only.
+    A potential with sharp edges has no band limit: its image oscillates, and V psi is not mapped to
+    the product of the images. So the exact solver satisfies the claim for smooth potentials only.
     """
 
     def shift(system: System, field: Num[Array, "n_t *n_x"]) -> Complex[Array, "n_t *n_x"]:
@@ -171,10 +172,10 @@ def fractional_translation(n_cells: Scalar, moves_potential: bool = True) -> Tra
 
 
 def time_reversal(conjugate: bool = True) -> Transformation:
-    """The map to conj(psi(x, -t)), frames in reversed order: antiunitary (Wigner 1932).
+    """Return the map to conj(psi(x, -t)), with frames in reversed order: antiunitary (Wigner 1932).
 
-    The newest frames of a forecast, conjugated and reversed, are the given ones of the image;
-    from them the forecast has to retrace all the way to the first given frame.
+    The newest frames of a forecast, conjugated and reversed, are the given frames of the image. The
+    claim is that the forecast from them returns to the first given frame.
     """
     return Transformation(
         lambda system, t, pair: (jnp.conj(pair[0]) if conjugate else pair[0])[::-1]
@@ -182,7 +183,7 @@ def time_reversal(conjugate: bool = True) -> Transformation:
 
 
 def constant(energy: Scalar, turns_phase: bool = True) -> Transformation:
-    """A constant energy in hartree added to V, which only turns the phase: exp(-i energy t) psi."""
+    """Return the map V -> V + energy, in hartree, with psi -> exp(-i energy t) psi."""
 
     def frames(system: System, t: Times, pair: Pair) -> Frames:
         return _turn(pair[0], energy * _over_space(system.grid, t)) if turns_phase else pair[0]
@@ -191,11 +192,12 @@ def constant(energy: Scalar, turns_phase: bool = True) -> Transformation:
 
 
 def boost(n_quanta: int, moves: bool = True) -> Transformation:
-    """A Galilean boost by k0 = 2 pi n_quanta / L: exp(i k0 x - i k0^2 t / 2m) psi(x - k0 t / m, t).
+    """Return a Galilean boost: exp(i k0 x - i k0^2 t / 2m) psi(x - k0 t / m, t).
 
-    Only such k0 fit a periodic box, so boosts have no generator there. A potential would have
-    to move too, which a propagator of static ones cannot do: the claim is made for empty space. It
-    is true for the continuum, and on the lattice, whose omega is no parabola, for slow waves only.
+    The momentum is k0 = 2 pi n_quanta / L. Only such k0 fit into a periodic box, so boosts have no
+    generator there. A potential would have to move, so the claim is for empty space only. It is
+    true on the continuum. On the lattice, whose omega is not a parabola, it holds for slow waves
+    only.
     """
 
     def frames(system: System, t: Times, pair: Pair) -> Frames:
@@ -208,7 +210,10 @@ def boost(n_quanta: int, moves: bool = True) -> Transformation:
 
 
 def inner_products(weighted: bool = False) -> Invariant:
-    """<psi|psi>, <phi|psi> and <phi|phi>, or those with x / L between: not norms alone."""
+    """Return the claim that <psi|psi>, <phi|psi> and <phi|phi> are conserved.
+
+    With `weighted` it is the false claim that the same matrix elements of x / L are conserved.
+    """
 
     def form(system: System, v: V, start: States) -> Callable[[States, States], Array]:
         x_over_length = _x(system.grid) / system.grid.lengths[0]
@@ -226,9 +231,10 @@ def inner_products(weighted: bool = False) -> Invariant:
 
 
 def mean_of(operator: Callable[[System, V], Operator]) -> Invariant:
-    """The mean of A(v), measured by twice its spread at the start, 2 sigma = 2 |(A - <A>) psi|.
+    """Return the claim that the mean of A(v) is conserved.
 
-    It is <psi|A - a|psi> with the mean a at the start, so that a loss of norm is not counted.
+    q is <psi|A - a|psi> with the initial mean a, so a loss of norm does not count. It is scaled by
+    twice the initial spread, 2 sigma = 2 |(A - <A>) psi|.
     """
 
     def form(system: System, v: V, start: States) -> Callable[[States, States], Array]:
@@ -246,12 +252,12 @@ def mean_of(operator: Callable[[System, V], Operator]) -> Invariant:
 
 
 def energy(system: System, v: V) -> Operator:
-    """The Hamiltonian of a potential."""
+    """Return the Hamiltonian of a potential, as a function of psi."""
     return hamiltonian(system.grid, system.local(v, 0.0, None))
 
 
 def kinetic_energy(system: System, v: V) -> Operator:
-    """The kinetic energy alone."""
+    """Return the kinetic energy, as a function of psi."""
     return hamiltonian(system.grid, jnp.zeros_like(system.local(v, 0.0, None)))
 
 
@@ -262,12 +268,12 @@ def _x(grid: Grid) -> Float[np.ndarray, "..."]:
 
 
 def _over_space(grid: Grid, t: Times) -> Float[np.ndarray, "n_t ..."]:
-    """Times, shaped to broadcast over frames."""
+    """The times, shaped to broadcast over frames."""
     return t.reshape(-1, *[1] * grid.n_dim)
 
 
 def _turn(psi: Complex[Array, "*n"], angle: Scalar | np.ndarray | Array) -> Complex[Array, "*n"]:
-    """exp(-i angle) psi; the phase of a known angle is built in float64."""
+    """exp(-i angle) psi; the phase of a concrete angle is computed in float64."""
     phase = (np if is_known(angle) else jnp).exp(-1j * angle)
     return jnp.asarray(phase, psi.dtype) * psi
 

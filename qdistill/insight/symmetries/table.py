@@ -1,6 +1,6 @@
-"""The symmetries of the Schroedinger equation that are looked for, in a box of any dimension.
+"""The symmetries of the Schroedinger equation that are audited, in a box of any dimension.
 
-Each has a negative control: a claim much like it that is false, and must be found so.
+Each has a negative control: a similar claim that is false and should be violated.
 """
 
 import functools
@@ -34,17 +34,17 @@ from qdistill.insight.symmetries.claims import (
 from qdistill.physics.grid import Grid
 from qdistill.system import System
 
-# Shares of the points of an axis: 37 and 10 of the 1024 points of the paper's line.
+# Shifts as shares of the points of an axis: 37 and 10 of the paper's 1024 points.
 FAR, NEAR = 37 / 1024, 10 / 1024
-# Of a boost, in 1/bohr: 8 quanta of a box of 100 bohr.
+# Momentum of a boost in 1/bohr: 8 quanta of a box of 100 bohr.
 BOOST = 2 * np.pi * 8 / 100
 
 
 def make_symmetries(grid: Grid) -> dict[str, Symmetry]:
-    """Return the symmetries that hold in a box, by name; distances are in units of the box.
+    """Return the symmetries of a box, by name; distances scale with the box.
 
-    Mirrors and translations by whole cells are asked along every axis, the others of one direction
-    along the first. To ask for one of your own, add it to the result.
+    Mirrors and translations by whole cells are along every axis, the other directed ones along the
+    first. Add symmetries of your own to the result.
 
     >>> len(make_symmetries(Grid())), len(make_symmetries(Grid((32, 32), (16.0, 16.0))))
     (12, 14)
@@ -104,7 +104,7 @@ def _make(grid: Grid) -> dict[str, Symmetry]:
 
 
 def _of_directions(grid: Grid) -> dict[str, Symmetry]:
-    """Those along the first axis, and those of time and energy."""
+    """The symmetries along the first axis, and those of time and energy."""
     fraction = round(NEAR * grid.shape[0]) + 0.5
     n_quanta = max(1, round(BOOST * grid.lengths[0] / (2 * np.pi)))
     return {
@@ -168,7 +168,7 @@ def _translation(grid: Grid, axis: int) -> Symmetry:
 def v_range(
     system: System, v: Num[Array, "n_case *n_x"], symmetries: dict[str, Symmetry]
 ) -> tuple[float, float]:
-    """Lowest and highest value, in hartree, of potentials and of all their images; 0 is among them.
+    """Return the range in hartree of potentials and their images under symmetries, 0 included.
 
     >>> v, grid = jnp.array([[0.0, 2.0, 0.0, 0.0]]), Grid(4, 1.0)
     >>> constant = {"c": make_symmetries(grid)["constant in V"]}
@@ -183,6 +183,6 @@ def v_range(
     for image in [lambda system, v: v, *maps]:
         images = np.stack([np.asarray(system.local(image(system, each), 0.0, None)) for each in v])
         low, high = min(low, float(images.min())), max(high, float(images.max()))
-    # A sliver more: compiled, the same image may round differently.
+    # Slightly wider, because a compiled image may round differently.
     sliver = 1e-5 * max(high - low, 1e-3)
     return low - sliver, high + sliver

@@ -1,4 +1,4 @@
-"""Trajectories of a pair of packets, forecast and exact, and their images under a map."""
+"""Trajectories of pairs of packets, forecast and exact, and their images under maps."""
 
 import functools
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from qdistill.teacher import Chebyshev
 
 
 class Trajectories(NamedTuple):
-    """Given frames and what follows, of a pair of packets in one potential."""
+    """The given, forecast and exact frames of a pair of packets in one potential."""
 
     v: V
     own: Pair
@@ -28,13 +28,13 @@ def run(
     v: V,
     truth: Complex[Array, "2 n_frames *n_x"],
 ) -> Trajectories:
-    """Forecast a pair of packets, and put the truth next to the forecast.
+    """Forecast a pair of packets, and return the forecast with the exact frames.
 
     Args:
-      propagator: What is asked.
-      given: Frames, oldest first, at least as many as it needs.
-      v: The potential.
-      truth: The frames that follow.
+      propagator: The propagator.
+      given: Given frames, oldest first, at least as many as it needs.
+      v: Potential.
+      truth: Exact frames that follow.
     """
     own = forecast_pair(propagator, given, v, truth.shape[1])
     given = given[:, given.shape[1] - propagator.n_history :]
@@ -44,33 +44,34 @@ def run(
 def forecast_pair(
     propagator: Propagator, given: Complex[Array, "2 n_given *n_x"], v: V, n_frames: int
 ) -> Pair:
-    """The frames that follow the given ones of both packets.
+    """Return the forecast frames of both packets.
 
-    The truth is made by it too, so that forecasts of the exact solver are the truth to the bit.
+    The exact frames are made by this function too, so forecasts by the exact solver equal them bit
+    for bit.
     """
     given = given[:, given.shape[1] - propagator.n_history :]
     return jnp.stack([forecast(propagator, each, v, n_frames) for each in given])
 
 
-# What is compiled is kept: all seeds of a student share it.
+# The compiled function is shared by all seeds of a student.
 
 
 @functools.partial(jax.jit, static_argnums=3)
 def forecast(
     propagator: Propagator, given: Complex[Array, "n_given *n_x"], v: V, n_frames: int
 ) -> Frames:
-    """The frames that follow given ones."""
+    """Return the forecast frames."""
     return rollout(propagator, given, v, n_frames)
 
 
 @functools.partial(jax.jit, static_argnums=3)
 def recall(exact: Chebyshev, psi: Array, v: V, n_given: int) -> Frames:
-    """The frames that lead to psi, by the exact solver; see `harness.recall`."""
+    """Return the exact frames that lead to psi; see `harness.recall`."""
     return harness.recall(exact, psi, v, n_given)
 
 
 class Images(NamedTuple):
-    """The image of a potential, and of both trajectories, cut after the newest given frame."""
+    """The images of a potential and of both trajectories, cut after the newest given frame."""
 
     v: V
     own: tuple[Frames, Frames]
@@ -78,13 +79,13 @@ class Images(NamedTuple):
 
 
 def transform(system: System, n_history: int, g: Transformation, ran: Trajectories) -> Images:
-    """Map a potential and its trajectories.
+    """Return the images of a potential and its trajectories under a map.
 
     Args:
-      system: What is solved.
-      n_history: Given frames, at the beginning of the trajectories.
+      system: The system.
+      n_history: Number of given frames, at the beginning of the trajectories.
       g: The map.
-      ran: What is mapped.
+      ran: The trajectories.
     """
     times = system.dt * (np.arange(ran.own.shape[1]) + 1 - n_history)
 

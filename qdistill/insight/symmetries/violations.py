@@ -1,26 +1,29 @@
-"""How far a propagator breaks a symmetry, and whether it is more than its inaccuracy.
+"""Violations of symmetries by a propagator, compared with its inaccuracy.
 
-An accurate propagator nearly keeps every symmetry, because the solution has it. To tell a symmetry
-that is built in or learned from mere accuracy, its violation is set against the propagator's own
-errors. With U the exact solver and F the propagator, both over n frames, the violation of a map g
-is
+An accurate propagator nearly keeps every symmetry, because the exact solution has it. So the
+violation is compared with the propagator's own errors. With U the exact solver and F the
+propagator, both over n frames, the violation of a map g is
 
     C_F = F(g psi) - g F(psi),        rho = |C_F - C_U| / (|F(g psi) - U(g psi)| + |g F - g U|),
 
-and C_U, the exact solver's own violation, vanishes wherever it has the symmetry. By the triangle
+where C_U, the violation by the exact solver, vanishes if it has the symmetry. By the triangle
 inequality rho lies between 0 and 1. Two independent errors of equal size give 1 / sqrt(2); errors
-that g maps onto each other give 0. What breaks a symmetry as its teacher does is not blamed for it.
+that g maps onto each other give 0. Violations that a propagator shares with the exact solver do not
+count.
 
-Where g reverses time, its image begins with the end of the forecast, so that F and U begin at
-different places; the errors are then those of U's retracing of F's frames: see `_compare`.
+If g reverses time, its image begins with the end of the forecast, so F and U have different initial
+states. The errors are then those of U retracing the frames of F: see `_compare`.
 
 For a conserved q(psi, psi) the violation is |q(F psi) - q(psi)|, and with e = F psi - U psi
 
     rho = |q(F) - q(U)| / |(|q(e, U)| + |q(U, e)| + |q(e, e)|)|,
 
-the share of the error that changes q, of what it could change if its phase were another: most of an
-error cannot change q at all, so a ratio to |e| would praise every propagator. A random phase gives
+the change of q relative to the largest change by an error of other phase. Most of an error cannot
+change q at all, so a ratio to |e| would be small for every propagator. A random phase gives
 1 / sqrt(2) in the root mean square here too.
+
+A small rho does not show that a symmetry was learned: non-learned solvers can have the same rho on
+the same cases. Compare with null models of the same error.
 """
 
 import functools
@@ -58,13 +61,13 @@ from qdistill.teacher import Chebyshev
 
 
 class Violation(NamedTuple):
-    """What is measured of one claim, mean over frames; relative to |psi|, so without unit.
+    """The measured violation of one claim, mean over frames, relative to |psi|.
 
     Attributes:
-      own: |C_F|, the propagator's violation.
-      exact: |C_U|, that of the exact solver.
+      own: |C_F|, the violation by the propagator.
+      exact: |C_U|, the violation by the exact solver.
       excess: |C_F - C_U|.
-      errors: What the excess is at most, by the propagator's own errors.
+      errors: Upper bound of the excess by the propagator's own errors.
     """
 
     own: Float[Array, "*n"]
@@ -74,18 +77,18 @@ class Violation(NamedTuple):
 
     @property
     def rho(self) -> Float[Array, "*n"]:
-        """excess / errors, between 0 and 1; NaN for a propagator without error."""
+        """The ratio excess / errors, between 0 and 1; NaN for a propagator without error."""
         return self.excess / self.errors
 
 
 def measure(propagator: Propagator, exact: Chebyshev, claim: Claim, ran: Trajectories) -> Violation:
-    """Measure the violation of a claim by one pair of trajectories.
+    """Return the violation of a claim by one pair of trajectories.
 
     Args:
-      propagator: What is asked.
+      propagator: The propagator.
       exact: The exact solver, for the potential and its images.
-      claim: Of a symmetry.
-      ran: From `run`; in an empty potential for a claim that is free.
+      claim: The claim of a symmetry.
+      ran: The result of `run`; without a potential for a claim about empty space.
     """
     if isinstance(claim, Transformation):
         return _of_transformation(propagator, exact, claim, ran)
@@ -106,7 +109,7 @@ def _of_transformation(
         image,
         forecast(exact, given[-1:], v, n_frames),
         true_image,
-        # Not the same given frames where time runs backwards: then they come from the forecasts.
+        # If time runs backwards the given frames differ: they come from the forecasts.
         forecast(exact, true_given[-1:], v, n_frames),
     )
 
@@ -123,7 +126,7 @@ def _of_composition(
     first = middle + claim.n_lost
 
     def restart(pair: Pair) -> tuple[Array, Array, Array]:
-        """Forecast and exact solution from the frame before the middle, and what went on."""
+        """Forecast and exact solution from the middle frame, and the uninterrupted forecast."""
         psi, went_on = pair[0, middle - 1], pair[0, first:]
         given = recall(exact, psi, v, n_history)
         again = (
@@ -177,11 +180,11 @@ def measure_lie_derivative(
     group: Callable[[Scalar], Transformation],
     ran: Trajectories,
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Measure the relative violation of a continuous symmetry by its generator, own and exact.
+    """Return the relative violation of a continuous symmetry by its generator, own and exact.
 
-    With g_s the group, |d/ds (F(g_s psi) - g_s F(psi))| / |d/ds g_s F(psi)| at s = 0, the mean over
-    frames of either, by forward differentiation through the forecast. It is what the gradients
-    of a training would see: a gauge that is stopped there is not seen here either.
+    With g_s the group it is |d/ds (F(g_s psi) - g_s F(psi))| / |d/ds g_s F(psi)| at s = 0, with the
+    mean over frames of either norm, by forward differentiation through the forecast. Stopped
+    gradients, as through a gauge, do not contribute.
     """
     n = propagator.n_history
     v, (given, image), (true_given, true_image) = _generate(exact.system, n, group, ran)
@@ -194,7 +197,7 @@ def measure_lie_derivative(
 def _generate(
     system: System, n_history: int, group: Callable[[Scalar], Transformation], ran: Trajectories
 ) -> Images:
-    """What the generator makes of a potential and its trajectories: d/ds of `transform`, s = 0."""
+    """The generator's action on a potential and trajectories: d/ds of `transform` at s = 0."""
     zero = jnp.zeros((), ran.own.real.dtype)
     return jax.jvp(
         lambda s: transform(system, n_history, group(s), ran), (zero,), (jnp.ones_like(zero),)
@@ -213,11 +216,11 @@ def _relative(own: Frames, image: Frames) -> Float[Array, ""]:
 
 
 class Findings(NamedTuple):
-    """What one propagator's forecasts showed of a symmetry, each array over the cases.
+    """The measurements of one symmetry for one propagator, each an array over the cases.
 
     Attributes:
-      claim, control: The violation of the claim, and of its negative control.
-      lie: The Lie derivative, own and exact, if the symmetry is continuous.
+      claim, control: Violation of the claim, and of its negative control.
+      lie: Lie derivative, own and exact, if the symmetry is continuous.
     """
 
     claim: Violation
@@ -232,14 +235,14 @@ def measure_all(
     symmetries: dict[str, Symmetry],
     with_lie: bool = True,
 ) -> dict[str, Findings]:
-    """Measure every symmetry, its control and its Lie derivative, over all cases.
+    """Return the measurements of every symmetry over all cases, by name.
 
     Args:
-      propagator: What is asked.
+      propagator: The propagator.
       exact: The exact solver, for all potentials and their images.
-      cases: In pairs, two packets in one potential: from `sample_cases`.
-      symmetries: By name.
-      with_lie: Whether to take Lie derivatives.
+      cases: Test cases in pairs, two packets in one potential, from `sample_cases`.
+      symmetries: Symmetries by name.
+      with_lie: Whether to measure Lie derivatives.
 
     Raises:
       ValueError: For fewer given frames than the propagator needs, or fewer than 2 that follow.
@@ -271,7 +274,7 @@ def measure_all(
 def _in_empty_space(
     exact: Chebyshev, given: Complex[Array, "n_case 2 n_given *n_x"], v: Array, n_frames: int
 ) -> tuple[Array, Array, Array]:
-    """Given frames that end where these do, but without any potential, and what follows them."""
+    """The given frames in empty space that end with the same state, and the frames that follow."""
     empty = jnp.zeros_like(v)
 
     def solve(given: Array, v: Array) -> tuple[Array, Array]:

@@ -1,7 +1,7 @@
-"""A potential of your own: from a formula, an array, a table or a drawing.
+"""Potentials from a formula, an array, a table or a drawing.
 
-What a grid cannot hold, or what is no potential, is refused with the reason: `checks` says what is
-asked of all. Energies are in hartree, lengths in bohr.
+A potential that the grid cannot resolve is refused with the reason; `checks` lists what every
+potential must satisfy. Energies are in hartree, lengths in bohr.
 
 >>> from qdistill.physics.grid import Grid
 >>> from qdistill.physics import files
@@ -40,16 +40,16 @@ TABLES, DRAWINGS = (".csv", ".txt", ".dat"), (".png",)
 def read(
     grid: Grid, source: Source, v_min: float = 0.0, v_max: float = 10.0
 ) -> Float[Array, "*n_x"]:
-    """The potential that a source describes, on the points of a grid, in hartree.
+    """Return the potential that a source describes, on the points of a grid, in hartree.
 
     Args:
-      grid: Where it lives.
+      grid: The grid of the result.
       source: A formula; the path of a table (`.csv`, `.txt`, `.dat`) or of a drawing (`.png`), as
         a path or as text; or values at the points of the grid.
-      v_min, v_max: Of a drawing, the heights of its lower and upper edge, in hartree.
+      v_min, v_max: Potential at the lower and upper edge of a drawing, in hartree.
 
     Raises:
-      ValueError: For what is no potential of this grid, with the reason.
+      ValueError: For a source that is not a potential of this grid, with the reason.
 
     >>> read(Grid(4, 2.0), [0.0, 1.0, 1.0, 0.0])
     Array([0., 1., 1., 0.], dtype=float32)
@@ -67,10 +67,10 @@ def read(
 
 
 def from_array(grid: Grid, values: np.ndarray | jax.Array | Sequence) -> Float[Array, "*n_x"]:
-    """Values at the points of the grid as a potential, in hartree.
+    """Return values at the points of the grid as a potential, in hartree.
 
     Raises:
-      ValueError: For another shape than the grid's, or what `checks` refuses.
+      ValueError: For values of another shape than the grid's, or that `checks` refuses.
 
     >>> from_array(Grid(4, 2.0), [0, 1, 1j, 0])
     Traceback (most recent call last):

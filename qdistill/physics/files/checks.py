@@ -1,4 +1,4 @@
-"""Checks of every potential that a user gives, wherever it came from."""
+"""Checks of potentials that a user gives, from any source."""
 
 import numpy as np
 from jaxtyping import Float
@@ -7,25 +7,25 @@ from qdistill._checks import refuse
 from qdistill.physics.grid import Grid
 
 EV = 27.2114
-# Shares of the range of V: a narrow feature, or a step at the edge, below it does not matter.
+# Shares of the range of V below which a narrow feature, or a step at the edge, is accepted.
 NARROW, LEVEL = 0.2, 0.02
 
 Values = Float[np.ndarray, "..."]
 
 
 def positions(grid: Grid, axis: int = 0, n_fine: int = 1) -> Values:
-    """The points of an axis in float64, and n_fine - 1 more before each, shaped to broadcast."""
+    """Return the points of an axis and n_fine - 1 more before each, float64, for broadcasting."""
     n_x = grid.shape[axis] * n_fine
     x = grid.origin[axis] + np.arange(1, n_x + 1) * grid.lengths[axis] / n_x
     return x.reshape([-1 if a == axis else 1 for a in range(grid.n_dim)])
 
 
 def require_sound(grid: Grid, name: str, v: Values) -> Values:
-    """Refuse what is not finite, too high or deep for the grid, or uneven around its edge.
+    """Refuse values that are not finite, too far from zero for the grid, or unequal at its edges.
 
-    A wave of four points has the highest energy that a grid still treats as a wave. A higher wall
-    lets psi fall by more than the spacing shows, and in a deeper well it turns faster.
-    The box is periodic: values that differ at its ends make a step that nobody drew.
+    The limit is the kinetic energy of a wave of four points. Beyond it the grid does not resolve
+    psi: it decays too fast inside a higher wall and oscillates too fast in a deeper well. The box
+    is periodic, so values that differ at its ends would make an unintended step.
     """
     if not np.all(np.isfinite(v)):
         first = tuple(int(i) for i in np.argwhere(~np.isfinite(v))[0])
@@ -60,17 +60,17 @@ def require_periodic(grid: Grid, name: str, v: Values) -> None:
 
 
 def require_wide(grid: Grid, name: str, fine: Values, axis: int, n_fine: int) -> None:
-    """Refuse hills and valleys narrower than a spacing, which points may miss.
+    """Refuse hills and valleys narrower than the spacing, which the points could miss.
 
-    What an opening by a window of the width dx takes off is narrower than it (and what a closing
-    fills in).
+    A morphological opening with a window of width dx removes hills that are narrower than it; a
+    closing fills in such valleys.
 
     Args:
-      grid: Where the potential lives.
-      name: Of the argument.
-      fine: Its values at `positions(grid, axis, n_fine)`.
-      axis: Along which it is looked at.
-      n_fine: Samples a spacing.
+      grid: The grid of the potential.
+      name: The name of the argument in the message.
+      fine: Values of the potential at `positions(grid, axis, n_fine)`.
+      axis: The axis along which widths are measured.
+      n_fine: Number of samples per spacing.
     """
     line = np.moveaxis(fine, axis, -1)
     n_window = max(2, round(0.95 * n_fine))
@@ -86,7 +86,7 @@ def require_wide(grid: Grid, name: str, fine: Values, axis: int, n_fine: int) ->
 
 
 def _open(values: Values, n_window: int) -> Values:
-    """The largest of the smallest values of all windows that a point lies in."""
+    """The opening: the maximum over all windows that contain a point of the minimum in each."""
     ends = [(0, 0)] * (values.ndim - 1) + [(n_window - 1, n_window - 1)]
     wrapped = np.pad(values, ends, mode="wrap")
     for of_window in (np.min, np.max):

@@ -1,4 +1,4 @@
-"""Potentials from a drawing: a dark line, or a dark silhouette, on a light ground."""
+"""Potentials from a drawing: a dark line, or a dark silhouette, on a light background."""
 
 import os
 import warnings
@@ -13,27 +13,27 @@ from qdistill.physics.grid import Grid
 
 N_FINE = 64
 SMALLEST, LARGEST, MOST = 16, 10_000, 16_000_000
-# Of the columns: so many may be unlike the rest.
+# Share of the columns that may differ from the rest.
 STRAY = 0.02
 
 
 def from_drawing(
     grid: Grid, path: str | os.PathLike[str], v_min: float = 0.0, v_max: float = 10.0
 ) -> Float[Array, " n_x"]:
-    """The potential of a picture as wide as the box, drawn from left to right.
+    """Return the potential drawn in a picture, whose width is the box, in hartree.
 
-    Where everything dark stands on the lower edge it is a silhouette, and its upper rim counts;
-    else it is a line, and its middle counts. Where a silhouette leaves the ground free, v_min is
-    meant; a line must not be broken.
+    If all dark points stand on the lower edge, the picture is a silhouette and its upper rim is the
+    potential; its empty columns have the value v_min. Otherwise it is a line, whose middle is the
+    potential; it must not be broken.
 
     Args:
-      grid: One-dimensional.
-      path: Of a PNG of at most 16 million points; whatever is transparent is light.
-      v_min: Height of the picture's lower edge, in hartree.
-      v_max: Height of its upper edge, in hartree.
+      grid: A one-dimensional grid.
+      path: Path of a PNG of at most 16 million points; transparent points count as light.
+      v_min: Potential at the lower edge of the picture, in hartree.
+      v_max: Potential at its upper edge, in hartree.
 
     Raises:
-      ValueError: For what is no such picture, and for heights that `checks` refuses.
+      ValueError: For any other picture, and for potentials that `checks` refuses.
     """
     if grid.n_dim != 1:
         refuse("grid", "one-dimensional for a drawing", grid)
@@ -50,8 +50,8 @@ def from_drawing(
 
 
 def _dark(path: str | os.PathLike[str]) -> Bool[np.ndarray, "n_row n_column"]:
-    """Where a picture is dark."""
-    # Pillow comes with matplotlib, and like it is loaded only where it is needed.
+    """The mask of the dark points of a picture."""
+    # Pillow comes with matplotlib; both are imported only where they are needed.
     from PIL import Image
 
     try:
@@ -90,7 +90,7 @@ def _dark(path: str | os.PathLike[str]) -> Bool[np.ndarray, "n_row n_column"]:
 
 
 def _heights(dark: Bool[np.ndarray, "n_row n_column"]) -> Float[np.ndarray, " n_column"]:
-    """How high the line or the rim is in every column, in points from the lower edge."""
+    """The height of the line or rim in every column, in points from the lower edge."""
     n_row, n_column = dark.shape
     drawn = np.any(dark, axis=0)
     begins = np.diff(dark.astype(int), axis=0, prepend=0) == 1
@@ -125,7 +125,7 @@ def _heights(dark: Bool[np.ndarray, "n_row n_column"]) -> Float[np.ndarray, " n_
 
 
 def _gap(drawn: Bool[np.ndarray, " n_column"]) -> tuple[int, int]:
-    """The first and last of the first columns that are empty, counted from 1."""
+    """The first and last column of the first gap, counted from 1."""
     empty = np.flatnonzero(~drawn)
     breaks = np.flatnonzero(np.diff(empty) > 1)
     return int(empty[0]) + 1, int(empty[breaks[0] if breaks.size else -1]) + 1

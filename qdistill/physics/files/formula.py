@@ -1,4 +1,4 @@
-"""Potentials from a formula: arithmetic of positions, and nothing else of the language."""
+"""Potentials from a formula: arithmetic of positions, parsed without running it as Python."""
 
 import ast
 import functools
@@ -25,7 +25,7 @@ def _many(function: Callable) -> Callable:
     return lambda *values: functools.reduce(function, values)
 
 
-# By name: the function, and the least and largest number of its arguments.
+# By name: the function, and the smallest and largest number of its arguments.
 FUNCTIONS: dict[str, tuple[Callable, int, int]] = {
     **{
         name: (getattr(np, name), 1, 1)
@@ -57,15 +57,15 @@ OPERATORS: dict[type, Callable] = {
 
 
 def from_formula(grid: Grid, formula: str) -> Float[Array, "*n_x"]:
-    """The potential of a formula in x (and y, z), such as ``5*exp(-(x-50)**2/8) + 2*(x > 60)``.
+    """Return the potential of a formula in x (and y, z), in hartree.
 
-    It is read by its grammar, and never run as a program: numbers, pi, the operators
-    ``+ - * / % **``, comparisons (1 where true, else 0; ``40 < x < 60`` too), ``and or not``, and
-    the functions of `FUNCTIONS`.
+    An example is ``5*exp(-(x-50)**2/8) + 2*(x > 60)``. A formula is parsed and never run as a
+    program. It may contain numbers, pi, the operators ``+ - * / % **``, comparisons (1 where true,
+    else 0; chains such as ``40 < x < 60`` too), ``and or not``, and the functions of `FUNCTIONS`.
 
     Args:
-      grid: Where it lives.
-      formula: Its value is in hartree, of x in bohr; at most 1000 characters.
+      grid: The grid of the result.
+      formula: The potential in hartree as a function of x in bohr; at most 1000 characters.
 
     Raises:
       ValueError: For anything else in the formula, with its place, or for values that `checks`
@@ -91,7 +91,7 @@ def from_formula(grid: Grid, formula: str) -> Float[Array, "*n_x"]:
 
     v = require_sound(grid, "formula", values())
     for axis in range(grid.n_dim):
-        # Between the points it may be infinite: what is not finite there is narrow.
+        # A formula may be infinite between the points: such values count as narrow features.
         fine = np.nan_to_num(values(axis), nan=1e9, posinf=1e9, neginf=-1e9)
         require_wide(grid, "formula", fine, axis, n_fine)
     return jnp.asarray(v, float)
@@ -109,7 +109,7 @@ def _parse(formula: str) -> ast.expr:
 
 
 def _evaluate(formula: str, node: ast.expr, names: dict[str, Any]) -> Any:
-    """The value of a part of a formula; the whole is given for the words of a refusal."""
+    """The value of a part of a formula; the whole formula is given for error messages."""
     try:
         return _value(formula, node, names)
     except RecursionError:

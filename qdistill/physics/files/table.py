@@ -14,9 +14,9 @@ from qdistill.physics.files.checks import positions, require_sound, require_wide
 from qdistill.physics.grid import Grid
 
 N_FINE = 64
-# A hole is a step from row to row that is this many times the median one.
+# A gap in x larger than this many times the median spacing of the rows is a hole.
 HOLE = 10
-# How long a bohr is in them.
+# One bohr in each unit.
 UNITS = {"nm": 0.0529177, "angstrom": 0.529177, "pm": 52.9177}
 # By what a column holds: how our unit is written, and others that are known.
 OURS = {
@@ -33,7 +33,7 @@ NAMED = r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$|/\s*([^\s/()]+)\s*$"
 
 
 def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
-    """The potential of a table of x in bohr and v in hartree, or of v alone; linear between rows.
+    """Return the potential of a table of x and v, or of v alone, interpolated linearly.
 
     Columns are parted by commas, semicolons or blanks. A first line of names and lines that begin
     with # are passed over, unless they name other units: whatever stands in brackets behind the
@@ -41,12 +41,12 @@ def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
     box, as the points of a grid do.
 
     Args:
-      grid: One-dimensional.
-      path: Of the file.
+      grid: A one-dimensional grid.
+      path: Path of the file.
 
     Raises:
-      ValueError: For what is not a number, with its line; for other units; for x that does not rise
-        or does not cover the box without holes; for values that `checks` refuses.
+      ValueError: For an entry that is not a number, with its line; for other units; for x that does
+        not rise or does not cover the box without holes; for values that `checks` refuses.
     """
     if grid.n_dim != 1:
         refuse("grid", "one-dimensional for a table", grid)
@@ -64,7 +64,7 @@ def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
 
 
 def _rows(path: str | os.PathLike[str]) -> tuple[Float[np.ndarray, "n_row n_column"], list[int]]:
-    """The numbers of a file, and in which line each row stands."""
+    """The numbers of a file, and the line number of each row."""
     try:
         text = pathlib.Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -133,7 +133,7 @@ def _require_cover(grid: Grid, x: Float[np.ndarray, " n_row"], lines: list[int])
         i = int(np.argmin(steps > 0))
         refuse("path", "of rising x", f"of x = {x[i + 1]:g} after {x[i]:g} in line {lines[i + 1]}")
     hole = max(1.5 * grid.dx[0], HOLE * float(np.median(steps)))
-    # Around the edge there may be a step as between any rows.
+    # The table may end one ordinary step before the edge of the box.
     around = x[0] + length - x[-1]
     sliver = 1e-6 * length
     if x[0] < low - sliver or x[-1] > high + sliver or around > hole:

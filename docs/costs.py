@@ -1,0 +1,111 @@
+"""The tables of error against cost; `pages.py` puts them in.
+
+Each function without arguments is `{costs.NAME}` in a marker.
+"""
+
+from typing import Any
+
+from pages import RESULTS, Number, table
+
+
+def work_precision() -> str:
+    """Tabulate what is cheapest at each error, of solvers and of students of the full grid."""
+    rows = []
+    for folder, grid in (("work_precision", "lattice"), ("work_precision-continuum", "continuum")):
+        for error, row in RESULTS()[folder].metrics.levels.film.items():
+            rows.append([f"{grid}, {error}", *_cheapest(row)])
+    head = ("grid, error", "cheapest baseline", "cheapest student", "student's speed over it")
+    return table(head, rows)
+
+
+def frontier() -> str:
+    """Tabulate the speed of the cheapest student over each kind of baseline, on the continuum."""
+    kinds = ("split steps", "projected", "cut off", "folded")
+    beside = RESULTS()["coarse"].metrics.beside
+    rows = []
+    for job, label in (("film", "the whole trajectory"), ("end", "the final state only")):
+        for error, row in RESULTS()["coarse"].metrics.levels[job].items():
+            ratios = [_speed(beside[kind][job][error]) for kind in kinds]
+            rows.append([label, error, _in_words(row.student), *ratios])
+    head = ("wanted", "error", "cheapest student", "split steps", "projected exact propagator",
+            "plane-wave truncation", "Löwdin-folded")  # fmt: skip
+    return table(head, rows)
+
+
+def frontier_ranges() -> dict[str, str]:
+    """Return the range of speeds over errors, by job and kind of baseline."""
+    found = {}
+    for kind, jobs in RESULTS()["coarse"].metrics.beside.items():
+        for job, errors in jobs.items():
+            ratios = [row.ratio for _, row in errors.items() if "ratio" in row]
+            found[f"{job} {kind}"] = f"{min(ratios):.1f} to {max(ratios):.1f}"
+    return found
+
+
+def frontier_plane() -> str:
+    """Tabulate what is cheapest in square boxes of three sizes."""
+    rows = []
+    for box, found in RESULTS()["coarse_plane"].metrics.boxes.items():
+        for job, label in (("film", "trajectory"), ("end", "final state")):
+            for error, row in found.levels[job].items():
+                rows.append([box, label, error, *_cheapest(row)])
+    head = ("box, bohr", "wanted", "error", "cheapest baseline", "cheapest student",
+            "student's speed over it")  # fmt: skip
+    return table(head, rows)
+
+
+def contenders() -> str:
+    """Tabulate every solver and student on few points, on the continuum."""
+    rows = []
+    for name, row in RESULTS()["coarse"].metrics.contenders.items():
+        errors = [f"{row[f'{key}_error']:.1e}" for key in ("rms", "median", "worst")]
+        costs = [row.setup_seconds, row.job_seconds, row.end_seconds]
+        times = [f"{1e3 * seconds:.1f}" for seconds in costs]
+        rows.append([_in_words(name), *errors, *times])
+    head = ("", "rms error", "median", "worst", "preparation, ms", "trajectory, ms",
+            "final state, ms")  # fmt: skip
+    return table(head, rows)
+
+
+def long_times() -> str:
+    """Tabulate the same comparison after 100 a.u."""
+    rows = []
+    for job, label in (("film", "the whole trajectory"), ("end", "the final state only")):
+        for error, row in RESULTS()["coarse-100"].metrics.levels[job].items():
+            rows.append([label, error, *_cheapest(row)])
+    head = ("wanted", "error", "cheapest baseline", "cheapest student", "student's speed over it")
+    return table(head, rows)
+
+
+def _cheapest(row: Any) -> list[str]:
+    return [_in_words(row.solver), _in_words(row.student), _speed(row)]
+
+
+def _speed(row: Any) -> str:
+    if "ratio" not in row:
+        return "no baseline that accurate" if row.solver in (None, Number("inf")) else ""
+    return f"{row.ratio:.2f} ({row.ratio_low:.2f} to {row.ratio_high:.2f})"
+
+
+WORDS = {
+    "clamped, ": "clamped split step, ",
+    "cut off, ": "plane-wave truncation, ",
+    "folded, ": "Löwdin-folded, ",
+    "projected, ": "projected exact propagator, ",
+    "propagator from all, ": "`propagator`, ",
+    "propagator from ": "`propagator` taught by ",
+    "propagator, ": "`propagator`, ",
+    "kernel from ": "`kernel` taught by ",
+    "eigenstates of barrier": "eigenstates of single barriers",
+    "learned on lines, ": "`propagator` taught on lines, ",
+    "learned on planes, ": "`propagator` taught on planes, ",
+}
+
+
+def _in_words(name: Any) -> str:
+    """The name of a solver or student, as readers know it."""
+    if not isinstance(name, str):
+        return "none"
+    for short, plain in WORDS.items():
+        name = name.replace(short, plain) if name.startswith(short) else name
+    return name.replace("eigenstates of barrier,", "eigenstates of single barriers,")

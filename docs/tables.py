@@ -1,0 +1,308 @@
+"""The tables of the pages, and numbers that are computed from several; `pages.py` puts them in.
+
+Each function without arguments is `{tables.NAME}` in a marker.
+"""
+
+import ast
+import re
+import statistics
+from typing import Any
+
+from pages import RESULTS, ROOT, Number, table
+
+from qdistill.forecast import paper
+
+INFORMED = ("informed-1", "informed-2", "informed-3")
+CLAMPED = ("clamped-1", "clamped-2", "clamped-3")
+BARRIERS = tuple(name for name in paper.CASES if name.startswith("barrier"))
+
+
+def paper_test() -> str:
+    """Tabulate the paper's test: all 25 runs, and the 11 barriers with the paper's parameters."""
+    rows = [
+        _of_baseline("strang", "clamped split step"),
+        _of_baseline("takahashi-imada, smoothed 0.1", "the same, Takahashi-Imada"),
+    ]
+    for name, learned in (
+        ("demo", "single barriers and wells"),
+        ("unitary", "potentials of every family"),
+        ("gru", "single barriers and wells"),
+        ("gru-wide", "potentials of every family"),
+    ):
+        run = RESULTS()[name].metrics
+        minutes = f"{run.training_seconds / 60:.0f} min"
+        rows.append(
+            [f"`{name}`", learned, f"{run.training_steps:,}", minutes, *_scores(run.benchmark)]
+        )
+    for model, steps in (("demo-gru", 900_000), ("full-gru", 5_290_000)):
+        of = [paper.published()[name][model]["correlation"] for name in paper.CASES]
+        of_barriers = [paper.published()[name][model]["correlation"] for name in BARRIERS]
+        infidelity, on_barriers = (Number(1 - statistics.mean(each)) for each in (of, of_barriers))
+        label = f"the paper's `{model.removesuffix('-gru')}` GRU"
+        barriers = "single barriers"
+        rows.append(
+            [label, barriers, f"{steps:,}", "", f"{infidelity:.1e}", f"{on_barriers:.1e}", ""]
+        )
+    head = ("", "learned from", "steps", "training", "1 − correlation, 25 runs", "11 barriers",
+            "relative L2 error")  # fmt: skip
+    return table(head, rows)
+
+
+def _of_baseline(name: str, label: str) -> list[str]:
+    scores = RESULTS()["shelf"].metrics.lattice[f"{name}, 2 pairs"].paper
+    return [f"{label}, 2 FFT pairs (baseline)", "nothing", "", "", *_scores(scores)]
+
+
+def _scores(scores: Any) -> list[str]:
+    on_barriers = statistics.mean(1 - scores.cases[name].correlation for name in BARRIERS)
+    numbers = (scores.mean_infidelity, Number(on_barriers), scores.mean_nrmse)
+    return [f"{number:.1e}" for number in numbers]
+
+
+def seeds() -> str:
+    """List the score of `demo` for each seed."""
+    scores = [RESULTS()[f"demo-seed-{i}"].metrics.benchmark.mean_infidelity for i in range(3)]
+    return ", ".join(f"{score:.1e}" for score in scores)
+
+
+def crossing() -> Number:
+    """Return the training seconds after which `demo` passes the paper's best network."""
+    curve = RESULTS()["learning_curve"].metrics.demo
+    published = 1 - paper.published_means("full-gru")["correlation"]
+    pairs = zip(curve.training_seconds, curve.mean_infidelity, strict=True)
+    return next(seconds for seconds, infidelity in pairs if infidelity < published)
+
+
+def ladder() -> str:
+    """Tabulate the students of equal training time."""
+    built_in = {
+        "local": "local, linear", "local, unrolled": "local, linear", "fno": "—",
+        "fno, unrolled": "—", "unitary": "linear, unitary", "unitary, unrolled": "linear, unitary",
+        "propagator": "unitary, T given", "kernel": "unitary, T and first order in V given",
+    }  # fmt: skip
+    rows = []
+    for folder in ("compare_students", "compare_students-propagator", "compare_students-kernel"):
+        for name, runs in RESULTS()[folder].metrics.students.items():
+            infidelities = sorted(run.mean_infidelity for run in runs)
+            low, median, high = infidelities[0], statistics.median(infidelities), infidelities[-1]
+            error = statistics.median(run.mean_nrmse for run in runs)
+            cost = statistics.median(run.microseconds_per_frame for run in runs)
+            rows.append([
+                name, built_in.get(name, "local"), f"{next(iter(runs)).n_parameters:,}",
+                f"{median:.1e} ({low:.1e} to {high:.1e})", _error(error), f"{cost:,.0f}",
+            ])  # fmt: skip
+    for name, row in RESULTS()["compare_students"].metrics.solvers.items():
+        pairs, cost = name.rsplit(", ", 1)[1], f"{row.microseconds_per_frame:,.0f}"
+        label = f"clamped split step, {pairs} pair{'s' * (pairs != '1')}"
+        scores = [f"{row.mean_infidelity:.1e}", _error(row.mean_nrmse)]
+        rows.append([label, "not learned", "", *scores, cost])
+    head = ("student", "built in", "parameters", "1 − correlation, median (range)",
+            "relative L2 error", "µs a frame")  # fmt: skip
+    return table(head, rows)
+
+
+def held_out() -> str:
+    """Tabulate 100 held-out potentials on the lattice."""
+    return _held_out({name: name for name in ("demo", "unitary", *INFORMED)})
+
+
+def held_out_continuum() -> str:
+    """Tabulate 100 held-out potentials on the continuum."""
+    return _held_out({name: f"{name}-continuum" for name in ("demo", *INFORMED)})
+
+
+def _held_out(folders: dict[str, str]) -> str:
+    rows = []
+    for name, folder in folders.items():
+        found = RESULTS()[folder]["evaluation-1"]
+        solver = f"clamped-{name[-1] if name in INFORMED else 2}"
+        rows.append(
+            [f"`{name}`", *_quantiles(found.scores[name]["all"]), *_wins(found, name, solver)]
+        )
+    reference = RESULTS()[folders["demo"]]["evaluation-1"]
+    for name in CLAMPED:
+        rows.append([f"`{name}`", *_quantiles(reference.scores[name]["all"]), "", ""])
+    head = ("", "1 − correlation: median", "mean", "worst", "relative L2 error: median", "mean",
+            "worst", "baseline wins, L2", "baseline wins, correlation")  # fmt: skip
+    return table(head, rows)
+
+
+def _quantiles(scores: Any) -> list[str]:
+    keys = ("median", "mean", "worst")
+    return [
+        f"{scores[f'{key}_{metric}']:.1e}" for metric in ("infidelity", "nrmse") for key in keys
+    ]
+
+
+def _wins(found: Any, name: str, solver: str) -> list[str]:
+    """On how many potentials the solver has the smaller error."""
+    count = []
+    for metric in ("nrmse", "infidelity"):
+        pairs = zip(found.cases[name][metric], found.cases[solver][metric], strict=True)
+        count.append(str(sum(solved < learned for learned, solved in pairs)))
+    return count
+
+
+def long_frames() -> str:
+    """Tabulate longer frames: the mean relative L2 error of `informed-2` and of the baseline."""
+    rows = []
+    for dt in ("0.2", "0.5", "1"):
+        scores = RESULTS()[f"informed-2-dt{dt}"]["evaluation-1"].scores
+        errors = [scores[name]["all"].mean_nrmse for name in ("informed-2", "clamped-2")]
+        rows.append([dt, *(f"{error:.1e}" for error in errors)])
+    return table(("frame, a.u.", "`informed-2`", "clamped split step, 2 pairs"), rows)
+
+
+def plane() -> str:
+    """Tabulate the students of the plane and the baseline of equal cost."""
+    found = RESULTS()["double_slit"].metrics
+    at = [list(found.times_au).index(t) for t in (4.0, 8.0)]
+    rows = []
+    for name, kinds in found.scores.items():
+        errors = [
+            f"{kinds[kind].nrmse[i]:.1e} ± {kinds[kind].nrmse_spread[i]:.0e}"
+            for kind in ("double slits", "forests")
+            for i in at
+        ]
+        cost = found.costs[name]
+        rows.append([f"`{name}`", *errors, f"{cost.milliseconds_a_frame:.1f}"])
+    head = ("", "double slits, t = 4", "t = 8", "forests, t = 4", "t = 8", "ms a frame")
+    return table(head, rows)
+
+
+def probes() -> str:
+    """Tabulate the waves of two students."""
+    found = RESULTS()["probes"].metrics.probes
+    members = ("exact solver", "demo", "gru")
+    mass, quartic, uniform, front = [], [], [], []
+    for name in members:
+        waves = found[name].dispersion
+        mass.append(f"{waves.mass_au:.4f} ± {waves.mass_error_au:.0e}")
+        ratio, error = waves.quartic_over_lattice, waves.quartic_over_lattice_error
+        quartic.append(f"{ratio:.2f} ± {error:.0e}")
+        coupling = list(found[name].uniform.coupling)
+        uniform.append(f"{min(coupling):.4f} to {max(coupling):.4f}")
+        front.append(f"{found[name].light_cone.front_speed_bohr_per_au:.3f}")
+    expected = found.demo.light_cone.expected_front_speed_bohr_per_au
+    rows = [
+        ["mass", *mass],
+        ["k⁴ term over the lattice's", *quartic],
+        ["share of a uniform V that is felt", *uniform],
+        [f"speed of a front, bohr a.u.⁻¹ ({expected:.3f} expected)", *front],
+    ]
+    return table(("", "exact solver", "`demo`", "`gru`"), rows)
+
+
+def designs() -> str:
+    """Tabulate the potentials that were designed through the exact stationary waves."""
+    found = RESULTS()["design"].metrics.designs
+    rows = []
+    for name, row in found.items():
+        low, high = row.band_hartree
+        waves = row.plane_waves
+        got = f"{waves.lowest_transmission:.3f} to {waves.highest_transmission:.3f}"
+        if "passband" in row:
+            band = row.passband
+            peak = f"peak {band.peak:.3f}, {band.fwhm_hartree:.3f} wide"
+            got = f"{peak}, at most {band.leak:.4f} outside"
+        rows.append([name, f"{low:g} to {high:g}", f"{row.highest_hartree:.2f}", got])
+    head = ("", "energies, hartree", "highest V, hartree", "transmission of plane waves")
+    return table(head, rows)
+
+
+def designs_through() -> str:
+    """Tabulate what was designed through a forecast, as believed and by the exact solver."""
+    through = RESULTS()["design"].metrics.through
+    rows = []
+    for name in through.splitter.designers:
+        found = [through[task].designers[name] for task in ("splitter", "filter")]
+        label = name if name == "split step" else f"`{name}`"
+        keys = ("rms_amiss_believed", "rms_amiss_exact")
+        rows.append([label, *(f"{row[key]:.4f}" for row in found for key in keys)])
+    head = ("designed through", "splitter: forecast", "exact", "filter: forecast", "exact")
+    return table(head, rows)
+
+
+def accuracy() -> str:
+    """Tabulate the errors of the teachers against diagonalisation."""
+    errors = RESULTS()["solver_accuracy"].metrics.errors
+    columns = [
+        (grid, precision)
+        for grid in ("lattice", "continuum")
+        for precision in ("complex64", "complex128")
+    ]
+    rows = [
+        [
+            solver,
+            *(
+                f"{errors[f'{grid}, {solver}, {bits}'].rms_relative_error:.1e}"
+                for grid, bits in columns
+            ),
+        ]
+        for solver in ("split_step, 10 substeps", "chebyshev, 1e-6", "chebyshev, 1e-12")
+    ]
+    return table(("teacher", *(f"{grid}, {bits}" for grid, bits in columns)), rows)
+
+
+def throughput() -> str:
+    """Tabulate the speed and error of the teachers and of other libraries."""
+    found = RESULTS()["throughput"].metrics.solvers
+    rows = []
+    for name, of_lattice in found.lattice.items():
+        is_shown = not of_lattice.is_ours or name in SHOWN
+        if is_shown and name != "C, real-space splitting":
+            rows.append(
+                [name, *_speed_and_error(of_lattice), *_speed_and_error(found.continuum[name])]
+            )
+    row = found.lattice["C, real-space splitting"]
+    rows.append(["C, real-space splitting (the paper's)", *_speed_and_error(row), "", ""])
+    head = ("solver", "lattice, a second", "error", "continuum, a second", "error")
+    return table(head, rows)
+
+
+SHOWN = (
+    "chebyshev, 1e-6", "chebyshev, 1e-5, one frame in five", "chebyshev, 1e-10, complex128",
+    "clamped, 4 substeps", "clamped, 7 substeps",
+)  # fmt: skip
+
+
+def _speed_and_error(row: Any) -> list[str]:
+    return [f"{row.packet_frames_per_second:,.0f}", f"{row.rms_relative_error:.1e}"]
+
+
+def lead_of_c() -> dict[str, Number]:
+    """Return how many times as fast and as exact the lattice's stencil is as the loop in C."""
+    found = RESULTS()["throughput"].metrics.solvers.lattice
+    ours, theirs = found["chebyshev, 1e-6"], found["C, real-space splitting"]
+    return {
+        "speed": Number(ours.packet_frames_per_second / theirs.packet_frames_per_second),
+        "error": Number(theirs.rms_relative_error / ours.rms_relative_error),
+    }
+
+
+def largest_checkpoints() -> str:
+    """Return the most that the checkpoints of the long run took."""
+    found = RESULTS()["reliability"].metrics.long_run.largest_checkpoints_bytes
+    return f"{found / 1e3:.0f} kB"
+
+
+def scripts() -> str:
+    """Tabulate the scripts of experiments/ by what they say of themselves."""
+    rows = []
+    for path in sorted((ROOT / "experiments").rglob("*.py")):
+        source = path.read_text()
+        if path.name != "runner.py" and "runner." in source and '__name__ == "__main__"' in source:
+            first = str(ast.get_docstring(ast.parse(source))).splitlines()[0]
+            name = path.relative_to(ROOT / "experiments").with_suffix("").as_posix()
+            rows.append([f"`{name}`", first.split(": `")[0].rstrip(".")])
+    return table(("script", "what it does"), rows)
+
+
+def targets() -> str:
+    """Tabulate the targets of the Makefile by what they say of themselves."""
+    lines = re.findall(r"^# (make [\w-]+) +(.*)$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    return table(("target", "what it does"), [[f"`{name}`", words] for name, words in lines])
+
+
+def _error(error: float) -> str:
+    return f"{Number(error):.1e}" if error < 1e3 else "diverges"

@@ -1,0 +1,174 @@
+"""Splitting schemes: how kicks of the potential and drifts of the kinetic energy alternate.
+
+One substep of duration h is, from right to left,
+
+    K_n D_n ... K_1 D_1 K_0,  D_j = exp(-i h b_j T),  K_j = exp(-i h (a_j V + h^2 c_j G)),
+
+with G = [V, [T, V]]. On the continuum G = |grad V|^2 / m is itself a potential, so that it costs no
+Fourier transform. On the lattice it is a hopping between neighbours i and j at a distance dx,
+G_ij = (V_i - V_j)^2 / (2 m dx^2). It is exponentiated bond by bond, the even bonds and the odd ones
+apart, each a rotation of two points; that is unitary too.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Inexact
+
+from qdistill._checks import refuse, require_finite
+from qdistill.physics.grid import Grid
+
+
+@dataclasses.dataclass(frozen=True)
+class Scheme:
+    """The coefficients of a symmetric splitting.
+
+    Attributes:
+      kicks: a_0 to a_n, with the sum 1, the same from either end.
+      drifts: b_1 to b_n, likewise; as many pairs of FFTs a substep.
+      gradients: c_0 to c_n, or none.
+      smoothing: Standard deviation in bohr of the Gaussian that smooths V before it is
+        differentiated. The expansion in h holds for smooth V only, and a little smoothing makes the
+        correction harmless at sharp edges.
+
+    Raises:
+      ValueError: For coefficients that do not match, are not symmetric, or do not sum to 1.
+
+    >>> Scheme(kicks=(0.21, 0.58, 0.21), drifts=(0.5, 0.5)).n_pairs
+    2
+    """
+
+    kicks: tuple[float, ...]
+    drifts: tuple[float, ...]
+    gradients: tuple[float, ...] = ()
+    smoothing: float = 0.0
+
+    def __post_init__(self) -> None:  # noqa: D105
+        for name in ("kicks", "drifts", "gradients"):
+            values = tuple(float(value) for value in getattr(self, name))
+            object.__setattr__(self, name, values)
+            require_finite(**{name: np.array(values)})
+            if not np.allclose(values, values[::-1], rtol=0, atol=1e-12):
+                refuse(name, "the same from either end", values)
+            if name != "gradients" and not np.isclose(sum(values), 1, rtol=0, atol=1e-12):
+                refuse(name, "coefficients with the sum 1", values)
+        if len(self.kicks) != len(self.drifts) + 1:
+            refuse("kicks", f"{len(self.drifts) + 1} numbers, one more than drifts", self.kicks)
+        if self.gradients and len(self.gradients) != len(self.kicks):
+            refuse("gradients", f"{len(self.kicks)} numbers, one for each kick", self.gradients)
+        if not 0 <= self.smoothing < np.inf:
+            refuse("smoothing", "a length of at least 0", self.smoothing)
+
+    @property
+    def n_pairs(self) -> int:
+        """The pairs of FFTs of a substep."""
+        return len(self.drifts)
+
+
+def _palindrome(*half: float, middle: float | None = None) -> tuple[float, ...]:
+    """A half of the coefficients and their mirror image; the middle one makes the sum 1."""
+    if middle is None:
+        return (*half, *half[::-1])
+    return (*half, middle, *half[::-1])
+
+
+# Blanes and Moan 2002, their S6.
+_BM_KICKS = (0.0792036964311957, 0.353172906049774, -0.0420650803577195)
+_BM_DRIFTS = (0.209515106613362, -0.143851773179818)
+
+SCHEMES: dict[str, Scheme] = {
+    # Second order.
+    "strang": Scheme((0.5, 0.5), (1.0,)),
+    # Strang's with the potential V - h^2 G / 24: second order, but all energies, and what does not
+    # depend on a change of basis, to fourth order. Takahashi and Imada 1984.
+    "takahashi-imada": Scheme((0.5, 0.5), (1.0,), (-1 / 48, -1 / 48)),
+    # Fourth order with positive coefficients. Chin 1997, his 4A.
+    "chin": Scheme((1 / 6, 2 / 3, 1 / 6), (0.5, 0.5), (0.0, -1 / 72, 0.0)),
+    # Fourth order without G.
+    "blanes-moan": Scheme(
+        _palindrome(*_BM_KICKS, middle=1 - 2 * sum(_BM_KICKS)),
+        _palindrome(*_BM_DRIFTS, 0.5 - sum(_BM_DRIFTS)),
+    ),
+}
+
+
+def smooth(grid: Grid, v: Inexact[Array, "*n_x"], width: float) -> Inexact[Array, "*n_x"]:
+    """Convolve a potential with a Gaussian of a standard deviation in bohr."""
+    if not width:
+        return v
+    return _filter(v, np.exp(-0.5 * width**2 * _square(grid)))
+
+
+def square_of_gradient(grid: Grid, v: Inexact[Array, "*n_x"]) -> Inexact[Array, "*n_x"]:
+    """Return |grad V|^2 / m, with the derivatives of the plane waves, in hartree^2 / a.u.^2.
+
+    >>> grid = Grid(64, 2 * np.pi, "continuum")
+    >>> found = square_of_gradient(grid, jnp.sin(grid.positions()))
+    >>> bool(jnp.allclose(found, jnp.cos(grid.positions()) ** 2, atol=1e-5))
+    True
+    """
+    total = jnp.zeros_like(v)
+    for axis, mass in enumerate(grid.mass):
+        total += _filter(v, 1j * _odd(grid, axis)) ** 2 / mass
+    return total
+
+
+def hops(grid: Grid, v: Inexact[Array, "*n_x"], scale: float) -> Callable[[Array], Array]:
+    """Return ``psi -> exp(-i scale G) psi`` on a lattice.
+
+    The bonds of each axis are rotated in turn, and in the reverse order: symmetric, and exactly
+    unitary for a real V. The error of this splitting is of the third order in `scale`.
+
+    """
+    half = [
+        _rotation(v, axis, odd, 0.5 * scale / (2 * mass * dx**2))
+        for axis, (mass, dx) in enumerate(zip(grid.mass, grid.dx, strict=True))
+        for odd in (False, True)
+    ]
+
+    def hop(psi: Array) -> Array:
+        for rotate in (*half, *half[::-1]):
+            psi = rotate(psi)
+        return psi
+
+    return hop
+
+
+def require_even(grid: Grid) -> None:
+    """Refuse a lattice with an odd number of points on an axis, whose bonds do not pair up."""
+    if any(n % 2 for n in grid.shape):
+        refuse("scheme", "one without gradients on a lattice of odd size", grid)
+
+
+def _rotation(
+    v: Inexact[Array, "*n_x"], axis: int, odd: bool, scale: float
+) -> Callable[[Array], Array]:
+    """Rotate the points i and i + 1 of every even, or odd, i of an axis into each other."""
+    shape = [1] * v.ndim
+    shape[axis] = v.shape[axis]
+    is_first = (np.arange(v.shape[axis]).reshape(shape) % 2) == odd
+
+    def partner(u: Array) -> Array:
+        return jnp.where(is_first, jnp.roll(u, -1, axis), jnp.roll(u, 1, axis))
+
+    angle = scale * (v - partner(v)) ** 2
+    cos, sin = jnp.cos(angle), 1j * jnp.sin(angle)
+    return lambda psi: cos * psi - sin * partner(psi)
+
+
+def _square(grid: Grid) -> Float[np.ndarray, "*n_x"]:
+    return np.asarray(sum(grid.wavenumbers(axis) ** 2 for axis in range(grid.n_dim)))
+
+
+def _odd(grid: Grid, axis: int) -> Float[np.ndarray, "..."]:
+    """The wavenumbers of an axis; the highest of an even number of points has no sign."""
+    k, n = grid.wavenumbers(axis), grid.shape[axis]
+    return np.where(np.abs(k) < np.pi / grid.dx[axis] * (1 - 0.5 / n), k, 0.0)
+
+
+def _filter(v: Inexact[Array, "*n_x"], factor: np.ndarray) -> Inexact[Array, "*n_x"]:
+    waves = jnp.fft.fftn(v)
+    made = jnp.fft.ifftn(jnp.asarray(factor, waves.dtype) * waves)
+    return made if jnp.iscomplexobj(v) else made.real

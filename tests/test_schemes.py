@@ -1,0 +1,148 @@
+"""Splitting schemes: their orders, the commutator on both dispersions, and what is refused."""
+
+import exact
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scipy.linalg
+from steps import box, evolve, relative_error
+
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid
+from qdistill.system import System
+from qdistill.teacher import SCHEMES, Scheme, dense, schemes, split_step
+
+both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
+
+
+@pytest.fixture(autouse=True)
+def double_precision():
+    with jax.enable_x64(True):
+        yield
+
+
+def hill(grid: Grid) -> jax.Array:
+    x = grid.positions()
+    return 3 * jnp.exp(-(((x - 11) / 2) ** 2)) - 1.5 * jnp.exp(-(((x - 6) / 1.5) ** 2))
+
+
+@pytest.mark.parametrize(("scheme", "order"), [("chin", 4), ("blanes-moan", 4), ("strang", 2)])
+@both_dispersions
+def test_a_scheme_converges_at_its_order(scheme: str, order: int, dispersion: str) -> None:
+    system = System(box(dispersion), 0.5)
+    v, psi = hill(system.grid), packets.gaussian(system.grid, 7.0, 1.0, 2.0)
+    expected = exact.propagate(system.grid, np.asarray(v), np.asarray(psi), t=2.0)
+    errors = [
+        relative_error(evolve(split_step(system, n, scheme=scheme), v, psi, 4), expected)
+        for n in (20, 40)
+    ]
+    # The next term of the error is smaller by h^2 times energies squared, some 1e-2.
+    assert np.log2(errors[0] / errors[1]) == pytest.approx(order, abs=0.02)
+
+
+@both_dispersions
+def test_takahashi_imada_has_energies_of_fourth_order(dispersion: str) -> None:
+    """The trajectory is of second order: a change of basis, which energies do not see."""
+    grid = Grid(32, 10.0, dispersion)
+    v = jnp.cos(2 * jnp.pi * grid.positions() / 10)
+    exactly = np.linalg.eigvalsh(exact.hamiltonian(grid, np.asarray(v)))[:6]
+
+    def error(scheme: str, dt: float) -> float:
+        propagator = dense(split_step(System(grid, dt), 1, scheme=scheme))
+        frame = np.asarray(jax.vmap(propagator(v).advance)(jnp.eye(32, dtype=complex)))
+        energies = np.sort(-np.angle(np.linalg.eigvals(frame)) / dt)[:6]
+        return float(np.linalg.norm(energies - exactly))
+
+    for scheme, order in (("strang", 2), ("takahashi-imada", 4)):
+        slope = np.log2(error(scheme, 0.05) / error(scheme, 0.025))
+        assert slope == pytest.approx(order, abs=0.02), scheme
+
+
+@pytest.mark.parametrize("shape", [(16,), (6, 8)])
+def test_on_a_lattice_the_double_commutator_is_a_hopping(shape: tuple[int, ...]) -> None:
+    masses = (1.0, 2.0)[: len(shape)]
+    grid = Grid(shape, tuple(0.5 * n for n in shape), mass=masses)
+    rng = np.random.default_rng(0)
+    v = rng.normal(size=shape)
+    T = np.zeros((1, 1))
+    for n, mass in zip(shape, masses, strict=True):
+        line = exact.hamiltonian(Grid(n, 0.5 * n, mass=mass), np.zeros(n))
+        T = np.kron(T, np.eye(n)) + np.kron(np.eye(len(T)), line)
+    V = np.diag(v.ravel())
+    commutator = V @ T - T @ V
+    double = V @ (-commutator) - (-commutator) @ V
+    # Symmetric, so of third order in the exponent.
+    errors = []
+    for scale in (1e-2, 1e-3):
+        hop = schemes.hops(grid, jnp.asarray(v), scale)
+        made = np.stack([np.asarray(hop(jnp.asarray(row.reshape(shape)))).ravel()
+                         for row in np.eye(v.size, dtype=complex)], axis=1)  # fmt: skip
+        np.testing.assert_allclose(made.conj().T @ made, np.eye(v.size), atol=1e-13)
+        errors.append(np.abs(made - scipy.linalg.expm(-1j * scale * double)).max())
+    assert np.log10(errors[0] / errors[1]) == pytest.approx(3, abs=0.1)
+
+
+def test_on_the_continuum_the_double_commutator_is_the_square_of_the_gradient() -> None:
+    grid = Grid((32, 24), (8.0, 6.0), "continuum", mass=(1.0, 2.0))
+    x, y = grid.positions(), grid.positions(1)
+    kx, ky = 2 * np.pi / 8, 2 * np.pi / 6
+    v = jnp.sin(kx * x) * jnp.cos(2 * ky * y)
+    along_x = kx * jnp.cos(kx * x) * jnp.cos(2 * ky * y)
+    along_y = -2 * ky * jnp.sin(kx * x) * jnp.sin(2 * ky * y)
+    expected = along_x**2 + along_y**2 / 2
+    np.testing.assert_allclose(schemes.square_of_gradient(grid, v), expected, atol=1e-12)
+
+
+def test_smoothing_is_a_gaussian() -> None:
+    grid = Grid(64, 10.0)
+    wave = jnp.cos(2 * jnp.pi * 3 * grid.positions() / 10)
+    factor = np.exp(-0.5 * (0.4 * 2 * np.pi * 3 / 10) ** 2)
+    np.testing.assert_allclose(schemes.smooth(grid, wave, 0.4), factor * wave, atol=1e-14)
+    assert schemes.smooth(grid, wave, 0.0) is wave
+
+
+@both_dispersions
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_every_scheme_is_unitary_and_reversible(scheme: str, dispersion: str) -> None:
+    grid = box(dispersion)
+    v, psi = hill(grid), packets.gaussian(grid, 7.0, 1.0, 2.0)
+    there = evolve(split_step(System(grid, 0.2), 10, scheme=scheme), v, psi, 3)
+    back = evolve(split_step(System(grid, -0.2), 10, scheme=scheme), v, there, 3)
+    assert np.linalg.norm(there) == pytest.approx(np.linalg.norm(psi), rel=1e-12)
+    np.testing.assert_allclose(back, psi, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("coefficients", "message"),
+    [
+        (dict(kicks=(0.3, 0.7), drifts=(1.0,)), "`kicks` must be the same from either end"),
+        (dict(kicks=(0.5, 0.5), drifts=(0.9,)), "`drifts` must be coefficients with the sum 1"),
+        (dict(kicks=(1.0,), drifts=(1.0,)), "`kicks` must be 2 numbers, one more than drifts"),
+        (
+            dict(kicks=(0.5, 0.5), drifts=(1.0,), gradients=(0.1,)),
+            "`gradients` must be 2 numbers, one for each kick",
+        ),
+        (dict(kicks=(0.5, 0.5), drifts=(1.0,), smoothing=-1.0), "`smoothing` must be a length"),
+        (dict(kicks=(np.nan, np.nan), drifts=(1.0,)), "`kicks` must be finite"),
+    ],
+)
+def test_coefficients_that_do_not_fit_are_refused(coefficients: dict, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Scheme(**coefficients)
+
+
+class Driven(System):
+    is_autonomous = False
+
+
+def test_schemes_are_refused_where_they_do_not_apply() -> None:
+    with pytest.raises(ValueError, match="`scheme` must be one of 'strang', 'takahashi-imada'"):
+        split_step(System(box()), 10, scheme="chinn")
+    with pytest.raises(ValueError, match="'strang' for a driven or nonlinear system"):
+        split_step(Driven(box()), 10, scheme="chin")
+    with pytest.raises(ValueError, match="one without gradients for channels"):
+        split_step(System(box(), n_channel=2), 10, scheme="chin")
+    with pytest.raises(ValueError, match="one without gradients on a lattice of odd size"):
+        split_step(System(Grid(63, 10.0)), 10, scheme="takahashi-imada")
+    assert split_step(System(box(), n_channel=2), 10, scheme="blanes-moan").scheme.n_pairs == 6
