@@ -12,7 +12,7 @@ from typing import Any
 from griffe import Docstring, Extension
 
 DOCTEST = re.compile(r"^( *)>>> .*(?:\n\1\S.*|\n\1 .*)*", re.MULTILINE)
-LITERAL = re.compile(r"::\n\n((?: {4}.*\n)+)", re.MULTILINE)
+LITERAL = re.compile(r"::\n\n((?: {4}.*(?:\n|\Z)|\n+(?= {4}))+)")
 GROUP = re.compile(r"^( +)(\w+), (\w+(?:, \w+)*): (.*(?:\n\1 +.*)*)", re.MULTILINE)
 CODE = re.compile(r"(```.*?```|``.*?``|`[^`\n]+`)", re.DOTALL)
 
@@ -32,11 +32,16 @@ def rewrite(text: str) -> str:
     >>> print(rewrite("<phi|psi> a * b"))
     &lt;phi|psi&gt; a &#42; b
     """
-    text = LITERAL.sub(lambda match: f":\n\n```python\n{textwrap.dedent(match[1])}```\n", text)
+    text = LITERAL.sub(literal, text)
     text = GROUP.sub(ungroup, text)
     text = DOCTEST.sub(lambda match: f"```pycon\n{match[0]}\n```", text)
     parts = CODE.split(text)
     return "".join(part if i % 2 else escape(part) for i, part in enumerate(parts))
+
+
+def literal(match: re.Match[str]) -> str:
+    """An indented block after `::`, empty lines included, as code."""
+    return f":\n\n```python\n{textwrap.dedent(match[1]).rstrip()}\n```\n"
 
 
 def ungroup(match: re.Match[str]) -> str:

@@ -7,35 +7,56 @@ become MathML, which browsers set without scripts, so that the site needs no net
 
 import base64
 import html
+import io
 import json
 import pathlib
 import posixpath
 import re
+import tomllib
 from typing import Any
 
 import pages
 from latex2mathml.converter import convert
+from matplotlib import get_data_path
 from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Pages whose source lies elsewhere: where they stand in the site, and in the repository.
 ELSEWHERE = {"index.md": "README.md", "changelog.md": "CHANGELOG.md"}
-BESIDE = ("results/**/*.png", "results/**/*.gif", "results/**/*.json", "results/*.md")
-SCRIPTS = ("experiments/**/*.py", "notebooks/*.py")
+# What of this folder is published.
+PUBLISHED = (".md", ".css", ".js")
+# For equations, on machines that have no font for mathematics. matplotlib brings them.
+FONTS = ("DejaVuSerif.ttf", "LICENSE_DEJAVU", "STIXGeneral.ttf", "LICENSE_STIX")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 MATHS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+PICTURE = re.compile(r'<img ([^>]*src="(?!\w+:)([^"]+)"[^>]*?) ?/?>')
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Link to the repository at the foot of each page, if pyproject.toml names one.
+
+    `repo_url` would make the theme ask the network for the repository's stars.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    if link := project.get("urls", {}).get("Repository"):
+        social = {"icon": "fontawesome/brands/git-alt", "link": link, "name": "Repository"}
+        config.extra["social"] = [social]
+    return config
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add what lies outside this folder."""
-    for uri, source in ELSEWHERE.items():
-        files.append(File.generated(config, uri, abs_src_path=str(ROOT / source)))
-    for pattern in (*BESIDE, *SCRIPTS):
-        for path in sorted(ROOT.glob(pattern)):
-            uri = path.relative_to(ROOT).as_posix()
-            files.append(File.generated(config, uri, abs_src_path=str(path)))
+    """Add the pages that lie outside this folder, and leave out its other files."""
+    for file in list(files):
+        if file.src_dir == config.docs_dir and not file.src_uri.endswith(PUBLISHED):
+            files.remove(file)
+    added = {uri: ROOT / source for uri, source in ELSEWHERE.items()}
+    added |= {f"results/{path.name}": path for path in sorted(ROOT.glob("results/*.md"))}
+    added |= {f"fonts/{name}": pathlib.Path(get_data_path(), "fonts/ttf", name) for name in FONTS}
+    for uri, path in added.items():
+        files.append(File.generated(config, uri, abs_src_path=str(path)))
     for path in executed():
         text, pictures = read_notebook(path)
         files.append(File.generated(config, f"tutorial/{path.stem}.md", content=text))
@@ -54,26 +75,53 @@ def on_nav(nav: Any, config: MkDocsConfig, files: Files) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Translate links from the repository to the site, and leave the marks of numbers out."""
+    """Translate links, publish the files that they lead to, and leave the marks of numbers out."""
     here = page.file.src_uri
     folder = posixpath.dirname(to_repository(here))
 
     def translate(match: re.Match[str]) -> str:
         link, anchor = match.groups()
-        target = to_site(posixpath.normpath(posixpath.join(folder, link)))
+        source = posixpath.normpath(posixpath.join(folder, link))
+        target = to_site(source)
+        if files.get_file_from_path(target) is None and (ROOT / source).is_file():
+            files.append(File.generated(config, target, abs_src_path=str(ROOT / source)))
         return f"]({posixpath.relpath(target, posixpath.dirname(here) or '.')}{anchor or ''})"
 
     return LINK.sub(translate, pages.strip(markdown))
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Set the equations."""
+    """Set the equations, describe the pictures, and keep sources out of the search."""
+    folder = posixpath.dirname(page.file.src_uri)
 
-    def render(match: re.Match[str]) -> str:
-        display = "inline" if match[2] == "(" else "block"
-        return convert(html.unescape(match[3]), display=display)
+    def describe(match: re.Match[str]) -> str:
+        file = files.get_file_from_path(posixpath.normpath(posixpath.join(folder, match[2])))
+        if file is None:
+            return match[0]
+        # A phone shows it too small to read: it opens in full.
+        return f'<a href="{match[2]}"><img {match[1]} {attributes(file.content_bytes)}></a>'
 
-    return MATHS.sub(render, content)
+    content = PICTURE.sub(describe, MATHS.sub(equation, content))
+    source = '<details class="mkdocstrings-source"'
+    return content.replace(source, f"{source} data-search-exclude")
+
+
+def equation(match: re.Match[str]) -> str:
+    """An equation as MathML, in a box that scrolls if the page is too narrow for it."""
+    tag, bracket, formula = match.groups()
+    maths = convert(html.unescape(formula), display="inline" if bracket == "(" else "block")
+    return f'<{tag} class="equation">{maths}</{tag}>' if bracket == "[" else maths
+
+
+def attributes(picture: bytes) -> str:
+    """The size of a picture, and its class in style.css: whether it is dark or light."""
+    image = Image.open(io.BytesIO(picture))
+    width, height = image.size
+    grey = image.resize((160, 96), Image.Resampling.NEAREST).convert("L")
+    # Maps of a phase have a black background, other figures a white one.
+    black = sum(grey.histogram()[:32]) / (160 * 96)
+    name = "dark" if black > 0.1 else "light"
+    return f'width="{width}" height="{height}" loading="lazy" class="{name}"'
 
 
 def to_repository(uri: str) -> str:

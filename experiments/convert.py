@@ -1,7 +1,8 @@
-"""Convert runs and package files of the first edition: `python experiments/convert.py PLACE ...`.
+"""Convert runs and package files of older versions: `python experiments/convert.py PLACE ...`.
 
 A place is the folder of a run, or a file of `publish.py`. Places in the new form are not changed.
-Checkpoints need no conversion: parameters have the same names and shapes.
+Configs get the form of the second edition; configs and files their checksums; checkpoints and
+scores note to which run they belong. No parameter and no score changes by a bit.
 """
 
 import json
@@ -15,7 +16,7 @@ import numpy as np
 from experiments.frontier import kernel as kernel
 from experiments.ladder import fno as fno
 from experiments.ladder import local as local
-from qdistill.runs import config, records
+from qdistill.runs import checkpoints, config, folder, pretrained, records
 
 # Settings that are missing in the oldest runs, with their values then.
 ADDED: dict[str, dict[str, Any]] = {
@@ -91,31 +92,61 @@ def is_old(tree: Any) -> bool:
     return "dt" in tree["teacher"]
 
 
+def sealed(tree: dict[str, Any]) -> str:
+    """Return a config of any edition as JSON of this one, with its checksum."""
+    if "sha256" not in tree:
+        tree = convert(tree) if is_old(tree) else tree
+        tree = tree | {"sha256": config.checksum(config.from_tree(tree))}
+    text = json.dumps(tree, indent=2, allow_nan=False) + "\n"
+    config.from_json(text)
+    return text
+
+
 def convert_folder(out: pathlib.Path) -> bool:
-    """Convert `config.json` of a run's folder; return whether it had to be converted."""
+    """Convert the folder of a run; return whether it had to be converted."""
     path = out / "config.json"
     tree = json.loads(path.read_text())
-    if not is_old(tree):
+    text = sealed(tree)
+    is_done = "sha256" not in tree
+    if is_done:
+        records.write(path, text)
+    run = json.loads(text)["sha256"]
+    for step in checkpoints.steps_in(out / "checkpoints"):
+        is_done |= _mark(out / "checkpoints" / str(step), {"step": step, "run": run})
+    scores = out / "metrics.json"
+    if checkpoints.steps_in(out / "checkpoints") and scores.exists():
+        metrics = json.loads(scores.read_text())
+        emulator, step = folder.restore(out)
+        if "params_sha256" not in metrics and metrics["training_steps"] == step:
+            records.write_json(
+                scores, metrics | {"params_sha256": records.fingerprint(emulator.params)}
+            )
+            is_done = True
+    return is_done
+
+
+def _mark(checkpoint: pathlib.Path, of: dict[str, Any]) -> bool:
+    """Note in a checkpoint what it is of; return whether it did not say so."""
+    path, list_of_sums = (checkpoint / name for name in (checkpoints.METRICS, checkpoints.SUMS))
+    metrics = json.loads(path.read_text())
+    if "run" in metrics:
         return False
-    new = convert(tree)
-    config.from_json(json.dumps(new))
-    records.write(path, json.dumps(new, indent=2, allow_nan=False) + "\n")
+    records.write(path, json.dumps(metrics | of))
+    if list_of_sums.exists():
+        noted = json.loads(list_of_sums.read_text())
+        mine = str(checkpoints.METRICS)
+        records.write(list_of_sums, json.dumps(noted | {mine: checkpoints.sums(checkpoint)[mine]}))
     return True
 
 
 def convert_file(path: pathlib.Path) -> bool:
-    """Convert the config in a package file; return whether it had to be converted."""
+    """Convert a package file; return whether it had to be converted."""
     with np.load(path) as members:
         arrays = dict(members)
     about = json.loads(arrays.pop("about").item())
-    if not is_old(about["config"]):
+    if "sha256" in about and "sha256" in about["config"]:
         return False
-    about["config"] = convert(about["config"])
-    config.from_json(json.dumps(about["config"]))
-    new = path.with_name(path.name + ".new")
-    with new.open("wb") as file:
-        np.savez_compressed(file, about=json.dumps(about, allow_nan=False), **arrays)
-    new.replace(path)
+    pretrained.pack(path, about | {"config": json.loads(sealed(about["config"]))}, arrays)
     return True
 
 

@@ -16,6 +16,7 @@ from tqdm.auto import tqdm
 
 from qdistill.runs import folder, presets
 from qdistill.runs.config import Config
+from qdistill.runs.process import keep_programs
 from qdistill.training.stages import TrainingConfig
 
 
@@ -38,7 +39,7 @@ def start(out: pathlib.Path, n_blocks: int) -> subprocess.Popen:
 
 def train(out: pathlib.Path, n_blocks: int) -> None:
     """Begin or resume the training in a folder, in this process."""
-    jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
+    keep_programs()
     settings = settings_of(n_blocks)
     folder.open_folder(out, settings, resume=(out / "config.json").exists())
     folder.train(settings, out)

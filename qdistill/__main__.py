@@ -6,6 +6,7 @@ of your own, which may define systems, students, lessons and presets.
 
 import dataclasses
 import pathlib
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from typing import Annotated
@@ -93,7 +94,7 @@ class Story:
         if self.tensorboard is not None:
             from qdistill.runs.tensorboard import to_tensorboard
 
-            print(f"tensorboard --logdir {self.tensorboard}", flush=True)
+            print(shlex.join(["tensorboard", "--logdir", str(self.tensorboard)]), flush=True)
             to_tensorboard(story.labels(self.runs), self.tensorboard, self.follow)
 
 

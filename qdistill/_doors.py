@@ -1,9 +1,9 @@
-"""Checks of the potentials and frames given to a rollout, and their common precision.
+"""Checks of what enters a rollout and of what lessons and students return, and one precision.
 
 Inside `jit` shapes and types are checked too, but values are not known.
 """
 
-from typing import Any
+from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -91,3 +91,84 @@ def cast(leaf: Any, dtype: np.dtype) -> Any:
     # NumPy values stay concrete inside `jit`.
     with jax.ensure_compile_time_eval():
         return jnp.asarray(leaf, wanted)
+
+
+def require_pair(name: str, drawn: Any) -> tuple[Any, PyTree]:
+    """Return the state and the potential of a lesson, refused if it is not these two.
+
+    Raises:
+      ValueError: With the name of the lesson, what it must return and what it does.
+    """
+    if not isinstance(drawn, tuple) or len(drawn) != 2:
+        _refuse_lesson(name, "(psi, v)", drawn)
+    return drawn
+
+
+def require_sample(system: Any, name: str, drawn: Any) -> tuple[Any, PyTree]:
+    """Return the state and the potential of a lesson, refused if they do not fit the system.
+
+    Raises:
+      ValueError: As `require_pair`.
+    """
+    psi, v = require_pair(name, drawn)
+    if np.shape(psi) != system.shape or not jnp.iscomplexobj(psi):
+        _refuse_lesson(name, f"psi complex and of shape {system.shape}", psi)
+    if system.has_plain_potential:
+        shape = (system.n_channel,) * 2 * bool(system.n_channel) + system.grid.shape
+        if not jax.tree_util.all_leaves([v]) or np.shape(v) != shape:
+            _refuse_lesson(name, f"v of shape {shape}", v)
+    return psi, v
+
+
+def _refuse_lesson(name: str, wanted: str, given: Any) -> NoReturn:
+    returned = f"one that returns {layout(given)}"
+    refuse(f"lesson {name!r}", f"one that returns {wanted}", returned)
+
+
+def require_step(propagator: Any, step: Any) -> None:
+    """Refuse what a propagator returns that is no `Step`."""
+    parts = ("encode", "advance", "decode")
+    if not all(callable(getattr(step, part, None)) for part in parts):
+        refuse(_step_of(propagator), "one that returns a Step", f"one that returns {layout(step)}")
+
+
+def require_state(propagator: Any, before: PyTree, after: PyTree) -> None:
+    """Refuse an `advance` that returns another structure, shape or type than it was given."""
+    if layout(before) != layout(after):
+        wanted = f"one whose `advance` returns a state like the one before, {layout(before)}"
+        refuse(_step_of(propagator), wanted, f"one that returns {layout(after)}")
+
+
+def require_psi(propagator: Any, psi: Any) -> None:
+    """Refuse a `decode` that does not return psi."""
+    shape = propagator.system.shape
+    if np.shape(psi) != shape or not jnp.iscomplexobj(psi):
+        wanted = f"one whose `decode` returns psi, complex and of shape {shape}"
+        refuse(_step_of(propagator), wanted, f"one that returns {layout(psi)}")
+
+
+def _step_of(propagator: Any) -> str:
+    """The method that makes the step: `step` of a student, `__call__` of any other propagator."""
+    student = getattr(propagator, "student", propagator)
+    return f"{type(student).__name__}.{'step' if hasattr(student, 'step') else '__call__'}"
+
+
+def layout(tree: PyTree) -> str:
+    """Return the structure, shapes and types of a pytree, in words that can be compared.
+
+    >>> layout((jnp.zeros((4, 2)), "a"))
+    '(float32[4, 2], str)'
+    """
+
+    def describe(leaf: Any) -> Any:
+        if not hasattr(leaf, "dtype"):
+            return _Word(type(leaf).__name__)
+        return _Word(f"{leaf.dtype}{list(leaf.shape)}")
+
+    return repr(jax.tree.map(describe, tree))
+
+
+class _Word(str):
+    """Text that is shown without quotation marks."""
+
+    __repr__ = str.__str__

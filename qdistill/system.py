@@ -34,7 +34,17 @@ from qdistill._checks import (
     require_one_of,
     require_shape,
 )
-from qdistill._doors import as_floating, cast, precision, require_frames, require_potential
+from qdistill._doors import (
+    as_floating,
+    cast,
+    precision,
+    require_frames,
+    require_pair,
+    require_potential,
+    require_psi,
+    require_state,
+    require_step,
+)
 from qdistill.physics import files
 from qdistill.physics.grid import Grid, Scalar
 
@@ -134,13 +144,13 @@ class System:
         """Sample psi and a potential from a lesson, given by name.
 
         Raises:
-          ValueError: For a name that is not registered.
+          ValueError: For a name that is not registered, and a lesson that does not return (psi, v).
         """
         if name not in LESSONS:
             # Importing the module registers the lessons of the package.
             importlib.import_module("qdistill.curriculum")
         require_one_of(LESSONS, lessons=name)
-        return LESSONS[name](key, self.grid, difficulty)
+        return require_pair(name, LESSONS[name](key, self.grid, difficulty))
 
     def as_potential(self, user: Any) -> Potential:
         """Check a potential that a user gives, and return it in the form that solvers take.
@@ -305,7 +315,7 @@ def rollout(
     Raises:
       ValueError: For an object that is not a propagator; frames of another shape, or too few; a
         potential that is not finite or not of the system; an `n_frames` that is not a multiple of
-        `every`.
+        `every`; a step that does not return what a `Step` must.
     """
     if not isinstance(propagator, Propagator):
         cure = "A student becomes one by student.bind(params)."
@@ -319,13 +329,20 @@ def rollout(
     dtype = precision(frames, v, propagator)
     v = jax.tree.map(lambda leaf: cast(leaf, dtype), v)
     step = propagator(v)
+    require_step(propagator, step)
+
+    def advance_one(_: Any, state: PyTree) -> PyTree:
+        later = step.advance(state)
+        require_state(propagator, state, later)
+        return later
 
     def advance(state: PyTree, _: None) -> tuple[PyTree, PyTree]:
         if every == 1:
-            state = step.advance(state)
+            state = advance_one(0, state)
         else:
-            state = jax.lax.fori_loop(0, every, lambda _, state: step.advance(state), state)
+            state = jax.lax.fori_loop(0, every, advance_one, state)
         psi = step.decode(state)
+        require_psi(propagator, psi)
         return state, psi if observe is None else observe(psi)
 
     given = jnp.asarray(frames, dtype)[len(frames) - n_history :]

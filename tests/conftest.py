@@ -1,5 +1,6 @@
 """Settings for every test: compiled programs are kept between runs, plots need no screen."""
 
+import ctypes
 import gc
 import importlib.metadata
 import os
@@ -18,16 +19,35 @@ os.environ.setdefault(
     + " --xla_cpu_use_fusion_emitters=false --xla_cpu_parallel_codegen_split_count=1"
     * importlib.metadata.version("jaxlib").startswith("0.10."),
 )
+# Every program is kept, however small: all the processes of the tests meet the same ones.
+CACHE = pathlib.Path(__file__).parents[1] / ".cache" / "jax"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(CACHE))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
 
 import jax
 import jaxtyping
 import pytest
 
-jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
-jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 # What has been traced stays: looking through all of it again and again finds no garbage.
 gc.set_threshold(100_000, 50, 1000)
+
+STATM = pathlib.Path("/proc/self/statm")
+# Of resident memory, in bytes, where Linux tells it.
+ENOUGH = 1 << 30
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
+    """After a file of tests give back what is compiled, a megabyte or two each, if it is much."""
+    if (nextitem and nextitem.path == item.path) or not STATM.exists():
+        return
+    if int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > ENOUGH:
+        jax.clear_caches()
+        gc.collect()
+        libc = ctypes.CDLL(None)
+        if hasattr(libc, "malloc_trim"):
+            libc.malloc_trim(0)
 
 
 @pytest.fixture

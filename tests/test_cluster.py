@@ -30,10 +30,7 @@ def alone(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 
 
 def start(out: pathlib.Path, n_devices: int, *more: str, **environment: str) -> subprocess.Popen:
-    environment |= {
-        "JAX_COMPILATION_CACHE_DIR": str(ROOT / ".cache" / "jax"),
-        "PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}",
-    }
+    environment |= {"PYTHONPATH": f"{ROOT}:{ROOT / 'tests'}"}
     return subprocess.Popen(
         [sys.executable, str(WORKER), str(out), str(n_devices), *more],
         env=os.environ | environment,

@@ -1,4 +1,4 @@
-"""Runs and package files of the first edition become those of the second, with the same numbers."""
+"""Runs and package files of older versions become those of this one, with the same numbers."""
 
 import copy
 import json
@@ -77,7 +77,7 @@ def converted(tree: dict[str, Any]) -> config.Config:
     assert convert.is_old(tree)
     new = convert.convert(tree)
     assert not convert.is_old(new)
-    return config.from_json(json.dumps(new))
+    return config.from_tree(new)
 
 
 def test_a_config_of_the_first_edition_is_the_preset(old: dict[str, Any]) -> None:

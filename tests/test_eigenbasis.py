@@ -1,5 +1,7 @@
 """Evolution in an eigenbasis, and its derivatives where energies agree."""
 
+from typing import Any
+
 import exact
 import jax
 import jax.numpy as jnp
@@ -99,3 +101,26 @@ def test_second_derivatives_are_refused_rather_than_wrong() -> None:
     for twice in (jax.grad(jax.grad(value)), jax.hessian(value), jax.jacfwd(jax.jacfwd(value))):
         with pytest.raises(NotImplementedError, match="no second derivative with respect"):
             twice(0.5)
+
+
+@pytest.mark.usefixtures("without_checker")
+@pytest.mark.parametrize(
+    ("h", "words"),
+    [
+        (jnp.array([[0.0, 1.0], [2.0, 0.0]]), "`h` must be symmetric, but is uneven by 1"),
+        (jnp.ones((2, 3)), r"`h` must be a square matrix, but is of shape \(2, 3\)"),
+        (jnp.array([[0, 1j], [-1j, 0]]), "`h` must be an array of real floating-point numbers"),
+        (jnp.full((2, 2), jnp.nan), "`h` must be finite"),
+    ],
+)
+def test_what_has_no_real_eigenstates_has_no_frame(h: jax.Array, words: str) -> None:
+    for call in (lambda h: eigenbasis.frame(h, 1.0), eigenbasis.diagonalise):
+        with pytest.raises(ValueError, match=words):
+            call(h)
+
+
+@pytest.mark.usefixtures("without_checker")
+@pytest.mark.parametrize("t", [1j, np.nan, jnp.ones(2), "1"])
+def test_a_time_is_one_real_number(t: Any) -> None:
+    with pytest.raises(ValueError, match="`t` must be"):
+        eigenbasis.frame(jnp.eye(2), t)

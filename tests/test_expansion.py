@@ -248,6 +248,19 @@ def test_a_senseless_tolerance_is_refused(tolerance, words) -> None:
         chebyshev(System(Grid(16, 4.0)), tolerance)
 
 
+def test_a_frame_of_minutes_is_refused_before_it_begins() -> None:
+    grid = Grid(1024, 100.0)
+    with pytest.raises(ValueError, match=r"at most 1\.91e\+03 .* 200,000 terms, .* 1e\+06"):
+        chebyshev(System(grid, 1e6))
+    with pytest.raises(ValueError, match="`dt` must be at most"):
+        chebyshev(System(grid, -1500.0, bounds=(-16.0, 100.0)))
+    # What a potential adds is known when it is.
+    solver = chebyshev(System(grid, 1500.0))
+    with pytest.raises(ValueError, match="`dt` must be at most"):
+        solver(jnp.full(1024, 100.0).at[0].set(0.0))
+    solver(jnp.zeros(1024))
+
+
 class Relativistic(System):
     """A system with a kinetic energy of its own."""
 

@@ -266,7 +266,7 @@ def test_a_rollback_goes_on_with_a_smaller_rate_and_can_be_repeated(
     with monkeypatch.context() as patch:
         poisoned(patch, 16, 2, loss=float("inf"))
         folder.train(settings, out)
-    rollbacks = records.read(out / divergence.FILE)
+    rollbacks = divergence.read(out)
     assert [(line["step"], line["rate_factor"]) for line in rollbacks] == [(8, 0.5)] * 2
     log, plain = folder.read_log(out), folder.read_log(finished)
     assert [line["step"] for line in log] == [4, 8, 12, 16, 20, 24]
@@ -290,7 +290,7 @@ def test_a_run_that_always_diverges_stops_after_some_rollbacks(
     folder.open_folder(tmp_path, settings, resume=False)
     with pytest.raises(FloatingPointError, match="There is no checkpoint in"):
         folder.train(settings, tmp_path)
-    assert len(records.read(tmp_path / divergence.FILE)) == 1
+    assert len(divergence.read(tmp_path)) == 1
 
 
 def test_not_a_finite_number_in_the_state_is_seen() -> None:
@@ -341,7 +341,7 @@ def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: pat
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert path.read_text() == "before"
-    assert not path.with_name("metrics.json.new").exists()
+    assert {path.name for path in tmp_path.iterdir()} == {"metrics.json", "log.jsonl"}
 
 
 def test_a_locked_folder_is_named(tmp_path: pathlib.Path) -> None:

@@ -1,6 +1,8 @@
 """Potentials from files: right values from every source, and every refusal by its words."""
 
 import pathlib
+import struct
+import zlib
 
 import jax
 import numpy as np
@@ -141,6 +143,20 @@ def test_a_table_is_interpolated(tmp_path: pathlib.Path, separator: str) -> None
     assert np.abs(v - expected).max() > 1e-3
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "x (bohr), v (hartree)", "# x [a0], V [Eh]", "x/bohr; v/hartree", "x_bohr,v_hartree",
+        "x,V(x)", "# V in hartree, converted from meV", "# made at 3:15 PM by J. Doe (draft), 2026",
+        "x (a.u.), v (a.u.)",
+    ],
+)  # fmt: skip
+def test_a_header_in_bohr_and_hartree_passes(tmp_path: pathlib.Path, header: str) -> None:
+    rows = "0,0\n40,0\n50,0.25\n60,0\n100,0\n"
+    v = files.from_csv(Grid(64, 100.0), write(tmp_path, f"{header}\n{rows}"))
+    assert v[31] == 0.25
+
+
 def test_a_table_of_v_alone_lies_on_the_points(tmp_path: pathlib.Path) -> None:
     values = 6 * np.exp(-((X - 45) ** 2) / 18)
     text = "".join(f"{value:.8f}\n" for value in values)
@@ -162,9 +178,17 @@ def test_a_table_of_v_alone_lies_on_the_points(tmp_path: pathlib.Path) -> None:
         ("0,0,0\n", "a table of x and v"),
         ("0,0\n50,1\n100,0\n", "at least 4 rows, but is of 3"),
         ("", "at least 4 rows, but is of 0"),
-        ("x (nm), v (hartree)\n0,0\n", "at least 4 rows"),
         ("x (nm), v (eV)\n0,0\n", "in bohr and hartree, but is in nm, by line 1. A bohr is"),
         ("# V in meV\n0,0\n", "in bohr and hartree, but is in meV"),
+        ("x (bohr), v (meV)\n", "in bohr and hartree, but is in meV, by line 1"),
+        ("# x (bohr), v (meV)\n", "in bohr and hartree, but is in meV, by line 1"),
+        ("x (nm), v (hartree)\n", "in bohr and hartree, but is in nm, by line 1"),
+        ("x_bohr,v_mHa\n", "in bohr and hartree, but is in mHa, by line 1"),
+        ("x [furlong], v [hartree]\n", "in bohr and hartree, but is in furlong, by line 1"),
+        ("x (bohr), v (zork)\n", "in bohr and hartree, but is in zork, by line 1"),
+        ("# x/bohr, v/K\n", "in bohr and hartree, but is in K, by line 1"),
+        ("V (kJ/mol)\n", "in bohr and hartree, but is in kJ/mol, by line 1"),
+        ("x (hartree), v (bohr)\n", "in bohr and hartree, but is in hartree, by line 1"),
         ("0,0\n50,1\n40,1\n100,0\n", "of rising x, but is of x = 40 after 50 in line 3"),
         ("0,0\n50,1\n50,2\n100,0\n", "of rising x, but is of x = 50 after 50 in line 3"),
         (table(HILL_X[:200], HILL[:200]), "of x from 0 to 100 bohr, the box, but is .* to 49.75.$"),
@@ -254,6 +278,46 @@ def test_bad_drawings_are_refused(
     path = draw(tmp_path / "drawing.png", heights, line=line)
     with pytest.raises(ValueError, match="Argument `path` must be .*" + words):
         files.read(GRID, path)
+
+
+def header_of_png(width: int, height: int) -> bytes:
+    """A PNG that promises a size, and ends before the points."""
+    chunk = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 6, 0, 0, 0)
+    length, check = struct.pack(">I", 13), struct.pack(">I", zlib.crc32(chunk))
+    return b"\x89PNG\r\n\x1a\n" + length + chunk + check + struct.pack(">I", 99) + b"IDAT"
+
+
+@pytest.mark.parametrize(
+    ("size", "words"),
+    [
+        ((10_000, 2_000), "of at most 16,000,000 points, but is of 10000 by 2000"),
+        ((10_000, 10_000), "of at most 16,000,000 points, but is of 10000 by 10000"),
+        ((30_000, 30_000), "of at most 16,000,000 points, but is of far more"),
+        ((200, 200), "a picture that can be read"),
+    ],
+)
+def test_a_picture_is_not_decoded_before_its_size_is_known(
+    tmp_path: pathlib.Path, size: tuple[int, int], words: str
+) -> None:
+    path = tmp_path / "large.png"
+    path.write_bytes(header_of_png(*size))
+    with pytest.raises(ValueError, match="Argument `path` must be " + words):
+        files.read(GRID, path)
+
+
+def test_other_pictures_with_the_name_of_a_png_are_refused(tmp_path: pathlib.Path) -> None:
+    whole = draw(tmp_path / "drawing.png", ARCH)
+    Image.open(whole).save(tmp_path / "jpeg.png", format="JPEG")
+    with pytest.raises(
+        ValueError, match=r"a picture that can be read, but is .*jpeg\.png`: no PNG"
+    ):
+        files.read(GRID, tmp_path / "jpeg.png")
+    # Damaged in the data, and in the header.
+    content = whole.read_bytes()
+    for at in (20, 60, len(content) // 2):
+        (tmp_path / "damaged.png").write_bytes(content[:at] + b"\0\0\0\0" + content[at + 4 :])
+        with pytest.raises(ValueError, match="Argument `path` must be"):
+            files.read(GRID, tmp_path / "damaged.png")
 
 
 def test_two_lines_in_one_drawing_are_refused(tmp_path: pathlib.Path) -> None:

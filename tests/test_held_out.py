@@ -121,6 +121,8 @@ def test_a_student_of_any_system_is_scored() -> None:
     # A split step of ten clamped pairs a frame.
     assert scores["mean_nrmse"] < 2e-2
     assert list(scores["cases"]) == list(held.family)
+    # The field works on the packet: its energy at t = 0 says nothing of an error.
+    assert all(np.isnan(case["energy_drift"]) for case in scores["cases"].values())
 
 
 def test_channels_are_scored_too() -> None:

@@ -600,6 +600,7 @@ INSIDE = {
     "runs.export.": "test_export",
     "runs.extensions.": "takes files: test_extensions",
     "runs.folder.": "takes a config, which refuses, and folders: test_folder, test_faults",
+    "runs.lock.": "takes a run's folder: test_folder",
     "runs.presets.": "takes configs and stages",
     "runs.pretrained.": "takes files and folders of runs, or what `load` gave: test_pretrained",
     "runs.process.": "no arguments: test_command, test_runner",

@@ -303,7 +303,8 @@ def test_smoke_run_writes_findings_and_figures(tmp_path: pathlib.Path) -> None:
     # Barriers alone are no cavities.
     assert {*INTERVENTIONS} - {*found["interventions"]} == {"no trapped part"}
     for each in found["interventions"].values():
-        assert list(each["findings"]) == [harness.EXACT, interventions.BLIND, "untrained"]
+        names = [harness.EXACT, interventions.BLIND, "untrained", "clamped-2"]
+        assert list(each["findings"]) == names
     assert found["interventions"]["nothing"]["exact"]["all"]["effect"]["high"] == 0
     exact_again = found["sensitivity"]["points"][harness.EXACT]["relative_error"]["psi"]["all"]
     assert [each["value"] for each in exact_again] == [0, 0]

@@ -54,6 +54,21 @@ def test_a_forecast_that_blew_up_is_scored_as_such(truth: jax.Array, value: floa
     assert metrics.norm_drift(broken, truth[0])[2] == jnp.inf
 
 
+@pytest.mark.parametrize("value", [jnp.nan, jnp.inf])
+def test_where_the_truth_is_not_known_nothing_is(truth: jax.Array, value: float) -> None:
+    broken, grid = truth.at[2, 7].set(value), Grid(64, 10.0)
+    for score in (
+        metrics.correlation, metrics.fidelity, metrics.phase_correlation, metrics.mae,
+        metrics.nrmse,
+    ):  # fmt: skip
+        found = score(truth, broken)
+        assert jnp.isnan(found[2]), score
+        assert jnp.all(jnp.isfinite(found[jnp.array([0, 1, 3, 4])])), score
+    assert jnp.all(jnp.isnan(metrics.norm_drift(truth, broken[2])))
+    assert jnp.all(jnp.isnan(metrics.energy_drift(grid, jnp.zeros(64), truth, broken[2])))
+    assert jnp.isnan(metrics.horizon(metrics.correlation(truth, broken), 0.1))
+
+
 def test_a_huge_forecast_does_not_overflow_its_correlation(truth: jax.Array) -> None:
     np.testing.assert_allclose(metrics.correlation(1e30 * truth, truth), 1, rtol=1e-5)
     np.testing.assert_array_equal(metrics.correlation(0 * truth, truth), 0)
@@ -83,6 +98,16 @@ def test_horizon_ends_at_the_first_frame_below() -> None:
     assert metrics.horizon(correlations, 0.1, 1.0) == pytest.approx(0.1)
     with pytest.raises(ValueError, match="`threshold` must be between 0 and 1, but is 2"):
         metrics.horizon(correlations, 0.1, 2)
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_the_horizons_of_several_cases_are_taken_one_by_one() -> None:
+    correlations = jnp.array([1.0, 0.999, 0.99, 0.98, 1.0])
+    many = jnp.stack([correlations, correlations])
+    with pytest.raises(ValueError, match=r"of shape \(n_t,\), but is of shape \(2, 5\). Take jax"):
+        metrics.horizon(many, 0.1)
+    each = jax.vmap(lambda one: metrics.horizon(one, 0.1))(many)
+    np.testing.assert_allclose(each, 0.3, rtol=1e-6)
 
 
 def test_double_precision_is_kept_and_seen() -> None:

@@ -36,11 +36,7 @@ def test_there_are_notebooks() -> None:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client")
-def test_notebook_runs(
-    path: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(".cache/jax").resolve()))
-    monkeypatch.setenv("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+def test_notebook_runs(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
     notebook = jupytext.read(path)
     (settings,) = [c for c in notebook.cells if "settings" in c.metadata.get("tags", ())]
     settings.source = QUICK[path.stem]

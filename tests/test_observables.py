@@ -111,6 +111,16 @@ def test_current_of_a_plane_wave_is_its_group_velocity(dispersion) -> None:
     np.testing.assert_allclose(observables.current(grid, psi, 0), 0, atol=1e-12)
 
 
+@both_dispersions
+@pytest.mark.parametrize("n_x", [16, 17])
+def test_a_real_state_stands_still(n_x: int, dispersion) -> None:
+    """The wave of two points too, which only an even number of points holds."""
+    grid = Grid(n_x, 4.0, dispersion)
+    for psi in (rough_state((n_x,)).real + 0j, (-1.0) ** np.arange(n_x) + 0j):
+        assert abs(float(observables.momentum(grid, jnp.asarray(psi)))) < 1e-12
+        np.testing.assert_allclose(observables.current(grid, jnp.asarray(psi)), 0, atol=1e-12)
+
+
 def test_ehrenfest() -> None:
     """d<x>/dt = <k> and d<k>/dt = -<v'>, on the continuum and off the edges of the box."""
     grid = Grid(512, 60.0, "continuum")
@@ -194,3 +204,23 @@ def test_a_scatterer_that_ends_before_it_begins_is_refused() -> None:
 def test_an_axis_that_is_not_there_is_refused(observe, dispersion) -> None:
     with pytest.raises(ValueError, match="`axis` must be between 0 and 0, but is 1"):
         observe(Grid(16, 10.0, dispersion), rough_state((16,)), axis=1)
+
+
+def test_a_packet_that_came_around_the_box_is_no_reflection() -> None:
+    """Half a box after the barrier the transmitted part is at the other edge, and beyond."""
+    grid = Grid(256, 40.0, "continuum")
+    moving = {k: packets.gaussian(grid, 8.0, 1.5, k) for k in (3.0, -3.0)}
+    beyond = {k: packets.gaussian(grid, 32.0, 1.5, k) for k in (3.0, -3.0)}
+    through, back = observables.transmission_reflection(grid, beyond[3.0], 18.0, 22.0)
+    assert float(through) == pytest.approx(1, abs=1e-9)
+    assert float(back) == pytest.approx(0, abs=1e-9)
+    assert float(observables.transmission_reflection(grid, moving[-3.0], 18.0, 22.0)[1]) > 0.999
+    for psi, side in ((moving[3.0], "before `left`"), (beyond[-3.0], "beyond `right`")):
+        with pytest.raises(ValueError, match=f"`psi` must be .* flying towards .* {side}, with a"):
+            observables.transmission_reflection(grid, psi, 18.0, 22.0)
+    # Most went through and around the box, some is on its way.
+    mixed = packets.superpose(grid, jnp.stack([moving[3.0], beyond[3.0]]), jnp.array([3.0, 1.0]))
+    with pytest.raises(ValueError, match="Take an earlier or a later frame, or a longer box"):
+        observables.transmission_reflection(grid, mixed, 18.0, 22.0)
+    # Traced, nothing is known.
+    jax.jit(lambda psi: observables.transmission_reflection(grid, psi, 18.0, 22.0))(mixed)

@@ -208,3 +208,44 @@ def test_a_sample_follows_its_key_and_nothing_else() -> None:
 def test_senseless_packets_are_refused(make, message) -> None:
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_complex_amplitudes_of_real_packets_keep_their_phases() -> None:
+    pair = jnp.stack([packets.gaussian(GRID, x0, 2.0, 0.0) for x0 in (20.0, 70.0)])
+    amplitudes = jnp.array([3.0, 4.0j])
+    expected = packets.superpose(GRID, pair, amplitudes)
+    np.testing.assert_allclose(packets.superpose(GRID, pair.real, amplitudes), expected, atol=1e-7)
+    assert packets.superpose(GRID, pair.real, jnp.ones(2)).dtype == jnp.complex64
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_what_has_no_sum_is_no_superposition() -> None:
+    psi = packets.gaussian(GRID, 50.0, 2.0, 1.0)
+    with pytest.raises(ValueError, match="`packets` must be at least one packet, but is none"):
+        packets.superpose(GRID, jnp.zeros((0, 1024), complex), jnp.zeros(0))
+    for amplitudes in ([1.0, -1.0], [1e-20, -1e-20]):
+        with pytest.raises(ValueError, match=r"`packets` must be .* not zero, but is cancelling"):
+            packets.superpose(GRID, jnp.stack([psi, psi]), jnp.array(amplitudes))
+    # What nearly cancels is a state.
+    small = packets.superpose(GRID, jnp.stack([psi, 1.01 * psi]), jnp.array([1.0, -1.0]))
+    np.testing.assert_allclose(small, -psi, atol=1e-3)
+    with pytest.raises(ValueError, match=r"`packets` must be of shape \(2, 1024\)"):
+        packets.superpose(GRID, jnp.stack([psi, psi])[:, 1:], jnp.ones(2))
+
+
+@pytest.mark.usefixtures("without_checker")
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"dtype": int}, "`dtype` must be a real floating-point type, but is"),
+        ({"dtype": complex}, "`dtype` must be a real floating-point type, but is"),
+        ({"centre": jnp.array([50.0])}, r"`centre` must be of shape \(\), but is of shape \(1,\)"),
+        ({"width": np.full(1024, 2.0)}, r"`width` must be of shape \(\)"),
+        ({"momentum": [1.0]}, r"`momentum` must be of shape \(\)"),
+        ({"momentum": 1.0 + 1j}, "`momentum` must be made of real numbers"),
+    ],
+)
+def test_packets_take_plain_numbers(given: dict, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        packets.gaussian(GRID, **({"centre": 50.0, "width": 2.0, "momentum": 1.0} | given))

@@ -174,10 +174,13 @@ def test_mp4_without_ffmpeg_names_the_cure_before_anything_is_drawn(monkeypatch)
         plots.animate_wavefunction(X, T, V, LINE, "run.mp4")
 
 
-def test_what_ffmpeg_says_is_passed_on(tmp_path) -> None:
-    (tmp_path / "run.mp4").mkdir()
-    with pytest.raises(OSError, match="ffmpeg could not write"):
+def test_what_ffmpeg_says_is_passed_on(tmp_path, monkeypatch) -> None:
+    (tmp_path / "run.mp4").write_text("before")
+    monkeypatch.setattr(film, "find_ffmpeg", lambda: sys.executable)
+    with pytest.raises(OSError, match=r"run\.mp4` cannot be written: ffmpeg says: .*option"):
         plots.animate_wavefunction(X, T, V, LINE, tmp_path / "run.mp4", seconds=0.2)
+    assert (tmp_path / "run.mp4").read_text() == "before"
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 @pytest.mark.usefixtures("without_checker")

@@ -86,6 +86,10 @@ def test_a_packet_that_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match=r"within \|k\| < 7\.54 but for 0\.02 of its norm"):
         resampling.require_within_band(FINE, COARSE, fast)
     resampling.require_within_band(FINE, COARSE, fast, tolerance=0.5)
+    with pytest.raises(ValueError, match="`psi` must be finite"):
+        resampling.require_within_band(FINE, COARSE, slow.at[3].set(jnp.nan))
+    # Nothing has nothing beyond.
+    resampling.require_within_band(FINE, COARSE, 0 * slow)
 
 
 def test_waves_of_a_plane_are_those_of_its_axes() -> None:

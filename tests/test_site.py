@@ -1,6 +1,7 @@
 """The documentation site: nothing is left out of it, and it builds without a warning."""
 
 import importlib.util
+import io
 import os
 import pathlib
 import re
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 import yaml
+from PIL import Image
 
 ROOT = pathlib.Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -77,24 +79,109 @@ def test_docstrings_are_made_ready_for_markdown() -> None:
     assert rewrite("|<phi|psi>| is v * u, `a * b`") == "|&lt;phi|psi&gt;| is v &#42; u, `a * b`"
     assert rewrite("  x, t: In bohr,\n    and a.u.") == "  x: In bohr,\n    and a.u.\n  t: See `x`."
     assert rewrite("One.\n\n>>> 1 + 1\n2\n") == "One.\n\n```pycon\n>>> 1 + 1\n2\n```\n"
+    code = "```python\nif a:\n\n    b\n```\n"
+    assert rewrite("So::\n\n    if a:\n\n        b\n\nEnd.") == f"So:\n\n{code}\nEnd."
+    assert rewrite("So::\n\n    if a:\n\n        b") == f"So:\n\n{code}"
 
 
-def test_the_site_builds_without_a_warning_and_needs_no_network(tmp_path: pathlib.Path) -> None:
-    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)]
+def test_pictures_on_black_are_marked() -> None:
+    def describe(colour: str) -> str:
+        picture = io.BytesIO()
+        image = Image.new("RGBA", (200, 100), "white")
+        image.paste(colour, (0, 0, 100, 100))
+        image.save(picture, "png")
+        return module("hooks").attributes(picture.getvalue())
+
+    size = 'width="200" height="100" loading="lazy"'
+    assert describe("black") == f'{size} class="dark"'
+    assert describe("navy") == f'{size} class="dark"'
+    assert describe("lightblue") == f'{size} class="light"'
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
+    """The site, built once, without a warning."""
+    folder = tmp_path_factory.mktemp("site")
+    command = [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(folder)]
     environment = {**os.environ, "NO_MKDOCS_2_WARNING": "1"}
     built = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert built.returncode == 0, built.stderr
     assert "WARNING" not in built.stderr
-    pages = {
-        path.relative_to(tmp_path).as_posix(): path.read_text() for path in tmp_path.rglob("*.html")
-    }
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: pathlib.Path) -> dict[str, str]:
+    return {path.relative_to(site).as_posix(): path.read_text() for path in site.rglob("*.html")}
+
+
+def test_pages_ask_nothing_of_the_network(pages: dict[str, str]) -> None:
     for name, text in pages.items():
         assert not re.findall(r'<(?:img|script|link)\b[^>]*(?:src|href)="https?:', text), name
+
+
+def test_search_works_from_the_disk(site: pathlib.Path, pages: dict[str, str]) -> None:
+    # What the theme loads in place of a request, and the stand-in for a worker.
+    index = (site / "search" / "search_index.js").read_text()
+    assert index.startswith("var __index = ")
+    assert "qdistill.teacher.expansion.chebyshev" in index
+    assert "Source code in" not in index
+    for name, text in pages.items():
+        assert re.search(r'<script src="[./]*iframe-worker.js">', text), name
+
+
+def test_equations_are_set_and_scroll_in_a_box(pages: dict[str, str]) -> None:
     assert pages["physics.html"].count("<math") > 50
     assert "arithmatex" not in pages["physics.html"]
+    n_blocks = pages["physics.html"].count('display="block"')
+    assert pages["physics.html"].count('<div class="equation"><math') == n_blocks > 10
+
+
+def test_pages_show_their_pictures_and_names(pages: dict[str, str], site: pathlib.Path) -> None:
     assert 'src="results/movie/forecast.gif"' in pages["index.html"]
     assert "lattice, complex64" in pages["results.html"]
     assert pages["tutorial/5_design.html"].count("<img") == 2
     assert 'id="qdistill.teacher.expansion.chebyshev"' in pages["api/teacher.html"]
-    for picture in re.findall(r'<img[^>]* src="([^"]+)"', pages["gallery.html"]):
-        assert (tmp_path / picture).exists(), picture
+    for name, text in pages.items():
+        for picture, kind in re.findall(r'<img[^>]* src="([^"]+)"([^>]*)>', text):
+            assert (site / name).parent.joinpath(picture).exists(), picture
+            assert re.search(r'class="(dark|light)"', kind), picture
+
+
+def test_the_api_names_everything_once(pages: dict[str, str]) -> None:
+    text = "".join(text for name, text in pages.items() if name.startswith("api/"))
+    headings = re.findall(r'<h\d id="(qdistill[\w.]*)"', text)
+    assert len(headings) == len(set(headings)) > 200
+    assert "qdistill.plots.plot_designs" in headings
+    assert "qdistill.plots.design.plot_designs" not in headings
+
+
+# What is published, by folder; the theme's own files are in assets/.
+PLACES = {
+    ".": {".html", ".css", ".js", ".xml", ".gz", ".inv"},
+    "api": {".html"},
+    "experiments": {".py"},
+    "fonts": {"", ".ttf"},
+    "notebooks": {".py"},
+    "results": {".html", ".json", ".png", ".gif"},
+    "search": {".js", ".json"},
+    "tutorial": {".html", ".png", ".gif"},
+}
+
+
+def test_nothing_is_published_but_pages_and_what_they_link_to(
+    site: pathlib.Path, pages: dict[str, str]
+) -> None:
+    links = {
+        (site / name).parent.joinpath(link).resolve()
+        for name, text in pages.items()
+        for link in re.findall(r'(?:href|src)="([^":#]+)', text)
+    }
+    for path in site.rglob("*"):
+        relative = path.relative_to(site)
+        place = (*relative.parts[:-1], ".")[0]
+        if place == "assets" or path.is_dir():
+            continue
+        assert path.suffix in PLACES[place], relative
+        if place in ("experiments", "notebooks", "results", "tutorial"):
+            assert path in links, relative

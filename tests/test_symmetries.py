@@ -25,6 +25,7 @@ from qdistill.system import System
 SMALL = System(Grid(512, 40.0, origin=-20.0), 0.1)
 PLANE = System(Grid((16, 20), (8.0, 10.0), "continuum"), 0.1)
 # Built into a learned splitting, so that training does not matter.
+KINDS = [f"{v}, {psi}" for v in symmetries.POTENTIALS for psi in symmetries.PACKETS]
 BUILT_IN = (
     "superposition", "scaling", "global phase", "mirror", "translation, whole cells",
     "time reversal", "constant in V", "inner products", "composition",
@@ -50,20 +51,20 @@ def test_seeds_and_null_models_are_treated_alike_in_a_box_of_40_bohr() -> None:
     assert numbers["roles"] == roles
     assert list(numbers["findings"]) == list(roles)
     for who in roles:
-        assert list(numbers["findings"][who]) == ["barriers", "other potentials"]
+        assert list(numbers["findings"][who]) == KINDS
         for rows in numbers["findings"][who].values():
             assert list(rows) == list(make_symmetries(SMALL.grid))
             for name in BUILT_IN:
                 assert rows[name]["verdict"] == "holds", (who, name)
-    exact = summary(report, harness.EXACT, "other potentials")
+    exact = summary(report, harness.EXACT, "other potentials, single packets")
     assert exact["Galilean boost"]["verdict"] == "as the teacher"
     assert all(row["control_fires"] for row in exact.values())
     # An untrained student knows no kinetic energy, the null model nearly all of it.
-    boosts = [summary(report, who, "barriers")["Galilean boost"] for who in ("student", "clamped")]
+    boosts = [summary(report, who, KINDS[0])["Galilean boost"] for who in ("student", "clamped")]
     assert boosts[0]["violation"]["median"] > 10 * boosts[1]["violation"]["median"]
     for who in ("student", "clamped"):
-        assert summary(report, who, "barriers")["energy"]["rho"]["median"] >= 0
-    assert "clamped (null model), barriers" in str(report)
+        assert summary(report, who, KINDS[0])["energy"]["rho"]["median"] >= 0
+    assert f"clamped (null model), {KINDS[0]}" in str(report)
     assert json.loads(report.to_json())["findings"].keys() == roles.keys()
 
 
@@ -71,7 +72,7 @@ def test_packets_meet_potentials_wherever_the_box_is() -> None:
     every = make_symmetries(SMALL.grid)
     solver, cases = symmetries.sample_cases(jax.random.key(0), SMALL, 8, 2, 2, every)
     assert solver.system.grid == SMALL.grid
-    for frames in cases["other potentials"].given:
+    for frames in cases["other potentials, single packets"].given:
         assert -10 < observables.position(SMALL.grid, frames[-1]) < 0
 
 
@@ -113,7 +114,7 @@ def test_the_audit_is_as_sharp_as_the_precision() -> None:
         report = symmetries.evaluate({"split step": solver}, 0, 2, 4, symmetries=few)
     assert report.numbers["rounding"] < 1e-10
     for who in (harness.EXACT, "split step"):
-        for kind in ("barriers", "other potentials"):
+        for kind in KINDS:
             for name, row in summary(report, who, kind).items():
                 assert row["verdict"] == "holds", (who, kind, name)
 
@@ -176,13 +177,12 @@ def test_smoke_run_writes_findings_and_a_figure(folders: list[str], tmp_path: pa
     assert (out / "symmetries.png").stat().st_size > 10_000
     assert found["seed"] == 5
     # Runs that differ in their seed only are one student.
-    assert list(found["findings"]) == ["exact solver", "seed-0"]
+    assert list(found["findings"]) == ["exact solver", "seed-0", "clamped-2"]
     for kinds in found["findings"].values():
-        assert list(kinds) == ["barriers", "other potentials"]
+        assert list(kinds) == KINDS
         for rows in kinds.values():
             assert list(rows) == list(make_symmetries(Grid()))
-    solver = found["findings"]["exact solver"]["other potentials"]
-    student = found["findings"]["seed-0"]["other potentials"]
+    solver, student = (found["findings"][name][KINDS[-1]] for name in ("exact solver", "seed-0"))
     for name in BUILT_IN:
         assert solver[name]["verdict"] == "holds", name
         assert student[name]["verdict"] == "holds", name

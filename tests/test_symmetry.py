@@ -391,7 +391,9 @@ def test_cases_meet_their_potentials() -> None:
     system = System()
     every = make_symmetries(system.grid)
     solver, cases = symmetries.sample_cases(jax.random.key(1), system, 8, 2, 3, every)
-    assert set(cases) == {"barriers", "other potentials"}
+    assert set(cases) == {
+        f"{v}, {psi}" for v in symmetries.POTENTIALS for psi in symmetries.PACKETS
+    }
     assert solver.system.bounds is not None
     for of_kind in cases.values():
         assert of_kind.given.shape == (16, 2, 1024)
@@ -404,11 +406,19 @@ def test_cases_meet_their_potentials() -> None:
         np.testing.assert_allclose(norms, 1, atol=1e-4)
         assert solver.system.bounds[0] <= float(of_kind.v.min())
         assert solver.system.bounds[1] > float(of_kind.v.max()) + 1
-    for v in cases["barriers"].v:
-        assert len(np.unique(v)) == 2
-    assert cases["other potentials"].family[:4] == ("double", "double", "triple", "triple")
-    for frames in cases["other potentials"].given:
-        assert 25 < observables.position(system.grid, frames[-1]) < 50
+    for psi in symmetries.PACKETS:
+        for v in cases[f"barriers, {psi}"].v:
+            assert len(np.unique(v)) == 2
+        families = cases[f"other potentials, {psi}"].family
+        assert families[:4] == ("double", "double", "triple", "triple")
+    for v in symmetries.POTENTIALS:
+        crossed = [cases[f"{v}, {psi}"] for psi in symmetries.PACKETS]
+        np.testing.assert_array_equal(crossed[0].v, crossed[1].v)
+        for frames in crossed[1].given:
+            assert 25 < observables.position(system.grid, frames[-1]) < 50
+    # The first given frame is the sampled packet: the same with both kinds of potentials.
+    of_lesson = [cases[f"{v}, superpositions"].given[:, 0] for v in symmetries.POTENTIALS]
+    np.testing.assert_array_equal(of_lesson[0], of_lesson[1])
 
 
 def test_the_table_of_the_papers_line_is_as_it_was() -> None:

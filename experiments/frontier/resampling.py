@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import is_known, refuse, require_between, require_shape
+from qdistill._checks import is_known, refuse, require_between, require_finite, require_shape
 from qdistill.physics.grid import Grid
 
 
@@ -62,7 +62,8 @@ def out_of_band(fine: Grid, coarse: Grid, psi: Complex[Array, "*n_x"]) -> Float[
     is_kept[_shared(n_coarse) % n_fine] = True
     beyond = ~functools.reduce(np.logical_and.outer, (is_kept,) * fine.n_dim)
     waves = jnp.fft.fftn(psi)
-    return jnp.linalg.norm(waves[beyond]) / jnp.linalg.norm(waves)
+    whole = jnp.linalg.norm(waves)
+    return jnp.linalg.norm(waves[beyond]) / jnp.where(whole > 0, whole, 1)
 
 
 def require_within_band(
@@ -80,6 +81,7 @@ def require_within_band(
       ValueError: For a larger share; the message gives the limits of the coarse grid.
     """
     require_between(0, 1, tolerance=tolerance)
+    require_finite(psi=psi)
     share = out_of_band(fine, coarse, psi)
     if is_known(share) and float(share) > tolerance:
         edge = np.pi / coarse.dx[0]

@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
@@ -17,6 +16,7 @@ from qdistill._checks import (
     require_one_of,
     require_shape,
 )
+from qdistill._doors import layout, require_sample
 from qdistill.physics.grid import Scalar
 from qdistill.system import LESSONS, Potential, System
 
@@ -57,15 +57,16 @@ def sample(
     if is_known(weights) and not np.any(np.asarray(weights)):
         refuse("weights", "not all zero", weights)
     require_between(0, 1, difficulty=difficulty)
-    seen: list[tuple[str, Any]] = []
+    seen: list[tuple[str, str]] = []
 
     def branch(name: str) -> Callable[[Array], tuple[Array, Potential]]:
         def draw(key: Array) -> tuple[Array, Potential]:
-            psi, v = _psi_and_v(name, system, system.sample(name, key, difficulty))
-            seen.append((name, _layout(v)))
+            psi, v = require_sample(system, name, system.sample(name, key, difficulty))
+            seen.append((name, layout(v)))
             if seen[-1][1] != seen[0][1]:
-                cure = "All lessons of a curriculum must return potentials of one form."
-                _refuse_lesson(name, f"v as {seen[0][0]!r} does, {seen[0][1]}", seen[-1][1], cure)
+                wanted = f"one that returns v as {seen[0][0]!r} does, {seen[0][1]}"
+                cure = "All lessons of a curriculum share one form of potential."
+                refuse(f"lesson {name!r}", wanted, f"one that returns {seen[-1][1]}", cure)
             return psi, v
 
         return draw
@@ -87,26 +88,3 @@ def require_lessons(system: System, names: Sequence[str]) -> None:
     if type(system).sample is System.sample:
         for name in names:
             require_one_of(LESSONS, lessons=name)
-
-
-def _psi_and_v(name: str, system: System, drawn: Any) -> tuple[Array, Potential]:
-    """The state and the potential that a lesson returned; refused if they do not fit the system."""
-    if not isinstance(drawn, tuple) or len(drawn) != 2:
-        _refuse_lesson(name, "(psi, v)", _layout(drawn))
-    psi, v = drawn
-    if np.shape(psi) != system.shape or not jnp.iscomplexobj(psi):
-        _refuse_lesson(name, f"psi complex and of shape {system.shape}", _layout(psi))
-    if type(system).local is System.local:
-        shape = (system.n_channel,) * 2 * bool(system.n_channel) + system.grid.shape
-        if not jax.tree_util.all_leaves([v]) or np.shape(v) != shape:
-            _refuse_lesson(name, f"v of shape {shape}", _layout(v))
-    return psi, v
-
-
-def _layout(tree: Any) -> Any:
-    """The structure, shapes and types of a pytree, as text that can be compared."""
-    return jax.tree.map(lambda leaf: f"{jnp.result_type(leaf)}{list(np.shape(leaf))}", tree)
-
-
-def _refuse_lesson(name: str, wanted: str, given: Any, cure: str = "") -> NoReturn:
-    refuse(f"lesson {name!r}", f"one that returns {wanted}", f"one that returns {given}", cure)

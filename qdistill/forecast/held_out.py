@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from qdistill import teacher
 from qdistill._checks import refuse, require_at_least, require_one_of, require_positive
+from qdistill._doors import require_sample
 from qdistill.curriculum import require_lessons
 from qdistill.forecast import paper
 from qdistill.forecast.cases import Cases, exact, simulate
@@ -133,7 +134,7 @@ def _draw(
     drawn, names = [], []
     for i, key in enumerate(keys):
         lesson = lessons[i % len(lessons)]
-        drawn.append(system.sample(lesson, key, 1.0))
+        drawn.append(require_sample(system, lesson, system.sample(lesson, key, 1.0)))
         names.append(f"{lesson}-{i // len(lessons) + 1}")
     psi0, v = jax.tree.map(lambda *leaves: jnp.stack(leaves), *drawn)
     return tuple(names), psi0, v

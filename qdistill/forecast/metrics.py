@@ -1,13 +1,14 @@
 """Metrics of a forecast against the exact solution, frame by frame.
 
-A forecast with values that are not finite has a correlation of 0 and an infinite error.
+A forecast with values that are not finite has a correlation of 0 and an infinite error. Where the
+truth is not finite the score is NaN.
 """
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill._checks import require_between, require_positive, require_shape
+from qdistill._checks import refuse, require_between, require_positive, require_shape
 from qdistill.physics import observables
 from qdistill.physics.grid import Grid
 
@@ -46,19 +47,19 @@ def mae(forecast: Frames, truth: Frames) -> PerFrame:
     require_shape(truth.shape, forecast=forecast)
     difference = _flat(forecast - truth)
     both = (jnp.abs(difference.real) + jnp.abs(difference.imag)) / 2
-    return _or_infinite(jnp.mean(both, axis=-1))
+    return _or_infinite(jnp.mean(both, axis=-1), truth)
 
 
 def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the relative L2 error |forecast - truth| / |truth|; it sees norm and global phase."""
     require_shape(truth.shape, forecast=forecast)
-    return _or_infinite(_norm(forecast - truth) / _norm(truth))
+    return _or_infinite(_norm(forecast - truth) / _norm(truth), truth)
 
 
 def norm_drift(forecast: Frames, psi0: Complex[Array, "*n_x"]) -> PerFrame:
     """Return the norm drift | |forecast| / |psi0| - 1 |, relative to the initial state."""
     require_shape(forecast.shape[1:], psi0=psi0)
-    return _or_infinite(jnp.abs(_norm(forecast) / _norm(psi0[None]) - 1))
+    return _or_infinite(jnp.abs(_norm(forecast) / _norm(psi0[None]) - 1), psi0[None])
 
 
 def energy_drift(
@@ -67,21 +68,31 @@ def energy_drift(
     forecast: Frames,
     psi0: Complex[Array, "..."],
 ) -> PerFrame:
-    """Return the energy drift | E(forecast) - E(psi0) | in hartree, with normalised energies."""
+    """Return the energy drift | E(forecast) - E(psi0) | in hartree, with normalised energies.
+
+    It is an error where the energy is conserved: in a potential that depends on neither t nor psi.
+    """
     start = observables.energy(grid, v, psi0)
     energies = jax.vmap(lambda psi: observables.energy(grid, v, psi))(forecast)
-    return _or_infinite(jnp.abs(energies - start))
+    return _or_infinite(jnp.abs(energies - start), psi0[None])
 
 
 def horizon(correlations: PerFrame, dt: float, threshold: float = 0.99) -> Float[Array, ""]:
     """Return the time in a.u. up to which the correlation stays at or above a threshold.
+
+    Raises:
+      ValueError: For correlations of several cases; `jax.vmap` takes them.
 
     >>> horizon(jnp.array([1.0, 0.995, 0.98, 0.999]), dt=0.1)
     Array(0.2, dtype=float32)
     """
     require_positive(dt=dt)
     require_between(0, 1, threshold=threshold)
-    return dt * jnp.sum(jnp.cumprod(correlations >= threshold)).astype(correlations.dtype)
+    if correlations.ndim != 1:
+        cure = "Take jax.vmap for several cases."
+        refuse("correlations", "of shape (n_t,)", f"of shape {correlations.shape}", cure)
+    time = dt * jnp.sum(jnp.cumprod(correlations >= threshold)).astype(correlations.dtype)
+    return jnp.where(jnp.any(jnp.isnan(correlations)), jnp.nan, time)
 
 
 def _flat(frames: Array) -> Array:
@@ -99,8 +110,12 @@ def _overlap(forecast: Array, truth: Array) -> Array:
     scaled = _flat(forecast) / jnp.where(size > 0, size, 1)
     inner = jnp.sum(jnp.conj(_flat(truth)) * scaled, axis=-1)
     overlap = inner / (_norm(truth) * jnp.linalg.norm(scaled, axis=-1))
-    return jnp.where(jnp.isfinite(overlap), overlap, 0)
+    return _where_known(jnp.where(jnp.isfinite(overlap), overlap, 0), truth)
 
 
-def _or_infinite(error: Array) -> Array:
-    return jnp.where(jnp.isfinite(error), error, jnp.inf)
+def _or_infinite(error: Array, truth: Array) -> Array:
+    return _where_known(jnp.where(jnp.isfinite(error), error, jnp.inf), truth)
+
+
+def _where_known(score: Array, truth: Array) -> Array:
+    return jnp.where(jnp.all(jnp.isfinite(_flat(truth)), axis=-1), score, jnp.nan)

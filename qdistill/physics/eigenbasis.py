@@ -9,6 +9,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qdistill._checks import (
+    is_known,
+    refuse,
+    require_between,
+    require_finite,
+    require_real,
+    require_shape,
+)
 from qdistill.physics.grid import Scalar
 
 
@@ -30,7 +38,21 @@ class Spectrum(NamedTuple):
 
 
 def diagonalise(h: Float[Array, "n_wave n_wave"]) -> Spectrum:
-    """Return the spectrum of a real symmetric Hamiltonian over waves, in hartree."""
+    """Diagonalise a Hamiltonian over waves.
+
+    Raises:
+      ValueError: For a matrix that is not square, real, finite and symmetric. Of one that is
+        traced the values are not looked at.
+    """
+    require_real(h=h)
+    if h.ndim != 2 or h.shape[0] != h.shape[1]:
+        refuse("h", "a square matrix", f"of shape {h.shape}")
+    require_finite(h=h)
+    if is_known(h):
+        values = np.asarray(h)
+        uneven = np.max(np.abs(values - values.T), initial=0)
+        if uneven > 1e3 * jnp.finfo(h.dtype).eps * np.max(np.abs(values), initial=0):
+            refuse("h", "symmetric", f"uneven by {uneven:.3g}")
     energies, states = jnp.linalg.eigh(jax.lax.stop_gradient(h))
     return Spectrum(energies, states, states.T @ h @ states)
 
@@ -43,8 +65,12 @@ def turn(
     First derivatives with respect to the Hamiltonian are correct, also for degenerate energies.
 
     Raises:
-      NotImplementedError: For a second derivative with respect to the Hamiltonian.
+      ValueError: For a time that is not one real number.
+      NotImplementedError: When differentiated twice by the Hamiltonian.
     """
+    require_shape((), t=t)
+    require_finite(t=t)
+    require_between(-np.inf, np.inf, t=t)
     energies = spectrum.energies
     phases = jnp.exp(-1j * energies * t)
     # Daleckii and Krein: between two eigenstates, the mean of -i t exp(-i E t) over E from one

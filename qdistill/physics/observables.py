@@ -1,9 +1,10 @@
 """Observables of a state: probabilities, energy, position, momentum, current."""
 
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill._checks import is_known, refuse, require_between, require_shape
+from qdistill._checks import is_known, refuse, require_between, require_finite, require_shape
 from qdistill.physics.grid import Grid, Scalar, inner_product
 from qdistill.physics.hamiltonian import hamiltonian
 
@@ -35,6 +36,8 @@ def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
 def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
     """Return the mean wavenumber k in 1/bohr; k generates translations.
 
+    The wave of two points, which an even number of points holds, flies neither way: it counts as 0.
+
     >>> grid = Grid(64, 10.0)
     >>> psi = jnp.exp(2j * jnp.pi * 3 * grid.positions() / 10.0)
     >>> round(float(momentum(grid, psi)), 4), round(2 * 3.14159265 * 3 / 10, 4)
@@ -42,7 +45,7 @@ def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
     """
     require_shape(grid.shape, psi=psi)
     density = jnp.abs(jnp.fft.fftn(psi)) ** 2
-    k = jnp.asarray(grid.wavenumbers(axis), density.dtype)
+    k = jnp.asarray(_odd_wavenumbers(grid, axis), density.dtype)
     return jnp.sum(k * density) / jnp.sum(density)
 
 
@@ -57,7 +60,7 @@ def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Arr
     require_shape(grid.shape, psi=psi)
     if grid.dispersion == "lattice":
         return jnp.imag(jnp.conj(psi) * jnp.roll(psi, -1, axis)) / grid.dx[axis]
-    k = jnp.asarray(grid.wavenumbers(axis), psi.real.dtype)
+    k = jnp.asarray(_odd_wavenumbers(grid, axis), psi.real.dtype)
     gradient = jnp.fft.ifftn(1j * k * jnp.fft.fftn(psi))
     return jnp.imag(jnp.conj(psi) * gradient)
 
@@ -75,7 +78,12 @@ def transmission_reflection(
       axis: The axis of flight.
 
     Returns:
-      Transmitted and reflected probability; the rest lies between `left` and `right`.
+      Transmitted and reflected probability; the rest is still between `left` and `right`.
+
+    Raises:
+      ValueError: For a state that has not met the scatterer or came around the box: the part on
+        one side flies the wrong way. A part that is outweighed by one that flies the right way is
+        not seen, and traced values are not looked at.
     """
     grid.require_axis(axis)
     lowest = grid.origin[axis]
@@ -83,8 +91,42 @@ def transmission_reflection(
     if is_known((left, right)) and left > right:
         refuse("left", f"at most right = {right}", left)
     require_shape(grid.shape, psi=psi)
+    require_finite(psi=psi)
     density = jnp.abs(psi) ** 2 * grid.cell
     x = grid.positions(axis, density.dtype)
     transmitted = jnp.sum(jnp.where(x > right, density, 0))
     reflected = jnp.sum(jnp.where(x < left, density, 0))
+    if is_known((psi, left, right)):
+        _require_flying_apart(grid, psi, x > right, "beyond `right`", 1, axis)
+        _require_flying_apart(grid, psi, x < left, "before `left`", -1, axis)
     return transmitted, reflected
+
+
+# A side with less of the probability, or whose mean momentum is a smaller share of its spread, may
+# fly either way.
+_FEW, _SLOW = 0.01, 0.5
+
+
+def _require_flying_apart(
+    grid: Grid, psi: Array, is_there: Array, side: str, direction: int, axis: int
+) -> None:
+    """Refuse a state whose part on one side flies back to the scatterer."""
+    density = np.abs(np.fft.fftn(np.where(np.asarray(is_there), np.asarray(psi), 0))) ** 2
+    if np.sum(density) < _FEW * density.size * np.sum(np.abs(np.asarray(psi)) ** 2):
+        return
+    k = _odd_wavenumbers(grid, axis)
+    mean, square = (np.sum(power * density) / np.sum(density) for power in (k, k**2))
+    if direction * mean < -_SLOW * np.sqrt(square):
+        refuse(
+            "psi",
+            "taken after a packet from the left has left the scatterer, and before it comes "
+            "around the periodic box",
+            f"flying towards the scatterer {side}, with a mean momentum of {mean:.3g}",
+            "Take an earlier or a later frame, or a longer box.",
+        )
+
+
+def _odd_wavenumbers(grid: Grid, axis: int) -> Float[np.ndarray, "..."]:
+    """The wavenumbers, with 0 for the wave of two points, whose k and -k are one wave."""
+    k = grid.wavenumbers(axis)
+    return np.where(np.abs(k) * grid.dx[axis] > np.pi * (1 - 1e-9), 0.0, k)

@@ -61,14 +61,17 @@ def gaussian(
       dtype: Real precision of the positions; the packet has the complex type that goes with it.
 
     Raises:
-      ValueError: For a centre outside the box, a width below dx / 2, a momentum |k0| > pi / dx, or
-        a wrong number of values. Traced values are not checked.
+      ValueError: For a centre outside the box, a width below dx / 2, a momentum that the grid does
+        not hold, |k0| > pi / dx, not one number for each axis, or a type that is not
+        floating-point. Traced values are not looked at.
 
     >>> grid = Grid(1024, 100.0)
     >>> psi = gaussian(grid, centre=20.0, width=2.0, momentum=3.0)
     >>> round(float(norm(grid, psi)), 5)
     1.0
     """
+    if not jnp.issubdtype(dtype, jnp.floating):
+        refuse("dtype", "a real floating-point type", dtype)
     require_finite(centre=centre, momentum=momentum)
     require_positive(width=width)
     exponent: Array | complex = 0.0
@@ -91,16 +94,30 @@ def superpose(
 ) -> Complex[Array, "*n_x"]:
     """Return the normalised superposition sum_n amplitudes[n] packets[n].
 
+    Raises:
+      ValueError: For no packets, not one amplitude for each, and packets that cancel: their sum is
+        nothing but rounding. Traced values are not looked at.
+
     >>> grid = Grid(1024, 100.0)
     >>> pair = jnp.stack([gaussian(grid, 30.0, 2.0, 1.0), gaussian(grid, 70.0, 2.0, -1.0)])
     >>> round(float(norm(grid, superpose(grid, pair, jnp.array([1.0, 1.0j])))), 5)
     1.0
     """
     require_finite(amplitudes=amplitudes, packets=packets)
+    require_shape((len(packets), *grid.shape), packets=packets)
     require_shape(packets.shape[:1], amplitudes=amplitudes)
+    if not len(packets):
+        refuse("packets", "at least one packet", "none")
     if is_known(amplitudes) and not np.any(np.asarray(amplitudes)):
         refuse("amplitudes", "not all zero", amplitudes)
-    psi = jnp.tensordot(amplitudes.astype(packets.dtype), packets, axes=1)
+    dtype = jnp.result_type(packets.dtype, jnp.complex64)
+    packets = packets.astype(dtype)
+    psi = jnp.tensordot(amplitudes.astype(dtype), packets, axes=1)
+    if is_known(psi):
+        sizes = np.max(np.abs(np.asarray(packets)).reshape(len(packets), -1), axis=1)
+        largest = np.max(np.abs(np.asarray(amplitudes)) * sizes)
+        if np.max(np.abs(psi)) <= 1e2 * jnp.finfo(dtype).eps * largest:
+            refuse("packets", "different enough that their sum is not zero", "cancelling")
     return psi / norm(grid, psi)
 
 
@@ -170,6 +187,8 @@ def _per_axis(grid: Grid, name: str, value: Scalar | tuple[Scalar, ...]) -> tupl
     values = value if isinstance(value, tuple) else (value,)
     if len(values) != grid.n_dim:
         refuse(name, f"one value for each of {grid.n_dim} axes", value)
+    for each in values:
+        require_shape((), **{name: each})
     return values
 
 

@@ -16,6 +16,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from qdistill import _files
 from qdistill._checks import refuse, require_positive
 
 Path: TypeAlias = str | os.PathLike[str]
@@ -60,14 +61,14 @@ def shoot(
     """
     n_shown = min(n_t, max(1, round(FASTEST[path.suffix] * seconds)))
     frames = np.linspace(0, n_t - 1, n_shown).round().astype(int).tolist()
-    path.parent.mkdir(parents=True, exist_ok=True)
     figure.set_dpi(DOTS[path.suffix])
     draw = _camera(figure, motion, frames)
     pause = seconds / n_shown
-    if path.suffix == ".gif":
-        _write_gif(draw, path, pause, colours)
-    else:
-        _write_mp4(draw(1), path, pause)
+    with _files.whole(path) as new:
+        if path.suffix == ".gif":
+            _write_gif(draw, new, pause, colours)
+        else:
+            _write_mp4(draw(1), new, pause)
 
 
 def find_ffmpeg() -> str:
@@ -119,7 +120,9 @@ def _write_gif(draw: Camera, path: pathlib.Path, pause: float, colours: np.ndarr
     times = [max(2, round(100 * pause)) * 10] * (1 + len(rest))
     times[0] += round(1000 * HELD)
     times[-1] += round(1000 * HELD)
-    first.save(path, save_all=True, append_images=rest, duration=times, loop=0, optimize=True)
+    first.save(
+        path, "GIF", save_all=True, append_images=rest, duration=times, loop=0, optimize=True
+    )
 
 
 def _palette(pixels: np.ndarray, colours: np.ndarray | None) -> Image.Image:
@@ -144,7 +147,7 @@ def _write_mp4(pictures: Iterator[np.ndarray], path: pathlib.Path, pause: float)
     command = [
         *(find_ffmpeg(), "-loglevel", "error", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24"),
         *("-s", f"{width}x{height}", "-r", f"{1 / pause:.6g}", "-i", "-"),
-        *("-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", str(path)),
+        *("-c:v", "libx264", "-crf", "20", "-pix_fmt", "yuv420p", "-f", "mp4", str(path)),
     ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE) as ffmpeg:
         send: Any = ffmpeg.stdin
@@ -156,4 +159,4 @@ def _write_mp4(pictures: Iterator[np.ndarray], path: pathlib.Path, pause: float)
             send.write(last * round(HELD / pause))
         _, words = ffmpeg.communicate()
     if ffmpeg.returncode:
-        raise OSError(f"ffmpeg could not write `{path}`: {words.decode(errors='replace').strip()}")
+        raise OSError(f"ffmpeg says: {words.decode(errors='replace').strip()}")

@@ -2,7 +2,6 @@
 
 import itertools
 import os
-import pathlib
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -16,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.transforms import offset_copy
 
+from qdistill import _files
 from qdistill._checks import refuse, require_finite, require_shape
 
 Values: TypeAlias = np.ndarray | jax.Array
@@ -55,9 +55,13 @@ styled = matplotlib.rc_context(STYLE)
 
 
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as a PNG of 150 dots per inch, and make its folder if it is missing."""
-    pathlib.Path(path).parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=150, format="png")
+    """Write a figure as a PNG of 150 dots per inch, and make its folder if it is missing.
+
+    Raises:
+      OSError: If it cannot be written; an older file stays as it was.
+    """
+    with _files.whole(path) as new:
+        figure.savefig(new, dpi=150, format="png")
 
 
 def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:

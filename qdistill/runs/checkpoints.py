@@ -1,29 +1,30 @@
 """Checkpoints of a training state. Only this module uses Orbax."""
 
+import contextlib
 import hashlib
 import json
 import logging
+import os
 import pathlib
 from collections.abc import Callable
 from types import TracebackType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
-from qdistill.runs import records
+from qdistill.runs import config, records
 from qdistill.training.loop import TrainState
 
 # Orbax reports every save at this level, and what cannot be read is reported by `find_newest`.
 logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
-# In the folder of a checkpoint.
-SUMS = pathlib.Path("metrics") / "files.json"
+# In the folder of a checkpoint: its loss, what it is of, and the checksums of all other files.
+METRICS, SUMS = (pathlib.Path("metrics") / name for name in ("metrics", "files.json"))
 
 
 class Checkpoints:
@@ -33,7 +34,7 @@ class Checkpoints:
     killed in the middle of one finds the one before.
 
     Args:
-      directory: Folder of the checkpoints; it is made if need be.
+      directory: Folder of the checkpoints, in that of their run; it is made if need be.
 
     Raises:
       OSError: If it cannot be made.
@@ -54,6 +55,7 @@ class Checkpoints:
             best_mode="min",
             enable_async_checkpointing=False,
         )
+        self._run = _run_of(directory)
         self._manager = ocp.CheckpointManager(directory.resolve(), options=options)
 
     def __enter__(self) -> "Checkpoints":  # noqa: D105
@@ -76,11 +78,12 @@ class Checkpoints:
         step = int(state.step)
         if step in self._manager.all_steps():
             return
-        metrics = {"loss": loss, "sha256": fingerprint(state, loss)}
+        sha256 = fingerprint(state, loss)
+        metrics = {"loss": loss, "step": step, "run": self._run, "sha256": sha256}
         try:
             self._manager.save(step, args=ocp.args.StandardSave(state._asdict()), metrics=metrics)
             folder = pathlib.Path(self._manager.directory) / str(step)
-            records.write(folder / SUMS, json.dumps(_sums(folder)))
+            records.write(folder / SUMS, json.dumps(sums(folder)))
         except Exception as error:  # Orbax and its stores have many.
             left = steps_in(pathlib.Path(self._manager.directory))
             newest = f"the newest there is that of step {left[-1]}" if left else "there is none yet"
@@ -110,23 +113,34 @@ def find_newest(directory: pathlib.Path, like: Callable[[int], TrainState]) -> F
     """Return the newest sound checkpoint, and the damaged ones. Nothing is written.
 
     A checkpoint is sound if all of it can be read, and if the SHA-256 of its leaves and its loss is
-    the one that was saved with it: a flipped bit may otherwise be restored in silence.
+    the one that was saved with it: a flipped bit may otherwise be restored in silence. It is of
+    this run if it notes the checksum of the `config.json` next to the folder, and its own step.
 
     Args:
-      directory: Folder of the checkpoints, which need not exist.
+      directory: Folder of the checkpoints, in that of their run. It need not exist.
       like: The structure of a state at a step, of arrays or of `jax.eval_shape`.
 
     Raises:
-      ValueError: If a checkpoint is of another precision.
+      ValueError: If a checkpoint is of another run, step or precision.
+      OSError: If one may not be read, which says nothing of what is in it.
     """
     damaged, state = [], None
+    run = _run_of(directory)
     for step in reversed(steps_in(directory)):
         folder = directory.resolve() / str(step)
-        if state is None:
-            state = _read(folder, like(step))
-            is_sound = state is not None
-        else:
-            is_sound = bool(_read_metrics(folder))
+        try:
+            metrics = _read_metrics(folder)
+            is_sound = bool(metrics) and (state is not None or _has_right_files(folder))
+        except OSError as error:
+            raise OSError(
+                f"The checkpoint in `{folder}` cannot be read: {error.strerror or error}. It may "
+                "be sound, and is left where it is."
+            ) from error
+        if is_sound:
+            _require_own(folder, metrics, run)
+            if state is None:
+                state = _read(folder, metrics, like(step))
+                is_sound = state is not None
         if not is_sound:
             damaged.append(folder)
     return Found(state, damaged)
@@ -150,20 +164,41 @@ def steps_in(directory: pathlib.Path) -> list[int]:
 
 def fingerprint(state: TrainState, loss: float) -> str:
     """Return the SHA-256 of all leaves of a state, of their types and shapes, and of a loss."""
-    digest = hashlib.sha256(repr(loss).encode())
-    for path, leaf in jax.tree.leaves_with_path(state):
-        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
-        array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
-        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
+    return records.fingerprint(state, repr(loss))
 
 
-def _read(folder: pathlib.Path, like: TrainState) -> TrainState | None:
-    """The state of a checkpoint, or None if that is damaged."""
-    metrics = _read_metrics(folder)
-    if not metrics or not _has_right_files(folder):
-        return None
+def _run_of(directory: pathlib.Path) -> str:
+    """The checksum in the config of the run to which checkpoints belong; empty without one."""
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
+        tree = json.loads((directory.parent / "config.json").read_text())
+        return str(tree.get("sha256", "")) if isinstance(tree, dict) else ""
+    return ""
+
+
+def _require_own(folder: pathlib.Path, metrics: dict[str, Any], run: str) -> None:
+    """Refuse a checkpoint of another run, and one whose folder was renamed."""
+    if "run" not in metrics:
+        raise ValueError(
+            f"The checkpoint in `{folder}` does not say of which run it is. {config.CURE}"
+        )
+    if metrics["run"] != run:
+        raise ValueError(
+            f"The checkpoint in `{folder}` is of a run with other settings. Move it away."
+        )
+    if metrics.get("step") != int(folder.name):
+        raise ValueError(
+            f"The checkpoint in `{folder}` is that of step {metrics.get('step')}: its folder was "
+            "renamed or copied. Move it away."
+        )
+
+
+def _read(folder: pathlib.Path, metrics: dict[str, Any], like: TrainState) -> TrainState | None:
+    """The state of a checkpoint, or None if that is damaged.
+
+    Raises:
+      ValueError: If it is of another precision, or its files are those that were saved and it
+        cannot be restored all the same: that is no damage.
+    """
     try:
         with ocp.StandardCheckpointer() as reader:
             saved = reader.metadata(folder / "default").item_metadata.tree
@@ -171,8 +206,13 @@ def _read(folder: pathlib.Path, like: TrainState) -> TrainState | None:
             if theirs == ours:
                 target = jax.tree.map(_here, like._asdict())
                 state = TrainState(**reader.restore(folder / "default", target))
-    except Exception:  # Orbax and its stores have many.
-        return None
+    except Exception as error:  # Orbax and its stores have many.
+        if not (folder / SUMS).exists():
+            return None
+        raise ValueError(
+            f"The checkpoint in `{folder}` is whole, but this version of the code cannot restore "
+            f"it. {_first_line(error)}"
+        ) from error
     if theirs != ours:
         raise ValueError(
             f"The checkpoint in `{folder}` holds {theirs} parameters, but this process makes "
@@ -180,7 +220,7 @@ def _read(folder: pathlib.Path, like: TrainState) -> TrainState | None:
         )
     # Older ones have no fingerprint.
     is_sound = metrics.get("sha256", fp := fingerprint(state, metrics["loss"])) == fp
-    return state if is_sound else None
+    return state if is_sound and int(state.step) == metrics["step"] else None
 
 
 def _here(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
@@ -189,35 +229,54 @@ def _here(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here)
 
 
-def _sums(folder: pathlib.Path) -> dict[str, str]:
-    """The SHA-256 of every file of a checkpoint's arrays."""
-    files = sorted(path for path in (folder / "default").rglob("*") if path.is_file())
+def sums(folder: pathlib.Path) -> dict[str, str]:
+    """Return the SHA-256 of a checkpoint's metrics and of every file of its arrays.
+
+    Raises:
+      OSError: If one may not be read.
+    """
+
+    def stop(error: OSError) -> None:
+        raise error
+
+    walk = os.walk(folder / "default", onerror=stop)
+    files = [pathlib.Path(place, name) for place, _, names in walk for name in names]
     return {
         str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in files
+        for path in sorted([folder / METRICS, *files])
     }
 
 
+# What damage does to files. Any other error of the file system says nothing of what is in them.
+_DAMAGE = (
+    *(FileNotFoundError, NotADirectoryError, IsADirectoryError),
+    *(ValueError, TypeError, KeyError, RecursionError),
+)
+
+
 def _has_right_files(folder: pathlib.Path) -> bool:
-    """Whether the files are those that were saved, so that Orbax seldom meets a damaged one.
+    """Whether the files are those that were saved.
 
     A process that was killed right after a save may have left no list of them. Then the fingerprint
     of the leaves alone decides.
     """
     try:
-        return json.loads((folder / SUMS).read_text()) == _sums(folder)
-    except FileNotFoundError:
-        return (folder / "default").is_dir()
-    except (OSError, ValueError):
+        found = sums(folder)
+        if not (folder / SUMS).exists():
+            return True
+        noted = json.loads((folder / SUMS).read_text())
+        # The list of an older run lacks the metrics.
+        return {str(METRICS): found[str(METRICS)]} | noted == found
+    except _DAMAGE:
         return False
 
 
-def _read_metrics(folder: pathlib.Path) -> dict:
-    """The loss and the fingerprint of a checkpoint; empty if they cannot be read."""
+def _read_metrics(folder: pathlib.Path) -> dict[str, Any]:
+    """The loss of a checkpoint, its fingerprint, and what it is of; empty if that is damaged."""
     try:
-        metrics = json.loads((folder / "metrics" / "metrics").read_text())
+        metrics = json.loads((folder / METRICS).read_text())
         return metrics if isinstance(metrics["loss"], float) else {}
-    except (OSError, ValueError, TypeError, KeyError):
+    except _DAMAGE:
         return {}
 
 

@@ -1,7 +1,9 @@
 """The Config tree: everything that affects a result, composed of the modules' own settings."""
 
 import dataclasses
+import hashlib
 import json
+import math
 import types
 import typing
 from typing import Any, TypeVar
@@ -19,6 +21,7 @@ from qdistill.training.stages import TrainingConfig
 
 Node = TypeVar("Node")
 CURE = "experiments/convert.py converts older runs."
+NEWER = "Perhaps a newer version of qdistill has written it."
 # Nodes that are one of several classes, each known by a name.
 NAMED: dict[type, dict[str, Any]] = {System: SYSTEMS, StudentConfig: FORMS}
 
@@ -85,25 +88,70 @@ def to_tree(node: Any) -> Any:
 
 
 def to_json(config: Config) -> str:
-    """Return the whole tree as JSON."""
-    return json.dumps(to_tree(config), indent=2, allow_nan=False) + "\n"
+    """Return the whole tree as JSON, with its checksum."""
+    tree = to_tree(config)
+    return json.dumps(tree | {"sha256": _sum(tree)}, indent=2, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> Config:
     """Return the tree that `to_json` wrote.
 
     Raises:
-      ValueError: For unknown and missing settings, values of the wrong type, and a file of one's
-        own that was not loaded.
+      ValueError: For unknown and missing settings, values of the wrong type, settings that were
+        changed since, and a file of one's own that was not loaded.
 
     >>> config = Config(seed=3)
     >>> from_json(to_json(config)) == config
     True
+    >>> from_json(to_json(config).replace('"dt": 0.1', '"dt": 0.3'))
+    Traceback (most recent call last):
+    ValueError: Argument `config.sha256` must be the checksum of these settings, ...
     """
-    tree = json.loads(text)
+    try:
+        tree = json.loads(text)
+    except RecursionError:
+        refuse("config", "a table of settings", "nested without end")
+    noted = tree.pop("sha256", None) if isinstance(tree, dict) else None
+    config = from_tree(tree)
+    if noted is None:
+        refuse("config.sha256", "given", "missing", CURE)
+    if noted != (own := _sum(tree)):
+        cure = "They were changed after the run had begun: begin a new run with new settings."
+        refuse("config.sha256", f"the checksum of these settings, {own}", repr(noted), cure)
+    return config
+
+
+def from_tree(tree: Any) -> Config:
+    """Return a config from tables, lists and values, as `to_tree` makes them.
+
+    Raises:
+      ValueError: As `from_json`, but nothing says whether settings were changed.
+    """
     if isinstance(tree, dict):
         extensions.require_loaded(tree.get("extensions", []))
     return _build(Config, tree, "config")
+
+
+def checksum(config: Config) -> str:
+    """Return the SHA-256 of all settings. Configs that are equal have the same.
+
+    >>> checksum(Config(seed=1)) == checksum(Config(seed=2))
+    False
+    """
+    return _sum(to_tree(config))
+
+
+def _sum(tree: Any) -> str:
+    return hashlib.sha256(json.dumps(_same(tree), sort_keys=True).encode()).hexdigest()
+
+
+def _same(tree: Any) -> Any:
+    """The tree with one form for numbers that are equal, as 1 and 1.0 are."""
+    if isinstance(tree, dict):
+        return {key: _same(node) for key, node in tree.items()}
+    if isinstance(tree, list):
+        return [_same(node) for node in tree]
+    return int(tree) if isinstance(tree, float) and tree.is_integer() else tree
 
 
 def _build(kind: Any, value: Any, name: str) -> Any:
@@ -120,7 +168,7 @@ def _build(kind: Any, value: Any, name: str) -> Any:
         hints = {field.name: hints[field.name] for field in dataclasses.fields(kind)}
         for key in [*value, *hints]:
             if key not in hints:
-                refuse(f"{name}.{key}", "a setting that exists", "unknown")
+                refuse(f"{name}.{key}", "a setting that exists", "unknown", NEWER)
             if key not in value:
                 refuse(f"{name}.{key}", "given", "missing", CURE)
         return kind(**{key: _build(hints[key], value[key], f"{name}.{key}") for key in hints})
@@ -139,6 +187,8 @@ def _build(kind: Any, value: Any, name: str) -> Any:
     allowed, words = _LEAVES[kind]
     if type(value) not in allowed:
         refuse(name, words, repr(value))
+    if isinstance(value, float) and not math.isfinite(value):
+        refuse(name, "finite", value)
     return value
 
 

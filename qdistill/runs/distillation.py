@@ -9,13 +9,20 @@ import numpy as np
 from jax.sharding import Mesh
 
 from qdistill import _distribute as cluster
-from qdistill._checks import require_one_of
+from qdistill._checks import refuse, require_one_of
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.held_out import Scored, make_held_out
-from qdistill.runs import extensions, folder, presets, provenance, records
+from qdistill.runs import extensions, folder, presets, pretrained, provenance, records
 from qdistill.runs.config import Config
-from qdistill.runs.records import plain
 from qdistill.students import Emulator, Splitting, count_parameters
+
+COSTS = ("n_parameters", "training_steps", "training_seconds")
+# What every `metrics.json` holds, and its means.
+NOTED = ("student", "preset", "teacher_share", "benchmark", *COSTS)
+MEANS = (
+    *("n_frames", "mean_correlation", "worst_correlation", "mean_final_correlation"),
+    *("mean_infidelity", "mean_mae", "mean_nrmse", "max_norm_drift", "cases"),
+)
 
 
 def distill(
@@ -77,9 +84,8 @@ def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
 
 def means(metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the costs and the mean scores of `metrics.json`, which are an `Emulator`'s score."""
-    costs = ("n_parameters", "training_steps", "training_seconds")
     scores = {name: value for name, value in metrics["benchmark"].items() if name != "cases"}
-    return {name: metrics[name] for name in costs} | scores
+    return {name: metrics[name] for name in COSTS} | scores
 
 
 def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict[str, Any]:
@@ -91,6 +97,8 @@ def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict
         "preset": config.preset,
         "n_parameters": count_parameters(emulator.params),
         "training_steps": n_steps,
+        # Of what was scored, so that no score goes with other parameters.
+        "params_sha256": records.fingerprint(emulator.params),
         **_times(lines, config.training.block_ends),
         "final_loss": lines[-1]["loss"] if lines and lines[-1]["step"] == n_steps else None,
         "microseconds_per_frame": cases.measure_cost(emulator, scored.truth),
@@ -98,15 +106,34 @@ def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict
         "benchmark": scored.scores,
         "environment": provenance.environment(),
     }
-    records.write(
-        out / "metrics.json", json.dumps(plain(metrics), indent=2, allow_nan=False) + "\n"
-    )
+    records.write_json(out / "metrics.json", metrics)
     return metrics
 
 
 def read_metrics(out: pathlib.Path) -> dict[str, Any]:
-    """Return `metrics.json` of a finished run."""
-    return json.loads((out / "metrics.json").read_text())
+    """Return `metrics.json` of a finished run.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+      ValueError: If it does not hold the scores of a run, with its name.
+    """
+    path = out / "metrics.json"
+    metrics = records.read_json(path)
+    try:
+        _require_keys("metrics", metrics, NOTED)
+        _require_keys("benchmark", metrics["benchmark"], MEANS)
+        pretrained.check_score(means(metrics))
+    except ValueError as error:
+        raise ValueError(f"`{path}`: {error}") from error
+    return metrics
+
+
+def _require_keys(name: str, table: Any, keys: tuple[str, ...]) -> None:
+    if not isinstance(table, dict):
+        refuse(name, "a table", repr(table)[:80])
+    for key in keys:
+        if key not in table:
+            refuse(f"{name}.{key}", "given", "missing")
 
 
 def evaluate(
@@ -125,13 +152,19 @@ def evaluate(
     Raises:
       FileNotFoundError: If there is no run, or no checkpoint.
       ValueError: If the run is damaged, or its system is not a line.
+      OSError: If the scores cannot be written; they are printed then.
     """
-    emulator = folder.load(out)
+    emulator, step = folder.restore(out)
     scores = baselines.evaluate(
         {emulator.config.preset: emulator}, seed, n_potentials, emulator.config.benchmark, mesh=mesh
     )
-    text = json.dumps(plain(scores), indent=2, allow_nan=False)
-    records.write(out / f"evaluation-{seed}.json", text + "\n")
+    scores = {"step": step, "params_sha256": records.fingerprint(emulator.params)} | scores
+    try:
+        records.write_json(out / f"evaluation-{seed}.json", scores)
+    except OSError:
+        # What minutes of work have found is at least shown.
+        print(json.dumps(records.plain(scores)))
+        raise
     return scores
 
 

@@ -9,6 +9,7 @@ from qdistill.runs import records
 from qdistill.training.stages import TrainingConfig
 
 FILE = "rollbacks.jsonl"
+KEYS: dict[str, type | tuple[type, ...]] = {"step": int, "stage": int, "rate_factor": (int, float)}
 
 
 class Diverged(FloatingPointError):
@@ -64,6 +65,20 @@ def record(out: pathlib.Path, plan: TrainingConfig, to_step: int, metrics: dict[
     records.append(out / FILE, {"step": to_step, "rate_factor": plan.rollback_rate} | line)
 
 
+def read(out: pathlib.Path) -> list[dict[str, Any]]:
+    """Return the rollbacks of a run, oldest first.
+
+    Raises:
+      ValueError: For a line that is none, with its number.
+    """
+    return records.read(out / FILE, KEYS)
+
+
+def keep_until(out: pathlib.Path, step: int) -> None:
+    """Drop the rollbacks to later steps than this one, and a line cut short."""
+    records.keep_until(out / FILE, step, KEYS)
+
+
 def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[TrainingConfig, int]:
     """The plan from a step on, as the rollbacks in the run's folder have changed it.
 
@@ -72,7 +87,7 @@ def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[Train
     Returns:
       The plan, and the step up to which it holds.
     """
-    rollbacks = records.read(out / FILE)
+    rollbacks = read(out)
     stages = list(plan.stages)
     for line in rollbacks:
         if line["step"] <= step:
@@ -87,5 +102,4 @@ def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[Train
 
 def may_roll_back(plan: TrainingConfig, out: pathlib.Path) -> bool:
     """Whether the plan allows one more rollback."""
-    n_done = len(records.read(out / FILE))
-    return plan.on_divergence == "rollback" and n_done < plan.max_rollbacks
+    return plan.on_divergence == "rollback" and len(read(out)) < plan.max_rollbacks

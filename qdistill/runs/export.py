@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qdistill import _files
 from qdistill._checks import (
     refuse,
     require_at_least,
@@ -20,6 +21,7 @@ from qdistill.forecast import paper
 from qdistill.forecast.cases import forecast
 from qdistill.forecast.held_out import make_paper_cases
 from qdistill.physics.grid import Grid
+from qdistill.runs import records
 from qdistill.runs.config import to_json
 from qdistill.students import Emulator
 
@@ -86,21 +88,24 @@ def write(
     Raises:
       ValueError: As `to_dataset` does, and for another suffix.
       ImportError: For NetCDF without xarray and h5netcdf, with the command that installs them.
-      OSError: If the file cannot be written.
+      OSError: If the file cannot be written; what was there before is left as it was.
     """
     require_writable(path)
     if path.suffix == ".npz":
         variables = _variables(grid, t, v, psi, runs)
         arrays: dict[str, Any] = {name: values for name, (_, values, _) in variables.items()}
-        path.parent.mkdir(parents=True, exist_ok=True)
-        np.savez_compressed(path, about=json.dumps(_attributes(grid, about)), **arrays)
+        with _files.whole(path) as new, new.open("wb") as file:
+            np.savez_compressed(file, about=json.dumps(_attributes(grid, about)), **arrays)
         return
     data = to_dataset(grid, t, v, psi, runs, about)
     for name in psi:
         parts = np.stack([data[name].values.real, data[name].values.imag], axis=-1)
         data[name] = ((*data[name].dims, "ri"), parts, data[name].attrs)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    data.assign_coords(ri=["re", "im"]).to_netcdf(path, engine="h5netcdf")
+    with _files.whole(path) as new:
+        try:
+            data.assign_coords(ri=["re", "im"]).to_netcdf(new, engine="h5netcdf")
+        except RuntimeError as error:  # HDF5's word for a disk that is full.
+            raise OSError(str(error)) from error
 
 
 def write_forecasts(
@@ -144,7 +149,7 @@ def write_forecasts(
         "config": to_json(config),
         "commit": emulator.commit,
         "provenance": list(emulator.provenance),
-        "score": emulator.score,
+        "score": records.plain(emulator.score),
     }
     write(path, system.grid, t, truth.v, frames, names, about)
     size = path.stat().st_size / 1e6

@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import pathlib
+import shlex
 import sys
 import types
 from typing import Any
@@ -65,8 +66,8 @@ def require_loaded(wanted: Any) -> None:
     known = {extension.sha256 for extension in LOADED.values()}
     for each in wanted if isinstance(wanted, list) else ():
         if isinstance(each, dict) and each.get("sha256") not in known:
-            path = each.get("path")
+            path = str(each.get("path"))
             raise ValueError(
                 f"The run depends on the file `{path}` as it was then, which is not loaded: give "
-                f"`--load {path}`, or call `qdistill.runs.extensions.load`."
+                f"`--load {shlex.quote(path)}`, or call `qdistill.runs.extensions.load`."
             )

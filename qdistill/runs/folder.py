@@ -2,6 +2,7 @@
 
 config.json           the resolved settings
 provenance.json       the code and the machine that worked on it
+.lock                 held by the process that trains
 metrics.jsonl         a line for each block of training
 rollbacks.jsonl       a line for each rollback, if the training diverged
 checkpoints/          see `checkpoints`
@@ -13,6 +14,7 @@ evaluation-SEED.json  the scores of `qdistill evaluate`
 
 import dataclasses
 import functools
+import itertools
 import logging
 import os
 import pathlib
@@ -33,6 +35,7 @@ from qdistill.runs import config, divergence, provenance, records, signals
 from qdistill.runs.checkpoints import Checkpoints, find_newest, set_aside
 from qdistill.runs.config import Config
 from qdistill.runs.divergence import Diverged
+from qdistill.runs.lock import LOCK, locked
 from qdistill.runs.signals import Stopped
 from qdistill.students import Emulator, Student
 from qdistill.system import Propagator
@@ -79,9 +82,14 @@ def make_folder(out: pathlib.Path, cure: str = "Choose another with --out.") -> 
     Raises:
       FileExistsError: If they would mix with what is there.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+    if out.exists() and (not out.is_dir() or not all(map(_is_litter, out.iterdir()))):
         raise FileExistsError(f"`{out}` exists and is not an empty folder. {cure}")
     out.mkdir(parents=True, exist_ok=True)
+
+
+def _is_litter(path: pathlib.Path) -> bool:
+    """Whether a file is what a process leaves that was killed before it wrote its first one."""
+    return path.name == LOCK or (path.name.startswith("config.json.") and path.suffix == ".new")
 
 
 def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
@@ -91,19 +99,23 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
       FileExistsError: If a new run would mix with what is there.
       FileNotFoundError: If there is nothing to resume.
       ValueError: If the run there has other settings, with the list of them, or damaged notes.
+      OSError: If another process trains there.
     """
     path = out / "config.json"
+    cure = "Choose another with --out, or continue that run with --resume."
     if not resume:
-        if out.is_dir():
-            # Left by a process that was killed while it wrote its very first file.
-            (out / "config.json.new").unlink(missing_ok=True)
-        make_folder(out, "Choose another with --out, or continue that run with --resume.")
-        records.write(path, config.to_json(settings))
+        make_folder(out, cure)
     elif not path.exists():
         raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")
-    elif different := config.differences(read_config(path), settings):
-        raise ValueError(f"The run in `{out}` has other settings: " + "; ".join(different) + ".")
-    provenance.record(out)
+    with locked(out):
+        if not resume:
+            # Another process may have begun a run there meanwhile.
+            make_folder(out, cure)
+            records.write(path, config.to_json(settings))
+        elif different := config.differences(read_config(path), settings):
+            words = "; ".join(different)
+            raise ValueError(f"The run in `{out}` has other settings: {words}.")
+        provenance.record(out)
 
 
 def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> TrainState:
@@ -120,9 +132,15 @@ def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> Trai
       FloatingPointError: If the training diverges, or the teacher's frames are not finite. Nothing
         is saved after that; with ``on_divergence="rollback"`` the run goes back and on.
       ValueError: If there are checkpoints, but none that can be read.
-      OSError: If the folder cannot be written. The checkpoints in it are left as they are.
-      Stopped: After SIGTERM or Ctrl-C, when all is saved.
+      OSError: If the folder cannot be written, or another process trains there. The checkpoints
+        in it are left as they are.
+      Stopped: After SIGTERM, SIGHUP or Ctrl-C, when all is saved.
     """
+    with locked(out):
+        return _train(settings, out, mesh)
+
+
+def _train(settings: Config, out: pathlib.Path, mesh: Mesh | None) -> TrainState:
     plan = settings.training
     n_steps = plan.boundaries[-1]
     planned = set_up(settings, mesh).trainers
@@ -179,7 +197,7 @@ def _begin(
     state = trainers[0].init(key) if state is None else cluster.replicate(mesh, state)
     if cluster.is_main():
         records.keep_until(out / "metrics.jsonl", int(state.step))
-        records.keep_until(out / divergence.FILE, settings.training.boundaries[-1])
+        divergence.keep_until(out, settings.training.boundaries[-1])
     cluster.wait("the log is in order")
     return state
 
@@ -234,9 +252,14 @@ def load(out: pathlib.Path) -> Emulator:
 
     Raises:
       FileNotFoundError: If there is no run, or no checkpoint.
-      ValueError: If the config or all checkpoints are damaged. Of a damaged checkpoint before which
-        there is a sound one, a warning is logged.
+      ValueError: If the config or all checkpoints are damaged, or of another run. Of a damaged
+        checkpoint before which there is a sound one, a warning is logged.
     """
+    return restore(out)[0]
+
+
+def restore(out: pathlib.Path) -> tuple[Emulator, int]:
+    """Return what `load` does, and the step of its parameters."""
     path = out / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
@@ -249,23 +272,33 @@ def load(out: pathlib.Path) -> Emulator:
     if state is None:
         raise FileNotFoundError(f"The run in `{out}` has no checkpoint.")
     notes = tuple(provenance.read(out))
-    return setup.student.bind(state.params, config=settings, provenance=notes)
+    emulator = setup.student.bind(state.params, config=settings, provenance=notes)
+    return emulator, int(state.step)
 
 
 def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
     """Return the lines of `metrics.jsonl`, oldest first; null stands for what is not finite.
 
     Raises:
-      ValueError: For a line that is not a block's metrics, with its number.
+      ValueError: For a line that is not a block's metrics, and for steps that do not rise, with the
+        number of the line.
     """
-    return records.read(out / "metrics.jsonl")
+    path = out / "metrics.jsonl"
+    lines = records.read(path)
+    for i, (line, later) in enumerate(itertools.pairwise(lines), 2):
+        if line["step"] >= later["step"]:
+            raise ValueError(
+                f"Line {i} of `{path}` is of step {later['step']}, after one of step "
+                f"{line['step']}. Delete it to go on."
+            )
+    return lines
 
 
 def read_config(path: pathlib.Path) -> Config:
     """Return the config of a file.
 
     Raises:
-      ValueError: If it is damaged, with the path.
+      ValueError: If it is damaged, or was changed since it was written, with the path.
     """
     try:
         return config.from_json(path.read_text())

@@ -1,7 +1,9 @@
 """Emulators in files: those of the package, and those of runs."""
 
 import dataclasses
+import io
 import json
+import math
 import pathlib
 import zipfile
 from typing import Any
@@ -11,11 +13,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from qdistill import _files
 from qdistill._checks import refuse, require_one_of
-from qdistill.runs import config
+from qdistill.runs import config, provenance, records
 from qdistill.students import Emulator
 
 FOLDER = pathlib.Path(__file__).parent / "packaged"
+# What a file holds next to the parameters.
+ABOUT = ("config", "score", "provenance", "sha256")
 
 
 def names() -> list[str]:
@@ -68,16 +73,24 @@ def from_run(out: pathlib.Path | str, commit: str | None = None) -> Emulator:
 
     Raises:
       FileNotFoundError: If there is no run, or no checkpoint.
-      ValueError: If the run is damaged, or notes another commit.
+      ValueError: If the run is damaged, notes another commit, or has a score of other parameters.
     """
     # Orbax takes a second: it is imported where a run is read.
     from qdistill.runs import distillation, folder
 
     out = pathlib.Path(out)
-    emulator = folder.load(out)
+    emulator, step = folder.restore(out)
     path, score, notes = out / "metrics.json", None, emulator.provenance
     if path.exists():
-        metrics = json.loads(path.read_text())
+        metrics = distillation.read_metrics(out)
+        if "params_sha256" not in metrics:
+            raise ValueError(f"`{path}` does not say which parameters it scores. {config.CURE}")
+        if metrics["params_sha256"] != records.fingerprint(emulator.params):
+            raise ValueError(
+                f"`{path}` scores the parameters of step {metrics['training_steps']}, but the "
+                f"newest sound checkpoint in `{out}` is that of step {step}. The command of the "
+                "run with --resume trains to the end and scores anew."
+            )
         score = distillation.means(metrics)
         if commit and not notes:
             unknown = dict.fromkeys(("is_modified", "date"))
@@ -99,12 +112,20 @@ def write(path: pathlib.Path, emulator: Emulator) -> None:
         refuse("emulator", "of a finished run, with its score", "without", cure)
     about = {
         "config": json.loads(config.to_json(emulator.config)),
-        "score": emulator.score,
+        "score": records.plain(emulator.score),
         "provenance": list(emulator.provenance),
     }
-    arrays: dict[str, Any] = {n: np.asarray(leaf) for n, leaf in _leaves(emulator.params).items()}
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("wb") as file:
+    pack(path, about, {name: np.asarray(leaf) for name, leaf in _leaves(emulator.params).items()})
+
+
+def pack(path: pathlib.Path, about: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Write a file of parameters and what is known about them, with a checksum of all.
+
+    Raises:
+      OSError: If the file cannot be written; what was there before is left as it was.
+    """
+    about = about | {"sha256": _sum(about, arrays)}
+    with _files.whole(path) as new, new.open("wb") as file:
         np.savez_compressed(file, about=json.dumps(about, allow_nan=False), **arrays)
 
 
@@ -113,26 +134,76 @@ def read(path: pathlib.Path | str) -> Emulator:
 
     Raises:
       FileNotFoundError: If it is not there.
-      ValueError: If it is damaged, or no such file.
+      ValueError: If it is damaged, no such file, or not of this version.
     """
     path = pathlib.Path(path)
+    data = path.read_bytes()
     try:
-        # Opened here, so that it is closed where it is damaged.
-        with path.open("rb") as file, np.load(file) as members:
-            arrays = dict(members)
-        about = json.loads(arrays.pop("about").item())
-        settings = config.from_json(json.dumps(about["config"]))
-        student = settings.student.build(settings.system)
-        like = jax.eval_shape(student.init, jax.random.key(0))
-        shapes = {name: leaf.shape for name, leaf in _leaves(like).items()}
-        if shapes != {name: array.shape for name, array in arrays.items()}:
-            raise ValueError("its arrays are not those of the student that it names.")
-        leaves = [jnp.asarray(arrays[n], leaf.dtype) for n, leaf in _leaves(like).items()]
-        params = jax.tree.unflatten(jax.tree.structure(like), leaves)
-        notes = tuple(about["provenance"])
-        return student.bind(params, config=settings, score=about["score"], provenance=notes)
-    except (ValueError, KeyError, TypeError, AttributeError, EOFError, zipfile.BadZipFile) as error:
-        raise ValueError(f"`{path}` cannot be read as an emulator: {error}") from error
+        return _parse(data)
+    except Exception as error:  # NumPy, zipfile and zlib have many.
+        is_ours = isinstance(error, ValueError)
+        cause = str(error) if is_ours else f"it is damaged ({type(error).__name__}: {error})."
+        raise ValueError(f"`{path}` cannot be read as an emulator: {cause}") from error
+
+
+def _parse(data: bytes) -> Emulator:
+    """The emulator of a file's bytes; any error if they are damaged."""
+    if not zipfile.is_zipfile(io.BytesIO(data)):
+        raise ValueError("it is no archive of arrays.")
+    with np.load(io.BytesIO(data)) as members:
+        arrays = {name: members[name] for name in members.files}
+    if "about" not in arrays:
+        raise ValueError("it does not say what it is about.")
+    about = json.loads(str(arrays.pop("about").item()))
+    for name in ABOUT:
+        if name not in about:
+            refuse(f"about.{name}", "given", "missing", config.CURE)
+    for name in set(about) - set(ABOUT):
+        refuse(f"about.{name}", "one of " + ", ".join(ABOUT), "unknown", config.NEWER)
+    settings = config.from_json(json.dumps(about["config"]))
+    score, notes = check_score(about["score"]), provenance.check(about["provenance"])
+    student = settings.student.build(settings.system)
+    like = jax.eval_shape(student.init, jax.random.key(0))
+    forms = _leaves(like)
+    if {n: leaf.shape for n, leaf in forms.items()} != {n: a.shape for n, a in arrays.items()}:
+        raise ValueError("its arrays are not those of the student that it names.")
+    leaves = [_as_leaf(name, arrays[name], form.dtype) for name, form in forms.items()]
+    if about["sha256"] != _sum(about, arrays):
+        refuse("about.sha256", "the checksum of all else in the file", repr(about["sha256"]))
+    params = jax.tree.unflatten(jax.tree.structure(like), leaves)
+    return student.bind(params, config=settings, score=score, provenance=tuple(notes))
+
+
+def _as_leaf(name: str, array: np.ndarray, dtype: Any) -> jax.Array:
+    """A parameter of a file in the precision of this process."""
+    kind = next((kind for kind in (jnp.floating, jnp.integer) if jnp.issubdtype(dtype, kind)), None)
+    if kind is not None and not jnp.issubdtype(array.dtype, kind):
+        refuse(f"params.{name}", f"of a type like {np.dtype(dtype)}", array.dtype)
+    with np.errstate(over="ignore"):
+        leaf = jnp.asarray(array, dtype)
+    if not np.isfinite(np.asarray(leaf)).all():
+        refuse(f"params.{name}", "finite", "not")
+    return leaf
+
+
+def _sum(about: dict[str, Any], arrays: dict[str, Any]) -> str:
+    rest = {name: value for name, value in about.items() if name != "sha256"}
+    return records.fingerprint(arrays, json.dumps(rest, sort_keys=True))
+
+
+def check_score(score: Any) -> dict[str, Any]:
+    """Return an emulator's score, refused where it is not numbers by their names.
+
+    Raises:
+      ValueError: For anything else than finite numbers and null.
+    """
+    if not isinstance(score, dict):
+        refuse("score", "a table of numbers", repr(score)[:80])
+    for name, value in score.items():
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and abs(value) < math.inf):
+            refuse(f"score.{name}", "a finite number", repr(value)[:80])
+    return score
 
 
 def _leaves(params: PyTree) -> dict[str, Any]:

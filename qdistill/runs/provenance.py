@@ -11,11 +11,15 @@ from typing import Any
 
 import jax
 
+from qdistill._checks import refuse
 from qdistill.runs import records
 
 FILE = "provenance.json"
 PACKAGE = pathlib.Path(__file__).parents[1]
 REQUIRED = ("jax", "jaxlib", "flax", "optax", "numpy")
+# What every note must hold, also one of an older run.
+NOTE = {"commit": str | None, "is_modified": bool | None, "date": str | None, "environment": dict}
+ENVIRONMENT = {"device": str, "cpu_count": int | None, "python": str, "jax": str}
 
 
 def environment() -> dict[str, Any]:
@@ -61,7 +65,7 @@ def record(out: pathlib.Path) -> None:
     """
     notes, here = read(out), now()
     if not notes or {**notes[-1], "date": ""} != {**here, "date": ""}:
-        records.write(out / FILE, json.dumps([*notes, here], indent=2) + "\n")
+        records.write_json(out / FILE, [*notes, here])
 
 
 def read(out: pathlib.Path) -> list[dict[str, Any]]:
@@ -74,12 +78,38 @@ def read(out: pathlib.Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     try:
-        notes = json.loads(path.read_text())
-        for note in notes:
-            note["commit"], note["is_modified"], note["environment"]
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(f"`{path}` holds no notes of the provenance of a run.") from error
+        return check(json.loads(path.read_text()))
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"`{path}` holds no notes of the provenance of a run: {error}") from error
+
+
+def check(notes: Any) -> list[dict[str, Any]]:
+    """Return notes as JSON holds them, refused where they are not of the form of `now`.
+
+    Raises:
+      ValueError: For a note that is missing or of the wrong type.
+    """
+    if not isinstance(notes, list):
+        refuse("provenance", "a list of notes", repr(notes)[:80])
+    for i, note in enumerate(notes):
+        _require(f"provenance.{i}", note, NOTE)
+        _require(f"provenance.{i}.environment", note["environment"], ENVIRONMENT)
+        if note["date"] is not None:
+            datetime.datetime.fromisoformat(note["date"])
     return notes
+
+
+def _require(name: str, table: Any, kinds: dict[str, Any]) -> None:
+    if not isinstance(table, dict):
+        refuse(name, "a table", repr(table)[:80])
+    for key, kind in kinds.items():
+        if key not in table:
+            refuse(f"{name}.{key}", "given", "missing")
+        if not isinstance(table[key], kind):
+            refuse(f"{name}.{key}", "as runs note it", repr(table[key])[:80])
+    for key in set(table) - set(kinds):
+        if not isinstance(table[key], str | int | None):
+            refuse(f"{name}.{key}", "text or an integer", repr(table[key])[:80])
 
 
 def _git(*words: str) -> str | None:

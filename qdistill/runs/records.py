@@ -1,12 +1,30 @@
 """The files of a run other than checkpoints: whole or not there, and the log of its blocks."""
 
+import hashlib
 import json
 import math
-import os
 import pathlib
+from collections.abc import Mapping
 from typing import Any
 
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import PyTree
+
 from qdistill import _distribute as cluster
+from qdistill import _files
+
+# What a line of a log must hold, and what it may be.
+Keys = Mapping[str, type | tuple[type, ...]]
+NUMBER = (int, float, type(None))
+# A line of `metrics.jsonl`.
+BLOCK: Keys = {
+    **dict.fromkeys(("step", "stage"), int),
+    **dict.fromkeys(("loss", "learning_rate", "difficulty"), NUMBER),
+    **dict.fromkeys(("lesson_losses", "lesson_weights"), list),
+    **dict.fromkeys(("compile_seconds", "teacher_seconds", "student_seconds"), (int, float)),
+}
 
 
 def write(path: pathlib.Path, text: str) -> None:
@@ -15,18 +33,14 @@ def write(path: pathlib.Path, text: str) -> None:
     Raises:
       OSError: If it cannot be written; what was there before is left as it was.
     """
-    if not cluster.is_main():
-        return
-    new = path.with_name(path.name + ".new")
-    try:
-        with new.open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(new, path)
-    except OSError as error:
-        new.unlink(missing_ok=True)
-        raise _unwritable(path, error) from error
+    if cluster.is_main():
+        with _files.whole(path) as new:
+            new.write_text(text)
+
+
+def write_json(path: pathlib.Path, value: Any) -> None:
+    """Write JSON, as `write` does; null for what is not finite."""
+    write(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
 def append(path: pathlib.Path, line: dict[str, Any]) -> None:
@@ -41,48 +55,68 @@ def append(path: pathlib.Path, line: dict[str, Any]) -> None:
         with path.open("a") as file:
             file.write(json.dumps(plain(line), allow_nan=False) + "\n")
     except OSError as error:
-        raise _unwritable(path, error) from error
+        raise OSError(f"`{path}` cannot be written: {error.strerror or error}.") from error
 
 
-def _unwritable(path: pathlib.Path, error: OSError) -> OSError:
-    return OSError(f"`{path}` cannot be written: {error.strerror or error}.")
+def read_json(path: pathlib.Path) -> Any:
+    """Return what a file of JSON holds.
+
+    Raises:
+      FileNotFoundError: If it is not there.
+      ValueError: If it is no JSON, with its name.
+    """
+    try:
+        return json.loads(path.read_text())
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"`{path}`: {error}") from error
 
 
-def read(path: pathlib.Path) -> list[dict[str, Any]]:
-    """Return the lines of such a file, oldest first; null stands for what is not finite.
+def read(path: pathlib.Path, keys: Keys = BLOCK) -> list[dict[str, Any]]:
+    """Return the lines of a log, oldest first; null stands for what is not finite.
 
     A last line without its end, which is being written or was cut short, is left out.
 
+    Args:
+      path: Of the file; without it there are no lines.
+      keys: What every line must hold.
+
     Raises:
-      ValueError: For a line that is not a block's metrics, with its number.
+      ValueError: For a line that does not hold it, with its number.
     """
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     whole = lines[:-1] if lines and not lines[-1].endswith("\n") else lines
-    return [_parse(path, i, line) for i, line in enumerate(whole, 1)]
+    return [_parse(path, i, line, keys) for i, line in enumerate(whole, 1)]
 
 
-def keep_until(path: pathlib.Path, step: int) -> None:
+def keep_until(path: pathlib.Path, step: int, keys: Keys = BLOCK) -> None:
     """Drop the lines after a step, and a line cut short: a resumed run writes them anew."""
     if not path.exists():
         return
     lines = path.read_text().splitlines(keepends=True)
     kept: list[str] = []
     for i, line in enumerate(lines, 1):
-        if not line.endswith("\n") or _parse(path, i, line)["step"] > step:
+        if not line.endswith("\n") or _parse(path, i, line, keys)["step"] > step:
             break
         kept.append(line)
     if len(kept) < len(lines):
         write(path, "".join(kept))
 
 
-def _parse(path: pathlib.Path, number: int, line: str) -> dict[str, Any]:
+def _parse(path: pathlib.Path, number: int, line: str, keys: Keys) -> dict[str, Any]:
+    where = f"Line {number} of `{path}`"
     try:
         metrics = json.loads(line)
-        metrics["step"] + 0
-    except (ValueError, TypeError, KeyError) as error:
-        raise ValueError(
-            f"Line {number} of `{path}` is not the metrics of a block. Delete it to go on."
-        ) from error
+    except (ValueError, RecursionError):
+        metrics = None
+    if not isinstance(metrics, dict):
+        raise ValueError(f"{where} is not the metrics of a block. Delete it to go on.")
+    for key, kind in keys.items():
+        if key not in metrics:
+            raise ValueError(f"{where} is not the metrics of a block: it has no `{key}`.")
+        if not isinstance(metrics[key], kind) or isinstance(metrics[key], bool):
+            raise ValueError(
+                f"{where} is not the metrics of a block: `{key}` is {metrics[key]!r:.80}."
+            )
     return metrics
 
 
@@ -93,3 +127,18 @@ def plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def fingerprint(tree: PyTree, words: str = "") -> str:
+    """Return the SHA-256 of some words and of all leaves of a pytree, their types and shapes.
+
+    >>> fingerprint({"a": np.zeros(2)}) == fingerprint({"a": np.zeros(2, "f4")})
+    False
+    """
+    digest = hashlib.sha256(words.encode())
+    for path, leaf in jax.tree.leaves_with_path(tree):
+        is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+        array = np.asarray(jax.random.key_data(leaf) if is_key else leaf)
+        digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,5 +1,6 @@
 """Figures of a finished run, and its scores next to the published ones."""
 
+import math
 import pathlib
 from typing import Any
 
@@ -149,17 +150,27 @@ def summary(metrics: dict[str, Any]) -> str:
         means = paper.published_means(model)
         names = ("correlation", "final_correlation", "mae")
         rows.append((f"paper's {model}", *(means[name] for name in names), steps))
+    worst = None if scores["worst_correlation"] is None else 1 - scores["worst_correlation"]
     lines = [
         f"{len(scores['cases'])} held-out runs of {scores['n_frames']} forecast frames each",
         f"{'':26}{'correlation':>12}{'last frame':>12}{'MAE':>10}{'steps':>12}",
-        *(f"{name:26}{c:12.5f}{last:12.5f}{mae:10.5f}{n:>12}" for name, c, last, mae, n in rows),
-        f"1 - correlation {scores['mean_infidelity']:.1e}, in the worst case "
-        f"{1 - scores['worst_correlation']:.1e}; relative L2 error "
-        f"{scores['mean_nrmse']:.1e}, largest norm drift {scores['max_norm_drift']:.0e}.",
+        *(
+            f"{name:26}{_number(c, '.5f'):>12}{_number(last, '.5f'):>12}"
+            f"{_number(mae, '.5f'):>10}{n:>12}"
+            for name, c, last, mae, n in rows
+        ),
+        f"1 - correlation {_number(scores['mean_infidelity'], '.1e')}, in the worst case "
+        f"{_number(worst, '.1e')}; relative L2 error {_number(scores['mean_nrmse'], '.1e')}, "
+        f"largest norm drift {_number(scores['max_norm_drift'], '.0e')}.",
         *_time_lines(metrics),
         *_dispersion_lines(metrics),
     ]
     return "\n".join(lines)
+
+
+def _number(value: float | None, form: str) -> str:
+    """A score, of which null is what a forecast leaves that blew up."""
+    return "infinite" if value is None or not math.isfinite(value) else format(value, form)
 
 
 def _time_lines(metrics: dict[str, Any]) -> list[str]:

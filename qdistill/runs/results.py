@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import json
 import pathlib
 import shlex
 import sys
@@ -48,11 +47,17 @@ def record(out: pathlib.Path, settings: dict[str, Any], work: Callable[[], Resul
 
     Raises:
       FileExistsError: If the results would mix with what is there.
+      OSError: If they cannot be written; the report is printed then.
     """
     with _new_folder(out):
-        write_json(out / "config.json", settings | origin())
+        records.write_json(out / "config.json", settings | origin())
         results = work()
-    write_json(out / "metrics.json", results.metrics)
+    try:
+        records.write_json(out / "metrics.json", results.metrics)
+    except OSError:
+        # What hours of work have found is at least shown.
+        print(results.report)
+        raise
     for name, figure in results.figures.items():
         plots.save(figure, out / f"{name}.png")
     return results
@@ -65,11 +70,6 @@ def origin() -> dict[str, Any]:
         "extensions": [dataclasses.asdict(each) for each in extensions.LOADED.values()],
         "provenance": provenance.now(),
     }
-
-
-def write_json(path: pathlib.Path, value: Any) -> None:
-    """Write JSON to a file that is there whole or not at all; null for what is not finite."""
-    records.write(path, json.dumps(records.plain(value), indent=2, allow_nan=False) + "\n")
 
 
 @contextlib.contextmanager

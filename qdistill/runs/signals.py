@@ -3,11 +3,14 @@
 import contextlib
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-STOPS = (signal.SIGTERM, signal.SIGINT)
+# Windows has none.
+HANGUP = getattr(signal, "SIGHUP", None)
+STOPS = (signal.SIGTERM, signal.SIGINT, *([HANGUP] if HANGUP else []))
 
 
 class Stopped(KeyboardInterrupt):
@@ -24,9 +27,10 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def caught() -> Iterator[Callable[[], int]]:
-    """Note SIGTERM and Ctrl-C instead of stopping; a second one acts as before.
+    """Note SIGTERM, SIGHUP and Ctrl-C instead of stopping; a second one acts as before.
 
-    Outside the main thread, which alone gets signals, nothing is noted.
+    Outside the main thread, which alone gets signals, nothing is noted; nor is a SIGHUP that the
+    process was begun to ignore, as `nohup` does.
 
     Yields:
       A function that gives the number of the signal that has come, or 0.
@@ -41,15 +45,19 @@ def caught() -> Iterator[Callable[[], int]]:
         yield lambda: 0
         return
     before = {number: signal.getsignal(number) for number in STOPS}
+    if before.get(HANGUP) == signal.SIG_IGN:
+        del before[HANGUP]
 
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
-        # No print, which must not be interrupted by itself.
-        os.write(2, b"\nStopping at the end of this block. Once more stops at once.\n")
+        # No print, which must not be interrupted by itself. The terminal may be gone.
+        with contextlib.suppress(OSError, ValueError, AttributeError):
+            words = b"\nStopping at the end of this block. Once more stops at once.\n"
+            os.write(sys.stderr.fileno(), words)
         for each, handler in before.items():
             signal.signal(each, handler)
 
-    for number in STOPS:
+    for number in before:
         signal.signal(number, note)
     try:
         yield lambda: noted[0] if noted else 0

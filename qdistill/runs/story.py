@@ -1,9 +1,10 @@
 """The story of a run from its folder, finished or not, and several runs compared."""
 
 import dataclasses
-import json
 import math
 import pathlib
+import shlex
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -16,10 +17,11 @@ from qdistill.forecast import paper
 from qdistill.runs import (
     checkpoints,
     config,
+    distillation,
     divergence,
+    folder,
     presets,
     provenance,
-    records,
     report,
     results,
 )
@@ -53,6 +55,11 @@ class Story(NamedTuple):
         return self.log[-1]["step"] if self.log else 0
 
     @property
+    def is_whole(self) -> bool:
+        """Whether the log holds every block of the training."""
+        return [line["step"] for line in self.log] == self.config.training.block_ends
+
+    @property
     def seconds(self) -> np.ndarray:
         """Seconds of training, without compiling, at the end of every block."""
         times = [line["teacher_seconds"] + line["student_seconds"] for line in self.log]
@@ -66,17 +73,12 @@ def read(out: pathlib.Path) -> Story:
       FileNotFoundError: If there is no run.
       ValueError: If a file there is damaged, with its name.
     """
-    path = out / "config.json"
-    if not path.exists():
+    if not (out / "config.json").exists():
         raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
-    try:
-        settings = config.from_json(path.read_text())
-        path = out / "metrics.json"
-        metrics = json.loads(path.read_text()) if path.exists() else None
-    except ValueError as error:
-        raise ValueError(f"`{path}`: {error}") from error
-    log = records.read(out / "metrics.jsonl")
-    return Story(out, settings, log, metrics, provenance.read(out))
+    settings = folder.read_config(out / "config.json")
+    is_scored = (out / "metrics.json").exists()
+    metrics = distillation.read_metrics(out) if is_scored else None
+    return Story(out, settings, folder.read_log(out), metrics, provenance.read(out))
 
 
 def tell(story: Story) -> str:
@@ -90,12 +92,11 @@ def _who(story: Story) -> list[str]:
     system, grid = settings.system, settings.system.grid
     student = settings.student.build(system)
     size = count_parameters(jax.eval_shape(student.init, jax.random.key(0)))
-    n_steps, plan = settings.training.boundaries[-1], settings.curriculum
-    state = "finished and scored" if story.metrics else f"at step {story.step:,} of {n_steps:,}"
+    plan = settings.curriculum
     points, box = (" x ".join(f"{n:g}" for n in each) for each in (grid.shape, grid.lengths))
     weights = "" if len(plan.lessons) == 1 else f", {plan.plan}"
     return [
-        f"{story.out}: preset {settings.preset}, seed {settings.seed}, {state}",
+        f"{story.out}: preset {settings.preset}, seed {settings.seed}, {_state(story)}",
         f"student   {settings.student.name}, {size:,} parameters",
         f"system    {type(system).__name__}, {grid.dispersion}, {points} points on {box} bohr, "
         f"frames of {system.dt:g} a.u.",
@@ -103,6 +104,21 @@ def _who(story: Story) -> list[str]:
         f"lessons   {', '.join(plan.lessons)}{weights}",
         f"begun by  {begin(settings, story.out)}",
     ]
+
+
+def _state(story: Story) -> str:
+    n_steps = story.config.training.boundaries[-1]
+    where = f"at step {story.step:,} of {n_steps:,}"
+    if story.metrics is None:
+        return where
+    if story.is_whole and story.metrics["training_steps"] == n_steps:
+        return "finished and scored"
+    scored = f"scored at step {story.metrics['training_steps']:,}"
+    if not story.log:
+        return f"{scored}, without its log"
+    if story.is_whole or story.step < n_steps:
+        return f"{where}, but {scored}"
+    return f"{where}, {scored}, but blocks are missing in its log"
 
 
 def _training(story: Story) -> list[str]:
@@ -120,8 +136,7 @@ def _training(story: Story) -> list[str]:
         )
     if story.log:
         rows.append(f"{'loss':<7}{_bars([line['loss'] for line in story.log])} (log scale)")
-    back = records.read(story.out / divergence.FILE)
-    if back:
+    if back := divergence.read(story.out):
         rows.append(f"It diverged and went back {len(back)} times.")
     if story.log and story.step < ends[-1]:
         left = story.seconds[-1] / story.step * (ends[-1] - story.step)
@@ -162,7 +177,8 @@ def _origin(story: Story) -> list[str]:
 def _folder(story: Story) -> list[str]:
     steps = checkpoints.steps_in(story.out / "checkpoints")
     kept = ", ".join(f"{step:,}" for step in steps) or "none"
-    names = sorted(path.name for path in story.out.iterdir() if path.is_file())
+    paths = [path for path in story.out.iterdir() if path.is_file()]
+    names = sorted(path.name for path in paths if not path.name.startswith("."))
     figures = [name.removesuffix(".png") for name in names if name.endswith(".png")]
     files = [name for name in names if not name.endswith(".png")]
     lines = [f"files     {', '.join(files)}", f"saved at  {kept}"]
@@ -171,29 +187,31 @@ def _folder(story: Story) -> list[str]:
 
 def _next(story: Story) -> list[str]:
     """Commands that continue from here."""
-    out = story.out
+    out, name = shlex.quote(str(story.out)), story.out.name
     if story.step < story.config.training.boundaries[-1] or not story.metrics:
-        return ["next:", f"  {begin(story.config, out)} --resume"]
+        return ["next:", f"  {begin(story.config, story.out)} --resume"]
     return [
         "next:",
         f"  qdistill evaluate {out} --seed 1",
-        f"  qdistill export {out} --out {out.name}.nc",
-        f"  qdistill export {out} --out {out.name}.npz --emulator-file",
+        f"  qdistill export {out} --out {shlex.quote(f'{name}.nc')}",
+        f"  qdistill export {out} --out {shlex.quote(f'{name}.npz')} --emulator-file",
     ]
 
 
 def begin(settings: Config, out: pathlib.Path) -> str:
     """Return the command that begins a run with these settings; dots where no option says them.
 
+    It is quoted as a shell reads it.
+
     >>> begin(presets.PRESETS["demo"][1], pathlib.Path("runs/demo"))
     'qdistill distill demo --out runs/demo'
     """
-    files = [f"--load {extension.path}" for extension in settings.extensions]
-    return " ".join(["qdistill distill", *_options(settings), *files, f"--out {out}"])
+    files = [word for each in settings.extensions for word in ("--load", each.path)]
+    return shlex.join(["qdistill", "distill", *_options(settings), *files, "--out", str(out)])
 
 
 def _options(settings: Config) -> list[str]:
-    """The preset, and the settings in which a config differs from it."""
+    """The preset, and the settings in which a config differs from it, word by word."""
     if settings.preset not in presets.PRESETS:
         return ["..."]
     preset = presets.PRESETS[settings.preset][1]
@@ -204,16 +222,16 @@ def _options(settings: Config) -> list[str]:
     if set(ours) != set(theirs):
         return [settings.preset, "..."]
     changed = [_option(name, ours[name]) for name in ours if ours[name] != theirs[name]]
-    return [settings.preset, *changed]
+    return [settings.preset, *(word for words in changed for word in words)]
 
 
-def _option(name: str, value: Any) -> str:
+def _option(name: str, value: Any) -> list[str]:
     """A setting as the command reads it."""
     *path, last = name.replace("_", "-").split(".")
     if isinstance(value, bool):
-        return "--" + ".".join([*path, last if value else f"no-{last}"])
+        return ["--" + ".".join([*path, last if value else f"no-{last}"])]
     words = value if isinstance(value, tuple) else (value,)
-    return " ".join(["--" + ".".join([*path, last]), *map(str, words)])
+    return ["--" + ".".join([*path, last]), *map(str, words)]
 
 
 def labels(outs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
@@ -298,15 +316,24 @@ def _short(value: float | None) -> str:
     return "" if value is None else f"{value:.1e}"
 
 
+def _printable(text: str) -> str:
+    """The text with digits for bars, where the terminal has no bars."""
+    try:
+        text.encode(sys.stdout.encoding or "utf-8")
+    except UnicodeEncodeError:
+        return text.translate({ord(bar): str(i) for i, bar in enumerate(BARS, 1)})
+    return text
+
+
 def tell_all(
     outs: Sequence[pathlib.Path],
-    folder: pathlib.Path | None = None,
+    into: pathlib.Path | None = None,
 ) -> None:
     """Print the story of one run, or a comparison of several, and write it where asked.
 
     Args:
       outs: Folders of runs.
-      folder: For the comparison: config.json, metrics.json and a figure.
+      into: Folder for the comparison: config.json, metrics.json and a figure.
 
     Raises:
       FileNotFoundError: If there is no run.
@@ -317,8 +344,8 @@ def tell_all(
     named = labels(outs)
     stories = {name: read(out) for name, out in named.items()}
     rows = compare(stories)
-    print(tell(*stories.values()) if len(outs) == 1 else table(rows))
-    if folder is not None:
+    print(_printable(tell(*stories.values()) if len(outs) == 1 else table(rows)))
+    if into is not None:
         figures = {"comparison": plot(stories)}
         compared = Results({"runs": rows}, table(rows), figures)
-        results.record(folder, {"runs": list(map(str, outs))}, lambda: compared)
+        results.record(into, {"runs": list(map(str, outs))}, lambda: compared)

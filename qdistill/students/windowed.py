@@ -117,6 +117,10 @@ class Windowed(Student):
         """Return the next frame of one window."""
         inputs, unit = windows.encode(self.form.windows, psi, v)
         forecast = jnp.asarray(self.network.apply({"params": params}, inputs))
+        if forecast.shape != (len(v), 2):
+            wanted = f"one that returns Re and Im of psi, of shape {(len(v), 2)}"
+            kind = type(self.network).__name__
+            refuse(f"network {kind}", wanted, f"one that returns shape {forecast.shape}")
         return windows.decode(forecast, unit)
 
     def step(self, params: PyTree, v: Potential) -> Step:

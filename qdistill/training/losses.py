@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key, PyTree
 
 from qdistill._checks import refuse, require_at_least, require_between
+from qdistill._doors import require_psi, require_step
 from qdistill.students import Student, Windowed, windows
 from qdistill.system import Potential, rollout
 from qdistill.training.batches import Batch
@@ -100,8 +101,14 @@ def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | No
         energies, states = spectra.energies, spectra.states + 0j
         phases = jnp.exp(-1j * dt * energies)
         step, first = boxed.step(params, spectra.v), jnp.asarray(0)
-        frames = jax.vmap(lambda psi: step.decode(step.advance(step.encode(psi[None], first))))
-        forecast = frames(states)
+        require_step(boxed, step)
+
+        def frame(psi: Array) -> Array:
+            after = step.decode(step.advance(step.encode(psi[None], first)))
+            require_psi(boxed, after)
+            return after
+
+        forecast = jax.vmap(frame)(states)
         error = forecast - phases[:, None] * states
         elements = jnp.abs(error @ states.T) ** 2
         beats = jnp.abs(phases[:, None] - phases[None]) ** 2

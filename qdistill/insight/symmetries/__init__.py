@@ -26,7 +26,7 @@ false one as its negative control. This is mirror and time reversal combined:
 """
 
 from qdistill.insight.symmetries.audit import SymmetryReport, evaluate, make_table, summarise
-from qdistill.insight.symmetries.cases import KINDS, Starts, sample_cases, solve_pairs
+from qdistill.insight.symmetries.cases import PACKETS, POTENTIALS, Starts, sample_cases, solve_pairs
 from qdistill.insight.symmetries.claims import (
     Composition,
     Invariant,
@@ -44,7 +44,8 @@ from qdistill.insight.symmetries.violations import (
 )
 
 __all__ = [
-    "KINDS",
+    "PACKETS",
+    "POTENTIALS",
     "Composition",
     "Findings",
     "Invariant",

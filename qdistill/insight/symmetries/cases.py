@@ -27,12 +27,10 @@ BARRIERS = ("barrier", "well")
 MEETING = 0.4
 # The slowest packets of `baselines.sample_cases` need 0.14 a.u. per bohr of the box to get there.
 LONGEST_FLIGHT = 0.16
-# The lesson of each kind of case, by dimension; None for encounters with all families except single
-# barriers.
-KINDS: dict[int, dict[str, str | None]] = {
-    1: {"barriers": "barrier", "other potentials": None},
-    2: {"walls": "wall", "slits": "slit", "shapes": "shape"},
-}
+# The lessons of the kinds of cases in a plane.
+PLANE_KINDS = ("wall", "slit", "shape")
+# On a line, potentials crossed with packets.
+POTENTIALS, PACKETS = ("barriers", "other potentials"), ("superpositions", "single packets")
 
 
 class Starts(NamedTuple):
@@ -54,11 +52,12 @@ def sample_cases(
 ) -> tuple[Chebyshev, dict[str, Cases]]:
     """Return solved test cases by kind, and the exact solver.
 
-    On a line there are two kinds. ``"barriers"`` is the lesson `barrier`: superpositions of up to
-    four packets anywhere, with single barriers and wells. ``"other potentials"`` is
-    `baselines.sample_cases` without single barriers and wells: single packets that have just
-    reached the potential. So the two kinds differ in packets as well as in potentials. In a plane
-    the kinds are walls, slits and shapes.
+    On a line, two kinds of potentials are crossed with two kinds of packets, so that no difference
+    between kinds can be due to both: single barriers and wells, and the other families of
+    `baselines.sample_cases`; superpositions of up to four packets anywhere, as in the lesson
+    `barrier`, and single packets that have just reached the potential. The same potentials, and the
+    same packets, are in both kinds that name them. In a plane the kinds are the lessons of walls,
+    slits and shapes.
 
     Args:
       key: Random key.
@@ -79,14 +78,15 @@ def sample_cases(
     """
     require_at_least(2, n_case=n_case, n_frames=n_frames)
     require_at_least(1, n_given=n_given)
-    kinds = _kinds(system, lessons)
-    keys = jax.random.split(key, len(kinds))
-    starts = {
-        kind: _encounters(k, system, n_case, n_given)
-        if lesson is None
-        else _of_lesson(k, system, lesson, n_case, n_given)
-        for k, (kind, lesson) in zip(keys, kinds.items(), strict=True)
-    }
+    lessons = _lessons(system, lessons)
+    if lessons:
+        keys = jax.random.split(key, len(lessons))
+        starts = {
+            lesson: _of_lesson(k, system, lesson, n_case, n_given)
+            for k, lesson in zip(keys, lessons, strict=True)
+        }
+    else:
+        starts = _crossed(key, system, n_case, n_given)
     every_v = jnp.concatenate([start.v for start in starts.values()])
     exact = harness.solve_exactly(system, v_range(system, every_v, symmetries))
     return exact, {kind: solve_pairs(exact, start, n_frames) for kind, start in starts.items()}
@@ -102,14 +102,15 @@ def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
     return Cases(given, jnp.repeat(starts.v, 2, axis=0), frames, names)
 
 
-def _kinds(system: System, lessons: tuple[str, ...]) -> dict[str, str | None]:
+def _lessons(system: System, lessons: tuple[str, ...]) -> tuple[str, ...]:
+    """The lessons that cases are drawn from; none on a line, where potentials are crossed."""
     if system.n_channel:
         refuse("system", "without channels", f"of {system.n_channel} channels")
     if lessons:
-        return {lesson: lesson for lesson in lessons}
-    if type(system).local is not System.local or system.grid.n_dim not in KINDS:
+        return lessons
+    if type(system).local is not System.local or system.grid.n_dim > 2:
         refuse("lessons", "given for this system", lessons, "Name lessons that it has.")
-    return KINDS[system.grid.n_dim]
+    return () if system.grid.n_dim == 1 else PLANE_KINDS
 
 
 def _of_lesson(
@@ -137,32 +138,50 @@ def _sample_pairs(
     return jax.vmap(sample)(jax.random.split(key, n_case))
 
 
-def _encounters(key: Key[Array, ""], system: System, n_case: int, n_given: int) -> Starts:
-    """Given frames of packets that have just reached a potential."""
-    grid, dt = system.grid, abs(system.dt)
-    names = [name for name in families.FAMILIES if name not in BARRIERS]
-    psi, v = _sample_others(jax.random.split(key, -(-n_case // len(names))), system)
-    psi, v = psi[:n_case], v[:n_case]
-    # The partner is the packet of the next case, which was sampled with another potential.
-    psi = jnp.stack([psi, jnp.roll(psi, 1, axis=0)], axis=1)
-    n_flight = round(LONGEST_FLIGHT * grid.lengths[0] * grid.mass[0] / dt)
-    flights = _simulate(system, psi, v, n_flight + n_given)
-    given = jax.vmap(jax.vmap(functools.partial(_meeting, system, n_given)))(flights)
-    return Starts(given, v, tuple(names[i % len(names)] for i in range(n_case)))
+def _crossed(key: Key[Array, ""], system: System, n_case: int, n_given: int) -> dict[str, Starts]:
+    """Both kinds of potentials with both kinds of packets."""
+    key_v, key_packets = jax.random.split(key)
+    every = tuple(families.FAMILIES)
+    kinds = (BARRIERS, tuple(name for name in every if name not in BARRIERS))
+    # As many draws of each family as the rarer kind needs.
+    n_draw = -(-n_case // len(BARRIERS))
+    single, v = _sample_families(jax.random.split(key_v, n_draw), system)
+    of_kind = {
+        kind: (names, *_of_families(names, n_case, single, v))
+        for kind, names in zip(POTENTIALS, kinds, strict=True)
+    }
+    superposed, _ = _sample_pairs(key_packets, system, "barrier", n_case)
+    # The same single packets with both kinds; the partner is the packet of the next case.
+    _, single, _ = of_kind[POTENTIALS[1]]
+    pairs = jnp.stack([single, jnp.roll(single, 1, axis=0)], axis=1)
+    n_flight = round(LONGEST_FLIGHT * system.grid.lengths[0] * system.grid.mass[0] / abs(system.dt))
+    meet = jax.vmap(jax.vmap(functools.partial(_meeting, system, n_given)))
+    starts = {}
+    for kind, (names, _, of_v) in of_kind.items():
+        given = (
+            _simulate(system, superposed, of_v, n_given),
+            meet(_simulate(system, pairs, of_v, n_flight + n_given)),
+        )
+        family = tuple(names[i % len(names)] for i in range(n_case))
+        for packet, frames in zip(PACKETS, given, strict=True):
+            starts[f"{kind}, {packet}"] = Starts(frames, of_v, family)
+    return starts
 
 
 @functools.partial(jax.jit, static_argnums=1)
-def _sample_others(keys: Key[Array, " n_key"], system: System) -> tuple[Array, Array]:
-    """A packet and a potential of each family other than single barriers, for each key."""
-    grid, every = system.grid, list(families.FAMILIES)
-    kept = np.array([i for i, name in enumerate(every) if name not in BARRIERS])
+def _sample_families(keys: Key[Array, " n_key"], system: System) -> tuple[Array, Array]:
+    """A packet and a potential of each family, for each key: (n_key, n_family, n_x)."""
 
     def one_of_each(key: Key[Array, ""]) -> tuple[Array, Array]:
-        _, psi, v = baselines.sample_cases(key, grid, len(every))
-        return psi[kept], v[kept]
+        return baselines.sample_cases(key, system.grid, len(families.FAMILIES))[1:]
 
-    psi, v = jax.vmap(one_of_each)(keys)
-    return psi.reshape(-1, *grid.shape), v.reshape(-1, *grid.shape)
+    return jax.vmap(one_of_each)(keys)
+
+
+def _of_families(names: tuple[str, ...], n_case: int, psi: Array, v: Array) -> tuple[Array, Array]:
+    """The first cases of some families in turn."""
+    chosen = np.array([list(families.FAMILIES).index(name) for name in names])
+    return tuple(a[:, chosen].reshape(-1, a.shape[-1])[:n_case] for a in (psi, v))  # type: ignore[return-value]
 
 
 def _simulate(

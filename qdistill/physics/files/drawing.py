@@ -1,6 +1,7 @@
 """Potentials from a drawing: a dark line, or a dark silhouette, on a light background."""
 
 import os
+import warnings
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +12,7 @@ from qdistill.physics.files.checks import positions, require_sound, require_wide
 from qdistill.physics.grid import Grid
 
 N_FINE = 64
-SMALLEST, LARGEST = 16, 10_000
+SMALLEST, LARGEST, MOST = 16, 10_000, 16_000_000
 # Share of the columns that may differ from the rest.
 STRAY = 0.02
 
@@ -27,7 +28,7 @@ def from_drawing(
 
     Args:
       grid: A one-dimensional grid.
-      path: Path of a PNG file; transparent points count as light.
+      path: Path of a PNG of at most 16 million points; transparent points count as light.
       v_min: Potential at the lower edge of the picture, in hartree.
       v_max: Potential at its upper edge, in hartree.
 
@@ -54,15 +55,30 @@ def _dark(path: str | os.PathLike[str]) -> Bool[np.ndarray, "n_row n_column"]:
     from PIL import Image
 
     try:
-        with Image.open(path) as opened:
-            width, height = opened.size
-            if max(width, height) > LARGEST or min(width, height) < SMALLEST:
-                sides = f"{SMALLEST} to {LARGEST}"
-                refuse("path", f"of {sides} points on a side", f"of {width} by {height}")
-            picture = opened.convert("RGBA")
-    except OSError as error:
-        # Pillow gives no `strerror` if it could read the file but found no picture in it.
-        refuse("path", "a picture that can be read", f"`{path}`: {error.strerror or 'no picture'}")
+        # Pillow's own limit is a warning first; the size is looked at before anything is decoded.
+        with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
+            opened = Image.open(path, formats=["PNG"])
+    except Image.DecompressionBombError:
+        refuse("path", f"of at most {MOST:,} points", "of far more")
+    except Exception as error:
+        # Pillow gives no `strerror` where it read the file and found no picture.
+        words = getattr(error, "strerror", None) or "no PNG"
+        refuse("path", "a picture that can be read", f"`{path}`: {words}")
+    with opened:
+        width, height = opened.size
+        if max(width, height) > LARGEST or min(width, height) < SMALLEST:
+            sides = f"{SMALLEST} to {LARGEST}"
+            refuse("path", f"of {sides} points on a side", f"of {width} by {height}")
+        if width * height > MOST:
+            refuse("path", f"of at most {MOST:,} points", f"of {width} by {height}")
+        try:
+            # The check sums: damaged data may still make a picture.
+            opened.verify()
+            with Image.open(path, formats=["PNG"]) as sound:
+                picture = sound.convert("RGBA")
+        except Exception as error:
+            # Damaged data end in errors of many kinds, of zlib's and struct's too.
+            refuse("path", "a picture that can be read", f"`{path}`: {error}")
     ground = Image.new("RGBA", picture.size, "white")
     light = np.asarray(Image.alpha_composite(ground, picture).convert("L"))
     dark = light < 128

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import re
+from typing import NoReturn
 
 import jax.numpy as jnp
 import numpy as np
@@ -17,16 +18,27 @@ N_FINE = 64
 HOLE = 10
 # One bohr in each unit.
 UNITS = {"nm": 0.0529177, "angstrom": 0.529177, "pm": 52.9177}
-OURS = r"bohr|hartree|a\.u\."
-FOREIGN = r"(?<![a-z])(m?eV|kcal|joules?|nm|pm|angstroms?|Å|um)(?![a-z])"
+# By what a column holds: how our unit is written, and others that are known.
+OURS = {
+    "x": r"bohrs?|bohr radi(us|i)|a_?0|a\.?u\.?|atomic units?",
+    "v": r"hartrees?|ha|e_?h|a\.?u\.?|atomic units?",
+}
+FOREIGN = {
+    "x": r"[fnuµμm]m|cm|(?<!\d)(?<!\d )pm|(nano|pico|micro)?met(er|re)s?|angstr(o|ö)ms?|å",
+    "v": r"[mk]?ev|m(illi)?_?ha(rtrees?)?|k?cal(/mol)?|kj(/mol)?|k?joules?|cm(\^?-1|⁻¹)"
+    r"|rydbergs?|ry|[gtm]?hz|kelvin",
+}
+# A unit in brackets, or behind a stroke, at the end of a column's name.
+NAMED = r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$|/\s*([^\s/()]+)\s*$"
 
 
 def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
     """Return the potential of a table of x and v, or of v alone, interpolated linearly.
 
-    x is in bohr and v in hartree. Columns are separated by commas, semicolons or blanks. A first
-    line of names and lines that begin with # are skipped, unless they name other units. Without x
-    the rows are equally spaced and the last lies at the end of the box, as the points of a grid do.
+    Columns are parted by commas, semicolons or blanks. A first line of names and lines that begin
+    with # are passed over, unless they name other units: whatever stands in brackets behind the
+    name of a column must be bohr or hartree. Rows of v alone lie evenly, the last at the end of the
+    box, as the points of a grid do.
 
     Args:
       grid: A one-dimensional grid.
@@ -81,15 +93,36 @@ def _rows(path: str | os.PathLike[str]) -> tuple[Float[np.ndarray, "n_row n_colu
 
 
 def _require_our_units(line: str, i: int) -> None:
-    """Refuse a line of words that names units other than bohr and hartree."""
-    found = re.search(FOREIGN, line, re.IGNORECASE)
-    if found and not re.search(OURS, line, re.IGNORECASE):
-        refuse(
-            "path",
-            "in bohr and hartree",
-            f"in {found[0]}, by line {i}",
-            "A bohr is 0.0529177 nm, a hartree 27.2114 eV.",
-        )
+    """Refuse a line of words that names a foreign unit and not ours, or a unit that is not known.
+
+    Units in brackets are looked at one by one: those of a line of names all count, in a comment
+    those of a line of two names.
+    """
+
+    def fail(unit: str) -> NoReturn:
+        cure = "A bohr is 0.0529177 nm, a hartree 27.2114 eV."
+        refuse("path", "in bohr and hartree", f"in {unit}, by line {i}", cure)
+
+    text = line.strip().lstrip("#").strip()
+    for column in ("x", "v"):
+        foreign = _unit(FOREIGN[column], text)
+        if foreign and not _unit(OURS[column], text):
+            fail(foreign[0])
+    names = [name for name in re.split(r"[,;\t]", text) if name.strip()]
+    units = [re.search(NAMED, name) for name in names]
+    if line.lstrip().startswith("#") and not (len(names) == 2 and all(units)):
+        return
+    allowed = [OURS["v"]] if len(names) == 1 else [OURS["x"], OURS["v"]]
+    for found, ours in zip(units, allowed, strict=False):
+        unit = (found[1] or found[2]) if found else None
+        # V(x) names no unit.
+        if unit and unit.lower() not in ("x", "r") and not re.fullmatch(ours, unit, re.I):
+            fail(unit)
+
+
+def _unit(pattern: str, text: str) -> re.Match | None:
+    """A unit as a word of its own; what follows an underscore is one too, as in v_meV."""
+    return re.search(rf"(?<![a-zå])(?:{pattern})(?![a-z0-9_])", text, re.I)
 
 
 def _require_cover(grid: Grid, x: Float[np.ndarray, " n_row"], lines: list[int]) -> None:

@@ -1,0 +1,56 @@
+"""The lock on the folder of a run, so that one process at a time works there."""
+
+import contextlib
+import logging
+import os
+import pathlib
+import platform
+from collections.abc import Iterator
+
+from qdistill import _distribute as cluster
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks.
+    fcntl = None  # type: ignore[assignment]
+
+log = logging.getLogger(__name__)
+LOCK = ".lock"
+
+
+@contextlib.contextmanager
+def locked(out: pathlib.Path) -> Iterator[None]:
+    """Keep other processes from working in the folder of a run.
+
+    The lock ends with the process, however that ends. Of several processes that train together the
+    first has it.
+
+    Raises:
+      OSError: If another process has it.
+    """
+    if fcntl is None or not cluster.is_main():
+        yield
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        file = (out / LOCK).open("a+")
+    except OSError as error:
+        raise OSError(f"`{out}` cannot be written to: {error.strerror or error}.") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            who = file.read() or "another process"
+            raise BlockingIOError(
+                f"The run in `{out}` is being trained by {who}. Wait for its end, or choose "
+                "another folder with --out."
+            ) from error
+        except OSError as error:
+            # Some network file systems have no locks.
+            log.warning("`%s` cannot be locked (%s): see to it that one process trains there.",
+                        out, error.strerror)  # fmt: skip
+        file.truncate(0)
+        file.write(f"process {os.getpid()} on {platform.node()}")
+        file.flush()
+        yield
