@@ -11,7 +11,6 @@ import sys
 import time
 from typing import Any
 
-import jax
 from tqdm.auto import tqdm
 
 from qdistill.runs import folder, presets
@@ -32,17 +31,20 @@ def settings_of(n_blocks: int) -> Config:
     return dataclasses.replace(small, training=TrainingConfig(tuple(stages), checkpoint_every=40))
 
 
-def start(out: pathlib.Path, n_blocks: int) -> subprocess.Popen:
+def start(out: pathlib.Path, n_blocks: int, *more: str) -> subprocess.Popen:
     """Start a process that begins or resumes the training in a folder."""
-    return subprocess.Popen([sys.executable, __file__, str(out), str(n_blocks)])
+    return subprocess.Popen([sys.executable, __file__, str(out), str(n_blocks), *more])
 
 
-def train(out: pathlib.Path, n_blocks: int) -> None:
-    """Begin or resume the training in a folder, in this process."""
+def train(out: pathlib.Path, n_blocks: int, *more: str) -> None:
+    """Begin or resume the training in a folder, in this process; with `doomed`, never end."""
     keep_programs()
     settings = settings_of(n_blocks)
     folder.open_folder(out, settings, resume=(out / "config.json").exists())
     folder.train(settings, out)
+    # However late the kill comes, it meets a process.
+    while "doomed" in more:
+        signal.pause()
 
 
 def lines_in(out: pathlib.Path) -> int:
@@ -73,11 +75,13 @@ def watch(out: pathlib.Path, n_blocks: int) -> dict[str, Any]:
         time.sleep(0.05)
     if process.returncode:
         raise RunFailed("The undisturbed run has failed.")
+    # The last look may have been before the last fifth.
+    last = memory[max(memory)]
     fifths = [n_blocks * i // 5 for i in range(1, 5)]
-    after = [next(mib for block, mib in sorted(memory.items()) if block >= n) for n in fifths]
+    after = [next((mib for n, mib in sorted(memory.items()) if n >= each), last) for each in fifths]
     return {
         "n_blocks": lines_in(out),
-        "memory_mib_after_each_fifth": [round(mib, 1) for mib in (*after, memory[max(memory)])],
+        "memory_mib_after_each_fifth": [round(mib, 1) for mib in (*after, last)],
         "largest_checkpoints_bytes": disk,
         "log_bytes_per_block": (out / "metrics.jsonl").stat().st_size // n_blocks,
     }
@@ -88,14 +92,14 @@ def kill(out: pathlib.Path, n_blocks: int, n_kills: int, seed: int) -> list[int]
     chance, killed_at = random.Random(seed), []
     moments = sorted(chance.sample(range(n_blocks * 19 // 20), n_kills))
     for moment in tqdm(moments, unit="kill", leave=False):
-        process, is_there = start(out, n_blocks), lines_in(out) >= moment
+        process, is_there = start(out, n_blocks, "doomed"), lines_in(out) >= moment
         while lines_in(out) < moment and process.poll() is None:
             time.sleep(0.002)
         # At any moment of a block or a save, or during the start if the moment has passed.
         time.sleep(chance.uniform(0, 5 if is_there else 0.1))
         process.send_signal(signal.SIGKILL)
         if process.wait() != -signal.SIGKILL:
-            raise RunFailed("The run ended before it could be killed.")
+            raise RunFailed("The run failed before it was killed.")
         killed_at.append(lines_in(out))
     if start(out, n_blocks).wait():
         raise RunFailed("The killed run cannot be resumed.")
@@ -103,4 +107,4 @@ def kill(out: pathlib.Path, n_blocks: int, n_kills: int, seed: int) -> list[int]
 
 
 if __name__ == "__main__":
-    train(pathlib.Path(sys.argv[1]), int(sys.argv[2]))
+    train(pathlib.Path(sys.argv[1]), int(sys.argv[2]), *sys.argv[3:])

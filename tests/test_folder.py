@@ -1,13 +1,14 @@
 """A run and its folder: resumed to the bit, damaged, refused."""
 
 import dataclasses
+import errno
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
 import sys
-import time
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +17,8 @@ import pytest
 import small
 
 from qdistill.__main__ import main
-from qdistill.runs import config, folder
-from qdistill.runs.checkpoints import Checkpoints
+from qdistill.runs import config, folder, lock, report
+from qdistill.runs.checkpoints import steps_in
 from qdistill.system import System
 
 
@@ -67,40 +68,93 @@ def test_an_interrupted_run_resumes_to_the_same_bits(
     assert first == second
 
 
-def test_a_killed_process_resumes_to_the_same_bits(tmp_path: pathlib.Path) -> None:
+VICTIM = """
+import os, signal, sys
+from qdistill.__main__ import main
+from qdistill.runs import folder
+append = folder._append_to_log
+def append_or_die(out, metrics):
+    append(out, metrics)
+    if metrics["step"] == 28:
+        os.kill(os.getpid(), signal.SIGKILL)
+folder._append_to_log = append_or_die
+main(sys.argv[1:])
+"""
+
+
+def test_a_killed_process_resumes_to_the_same_bits(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The command itself, killed with SIGKILL in the middle and resumed, against one left alone."""
     out = tmp_path / "killed"
     command = [
         "distill", "gru-demo", "--out", str(out),
         "--student.n-units", "8",
-        "--training.stages.0.n-steps", "480",
+        "--training.stages.0.n-steps", "48",
         "--training.stages.0.batches.n-batch", "8",
         "--training.stages.0.batches.n-block", "4",
         "--training.stages.0.batches.n-runs", "2",
         "--training.stages.0.batches.n-frames", "8",
-        "--training.checkpoint-every", "80",
+        "--training.checkpoint-every", "16",
         "--benchmark.n-frames", "2",
     ]  # fmt: skip
-    words = [sys.executable, "-m", "qdistill", *command]
-    victim = subprocess.Popen(words, stderr=subprocess.DEVNULL)
-    log = out / "metrics.jsonl"
-    deadline = time.time() + 400
-    while not log.exists() or log.read_text().count("\n") < 26:
-        assert time.time() < deadline, "the run has not come to step 104"
-        assert victim.poll() is None, "the run ended before it could be killed"
-        time.sleep(0.005)
-    victim.send_signal(signal.SIGKILL)
-    victim.wait()
-    with Checkpoints(out / "checkpoints") as saved:
-        step = saved.newest_step()
-    assert step is not None
-    assert 80 <= step < 480
+    victim = subprocess.run([sys.executable, "-c", VICTIM, *command], stderr=subprocess.DEVNULL)
+    assert victim.returncode == -signal.SIGKILL
+    assert steps_in(out / "checkpoints") == [16]
+    monkeypatch.setattr(report, "draw", lambda *args: None)
     main([*command, "--resume"])
-    assert [line["step"] for line in folder.read_log(out)] == list(range(4, 481, 4))
+    assert [line["step"] for line in folder.read_log(out)] == list(range(4, 49, 4))
     settings = config.from_json((out / "config.json").read_text())
     alone = folder.train(settings, tmp_path)
     for ours, theirs in zip(params_of(out), jax.tree.leaves(alone.params), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_one_process_at_a_time_works_in_a_folder(
+    finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """The lock is the kernel's, which frees it however a process ends."""
+    out = copy_of(finished, tmp_path)
+    hold = (
+        "import fcntl, sys; file = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_EX);"
+        "file.truncate(0); file.write('process 7 on a node'); file.flush();"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", hold, str(out / ".lock")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        before = (out / "metrics.jsonl").read_bytes()
+        for use in (
+            lambda: folder.train(small.CONFIG, out),
+            lambda: folder.open_folder(out, small.CONFIG, resume=True),
+        ):
+            with pytest.raises(BlockingIOError, match="is being trained by process 7 on a node"):
+                use()
+        assert (out / "metrics.jsonl").read_bytes() == before
+        # To read is nobody's harm.
+        folder.load(out)
+        other.send_signal(signal.SIGKILL)
+    folder.train(small.CONFIG, out)
+
+
+def test_a_folder_that_was_never_begun_is_taken(tmp_path: pathlib.Path) -> None:
+    """Of a process that was killed before it had written its config."""
+    (tmp_path / ".lock").write_text("process 7 on a node")
+    (tmp_path / "config.json.0123abcd.new").write_text('{"pre')
+    folder.open_folder(tmp_path, small.CONFIG, resume=False)
+    assert folder.read_config(tmp_path / "config.json") == small.CONFIG
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(*args: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock.fcntl, "flock", no_locks)
+    with lock.locked(tmp_path):
+        assert "cannot be locked (No locks available): see to it that one process" in caplog.text
 
 
 def test_a_folder_with_something_in_it_is_not_touched(tmp_path: pathlib.Path) -> None:

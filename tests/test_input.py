@@ -221,10 +221,11 @@ door(observables.probability, grid=(LINE,), psi=(PSI, "state"))
 door(observables.energy, grid=(LINE,), v=(V, "complex too"), psi=(PSI, "state"))
 for measure in (observables.position, observables.momentum, observables.current):
     door(measure, grid=(LINE,), psi=(PSI, "state"), axis=(0, "axis"))
-door(
-    observables.transmission_reflection,
-    grid=(LINE,), psi=(PSI, "state"), left=(4.0, "place"), right=(6.0, "place"), axis=(0, "axis"),
-)  # fmt: skip
+for count in (observables.sides, observables.transmission_reflection):
+    door(
+        count, grid=(LINE,), psi=(PSI, "state"), left=(4.0, "place"), right=(6.0, "place"),
+        axis=(0, "axis"),
+    )  # fmt: skip
 BAD["place"] = [-1.0, 600.0, NAN, "middle"]
 door(eigenstates.eigenstates, grid=(LINE,), v=(V, "potential"), n_states=(3, COUNT, "long"))
 door(eigenstates.evolution, grid=(LINE,), v=(V, "potential"))
@@ -272,7 +273,7 @@ door(
 )  # fmt: skip
 BAD |= {
     "no grid": [64, None, (64, 10.0)],
-    "duration": [0.0, NAN, INF, "2", None, jnp.ones(3)],
+    "duration": [0.0, NAN, INF, "2", None, jnp.ones(3), 0.1j],
     "range": [(1.0, -1.0), (NAN, 1.0), (0.0, INF), (0.0,), ("a", "b"), 3.0],
     "begin": [-1, 0.5, NAN, "2"],
 }
@@ -600,6 +601,7 @@ INSIDE = {
     "runs.export.": "test_export",
     "runs.extensions.": "takes files: test_extensions",
     "runs.folder.": "takes a config, which refuses, and folders: test_folder, test_faults",
+    "runs.options.": "words of a command: test_command",
     "runs.lock.": "takes a run's folder: test_folder",
     "runs.presets.": "takes configs and stages",
     "runs.pretrained.": "takes files and folders of runs, or what `load` gave: test_pretrained",
