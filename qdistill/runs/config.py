@@ -98,7 +98,7 @@ def from_json(text: str) -> Config:
 
     Raises:
       ValueError: For unknown and missing settings, values of the wrong type, settings that were
-        changed since, and a file of one's own that was not loaded.
+        changed since, and an extension file that was not loaded.
 
     >>> config = Config(seed=3)
     >>> from_json(to_json(config)) == config

@@ -109,7 +109,7 @@ def _lessons(system: System, lessons: tuple[str, ...]) -> tuple[str, ...]:
     if lessons:
         return lessons
     if type(system).local is not System.local or system.grid.n_dim > 2:
-        refuse("lessons", "given for this system", lessons, "Name lessons that it has.")
+        refuse("lessons", "given for this system", lessons, "Give names of its lessons.")
     return () if system.grid.n_dim == 1 else PLANE_KINDS
 
 

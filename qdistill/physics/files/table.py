@@ -70,7 +70,7 @@ def _rows(path: str | os.PathLike[str]) -> tuple[Float[np.ndarray, "n_row n_colu
     except OSError as error:
         refuse("path", "a file that can be read", f"`{path}`: {error.strerror}")
     except UnicodeDecodeError:
-        refuse("path", "a table in text", f"`{path}`, which is none")
+        refuse("path", "a table in text", f"`{path}`, which is not text")
     rows: list[list[float]] = []
     lines = []
     for i, line in enumerate(text.splitlines(), 1):
