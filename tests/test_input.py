@@ -672,6 +672,40 @@ def test_every_config_is_a_door() -> None:
     assert configs - set(DOORS) == {"students.base.StudentConfig"}, "which has no settings"
 
 
+def bad_settings(value: Any) -> list[Any]:
+    """Values of another kind than a setting has."""
+    if isinstance(value, bool):
+        return [1, 0.5, "yes", None, [value]]
+    if isinstance(value, float):
+        return [INF, -INF, NAN, True, [value], np.array([value]), "2"]
+    if isinstance(value, tuple):
+        wrong = [list(value), [], *([()] if value else []), (*value, ("x",))]
+        return wrong + [tuple(INF for _ in value)] * bool(value)
+    if isinstance(value, int | str):
+        return [2.5, INF, True, [value]]
+    return [3, "x", INF]
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_settings_of_another_kind_are_refused_in_words() -> None:
+    accepted = []
+    for name, (call, good, _) in DOORS.items():
+        if not name.endswith(("Config", "Stage", "Study")):
+            continue
+        config = call(**good)
+        for field in dataclasses.fields(config):
+            for bad in bad_settings(getattr(config, field.name)):
+                words = ""
+                try:
+                    dataclasses.replace(config, **{field.name: bad})
+                except ValueError as error:
+                    words = str(error)
+                if not words.startswith("Argument `"):
+                    accepted.append(f"{name.split('.')[-1]}({field.name}={bad!r}) {words}"[:200])
+    # Where () is the default it stands for all, or for equal ones.
+    assert accepted == ["CurriculumConfig(weights=()) ", "InterventionConfig(families=()) "]
+
+
 def test_nothing_is_listed_that_does_not_exist() -> None:
     names = set(public_names())
     known = tuple(f"{place}." for place in ("experiments", "_distribute"))

@@ -15,6 +15,7 @@ from qdistill._checks import (
     require_between,
     require_positive,
     require_real,
+    require_settings,
     require_shape,
 )
 from qdistill.physics.band import (
@@ -58,10 +59,9 @@ class PropagatorConfig(StudentConfig, name="propagator"):
     widths: tuple[float, ...] = (0.1, 0.25, 0.6)
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(4, n_coarse=self.n_coarse)
         require_at_least(0, n_fields=self.n_fields)
-        if not self.widths:
-            refuse("widths", "at least one width", self.widths)
         require_positive(widths=self.widths)
 
     @property
