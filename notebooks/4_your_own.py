@@ -227,8 +227,8 @@ story.tell_all([folder / "three-numbers", folder / "free-only"])
 
 # %% [markdown]
 # The audit of symmetries takes any propagator. Most symmetries hold by construction for a
-# splitting. The energy does not; the null model, the split step with the exact constants, shows
-# what the form alone gives.
+# splitting. Verdicts such as `learned` are names of ratios rho: the null model, the split step with
+# the exact constants, has similar ratios and verdicts. So they are no evidence of learning.
 
 # %%
 print(
