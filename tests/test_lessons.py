@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import exact
 import jax
@@ -361,7 +362,7 @@ def test_a_lesson_that_returns_only_psi_is_refused_wherever_it_is_drawn() -> Non
     class Another(System):
         """Not plain, so that its held-out cases are drawn from lessons."""
 
-        def sample(self, name: str, key: Array, difficulty: Scalar) -> Array:
+        def sample(self, name: str, key: Array, difficulty: Scalar) -> Any:
             return LESSONS[name](key, self.grid, difficulty)
 
     test = held_out.BenchmarkConfig(2, 1)

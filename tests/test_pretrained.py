@@ -313,7 +313,7 @@ def test_any_damage_is_refused_or_harmless(demo, tmp_path: pathlib.Path) -> None
     assert not [words for words in refusals if not words.startswith(start)]
 
 
-NOTE = {"commit": None, "is_modified": None, "date": None, "environment": {}}
+NOTE: dict[str, Any] = {"commit": None, "is_modified": None, "date": None, "environment": {}}
 PLACE = {"device": "cpu", "cpu_count": 2, "python": "3", "jax": "0"}
 
 
