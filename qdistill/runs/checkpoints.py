@@ -16,6 +16,7 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from qdistill import _distribute as cluster
 from qdistill.runs import config, records
 from qdistill.training.loop import TrainState
 
@@ -83,7 +84,8 @@ class Checkpoints:
         try:
             self._manager.save(step, args=ocp.args.StandardSave(state._asdict()), metrics=metrics)
             folder = pathlib.Path(self._manager.directory) / str(step)
-            records.write(folder / SUMS, json.dumps(sums(folder)))
+            if cluster.is_main():
+                records.write(folder / SUMS, json.dumps(sums(folder)))
         except Exception as error:  # Orbax and its storage layers raise many types of errors.
             left = steps_in(pathlib.Path(self._manager.directory))
             newest = f"the newest there is that of step {left[-1]}" if left else "there is none yet"
