@@ -234,7 +234,7 @@ class OwnKinetic(System):
         return 2 * self.grid.kinetic_energy()
 
 
-class Absorbing(System):
+class Lossy(System):
     is_hermitian = False
 
 
@@ -248,6 +248,6 @@ def test_what_cannot_be_is_refused() -> None:
         PropagatorConfig(16, 3).build(SQUARE)
     with pytest.raises(ValueError, match=r"`cutoff` must be below .* on this grid"):
         PropagatorConfig(24).build(System(Grid((24, 20), (6.0, 6.0), "continuum")))
-    for system in (System(BOX, n_channel=2), OwnKinetic(BOX), Absorbing(BOX)):
+    for system in (System(BOX, n_channel=2), OwnKinetic(BOX), Lossy(BOX)):
         with pytest.raises(ValueError, match="`system` must be linear, autonomous, Hermitian"):
             PropagatorConfig(16).build(system)

@@ -364,7 +364,7 @@ def test_bounds_are_asked_of_the_solver_alone() -> None:
 # Systems that depend on time: frames count from the first given one.
 
 
-class Driven(System):
+class Forced(System):
     """A field along x that changes in time."""
 
     is_autonomous = False
@@ -405,7 +405,7 @@ class Solver(Student):
 
 @pytest.mark.parametrize("n_history", [1, 3])
 def test_frames_given_to_a_driven_system_begin_at_time_zero(n_history: int) -> None:
-    system = Driven(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
+    system = Forced(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
     x = system.grid.positions()
     v, psi = {"v0": x**2 / 2, "field": jnp.array(2.0)}, packets.gaussian(system.grid, 0.0, 0.7, 0.0)
     truth = rollout(split_step(system, 8), psi[None], v, 9)
@@ -423,7 +423,7 @@ def test_frames_given_to_a_driven_system_begin_at_time_zero(n_history: int) -> N
 
 def test_a_solver_that_is_not_needed_is_not_asked_for() -> None:
     """Chebyshev's, which stands in where no other is known, would refuse this system."""
-    system = Driven(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
+    system = Forced(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
     psi = packets.gaussian(system.grid, 0.0, 0.7, 0.0)
     v = {"v0": jnp.zeros(64), "field": jnp.array(2.0)}
     assert SolverConfig().build(system).bind({}).forecast(psi, v, 2).shape == (2, 64)

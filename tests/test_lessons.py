@@ -295,7 +295,7 @@ def test_changing_weights_does_not_recompile() -> None:
 
 
 @dataclasses.dataclass(frozen=True)
-class Own(System):
+class OwnLessons(System):
     """A system with lessons and a potential of its own: a pytree of two numbers."""
 
     def sample(self, name: str, key: Array, difficulty: Scalar) -> tuple[Array, dict]:
@@ -308,7 +308,7 @@ class Own(System):
 
 
 def test_a_system_may_have_lessons_of_its_own() -> None:
-    system = Own(GRID)
+    system = OwnLessons(GRID)
     sample = jax.jit(jax.vmap(lambda k: curriculum.sample(k, system, ("low", "high"), EVEN, 1.0)))
     index, (psi, v) = sample(jax.random.split(KEY, 64))
     assert psi.shape == (64, 1024)

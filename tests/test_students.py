@@ -187,11 +187,11 @@ def test_gradients_that_a_gauge_stops_are_said_to_be_wrong() -> None:
     assert not gauged.is_differentiable
 
 
-class Driven(System):
+class Pushed(System):
     is_autonomous = False
 
 
-class Absorbing(System):
+class Fading(System):
     is_hermitian = False
 
 
@@ -202,8 +202,8 @@ class Absorbing(System):
         (System(Grid((64, 64), (8.0, 8.0))), "`grid` must be one-dimensional for this student"),
         (System(Grid(64, 8.0), n_channel=2), "`grid` must be one-dimensional for this student"),
         (System(Grid(22, 8.0)), "`n_x` must be at least 23, but is 22"),
-        (Driven(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
-        (Absorbing(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
+        (Pushed(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
+        (Fading(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
     ],
 )
 def test_windowed_students_refuse_what_they_cannot_forecast(system: System, words: str) -> None:

@@ -26,7 +26,7 @@ from qdistill.training.batches import BatchConfig
 from qdistill.training.stages import Stage, TrainingConfig
 
 
-class Absorbing(System):
+class Absorber(System):
     """A potential with an imaginary part, which absorbs."""
 
     is_hermitian = False
@@ -43,7 +43,7 @@ class Absorbing(System):
         return psi, {"re": 0 * x, "im": edge}
 
 
-class Driven(System):
+class Oscillating(System):
     """A potential, and a field that depends on time."""
 
     is_autonomous = False
@@ -121,7 +121,7 @@ def scale(system: System, by: Any) -> Any:
     _, v = system.sample("own", jax.random.key(3), 1.0)
     if isinstance(system, TwoChannels):
         return crossing(system.grid, 0.005 * by)
-    if isinstance(system, Driven):
+    if isinstance(system, Oscillating):
         return v | {"field": jax.tree_util.Partial(sine, by)}
     last = list(v)[-1]
     return v | {last: by * v[last]}
@@ -129,8 +129,8 @@ def scale(system: System, by: Any) -> Any:
 
 LINE = Grid(128, 32.0, "continuum", origin=-16.0)
 SYSTEMS_HERE = {
-    "absorbing": Absorbing(Grid(96, 30.0, "continuum", origin=-10.0), 0.2),
-    "driven": Driven(LINE, 0.1),
+    "absorbing": Absorber(Grid(96, 30.0, "continuum", origin=-10.0), 0.2),
+    "driven": Oscillating(LINE, 0.1),
     "gross-pitaevskii": GrossPitaevskii(LINE, 0.05),
     "two-channels": TwoChannels(
         Grid(512, 60.0, "continuum", origin=-30.0, mass=2000.0), 10.0, n_channel=2
@@ -331,7 +331,7 @@ def test_two_halves_of_a_driven_rollout_are_the_whole() -> None:
 def test_the_absorber_has_every_printed_digit() -> None:
     """WavePacket's acceptance test: what is left of the norm at t = 4, 5, ..., 10."""
     dx = 30 / 96
-    system = Absorbing(Grid(96, 30.0, "continuum", origin=-10.0 - dx), 1.0)
+    system = Absorber(Grid(96, 30.0, "continuum", origin=-10.0 - dx), 1.0)
     with jax.enable_x64(True):
         x = system.grid.positions(dtype=float)
         psi = jnp.exp(-((x + 5) ** 2) / 2 + 2j * x)
