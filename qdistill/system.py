@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int, Key, PyTree
 
+from qdistill import _refusals
 from qdistill._checks import (
     is_known,
     refuse,
@@ -360,3 +361,6 @@ def rollout(
     given = jnp.asarray(frames, dtype)[len(frames) - n_history :]
     state = step.encode(given, jnp.asarray(n0))
     return jax.lax.scan(advance, state, None, length=n_frames // every)[1]
+
+
+_refusals.tell(__name__)

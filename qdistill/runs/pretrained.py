@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from qdistill import _files
+from qdistill import _files, _refusals
 from qdistill._checks import refuse, require_one_of
 from qdistill.runs import config, provenance, records
 from qdistill.students import Emulator, Reach
@@ -243,3 +243,6 @@ def _leaves(params: PyTree) -> dict[str, Any]:
         jax.tree_util.keystr(place, simple=True, separator="/"): leaf
         for place, leaf in jax.tree.leaves_with_path(params)
     }
+
+
+_refusals.tell(__name__)
