@@ -75,7 +75,7 @@ def on_nav(nav: Any, config: MkDocsConfig, files: Files) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Translate links, publish the files that they lead to, and leave out the marks of numbers."""
+    """Translate links, publish the files that they lead to, and leave the marks of numbers out."""
     here = page.file.src_uri
     folder = posixpath.dirname(to_repository(here))
 

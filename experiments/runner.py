@@ -9,14 +9,13 @@ A script is a dataclass of options, a function from them to `Results`, and one l
 import dataclasses
 import json
 import sys
-from collections.abc import Callable, Mapping
-from typing import Any, TypeAlias, TypeVar
-
-import tyro
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 from qdistill import _distribute
 from qdistill.__main__ import load_extensions
 from qdistill.runs import config, results
+from qdistill.runs.options import Options, parse
 from qdistill.runs.process import running
 from qdistill.runs.results import Results, of_report
 
@@ -24,8 +23,6 @@ __all__ = ["Results", "call", "main", "of_report", "settings"]
 
 # A frozen dataclass; it may have fields `out`, `smoke` and `devices`.
 Args = TypeVar("Args")
-# The class of the options, or presets: for each name a description and the options.
-Options: TypeAlias = type[Args] | Mapping[str, tuple[str, Args]]
 
 
 def main(
@@ -61,12 +58,7 @@ def call(work: Callable[[Args], str], options: Options) -> None:
     """
     name = sys.argv[0]
     with running(name):
-        words = load_extensions(sys.argv[1:])
-        if isinstance(options, Mapping):
-            args = tyro.extras.overridable_config_cli(dict(options), prog=name, args=words)
-        else:
-            args = tyro.cli(options, prog=name, args=words)
-        print(work(args))
+        print(work(parse(options, name, load_extensions(sys.argv[1:]))))
 
 
 def settings(args: Any) -> dict[str, Any]:

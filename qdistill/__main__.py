@@ -16,7 +16,7 @@ import tyro
 from qdistill import __version__
 from qdistill import _distribute as cluster
 from qdistill.forecast import paper
-from qdistill.runs import distillation, extensions, presets, pretrained, report, story
+from qdistill.runs import distillation, extensions, options, presets, pretrained, report, story
 from qdistill.runs.config import Config
 from qdistill.runs.process import running
 
@@ -197,14 +197,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def parse(command: str, words: Sequence[str]) -> Callable[[], None]:
     """Return the function that executes a command with its options."""
-    prog = f"qdistill {command}"
-    if command != "distill":
-        return tyro.cli(COMMANDS[command], prog=prog, args=words).run
     choices = {
         name: (text, Distill(preset, pathlib.Path("runs") / name))
         for name, (text, preset) in presets.PRESETS.items()
     }
-    return tyro.extras.overridable_config_cli(choices, prog=prog, args=words).run
+    form = choices if command == "distill" else COMMANDS[command]
+    return options.parse(form, f"qdistill {command}", words).run
 
 
 def load_extensions(words: list[str]) -> list[str]:

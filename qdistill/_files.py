@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 
 @contextlib.contextmanager
-def whole(path: pathlib.Path | str) -> Iterator[pathlib.Path]:
+def whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     """Write a file under another name next to it, which becomes its name when all is on the disk.
 
     The folder is made where it is missing. Where the work fails, what was there before is left as

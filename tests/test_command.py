@@ -1,8 +1,11 @@
 """The command `qdistill`: its usage, refusals in words, exit status, and folders."""
 
 import dataclasses
+import io
 import json
+import os
 import pathlib
+import shlex
 import subprocess
 import sys
 from typing import Any
@@ -12,7 +15,7 @@ import scripts
 
 import qdistill as qd
 from qdistill.__main__ import main
-from qdistill.runs import distillation, presets, pretrained, report, signals, story
+from qdistill.runs import distillation, presets, pretrained, process, report, signals, story
 
 
 def run(*words: str) -> int:
@@ -60,7 +63,8 @@ def test_refusals_name_the_command(
     with pytest.raises(SystemExit, match=message) as leaving:
         main(words)
     assert str(leaving.value).startswith("qdistill: ")
-    assert not list(tmp_path.iterdir())
+    # On a loaded machine any program may compile for so long that it is kept.
+    assert {path.name for path in tmp_path.iterdir()} <= {".cache"}
 
 
 @pytest.mark.parametrize(
@@ -94,6 +98,84 @@ def test_bad_options_are_refused_in_a_sentence(
     told = f"{capsys.readouterr().err} {leaving.value.code}".replace("│", " ")
     assert message in " ".join(told.split())
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (
+            ["--system.grid.lengths", "-50"],
+            "`lengths` must be finite and positive, but is (-50.0,).",
+        ),
+        (["--system.bounds", "1"], "`--system.bounds` must be {None}|{FLOAT FLOAT}, but is '1'."),
+        (["--student.n_units=x"], "`--student.n-units` must be INT, but is 'x'."),
+        (
+            ["--curriculum.difficulty", "a", "b", "--seed", "1"],
+            "`--curriculum.difficulty` must be FLOAT FLOAT, but is 'a' 'b'.",
+        ),
+    ],
+)
+def test_no_inner_name_of_the_parser_is_shown(
+    words: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run("distill", "demo", *words) == 2
+    told = capsys.readouterr().err
+    assert told == f"qdistill distill: Argument {sentence} See qdistill distill --help.\n"
+
+
+def test_other_bad_words_are_told_without_a_frame(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("distill", "demo", "--student.name", "gru") == 2
+    told = capsys.readouterr().err
+    assert told.startswith("qdistill distill: Unrecognized or misplaced options:")
+    assert "in qdistill distill gru --help" in told
+    assert not set("│╭╰─") & set(told)
+    assert run("evaluate") == 2
+    assert "qdistill evaluate: Missing from qdistill evaluate" in capsys.readouterr().err
+
+
+def in_shell(command: str, tmp_path: pathlib.Path) -> tuple[str, str]:
+    """Stdout and stderr of a shell in an empty folder, with `q` for the command."""
+    q = f'q() {{ {shlex.quote(sys.executable)} -m qdistill "$@"; }}\n'
+    done = subprocess.run(["bash", "-c", q + command], cwd=tmp_path, capture_output=True, text=True)
+    return done.stdout, done.stderr
+
+
+def test_closed_streams_and_readers_that_leave_end_a_command_in_silence(
+    tmp_path: pathlib.Path,
+) -> None:
+    demo = shlex.quote(str(pathlib.Path(qd.__file__).parents[1] / "results" / "demo"))
+    command = f"""
+        q nonsense 2>&-; echo $?
+        q story {demo} >&- 2>&-; echo $?
+        q story {demo} | true; echo ${{PIPESTATUS[0]}}
+        q story {demo} > /dev/full; echo $?
+    """
+    out, err = in_shell(command, tmp_path)
+    assert out.split() == ["2", "0", "141", "1"]
+    assert err == "qdistill: [Errno 28] No space left on device\n"
+
+
+def test_a_terminal_without_bars_shows_digits(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = story._bars([1.0, 1e-3])
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(io.BytesIO(), "utf-8"))
+    assert story._printable(told) == told
+    written = io.BytesIO()
+    monkeypatch.setattr(sys, "stdout", io.TextIOWrapper(written, "ascii"))
+    assert story._printable(told) == "81"
+    with process.running("it"):
+        print("ψ of 10 bohr")
+    assert written.getvalue() == b"? of 10 bohr\n"
+
+
+def test_a_stream_that_is_closed_is_nobody_elses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stderr", None)
+    monkeypatch.setattr(sys, "stdout", None)
+    with process.running("it"):
+        print("to nobody", file=sys.stderr)
+        print("to nobody")
+    for stream in (sys.stdout, sys.stderr):
+        assert stream.name == os.devnull
+        stream.close()
 
 
 def files(out: pathlib.Path) -> set[str]:

@@ -156,7 +156,7 @@ def test_a_potential_may_be_traced() -> None:
         (None, "`v` must be an array of real numbers, but is of type object"),
         ({"v": VALUES}, "`v` must be an array of real numbers, but is of type object"),
         (VALUES > 0, "`v` must be an array of real numbers, but is of type bool"),
-        (VALUES + 0j, "`v` must be an array of real floating-point numbers, .* complex64. A sys"),
+        (VALUES + 0j, "`v` must be an array of real floating-point numbers, .* complex64. An abs"),
         (lambda x: x + 0j, "`v` must be an array of real floating-point numbers"),
         (np.append(VALUES[1:], np.nan), "`v` must be finite"),
         (np.append(VALUES[1:], np.inf), "`v` must be finite"),
@@ -260,7 +260,7 @@ def test_what_a_system_reads_is_checked() -> None:
     class Wrong(Absorbing):
         is_hermitian = True
 
-    with pytest.raises(ValueError, match="A system that absorbs says `is_hermitian = False`"):
+    with pytest.raises(ValueError, match="An absorbing system must set `is_hermitian = False`"):
         Wrong(LINE.grid).as_potential(Fields(VALUES, 2.0))
 
 

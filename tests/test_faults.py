@@ -1,13 +1,17 @@
 """What a run survives: signals, damage, divergence, a full disk."""
 
 import dataclasses
+import errno
+import io
 import json
 import os
 import pathlib
 import resource
 import shutil
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +19,10 @@ import numpy as np
 import pytest
 import small
 
-from qdistill.runs import divergence, folder, records, signals
+from qdistill import plots
+from qdistill.forecast import baselines
+from qdistill.physics.grid import Grid
+from qdistill.runs import distillation, divergence, export, folder, pretrained, records, signals
 from qdistill.runs.checkpoints import Checkpoints, find_newest, fingerprint, steps_in
 from qdistill.students import WindowedConfig
 from qdistill.training import loop, stages
@@ -73,7 +80,7 @@ def at_step(monkeypatch: pytest.MonkeyPatch, step: int, act) -> None:
     monkeypatch.setattr(folder, "_append_to_log", append_and_act)
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_a_stop_signal_saves_and_says_how_to_go_on(
     number: signal.Signals, finished: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:
@@ -342,6 +349,110 @@ def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: pat
         resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
     assert path.read_text() == "before"
     assert {path.name for path in tmp_path.iterdir()} == {"metrics.json", "log.jsonl"}
+
+
+def test_a_hangup_that_is_ignored_stays_so() -> None:
+    """As `nohup` wants it."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    try:
+        with signals.caught() as stop:
+            signal.raise_signal(signal.SIGHUP)
+            assert stop() == 0
+        assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
+def test_a_signal_is_noted_where_the_terminal_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for gone in (None, io.StringIO()):
+        monkeypatch.setattr(sys, "stderr", gone)
+        with signals.caught() as stop:
+            signal.raise_signal(signal.SIGTERM)
+            assert stop() == signal.SIGTERM
+
+
+@pytest.mark.parametrize("name", ["metrics", "files.json", "manifest.ocdbt", "default"])
+def test_what_may_not_be_read_is_not_taken_for_damaged(
+    name: str, copy: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever runs the tests may be allowed to read all."""
+
+    def deny(read: Callable) -> Callable:
+        def try_to_read(path: pathlib.Path, *args: Any, **kwargs: Any) -> Any:
+            if path.name == name and "24" in path.parts:
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+            return read(path, *args, **kwargs)
+
+        return try_to_read
+
+    with monkeypatch.context() as patch:
+        for method in ("read_bytes", "read_text"):
+            patch.setattr(pathlib.Path, method, deny(getattr(pathlib.Path, method)))
+        scan = deny(lambda path: os_scandir(path))
+        os_scandir = os.scandir
+        patch.setattr(os, "scandir", lambda place: scan(pathlib.Path(place)))
+        for use in (folder.load, lambda out: folder.train(CONFIG, out)):
+            with pytest.raises(OSError, match=r"/24` cannot be read: Permission denied\. It may"):
+                use(copy)
+    assert steps_in(copy / "checkpoints")[-1] == 24
+    assert not (copy / "damaged").exists()
+    folder.load(copy)
+
+
+def test_a_sound_checkpoint_that_cannot_be_restored_is_not_taken_for_damaged(
+    copy: pathlib.Path, like: loop.TrainState
+) -> None:
+    """As with a student whose code has changed."""
+    other = like._replace(params={"more": like.params})
+    with pytest.raises(ValueError, match=r"/24` is whole, but this version of the code cannot"):
+        find_newest(copy / "checkpoints", lambda step: other)
+
+
+def on_a_full_disk(work: Callable[[], object]) -> str:
+    """What is said where no file may grow beyond 100 bytes."""
+    _, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, hard))
+    try:
+        with pytest.raises(OSError, match=r"`.*` cannot be written: ") as caught:
+            work()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (hard, hard))
+    return str(caught.value)
+
+
+LINE = Grid(16, 4.0)
+T, V, PSI = np.arange(3.0), np.zeros(16), np.ones((3, 16), "c8")
+
+
+@pytest.mark.parametrize("name", ["demo.npz", "frames.npz", "frames.nc", "plot.png", "film.gif"])
+def test_a_full_disk_leaves_the_file_that_was_there(name: str, tmp_path: pathlib.Path) -> None:
+    path, x = tmp_path / name, np.ravel(LINE.positions())
+    emulator = pretrained.load("demo")
+    writers: dict[str, Callable[[], object]] = {
+        "demo.npz": lambda: pretrained.write(path, emulator),
+        "frames.npz": lambda: export.write(path, LINE, T, V, {"truth": PSI}),
+        "frames.nc": lambda: export.write(path, LINE, T, V, {"truth": PSI}),
+        "plot.png": lambda: plots.save(plots.Figure(figsize=(1, 1)), path),
+        "film.gif": lambda: plots.animate_wavefunction(x, T, V, PSI, path, seconds=0.2),
+    }
+    path.write_text("before")
+    assert name in on_a_full_disk(writers[name])
+    assert path.read_text() == "before"
+    assert list(tmp_path.iterdir()) == [path]
+    writers[name]()
+    assert path.stat().st_size > 100
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_scores_that_cannot_be_written_are_shown(
+    copy: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = {"scores": dict.fromkeys(map(str, range(30)), 0.5)}
+    monkeypatch.setattr(baselines, "evaluate", lambda *args, **kwargs: found)
+    on_a_full_disk(lambda: distillation.evaluate(copy))
+    told = json.loads(capsys.readouterr().out)
+    assert told["scores"] == found["scores"]
+    assert told["step"] == 24
 
 
 def test_a_locked_folder_is_named(tmp_path: pathlib.Path) -> None:

@@ -1,12 +1,14 @@
 """A run and its folder: resumed to the bit, damaged, refused."""
 
 import dataclasses
+import errno
 import os
 import pathlib
 import shutil
 import signal
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,7 +17,7 @@ import pytest
 import small
 
 from qdistill.__main__ import main
-from qdistill.runs import config, folder, report
+from qdistill.runs import config, folder, lock, report
 from qdistill.runs.checkpoints import steps_in
 from qdistill.system import System
 
@@ -106,6 +108,53 @@ def test_a_killed_process_resumes_to_the_same_bits(
     alone = folder.train(settings, tmp_path)
     for ours, theirs in zip(params_of(out), jax.tree.leaves(alone.params), strict=True):
         np.testing.assert_array_equal(ours, theirs)
+
+
+def test_one_process_at_a_time_works_in_a_folder(
+    finished: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    """The lock is the kernel's, which frees it however a process ends."""
+    out = copy_of(finished, tmp_path)
+    hold = (
+        "import fcntl, sys; file = open(sys.argv[1], 'a'); fcntl.flock(file, fcntl.LOCK_EX);"
+        "file.truncate(0); file.write('process 7 on a node'); file.flush();"
+        "print('held', flush=True); sys.stdin.read()"
+    )
+    words = [sys.executable, "-c", hold, str(out / ".lock")]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        before = (out / "metrics.jsonl").read_bytes()
+        for use in (
+            lambda: folder.train(small.CONFIG, out),
+            lambda: folder.open_folder(out, small.CONFIG, resume=True),
+        ):
+            with pytest.raises(BlockingIOError, match="is being trained by process 7 on a node"):
+                use()
+        assert (out / "metrics.jsonl").read_bytes() == before
+        # To read is nobody's harm.
+        folder.load(out)
+        other.send_signal(signal.SIGKILL)
+    folder.train(small.CONFIG, out)
+
+
+def test_a_folder_that_was_never_begun_is_taken(tmp_path: pathlib.Path) -> None:
+    """Of a process that was killed before it had written its config."""
+    (tmp_path / ".lock").write_text("process 7 on a node")
+    (tmp_path / "config.json.0123abcd.new").write_text('{"pre')
+    folder.open_folder(tmp_path, small.CONFIG, resume=False)
+    assert folder.read_config(tmp_path / "config.json") == small.CONFIG
+
+
+def test_a_file_system_without_locks_is_named(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def no_locks(*args: Any) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(lock.fcntl, "flock", no_locks)
+    with lock.locked(tmp_path):
+        assert "cannot be locked (No locks available): see to it that one process" in caplog.text
 
 
 def test_a_folder_with_something_in_it_is_not_touched(tmp_path: pathlib.Path) -> None:

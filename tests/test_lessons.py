@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 from collections.abc import Callable
+from typing import Any
 
 import exact
 import jax
@@ -13,6 +14,7 @@ from jaxtyping import Array
 
 from qdistill import curriculum
 from qdistill.curriculum import LESSONS
+from qdistill.forecast import held_out
 from qdistill.physics import observables
 from qdistill.physics.grid import Grid, Scalar, norm
 from qdistill.system import System, rollout
@@ -349,6 +351,23 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_lessons_that_do_not_fit_are_refused_by_name(name: str, words: str) -> None:
     with pytest.raises(ValueError, match=f"`lesson '{name}'` must be one that returns .*{words}"):
         curriculum.sample(KEY, SYSTEM, ("free", name), EVEN, 1.0)
+
+
+@pytest.mark.usefixtures("own", "without_checker")
+def test_a_lesson_that_returns_only_psi_is_refused_wherever_it_is_drawn() -> None:
+    words = r"`lesson 'psi-only'` must be one that returns \(psi, v\)"
+    with pytest.raises(ValueError, match=words):
+        SYSTEM.sample("psi-only", KEY, 1.0)
+
+    class Another(System):
+        """Not plain, so that its held-out cases are drawn from lessons."""
+
+        def sample(self, name: str, key: Array, difficulty: Scalar) -> Any:
+            return LESSONS[name](key, self.grid, difficulty)
+
+    test = held_out.BenchmarkConfig(2, 1)
+    with pytest.raises(ValueError, match=words):
+        held_out.make_held_out(test, Another(GRID), ("psi-only",))
 
 
 def test_lessons_without_channels_are_refused_where_there_are_some() -> None:

@@ -1,9 +1,13 @@
 """The emulators of the package: they do what their files say, and a file is whole or refused."""
 
+import dataclasses
 import functools
+import io
 import json
 import pathlib
+import random
 import subprocess
+import zipfile
 from typing import Any
 
 import jax
@@ -235,6 +239,181 @@ def test_a_commit_is_given_to_old_runs_only(run: pathlib.Path) -> None:
     (run / "provenance.json").unlink()
     assert pretrained.from_run(run).commit is None
     assert pretrained.from_run(run, "0" * 40).commit == "0" * 40
+
+
+def damaged(chance: random.Random, whole: bytes, arrays: dict[str, np.ndarray]) -> bytes:
+    """A file with one of the damages that disks, networks and editors do."""
+    data, n = bytearray(whole), len(whole)
+    first = chance.randrange(n)
+    match chance.randrange(6):
+        case 0:
+            del data[first:]
+        case 1:
+            for _ in range(chance.choice([1, 1, 30])):
+                data[chance.randrange(n)] ^= 1 << chance.randrange(8)
+        case 2:
+            data[first : first + chance.randrange(1, 400)] = bytes(9)
+        case 3:
+            data[first:first] = chance.randbytes(40)
+        case 4:  # Arrays of other names: nothing that an archive sees.
+            names = chance.sample([name for name in arrays if name != "about"], 2)
+            swapped = arrays | {names[0]: arrays[names[1]], names[1]: arrays[names[0]]}
+            return packed({name: saved(array) for name, array in swapped.items()})
+        case 5:  # Within an array or its header, in an archive that is sound.
+            members = {name: saved(array) for name, array in arrays.items()}
+            name = chance.choice(list(members))
+            member = bytearray(members[name])
+            member[chance.randrange(min(len(member), 400))] ^= 1 << chance.randrange(8)
+            return packed(members | {name: bytes(member)})
+    return bytes(data)
+
+
+def saved(array: np.ndarray) -> bytes:
+    """An array as a file."""
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def packed(members: dict[str, bytes]) -> bytes:
+    """An archive, with the right checksums of its members."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, member in members.items():
+            archive.writestr(f"{name}.npy", member)
+    return file.getvalue()
+
+
+@pytest.fixture(scope="module")
+def demo() -> tuple[bytes, dict[str, Any], dict[str, np.ndarray]]:
+    """A file of the package: its bytes, what it says about itself, and its parameters."""
+    path = pretrained.FOLDER / "demo.npz"
+    with np.load(path) as file:
+        arrays = dict(file)
+    return path.read_bytes(), json.loads(arrays.pop("about").item()), arrays
+
+
+def test_any_damage_is_refused_or_harmless(demo, tmp_path: pathlib.Path) -> None:
+    whole, about, params = demo
+    arrays, sound = params | {"about": np.array(json.dumps(about))}, load("demo")
+    path, refusals = tmp_path / "mine.npz", []
+    # The last is an array that does not begin like one.
+    for seed in [*range(150), 381]:
+        path.write_bytes(damaged(random.Random(seed), whole, arrays))
+        try:
+            read = pretrained.read(path)
+        except ValueError as error:
+            refusals.append(str(error))
+            continue
+        assert (read.config, read.score) == (sound.config, sound.score), seed
+        for ours, theirs in zip(*map(jax.tree.leaves, (read.params, sound.params)), strict=True):
+            np.testing.assert_array_equal(ours, theirs, f"damage {seed}")
+    assert len(refusals) > 100
+    start = f"`{path}` cannot be read as an emulator: "
+    assert not [words for words in refusals if not words.startswith(start)]
+
+
+NOTE: dict[str, Any] = {"commit": None, "is_modified": None, "date": None, "environment": {}}
+PLACE = {"device": "cpu", "cpu_count": 2, "python": "3", "jax": "0"}
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"score": "good"}, "`score` must be a table of numbers, but is 'good'"),
+        ({"score": None}, "`score` must be a table"),
+        ({"score": {"mean_mae": "small"}}, r"`score\.mean_mae` must be a finite number"),
+        ({"score": {"mean_mae": [1.0]}}, r"`score\.mean_mae` must be a finite number"),
+        ({"score": {"mean_mae": True}}, r"`score\.mean_mae` must be a finite number"),
+        ({"score": {"mean_mae": float("nan")}}, r"`score\.mean_mae` must be a finite number"),
+        ({"score": {"mean_mae": float("inf")}}, r"`score\.mean_mae` must be a finite number"),
+        ({"score": {"mean_mae": 10**400}}, r"`score\.mean_mae` must be a finite number"),
+        ({"provenance": "mine"}, "`provenance` must be a list of notes"),
+        ({"provenance": {}}, "`provenance` must be a list of notes"),
+        ({"provenance": [7]}, r"`provenance\.0` must be a table"),
+        ({"provenance": [{}]}, r"`provenance\.0\.commit` must be given"),
+        ({"provenance": [NOTE | {"commit": 7}]}, r"`provenance\.0\.commit` must be as runs note"),
+        ({"provenance": [NOTE | {"date": "once"}]}, r"environment\.device` must be given"),
+        (
+            {"provenance": [NOTE | {"date": "once", "environment": PLACE}]},
+            r"`provenance\.0\.date` must be a date",
+        ),
+        (
+            {"provenance": [NOTE | {"environment": PLACE | {"jax": ["0"]}}]},
+            r"environment\.jax` must be as runs note it",
+        ),
+        (
+            {"provenance": [NOTE | {"environment": PLACE | {"more": [0]}}]},
+            r"environment\.more` must be text or an integer",
+        ),
+        ({"domain": {}}, r"`about\.domain` must be one of .* Perhaps a newer version"),
+        ({"config": 7}, "`config` must be a table of settings"),
+        ({"sha256": "0" * 64}, r"`about\.sha256` must be the checksum of all else"),
+    ],
+)
+def test_what_a_file_says_of_itself_is_checked(
+    other: dict[str, Any], words: str, demo, tmp_path: pathlib.Path
+) -> None:
+    _, about, arrays = demo
+    path = tmp_path / "mine.npz"
+    # With a checksum that is right, where that is not the question.
+    other = {"sha256": pretrained._sum(about | other, arrays)} | other
+    np.savez(path, about=json.dumps(about | other), **arrays)
+    with pytest.raises(ValueError, match=rf"mine\.npz` cannot be read as an emulator: .*{words}"):
+        pretrained.read(path)
+
+
+def test_an_unknown_setting_of_a_config_is_named(demo, tmp_path: pathlib.Path) -> None:
+    _, about, arrays = demo
+    for place in ("config", "student", "training"):
+        tree = json.loads(json.dumps(about["config"]))
+        (tree if place == "config" else tree[place])["colour"] = "blue"
+        np.savez(tmp_path / "mine.npz", about=json.dumps(about | {"config": tree}), **arrays)
+        with pytest.raises(ValueError, match=r"colour` must be a setting that exists, .* newer"):
+            pretrained.read(tmp_path / "mine.npz")
+    with pytest.raises(ValueError, match=r"`config\.system\.dt` must be finite, but is inf"):
+        config.from_json(json.dumps(about["config"]).replace('"dt": 0.1', '"dt": 1e999'))
+
+
+def test_nesting_without_end_is_refused(demo, tmp_path: pathlib.Path) -> None:
+    _, about, arrays = demo
+    deep = "[" * 50_000 + "]" * 50_000
+    texts = [deep, *(json.dumps(about | {name: 0}).replace(f'"{name}": 0', f'"{name}": {deep}')
+                     for name in about)]  # fmt: skip
+    for text in texts:
+        np.savez(tmp_path / "mine.npz", about=text, **arrays)
+        with pytest.raises(ValueError, match=r"cannot be read as an emulator: .*recursion"):
+            pretrained.read(tmp_path / "mine.npz")
+    with pytest.raises(ValueError, match="`config` must be a table of settings"):
+        config.from_json(deep)
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        (lambda leaf: np.where(leaf == leaf.flat[0], np.nan, leaf), "must be finite, but is not"),
+        (lambda leaf: np.full(leaf.shape, -np.inf, leaf.dtype), "must be finite, but is not"),
+        (lambda leaf: np.full(leaf.shape, 1e300), "must be finite, but is not"),
+        (lambda leaf: leaf + 0j, "must be of a type like float32, but is complex"),
+        (lambda leaf: leaf.astype(int), "must be of a type like float32, but is int"),
+        (lambda leaf: leaf.astype(str), "must be of a type like float32, but is <U"),
+        (lambda leaf: leaf != 0, "must be of a type like float32, but is bool"),
+        (lambda leaf: leaf + np.float32(1e-3), "must be the checksum of all else"),
+        (lambda leaf: leaf.astype(object), "it is damaged, or no archive of arrays"),
+    ],
+)
+def test_parameters_that_are_none_are_refused(wrong, words: str, demo, tmp_path) -> None:
+    _, about, arrays = demo
+    name = next(iter(arrays))
+    np.savez(tmp_path / "mine.npz", about=json.dumps(about), **arrays | {name: wrong(arrays[name])})
+    with pytest.raises(ValueError, match=words):
+        pretrained.read(tmp_path / "mine.npz")
+
+
+def test_a_score_that_is_not_finite_is_written_as_null(tmp_path: pathlib.Path) -> None:
+    emulator = dataclasses.replace(load("demo"), score={"mean_nrmse": float("inf"), "n": 1})
+    pretrained.write(tmp_path / "mine.npz", emulator)
+    assert pretrained.read(tmp_path / "mine.npz").score == {"mean_nrmse": None, "n": 1}
 
 
 def test_a_damaged_file_is_named(tmp_path: pathlib.Path) -> None:

@@ -74,6 +74,20 @@ def test_what_stops_leaves_no_empty_folder(tmp_path: pathlib.Path) -> None:
     assert not (tmp_path / "out").exists()
 
 
+def test_a_report_whose_numbers_cannot_be_written_is_shown(
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+
+    def work() -> Results:
+        (out / "metrics.json").mkdir()
+        return Results({"n": 1}, "one is counted")
+
+    with pytest.raises(OSError, match=r"metrics\.json` cannot be written"):
+        results.record(out, {}, work)
+    assert "one is counted" in capsys.readouterr().out
+
+
 def test_numbers_are_kept_where_a_figure_cannot_be_drawn(tmp_path: pathlib.Path) -> None:
     class Broken(Figure):
         def savefig(self, *args, **kwargs) -> None:

@@ -20,6 +20,7 @@ from qdistill import plots
 from qdistill.__main__ import parse
 from qdistill.runs import folder, presets, records, story
 from qdistill.runs.config import Config
+from qdistill.runs.extensions import Extension
 from qdistill.runs.tensorboard import to_tensorboard
 from qdistill.students import WindowedConfig
 
@@ -161,6 +162,60 @@ def test_the_command_of_a_run_gives_its_settings() -> None:
     # Another number of stages is no option.
     longer = replace(settings, training=replace(preset.training, stages=(stage, stage)))
     assert story.begin(longer, out).endswith("informed-2 ... --out runs/mine")
+
+
+def test_commands_are_quoted_as_a_shell_reads_them(tmp_path: pathlib.Path) -> None:
+    run = finish(begun(tmp_path / "my runs" / "it's done", 6))
+    told = story.tell(story.read(run))
+    commands = [shlex.split(line) for line in told.splitlines() if line.startswith("  qdistill ")]
+    assert [words[2] for words in commands] == [str(run)] * 3
+    assert commands[1][3:] == ["--out", "it's done.nc"]
+    settings = dataclasses.replace(
+        presets.PRESETS["demo"][1], extensions=(Extension("my files/own.py", "0"),)
+    )
+    words = shlex.split(story.begin(settings, run))
+    assert words[2:] == ["demo", "--load", "my files/own.py", "--out", str(run)]
+
+
+@pytest.mark.parametrize(
+    ("keep", "state"),
+    [
+        ([0, 1, 2, 3], "at step 16 of 20, but scored at step 20"),
+        ([0, 2, 3, 4, 5], "at step 20 of 20, scored at step 20, but blocks are missing"),
+        ([], "scored at step 20, without its log"),
+    ],
+)
+def test_a_truncated_log_is_no_finished_run(
+    keep: list[int], state: str, finished: pathlib.Path
+) -> None:
+    path = finished / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join(lines[i] for i in keep))
+    told = story.tell(story.read(finished))
+    assert state in told
+    assert "finished and scored" not in told
+
+
+@pytest.mark.parametrize("key", records.BLOCK)
+def test_a_line_of_the_log_without_a_key_is_named(key: str, finished: pathlib.Path) -> None:
+    path = finished / "metrics.jsonl"
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    for damage in ("missing", "wrong"):
+        wrong = {name: value for name, value in lines[2].items() if name != key}
+        wrong |= {key: "7"} if damage == "wrong" else {}
+        damaged = [*lines[:2], wrong, *lines[3:]]
+        path.write_text("".join(json.dumps(line) + "\n" for line in damaged))
+        with pytest.raises(ValueError, match=rf"Line 3 of `.*metrics\.jsonl` is not .*`{key}`"):
+            story.read(finished)
+
+
+def test_steps_that_do_not_rise_are_named(finished: pathlib.Path) -> None:
+    """As two processes left them that trained in one folder."""
+    path = finished / "metrics.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    path.write_text("".join([*lines[:3], lines[2], *lines[3:]]))
+    with pytest.raises(ValueError, match=r"Line 4 of .* is of step 12, after one of step 12"):
+        story.read(finished)
 
 
 def test_runs_are_told_apart_by_their_folders() -> None:

@@ -1,5 +1,8 @@
 """The paper's students, made of windows, and what all students have in common."""
 
+import dataclasses
+from typing import Any
+
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
@@ -23,7 +26,7 @@ from qdistill.students import (
 )
 from qdistill.students.feedforward import Conv, Linear
 from qdistill.students.gru import GRU
-from qdistill.system import Propagator, System, rollout
+from qdistill.system import Propagator, Step, System, rollout
 
 LINE = System(Grid(64, 10.0))
 HISTORY = jax.random.normal(jax.random.key(1), (4, 64), jnp.complex64)
@@ -350,3 +353,74 @@ def test_a_student_of_ones_own_without_a_method_is_refused_by_its_name() -> None
         student.init(jax.random.key(0))
     with pytest.raises(NotImplementedError, match="Student has no method `step`"):
         rollout(student.bind({}), HISTORY, V, 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrong(Student):
+    """A student whose step is the one in its form."""
+
+    def init(self, key: jax.Array) -> PyTree:
+        """No parameters."""
+        return {}
+
+    def step(self, params: PyTree, v: PyTree) -> Any:
+        """Whatever was asked for."""
+        return self.form
+
+
+def last(frames: jax.Array, n: jax.Array) -> jax.Array:
+    """The state of the students below."""
+    return frames[-1]
+
+
+def same(psi: jax.Array) -> jax.Array:
+    """A step that changes nothing."""
+    return psi
+
+
+@pytest.mark.parametrize(
+    ("step", "words"),
+    [
+        (same, "that returns a Step, but is one that returns function"),
+        (
+            Step(last, same, lambda psi: psi[None]),
+            r"`decode` .* \(64,\), .* complex64\[1, 64\]",
+        ),
+        (Step(last, same, lambda psi: psi[0]), r"`decode` .* shape \(64,\), .* complex64\[\]\."),
+        (Step(last, same, jnp.real), r"`decode` returns psi, complex .* returns float32\[64\]"),
+        (
+            Step(last, lambda psi: psi[:32], same),
+            r"`advance` .*64\[64\], .* complex64\[32\]",
+        ),
+        (Step(last, lambda psi: (psi, psi), same), r"`advance` .* \(complex64\[64\], complex64"),
+    ],
+)
+@pytest.mark.parametrize("every", [1, 2])
+@pytest.mark.usefixtures("without_checker")
+def test_a_student_of_the_wrong_output_is_refused_by_its_name(
+    step: Any, words: str, every: int
+) -> None:
+    emulator = Wrong(step, LINE).bind({})
+    with pytest.raises(ValueError, match=rf"`Wrong\.step` must be one .*{words}"):
+        rollout(emulator, HISTORY, V, 4, every=every)
+
+
+def test_a_network_of_the_wrong_output_is_refused_by_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Flat(nn.Module):
+        """One number a point, where two are wanted."""
+
+        @nn.compact
+        def __call__(self, inputs: jax.Array) -> jax.Array:
+            """Re psi of the last frame."""
+            return inputs[-1, :, 0]
+
+    monkeypatch.setitem(windowed.NETWORKS, "flat", Flat)
+    monkeypatch.setitem(FORMS, "flat", WindowedConfig)
+    emulator = WindowedConfig("flat").build(LINE).bind({})
+    words = (
+        r"`network Flat` must be one .* of shape \(23, 2\), but is one that returns shape \(23,\)"
+    )
+    with pytest.raises(ValueError, match=words):
+        rollout(emulator, HISTORY, V, 1)

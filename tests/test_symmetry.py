@@ -418,7 +418,7 @@ def test_cases_meet_their_potentials() -> None:
             assert 25 < observables.position(system.grid, frames[-1]) < 50
     # The first given frame is the sampled packet: the same with both kinds of potentials.
     of_lesson = [cases[f"{v}, superpositions"].given[:, 0] for v in symmetries.POTENTIALS]
-    np.testing.assert_array_equal(*of_lesson)
+    np.testing.assert_array_equal(of_lesson[0], of_lesson[1])
 
 
 def test_the_table_of_the_papers_line_is_as_it_was() -> None:

@@ -85,6 +85,18 @@ def transmission_reflection(
         one side flies the wrong way. A part that is outweighed by one that flies the right way is
         not seen, and traced values are not looked at.
     """
+    transmitted, reflected = sides(grid, psi, left, right, axis)
+    if is_known((psi, left, right)):
+        x = np.asarray(grid.positions(axis))
+        _require_flying_apart(grid, psi, x > right, "beyond `right`", 1, axis)
+        _require_flying_apart(grid, psi, x < left, "before `left`", -1, axis)
+    return transmitted, reflected
+
+
+def sides(
+    grid: Grid, psi: Complex[Array, "*n_x"], left: Scalar, right: Scalar, axis: int = 0
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Probabilities beyond `right` and before `left`, wherever they came from."""
     grid.require_axis(axis)
     lowest = grid.origin[axis]
     require_between(lowest, lowest + grid.lengths[axis], left=left, right=right)
@@ -94,12 +106,9 @@ def transmission_reflection(
     require_finite(psi=psi)
     density = jnp.abs(psi) ** 2 * grid.cell
     x = grid.positions(axis, density.dtype)
-    transmitted = jnp.sum(jnp.where(x > right, density, 0))
-    reflected = jnp.sum(jnp.where(x < left, density, 0))
-    if is_known((psi, left, right)):
-        _require_flying_apart(grid, psi, x > right, "beyond `right`", 1, axis)
-        _require_flying_apart(grid, psi, x < left, "before `left`", -1, axis)
-    return transmitted, reflected
+    beyond = jnp.sum(jnp.where(x > right, density, 0))
+    before = jnp.sum(jnp.where(x < left, density, 0))
+    return beyond, before
 
 
 # A side with less of the probability, or whose mean momentum is a smaller share of its spread, may
@@ -108,10 +117,10 @@ _FEW, _SLOW = 0.01, 0.5
 
 
 def _require_flying_apart(
-    grid: Grid, psi: Array, is_there: Array, side: str, direction: int, axis: int
+    grid: Grid, psi: Array, is_there: np.ndarray, side: str, direction: int, axis: int
 ) -> None:
     """Refuse a state whose part on one side flies back to the scatterer."""
-    density = np.abs(np.fft.fftn(np.where(np.asarray(is_there), np.asarray(psi), 0))) ** 2
+    density = np.abs(np.fft.fftn(np.where(is_there, np.asarray(psi), 0))) ** 2
     if np.sum(density) < _FEW * density.size * np.sum(np.abs(np.asarray(psi)) ** 2):
         return
     k = _odd_wavenumbers(grid, axis)

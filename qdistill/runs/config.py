@@ -9,7 +9,7 @@ import typing
 from typing import Any, TypeVar
 
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least, require_one_of
+from qdistill._checks import refuse, require_at_least, require_one_of, require_settings
 from qdistill.curriculum import CurriculumConfig, require_lessons
 from qdistill.forecast.held_out import BenchmarkConfig
 from qdistill.runs import extensions
@@ -56,6 +56,7 @@ class Config:
     extensions: tuple[Extension, ...] = ()
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(0, seed=self.seed)
         if self.seed >= 2**32:
             refuse("seed", "at most 2^32 - 1", self.seed)

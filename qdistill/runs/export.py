@@ -101,11 +101,10 @@ def write(
     for name in psi:
         parts = np.stack([data[name].values.real, data[name].values.imag], axis=-1)
         data[name] = ((*data[name].dims, "ri"), parts, data[name].attrs)
+    # In memory first: HDF5 crashes the process where a disk is full.
+    content = data.assign_coords(ri=["re", "im"]).to_netcdf(engine="h5netcdf")
     with _files.whole(path) as new:
-        try:
-            data.assign_coords(ri=["re", "im"]).to_netcdf(new, engine="h5netcdf")
-        except RuntimeError as error:  # HDF5's word for a disk that is full.
-            raise OSError(str(error)) from error
+        new.write_bytes(content)
 
 
 def write_forecasts(

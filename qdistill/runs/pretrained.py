@@ -3,8 +3,8 @@
 import dataclasses
 import io
 import json
-import math
 import pathlib
+import sys
 import zipfile
 from typing import Any
 
@@ -139,22 +139,36 @@ def read(path: pathlib.Path | str) -> Emulator:
     path = pathlib.Path(path)
     data = path.read_bytes()
     try:
-        return _parse(data)
+        about, arrays = _unpack(data)
+        return _build(about, arrays)
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"`{path}` cannot be read as an emulator: {error}") from error
+
+
+def _unpack(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
+    """What a file's bytes hold, and their arrays."""
+    try:
+        if not zipfile.is_zipfile(io.BytesIO(data)):
+            raise ValueError("no archive")
+        with np.load(io.BytesIO(data)) as members:
+            arrays = {name: members[name] for name in members.files}
+        # What does not begin like an array is given as bytes.
+        if not all(isinstance(array, np.ndarray) for array in arrays.values()):
+            raise ValueError("no arrays")
     except Exception as error:  # NumPy, zipfile and zlib have many.
-        is_ours = isinstance(error, ValueError)
-        cause = str(error) if is_ours else f"it is damaged ({type(error).__name__}: {error})."
-        raise ValueError(f"`{path}` cannot be read as an emulator: {cause}") from error
-
-
-def _parse(data: bytes) -> Emulator:
-    """The emulator of a file's bytes; any error if they are damaged."""
-    if not zipfile.is_zipfile(io.BytesIO(data)):
-        raise ValueError("it is no archive of arrays.")
-    with np.load(io.BytesIO(data)) as members:
-        arrays = {name: members[name] for name in members.files}
+        raise ValueError("it is damaged, or no archive of arrays.") from error
     if "about" not in arrays:
         raise ValueError("it does not say what it is about.")
-    about = json.loads(str(arrays.pop("about").item()))
+    try:
+        return json.loads(str(arrays.pop("about").item())), arrays
+    except (ValueError, RecursionError) as error:
+        raise ValueError(f"what it says about itself is no JSON: {error}") from error
+
+
+def _build(about: Any, arrays: dict[str, np.ndarray]) -> Emulator:
+    """The emulator of what a file holds, refused where that is not what `write` writes."""
+    if not isinstance(about, dict):
+        refuse("about", "a table", repr(about)[:80])
     for name in ABOUT:
         if name not in about:
             refuse(f"about.{name}", "given", "missing", config.CURE)
@@ -201,7 +215,7 @@ def check_score(score: Any) -> dict[str, Any]:
         refuse("score", "a table of numbers", repr(score)[:80])
     for name, value in score.items():
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
-        if value is not None and not (is_number and abs(value) < math.inf):
+        if value is not None and not (is_number and abs(value) <= sys.float_info.max):
             refuse(f"score.{name}", "a finite number", repr(value)[:80])
     return score
 

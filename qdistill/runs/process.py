@@ -16,7 +16,7 @@ from qdistill.runs.signals import Stopped
 
 def keep_programs() -> None:
     """Keep programs that compile for 0.2 s or more in `.cache/jax`, unless a cache is set."""
-    if jax.config.jax_compilation_cache_dir is None:
+    if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 

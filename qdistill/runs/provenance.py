@@ -94,8 +94,10 @@ def check(notes: Any) -> list[dict[str, Any]]:
     for i, note in enumerate(notes):
         _require(f"provenance.{i}", note, NOTE)
         _require(f"provenance.{i}.environment", note["environment"], ENVIRONMENT)
-        if note["date"] is not None:
-            datetime.datetime.fromisoformat(note["date"])
+        try:
+            datetime.datetime.fromisoformat(note["date"] or "2026-01-01")
+        except ValueError:
+            refuse(f"provenance.{i}.date", "a date", repr(note["date"])[:80])
     return notes
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
 from typing import Any, ClassVar, TypeVar
 
 import jax
@@ -10,8 +11,10 @@ import numpy as np
 from jaxtyping import Array, Complex, Inexact, Key, PyTree
 
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import is_known, refuse, require_at_least, require_finite
+from qdistill._doors import require_frames
 from qdistill.physics.grid import Grid
+from qdistill.students import domain
 from qdistill.system import Potential, Propagator, Step, System, rollout
 
 FORMS: dict[str, type["StudentConfig"]] = {}
@@ -86,20 +89,16 @@ class Student:
         Raises:
           ValueError: For a grid of another spacing, dispersion, mass or number of axes.
         """
-        mine = self.system.grid
-        alike = grid.n_dim == mine.n_dim and np.allclose(grid.dx, mine.dx, rtol=1e-9)
-        if not alike or (grid.dispersion, grid.mass) != (mine.dispersion, mine.mass):
-            spacing, mass = (
-                " and ".join(f"{x:.6g}" for x in each) for each in (mine.dx, mine.mass)
-            )
-            words = f"a {mine.dispersion} of mass {mass} with points {spacing} bohr apart"
-            refuse("grid", words, grid)
+        _require_alike(self.system.grid, grid)
         return dataclasses.replace(self, system=dataclasses.replace(self.system, grid=grid))
+
+    def require_frames(self, frames: Complex[Array, "n_t *n_x"]) -> None:
+        """Refuse known frames that the student cannot hold. By default it holds all."""
 
     def bind(self, params: PyTree, **about: Any) -> "Emulator":
         """Return the propagator of this student with given parameters.
 
-        Further arguments are the `config`, `score` and `provenance` of an `Emulator`.
+        Further arguments are the `config`, `score`, `provenance` and `reach` of an `Emulator`.
 
         Args:
           params: As `init` returns them.
@@ -113,8 +112,8 @@ class Emulator:
     """A student with its parameters: a propagator, used as any solver is.
 
     It is a pytree with the parameters as leaves, so it passes through `jax.jit`, `jax.vmap` and
-    `jax.grad`, and ensembles stack. What is known about a training (config, score, provenance) is
-    dropped on the way, so that no score sticks to altered parameters. It can be pickled.
+    `jax.grad`, and ensembles stack. What is known about a training (config, score, provenance,
+    reach) is dropped on the way, so that no score sticks to altered parameters. It can be pickled.
 
     Attributes:
       student: Static.
@@ -122,6 +121,7 @@ class Emulator:
       config: All settings of its run, or None.
       score: Its cost, and its means on the paper's test, as in `metrics.json`, or None.
       provenance: Who worked on the run, oldest first.
+      reach: How far its lessons went, if that was noted; see `taught`.
     """
 
     student: Student
@@ -129,6 +129,7 @@ class Emulator:
     config: Any = None
     score: dict[str, Any] | None = None
     provenance: tuple[dict[str, Any], ...] = ()
+    reach: domain.Reach | None = None
 
     @property
     def system(self) -> System:
@@ -161,6 +162,21 @@ class Emulator:
         return self.provenance[-1]["commit"] if self.provenance else None
 
     @property
+    def taught(self) -> domain.Reach | None:
+        """How far its lessons went, in energies and potentials; None where no config is known.
+
+        Where it was not noted it is sampled from the lessons, once in a process.
+
+        >>> from qdistill import load
+        >>> load("demo").taught
+        Reach(energy=15.2..., low=-11.8..., high=14.9..., edge=14.9...)
+        """
+        curriculum = getattr(self.config, "curriculum", None)
+        if self.reach is not None or curriculum is None:
+            return self.reach
+        return domain.of_lessons(self.config.system, curriculum)
+
+    @property
     def solver(self) -> Propagator:
         """The solver that taught it, or Chebyshev's where that is not known."""
         if self.config is not None:
@@ -189,7 +205,9 @@ class Emulator:
         """The frames that follow psi, or that follow several given frames.
 
         An emulator that needs more than one frame, and is given psi alone, takes its first ones
-        from the system's solver; they are the first of the result.
+        from the system's solver; they are the first of the result. A packet or a potential beyond
+        what its lessons held draws one warning, `students.OutsideTaught`. Inside `jax.jit`,
+        `jax.vmap` and `jax.grad` values are not known, and neither refused nor warned of.
 
         Args:
           psi: One frame, or several, oldest first, the first of them at t = 0; in bohr^(-d/2).
@@ -198,8 +216,10 @@ class Emulator:
           n_frames: How many.
 
         Raises:
-          ValueError: For frames or a potential of another shape, too few frames, and a potential
-            outside the system's bounds where the solver is needed.
+          ValueError: For frames or a potential of another shape or that are not finite, too few
+            frames, frames that do not follow each other, as those of a batch, a state beyond the
+            waves that the student has, a spacing or length of frames that it was not taught, and
+            a potential outside the system's bounds where the solver is needed.
 
         >>> from qdistill import load
         >>> load("unitary").forecast(jnp.ones(1024, jnp.complex64), "0*x", 5).shape
@@ -218,7 +238,33 @@ class Emulator:
         solver = self.solver if n_solved else None
         frames = jnp.asarray(psi, jax.dtypes.canonicalize_dtype(kind))
         frames = frames[None] if is_alone else frames
-        return _forecast(self, solver, n_solved, n_frames, frames, system.as_potential(v))
+        v = system.as_potential(v)
+        require_frames(self.system, self.n_history - n_solved, frames, 0)
+        if is_known((frames, v)):
+            with jax.ensure_compile_time_eval():
+                self.check(frames, v)
+        return _program(
+            jax.tree.structure((self, solver, v)), frames.shape, n_solved, int(n_frames)
+        )(self, solver, frames, v)
+
+    def check(self, frames: Complex[Array, "n_t *n_x"], v: Potential) -> None:
+        """Refuse known frames and a potential that it cannot forecast; warn of what is not taught.
+
+        Raises:
+          ValueError: As `forecast`.
+        """
+        require_finite(psi=frames)
+        system = getattr(self.config, "system", None)
+        if system is not None:
+            _require_alike(system.grid, self.system.grid)
+            if system.dt != self.system.dt:
+                refuse("dt", f"{system.dt:g}, as it was taught", f"{self.system.dt:g}")
+        self.student.require_frames(frames)
+        if len(frames) > 1:
+            domain.require_successive(self.system, frames, v)
+        if taught := self.taught:
+            asked = domain.reach(self.system, frames, self.system.local(v, 0.0, None))
+            domain.warn_outside(taught, asked, stacklevel=3)
 
     def tree_flatten_with_keys(self) -> tuple[tuple, Student]:
         """Only the parameters are leaves, and only the student is kept with them."""
@@ -254,22 +300,40 @@ class Emulator:
         return "\n".join(lines)
 
 
-# What is compiled serves every emulator of one student.
-@functools.partial(jax.jit, static_argnums=(2, 3))
-def _forecast(
-    emulator: Emulator,
-    solver: Propagator | None,
-    n_solved: int,
-    n_frames: int,
-    frames: Complex[Array, "n_t *n_x"],
-    v: Potential,
-) -> Complex[Array, "n_frames *n_x"]:
-    if solver is None:
-        return rollout(emulator, frames, v, n_frames, n0=len(frames) - 1)
-    solved = rollout(solver, frames, v, n_solved)
-    given = jnp.concatenate([frames, solved])
-    later = rollout(emulator, given, v, n_frames - n_solved, n0=n_solved)
-    return jnp.concatenate([solved, later])
+# Programs that are kept; one takes some 5 MiB.
+N_PROGRAMS = 32
+
+
+@functools.lru_cache(maxsize=N_PROGRAMS)
+def _program(
+    structure: Any, shape: tuple[int, ...], n_solved: int, n_frames: int
+) -> Callable[..., Complex[Array, "n_frames *n_x"]]:
+    """What forecasts so many frames, for every emulator of one student. Each is compiled once."""
+    del structure, shape
+
+    @jax.jit
+    def forecast(
+        emulator: Emulator, solver: Propagator | None, frames: Array, v: Potential
+    ) -> Array:
+        if solver is None:
+            return rollout(emulator, frames, v, n_frames, n0=len(frames) - 1)
+        solved = rollout(solver, frames, v, n_solved)
+        given = jnp.concatenate([frames, solved])
+        later = rollout(emulator, given, v, n_frames - n_solved, n0=n_solved)
+        return jnp.concatenate([solved, later])
+
+    return forecast
+
+
+def _require_alike(taught: Grid, grid: Grid) -> None:
+    """Refuse a grid of another spacing, dispersion, mass or number of axes."""
+    is_spacing = grid.n_dim == taught.n_dim and np.allclose(grid.dx, taught.dx, rtol=1e-9)
+    if not is_spacing or (grid.dispersion, grid.mass) != (taught.dispersion, taught.mass):
+        spacing, mass = (
+            " and ".join(f"{x:.6g}" for x in each) for each in (taught.dx, taught.mass)
+        )
+        words = f"a {taught.dispersion} of mass {mass} with points {spacing} bohr apart"
+        refuse("grid", words, grid)
 
 
 def count_parameters(params: PyTree) -> int:

@@ -1,0 +1,1 @@
+"""A fuzz of every public function: one valid small call of each, and hostile arguments in it."""

@@ -1,0 +1,74 @@
+"""The options of a command or script, from its words, with refusals in sentences."""
+
+import contextlib
+import io
+import itertools
+import re
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeAlias
+
+import tyro
+
+# The class of the options, or presets: for each name a description, and the options.
+Options: TypeAlias = type | Mapping[str, tuple[str, Any]]
+
+
+def parse(options: Options, prog: str, words: Sequence[str]) -> Any:
+    """Return the options that words give; end the process with status 2 for bad ones.
+
+    Args:
+      options: A class, or presets.
+      prog: The command or script.
+      words: What follows it.
+    """
+    told = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(told):
+            if isinstance(options, Mapping):
+                return tyro.extras.overridable_config_cli(dict(options), prog=prog, args=words)
+            return tyro.cli(options, prog=prog, args=words)
+    except SystemExit:
+        print(plain(told.getvalue(), prog, words), end="", file=sys.stderr)
+        raise
+
+
+def plain(text: str, prog: str, words: Sequence[str]) -> str:
+    """Return what tyro says of bad words, without its frame and its own names.
+
+    >>> print(plain("Error parsing __inner__.grid: Argument `n` must be 2, but is 1.", "it", []))
+    it: Argument `n` must be 2, but is 1. See it --help.
+    """
+    lines = [_unframed(line) for line in text.splitlines()]
+    lines = [line for line in lines if line.strip(" -─")]
+    flat = " ".join(" ".join(lines).split())
+    found = re.search(
+        r"Error parsing (\S+): (.*?)( Argument helptext:| For full helptext,|$)", flat
+    )
+    if found is None:
+        # It names subcommands by the program's first word only.
+        first = prog.split()[0]
+        lines = [re.sub(rf"^(\s*)in {re.escape(first)} ", rf"\1in {prog} ", x) for x in lines]
+        # The first is the frame's title.
+        return "\n".join([f"{prog}: {lines[1].strip()}", *lines[2:]]) + "\n" if lines[1:] else text
+    name, message, _ = found.groups()
+    if not message.startswith("Argument `"):
+        form = next((line.split() for line in lines if line.split()[:1] == [name]), [name])
+        given = " ".join(map(repr, _given(name, words)))
+        message = f"Argument `{name}` must be {' '.join(form[1:])}, but is {given}."
+    return f"{prog}: {message} See {prog} --help.\n"
+
+
+def _unframed(line: str) -> str:
+    return line.strip("│|╭╮╰╯+─").rstrip().removeprefix(" ") if line[:1] in "│|╭╰+" else line
+
+
+def _given(name: str, words: Sequence[str]) -> list[str]:
+    """The words that an option was given."""
+    rest = iter(word.replace("_", "-") if word.startswith("--") else word for word in words)
+    for word in rest:
+        if word.startswith(f"{name}="):
+            return [word.removeprefix(f"{name}=")]
+        if word == name:
+            return list(itertools.takewhile(lambda word: not word.startswith("--"), rest))
+    return []
