@@ -181,7 +181,7 @@ def _build(about: Any, arrays: dict[str, np.ndarray]) -> Emulator:
         refuse(f"about.{name}", "one of " + ", ".join(known), "unknown", config.NEWER)
     reach = _check_reach(about[REACH]) if REACH in about else None
     settings = config.from_json(json.dumps(about["config"]))
-    score, notes = check_score(about["score"]), provenance.check(about["provenance"])
+    score, notes = check_score(about["score"]), tuple(provenance.check(about["provenance"]))
     student = settings.student.build(settings.system)
     like = jax.eval_shape(student.init, jax.random.key(0))
     forms = _leaves(like)
@@ -191,7 +191,6 @@ def _build(about: Any, arrays: dict[str, np.ndarray]) -> Emulator:
     if about["sha256"] != _sum(about, arrays):
         refuse("about.sha256", "the checksum of all else in the file", repr(about["sha256"]))
     params = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    notes = tuple(notes)
     return student.bind(params, config=settings, score=score, provenance=notes, reach=reach)
 
 
