@@ -50,7 +50,7 @@ def locked(out: pathlib.Path) -> Iterator[None]:
             # Some network file systems have no locks.
             log.warning("`%s` cannot be locked (%s): make sure that only one process trains there.",
                         out, error.strerror)  # fmt: skip
-        # For the message above only: a full disk is met where it matters.
+        # Used by the message above only: errors such as a full disk do not matter here.
         with contextlib.suppress(OSError):
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}".encode())

@@ -21,7 +21,7 @@ from qdistill.students import Emulator, Reach
 FOLDER = pathlib.Path(__file__).parent / "packaged"
 # Entries of a file next to the parameters.
 ABOUT = ("config", "score", "provenance", "sha256")
-# What may be there too: without it, how far lessons went is sampled when it is first asked for.
+# Optional entries. Without them the ranges of the lessons are sampled when first needed.
 REACH = "reach"
 
 
@@ -227,7 +227,7 @@ def check_score(score: Any) -> dict[str, Any]:
 
 
 def _check_reach(reach: Any) -> Reach:
-    """How far lessons went, refused where it is not numbers by their names."""
+    """The recorded ranges of the lessons; refused if they are not a dict of numbers."""
     if not isinstance(reach, dict) or tuple(reach) != Reach._fields:
         refuse(REACH, "a table of " + ", ".join(Reach._fields), repr(reach)[:80])
     for name, value in reach.items():
