@@ -20,7 +20,7 @@ demo: .venv/.core
 	$(BIN)/python experiments/distill.py demo --out runs/demo
 
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses=2 --dist=worksteal
+	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
 
 check: .venv/.dev
 	$(BIN)/ruff check .

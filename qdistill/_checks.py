@@ -4,6 +4,8 @@ A value that is traced by `jax.jit`, `jax.vmap` or `jax.grad` is not known yet a
 The docstring of a function says so if it handles bad traced values.
 """
 
+import dataclasses
+import typing
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -83,6 +85,51 @@ def require_shape(shape: tuple[int, ...], **values: Any) -> None:
     for name, value in values.items():
         if np.shape(value) != tuple(shape):
             refuse(name, f"of shape {tuple(shape)}", f"of shape {np.shape(value)}")
+
+
+def require_settings(config: Any) -> None:
+    """Refuse settings of a config that are not of the kind that it declares.
+
+    Numbers must be finite and single, lists are no tuples, and a tuple is empty only where it is so
+    by default.
+    """
+    hints = typing.get_type_hints(type(config))
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        _require_kind(field.name, hints[field.name], value)
+        if value == () and field.default != () and len(typing.get_args(hints[field.name])):
+            refuse(field.name, "not empty", value)
+
+
+def _require_kind(name: str, kind: Any, value: Any) -> None:
+    """Refuse a value that an annotation does not mean; annotations of other kinds mean any."""
+    of = typing.get_args(kind)
+    if type(None) in of:
+        if value is not None:
+            _require_kind(name, next(each for each in of if each is not type(None)), value)
+    elif typing.get_origin(kind) is tuple:
+        if not isinstance(value, tuple):
+            refuse(name, "a tuple", repr(value))
+        if of[-1] is Ellipsis:
+            of = of[:1] * len(value)
+        if value and len(of) != len(value):
+            refuse(name, f"a tuple of {len(of)}", repr(value))
+        for each, item in zip(of, value, strict=False):
+            _require_kind(name, each, item)
+    elif kind is float:
+        if np.shape(_numbers(name, value, is_real=True)) != () or isinstance(value, bool):
+            refuse(name, "a number", repr(value))
+        require_finite(**{name: value})
+    elif kind is int:
+        if isinstance(value, bool) or not isinstance(value, int | np.integer):
+            refuse(name, "an integer", repr(value))
+    elif kind is bool:
+        if not isinstance(value, bool | np.bool_):
+            refuse(name, "True or False", repr(value))
+    elif kind is str or (isinstance(kind, type) and dataclasses.is_dataclass(kind)):
+        words = "text" if kind is str else f"a {kind.__name__}"
+        if not isinstance(value, kind):
+            refuse(name, words, repr(value))
 
 
 def _numbers(name: str, value: Any, is_real: bool = False) -> np.ndarray:

@@ -144,7 +144,7 @@ class System:
         """Sample psi and a potential from a lesson, given by name.
 
         Raises:
-          ValueError: For a name that is not registered, and a lesson that does not return (psi, v).
+          ValueError: For an unknown name, and a lesson that does not return (psi, v).
         """
         if name not in LESSONS:
             # Importing the module registers the lessons of the package.

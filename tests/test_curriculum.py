@@ -63,7 +63,7 @@ def test_loss_driven_teaches_what_is_learned_worst() -> None:
         (lambda: curriculum.constant(float("nan")), "`value` must be finite, but is nan"),
         (lambda: curriculum.loss_driven(2, floor=1.5), "`floor` must be between 0 and 1"),
         (lambda: curriculum.loss_driven(2, memory=1.0), "`memory` must be below 1, but is 1.0"),
-        (lambda: CurriculumConfig(lessons=()), "`lessons` must be at least one lesson"),
+        (lambda: CurriculumConfig(lessons=()), "`lessons` must be not empty"),
         (lambda: CurriculumConfig(lessons=("free", "")), "`lessons` must be names"),
         (lambda: CurriculumConfig(weights=(1.0,)), "`weights` must be of shape"),
         (lambda: CurriculumConfig(difficulty=(0.0, 2.0)), "`difficulty` must be between 0 and 1"),

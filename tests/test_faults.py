@@ -93,7 +93,7 @@ def test_a_stop_signal_saves_and_says_how_to_go_on(
             folder.train(CONFIG, out)
     assert str(caught.value) == (
         f"Stopped by {number.name}: a checkpoint of step 12 is saved in `{out}`. The same command "
-        "with --resume goes on from there."
+        "with --resume continues from there."
     )
     assert caught.value.number == number
     assert signal.getsignal(number) == before

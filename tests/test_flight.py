@@ -61,6 +61,16 @@ def test_what_comes_from_the_right_passes_to_the_left_and_history_is_given() -> 
     np.testing.assert_allclose(report.frames[0], report.frames[-1])
 
 
+def test_a_packet_that_goes_around_the_box_is_said_to() -> None:
+    """Transmitted, it arrives where what is reflected is counted."""
+    psi = packets.gaussian(SYSTEM.grid, 35.0, 1.5, 4.0)
+    solver = teacher.split_step(SYSTEM, 20)
+    report = flight.evaluate(solver, V, psi, 40)
+    assert report.numbers["wraps_around"]
+    assert "wraps around: transmission" in str(report)
+    assert not flight.evaluate(solver, V, psi, 20).numbers["wraps_around"]
+
+
 def test_a_flat_potential_ends_in_the_middle() -> None:
     grid = Grid(8, 8.0)
     psi = jnp.zeros(8, complex).at[jnp.array([0, 7])].set(jnp.array([0.6, 0.8]))

@@ -129,7 +129,7 @@ def test_a_score_goes_with_the_parameters_that_it_is_of(
             use(copy)
     # Another training of as many steps.
     score(copy, params_sha256="0" * 64)
-    with pytest.raises(ValueError, match="trains to the end and scores anew"):
+    with pytest.raises(ValueError, match="trains to the end and scores again"):
         pretrained.from_run(copy)
 
 

@@ -221,10 +221,11 @@ door(observables.probability, grid=(LINE,), psi=(PSI, "state"))
 door(observables.energy, grid=(LINE,), v=(V, "complex too"), psi=(PSI, "state"))
 for measure in (observables.position, observables.momentum, observables.current):
     door(measure, grid=(LINE,), psi=(PSI, "state"), axis=(0, "axis"))
-door(
-    observables.transmission_reflection,
-    grid=(LINE,), psi=(PSI, "state"), left=(4.0, "place"), right=(6.0, "place"), axis=(0, "axis"),
-)  # fmt: skip
+for count in (observables.sides, observables.transmission_reflection):
+    door(
+        count, grid=(LINE,), psi=(PSI, "state"), left=(4.0, "place"), right=(6.0, "place"),
+        axis=(0, "axis"),
+    )  # fmt: skip
 BAD["place"] = [-1.0, 600.0, NAN, "middle"]
 door(eigenstates.eigenstates, grid=(LINE,), v=(V, "potential"), n_states=(3, COUNT, "long"))
 door(eigenstates.evolution, grid=(LINE,), v=(V, "potential"))
@@ -272,7 +273,7 @@ door(
 )  # fmt: skip
 BAD |= {
     "no grid": [64, None, (64, 10.0)],
-    "duration": [0.0, NAN, INF, "2", None, jnp.ones(3)],
+    "duration": [0.0, NAN, INF, "2", None, jnp.ones(3), 0.1j],
     "range": [(1.0, -1.0), (NAN, 1.0), (0.0, INF), (0.0,), ("a", "b"), 3.0],
     "begin": [-1, 0.5, NAN, "2"],
 }
@@ -669,6 +670,40 @@ def test_every_config_is_a_door() -> None:
     """Whatever the reasons of a room: a config is what a user writes."""
     configs = {name for name in public_names() if name.endswith("Config")}
     assert configs - set(DOORS) == {"students.base.StudentConfig"}, "which has no settings"
+
+
+def bad_settings(value: Any) -> list[Any]:
+    """Values of another kind than a setting has."""
+    if isinstance(value, bool):
+        return [1, 0.5, "yes", None, [value]]
+    if isinstance(value, float):
+        return [INF, -INF, NAN, True, [value], np.array([value]), "2"]
+    if isinstance(value, tuple):
+        wrong = [list(value), [], *([()] if value else []), (*value, ("x",))]
+        return wrong + [tuple(INF for _ in value)] * bool(value)
+    if isinstance(value, int | str):
+        return [2.5, INF, True, [value]]
+    return [3, "x", INF]
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_settings_of_another_kind_are_refused_in_words() -> None:
+    accepted = []
+    for name, (call, good, _) in DOORS.items():
+        if not name.endswith(("Config", "Stage", "Study")):
+            continue
+        config = call(**good)
+        for field in dataclasses.fields(config):
+            for bad in bad_settings(getattr(config, field.name)):
+                words = ""
+                try:
+                    dataclasses.replace(config, **{field.name: bad})
+                except ValueError as error:
+                    words = str(error)
+                if not words.startswith("Argument `"):
+                    accepted.append(f"{name.split('.')[-1]}({field.name}={bad!r}) {words}"[:200])
+    # Where () is the default it stands for all, or for equal ones.
+    assert accepted == ["CurriculumConfig(weights=()) ", "InterventionConfig(families=()) "]
 
 
 def test_nothing_is_listed_that_does_not_exist() -> None:

@@ -4,6 +4,7 @@ Each runs through a teacher, `rollout`, `vmap` over potentials, `grad`, and a st
 """
 
 import dataclasses
+import functools
 import itertools
 import pickle
 from collections.abc import Callable
@@ -139,6 +140,12 @@ SYSTEMS_HERE = {
 NAMES = list(SYSTEMS_HERE)
 
 
+@functools.cache
+def example(name: str) -> tuple[Any, Any]:
+    """Psi and a potential of a system's lesson, in single precision."""
+    return jax.jit(lambda key: SYSTEMS_HERE[name].sample("own", key, 1.0))(jax.random.key(0))
+
+
 @pytest.mark.parametrize("name", NAMES)
 def test_a_system_of_ones_own_is_a_value_and_known_by_its_name(name: str) -> None:
     system = SYSTEMS_HERE[name]
@@ -150,13 +157,13 @@ def test_a_system_of_ones_own_is_a_value_and_known_by_its_name(name: str) -> Non
 
 @pytest.mark.parametrize("name", NAMES)
 def test_split_steps_converge_to_second_order(name: str) -> None:
-    system = SYSTEMS_HERE[name]
-    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    system, (psi, v) = SYSTEMS_HERE[name], example(name)
     with jax.enable_x64(True):
         psi, v = jax.tree.map(lambda leaf: jnp.asarray(np.asarray(leaf, leaf.dtype)), (psi, v))
         psi = psi.astype(complex)
         v = jax.tree.map(lambda leaf: leaf.astype(float), v)
 
+        @functools.partial(jax.jit, static_argnums=0)
         def last(n_substeps: int) -> Any:
             return rollout(split_step(system, n_substeps), psi[None], v, 10)[-1]
 
@@ -168,10 +175,10 @@ def test_split_steps_converge_to_second_order(name: str) -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_vmap_over_potentials_is_each_alone(name: str) -> None:
-    system = SYSTEMS_HERE[name]
-    psi, _ = system.sample("own", jax.random.key(0), 1.0)
+    system, (psi, _) = SYSTEMS_HERE[name], example(name)
     solver, factors = split_step(system, 8), jnp.array([0.5, 1.5])
 
+    @jax.jit
     def last(by: Any) -> Any:
         return rollout(solver, psi[None], scale(system, by), 5)[-1]
 
@@ -184,10 +191,11 @@ def test_vmap_over_potentials_is_each_alone(name: str) -> None:
 def test_gradients_are_those_of_finite_differences(name: str) -> None:
     system = SYSTEMS_HERE[name]
     with jax.enable_x64(True):
-        psi, _ = system.sample("own", jax.random.key(0), 1.0)
+        psi, _ = jax.jit(lambda key: system.sample("own", key, 1.0))(jax.random.key(0))
         solver = split_step(system, 8)
         pattern = np.cos(np.arange(psi.size)).reshape(psi.shape)
 
+        @jax.jit
         def number(by: Any) -> Any:
             frames = rollout(solver, psi[None], scale(system, by), 5)
             return jnp.sum(pattern * jnp.abs(frames[-1]) ** 2) + jnp.real(frames[-1].ravel()[40])
@@ -251,8 +259,9 @@ def test_a_step_of_training_lowers_the_loss(name: str, form: StudentConfig) -> N
     block = trainer.make_block(state)
     after, metrics = trainer.train_block(state, block)
     assert metrics["is_finite"]
-    loss, batch = losses.rollout_loss(student, 2), batches.cut_batch(block, 0, 1, 2)
-    old, new = (loss(params, batch, state.key).mean() for params in (state.params, after.params))
+    loss = losses.rollout_loss(student, 2)
+    mean = jax.jit(lambda params: loss(params, batches.cut_batch(block, 0, 1, 2), state.key).mean())
+    old, new = (mean(params) for params in (state.params, after.params))
     assert new < old
 
 
@@ -267,13 +276,15 @@ def test_students_of_any_system_follow_the_precision(name: str) -> None:
             cast = lambda leaf, real=real: leaf.astype(  # noqa: E731
                 jnp.result_type(real, jnp.complex64) if jnp.iscomplexobj(leaf) else real
             )
-            psi, v = jax.tree.map(cast, system.sample("own", jax.random.key(0), 1.0))
-            both[real] = psi, v, jax.tree.map(cast, student.init(jax.random.key(0)))
+            both[real] = (
+                *jax.eval_shape(lambda c=cast: jax.tree.map(c, example(name))),
+                jax.eval_shape(lambda c=cast: jax.tree.map(c, student.init(jax.random.key(0)))),
+            )
 
         def last(*dtypes: Any) -> Any:
-            psi, v, params = (both[dtype][i] for i, dtype in enumerate(dtypes))
             return jax.eval_shape(
-                lambda params: rollout(student.bind(params), psi[None], v, 2)[-1], params
+                lambda psi, v, params: rollout(student.bind(params), psi[None], v, 2)[-1],
+                *(both[dtype][i] for i, dtype in enumerate(dtypes)),
             )
 
         single, double = jnp.float32, jnp.float64
@@ -288,8 +299,8 @@ def test_an_emulator_forecasts_any_system(name: str) -> None:
     """By its own door, which takes the system's potentials; here as NumPy arrays."""
     system = SYSTEMS_HERE[name]
     student = UnitaryConfig(n_units=4, start="informed").build(system)
-    emulator = student.bind(student.init(jax.random.key(0)))
-    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    emulator = student.bind(jax.jit(student.init)(jax.random.key(0)))
+    psi, v = example(name)
     expected = rollout(emulator, psi[None], v, 3)
     forecast = emulator.forecast(np.asarray(psi), jax.tree.map(np.asarray, v), 3)
     np.testing.assert_allclose(forecast, expected, atol=2e-6)
@@ -299,8 +310,7 @@ def test_an_emulator_forecasts_any_system(name: str) -> None:
 @pytest.mark.parametrize("name", [name for name in NAMES if name != "absorbing"])
 def test_backwards_undoes_forwards(name: str) -> None:
     """A system of negative dt counts its frames from zero downwards: its times are n dt too."""
-    system = SYSTEMS_HERE[name]
-    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    system, (psi, v) = SYSTEMS_HERE[name], example(name)
     there = rollout(split_step(system, 8), psi[None], v, 6, n0=2)[-1]
     back = dataclasses.replace(system, dt=-system.dt)
     again = rollout(split_step(back, 8), there[None], v, 6, n0=-8)[-1]
@@ -310,8 +320,7 @@ def test_backwards_undoes_forwards(name: str) -> None:
 
 
 def test_two_halves_of_a_driven_rollout_are_the_whole() -> None:
-    system = SYSTEMS_HERE["driven"]
-    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    system, (psi, v) = SYSTEMS_HERE["driven"], example("driven")
     solver = split_step(system, 8)
     whole = rollout(solver, psi[None], v, 40)
     later = rollout(solver, whole[:20], v, 20, n0=20)
@@ -377,8 +386,7 @@ def test_tullys_first_model_has_its_published_probabilities() -> None:
 
 
 def test_chebyshev_solves_channels_as_split_steps_do() -> None:
-    system = SYSTEMS_HERE["two-channels"]
-    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    system, (psi, v) = SYSTEMS_HERE["two-channels"], example("two-channels")
     exact = rollout(chebyshev(system, 1e-6), psi[None], v, 5)[-1]
     split = rollout(split_step(system, 40), psi[None], v, 5)[-1]
     assert float(jnp.linalg.norm(exact - split) / jnp.linalg.norm(exact)) < 1e-4
@@ -391,7 +399,6 @@ def test_chebyshev_is_refused_where_it_does_not_apply(name: str) -> None:
 
 
 def test_exchange_symmetry_of_two_particles_is_kept() -> None:
-    system = SYSTEMS_HERE["two-particles"]
-    psi, v = system.sample("own", jax.random.key(0), 1.0)
+    system, (psi, v) = SYSTEMS_HERE["two-particles"], example("two-particles")
     last = rollout(split_step(system, 8), (psi + psi.T)[None], v, 20)[-1]
     np.testing.assert_allclose(last, last.T, atol=2e-6)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill._checks import require_at_least, require_between, require_positive, require_settings
 from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.physics import observables, packets, potentials
 from qdistill.physics.grid import Grid
@@ -48,6 +48,7 @@ class FringesConfig:
     look: int = 88
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(1, n_frames=self.n_frames, look=self.look)
         require_between(1, self.n_frames, look=self.look)
         require_positive(momentum=self.momentum, **{"screen - wall": self.screen - self.wall})

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float, Key
 from experiments.diffraction.scenes import FAMILIES
 from experiments.timing import interleave
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least, require_positive
+from qdistill._checks import refuse, require_at_least, require_positive, require_settings
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.cases import Cases
 from qdistill.system import Potential, Propagator, Step, System, Wrapped, rollout
@@ -45,6 +45,7 @@ class DiffractionConfig:
     n_repeats: int = 15
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         for name in ("n_cases", "n_x", "n_frames", "every", "n_repeats"):
             require_at_least(1, **{name: getattr(self, name)})
         if self.n_frames % self.every:

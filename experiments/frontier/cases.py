@@ -17,7 +17,7 @@ from jaxtyping import Array, Float, Key
 from experiments.frontier import contenders
 from experiments.frontier.contenders import Contender, frames_per_unit, of_unit
 from experiments.scenes import sample_discs, sample_double_slit
-from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill._checks import require_at_least, require_between, require_positive, require_settings
 from qdistill.curriculum.lessons import Sample, require_plane
 from qdistill.forecast import baselines
 from qdistill.forecast.cases import Cases, exact, simulate
@@ -54,6 +54,7 @@ class FrontierConfig:
     n_bootstrap: int = 2000
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         for name in ("n_potentials", "n_packets", "n_repeats", "n_bootstrap", "job_units"):
             require_at_least(1, **{name: getattr(self, name)})
         require_at_least(2, n_units=self.n_units)

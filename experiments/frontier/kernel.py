@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import is_known, refuse, require_at_least, require_positive
+from qdistill._checks import is_known, refuse, require_at_least, require_positive, require_settings
 from qdistill.physics.band import Band, elements, from_waves, kinetic, to_waves
 from qdistill.physics.grid import require_line
 from qdistill.students import BandStudent, StudentConfig
@@ -45,6 +45,7 @@ class KernelConfig(StudentConfig, name="kernel"):
     n_units: int = 32
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(4, n_coarse=self.n_coarse)
         require_at_least(0, n_doublings=self.n_doublings)
         require_at_least(1, n_offsets=self.n_offsets, n_units=self.n_units)

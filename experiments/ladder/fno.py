@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_positive
+from qdistill._checks import refuse, require_at_least, require_positive, require_settings
 from qdistill.students import Student, StudentConfig
 from qdistill.system import Potential, Step, System
 
@@ -32,6 +32,7 @@ class FNOConfig(StudentConfig, name="fno"):
     v_scale: float = 14.0
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         for name in ("n_channels", "n_layers", "n_modes"):
             require_at_least(1, **{name: getattr(self, name)})
         require_positive(v_scale=self.v_scale)

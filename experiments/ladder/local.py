@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_at_least, require_settings
 from qdistill.students import Student, StudentConfig
 from qdistill.students.phases import PotentialPhases
 from qdistill.system import Potential, Step, System
@@ -30,6 +30,7 @@ class LocalConfig(StudentConfig, name="local"):
     n_units: int = 16
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         for name in ("n_layers", "kernel_reach", "reach", "n_units"):
             require_at_least(1, **{name: getattr(self, name)})
 

@@ -20,6 +20,7 @@ from qdistill._checks import (
     require_finite,
     require_one_of,
     require_positive,
+    require_settings,
     require_shape,
 )
 from qdistill.physics.grid import Scalar
@@ -49,8 +50,7 @@ class CurriculumConfig:
     ramp: float = 0.5
 
     def __post_init__(self) -> None:  # noqa: D105
-        if not self.lessons:
-            refuse("lessons", "at least one lesson", self.lessons)
+        require_settings(self)
         if not all(self.lessons):
             refuse("lessons", "names", self.lessons)
         if self.weights:

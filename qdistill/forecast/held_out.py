@@ -10,7 +10,13 @@ from jax.sharding import Mesh
 from jaxtyping import Array
 
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least, require_one_of, require_positive
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_one_of,
+    require_positive,
+    require_settings,
+)
 from qdistill._doors import require_sample
 from qdistill.curriculum import require_lessons
 from qdistill.forecast import paper
@@ -39,6 +45,7 @@ class BenchmarkConfig:
     n_cases: int = 24
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(
             1,
             n_frames=self.n_frames,

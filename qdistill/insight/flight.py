@@ -13,6 +13,7 @@ from qdistill.forecast.held_out import BenchmarkConfig, make_truth
 from qdistill.insight.harness import Report
 from qdistill.physics import observables
 from qdistill.physics.grid import Grid, require_line
+from qdistill.students import Emulator
 from qdistill.system import Potential, Propagator
 
 
@@ -48,6 +49,8 @@ def evaluate(
     grid = system.grid
     require_line(grid)
     require_at_least(1, n_frames=n_frames)
+    if isinstance(propagator, Emulator):
+        propagator.check(psi[None], v)
     one = jax.tree.map(lambda leaf: leaf[None], v)
     solver = make_truth(BenchmarkConfig(), system, one)
     case = cases.simulate(solver, psi[None], one, n_given, n_frames)
@@ -58,6 +61,7 @@ def evaluate(
         "potential_hartree": {"lowest": float(local.min()), "highest": float(local.max())},
         "energy_hartree": float(observables.energy(grid, local, psi)),
         "duration_au": system.dt * n_frames,
+        "wraps_around": is_at_edge(grid, truth),
         "exact": count_sides(grid, local, truth[-1], k),
         "forecast": count_sides(grid, local, frames[-1], k),
         "correlation": float(metrics.correlation(frames, truth)[-1]),
@@ -67,6 +71,18 @@ def evaluate(
     t = system.dt * np.arange(n_given, n_given + n_frames)
     arrays = (grid.positions(), t, local, truth, frames)
     return FlightReport(numbers, make_table(numbers), *map(np.asarray, arrays))
+
+
+def is_at_edge(grid: Grid, frames: Complex[Array, "n_t n_x"]) -> bool:
+    """Return whether a packet reaches the ends of the periodic box, where it wraps around.
+
+    This is so if more than 1% of the probability is in the outer 1% of the box on each side in some
+    frame.
+    """
+    density = np.abs(np.asarray(frames)) ** 2
+    n = -(-grid.shape[0] // 100)
+    ends = density[:, :n].sum(axis=1) + density[:, -n:].sum(axis=1)
+    return bool(np.any(ends > 0.01 * density.sum(axis=1)))
 
 
 def count_sides(
@@ -89,7 +105,7 @@ def count_sides(
     x, heights = np.asarray(grid.positions()), np.asarray(v)
     hills = x[np.abs(heights - heights[0]) > 0.01 * np.ptp(heights)]
     left, right = (hills[0], hills[-1]) if hills.size else (x[x.size // 2],) * 2
-    right_of, left_of = observables.transmission_reflection(grid, psi, left, right)
+    right_of, left_of = observables.sides(grid, psi, left, right)
     through, back = (right_of, left_of) if momentum > 0 else (left_of, right_of)
     inside = observables.probability(grid, psi) - through - back
     shares = {"transmission": through, "reflection": back, "inside": inside}
@@ -102,4 +118,10 @@ def make_table(numbers: dict[str, Any]) -> str:
         f"{who:8} " + ", ".join(f"{side} {share:.4f}" for side, share in numbers[who].items())
         for who in ("exact", "forecast")
     ]
-    return "\n".join([*lines, f"relative L2 error at the end {numbers['relative_l2_error']:.1e}"])
+    lines.append(f"relative L2 error at the end {numbers['relative_l2_error']:.1e}")
+    if numbers["wraps_around"]:
+        lines.append(
+            "The packet reaches the edge of the periodic box and wraps around: transmission"
+        )
+        lines.append("and reflection are mixed. Use fewer frames.")
+    return "\n".join(lines)

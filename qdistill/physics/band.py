@@ -15,7 +15,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int, Num
 
 from qdistill._checks import (
+    is_known,
     refuse,
+    require_between,
     require_finite,
     require_positive,
     require_real,
@@ -176,6 +178,28 @@ def to_waves(band: Band, psi: Complex[Array, "*n_x"]) -> Complex[Array, " n_wave
     weights = jnp.asarray(_norms(band) * band.grid.cell, psi.real.dtype)
     cosines, sines = weights * (right + left) / 2, weights * (right - left) * 0.5j
     return jnp.concatenate([cosines, sines[band.has_constant :]])
+
+
+def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0.01) -> None:
+    """Refuse a known state with more of its probability than the tolerance beyond a band.
+
+    Raises:
+      ValueError: The message names the band. A traced state is not looked at.
+    """
+    require_between(0, 1, tolerance=tolerance)
+    if not is_known(psi):
+        return
+    require_finite(psi=psi)
+    whole = float(jnp.sum(jnp.abs(psi) ** 2)) * band.grid.cell
+    within = float(jnp.sum(jnp.abs(to_waves(band, psi)) ** 2))
+    if whole - within > tolerance * whole:
+        edge = np.max(np.linalg.norm(band.wavenumbers, axis=0))
+        refuse(
+            "psi",
+            f"made of waves with |k| <= {edge:.3g} but for {tolerance:.3g} of its probability",
+            f"beyond that band with {1 - within / whole:.3g} of it",
+            "Use a slower or wider packet.",
+        )
 
 
 def from_waves(band: Band, coefficients: Complex[Array, " n_wave"]) -> Complex[Array, "*n_x"]:

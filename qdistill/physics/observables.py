@@ -36,7 +36,7 @@ def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
 def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
     """Return the mean wavenumber k in 1/bohr; k generates translations.
 
-    The wave of two points, which an even number of points holds, flies neither way: it counts as 0.
+    The wave of two points, on grids of even size, has no direction and counts as 0.
 
     >>> grid = Grid(64, 10.0)
     >>> psi = jnp.exp(2j * jnp.pi * 3 * grid.positions() / 10.0)
@@ -78,13 +78,25 @@ def transmission_reflection(
       axis: The axis of flight.
 
     Returns:
-      Transmitted and reflected probability; the rest is still between `left` and `right`.
+      Transmitted and reflected probability; the rest lies between `left` and `right`.
 
     Raises:
-      ValueError: For a state that has not met the scatterer or came around the box: the part on
-        one side flies the wrong way. A part that is outweighed by one that flies the right way is
-        not seen, and traced values are not looked at.
+      ValueError: For a state that has not reached the scatterer or has wrapped around the box: the
+        part on one side flies towards the scatterer. Only the mean momentum of each side is
+        checked. Traced values are not checked.
     """
+    transmitted, reflected = sides(grid, psi, left, right, axis)
+    if is_known((psi, left, right)):
+        x = np.asarray(grid.positions(axis))
+        _require_flying_apart(grid, psi, x > right, "beyond `right`", 1, axis)
+        _require_flying_apart(grid, psi, x < left, "before `left`", -1, axis)
+    return transmitted, reflected
+
+
+def sides(
+    grid: Grid, psi: Complex[Array, "*n_x"], left: Scalar, right: Scalar, axis: int = 0
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """Return the probabilities beyond `right` and before `left`, for any state."""
     grid.require_axis(axis)
     lowest = grid.origin[axis]
     require_between(lowest, lowest + grid.lengths[axis], left=left, right=right)
@@ -94,24 +106,20 @@ def transmission_reflection(
     require_finite(psi=psi)
     density = jnp.abs(psi) ** 2 * grid.cell
     x = grid.positions(axis, density.dtype)
-    transmitted = jnp.sum(jnp.where(x > right, density, 0))
-    reflected = jnp.sum(jnp.where(x < left, density, 0))
-    if is_known((psi, left, right)):
-        _require_flying_apart(grid, psi, x > right, "beyond `right`", 1, axis)
-        _require_flying_apart(grid, psi, x < left, "before `left`", -1, axis)
-    return transmitted, reflected
+    beyond = jnp.sum(jnp.where(x > right, density, 0))
+    before = jnp.sum(jnp.where(x < left, density, 0))
+    return beyond, before
 
 
-# A side with less of the probability, or whose mean momentum is a smaller share of its spread, may
-# fly either way.
+# A side is not checked below this probability, or below this ratio of mean momentum to its spread.
 _FEW, _SLOW = 0.01, 0.5
 
 
 def _require_flying_apart(
-    grid: Grid, psi: Array, is_there: Array, side: str, direction: int, axis: int
+    grid: Grid, psi: Array, is_there: np.ndarray, side: str, direction: int, axis: int
 ) -> None:
     """Refuse a state whose part on one side flies back to the scatterer."""
-    density = np.abs(np.fft.fftn(np.where(np.asarray(is_there), np.asarray(psi), 0))) ** 2
+    density = np.abs(np.fft.fftn(np.where(is_there, np.asarray(psi), 0))) ** 2
     if np.sum(density) < _FEW * density.size * np.sum(np.abs(np.asarray(psi)) ** 2):
         return
     k = _odd_wavenumbers(grid, axis)
@@ -122,7 +130,7 @@ def _require_flying_apart(
             "taken after a packet from the left has left the scatterer, and before it comes "
             "around the periodic box",
             f"flying towards the scatterer {side}, with a mean momentum of {mean:.3g}",
-            "Take an earlier or a later frame, or a longer box.",
+            "Use an earlier or later frame, or a longer box.",
         )
 
 

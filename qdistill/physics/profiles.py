@@ -7,7 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from qdistill._checks import refuse, require_between, require_finite, require_positive
+from qdistill._checks import (
+    refuse,
+    require_between,
+    require_finite,
+    require_positive,
+    require_settings,
+)
 from qdistill.physics.grid import Grid, require_line
 
 
@@ -32,6 +38,7 @@ class ProfileConfig:
     flank: float = 1.0
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_positive(extent=self.extent, smoothing=self.smoothing, flank=self.flank)
         require_finite(low=self.low, high=self.high)
         require_positive(**{"high - low": self.high - self.low})

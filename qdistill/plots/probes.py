@@ -99,7 +99,8 @@ def plot_waves(
         panels["error"].plot(k, _raised(each.omega - truth), **look)
         panels["damping"].plot(k, _raised(each.damping), **look)
     inside = k <= 1.25 * taught
-    depth = max(np.ptp((values - k**2 / 2)[inside]) for values in known.values())
+    # All of it is zero where the continuum alone is known.
+    depth = max(1e-3, *(np.ptp((values - k**2 / 2)[inside]) for values in known.values()))
     panels["above"].set(ylim=(-1.15 * depth, 0.25 * depth))
     panels["above"].set_ylabel("$\\omega - k^2/2$ (hartree)")
     panels["error"].set_ylabel(f"|$\\omega$ $-$ {next(iter(known))}|\n(hartree)")

@@ -22,8 +22,8 @@ LOCK = ".lock"
 def locked(out: pathlib.Path) -> Iterator[None]:
     """Keep other processes from working in the folder of a run.
 
-    The lock ends with the process, however that ends. Of several processes that train together the
-    first has it.
+    The lock is released when the process ends for any reason. Of several processes that train
+    together the first has it.
 
     Raises:
       OSError: If another process has it.
@@ -48,7 +48,7 @@ def locked(out: pathlib.Path) -> Iterator[None]:
             ) from error
         except OSError as error:
             # Some network file systems have no locks.
-            log.warning("`%s` cannot be locked (%s): see to it that one process trains there.",
+            log.warning("`%s` cannot be locked (%s): make sure that only one process trains there.",
                         out, error.strerror)  # fmt: skip
         # For the message above only: a full disk is met where it matters.
         with contextlib.suppress(OSError):

@@ -11,6 +11,7 @@ student and its parameters; an emulator is a propagator.
 """
 
 from qdistill.students.base import FORMS, Emulator, Student, StudentConfig, count_parameters
+from qdistill.students.domain import OutsideTaught, Reach
 from qdistill.students.effective import BandStudent, EffectiveHamiltonian, PropagatorConfig
 from qdistill.students.unitary import Splitting, UnitaryConfig
 from qdistill.students.windowed import Windowed, WindowedConfig, register
@@ -21,7 +22,9 @@ __all__ = [
     "BandStudent",
     "EffectiveHamiltonian",
     "Emulator",
+    "OutsideTaught",
     "PropagatorConfig",
+    "Reach",
     "Splitting",
     "Student",
     "StudentConfig",

@@ -15,9 +15,18 @@ from qdistill._checks import (
     require_between,
     require_positive,
     require_real,
+    require_settings,
     require_shape,
 )
-from qdistill.physics.band import Band, differentiate, elements, from_waves, project, to_waves
+from qdistill.physics.band import (
+    Band,
+    differentiate,
+    elements,
+    from_waves,
+    project,
+    require_within,
+    to_waves,
+)
 from qdistill.physics.eigenbasis import diagonalise, times, turn
 from qdistill.physics.grid import Grid
 from qdistill.students.base import Student, StudentConfig
@@ -50,10 +59,9 @@ class PropagatorConfig(StudentConfig, name="propagator"):
     widths: tuple[float, ...] = (0.1, 0.25, 0.6)
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(4, n_coarse=self.n_coarse)
         require_at_least(0, n_fields=self.n_fields)
-        if not self.widths:
-            refuse("widths", "at least one width", self.widths)
         require_positive(widths=self.widths)
 
     @property
@@ -70,7 +78,8 @@ class PropagatorConfig(StudentConfig, name="propagator"):
 class BandStudent(Student):
     """A student whose state is expanded in the waves of a band, in any number of dimensions.
 
-    Encoding drops the part of psi beyond the band.
+    Encoding drops the part of psi beyond the band; `forecast` refuses more than 1% of its
+    probability.
 
     Attributes:
       taught: The training grid, along whose first axis the form's `n_coarse` points are counted; by
@@ -106,6 +115,11 @@ class BandStudent(Student):
     def band(self) -> Band:
         """The band of waves."""
         return Band.below(self.system.grid, self.edge)
+
+    def require_frames(self, frames: Complex[Array, "n_t *n_x"]) -> None:
+        """Refuse concrete frames with more than 1% of the probability beyond the band."""
+        for psi in frames:
+            require_within(self.band, psi)
 
 
 @dataclasses.dataclass(frozen=True)

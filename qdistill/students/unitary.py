@@ -14,6 +14,7 @@ from qdistill._checks import (
     require_at_least,
     require_one_of,
     require_positive,
+    require_settings,
     require_shape,
 )
 from qdistill.physics.grid import Grid
@@ -59,6 +60,7 @@ class UnitaryConfig(StudentConfig, name="unitary"):
     smooth: bool = False
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(1, n_pairs=self.n_pairs, reach=self.reach, n_units=self.n_units)
         require_one_of(get_args(Start), start=self.start)
         require_positive(kinetic_cap=self.kinetic_cap, knot_spacing=self.knot_spacing)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_one_of
+from qdistill._checks import refuse, require_at_least, require_one_of, require_settings
 from qdistill.students import windows
 from qdistill.students.base import FORMS, Student, StudentConfig
 from qdistill.students.feedforward import Conv, Dense, Linear
@@ -40,6 +40,7 @@ class WindowedConfig(StudentConfig):
     windows: WindowConfig = dataclasses.field(default_factory=WindowConfig)
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_one_of(NETWORKS, name=self.name)
         require_at_least(1, n_units=self.n_units)
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Shaped
 
-from qdistill._checks import refuse, require_at_least, require_positive
+from qdistill._checks import refuse, require_at_least, require_positive, require_settings
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,6 +34,7 @@ class WindowConfig:
     floor: float = 3e-4
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(3, n_window=self.n_window)
         require_at_least(1, n_history=self.n_history)
         if self.n_window % 2 == 0:

@@ -3,7 +3,13 @@
 import dataclasses
 from typing import Literal, TypeAlias, get_args
 
-from qdistill._checks import refuse, require_at_least, require_one_of, require_positive
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_one_of,
+    require_positive,
+    require_settings,
+)
 from qdistill.system import Propagator, System
 from qdistill.teacher.expansion import chebyshev
 from qdistill.teacher.split_steps import split_step
@@ -26,6 +32,7 @@ class TeacherConfig:
     n_substeps: int = 10
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(1, n_substeps=self.n_substeps)
         require_one_of(get_args(Solver), solver=self.solver)
         require_positive(tolerance=self.tolerance)

@@ -15,7 +15,13 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Int, Key
 
 from qdistill import _distribute as cluster
-from qdistill._checks import refuse, require_at_least, require_between, require_one_of
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_one_of,
+    require_settings,
+)
 from qdistill.curriculum import sampling
 from qdistill.physics.grid import Scalar
 from qdistill.students import windows
@@ -56,6 +62,7 @@ class BatchConfig:
     spectra: SpectraConfig = dataclasses.field(default_factory=SpectraConfig)
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         for name in ("n_batch", "n_block", "n_runs", "n_target"):
             require_at_least(1, **{name: getattr(self, name)})
         require_at_least(2, n_frames=self.n_frames)

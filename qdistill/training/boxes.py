@@ -22,6 +22,7 @@ from qdistill._checks import (
     require_finite,
     require_positive,
     require_real,
+    require_settings,
 )
 from qdistill.curriculum import sampling
 from qdistill.physics.eigenstates import eigenstates
@@ -49,6 +50,7 @@ class SpectraConfig:
     horizon: int = 100
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(2, n_box=self.n_box)
         require_at_least(1, n_states=self.n_states, horizon=self.horizon)
         require_finite(floor=self.floor, ceiling=self.ceiling)

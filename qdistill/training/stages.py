@@ -15,6 +15,7 @@ from qdistill._checks import (
     require_between,
     require_one_of,
     require_positive,
+    require_settings,
 )
 from qdistill.training.batches import BatchConfig
 
@@ -66,6 +67,7 @@ class Stage:
     clip: float = 1.0
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(1, n_steps=self.n_steps)
         if self.n_steps % self.batches.n_block:
             refuse("n_steps", f"a multiple of n_block = {self.batches.n_block}", self.n_steps)
@@ -112,8 +114,7 @@ class TrainingConfig:
     max_rollbacks: int = 10
 
     def __post_init__(self) -> None:  # noqa: D105
-        if not self.stages:
-            refuse("stages", "at least one stage", self.stages)
+        require_settings(self)
         require_at_least(1, checkpoint_every=self.checkpoint_every)
         require_at_least(0, max_rollbacks=self.max_rollbacks)
         require_one_of(get_args(OnDivergence), on_divergence=self.on_divergence)
@@ -146,7 +147,9 @@ def learning_rate(stage: Stage) -> optax.Schedule:
         fall = optax.cosine_decay_schedule(
             stage.peak_rate, n_fall, stage.final_rate / stage.peak_rate
         )
-    return optax.join_schedules([rise, fall], [n_warm])
+    rate = optax.join_schedules([rise, fall], [n_warm])
+    # Of an integer optax makes a rate of single precision, in whatever precision the rest is.
+    return lambda step: rate(jnp.asarray(step, float))
 
 
 def make_optimiser(stage: Stage) -> optax.GradientTransformation:

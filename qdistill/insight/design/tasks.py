@@ -11,6 +11,7 @@ from qdistill._checks import (
     require_between,
     require_finite,
     require_positive,
+    require_settings,
 )
 from qdistill.physics.profiles import ProfileConfig
 
@@ -41,6 +42,7 @@ class TaskConfig:
     dwell: float = 0.0
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_positive(band=self.band, packet_width=self.packet_width)
         if self.band[0] >= self.band[1]:
             refuse("band", "(lowest, highest)", self.band)
@@ -88,6 +90,7 @@ class RolloutConfig:
     packet_width: float = 4.0
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_positive(energies=self.energies, packet_width=self.packet_width)
         require_between(0, 1, shares=self.shares)
         if len(self.energies) != len(self.shares):
@@ -117,6 +120,7 @@ class SearchConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(1, n_starts=self.n_starts, n_steps=self.n_steps)
         require_positive(rate=self.rate)
         require_between(0, np.inf, spread=self.spread, roughness=self.roughness)

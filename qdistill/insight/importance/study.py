@@ -11,7 +11,7 @@ from jaxtyping import Float, PyTree
 
 from qdistill import _distribute as cluster
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_at_least, require_settings
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.cases import Cases
@@ -86,6 +86,7 @@ class Study:
     n_at_once: int = 1
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(0, seed=self.seed)
         for name in ("n_seed", "n_case", "n_frames", "n_at_once"):
             require_at_least(1, **{name: getattr(self, name)})

@@ -11,7 +11,13 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Key
 
 from qdistill import curriculum  # noqa: F401  (it registers the lessons)
-from qdistill._checks import refuse, require_at_least, require_one_of, require_positive
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_one_of,
+    require_positive,
+    require_settings,
+)
 from qdistill.insight import harness
 from qdistill.insight.harness import EXACT, Ensembles, Interval, Panel, Report
 from qdistill.insight.interventions import maps
@@ -70,6 +76,7 @@ class InterventionConfig:
     k_band: float = 8.0
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         require_at_least(1, cases=self.cases, frames=self.frames, reach=self.reach)
         require_at_least(1, places=self.places)
         for family in self.families:

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from qdistill._checks import require_at_least, require_between, require_positive
+from qdistill._checks import require_at_least, require_between, require_positive, require_settings
 from qdistill.insight.harness import (
     Ensembles,
     Panel,
@@ -82,6 +82,7 @@ class ProbeConfig:
     double_packet: tuple[float, float] = (2.6, 0.8)
 
     def __post_init__(self) -> None:  # noqa: D105
+        require_settings(self)
         for name in ("k_taught", "v_max", "bump_area", "bump_width", "energies", "double_packet"):
             require_positive(**{name: getattr(self, name)})
         require_positive(bump_packet=self.bump_packet, barrier_packet=self.barrier_packet)

@@ -1,0 +1,1 @@
+"""Fuzzing of all public functions: a valid small call of each, with hostile arguments."""
