@@ -22,7 +22,7 @@ def untrained(out: pathlib.Path, name: str) -> str:
     state = folder.set_up(settings).trainers[0].init(jax.random.key(0))
     with Checkpoints(out / "checkpoints") as saved:
         saved.save(state, 1.0)
-    small.score(out)
+    small.score(out, training_steps=8)
     return str(out)
 
 
