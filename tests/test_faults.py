@@ -404,7 +404,7 @@ def test_a_sound_checkpoint_that_cannot_be_restored_is_not_taken_for_damaged(
 ) -> None:
     """As with a student whose code has changed."""
     other = like._replace(params={"more": like.params})
-    with pytest.raises(ValueError, match=r"/24` is whole, but this version of the code cannot"):
+    with pytest.raises(ValueError, match=r"/24` is not damaged, but this code cannot"):
         find_newest(copy / "checkpoints", lambda step: other)
 
 
