@@ -151,7 +151,7 @@ def test_a_student_learns_from_boxes_in_double_precision() -> None:
         assert jnp.all(jnp.isfinite(loss))
 
 
-class Own(System):
+class OwnLocal(System):
     """A system that reads its potential in its own way."""
 
     def local(self, v: Any, t: Any, psi: Any) -> Any:
@@ -168,7 +168,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
         boxes.make_block(dataclasses.replace(LINE, n_channel=2), ("barrier",), SMALL, 2, (2, 2))
     with pytest.raises(ValueError, match="`system` must be one whose potential is its own values"):
-        boxes.make_block(Own(LINE.grid), ("barrier",), SMALL, 2, (2, 2))
+        boxes.make_block(OwnLocal(LINE.grid), ("barrier",), SMALL, 2, (2, 2))
     with pytest.raises(ValueError, match="`n_states` must be at most n_box = 32, but is 64"):
         SpectraConfig(n_box=32)
     with pytest.raises(ValueError, match="`n_box` must be between 2 and 32, but is 33"):

@@ -159,6 +159,7 @@ def test_gradients_are_those_of_finite_differences(system: System, is_flat: bool
     psi = packets.gaussian(grid, centre, width, momentum)
     mask = jnp.asarray(random.normal(size=(3, *grid.shape)))
 
+    @jax.jit
     def loss(weights: jax.Array, v: jax.Array, psi: jax.Array) -> jax.Array:
         frames = rollout(student.bind({"weights": weights}), psi[None], v, 3)
         return jnp.sum(mask * jnp.abs(frames) ** 2) + jnp.sum(frames[1]).imag
@@ -234,7 +235,7 @@ class OwnKinetic(System):
         return 2 * self.grid.kinetic_energy()
 
 
-class Absorbing(System):
+class Lossy(System):
     is_hermitian = False
 
 
@@ -248,6 +249,6 @@ def test_what_cannot_be_is_refused() -> None:
         PropagatorConfig(16, 3).build(SQUARE)
     with pytest.raises(ValueError, match=r"`cutoff` must be below .* on this grid"):
         PropagatorConfig(24).build(System(Grid((24, 20), (6.0, 6.0), "continuum")))
-    for system in (System(BOX, n_channel=2), OwnKinetic(BOX), Absorbing(BOX)):
+    for system in (System(BOX, n_channel=2), OwnKinetic(BOX), Lossy(BOX)):
         with pytest.raises(ValueError, match="`system` must be linear, autonomous, Hermitian"):
             PropagatorConfig(16).build(system)

@@ -62,7 +62,7 @@ def test_a_plane_has_draws_of_its_lessons_in_turn() -> None:
     np.testing.assert_array_equal(held.v[:3], fewer.v)
 
 
-class Driven(System):
+class Swayed(System):
     """A field along x that changes in time."""
 
     is_autonomous = False
@@ -95,7 +95,7 @@ class Heavy(System):
         return self.grid.kinetic_energy() / 3
 
 
-DRIVEN = Driven(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
+DRIVEN = Swayed(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
 
 
 def test_forecasts_of_a_driven_system_begin_at_the_time_of_the_last_given_frame() -> None:

@@ -133,7 +133,7 @@ def is_cast_to_complex(bad: Any) -> bool:
 
 
 @dataclasses.dataclass(frozen=True)
-class Driven(System):
+class Stirred(System):
     """No solver but the split step applies to it."""
 
     is_autonomous = False
@@ -142,7 +142,7 @@ class Driven(System):
         return v * jnp.cos(t)
 
 
-system.SYSTEMS.pop("Driven")
+system.SYSTEMS.pop("Stirred")
 
 
 COUNT, POSITIVE, FINITE, SHARE = "count", "positive", "finite", "share"
@@ -443,7 +443,7 @@ BAD["more"] = [lambda a: (*a, "other")]
 BAD["not positive"] = [(0.1, 0.0), (0.1, -1.0), ()]
 BAD |= {
     "line system": [System(Grid((8, 8), (9.0, 9.0)))],
-    "driven": [dataclasses.replace(Driven(LINE), bounds=(-1.0, 1.0))],
+    "driven": [dataclasses.replace(Stirred(LINE), bounds=(-1.0, 1.0))],
 }
 door(
     held_out.make_paper_cases,
@@ -451,7 +451,7 @@ door(
 )  # fmt: skip
 door(
     held_out.make_held_out,
-    config=(TEST,), system=(Driven(SMALL.grid),), lessons=(("free",), "unknown"),
+    config=(TEST,), system=(Stirred(SMALL.grid),), lessons=(("free",), "unknown"),
 )  # fmt: skip
 door(
     cases.exact,

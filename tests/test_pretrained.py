@@ -31,6 +31,7 @@ from qdistill.runs import (
     provenance,
     records,
 )
+from qdistill.students import Reach, domain
 from qdistill.system import rollout
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -153,6 +154,19 @@ def test_in_double_precision_the_norm_is_kept_in_double_precision() -> None:
         psi = packets.gaussian(grid, 20.0, 2.5, 3.5)
         frames = emulator.forecast(psi, jnp.zeros(1024), 20)
         np.testing.assert_allclose(norm(grid, frames[-1]), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_how_far_lessons_went_is_in_the_file(name: str) -> None:
+    emulator = load(name)
+    assert emulator.reach == emulator.taught
+    assert emulator.reach is not None
+    assert 15 < emulator.reach.energy < 16
+    assert -12 < emulator.reach.low < -9.9
+    assert 13 < emulator.reach.edge <= emulator.reach.high < 15
+    if name == "demo":
+        sampled = domain.of_lessons(emulator.system, emulator.config.curriculum)
+        assert sampled == pytest.approx(emulator.reach, rel=1e-5)
 
 
 def test_what_does_not_fit_is_refused(packet, without_checker) -> None:
@@ -349,6 +363,13 @@ PLACE = {"device": "cpu", "cpu_count": 2, "python": "3", "jax": "0"}
         ({"domain": {}}, r"`about\.domain` must be one of .* Perhaps a newer version"),
         ({"config": 7}, "`config` must be a table of settings"),
         ({"sha256": "0" * 64}, r"`about\.sha256` must be the checksum of all else"),
+        (
+            {"reach": [15.0, -12.0, 15.0, 15.0]},
+            "`reach` must be a table of energy, low, high, edge",
+        ),
+        ({"reach": {"energy": 15.0}}, "`reach` must be a table of energy, low, high, edge, but is"),
+        ({"reach": dict.fromkeys(Reach._fields, None)}, r"`reach\.energy` must be a finite number"),
+        ({"reach": dict.fromkeys(Reach._fields, 1)}, r"`reach\.energy` must be a finite number"),
     ],
 )
 def test_what_a_file_says_of_itself_is_checked(

@@ -130,7 +130,7 @@ def test_a_solver_is_known_by_what_it_is() -> None:
 # Channels: exp(-i h V) of the matrix at each point.
 
 
-class Absorbing(System):
+class Damped(System):
     """Channels of which each absorbs in its own way."""
 
     is_hermitian = False
@@ -146,11 +146,11 @@ def matrices(n_channel: int) -> np.ndarray:
 
 @pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("n_channel", [1, 2, 3])
-@pytest.mark.parametrize("kind", [System, Absorbing])
+@pytest.mark.parametrize("kind", [System, Damped])
 def test_channels_turn_by_the_exponential_of_their_matrix(n_channel, kind) -> None:
     system = kind(Grid(8, 4.0), n_channel=n_channel)
     v = matrices(n_channel)
-    if kind is Absorbing:
+    if kind is Damped:
         v = v - 1j * np.diag(np.arange(n_channel))[..., None]
     turn = phase(system, jnp.asarray(v), 0.3)
     for i in range(8):
@@ -213,11 +213,11 @@ class Nonlinear(System):
     is_linear = False
 
 
-class Driven(System):
+class Shaken(System):
     is_autonomous = False
 
 
-@pytest.mark.parametrize("kind", [Nonlinear, Driven])
+@pytest.mark.parametrize("kind", [Nonlinear, Shaken])
 def test_the_matrix_of_a_frame_that_has_none_is_refused(kind) -> None:
     words = "`propagator` must be linear, autonomous and without a history"
     with pytest.raises(ValueError, match=words):

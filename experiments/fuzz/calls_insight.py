@@ -1,5 +1,6 @@
 """Calls of `qdistill.insight`."""
 
+import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
@@ -40,7 +41,8 @@ def _design(calls: Calls, s: Samples) -> None:
         profile=profile, band=(1.5, 2.0), n_energy=3, share=0.5, passband=None, packet_width=2.0,
         n_packet=2, dwell=0.0,
     )  # fmt: skip
-    add(design.TaskConfig.target, self=task, energy=np.array([1.5, 2.0]))
+    peaked = dataclasses.replace(task, passband=1.0)
+    add(design.TaskConfig.target, self=peaked, energy=np.array([1.5, 2.0]))
     add(
         design.RolloutConfig,
         profile=profile, energies=(1.5, 2.0), shares=(0.5, 0.5), packet_width=2.0,

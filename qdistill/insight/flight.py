@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qdistill import _refusals
 from qdistill._checks import require_at_least
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
@@ -125,3 +126,6 @@ def make_table(numbers: dict[str, Any]) -> str:
         )
         lines.append("and reflection are mixed. Use fewer frames.")
     return "\n".join(lines)
+
+
+_refusals.tell(__name__)

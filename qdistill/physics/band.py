@@ -23,6 +23,7 @@ from qdistill._checks import (
     require_real,
     require_shape,
 )
+from qdistill._doors import as_floating
 from qdistill.physics.grid import Grid
 
 # Relative tolerance, so that rounding does not exclude a wave at the cutoff.
@@ -297,6 +298,7 @@ def project(band: Band, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"
     True
     """
     _require_potential(band.grid, v)
+    v = as_floating(v)
     return elements(v, band, band) + jnp.diag(jnp.asarray(kinetic(band), v.dtype))
 
 
@@ -321,6 +323,7 @@ def fold(
       ValueError: For an energy at or above that of the folded waves, or if there are no such waves.
     """
     _require_potential(band.grid, v)
+    v = as_floating(v)
     require_finite(energy=energy)
     beyond = Band(band.grid, outer, above=band.cutoff)
     gap = kinetic(beyond) - energy

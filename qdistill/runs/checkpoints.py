@@ -17,6 +17,7 @@ from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from qdistill import _distribute as cluster
+from qdistill import _refusals
 from qdistill.runs import config, records
 from qdistill.training.loop import TrainState
 
@@ -288,3 +289,6 @@ def _precision(params: PyTree) -> str:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+_refusals.tell(__name__)

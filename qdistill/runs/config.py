@@ -8,7 +8,7 @@ import types
 import typing
 from typing import Any, TypeVar
 
-from qdistill import teacher
+from qdistill import _refusals, teacher
 from qdistill._checks import refuse, require_at_least, require_one_of, require_settings
 from qdistill.curriculum import CurriculumConfig, require_lessons
 from qdistill.forecast.held_out import BenchmarkConfig
@@ -248,3 +248,6 @@ def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
         for key, node in tree.items()
         for name, leaf in _leaves(node, f"{prefix}{key}.").items()
     }
+
+
+_refusals.tell(__name__)

@@ -9,6 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from qdistill import _distribute as cluster
+from qdistill import _refusals
 from qdistill._checks import refuse, require_one_of
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.held_out import Scored, make_held_out
@@ -196,3 +197,6 @@ def _learned_dispersion(emulator: Emulator) -> dict[str, Any]:
             "teacher_hartree": np.asarray(grid.kinetic_energy())[:half].tolist(),
         }
     }
+
+
+_refusals.tell(__name__)

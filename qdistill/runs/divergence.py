@@ -5,6 +5,7 @@ import math
 import pathlib
 from typing import Any
 
+from qdistill import _refusals
 from qdistill.runs import records
 from qdistill.training.stages import TrainingConfig
 
@@ -103,3 +104,6 @@ def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[Train
 def may_roll_back(plan: TrainingConfig, out: pathlib.Path) -> bool:
     """Return whether the plan allows one more rollback."""
     return plan.on_divergence == "rollback" and len(read(out)) < plan.max_rollbacks
+
+
+_refusals.tell(__name__)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill import _files
+from qdistill import _files, _refusals
 from qdistill._checks import (
     refuse,
     require_at_least,
@@ -238,3 +238,6 @@ def _xarray() -> Any:
             "pip install xarray 'h5netcdf[h5py]'"
         ) from error
     return xarray
+
+
+_refusals.tell(__name__)

@@ -8,6 +8,8 @@ import sys
 import types
 from typing import Any
 
+from qdistill import _refusals
+
 # The files executed in this process, by their paths as given.
 LOADED: dict[str, "Extension"] = {}
 
@@ -71,3 +73,6 @@ def require_loaded(wanted: Any) -> None:
                 f"The run depends on the file `{path}` as it was then, which is not loaded: give "
                 f"`--load {shlex.quote(path)}`, or call `qdistill.runs.extensions.load`."
             )
+
+
+_refusals.tell(__name__)

@@ -30,7 +30,7 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from qdistill import _distribute as cluster
-from qdistill import teacher
+from qdistill import _refusals, teacher
 from qdistill.runs import config, divergence, provenance, records, signals
 from qdistill.runs.checkpoints import Checkpoints, find_newest, set_aside
 from qdistill.runs.config import Config
@@ -315,3 +315,6 @@ def _state_at(trainers: list[Trainer], settings: Config, step: int) -> TrainStat
 
 def _append_to_log(out: pathlib.Path, metrics: dict[str, Any]) -> None:
     records.append(out / "metrics.jsonl", metrics)
+
+
+_refusals.tell(__name__)

@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from qdistill import _refusals
 from qdistill._checks import require_at_least, require_positive
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast.held_out import BenchmarkConfig
@@ -267,3 +268,6 @@ def smoke(config: Config) -> Config:
         ),
         benchmark=dataclasses.replace(config.benchmark, n_frames=12, n_cases=4),
     )
+
+
+_refusals.tell(__name__)

@@ -13,14 +13,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from qdistill import _files
+from qdistill import _files, _refusals
 from qdistill._checks import refuse, require_one_of
 from qdistill.runs import config, provenance, records
-from qdistill.students import Emulator
+from qdistill.students import Emulator, Reach
 
 FOLDER = pathlib.Path(__file__).parent / "packaged"
 # Entries of a file next to the parameters.
 ABOUT = ("config", "score", "provenance", "sha256")
+# What may be there too: without it, how far lessons went is sampled when it is first asked for.
+REACH = "reach"
 
 
 def names() -> list[str]:
@@ -115,6 +117,8 @@ def write(path: pathlib.Path, emulator: Emulator) -> None:
         "score": records.plain(emulator.score),
         "provenance": list(emulator.provenance),
     }
+    if (taught := emulator.taught) is not None:
+        about[REACH] = taught._asdict()
     pack(path, about, {name: np.asarray(leaf) for name, leaf in _leaves(emulator.params).items()})
 
 
@@ -172,10 +176,12 @@ def _build(about: Any, arrays: dict[str, np.ndarray]) -> Emulator:
     for name in ABOUT:
         if name not in about:
             refuse(f"about.{name}", "given", "missing", config.CURE)
-    for name in set(about) - set(ABOUT):
-        refuse(f"about.{name}", "one of " + ", ".join(ABOUT), "unknown", config.NEWER)
+    known = (*ABOUT, REACH)
+    for name in set(about) - set(known):
+        refuse(f"about.{name}", "one of " + ", ".join(known), "unknown", config.NEWER)
+    reach = _check_reach(about[REACH]) if REACH in about else None
     settings = config.from_json(json.dumps(about["config"]))
-    score, notes = check_score(about["score"]), provenance.check(about["provenance"])
+    score, notes = check_score(about["score"]), tuple(provenance.check(about["provenance"]))
     student = settings.student.build(settings.system)
     like = jax.eval_shape(student.init, jax.random.key(0))
     forms = _leaves(like)
@@ -185,7 +191,7 @@ def _build(about: Any, arrays: dict[str, np.ndarray]) -> Emulator:
     if about["sha256"] != _sum(about, arrays):
         refuse("about.sha256", "the checksum of all else in the file", repr(about["sha256"]))
     params = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    return student.bind(params, config=settings, score=score, provenance=tuple(notes))
+    return student.bind(params, config=settings, score=score, provenance=notes, reach=reach)
 
 
 def _as_leaf(name: str, array: np.ndarray, dtype: Any) -> jax.Array:
@@ -220,9 +226,22 @@ def check_score(score: Any) -> dict[str, Any]:
     return score
 
 
+def _check_reach(reach: Any) -> Reach:
+    """How far lessons went, refused where it is not numbers by their names."""
+    if not isinstance(reach, dict) or tuple(reach) != Reach._fields:
+        refuse(REACH, "a table of " + ", ".join(Reach._fields), repr(reach)[:80])
+    for name, value in reach.items():
+        if not isinstance(value, float) or not np.isfinite(value):
+            refuse(f"{REACH}.{name}", "a finite number", repr(value)[:80])
+    return Reach(**reach)
+
+
 def _leaves(params: PyTree) -> dict[str, Any]:
     """The arrays of parameters by their paths."""
     return {
         jax.tree_util.keystr(place, simple=True, separator="/"): leaf
         for place, leaf in jax.tree.leaves_with_path(params)
     }
+
+
+_refusals.tell(__name__)

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import jax
 
+from qdistill import _refusals
 from qdistill.runs.signals import Stopped
 
 
@@ -81,3 +82,6 @@ def _leave(status: int | str) -> NoReturn:
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(status)
+
+
+_refusals.tell(__name__)

@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 
+from qdistill import _refusals
 from qdistill._checks import refuse
 from qdistill.runs import records
 
@@ -121,3 +122,6 @@ def _git(*words: str) -> str | None:
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
+
+
+_refusals.tell(__name__)

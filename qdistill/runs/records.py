@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from qdistill import _distribute as cluster
-from qdistill import _files
+from qdistill import _files, _refusals
 
 # Required entries of a line of a log, with their types.
 Keys = Mapping[str, type | tuple[type, ...]]
@@ -142,3 +142,6 @@ def fingerprint(tree: PyTree, words: str = "") -> str:
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
+
+
+_refusals.tell(__name__)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from qdistill import plots
+from qdistill import _refusals, plots
 from qdistill.forecast import paper
 from qdistill.forecast.held_out import Scored
 from qdistill.physics.grid import Grid
@@ -193,3 +193,6 @@ def _dispersion_lines(metrics: dict[str, Any]) -> list[str]:
         f"{'learned':16}" + "".join(f"{learned[i]:9.4f}" for i in at),
         f"{'teacher':16}" + "".join(f"{true[i]:9.4f}" for i in at),
     ]
+
+
+_refusals.tell(__name__)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from qdistill import plots
+from qdistill import _refusals, plots
 from qdistill.insight.harness import Report
 from qdistill.runs import extensions, folder, provenance, records
 
@@ -84,3 +84,6 @@ def _new_folder(out: pathlib.Path) -> Iterator[None]:
             if not was_there:
                 out.rmdir()
         raise
+
+
+_refusals.tell(__name__)

@@ -8,6 +8,8 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
+from qdistill import _refusals
+
 # Windows has no SIGHUP.
 HANGUP = getattr(signal, "SIGHUP", None)
 STOPS = (signal.SIGTERM, signal.SIGINT, *([HANGUP] if HANGUP else []))
@@ -64,3 +66,6 @@ def caught() -> Iterator[Callable[[], int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+_refusals.tell(__name__)

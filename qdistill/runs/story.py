@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from qdistill import plots
+from qdistill import _refusals, plots
 from qdistill._checks import refuse
 from qdistill.forecast import paper
 from qdistill.runs import (
@@ -349,3 +349,6 @@ def tell_all(
         figures = {"comparison": plot(stories)}
         compared = Results({"runs": rows}, table(rows), figures)
         results.record(into, {"runs": list(map(str, outs))}, lambda: compared)
+
+
+_refusals.tell(__name__)

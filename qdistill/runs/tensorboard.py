@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
+from qdistill import _refusals
 from qdistill.runs import config, story
 from qdistill.runs.story import Story
 
@@ -98,3 +99,6 @@ def _writer() -> Any:
             "pip install tensorboardX tensorboard"
         ) from error
     return tensorboardX.SummaryWriter
+
+
+_refusals.tell(__name__)

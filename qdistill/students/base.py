@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Inexact, Key, PyTree
 
 from qdistill import teacher
-from qdistill._checks import is_known, refuse, require_at_least, require_finite
+from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_new
 from qdistill._doors import require_frames
 from qdistill.physics.grid import Grid
 from qdistill.students import domain
@@ -26,7 +26,8 @@ Own = TypeVar("Own", bound="Student")
 class StudentConfig:
     """The form of a student: a node of the config tree, registered by its name.
 
-    Subclass it for a student of your own. Give it a name, and return a `Student` from `build`::
+    Subclass it for a student of your own. Give it a name that no other student has, and return a
+    `Student` from `build`::
 
         @dataclasses.dataclass(frozen=True)
         class MyConfig(StudentConfig, name="mine"):
@@ -41,6 +42,7 @@ class StudentConfig:
     def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:  # noqa: D105
         super().__init_subclass__(**kwargs)
         if name:
+            require_new(FORMS, name, cls, "student")
             cls.name = name
             FORMS[name] = cls
 

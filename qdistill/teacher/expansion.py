@@ -15,7 +15,7 @@ import numpy as np
 from jaxtyping import Array
 
 from qdistill._checks import is_known, refuse, require_finite, require_positive
-from qdistill._doors import require_potential
+from qdistill._doors import cast, precision, require_potential
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import apply, hop, kinetic, rest
 from qdistill.system import Potential, Step, System
@@ -41,6 +41,7 @@ class Chebyshev:
         """Return the step of one potential; it gives NaN if a traced one leaves `system.bounds`."""
         system = self.system
         local = system.local(v, 0.0, None)
+        local = cast(local, precision(local))
         low, high = _range(system, local)
         t_max = float(np.max(system.kinetic(v, 0.0)))
         # Slightly wider than the spectrum, so that rounding cannot push h beyond [-1, 1].
