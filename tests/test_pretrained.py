@@ -455,7 +455,7 @@ def test_a_damaged_file_is_named(tmp_path: pathlib.Path) -> None:
         np.savez(mine, **arrays | wrong)
         refused("its arrays are not those")
     np.savez(mine, **{key: array for key, array in arrays.items() if key != "about"})
-    refused("about")
+    refused("metadata")
     about = json.loads(arrays["about"].item())
     about["config"]["seed"] = -1
     np.savez(mine, **arrays | {"about": json.dumps(about)})

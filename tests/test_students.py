@@ -109,6 +109,7 @@ def persistence(monkeypatch: pytest.MonkeyPatch) -> None:
     for table in (windowed.NETWORKS, FORMS):
         # Its removal is what the monkeypatch takes back.
         monkeypatch.setitem(table, "persistence", None)
+        del table["persistence"]
     students.register("persistence", Persistence)
 
 

@@ -213,8 +213,8 @@ def _read(folder: pathlib.Path, metrics: dict[str, Any], like: TrainState) -> Tr
         if not (folder / SUMS).exists():
             return None
         raise ValueError(
-            f"The checkpoint in `{folder}` is not damaged, but this code cannot restore "
-            f"it. {_first_line(error)}"
+            f"The checkpoint in `{folder}` is not damaged, but this code cannot restore it: the "
+            "student or the optimiser has other parameters now, or memory is short."
         ) from error
     if theirs != ours:
         raise ValueError(
