@@ -81,9 +81,10 @@ def require_one_of(choices: Iterable[str], **values: Any) -> None:
 
 
 def require_new(known: dict[str, Any], name: str, thing: Any, kind: str) -> None:
-    """Refuse a name that something else goes by; the same thing may be defined anew.
+    """Refuse a name that is taken; the same object may be registered again.
 
-    It is the same if it has the same name in the same module, as in a cell that is executed again.
+    Objects of the same name in the same module are the same, as in a notebook cell that is executed
+    again.
 
     >>> require_new({"abs": abs}, "abs", abs, "function")
     >>> require_new({"abs": abs}, "abs", max, "function")

@@ -25,6 +25,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int, Key, PyTree
 
+from qdistill import _refusals
 from qdistill._checks import (
     is_known,
     refuse,
@@ -152,7 +153,7 @@ class System:
         """Sample psi and a potential from a lesson, given by name.
 
         Raises:
-          ValueError: For a name that is not registered, and a lesson that does not return (psi, v).
+          ValueError: For an unknown name, and a lesson that does not return (psi, v).
         """
         if name not in LESSONS:
             # Importing the module registers the lessons of the package.
@@ -383,3 +384,6 @@ def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:
         return jax.lax.scan(again, state, None, length=n)[1]
 
     return jax.jit(program)(closed.consts, state)
+
+
+_refusals.tell(__name__)

@@ -159,6 +159,7 @@ def test_gradients_are_those_of_finite_differences(system: System, is_flat: bool
     psi = packets.gaussian(grid, centre, width, momentum)
     mask = jnp.asarray(random.normal(size=(3, *grid.shape)))
 
+    @jax.jit
     def loss(weights: jax.Array, v: jax.Array, psi: jax.Array) -> jax.Array:
         frames = rollout(student.bind({"weights": weights}), psi[None], v, 3)
         return jnp.sum(mask * jnp.abs(frames) ** 2) + jnp.sum(frames[1]).imag

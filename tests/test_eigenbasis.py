@@ -107,7 +107,7 @@ def test_second_derivatives_are_refused_rather_than_wrong() -> None:
 @pytest.mark.parametrize(
     ("h", "words"),
     [
-        (jnp.array([[0.0, 1.0], [2.0, 0.0]]), "`h` must be symmetric, but is uneven by 1"),
+        (jnp.array([[0.0, 1.0], [2.0, 0.0]]), "`h` must be symmetric, but is asymmetric by 1"),
         (jnp.ones((2, 3)), r"`h` must be a square matrix, but is of shape \(2, 3\)"),
         (jnp.array([[0, 1j], [-1j, 0]]), "`h` must be an array of real floating-point numbers"),
         (jnp.full((2, 2), jnp.nan), "`h` must be finite"),

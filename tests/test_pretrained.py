@@ -420,7 +420,7 @@ def test_nesting_without_end_is_refused(demo, tmp_path: pathlib.Path) -> None:
         (lambda leaf: leaf.astype(str), "must be of a type like float32, but is <U"),
         (lambda leaf: leaf != 0, "must be of a type like float32, but is bool"),
         (lambda leaf: leaf + np.float32(1e-3), "must be the checksum of all else"),
-        (lambda leaf: leaf.astype(object), "it is damaged, or no archive of arrays"),
+        (lambda leaf: leaf.astype(object), "it is damaged, or not an archive of arrays"),
     ],
 )
 def test_parameters_that_are_none_are_refused(wrong, words: str, demo, tmp_path) -> None:
@@ -455,7 +455,7 @@ def test_a_damaged_file_is_named(tmp_path: pathlib.Path) -> None:
         np.savez(mine, **arrays | wrong)
         refused("its arrays are not those")
     np.savez(mine, **{key: array for key, array in arrays.items() if key != "about"})
-    refused("about")
+    refused("metadata")
     about = json.loads(arrays["about"].item())
     about["config"]["seed"] = -1
     np.savez(mine, **arrays | {"about": json.dumps(about)})

@@ -1,5 +1,6 @@
-"""Calls of the room of insight."""
+"""Calls of `qdistill.insight`."""
 
+import dataclasses
 from typing import Any
 
 import jax.numpy as jnp
@@ -16,7 +17,7 @@ from qdistill.training import TrainingConfig, loop
 
 
 def insight(calls: Calls, s: Samples) -> None:
-    """Design, flights, the harness, importance, interventions, probes, symmetries."""
+    """Add the calls of design, flights, harness, importance, interventions, probes, symmetries."""
     _design(calls, s)
     _flight(calls, s)
     _harness(calls, s)
@@ -40,7 +41,8 @@ def _design(calls: Calls, s: Samples) -> None:
         profile=profile, band=(1.5, 2.0), n_energy=3, share=0.5, passband=None, packet_width=2.0,
         n_packet=2, dwell=0.0,
     )  # fmt: skip
-    add(design.TaskConfig.target, self=task, energy=np.array([1.5, 2.0]))
+    peaked = dataclasses.replace(task, passband=1.0)
+    add(design.TaskConfig.target, self=peaked, energy=np.array([1.5, 2.0]))
     add(
         design.RolloutConfig,
         profile=profile, energies=(1.5, 2.0), shares=(0.5, 0.5), packet_width=2.0,
@@ -229,7 +231,7 @@ def _probes(calls: Calls, s: Samples) -> None:
 
 
 def found_by_probes(k: np.ndarray) -> probes.Probes:
-    """Results of probes, made up."""
+    """Return artificial results of probes."""
     zero, v, share = 0 * k, np.linspace(-1, 1, len(k)), np.sin(k) ** 2
     series = probes.Series(0.0, 1.0, 0.0)
     return probes.Probes(

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
+from qdistill import _refusals
 from qdistill._checks import require_at_least
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
@@ -74,9 +75,10 @@ def evaluate(
 
 
 def is_at_edge(grid: Grid, frames: Complex[Array, "n_t n_x"]) -> bool:
-    """Whether a packet touches the ends of the periodic box: there it goes around.
+    """Return whether a packet reaches the ends of the periodic box, where it wraps around.
 
-    They are 1% of the line each, and more than 1% of the probability is there in some frame.
+    This is so if more than 1% of the probability is in the outer 1% of the box on each side in some
+    frame.
     """
     density = np.abs(np.asarray(frames)) ** 2
     n = -(-grid.shape[0] // 100)
@@ -119,6 +121,11 @@ def make_table(numbers: dict[str, Any]) -> str:
     ]
     lines.append(f"relative L2 error at the end {numbers['relative_l2_error']:.1e}")
     if numbers["wraps_around"]:
-        lines.append("The packet reaches the edge of the periodic box and goes around: what passes")
-        lines.append("and what returns are mixed. Take fewer frames.")
+        lines.append(
+            "The packet reaches the edge of the periodic box and wraps around: transmission"
+        )
+        lines.append("and reflection are mixed. Use fewer frames.")
     return "\n".join(lines)
+
+
+_refusals.tell(__name__)

@@ -1,5 +1,6 @@
 """Grids, wave packets, potentials and observables, in Hartree atomic units."""
 
+from qdistill import _refusals
 from qdistill.physics import (
     band,
     eigenstates,
@@ -29,3 +30,5 @@ __all__ = [
     "profiles",
     "stationary",
 ]
+
+_refusals.tell(__name__)

@@ -199,7 +199,7 @@ def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0
             "psi",
             f"made of waves with |k| <= {edge:.3g} but for {tolerance:.3g} of its probability",
             f"beyond that band with {1 - within / whole:.3g} of it",
-            "Take a slower or wider packet.",
+            "Use a slower or wider packet.",
         )
 
 

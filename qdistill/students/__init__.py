@@ -10,6 +10,7 @@ student and its parameters; an emulator is a propagator.
 36892
 """
 
+from qdistill import _refusals
 from qdistill.students.base import FORMS, Emulator, Student, StudentConfig, count_parameters
 from qdistill.students.domain import OutsideTaught, Reach
 from qdistill.students.effective import BandStudent, EffectiveHamiltonian, PropagatorConfig
@@ -35,3 +36,5 @@ __all__ = [
     "count_parameters",
     "register",
 ]
+
+_refusals.tell(__name__)

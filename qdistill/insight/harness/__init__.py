@@ -5,6 +5,7 @@ exact solver as the positive control, and negative controls that must be detecte
 `Report`.
 """
 
+from qdistill import _refusals
 from qdistill.insight.harness.frames import forecast, recall, solve_exactly
 from qdistill.insight.harness.intervals import (
     BY_RATIO,
@@ -43,3 +44,5 @@ __all__ = [
     "solve_exactly",
     "verdict",
 ]
+
+_refusals.tell(__name__)

@@ -1,0 +1,194 @@
+"""Hostile calls one after the other, classified by their outcomes."""
+
+import collections
+import contextlib
+import io
+import signal
+import time
+import warnings
+from collections.abc import Iterator
+from types import FrameType
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from experiments.fuzz.calls import Call, arrays, calls_of
+from experiments.fuzz.hostile import hostile
+from experiments.fuzz.names import ROOMS
+from qdistill._refusals import is_refusal
+from qdistill.runs import extensions
+from qdistill.students import FORMS
+from qdistill.students.windowed import NETWORKS
+from qdistill.system import LESSONS, SYSTEMS
+
+# Refused with a message; the right result, or a legitimate one; and outcomes that are errors.
+GOOD, BAD = ("refused", "right", "legitimate"), ("obscure", "silently wrong", "too slow")
+REGISTRIES: tuple[dict, ...] = (FORMS, NETWORKS, LESSONS, SYSTEMS, extensions.LOADED)
+# Limit in seconds; a call that takes longer should have been refused.
+LIMIT = 60.0
+# Functions with finite results for NaN, with the reason.
+FORGIVING = {
+    "forecast.metrics": "a forecast that blew up scores 0 or infinity",
+    "plots": "what is not finite is left out",
+    "insight.harness.intervals.bootstrap": "values that are no number are left out",
+}
+
+
+class Trial(NamedTuple):
+    """A hostile call and its outcome."""
+
+    name: str
+    outcome: str
+    arguments: str
+    words: str
+
+
+class Known(NamedTuple):
+    """A valid call, its result, and its duration in seconds."""
+
+    call: Call
+    result: list[Any]
+    seconds: float
+
+
+class TooSlow(BaseException):
+    """The exception that interrupts a call after the time limit."""
+
+
+@contextlib.contextmanager
+def guarded() -> Iterator[None]:
+    """Run code without output, without changes of registries, and for at most `LIMIT` seconds."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        raise TooSlow
+
+    kept = [dict(each) for each in REGISTRIES]
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.setitimer(signal.ITIMER_REAL, LIMIT)
+    try:
+        with (
+            contextlib.redirect_stdout(io.StringIO()),
+            contextlib.redirect_stderr(io.StringIO()),
+            warnings.catch_warnings(),
+        ):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, before)
+        for registry, names in zip(REGISTRIES, kept, strict=True):
+            registry.clear()
+            registry.update(names)
+
+
+def valid_calls(rooms: tuple[str, ...] = ROOMS, slow: bool = True) -> dict[str, Known]:
+    """Return all valid calls of some subpackages with results; each runs twice for its duration."""
+    found = {}
+    for room in rooms:
+        with guarded():
+            signal.setitimer(signal.ITIMER_REAL, 0)
+            for name, call in calls_of(room).items():
+                if call.arguments and (slow or not call.is_slow):
+                    call()
+                    start = time.perf_counter()
+                    result = [np.asarray(array) for array in arrays(call())]
+                    found[name] = Known(call, result, time.perf_counter() - start)
+    return found
+
+
+def try_one(rng: np.random.Generator, name: str, known: Known) -> Trial:
+    """Call a function with one or two hostile arguments, and return the classified outcome."""
+    names = list(known.call.arguments)
+    chosen = rng.choice(names, size=min(len(names), 1 + (rng.random() < 0.15)), replace=False)
+    values: dict[str, Any] = {}
+    kinds, words = set(), ""
+    try:
+        with guarded():
+            for each in map(str, chosen):
+                # A config may refuse its part immediately.
+                kind, values[each] = hostile(rng, known.call.arguments[each])
+                kinds.add(kind)
+            result = [np.asarray(array) for array in arrays(known.call(**values))]
+        outcome, words = judge(name, kinds, known.result, result)
+    except TooSlow:
+        outcome = "too slow"
+    except Exception as error:
+        outcome = "refused" if is_in_words(error) else "obscure"
+        words = f"{type(error).__name__}: {error}"
+    shown = ", ".join(f"{key}={_short(value)}" for key, value in values.items())
+    return Trial(name, outcome, shown, words[:400])
+
+
+def is_in_words(error: Exception) -> bool:
+    """Return whether an error message names an argument or a file, and what it was."""
+    if isinstance(error, OSError):
+        return "`" in str(error) or error.filename is not None
+    if isinstance(error, ValueError | ImportError | FloatingPointError):
+        return is_refusal(error) or "`" in str(error)
+    return False
+
+
+def judge(
+    name: str, kinds: set[str], before: list[np.ndarray], after: list[np.ndarray]
+) -> tuple[str, str]:
+    """Return the class of a result, from the kinds of hostile arguments and the valid result."""
+    if _are_alike(before, after):
+        return "right", ""
+    if kinds == {"same"}:
+        return "silently wrong", "another result of the same values in another form"
+    numbers = [a for a in after if jnp.issubdtype(a.dtype, jnp.inexact)]
+    is_finite = all(np.isfinite(np.asarray(a, complex)).all() for a in numbers)
+    was_finite = all(
+        np.isfinite(np.asarray(a, complex)).all()
+        for a in before
+        if jnp.issubdtype(a.dtype, jnp.inexact)
+    )
+    if "nan" in kinds:
+        if is_finite and numbers and not name.startswith(tuple(FORGIVING)):
+            return "silently wrong", "a finite result of what is not finite"
+        return "legitimate", ""
+    if was_finite and not is_finite:
+        return "silently wrong", "a result that is not finite"
+    return "legitimate", ""
+
+
+def _are_alike(before: list[np.ndarray], after: list[np.ndarray]) -> bool:
+    if [a.shape for a in before] != [a.shape for a in after]:
+        return False
+    pairs = zip(before, after, strict=True)
+    return all(
+        np.allclose(a, b, rtol=1e-3, atol=1e-4, equal_nan=True)
+        if a.dtype.kind in "fciub" and b.dtype.kind in "fciub"
+        else np.array_equal(a, b)
+        for a, b in pairs
+    )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, np.ndarray | jax.Array):
+        return f"{type(value).__name__}({value.dtype}, {value.shape})"
+    words = repr(value)
+    return words if len(words) < 150 else f"{words[:150]}..."
+
+
+def trials(n_calls: int, seed: int, calls: dict[str, Known]) -> Iterator[Trial]:
+    """Yield the outcomes of a number of hostile calls; cheap functions are called more often."""
+    rng = np.random.default_rng(seed)
+    names = list(calls)
+    weights = np.array([1 / (0.03 + known.seconds) for known in calls.values()])
+    weights /= weights.sum()
+    for index in rng.choice(len(names), size=n_calls, p=weights):
+        yield try_one(rng, names[index], calls[names[index]])
+
+
+def count(tried: list[Trial]) -> dict[str, dict[str, int]]:
+    """Return the numbers of outcomes by subpackage."""
+    found: dict[str, dict[str, int]] = {}
+    for room in (*ROOMS, "all"):
+        mine = [t.outcome for t in tried if room == "all" or t.name.startswith(f"{room}.")]
+        counted = collections.Counter(mine)
+        if mine:
+            found[room] = {outcome: counted[outcome] for outcome in (*GOOD, *BAD)}
+    return found

@@ -1,0 +1,225 @@
+"""Replacement of errors inside public functions by messages that name the wrong argument.
+
+The annotations of a public function state what its arguments must be. Functions do not check all of
+that, and arrays of the wrong type or shape raise errors of JAX or NumPy somewhere inside, about
+variables that the caller does not know. `told` then compares the arguments with the annotations. A
+call that succeeds has no extra cost.
+"""
+
+import functools
+import inspect
+import sys
+import types
+import typing
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypeVar
+
+import jax
+import jax.numpy as jnp
+import jaxtyping
+import numpy as np
+
+from qdistill._checks import refuse
+
+F = TypeVar("F", bound=Callable[..., Any])
+# Errors with messages of their own, which are not replaced.
+SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
+
+
+def tell(name: str) -> None:
+    """Wrap the public functions of a module, or of a package's modules, by `told`.
+
+    Args:
+      name: Name of the module, which is imported.
+    """
+    here = [sys.modules[each] for each in sys.modules if f"{each}.".startswith(f"{name}.")]
+    telling: dict[int, Any] = {}
+    for module in here:
+        for key, thing in vars(module).items():
+            if key.startswith("_") or getattr(thing, "__module__", "") != module.__name__:
+                continue
+            if inspect.isclass(thing):
+                _tell_class(thing)
+            elif inspect.isfunction(inspect.unwrap(thing)) and not hasattr(thing, "is_told"):
+                telling[id(thing)] = told(thing)
+    # Both in the modules of their definition and in those that export them.
+    for module in here:
+        vars(module).update(
+            {key: telling[id(thing)] for key, thing in vars(module).items() if id(thing) in telling}
+        )
+
+
+def _tell_class(kind: type) -> None:
+    """Wrap the methods and constructor of a class, except for records, protocols and networks."""
+    is_network = any(base.__module__.startswith("flax") for base in kind.__mro__)
+    if issubclass(kind, tuple) or getattr(kind, "_is_protocol", False) or is_network:
+        return
+    for name, method in list(vars(kind).items()):
+        is_public = name == "__init__" or not name.startswith("_")
+        if inspect.isfunction(method) and is_public and not hasattr(method, "is_told"):
+            setattr(kind, name, told(method))
+
+
+def told(function: F) -> F:
+    """Return a function whose errors name the argument that contradicts its annotation."""
+
+    @functools.wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return function(*args, **kwargs)
+        except SPEAKING:
+            raise
+        except Exception as error:
+            if is_refusal(error):
+                raise
+            _refuse_by_annotation(function, args, kwargs, error)
+            raise
+
+    vars(call)["is_told"] = True
+    for name in ("cache_clear", "cache_info", "lower"):
+        if hasattr(function, name):
+            vars(call)[name] = getattr(function, name)
+    return typing.cast(F, call)
+
+
+def is_refusal(error: BaseException) -> bool:
+    """Return whether an error has the form of `refuse`."""
+    return isinstance(error, ValueError) and str(error).startswith("Argument `")
+
+
+def _refuse_by_annotation(
+    function: Callable[..., Any], args: tuple, kwargs: Mapping[str, Any], error: Exception
+) -> None:
+    """Refuse the first argument that contradicts its annotation, if there is one."""
+    plain = inspect.unwrap(function)
+    try:
+        given = inspect.signature(function).bind(*args, **kwargs).arguments
+        hints = typing.get_type_hints(plain)
+    except (TypeError, NameError):
+        return
+    sizes: dict[str, int] = {}
+    for name, value in given.items():
+        kind = inspect.signature(function).parameters[name].kind
+        is_many = kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+        if name in hints and not is_many and not fits(value, hints[name], sizes):
+            try:
+                refuse(name, _words(hints[name], sizes), _what(value))
+            except ValueError as refusal:
+                raise refusal from error
+
+
+def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
+    """Return whether a value agrees with an annotation; `sizes` has the lengths of named axes.
+
+    NumPy arrays count as JAX arrays, integers as real numbers, and arrays of one number as numbers.
+    """
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if hint is None or hint is types.NoneType:
+        return value is None
+    if origin in (typing.Union, types.UnionType):
+        return any(fits(value, each, sizes) for each in inner)
+    if origin is typing.Literal:
+        return any(value is each or (isinstance(value, str) and value == each) for each in inner)
+    if hasattr(hint, "dim_str"):
+        return _is_array(value, hint, sizes)
+    if origin is tuple:
+        if not isinstance(value, tuple):
+            return False
+        if len(inner) == 2 and inner[1] is Ellipsis:
+            inner = inner[:1] * len(value)
+        return len(inner) == len(value) and all(map(fits, value, inner, [sizes] * len(value)))
+    if origin in (list, Sequence) and inner:
+        is_list = isinstance(value, origin) and not isinstance(value, str | bytes)
+        return is_list and all(fits(each, inner[0], sizes) for each in value)
+    if origin in (dict, Mapping) and len(inner) == 2:
+        return isinstance(value, origin) and all(
+            fits(key, inner[0], sizes) and fits(item, inner[1], sizes)
+            for key, item in value.items()
+        )
+    if hint in (int, float):
+        return _is_number(value, jnp.integer if hint is int else jnp.floating)
+    if hint is np.ndarray or hint is jax.Array:
+        return isinstance(value, np.ndarray | jax.Array)
+    kind = origin or hint
+    if kind is Callable or getattr(kind, "__name__", "") == "Callable":
+        return callable(value)
+    try:
+        return isinstance(value, kind)
+    except TypeError:
+        # Annotations that cannot be checked, such as type variables and pytrees, accept any value.
+        return True
+
+
+def _is_number(value: Any, kind: Any) -> bool:
+    known = int | float | np.generic | np.ndarray | jax.Array
+    if isinstance(value, bool) or not isinstance(value, known) or np.ndim(value):
+        return False
+    found = jnp.result_type(value)
+    return jnp.issubdtype(found, kind) or jnp.issubdtype(found, jnp.integer)
+
+
+def _is_array(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
+    """Whether a value is an array of the type and shape of a jaxtyping annotation."""
+    if not hasattr(value, "dtype") or not hasattr(value, "shape"):
+        return False
+    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return hint.dtypes == ("prng_key",) and value.shape == ()
+    if isinstance(hint.dtypes, tuple) and np.dtype(value.dtype).name not in hint.dtypes:
+        return False
+    return _has_shape(tuple(value.shape), hint.dim_str.split(), sizes)
+
+
+def _has_shape(shape: tuple[int, ...], axes: list[str], sizes: dict[str, int]) -> bool:
+    """Whether a shape has the axes of an annotation, as far as their names determine them."""
+    many = [i for i, axis in enumerate(axes) if axis.startswith("*") or axis == "..."]
+    if not many:
+        return len(shape) == len(axes) and _sized(shape, axes, sizes)
+    first, last = many[0], len(axes) - many[0] - 1
+    if len(shape) < len(axes) - 1:
+        return False
+    head, tail = shape[:first], shape[len(shape) - last :] if last else ()
+    return _sized(head, axes[:first], sizes) and _sized(tail, axes[first + 1 :], sizes)
+
+
+def _sized(shape: tuple[int, ...], axes: list[str], sizes: dict[str, int]) -> bool:
+    for length, axis in zip(shape, axes, strict=True):
+        name = axis if not axis.startswith("#") else "_"
+        if name.isdecimal() and length != int(name):
+            return False
+        if name.isidentifier() and name != "_" and length != sizes.setdefault(name, length):
+            return False
+    return True
+
+
+def _words(hint: Any, sizes: dict[str, int]) -> str:
+    """The requirement of an annotation, as text."""
+    inner = typing.get_args(hint)
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return ", or ".join(dict.fromkeys(_words(each, sizes) for each in inner))
+    if typing.get_origin(hint) is typing.Literal:
+        return "one of " + ", ".join(map(repr, inner))
+    if hasattr(hint, "dim_str"):
+        kinds = {"Float": "real", "Complex": "complex", "Int": "whole", "Bool": "true or false"}
+        kind = kinds.get(hint.__name__.split("[")[0], "")
+        numbers = f"an array of {kind} numbers".replace("  ", " ")
+        known = [f"{axis} = {sizes[axis]}" for axis in hint.dim_str.split() if axis in sizes]
+        shape = f" of shape ({', '.join(hint.dim_str.split())})" if hint.dim_str != "..." else ""
+        if not hint.dim_str:
+            return "a number"
+        return numbers + shape + (f" with {', '.join(known)}" if known else "")
+    names = {int: "an integer", float: "a number", str: "text", bool: "True or False"}
+    if hint in names:
+        return names[hint]
+    if hint is None or hint is types.NoneType:
+        return "None"
+    words = getattr(hint, "__name__", str(hint))
+    parts = [_words(each, sizes) for each in inner if each is not Ellipsis]
+    return f"{words} of {', '.join(parts)}" if parts and words != "Callable" else words
+
+
+def _what(value: Any) -> str:
+    """A short description of a value."""
+    if hasattr(value, "dtype") and hasattr(value, "shape"):
+        return f"{value.dtype} of shape {tuple(value.shape)}"
+    words = repr(value)
+    return words if len(words) <= 200 else f"{words[:200]}..."
