@@ -360,7 +360,30 @@ def rollout(
 
     given = jnp.asarray(frames, dtype)[len(frames) - n_history :]
     state = step.encode(given, jnp.asarray(n0))
-    return jax.lax.scan(advance, state, None, length=n_frames // every)[1]
+    n = n_frames // every
+    if is_known((propagator, frames, v, n0)):
+        return _scan_once(advance, state, n)
+    return jax.lax.scan(advance, state, None, length=n)[1]
+
+
+def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:
+    """The outputs of `jax.lax.scan`, by a program that is dropped with the results.
+
+    A scan outside `jit` is compiled whenever it is called, and JAX keeps thousands of its programs,
+    of some MiB each.
+    """
+    closed, later = jax.make_jaxpr(advance, return_shape=True)(state, None)
+    if not is_known(closed.consts):
+        return jax.lax.scan(advance, state, None, length=n)[1]
+
+    def program(consts: list[Array], state: PyTree) -> PyTree:
+        def again(state: PyTree, _: None) -> tuple[PyTree, PyTree]:
+            leaves = jax.core.eval_jaxpr(closed.jaxpr, consts, *jax.tree.leaves(state))
+            return jax.tree.unflatten(jax.tree.structure(later), leaves)
+
+        return jax.lax.scan(again, state, None, length=n)[1]
+
+    return jax.jit(program)(closed.consts, state)
 
 
 _refusals.tell(__name__)

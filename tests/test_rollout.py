@@ -1,6 +1,7 @@
 """The one loop: what it returns, what it keeps, and what it refuses."""
 
 import dataclasses
+import gc
 from typing import ClassVar
 
 import jax
@@ -191,3 +192,20 @@ def test_shapes_and_types_are_refused_inside_jit_too() -> None:
             jax.jit(lambda v: rollout(SOLVER, PSI[None], v, 1))(v)
     with pytest.raises(ValueError, match="`frames` must be"):
         jax.jit(lambda psi: rollout(SOLVER, psi, V, 1))(PSI)
+
+
+def test_rollouts_outside_jit_leave_no_programs_behind() -> None:
+    """Each is compiled anew; what stays is what the first one needed."""
+
+    def count() -> int:
+        gc.collect()
+        return len(jax.devices()[0].client.live_executables())
+
+    def roll() -> jax.Array:
+        return rollout(SOLVER, PSI[None], V, 3)
+
+    first = roll()
+    before = count()
+    for _ in range(3):
+        np.testing.assert_array_equal(roll(), first)
+    assert count() <= before
