@@ -156,6 +156,7 @@ def test_examples_of_any_system_know_when_they_are() -> None:
     assert batch.v["field"].shape == (6,)
     assert len(set(batch.n.tolist())) > 1
 
+    @jax.jit
     def follow(psi: Any, v: Any, n: Any) -> Any:
         return rollout(solver, psi[:1], v, 3, n0=n)
 

@@ -138,11 +138,11 @@ def test_the_frame_is_the_exponential_of_the_hamiltonian(system: System) -> None
 
 
 def test_what_is_not_learned_is_the_projected_hamiltonian() -> None:
-    params = STUDENT.init(jax.random.key(0))
+    params = jax.jit(STUDENT.init)(jax.random.key(0))
     h = STUDENT.hamiltonian(params, V)
     np.testing.assert_allclose(h, band.project(STUDENT.band, V), atol=1e-6)
     nothing = PropagatorConfig(256, n_fields=0).build(TAUGHT).on(BOX)
-    bare = nothing.hamiltonian(nothing.init(jax.random.key(0)), V)
+    bare = nothing.hamiltonian(jax.jit(nothing.init)(jax.random.key(0)), V)
     np.testing.assert_array_equal(bare, band.project(STUDENT.band, V))
 
 
@@ -210,7 +210,7 @@ def test_it_runs_in_three_dimensions() -> None:
     student = PropagatorConfig(10).build(system)
     v = sum(1 + jnp.cos(2 * jnp.pi * system.grid.positions(a) / 6) for a in range(3))
     psi = packets.gaussian(system.grid, (3.0,) * 3, (0.65,) * 3, (0.3, 0.0, -0.3))
-    found = evolve(student.bind(student.init(jax.random.key(0))), v, psi, 4)
+    found = evolve(student.bind(jax.jit(student.init)(jax.random.key(0))), v, psi, 4)
     true = evolve(chebyshev(system, 1e-6), v, psi, 4)
     assert relative_error(found, true) < 0.02
 

@@ -139,7 +139,7 @@ def test_an_emulator_with_a_history_is_given_its_first_frames(packet) -> None:
 def test_an_emulator_on_a_plane_is_used_alike() -> None:
     plane = presets.PRESETS["plane"][1]
     student = plane.student.build(plane.system)
-    untrained = student.bind(student.init(jax.random.key(0)), config=plane)
+    untrained = student.bind(jax.jit(student.init)(jax.random.key(0)), config=plane)
     grid = plane.system.grid
     psi = packets.gaussian(grid, (6.0, 8.0), (1.0, 1.0), (2.0, 0.0))
     frames = untrained.forecast(psi, jnp.zeros(grid.shape), 3)

@@ -1,6 +1,7 @@
 """The one loop: what it returns, what it keeps, and what it refuses."""
 
 import dataclasses
+import functools
 import gc
 from typing import ClassVar
 
@@ -112,6 +113,7 @@ def test_a_gradient_passes_through_kept_and_passed_over_frames() -> None:
     with jax.enable_x64(True):
         psi = PSI.astype(complex)
 
+        @functools.partial(jax.jit, static_argnums=1)
         def far(height, every):
             v = jnp.where(jnp.arange(32) > 16, height, 0.0)
             last = rollout(SOLVER, psi[None], v, 4, every=every)[-1]

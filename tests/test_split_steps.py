@@ -72,7 +72,7 @@ def test_a_kinetic_cap_changes_fast_waves_only() -> None:
     # Strang's error at h = 0.05.
     assert relative_error(capped, expected) < 1e-3
     uncapped, idle = (
-        evolve(split_step(system, 4, kinetic_cap=cap), v, psi, 5) for cap in (None, 1e4)
+        rollout(split_step(system, 4, kinetic_cap=cap), psi[None], v, 5) for cap in (None, 1e4)
     )
     np.testing.assert_array_equal(uncapped, idle)
 
@@ -167,6 +167,7 @@ def test_the_gradient_is_finite_where_channels_are_degenerate(n_channel) -> None
     system = System(Grid(8, 4.0), n_channel=n_channel)
     v = jnp.asarray(matrices(n_channel).real)
 
+    @jax.jit
     def number(scale):
         return jnp.real(phase(system, scale * v, 0.3)).sum()
 

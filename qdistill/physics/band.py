@@ -185,7 +185,7 @@ def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0
     """Refuse a known state with more of its probability than the tolerance beyond a band.
 
     Raises:
-      ValueError: The message names the band. A traced state is not looked at.
+      ValueError: If more lies beyond the band. A traced state is not checked.
     """
     require_between(0, 1, tolerance=tolerance)
     if not is_known(psi):
