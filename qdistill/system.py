@@ -172,7 +172,7 @@ class System:
 
         Raises:
           ValueError: For another shape, values that are not real and finite, that lie outside
-            `bounds`, or that differ at the two ends of the box, which is periodic.
+            `bounds`, or, on a line, that differ at the two ends of the periodic box.
 
         >>> System(Grid(4, 2.0)).as_potential(lambda x: x * (2.5 - x))
         Array([1. , 1.5, 1.5, 1. ], dtype=float32)
@@ -186,7 +186,9 @@ class System:
         else:
             v = jax.tree.map(as_floating, user)
         require_potential(self, v)
-        if self.has_plain_potential and not self.n_channel and is_known(v):
+        # In a plane walls may end at the edges; lessons have such walls.
+        is_plain_line = self.has_plain_potential and not self.n_channel and self.grid.n_dim == 1
+        if is_plain_line and is_known(v):
             for part in (np.real, np.imag):
                 files.require_periodic(self.grid, "v", part(np.asarray(v)))
         if self.bounds is not None and not self.n_channel and is_known(v):
