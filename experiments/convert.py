@@ -1,8 +1,8 @@
 """Convert runs and package files of older versions: `python experiments/convert.py PLACE ...`.
 
 A place is the folder of a run, or a file of `publish.py`. Places in the new form are not changed.
-Configs get the form of the second edition; configs and files their checksums; checkpoints and
-scores note to which run they belong. No parameter and no score changes by a bit.
+Configs get the form of the second edition, configs and files get checksums, and checkpoints and
+scores get the identity of their run. Parameters and scores do not change by a bit.
 """
 
 import json
@@ -86,14 +86,14 @@ def _placement(batches: dict[str, Any]) -> str:
 
 
 def is_old(tree: Any) -> bool:
-    """Whether a table is a config of the first edition."""
+    """Return whether a dict is a config of the first edition."""
     if not isinstance(tree, dict) or not {"teacher", "student", "curriculum"} <= set(tree):
         return False
     return "dt" in tree["teacher"]
 
 
 def sealed(tree: dict[str, Any]) -> str:
-    """Return a config of any edition as JSON of this one, with its checksum."""
+    """Return a config of any edition as JSON of the present one, with its checksum."""
     if "sha256" not in tree:
         tree = convert(tree) if is_old(tree) else tree
         tree = tree | {"sha256": config.checksum(config.from_tree(tree))}
@@ -126,7 +126,7 @@ def convert_folder(out: pathlib.Path) -> bool:
 
 
 def _mark(checkpoint: pathlib.Path, of: dict[str, Any]) -> bool:
-    """Note in a checkpoint what it is of; return whether it did not say so."""
+    """Write its identity into a checkpoint; return whether it was missing."""
     path, list_of_sums = (checkpoint / name for name in (checkpoints.METRICS, checkpoints.SUMS))
     metrics = json.loads(path.read_text())
     if "run" in metrics:

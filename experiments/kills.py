@@ -37,12 +37,12 @@ def start(out: pathlib.Path, n_blocks: int, *more: str) -> subprocess.Popen:
 
 
 def train(out: pathlib.Path, n_blocks: int, *more: str) -> None:
-    """Begin or resume the training in a folder, in this process; with `doomed`, never end."""
+    """Begin or resume the training in a folder, in this process; with `doomed` it never ends."""
     keep_programs()
     settings = settings_of(n_blocks)
     folder.open_folder(out, settings, resume=(out / "config.json").exists())
     folder.train(settings, out)
-    # However late the kill comes, it meets a process.
+    # A late kill must still find a process.
     while "doomed" in more:
         signal.pause()
 
@@ -75,7 +75,7 @@ def watch(out: pathlib.Path, n_blocks: int) -> dict[str, Any]:
         time.sleep(0.05)
     if process.returncode:
         raise RunFailed("The undisturbed run has failed.")
-    # The last look may have been before the last fifth.
+    # The last measurement may have been before the last fifth.
     last = memory[max(memory)]
     fifths = [n_blocks * i // 5 for i in range(1, 5)]
     after = [next((mib for n, mib in sorted(memory.items()) if n >= each), last) for each in fifths]

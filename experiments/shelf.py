@@ -1,4 +1,4 @@
-"""Score the solver's shelf: split steps of every scheme, each with its best cap and shares."""
+"""Score split steps of every scheme, each with its best cap and shares."""
 
 import dataclasses
 import pathlib
@@ -16,9 +16,9 @@ from qdistill.physics.grid import Grid
 from qdistill.system import System
 from qdistill.teacher import SCHEMES, Scheme
 
-# Families of potentials with edges; those of the others are smooth.
+# Families of potentials with sharp edges; the others are smooth.
 SHARP = ("barrier", "double", "triple", "steps", "well")
-# The share of the potential in the first and the last kick of two FFT pairs; Strang's is 1/4.
+# Share of the potential in the first and the last kick of two FFT pairs; Strang's is 1/4.
 SHARES = (0.19, 0.21, 0.23)
 # Gaussian widths in bohr over which the gradient of a potential is smoothed.
 SMOOTHINGS = (0.0, 0.1, 0.2)
@@ -29,21 +29,21 @@ class Args:
     """Score split steps on the paper's 25 runs and on held-out potentials."""
 
     pairs: tuple[int, ...] = (1, 2, 3, 4, 6)
-    """FFT pairs a frame."""
+    """Numbers of FFT pairs per frame."""
     only: tuple[str, ...] = ()
-    """Score only these candidates, by name."""
+    """Names of the candidates to score; all by default."""
     dispersions: tuple[str, ...] = ("lattice", "continuum")
-    """Of the grid."""
+    """Dispersions of the grid."""
     n_cases: int = 100
-    """How many held-out potentials."""
+    """Number of held-out potentials."""
     seed: int = 1
-    """Of the held-out potentials."""
+    """Random seed of the held-out potentials."""
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
-    """Frames, and the accuracy of the truth."""
+    """Number of frames, and accuracy of the truth."""
     out: pathlib.Path = pathlib.Path("runs/shelf")
     """Folder of the results."""
     smoke: bool = False
-    """Seconds instead of minutes: two frames of few cases."""
+    """Run two frames of few cases, in seconds."""
 
 
 def smoke(args: Args) -> Args:
@@ -59,7 +59,7 @@ def smoke(args: Args) -> Args:
 
 
 def make_schemes(n_pairs: int) -> dict[str, tuple[Scheme, int]]:
-    """Return the candidates with a number of FFT pairs a frame: schemes, and their substeps."""
+    """Return the candidates with a number of FFT pairs per frame: schemes and their substeps."""
     found: dict[str, tuple[Scheme, int]] = {}
     for name, scheme in SCHEMES.items():
         if n_pairs % scheme.n_pairs == 0:
@@ -80,7 +80,7 @@ def make_schemes(n_pairs: int) -> dict[str, tuple[Scheme, int]]:
 
 
 def correction(share: float) -> float:
-    """Return c so that kicks with V + c h^2 G have energies of fourth order, with two FFT pairs.
+    """Return the c for which two FFT pairs with V + c h^2 G have energies of fourth order.
 
     With the share s in the first and in the last kick, the energies of the plain splitting are too
     high by (1/96 + (s - 1/4)^2 / 2) h^2 <G>.
@@ -92,7 +92,7 @@ def correction(share: float) -> float:
 
 
 def score(args: Args) -> runner.Results:
-    """Score every candidate of every number of pairs, on both sets of cases."""
+    """Return the scores of every candidate for every number of pairs, on both sets of cases."""
     if not args.pairs:
         refuse("pairs", "at least one number of FFT pairs", args.pairs)
     require_at_least(1, pairs=min(args.pairs))
@@ -122,7 +122,7 @@ def score(args: Args) -> runner.Results:
 
 
 def make_fresh(args: Args, system: System) -> Cases:
-    """Return the held-out potentials of every family, with their truth."""
+    """Return solved test cases on held-out potentials of every family."""
     families, psi0, v = baselines.sample_cases(jax.random.key(args.seed), system.grid, args.n_cases)
     solver = held_out.make_truth(args.benchmark, system, v)
     n_given, n_frames = args.benchmark.n_given, args.benchmark.n_frames
@@ -130,13 +130,13 @@ def make_fresh(args: Args, system: System) -> Cases:
 
 
 def of_paper(system: System, n_substeps: int, truth: Cases, scheme: Scheme) -> dict[str, Any]:
-    """Return the scores of the paper's test, with the cap that is best for it."""
+    """Return the scores of the paper's test, with the best cap."""
     caps, per_frame = baselines.best_clamped(system, n_substeps, truth, scheme)
     return {"kinetic_caps": caps, **cases.summarise(truth.family, per_frame)}
 
 
 def of_held_out(system: System, n_substeps: int, truth: Cases, scheme: Scheme) -> dict[str, Any]:
-    """Return the errors of held-out potentials, with caps for sharp and smooth ones apart."""
+    """Return errors on held-out potentials, with separate best caps for sharp and smooth ones."""
     found: dict[str, Any] = {}
     is_sharp = np.array([family in SHARP for family in truth.family])
     for kind, chosen in (("sharp", is_sharp), ("smooth", ~is_sharp)):

@@ -20,7 +20,7 @@ class Args:
     nulls: tuple[int, ...] = (2,)
     """Numbers of FFT pairs per frame of the null models, clamped split steps."""
     cases: int = 24
-    """Number of cases of either kind: barriers, and other potentials."""
+    """Number of cases of every kind of potential and packet."""
     frames: int = 40
     """Frames of a forecast."""
     seed: int = 0

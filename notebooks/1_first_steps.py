@@ -11,9 +11,10 @@
 # %% [markdown]
 # # 1. First steps: from a packet to a forecast
 #
-# A wave packet meets a potential. First the solver, the *teacher*, shows what happens. Then a
-# small network, the *emulator*, forecasts the same, on a potential that it never saw. Everything
-# is in Hartree atomic units: lengths in bohr, energies in hartree, times in a.u.
+# A wave packet meets a potential. First a solver, the *teacher*, computes what happens. Then a
+# small trained network, the *emulator*, forecasts the same. The potential is held out: it was not
+# in the training. Everything is in Hartree atomic units: lengths in bohr, energies in hartree,
+# times in a.u.
 
 # %%
 # %matplotlib inline
@@ -33,8 +34,8 @@ seconds = 4.0
 # ## The teacher
 #
 # A *system* is a grid and the duration of a frame. The packet flies to the right with a momentum
-# of 2, an energy of some 2 hartree. The staircase is 1.6 hartree high at its top: the packet gets
-# there, but slowly.
+# of 2/bohr, which is an energy of about 2 hartree. The top of the staircase is 1.6 hartree high:
+# the packet reaches it, but slowly.
 
 # %%
 system = qd.System(qd.Grid(1024, 100.0, "lattice"), dt=0.1)
@@ -45,8 +46,8 @@ v = potentials.steps(grid.positions(), heights=(0.4, 0.8, 1.2, 1.6), width=24.0,
 print(f"energy {observables.energy(grid, v, psi):.3f} hartree")
 
 # %% [markdown]
-# A solver is a *propagator*, and `rollout` repeats its step. It takes the given frames, here one,
-# and returns the frames that follow.
+# A solver is a *propagator*, and `rollout` repeats its step. It takes given frames, here one, and
+# returns the frames that follow.
 
 # %%
 solver = qd.teacher.chebyshev(system)
@@ -55,15 +56,15 @@ t = system.dt * np.arange(1, n_frames + 1)
 print(truth.shape, truth.dtype)
 
 # %% [markdown]
-# The phase of psi is its colour, its modulus the brightness. The more stripes along x, the faster
-# is the packet; on the staircase it slows down. Each step turns a part of it back. The box is
-# periodic: what leaves on the left returns on the right.
+# The colour is the phase of psi, the brightness its modulus. Narrow stripes along x mean a fast
+# packet; on the staircase it slows down. Each step reflects a part of it. The box is periodic: a
+# wave that leaves on the left comes back on the right.
 
 # %%
 plots.plot_wavefunction(x, t, v, truth, "A packet climbs a staircase")
 
 # %% [markdown]
-# What is conserved, and what has passed the top at the end?
+# Norm and energy are conserved. At the end a part of the packet has passed the staircase.
 
 # %%
 passed, back = observables.transmission_reflection(grid, truth[-1], left=38.0, right=62.0)
@@ -75,8 +76,8 @@ print(f"{passed:.2f} is past the staircase, {back:.2f} before it")
 # ## A lattice is not the continuum
 #
 # The paper's kinetic energy is a finite difference, so a wave has the energy $(1 - \cos
-# k\,dx)/dx^2$ and not $k^2/2$. The difference is small, and it adds up; the faster the packet, the
-# sooner.
+# k\,dx)/dx^2$ and not $k^2/2$. The difference is small, but it accumulates, and faster for faster
+# packets.
 
 # %%
 continuum = qd.System(qd.Grid(1024, 100.0, "continuum"), dt=0.1)
@@ -89,20 +90,20 @@ for n in (n_frames // 8, n_frames // 4, n_frames):
     print(f"correlation of the two after {0.1 * n:4.1f} a.u.: {correlation[n - 1]:.3f}")
 
 # %% [markdown]
-# An emulator of one must not be judged by the other. All that follows is on the lattice.
+# So an emulator of one must not be tested on the other. The rest of this notebook uses the lattice.
 
 # %% [markdown]
 # ## The emulator
 #
-# Nine emulators come with the package. `demo` learned in a minute and a half, from single
-# barriers and wells only, with no prior on the kinetic energy.
+# Nine emulators come with the package. `demo` was trained for about a minute on single barriers
+# and wells only, with no prior on the kinetic energy.
 
 # %%
 emulator = qd.load("demo")
 print(emulator)
 
 # %% [markdown]
-# It is given the first frame, and continues from its own forecasts.
+# The emulator is given the first frame, and continues from its own forecasts.
 
 # %%
 forecast = emulator.forecast(psi, v, n_frames)
@@ -115,11 +116,11 @@ for n in (n_frames // 8, n_frames // 4, n_frames):
 plots.plot_spacetime(x, t, v, truth, forecast, "A staircase, held out")
 
 # %% [markdown]
-# The correlation sees neither norm nor global phase; the relative L2 error,
-# |forecast - truth| / |truth|, sees both. The step is unitary by construction, so an error once
-# made moves about, and does not grow by itself.
+# The correlation depends neither on the norm nor on the global phase; the relative L2 error,
+# |forecast - truth| / |truth|, depends on both. The step is unitary by construction, so an error
+# is propagated but not amplified.
 #
-# The same in motion. `animate_forecast` writes a GIF, or an MP4 where ffmpeg is installed.
+# `animate_forecast` writes an animation as a GIF, or as an MP4 if ffmpeg is installed.
 
 # %%
 plots.animate_forecast(
@@ -130,7 +131,8 @@ IPython.display.Image(filename="forecast.gif")
 # %% [markdown]
 # ## A potential of your own
 #
-# A formula in x will do, an array, or a function of the positions. Change it and run again.
+# A potential may be a formula in x, an array, or a function of the positions. Change it and run the
+# cell again.
 
 # %%
 mine = system.as_potential("2*exp(-(x-55)**2/18) * cos(2*x)**2 - 1*(abs(x-35)<4)")

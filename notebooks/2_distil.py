@@ -11,9 +11,9 @@
 # %% [markdown]
 # # 2. Distil your own emulator
 #
-# A student that is linear and unitary by construction, with no prior on the kinetic energy,
-# watches wave packets meet barriers. In a minute or two it has found a kinetic energy, and
-# forecasts potentials that it never saw.
+# A *student* is an emulator before its training. This one is linear and unitary by construction,
+# with no prior on the kinetic energy. It learns from wave packets that meet barriers. After a
+# minute or two it has learned the kinetic energy, and forecasts held-out potentials.
 
 # %%
 # %matplotlib inline
@@ -34,9 +34,10 @@ from qdistill.training.stages import TrainingConfig
 # %% [markdown]
 # ## The plan
 #
-# A `Config` holds every setting of a run. This is the preset `demo`, cut down to a minute: single
-# barriers and wells, and three stages. First the student forecasts one frame of each example,
-# then eight from its own forecasts, then forty; the gradient flows through all of them.
+# A `Config` holds every setting of a run. This is the preset `demo`, shortened to a minute: single
+# barriers and wells, and three stages. In the first stage the student forecasts one frame of each
+# example, in the second eight frames from its own forecasts, in the third forty. The gradient flows
+# through all frames.
 
 # %% tags=["settings"]
 n_steps = 300
@@ -55,26 +56,26 @@ for stage in plan:
     print(f"{stage.n_steps} steps of {many.n_batch} examples, {many.n_target} frames each")
 
 # %% [markdown]
-# The student is a *learned splitting*: phases of x, Fourier transform, phases of k, and back,
-# twice a frame,
+# The student is a *learned splitting*: phases of x, Fourier transform, phases of k, inverse
+# transform, twice per frame,
 #
 # $$\psi \to e^{-ia_2(x)} F^{-1} e^{-ib_2(k)} F\,
 # e^{-ia_1(x)} F^{-1} e^{-ib_1(k)} F\, e^{-ia_0(x)} \psi.$$
 #
-# The $b_j(k)$ are tables that start at zero: at first nothing moves. The $a_j(x)$ are a share of
-# the potential and a small network of its shape nearby.
+# The $b_j(k)$ are tables that start at zero, so at first packets do not move. The $a_j(x)$ are
+# shares of the potential plus the output of a small network of the potential nearby.
 
 # %%
 state = setup.trainers[0].init(jax.random.key(config.seed))
-print(f"{count_parameters(state.params)} numbers to learn")
+print(f"{count_parameters(state.params)} parameters")
 
 # %% [markdown]
-# ## Learning
+# ## Training
 #
-# `loop.fit` yields the state after every block of steps. We keep some of the parameters, to
-# look at them later. Nothing is stored on disk, and no example comes twice: the teacher solves
-# new ones for every block. (`qd.distill("demo", out="runs/demo")` does all of this in one call,
-# with a folder, checkpoints and a score.)
+# `loop.fit` yields the state after every block of steps. We keep the parameters of each block. No
+# data set is stored: the teacher computes new examples for every block.
+# (`qd.distill("demo", out="runs/demo")` does all of this in one call, with a folder, checkpoints
+# and a score.)
 
 # %%
 log, album = [], {}
@@ -84,7 +85,7 @@ for new, line in loop.fit(setup.trainers, config.training.boundaries, state):
     album[line["step"]] = state.params
 seconds = sum(line["teacher_seconds"] + line["student_seconds"] for line in log)
 compiling = sum(line["compile_seconds"] for line in log)
-print(f"{log[-1]['step']} steps: {seconds:.0f} s, and {compiling:.0f} s for the compiler")
+print(f"{log[-1]['step']} steps: {seconds:.0f} s, and {compiling:.0f} s of compilation")
 
 # %%
 steps, losses, rates = (
@@ -93,14 +94,14 @@ steps, losses, rates = (
 plots.plot_training(steps, losses, rates)
 
 # %% [markdown]
-# The loss is the mean squared relative error, so its root is the error itself. Where a stage
-# begins the task gets harder, and the learning rate rises anew.
+# The loss is the mean squared relative error. At the beginning of a stage the task gets harder, and
+# the learning rate rises again.
 
 # %% [markdown]
-# ## The kinetic energy that it found
+# ## The learned kinetic energy
 #
-# The learned kinetic energy is the sum of the $b_j(k)$ over the length of a frame. The lattice of
-# the teacher has $(1 - \cos k\,dx)/dx^2$.
+# The learned kinetic energy is the sum of the $b_j(k)$ divided by the duration of a frame. The
+# teacher's lattice has $(1 - \cos k\,dx)/dx^2$.
 
 # %%
 half = grid.shape[0] // 2
@@ -116,14 +117,14 @@ known = {"the lattice": truth, "k²/2, the continuum": k**2 / 2}
 plots.plot_dispersion(k, learned[list(album)[-1]], known, taught=8.0)
 
 # %% [markdown]
-# As far as its lessons hold waves it has found the lattice's dispersion, and it differs from the
-# continuum's. That is a little beyond the fastest packets, since sharp edges make fast waves too.
-# Where no wave ever was it learned nothing, and there the curve means nothing.
+# The student has learned the lattice's dispersion, and not the continuum's, for all k that are
+# frequent in its lessons. These reach a little beyond the fastest packets, since sharp edges make
+# fast waves too. At larger k the lessons have almost no waves, and the curve has no meaning.
 
 # %% [markdown]
 # ## A forecast
 #
-# A half circle and a staircase were in no lesson.
+# A half circle and a staircase are held out: they are in no lesson.
 
 # %%
 emulator = setup.student.bind(state.params, config=config)
@@ -144,5 +145,6 @@ print(f"the paper's best network, mean of its test: 1 - correlation {published:.
 plots.plot_spacetime(x, t, stairs, truth, forecast, "A staircase, held out")
 
 # %% [markdown]
-# One seed, one minute, two potentials: `make demo` trains somewhat longer and scores the emulator
-# on all 25 runs of the paper's test. Next: [what did it learn?](3_what_it_learned.ipynb)
+# The two numbers are not from the same test, and they are from one training of each. `make demo`
+# trains somewhat longer and scores the emulator on all 25 runs of the paper's test. Next: [what did
+# it learn?](3_what_it_learned.ipynb)

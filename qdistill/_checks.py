@@ -82,6 +82,27 @@ def require_one_of(choices: Iterable[str], **values: Any) -> None:
             refuse(name, "one of " + ", ".join(map(repr, choices)), repr(value))
 
 
+def require_new(known: dict[str, Any], name: str, thing: Any, kind: str) -> None:
+    """Refuse a name that is taken; the same object may be registered again.
+
+    Objects of the same name in the same module are the same, as in a notebook cell that is executed
+    again.
+
+    >>> require_new({"abs": abs}, "abs", abs, "function")
+    >>> require_new({"abs": abs}, "abs", max, "function")
+    Traceback (most recent call last):
+    ValueError: Argument `name` must be new, but is 'abs', the function `builtins.abs`. ...
+    """
+    if name in known and _origin(known[name]) != _origin(thing):
+        cure = "Choose another name."
+        refuse("name", "new", f"{name!r}, the {kind} `{_origin(known[name])}`", cure)
+
+
+def _origin(thing: Any) -> str:
+    inner = getattr(thing, "func", thing)
+    return f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', repr(inner))}"
+
+
 def require_shape(shape: tuple[int, ...], **values: Any) -> None:
     """Refuse arrays of another shape."""
     for name, value in values.items():

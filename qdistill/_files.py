@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever ends the process that writes them."""
+"""Atomic writing of files, which survives the death of the process at any moment."""
 
 import contextlib
 import os
@@ -9,19 +9,19 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
-    """Write a file under another name next to it, which becomes its name when all is on the disk.
+    """Write a file atomically: under a temporary name, and renamed when it is on the disk.
 
-    The folder is made where it is missing. Where the work fails, what was there before is left as
-    it was. A process that is killed may leave a file that ends in `.new`; nothing reads it.
+    A missing folder is made. If writing fails, an existing file is not changed. A process that is
+    killed may leave a file that ends in `.new`, which is never read.
 
     Args:
-      path: Of the file.
+      path: Path of the file.
 
     Yields:
-      The name under which to write it.
+      The temporary path to write to.
 
     Raises:
-      OSError: If it cannot be written, in one sentence.
+      OSError: If the file cannot be written.
 
     >>> import tempfile
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "new" / "a.txt"
@@ -32,7 +32,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     'all of it'
     """
     path = pathlib.Path(path)
-    # Two processes may write one file.
+    # Two processes may write the same file.
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

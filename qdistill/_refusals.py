@@ -1,9 +1,9 @@
-"""Errors inside public functions, told as the refusal of the argument that caused them.
+"""Replacement of errors inside public functions by messages that name the wrong argument.
 
-The annotations of a public function say what its arguments must be. Most of that a function does
-not check, and arrays of the wrong type or shape fail somewhere inside it, with words of JAX or
-NumPy about things that the caller never saw. `told` looks at the annotations then, and only then:
-a call that succeeds costs nothing more.
+The annotations of a public function state what its arguments must be. Functions do not check all of
+that, and arrays of the wrong type or shape raise errors of JAX or NumPy somewhere inside, about
+variables that the caller does not know. `told` then compares the arguments with the annotations. A
+call that succeeds has no extra cost.
 """
 
 import functools
@@ -22,7 +22,7 @@ import numpy as np
 from qdistill._checks import refuse
 
 F = TypeVar("F", bound=Callable[..., Any])
-# They say what happened in words of their own.
+# Errors with messages of their own, which are not replaced.
 SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
 
 # What libraries say where arrays do not fit together.
@@ -30,10 +30,10 @@ ABOUT_SHAPES = ("shape", "broadcast", "dimension", "axis", "axes", "out of bound
 
 
 def tell(name: str) -> None:
-    """Let the public functions of a module, and of a package's modules, tell what they failed at.
+    """Wrap the public functions of a module, or of a package's modules, by `told`.
 
     Args:
-      name: Of the module, which is imported.
+      name: Name of the module, which is imported.
     """
     here = [sys.modules[each] for each in sys.modules if f"{each}.".startswith(f"{name}.")]
     telling: dict[int, Any] = {}
@@ -45,7 +45,7 @@ def tell(name: str) -> None:
                 _tell_class(thing)
             elif inspect.isfunction(inspect.unwrap(thing)) and not hasattr(thing, "is_told"):
                 telling[id(thing)] = told(thing)
-    # Where they are defined, and where they are exported.
+    # Both in the modules of their definition and in those that export them.
     for module in here:
         vars(module).update(
             {key: telling[id(thing)] for key, thing in vars(module).items() if id(thing) in telling}
@@ -53,7 +53,7 @@ def tell(name: str) -> None:
 
 
 def _tell_class(kind: type) -> None:
-    """The methods of a class and its making; but for records, protocols, and networks."""
+    """Wrap the methods and constructor of a class, except for records, protocols and networks."""
     is_network = any(base.__module__.startswith("flax") for base in kind.__mro__)
     if issubclass(kind, tuple) or getattr(kind, "_is_protocol", False) or is_network:
         return
@@ -67,9 +67,9 @@ def _tell_class(kind: type) -> None:
 
 
 def told(function: F) -> F:
-    """Return a function whose errors name the argument that is not as its annotation says.
+    """Return a function whose errors name the argument that contradicts its annotation.
 
-    Where it returns a function, which would fail later, its arguments are looked at in any case.
+    If the function returns a function, which would fail later, its arguments are always checked.
     """
 
     @functools.wraps(function)
@@ -105,7 +105,7 @@ def told(function: F) -> F:
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether an error is in the form of `refuse`."""
+    """Return whether an error has the form of `refuse`."""
     return isinstance(error, ValueError) and str(error).startswith(("Argument `", "Arguments `"))
 
 
@@ -210,9 +210,9 @@ def _has_hash(value: Any) -> bool:
 
 
 def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
-    """Whether a value is as an annotation says; `sizes` holds the lengths of axes by their names.
+    """Return whether a value agrees with an annotation; `sizes` has the lengths of named axes.
 
-    NumPy's arrays count as JAX's, integers as real numbers, and arrays of one number as numbers.
+    NumPy arrays count as JAX arrays, integers as real numbers, and arrays of one number as numbers.
     """
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is None or hint is types.NoneType:
@@ -255,7 +255,7 @@ def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
     try:
         return isinstance(value, kind)
     except TypeError:
-        # What cannot be looked at, as type variables and pytrees, is not blamed.
+        # Annotations that cannot be checked, such as type variables and pytrees, accept any value.
         return True
 
 
@@ -287,7 +287,7 @@ def _is_array(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
 
 
 def _has_shape(shape: tuple[int, ...], axes: list[str], sizes: dict[str, int]) -> bool:
-    """Whether a shape has the axes of an annotation, as far as their names say."""
+    """Whether a shape has the axes of an annotation, as far as their names determine them."""
     many = [i for i, axis in enumerate(axes) if axis.startswith("*") or axis == "..."]
     if not many:
         return len(shape) == len(axes) and _sized(shape, axes, sizes)
@@ -309,7 +309,7 @@ def _sized(shape: tuple[int, ...], axes: list[str], sizes: dict[str, int]) -> bo
 
 
 def _words(hint: Any, sizes: dict[str, int]) -> str:
-    """What an annotation asks for."""
+    """The requirement of an annotation, as text."""
     inner = typing.get_args(hint)
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return ", or ".join(dict.fromkeys(_words(each, sizes) for each in inner))
@@ -337,7 +337,7 @@ def _words(hint: Any, sizes: dict[str, int]) -> str:
 
 
 def _what(value: Any) -> str:
-    """What a value is, in short."""
+    """A short description of a value."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):
         return f"{value.dtype} of shape {tuple(value.shape)}"
     words = repr(value)

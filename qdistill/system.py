@@ -32,6 +32,7 @@ from qdistill._checks import (
     require_at_least,
     require_between,
     require_finite,
+    require_new,
     require_one_of,
     require_shape,
 )
@@ -58,9 +59,14 @@ LESSONS: dict[str, Lesson] = {}
 
 
 def lesson(name: str) -> Callable[[Lesson], Lesson]:
-    """Register a function ``(key, grid, difficulty) -> (psi, v)`` as a lesson of every system."""
+    """Register a function ``(key, grid, difficulty) -> (psi, v)`` as a lesson of every system.
+
+    Raises:
+      ValueError: For the name of another lesson. The same function may be defined again.
+    """
 
     def register(sample: Lesson) -> Lesson:
+        require_new(LESSONS, name, sample, "lesson")
         LESSONS[name] = sample
         return sample
 
@@ -72,7 +78,8 @@ class System:
     """A quantum system: i dpsi/dt = [omega(-i grad) + local(v, t, psi)] psi, in atomic units.
 
     Subclass it for a system of your own: override `local`, which interprets the potential, and the
-    class attributes that say which solvers apply. Subclasses are registered by class name.
+    class attributes that say which solvers apply. Subclasses are registered by class name; the name
+    of another system is refused.
 
     Attributes:
       grid: The grid of psi.
@@ -97,6 +104,7 @@ class System:
 
     def __init_subclass__(cls, **kwargs: Any) -> None:  # noqa: D105
         super().__init_subclass__(**kwargs)
+        require_new(SYSTEMS, cls.__name__, cls, "system")
         SYSTEMS[cls.__name__] = cls
 
     def __post_init__(self) -> None:  # noqa: D105
@@ -145,7 +153,7 @@ class System:
         """Sample psi and a potential from a lesson, given by name.
 
         Raises:
-          ValueError: For a name that is not registered, and a lesson that does not return (psi, v).
+          ValueError: For an unknown name, and a lesson that does not return (psi, v).
         """
         if name not in LESSONS:
             # Importing the module registers the lessons of the package.
@@ -159,14 +167,15 @@ class System:
         Args:
           user: The potential in hartree: values on the points of the grid (NumPy, JAX, lists), a
             function of the positions along each axis, or a formula such as
-            ``"5*exp(-(x-50)**2/8)"``. For a system that overrides `local`, also its pytree.
+            ``"5*exp(-(x-50)**2/8)"``. For a system that overrides `local`, also its pytree. NumPy's
+            float64 becomes float32, as everywhere in JAX, unless JAX_ENABLE_X64=1 is set.
 
         Raises:
-          ValueError: For another shape, values that are not real and finite, or that lie outside
-            `bounds`.
+          ValueError: For another shape, values that are not real and finite, that lie outside
+            `bounds`, or, on a line, that differ at the two ends of the periodic box.
 
-        >>> System(Grid(4, 2.0)).as_potential(lambda x: x**2)
-        Array([0.25, 1.  , 2.25, 4.  ], dtype=float32)
+        >>> System(Grid(4, 2.0)).as_potential(lambda x: x * (2.5 - x))
+        Array([1. , 1.5, 1.5, 1. ], dtype=float32)
         """
         if isinstance(user, str):
             user = files.from_formula(self.grid, user)
@@ -177,6 +186,11 @@ class System:
         else:
             v = jax.tree.map(as_floating, user)
         require_potential(self, v)
+        # In a plane walls may end at the edges; lessons have such walls.
+        is_plain_line = self.has_plain_potential and not self.n_channel and self.grid.n_dim == 1
+        if is_plain_line and is_known(v):
+            for part in (np.real, np.imag):
+                files.require_periodic(self.grid, "v", part(np.asarray(v)))
         if self.bounds is not None and not self.n_channel and is_known(v):
             local = np.asarray(self.local(v, 0.0, None))
             low, high = local.min(), local.max()
@@ -348,7 +362,30 @@ def rollout(
 
     given = jnp.asarray(frames, dtype)[len(frames) - n_history :]
     state = step.encode(given, jnp.asarray(n0))
-    return jax.lax.scan(advance, state, None, length=n_frames // every)[1]
+    n = n_frames // every
+    if is_known((propagator, frames, v, n0)):
+        return _scan_once(advance, state, n)
+    return jax.lax.scan(advance, state, None, length=n)[1]
+
+
+def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:
+    """The outputs of `jax.lax.scan`, by a program that is dropped with the results.
+
+    A scan outside `jit` is compiled whenever it is called, and JAX keeps thousands of its programs,
+    of some MiB each.
+    """
+    closed, later = jax.make_jaxpr(advance, return_shape=True)(state, None)
+    if not is_known(closed.consts):
+        return jax.lax.scan(advance, state, None, length=n)[1]
+
+    def program(consts: list[Array], state: PyTree) -> PyTree:
+        def again(state: PyTree, _: None) -> tuple[PyTree, PyTree]:
+            leaves = jax.core.eval_jaxpr(closed.jaxpr, consts, *jax.tree.leaves(state))
+            return jax.tree.unflatten(jax.tree.structure(later), leaves)
+
+        return jax.lax.scan(again, state, None, length=n)[1]
+
+    return jax.jit(program)(closed.consts, state)
 
 
 _refusals.tell(__name__)

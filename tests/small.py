@@ -1,9 +1,11 @@
 """A small run of everything, for the tests that need a whole training."""
 
 import dataclasses
+import pathlib
 
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast.held_out import BenchmarkConfig
+from qdistill.runs import distillation, folder, records
 from qdistill.runs.config import Config
 from qdistill.students import UnitaryConfig, WindowConfig, WindowedConfig
 from qdistill.training.batches import BatchConfig
@@ -38,3 +40,14 @@ UNITARY = Config(
     training=TrainingConfig((FRAMES,), checkpoint_every=4),
     benchmark=BenchmarkConfig(n_frames=3),
 )
+
+MEANS = dict.fromkeys(distillation.MEANS, 0.5) | {"n_frames": 3, "cases": {}}
+
+
+def score(out: pathlib.Path, **other: object) -> None:
+    """Write a score of a run's newest parameters, as if they had been scored."""
+    emulator, step = folder.restore(out)
+    of = {"params_sha256": records.fingerprint(emulator.params), "training_steps": step}
+    costs = {"n_parameters": 7, "training_seconds": 1.0, "teacher_share": 0.5}
+    names = {"student": "small", "preset": "small", "benchmark": MEANS}
+    records.write_json(out / "metrics.json", names | costs | of | other)

@@ -130,7 +130,7 @@ def test_amplitude_weights_are_amplitudes_and_a_floor() -> None:
     np.testing.assert_allclose(weights[89:112], 0.9 / 23 + 0.1 / 256, rtol=1e-4)
 
 
-class Driven(System):
+class Kicked(System):
     """A field along x that grows with time, between two channels of which one is empty."""
 
     is_autonomous = False
@@ -147,7 +147,7 @@ class Driven(System):
 
 def test_examples_of_any_system_know_when_they_are() -> None:
     """From each example's own time on the solver makes its frames."""
-    solver = split_step(Driven(Grid(64, 16.0, "continuum"), 0.2), 10)
+    solver = split_step(Kicked(Grid(64, 16.0, "continuum"), 0.2), 10)
     config = BatchConfig(n_batch=6, n_block=2, n_runs=3, n_frames=9, n_target=3, examples="frames")
     block = jax.jit(batches.make_block(solver, ("own",), config, 1))(
         jax.random.key(0), jnp.ones(1), 1.0
@@ -156,6 +156,7 @@ def test_examples_of_any_system_know_when_they_are() -> None:
     assert batch.v["field"].shape == (6,)
     assert len(set(batch.n.tolist())) > 1
 
+    @jax.jit
     def follow(psi: Any, v: Any, n: Any) -> Any:
         return rollout(solver, psi[:1], v, 3, n0=n)
 

@@ -70,7 +70,7 @@ def loss_of(
 def test_a_box_lies_around_an_edge() -> None:
     v = potentials.barrier(LINE.grid.positions(), 5.0, 3.0, 50.0)
     keys = jax.random.split(jax.random.key(0), 6400)
-    cut = np.asarray(jax.vmap(lambda key: boxes.cut_out(key, v, 64))(keys))
+    cut = np.asarray(jax.jit(jax.vmap(lambda key: boxes.cut_out(key, v, 64)))(keys))
     # A box may be drawn around flat ground: by the weights 4 of 6400, give or take 2.
     assert np.sum(np.ptp(cut, axis=1) == 0) < 12
     # The barrier at every place, cut by either end or whole.
@@ -144,14 +144,14 @@ def test_a_student_learns_from_boxes_in_double_precision() -> None:
         batch = boxes.cut_batch(block(jax.random.key(1), jnp.ones(1), 1.0), 0)
         assert batch.energies.dtype == batch.states.dtype == batch.v.dtype == jnp.float64
         student = UnitaryConfig(n_units=4, start="informed").build(system)
-        loss = losses.spectral_loss(student, SMALL)(
-            student.init(jax.random.key(0)), batch, jax.random.key(0)
+        loss = jax.jit(losses.spectral_loss(student, SMALL))(
+            jax.jit(student.init)(jax.random.key(0)), batch, jax.random.key(0)
         )
         assert loss.dtype == jnp.float64
         assert jnp.all(jnp.isfinite(loss))
 
 
-class Own(System):
+class OwnLocal(System):
     """A system that reads its potential in its own way."""
 
     def local(self, v: Any, t: Any, psi: Any) -> Any:
@@ -168,7 +168,7 @@ def test_what_does_not_fit_is_refused() -> None:
     with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
         boxes.make_block(dataclasses.replace(LINE, n_channel=2), ("barrier",), SMALL, 2, (2, 2))
     with pytest.raises(ValueError, match="`system` must be one whose potential is its own values"):
-        boxes.make_block(Own(LINE.grid), ("barrier",), SMALL, 2, (2, 2))
+        boxes.make_block(OwnLocal(LINE.grid), ("barrier",), SMALL, 2, (2, 2))
     with pytest.raises(ValueError, match="`n_states` must be at most n_box = 32, but is 64"):
         SpectraConfig(n_box=32)
     with pytest.raises(ValueError, match="`n_box` must be between 2 and 32, but is 33"):

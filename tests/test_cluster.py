@@ -80,8 +80,11 @@ def test_two_processes_train_as_one_and_survive_the_loss_of_one(
     first, second = start_two(out, "100")
     second.communicate(timeout=900)
     assert second.returncode == -9
-    time.sleep(0.5)
-    # The first cannot go on alone. A cluster would end it too.
+    # The first writes its checkpoint, and cannot go on alone. A cluster would end it too.
+    for _ in range(9000):
+        if steps_in(out / "checkpoints") == [40, 80] or first.poll() is not None:
+            break
+        time.sleep(0.1)
     first.kill()
     first.communicate()
     assert steps_in(out / "checkpoints") == [40, 80]

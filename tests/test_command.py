@@ -15,7 +15,7 @@ import scripts
 
 import qdistill as qd
 from qdistill.__main__ import main
-from qdistill.runs import distillation, presets, pretrained, process, signals, story
+from qdistill.runs import distillation, presets, pretrained, process, report, signals, story
 
 
 def run(*words: str) -> int:
@@ -185,7 +185,7 @@ def files(out: pathlib.Path) -> set[str]:
 
 
 def test_training_from_python_leaves_the_folder_of_the_command(
-    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str]
+    tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = tmp_path / "python", tmp_path / "command"
     words = ["distill", "demo", "--smoke", "--seed", "3", "--out", str(there)]
@@ -213,8 +213,11 @@ def test_training_from_python_leaves_the_folder_of_the_command(
     assert again.score == {**emulator.score, "training_seconds": metrics["training_seconds"]}
     with pytest.raises(SystemExit, match=r"is not an empty folder\. Choose another with --out"):
         main(words)
-    # Nothing is left to train: only the scores are written anew.
+    # Nothing is left to train: scores and figures are made anew.
+    drawn = []
+    monkeypatch.setattr(report, "draw", lambda out, *of: drawn.append(out))
     main([*words, "--resume"])
+    assert drawn == [there]
     assert distillation.read_metrics(there)["benchmark"] == metrics["benchmark"]
 
 
@@ -230,14 +233,28 @@ def test_scripts_of_the_first_edition_are_the_command(tmp_path: pathlib.Path) ->
     assert "Unrecognized options: oracle" in done.words
 
 
+MODULE = """
+import runpy, sys
+for words in (["--help"], ["nonsense"], ["story", "nowhere"]):
+    sys.argv = ["qdistill", *words]
+    try:
+        runpy.run_module("qdistill", run_name="__main__")
+        print("left with 0")
+    except SystemExit as leaving:
+        print("left with", leaving.code)
+"""
+
+
 def test_the_command_runs_as_a_module(tmp_path: pathlib.Path) -> None:
     """In a process of its own, in an empty folder."""
-    words = [sys.executable, "-m", "qdistill"]
-    for more, status in ((["--help"], 0), (["nonsense"], 2), (["story", "nowhere"], 1)):
-        done = subprocess.run([*words, *more], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode == status, done.stderr
-        assert ("usage: qdistill" in done.stdout + done.stderr) == (status != 1)
-    assert "qdistill: There is no run in `nowhere`" in done.stderr
+    words = [sys.executable, "-c", MODULE]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    statuses = [line for line in done.stdout.splitlines() if line.startswith("left with")]
+    assert statuses[:2] == ["left with 0", "left with 2"]
+    assert statuses[2].startswith("left with qdistill: There is no run in `nowhere`")
+    assert "usage: qdistill" in done.stdout
+    assert "usage: qdistill" in done.stderr
 
 
 @pytest.mark.parametrize(

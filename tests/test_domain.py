@@ -41,7 +41,7 @@ def make() -> Emulator:
     """An emulator with nothing learned, told what it was taught."""
     student = UnitaryConfig(n_units=2, reach=1, start="informed").build(SYSTEM)
     config = types.SimpleNamespace(system=SYSTEM)
-    return student.bind(student.init(jax.random.key(0)), config=config, reach=TAUGHT)
+    return student.bind(jax.jit(student.init)(jax.random.key(0)), config=config, reach=TAUGHT)
 
 
 def said(call: Callable[[], Any]) -> list[str]:

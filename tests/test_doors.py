@@ -10,11 +10,13 @@ import pytest
 from steps import one
 
 from qdistill.physics.grid import Grid
+from qdistill.students import FORMS, StudentConfig, register
 from qdistill.system import LESSONS, SYSTEMS, System, lesson, rollout
 from qdistill.teacher import split_step
 
 LINE = System(Grid(16, 4.0))
 # Between -1 and 2, in a formula and as a function of x.
+V0 = jnp.zeros(16)
 VALUES = 3 * np.exp(-2 * (np.arange(1, 17) / 4 - 2) ** 2) - 1
 FORMULA = "3*exp(-2*(x-2)**2) - 1"
 
@@ -73,7 +75,7 @@ def test_systems_and_lessons_are_known_by_their_names(monkeypatch: pytest.Monkey
         pass
 
     assert SYSTEMS["Mine"] is Mine
-    monkeypatch.setitem(LESSONS, "hill", None)
+    monkeypatch.setattr("qdistill.system.LESSONS", LESSONS | {})
 
     @lesson("hill")
     def sample(key: Any, grid: Grid, difficulty: Any) -> Any:
@@ -86,6 +88,37 @@ def test_systems_and_lessons_are_known_by_their_names(monkeypatch: pytest.Monkey
     assert psi.shape == v.shape == (1024,)
     with pytest.raises(ValueError, match=r"`lessons` must be one of .*'free'.*, but is 'valley'"):
         LINE.sample("valley", jax.random.key(0), 0.5)
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_a_name_that_is_taken_is_refused_and_a_cell_may_run_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("qdistill.system.SYSTEMS", SYSTEMS | {})
+    monkeypatch.setattr("qdistill.students.base.FORMS", FORMS | {})
+    monkeypatch.setattr("qdistill.system.LESSONS", LESSONS | {})
+    cell = (
+        "class Yours(System): pass\n\n"
+        "class Form(StudentConfig, name='yours'): pass\n\n"
+        "@lesson('yours')\n"
+        "def draw(key, grid, difficulty): pass\n"
+    )
+    given = {"System": System, "StudentConfig": StudentConfig, "lesson": lesson}
+    for _ in range(2):
+        exec(cell, given | {"__name__": "__main__"})
+    words = "`name` must be new, but is "
+    for part in cell.split("\n\n"):
+        with pytest.raises(ValueError, match=words + "'[Yy]ours', the .* `__main__"):
+            exec(part, given | {"__name__": "elsewhere"})
+    with pytest.raises(ValueError, match=words + "'System', the system `qdistill.system.System`"):
+        type("System", (System,), {})
+    with pytest.raises(ValueError, match=words + "'unitary', the student `qdistill.students"):
+        type("Mine", (StudentConfig,), {}, name="unitary")
+    with pytest.raises(ValueError, match=words + "'free', the lesson `qdistill.curriculum"):
+        lesson("free")(lambda key, grid, difficulty: (V0, V0))
+    for name in ("unitary", "gru"):
+        with pytest.raises(ValueError, match=f"`name` must be new, but is '{name}', the student"):
+            register(name, object)  # type: ignore[arg-type]
 
 
 # The potentials of a plain system.
@@ -118,7 +151,7 @@ def test_a_potential_keeps_its_precision_and_integers_have_the_sessions() -> Non
             (VALUES.astype(np.float32), jnp.float32),
             (jnp.asarray(VALUES, jnp.float32), jnp.float32),
             (VALUES.tolist(), jnp.float64),
-            (np.arange(16), jnp.float64),
+            (np.minimum(np.arange(16), np.arange(16)[::-1]), jnp.float64),
             (hill, jnp.float64),
             (FORMULA, jnp.float64),
         ):
@@ -161,6 +194,9 @@ def test_a_potential_may_be_traced() -> None:
         (np.append(VALUES[1:], np.nan), "`v` must be finite"),
         (np.append(VALUES[1:], np.inf), "`v` must be finite"),
         (lambda x: 1 / (x - x), "`v` must be finite"),
+        (np.arange(16.0), "`v` must be the same at both ends of the box, .* is 0 at one and 15 at"),
+        (lambda x: x, "`v` must be the same at both ends of the box"),
+        (VALUES + (np.arange(16) > 8), "`v` must be the same at both ends of the box"),
         ("x +", "`formula` must be"),
         ("y", "`formula` must be"),
     ],
@@ -212,7 +248,7 @@ class Fields(NamedTuple):
     gain: Any
 
 
-class Absorbing(System):
+class Leaking(System):
     """A potential with an imaginary part."""
 
     is_hermitian = False
@@ -231,7 +267,7 @@ class Scaled(System):
 
 
 def test_a_pytree_is_taken_leaf_by_leaf() -> None:
-    v = Absorbing(LINE.grid).as_potential(Fields(VALUES, 2))
+    v = Leaking(LINE.grid).as_potential(Fields(VALUES, 2))
     assert isinstance(v, Fields)
     assert v.v.dtype == v.gain.dtype == jnp.float32
     np.testing.assert_allclose(v.v, VALUES, rtol=1e-6)
@@ -242,22 +278,22 @@ def test_a_pytree_is_taken_leaf_by_leaf() -> None:
 
 
 def test_what_a_system_reads_is_checked() -> None:
-    absorbing = Absorbing(LINE.grid)
+    absorbing = Leaking(LINE.grid)
     psi = jnp.ones((1, 16), jnp.complex64)
     for wrong, words in (
-        (Fields(VALUES[:-1], 2.0), r"of shape \(16,\), as Absorbing.local reads it, .* \(15,\)"),
-        (Fields(VALUES[:, None], 2.0), r"of shape \(16,\), as Absorbing.local reads it"),
+        (Fields(VALUES[:-1], 2.0), r"of shape \(16,\), as Leaking.local reads it, .* \(15,\)"),
+        (Fields(VALUES[:, None], 2.0), r"of shape \(16,\), as Leaking.local reads it"),
         (Fields(VALUES, np.nan), "`v` must be finite"),
         (Fields(VALUES, "2"), "`v` must be an array of real numbers"),
     ):
         with pytest.raises(ValueError, match=words):
             absorbing.as_potential(wrong)
-    with pytest.raises(ValueError, match=r"as Absorbing\.local reads it"):
+    with pytest.raises(ValueError, match=r"as Leaking\.local reads it"):
         rollout(split_step(absorbing, 9), psi, Fields(jnp.zeros(15), jnp.ones(())), 1)
     with pytest.raises(ValueError, match="`v` must be finite"):
         rollout(split_step(absorbing, 9), psi, Fields(jnp.zeros(16), jnp.full((), jnp.nan)), 1)
 
-    class Wrong(Absorbing):
+    class Wrong(Leaking):
         is_hermitian = True
 
     with pytest.raises(ValueError, match="An absorbing system must set `is_hermitian = False`"):

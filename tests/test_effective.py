@@ -138,11 +138,11 @@ def test_the_frame_is_the_exponential_of_the_hamiltonian(system: System) -> None
 
 
 def test_what_is_not_learned_is_the_projected_hamiltonian() -> None:
-    params = STUDENT.init(jax.random.key(0))
+    params = jax.jit(STUDENT.init)(jax.random.key(0))
     h = STUDENT.hamiltonian(params, V)
     np.testing.assert_allclose(h, band.project(STUDENT.band, V), atol=1e-6)
     nothing = PropagatorConfig(256, n_fields=0).build(TAUGHT).on(BOX)
-    bare = nothing.hamiltonian(nothing.init(jax.random.key(0)), V)
+    bare = nothing.hamiltonian(jax.jit(nothing.init)(jax.random.key(0)), V)
     np.testing.assert_array_equal(bare, band.project(STUDENT.band, V))
 
 
@@ -159,6 +159,7 @@ def test_gradients_are_those_of_finite_differences(system: System, is_flat: bool
     psi = packets.gaussian(grid, centre, width, momentum)
     mask = jnp.asarray(random.normal(size=(3, *grid.shape)))
 
+    @jax.jit
     def loss(weights: jax.Array, v: jax.Array, psi: jax.Array) -> jax.Array:
         frames = rollout(student.bind({"weights": weights}), psi[None], v, 3)
         return jnp.sum(mask * jnp.abs(frames) ** 2) + jnp.sum(frames[1]).imag
@@ -209,7 +210,7 @@ def test_it_runs_in_three_dimensions() -> None:
     student = PropagatorConfig(10).build(system)
     v = sum(1 + jnp.cos(2 * jnp.pi * system.grid.positions(a) / 6) for a in range(3))
     psi = packets.gaussian(system.grid, (3.0,) * 3, (0.65,) * 3, (0.3, 0.0, -0.3))
-    found = evolve(student.bind(student.init(jax.random.key(0))), v, psi, 4)
+    found = evolve(student.bind(jax.jit(student.init)(jax.random.key(0))), v, psi, 4)
     true = evolve(chebyshev(system, 1e-6), v, psi, 4)
     assert relative_error(found, true) < 0.02
 
@@ -234,7 +235,7 @@ class OwnKinetic(System):
         return 2 * self.grid.kinetic_energy()
 
 
-class Absorbing(System):
+class Lossy(System):
     is_hermitian = False
 
 
@@ -248,6 +249,6 @@ def test_what_cannot_be_is_refused() -> None:
         PropagatorConfig(16, 3).build(SQUARE)
     with pytest.raises(ValueError, match=r"`cutoff` must be below .* on this grid"):
         PropagatorConfig(24).build(System(Grid((24, 20), (6.0, 6.0), "continuum")))
-    for system in (System(BOX, n_channel=2), OwnKinetic(BOX), Absorbing(BOX)):
+    for system in (System(BOX, n_channel=2), OwnKinetic(BOX), Lossy(BOX)):
         with pytest.raises(ValueError, match="`system` must be linear, autonomous, Hermitian"):
             PropagatorConfig(16).build(system)

@@ -45,12 +45,14 @@ def test_evolution_is_that_of_the_dense_hamiltonian_of_a_smooth_potential() -> N
 def test_the_frame_is_the_exponential_with_its_derivative() -> None:
     h = band.project(FREE, jnp.zeros(128))
     change = symmetric(9)
-    frame, slope = jax.jvp(lambda h: eigenbasis.frame(h, 0.7), (h,), (change,))
+    frame, slope = jax.jit(lambda h: jax.jvp(lambda h: eigenbasis.frame(h, 0.7), (h,), (change,)))(
+        h
+    )
     np.testing.assert_allclose(frame, jax.scipy.linalg.expm(-0.7j * h), atol=1e-12)
     step = 1e-5
     ahead, behind = (jax.scipy.linalg.expm(-0.7j * (h + s * change)) for s in (step, -step))
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), atol=1e-8)
-    gradient = jax.grad(lambda h: jnp.abs(eigenbasis.frame(h, 0.7)[1, 2]) ** 2)(h)
+    gradient = jax.jit(jax.grad(lambda h: jnp.abs(eigenbasis.frame(h, 0.7)[1, 2]) ** 2))(h)
     assert np.all(np.isfinite(gradient))
 
 
@@ -72,6 +74,7 @@ def test_derivatives_by_matrix_state_and_time_are_those_of_the_exponential(is_fl
         )
         return jnp.sum(seen) + jnp.vdot(seen[1], eigenbasis.times(spectrum.states, amplitudes))
 
+    @jax.jit
     def by_exponential(h: jax.Array, start: jax.Array, t: jax.Array) -> jax.Array:
         frame = jax.scipy.linalg.expm(-1j * t * h)
         seen = [start, frame @ start, frame @ frame @ start]
@@ -79,15 +82,16 @@ def test_derivatives_by_matrix_state_and_time_are_those_of_the_exponential(is_fl
 
     t = jnp.asarray(0.7)
     at, along = (h, start, t), (change, d_start, jnp.asarray(0.3))
-    value, slope = jax.jvp(later, at, along)
+    value, slope = jax.jit(lambda at, along: jax.jvp(later, at, along))(at, along)
     np.testing.assert_allclose(value, by_exponential(*at), atol=1e-11)
     step = 1e-5
     ahead, behind = (
         by_exponential(*(x + s * d for x, d in zip(at, along, strict=True))) for s in (step, -step)
     )
     np.testing.assert_allclose(slope, (ahead - behind) / (2 * step), rtol=1e-7)
-    gradient = jax.grad(lambda h: later(h, start, t).real)(h)
-    only_h = jax.jvp(lambda h: later(h, start, t).real, (h,), (change,))[1]
+    real = lambda h: later(h, start, t).real  # noqa: E731
+    gradient = jax.jit(jax.grad(real))(h)
+    only_h = jax.jit(lambda h: jax.jvp(real, (h,), (change,))[1])(h)
     np.testing.assert_allclose(jnp.sum(gradient * change), only_h, rtol=1e-10)
 
 
@@ -97,7 +101,7 @@ def test_second_derivatives_are_refused_rather_than_wrong() -> None:
     def value(s: jax.Array) -> jax.Array:
         return jnp.abs(eigenbasis.frame(h + s * jnp.ones((3, 3)), 1.0)[0, 1]) ** 2
 
-    assert np.isfinite(jax.grad(value)(0.5))
+    assert np.isfinite(jax.jit(jax.grad(value))(0.5))
     for twice in (jax.grad(jax.grad(value)), jax.hessian(value), jax.jacfwd(jax.jacfwd(value))):
         with pytest.raises(NotImplementedError, match="no second derivative with respect"):
             twice(0.5)
@@ -107,7 +111,7 @@ def test_second_derivatives_are_refused_rather_than_wrong() -> None:
 @pytest.mark.parametrize(
     ("h", "words"),
     [
-        (jnp.array([[0.0, 1.0], [2.0, 0.0]]), "`h` must be symmetric, but is uneven by 1"),
+        (jnp.array([[0.0, 1.0], [2.0, 0.0]]), "`h` must be symmetric, but is asymmetric by 1"),
         (jnp.ones((2, 3)), r"`h` must be a square matrix, but is of shape \(2, 3\)"),
         (jnp.array([[0, 1j], [-1j, 0]]), "`h` must be an array of real floating-point numbers"),
         (jnp.full((2, 2), jnp.nan), "`h` must be finite"),

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from steps import roll
 
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
@@ -46,9 +47,12 @@ def make(name: str, seed: int = 0) -> Emulator:
     return student.bind(jax.jit(student.init)(jax.random.key(seed)), **ABOUT)
 
 
+GIVEN = jnp.tile(PSI, (4, 1))
+
+
 def last(emulator: Propagator, v: Any = V) -> jax.Array:
     """After three frames, from four equal ones."""
-    return rollout(emulator, jnp.tile(PSI, (4, 1)), v, 3)[-1]
+    return roll(emulator, GIVEN, v, 3)[-1]
 
 
 # A pytree of its parameters.
@@ -88,7 +92,7 @@ def test_it_passes_through_jit_vmap_and_grad_and_ensembles_stack(name: str) -> N
         seeds = [
             jax.tree.map(lambda leaf, by=i: leaf + 0.01 * by, each) for i, each in enumerate(seeds)
         ]
-    alone = [last(each) for each in seeds]
+    alone = [rollout(each, GIVEN, V, 3)[-1] for each in seeds]
     assert jnp.linalg.norm(alone[0] - alone[2]) > 1e-3
     traced = []
 
@@ -106,7 +110,7 @@ def test_it_passes_through_jit_vmap_and_grad_and_ensembles_stack(name: str) -> N
     both = jax.vmap(jax.vmap(last, (None, 0)), (0, None))(stacked, jnp.stack([V, 0 * V]))
     np.testing.assert_allclose(both[:, 0], jnp.stack(alone), atol=2e-5)
 
-    gradient = jax.grad(lambda each: jnp.sum(jnp.abs(last(each)[40:]) ** 2))(seeds[1])
+    gradient = jax.jit(jax.grad(lambda each: jnp.sum(jnp.abs(last(each)[40:]) ** 2)))(seeds[1])
     assert isinstance(gradient, Emulator)
     assert gradient.student == seeds[1].student
     assert any(np.any(leaf) for leaf in jax.tree.leaves(gradient))
@@ -116,11 +120,12 @@ def test_it_passes_through_jit_vmap_and_grad_and_ensembles_stack(name: str) -> N
 def test_the_gradient_by_its_parameters_is_the_difference_quotient() -> None:
     with jax.enable_x64(True):
         student = UnitaryConfig(n_units=4).build(SYSTEM)
-        emulator = student.bind(student.init(jax.random.key(0)))
+        emulator = student.bind(jax.jit(student.init)(jax.random.key(0)))
         # Away from where the network's last layer is zero and the first has no gradient.
         emulator = jax.tree.map(lambda leaf: leaf + 0.1 * jnp.cos(9 * leaf + 1), emulator)
         direction = jax.tree.map(lambda leaf: jnp.sin(7 * leaf + 2), emulator)
 
+        @jax.jit
         def number(by: float) -> jax.Array:
             moved = jax.tree.map(lambda leaf, d: leaf + by * d, emulator, direction)
             return jnp.sum(jnp.abs(last(moved, V.astype(float))[40:]) ** 2)
@@ -187,8 +192,8 @@ def test_it_moves_to_another_number_of_points(name: str) -> None:
     hill = 4 * jnp.exp(-((SYSTEM.grid.positions() - 7) ** 2))
     psi = jnp.zeros(256, PSI.dtype).at[64:192].set(middle)
     v = jnp.zeros(256).at[64:192].set(hill)
-    inner = rollout(larger, jnp.tile(psi, (4, 1)), v, 3)[-1, 64:192]
-    expected = rollout(emulator, jnp.tile(middle, (4, 1)), hill, 3)[-1]
+    inner = roll(larger, jnp.tile(psi, (4, 1)), v, 3)[-1, 64:192]
+    expected = roll(emulator, jnp.tile(middle, (4, 1)), hill, 3)[-1]
     np.testing.assert_allclose(inner, expected, atol=1e-5)
 
 
@@ -219,9 +224,9 @@ def test_a_box_that_the_student_refuses_is_refused() -> None:
 
 @both_forms
 def test_a_forecast_is_a_rollout_whatever_the_potential_is_given_as(name: str) -> None:
-    emulator, given = make(name), jnp.tile(PSI, (4, 1))
+    emulator, given = make(name), GIVEN
     x = np.asarray(SYSTEM.grid.positions())
-    expected = rollout(emulator, given, V, 5)
+    expected = roll(emulator, given, V, 5)
     formula = "5*(4.5 < x < 7.5)"
     for v in (
         V, np.asarray(V), np.asarray(V, np.float64), V.tolist(), np.asarray(V, int), formula,
@@ -237,7 +242,7 @@ def test_a_forecast_is_a_rollout_whatever_the_potential_is_given_as(name: str) -
 
 def test_an_emulator_without_a_history_needs_psi_alone() -> None:
     emulator = make("unitary")
-    expected = rollout(emulator, PSI[None], V, 5)
+    expected = roll(emulator, PSI[None], V, 5)
     np.testing.assert_allclose(emulator.forecast(PSI, V, 5), expected, atol=1e-6)
     np.testing.assert_allclose(emulator.forecast(PSI[None], V, 5), expected, atol=1e-6)
 
@@ -246,7 +251,7 @@ def test_first_frames_come_from_the_solver_that_taught() -> None:
     emulator = make("gru")
     assert emulator.solver == chebyshev(SYSTEM, 1e-4)
     forecast = emulator.forecast(PSI, V, 7)
-    solved = rollout(emulator.solver, PSI[None], V, 4)
+    solved = roll(emulator.solver, PSI[None], V, 4)
     np.testing.assert_allclose(forecast[:3], solved[:3], atol=1e-6)
     given = jnp.concatenate([PSI[None], solved[:3]])
     np.testing.assert_allclose(forecast[3:], emulator.forecast(given, V, 4), atol=1e-4)
@@ -297,7 +302,7 @@ def test_forecasts_map_over_packets_and_potentials(name: str) -> None:
 def test_forecasts_in_double_precision(name: str) -> None:
     with jax.enable_x64(True):
         student = FORMS[name].build(SYSTEM)
-        emulator = student.bind(student.init(jax.random.key(0)))
+        emulator = student.bind(jax.jit(student.init)(jax.random.key(0)))
         for psi in (PSI, PSI.astype(complex), np.asarray(PSI)):
             assert emulator.forecast(psi, V, 4).dtype == jnp.complex128
         single = jax.tree.map(lambda leaf: leaf.astype(jnp.float32), emulator)
@@ -364,7 +369,7 @@ def test_bounds_are_asked_of_the_solver_alone() -> None:
 # Systems that depend on time: frames count from the first given one.
 
 
-class Driven(System):
+class Forced(System):
     """A field along x that changes in time."""
 
     is_autonomous = False
@@ -405,10 +410,10 @@ class Solver(Student):
 
 @pytest.mark.parametrize("n_history", [1, 3])
 def test_frames_given_to_a_driven_system_begin_at_time_zero(n_history: int) -> None:
-    system = Driven(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
+    system = Forced(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
     x = system.grid.positions()
     v, psi = {"v0": x**2 / 2, "field": jnp.array(2.0)}, packets.gaussian(system.grid, 0.0, 0.7, 0.0)
-    truth = rollout(split_step(system, 8), psi[None], v, 9)
+    truth = roll(split_step(system, 8), psi[None], v, 9)
     config = types.SimpleNamespace(teacher=TeacherConfig("split_step", n_substeps=8))
     emulator = SolverConfig(n_history=n_history).build(system).bind({}, config=config)
     np.testing.assert_allclose(emulator.forecast(psi, v, 9), truth, atol=1e-5)
@@ -423,7 +428,7 @@ def test_frames_given_to_a_driven_system_begin_at_time_zero(n_history: int) -> N
 
 def test_a_solver_that_is_not_needed_is_not_asked_for() -> None:
     """Chebyshev's, which stands in where no other is known, would refuse this system."""
-    system = Driven(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
+    system = Forced(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
     psi = packets.gaussian(system.grid, 0.0, 0.7, 0.0)
     v = {"v0": jnp.zeros(64), "field": jnp.array(2.0)}
     assert SolverConfig().build(system).bind({}).forecast(psi, v, 2).shape == (2, 64)

@@ -261,7 +261,7 @@ def test_a_frame_of_minutes_is_refused_before_it_begins() -> None:
     solver(jnp.zeros(1024))
 
 
-class Relativistic(System):
+class Fast(System):
     """A system with a kinetic energy of its own."""
 
     def kinetic(self, v, t):
@@ -271,7 +271,7 @@ class Relativistic(System):
 
 def test_a_kinetic_energy_that_is_not_the_grids_is_refused() -> None:
     with pytest.raises(ValueError, match="`system` must be of the grid's own kinetic energy"):
-        chebyshev(Relativistic(Grid(16, 4.0)))
+        chebyshev(Fast(Grid(16, 4.0)))
 
 
 # The layout is nobody's business: every way to map and to derive gives what a loop gives.

@@ -28,7 +28,7 @@ def frames() -> dict:
     v = jnp.stack([potentials.barrier(LINE.positions(), h, 2.0, 0.0) for h in (1.0, 3.0)])
     psi = packets.gaussian(LINE, -5.0, 1.0, 2.0)
     solver = split_step(System(LINE, 0.1), 5)
-    truth = jax.vmap(lambda v: rollout(solver, psi[None], v, 5))(v)
+    truth = jax.jit(jax.vmap(lambda v: rollout(solver, psi[None], v, 5)))(v)
     return {
         "grid": LINE,
         "t": 0.1 * np.arange(1, 6),

@@ -129,7 +129,7 @@ def test_a_package_file_asks_for_what_its_emulator_is_made_of(
     )
     student = config.student.build(config.system)
     score = {"mean_infidelity": 0.1}
-    emulator = student.bind(student.init(jax.random.key(0)), config=config, score=score)
+    emulator = student.bind(jax.jit(student.init)(jax.random.key(0)), config=config, score=score)
     pretrained.write(tmp_path / "turner.npz", emulator)
     same = pretrained.read(tmp_path / "turner.npz")
     assert same.config == config

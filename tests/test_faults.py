@@ -93,7 +93,7 @@ def test_a_stop_signal_saves_and_says_how_to_go_on(
             folder.train(CONFIG, out)
     assert str(caught.value) == (
         f"Stopped by {number.name}: a checkpoint of step 12 is saved in `{out}`. The same command "
-        "with --resume goes on from there."
+        "with --resume continues from there."
     )
     assert caught.value.number == number
     assert signal.getsignal(number) == before
@@ -404,7 +404,7 @@ def test_a_sound_checkpoint_that_cannot_be_restored_is_not_taken_for_damaged(
 ) -> None:
     """As with a student whose code has changed."""
     other = like._replace(params={"more": like.params})
-    with pytest.raises(ValueError, match=r"/24` is whole, but this version of the code cannot"):
+    with pytest.raises(ValueError, match=r"/24` is not damaged, but this code cannot"):
         find_newest(copy / "checkpoints", lambda step: other)
 
 

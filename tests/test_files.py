@@ -292,7 +292,7 @@ def header_of_png(width: int, height: int) -> bytes:
     [
         ((10_000, 2_000), "of at most 16,000,000 points, but is of 10000 by 2000"),
         ((10_000, 10_000), "of at most 16,000,000 points, but is of 10000 by 10000"),
-        ((30_000, 30_000), "of at most 16,000,000 points, but is of far more"),
+        ((30_000, 30_000), "of at most 16,000,000 points, but is larger"),
         ((200, 200), "a picture that can be read"),
     ],
 )

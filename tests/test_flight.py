@@ -67,7 +67,7 @@ def test_a_packet_that_goes_around_the_box_is_said_to() -> None:
     solver = teacher.split_step(SYSTEM, 20)
     report = flight.evaluate(solver, V, psi, 40)
     assert report.numbers["wraps_around"]
-    assert "goes around: what passes" in str(report)
+    assert "wraps around: transmission" in str(report)
     assert not flight.evaluate(solver, V, psi, 20).numbers["wraps_around"]
 
 

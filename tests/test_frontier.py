@@ -88,7 +88,7 @@ def test_an_emulator_is_compared_as_it_was_loaded() -> None:
     assert (contender.kind, contender.is_learned) == ("student", True)
     assert not next(iter(contenders.cut_off(CONTINUUM, [224]).values())).is_learned
     square = PropagatorConfig(16).build(SQUARE)
-    there = square.bind(square.init(jax.random.key(0)))
+    there = square.bind(jax.jit(square.init)(jax.random.key(0)))
     assert list(contenders.emulator(there, "few")) == ["few, 149 waves"]
     assert list(contenders.emulator(pretrained.load("demo"), "demo")) == ["demo"]
 
@@ -116,7 +116,7 @@ def test_operations_are_those_of_the_algorithms() -> None:
     assert coarse.operations is not None
     assert coarse.operations.unit == 10 * (2 * 5 * 256 * 8 + 12 * 256)
     student = KernelConfig().build(CONTINUUM)
-    emulator = student.bind(student.init(jax.random.key(0)))
+    emulator = student.bind(jax.jit(student.init)(jax.random.key(0)))
     (kernel,) = contenders.emulator(emulator, "kernel").values()
     assert kernel.operations is not None
     # Eleven products of 255 waves, then a complex one with a vector a frame.

@@ -7,6 +7,7 @@ import jax
 import numpy as np
 import pytest
 import scripts
+import small
 
 from experiments.frontier import contenders
 from qdistill.runs import folder, presets
@@ -21,8 +22,7 @@ def untrained(out: pathlib.Path, name: str) -> str:
     state = folder.set_up(settings).trainers[0].init(jax.random.key(0))
     with Checkpoints(out / "checkpoints") as saved:
         saved.save(state, 1.0)
-    metrics = {"n_parameters": 1, "training_seconds": 0.0, "training_steps": 8, "benchmark": {}}
-    (out / "metrics.json").write_text(json.dumps(metrics))
+    small.score(out, training_steps=8)
     return str(out)
 
 

@@ -47,7 +47,7 @@ def test_many_cases_are_forecast_a_few_at_a_time() -> None:
     given = jax.random.normal(jax.random.key(0), (35, 1, 64), jnp.complex64)
     v = jax.random.uniform(jax.random.key(1), (35, 64))
     frames = harness.forecast(FINE, given, v, 2)
-    at_once = jax.vmap(lambda given, v: rollout(FINE, given, v, 2))(given, v)
+    at_once = jax.jit(jax.vmap(lambda given, v: rollout(FINE, given, v, 2)))(given, v)
     np.testing.assert_allclose(frames, at_once, atol=1e-5)
 
 

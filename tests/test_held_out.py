@@ -62,7 +62,7 @@ def test_a_plane_has_draws_of_its_lessons_in_turn() -> None:
     np.testing.assert_array_equal(held.v[:3], fewer.v)
 
 
-class Driven(System):
+class Swayed(System):
     """A field along x that changes in time."""
 
     is_autonomous = False
@@ -95,7 +95,7 @@ class Heavy(System):
         return self.grid.kinetic_energy() / 3
 
 
-DRIVEN = Driven(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
+DRIVEN = Swayed(Grid(64, 16.0, "continuum", origin=-8.0), 0.2)
 
 
 def test_forecasts_of_a_driven_system_begin_at_the_time_of_the_last_given_frame() -> None:
@@ -106,7 +106,7 @@ def test_forecasts_of_a_driven_system_begin_at_the_time_of_the_last_given_frame(
     errors = cases.measure(DRIVEN, held, cases.forecast(solver, held))
     # Rounding of float32, as the frames are the solver's own.
     assert errors["nrmse"].max() < 2e-5
-    late = jax.vmap(lambda given, v: rollout(solver, given, v, 3))(held.given, held.v)
+    late = jax.jit(jax.vmap(lambda given, v: rollout(solver, given, v, 3)))(held.given, held.v)
     assert cases.measure(DRIVEN, held, late)["nrmse"].min() > 0.05
     assert cases.measure_cost(solver, held) > 0
 
@@ -114,7 +114,7 @@ def test_forecasts_of_a_driven_system_begin_at_the_time_of_the_last_given_frame(
 def test_a_student_of_any_system_is_scored() -> None:
     held = make_held_out(FEW, DRIVEN, ("shaken",))
     student = UnitaryConfig(10, "informed").build(DRIVEN)
-    emulator = student.bind(student.init(jax.random.key(0)))
+    emulator = student.bind(jax.jit(student.init)(jax.random.key(0)))
     scores = cases.summarise(
         held.family, cases.measure(DRIVEN, held, cases.forecast(emulator, held))
     )
@@ -184,7 +184,7 @@ def test_some_of_the_papers_cases_by_name() -> None:
 def test_what_needs_more_frames_than_are_given_is_refused() -> None:
     held = make_held_out(dataclasses.replace(FEW, n_given=2), System(), ())
     student = WindowedConfig(n_units=4).build(System())
-    emulator = student.bind(student.init(jax.random.key(0)))
+    emulator = student.bind(jax.jit(student.init)(jax.random.key(0)))
     with pytest.raises(ValueError, match="`frames` must be at least 4 frames, but is 2"):
         cases.forecast(emulator, held)
     with pytest.raises(ValueError, match="`family` must be 25 names, one for each case, but is 1"):

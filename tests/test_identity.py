@@ -10,17 +10,16 @@ import jax
 import jax.numpy as jnp
 import pytest
 import small
+from small import MEANS, score
 
 from experiments import convert
 from qdistill.curriculum import CurriculumConfig
-from qdistill.runs import checkpoints, distillation, folder, pretrained, records, story
+from qdistill.runs import checkpoints, distillation, folder, pretrained, story
 from qdistill.runs.checkpoints import Checkpoints, steps_in
 from qdistill.runs.config import Config
 from qdistill.students import WindowedConfig
 
 CONFIG = dataclasses.replace(small.CONFIG, student=WindowedConfig("linear"))
-# As `metrics.json` of the package's own runs has them.
-MEANS = dict.fromkeys(distillation.MEANS, 0.5) | {"n_frames": 3, "cases": {}}
 
 
 def begun(out: pathlib.Path, settings: Config = CONFIG) -> pathlib.Path:
@@ -42,15 +41,6 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
 @pytest.fixture
 def copy(run: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
     return pathlib.Path(shutil.copytree(run, tmp_path / "copy"))
-
-
-def score(out: pathlib.Path, **other: object) -> None:
-    """Write the score of a run's newest parameters."""
-    emulator, step = folder.restore(out)
-    of = {"params_sha256": records.fingerprint(emulator.params), "training_steps": step}
-    costs = {"n_parameters": 7, "training_seconds": 1.0, "teacher_share": 0.5}
-    names = {"student": "linear", "preset": "small", "benchmark": MEANS}
-    records.write_json(out / "metrics.json", names | costs | of | other)
 
 
 @pytest.mark.parametrize(
@@ -139,7 +129,7 @@ def test_a_score_goes_with_the_parameters_that_it_is_of(
             use(copy)
     # Another training of as many steps.
     score(copy, params_sha256="0" * 64)
-    with pytest.raises(ValueError, match="trains to the end and scores anew"):
+    with pytest.raises(ValueError, match="trains to the end and scores again"):
         pretrained.from_run(copy)
 
 

@@ -35,7 +35,7 @@ def student(form: KernelConfig = FORM, dt: float = 1.0) -> Kernel:
 @pytest.fixture(scope="module")
 def noisy() -> PyTree:
     """Parameters with which every field counts."""
-    params = FORM.build(TAUGHT).init(jax.random.key(0))
+    params = jax.jit(FORM.build(TAUGHT).init)(jax.random.key(0))
     leaves, tree = jax.tree.flatten(params)
     keys = jax.random.split(jax.random.key(1), len(leaves))
     leaves = [p + 0.05 * jax.random.normal(k, p.shape) for p, k in zip(leaves, keys, strict=True)]
@@ -84,7 +84,7 @@ def test_free_packets_are_exact(noisy: PyTree) -> None:
 
 def test_a_constant_is_a_phase_and_frames_are_symmetric_and_unitary(noisy: PyTree) -> None:
     frame = matrix(noisy, V)
-    assert np.abs(frame - matrix(student().init(jax.random.key(0)), V)).max() > 0.01
+    assert np.abs(frame - matrix(jax.jit(student().init)(jax.random.key(0)), V)).max() > 0.01
     np.testing.assert_allclose(matrix(noisy, V + 3), np.exp(-3j) * frame, atol=5e-5)
     np.testing.assert_allclose(frame, frame.T, atol=1e-6)
     np.testing.assert_allclose(frame.conj().T @ frame, np.eye(31), atol=3e-5)
@@ -154,7 +154,7 @@ def test_training_lowers_the_error() -> None:
         value, slope = jax.value_and_grad(lambda p: loss(p, given, jax.random.key(0))[0])(params)
         return value, jax.tree.map(lambda p, s: p - 3e-3 * jnp.sign(s), params, slope)
 
-    params, values = FORM.build(TAUGHT).init(jax.random.key(0)), []
+    params, values = jax.jit(FORM.build(TAUGHT).init)(jax.random.key(0)), []
     for _ in range(12):
         value, params = descend(params)
         values.append(float(value))

@@ -65,7 +65,7 @@ def test_a_law_learned_from_barriers_mends_a_double_barrier() -> None:
     v = potentials.double(BOX.positions(), (5.0, 8.0), 1.3, 2.1, 6.25)
     psi = packets.gaussian(BOX, 2.5, 0.8, 2.5)
     true = evolve(chebyshev(System(BOX, 5.0, bounds=(0.0, 8.0)), 1e-6), v, psi, 1)
-    nothing = STUDENT.bind(STUDENT.init(jax.random.key(0)))
+    nothing = STUDENT.bind(jax.jit(STUDENT.init)(jax.random.key(0)))
     before, after = (
         relative_error(evolve(each.on(BOX), v, psi, 1), true) for each in (nothing, emulator)
     )

@@ -104,7 +104,7 @@ def test_horizon_ends_at_the_first_frame_below() -> None:
 def test_the_horizons_of_several_cases_are_taken_one_by_one() -> None:
     correlations = jnp.array([1.0, 0.999, 0.99, 0.98, 1.0])
     many = jnp.stack([correlations, correlations])
-    with pytest.raises(ValueError, match=r"of shape \(n_t,\), but is of shape \(2, 5\). Take jax"):
+    with pytest.raises(ValueError, match=r"of shape \(n_t,\), but is of shape \(2, 5\). Use jax"):
         metrics.horizon(many, 0.1)
     each = jax.vmap(lambda one: metrics.horizon(one, 0.1))(many)
     np.testing.assert_allclose(each, 0.3, rtol=1e-6)

@@ -220,7 +220,7 @@ def test_a_packet_that_came_around_the_box_is_no_reflection() -> None:
             observables.transmission_reflection(grid, psi, 18.0, 22.0)
     # Most went through and around the box, some is on its way.
     mixed = packets.superpose(grid, jnp.stack([moving[3.0], beyond[3.0]]), jnp.array([3.0, 1.0]))
-    with pytest.raises(ValueError, match="Take an earlier or a later frame, or a longer box"):
+    with pytest.raises(ValueError, match="Use an earlier or later frame, or a longer box"):
         observables.transmission_reflection(grid, mixed, 18.0, 22.0)
     # Traced, nothing is known.
     jax.jit(lambda psi: observables.transmission_reflection(grid, psi, 18.0, 22.0))(mixed)

@@ -31,6 +31,7 @@ from qdistill.runs import (
     provenance,
     records,
 )
+from qdistill.students import Reach, domain
 from qdistill.system import rollout
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -138,7 +139,7 @@ def test_an_emulator_with_a_history_is_given_its_first_frames(packet) -> None:
 def test_an_emulator_on_a_plane_is_used_alike() -> None:
     plane = presets.PRESETS["plane"][1]
     student = plane.student.build(plane.system)
-    untrained = student.bind(student.init(jax.random.key(0)), config=plane)
+    untrained = student.bind(jax.jit(student.init)(jax.random.key(0)), config=plane)
     grid = plane.system.grid
     psi = packets.gaussian(grid, (6.0, 8.0), (1.0, 1.0), (2.0, 0.0))
     frames = untrained.forecast(psi, jnp.zeros(grid.shape), 3)
@@ -153,6 +154,19 @@ def test_in_double_precision_the_norm_is_kept_in_double_precision() -> None:
         psi = packets.gaussian(grid, 20.0, 2.5, 3.5)
         frames = emulator.forecast(psi, jnp.zeros(1024), 20)
         np.testing.assert_allclose(norm(grid, frames[-1]), 1, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_how_far_lessons_went_is_in_the_file(name: str) -> None:
+    emulator = load(name)
+    assert emulator.reach == emulator.taught
+    assert emulator.reach is not None
+    assert 15 < emulator.reach.energy < 16
+    assert -12 < emulator.reach.low < -9.9
+    assert 13 < emulator.reach.edge <= emulator.reach.high < 15
+    if name == "demo":
+        sampled = domain.of_lessons(emulator.system, emulator.config.curriculum)
+        assert sampled == pytest.approx(emulator.reach, rel=1e-5)
 
 
 def test_what_does_not_fit_is_refused(packet, without_checker) -> None:
@@ -349,6 +363,13 @@ PLACE = {"device": "cpu", "cpu_count": 2, "python": "3", "jax": "0"}
         ({"domain": {}}, r"`about\.domain` must be one of .* Perhaps a newer version"),
         ({"config": 7}, "`config` must be a table of settings"),
         ({"sha256": "0" * 64}, r"`about\.sha256` must be the checksum of all else"),
+        (
+            {"reach": [15.0, -12.0, 15.0, 15.0]},
+            "`reach` must be a table of energy, low, high, edge",
+        ),
+        ({"reach": {"energy": 15.0}}, "`reach` must be a table of energy, low, high, edge, but is"),
+        ({"reach": dict.fromkeys(Reach._fields, None)}, r"`reach\.energy` must be a finite number"),
+        ({"reach": dict.fromkeys(Reach._fields, 1)}, r"`reach\.energy` must be a finite number"),
     ],
 )
 def test_what_a_file_says_of_itself_is_checked(
@@ -399,7 +420,7 @@ def test_nesting_without_end_is_refused(demo, tmp_path: pathlib.Path) -> None:
         (lambda leaf: leaf.astype(str), "must be of a type like float32, but is <U"),
         (lambda leaf: leaf != 0, "must be of a type like float32, but is bool"),
         (lambda leaf: leaf + np.float32(1e-3), "must be the checksum of all else"),
-        (lambda leaf: leaf.astype(object), "it is damaged, or no archive of arrays"),
+        (lambda leaf: leaf.astype(object), "it is damaged, or not an archive of arrays"),
     ],
 )
 def test_parameters_that_are_none_are_refused(wrong, words: str, demo, tmp_path) -> None:
@@ -434,7 +455,7 @@ def test_a_damaged_file_is_named(tmp_path: pathlib.Path) -> None:
         np.savez(mine, **arrays | wrong)
         refused("its arrays are not those")
     np.savez(mine, **{key: array for key, array in arrays.items() if key != "about"})
-    refused("about")
+    refused("metadata")
     about = json.loads(arrays["about"].item())
     about["config"]["seed"] = -1
     np.savez(mine, **arrays | {"about": json.dumps(about)})

@@ -89,7 +89,7 @@ def test_without_git_there_is_no_commit(
 @pytest.mark.parametrize("damage", ["", "7", "[7]", '[{"commit": 1}]'])
 def test_damaged_notes_are_named(damage: str, tmp_path: pathlib.Path) -> None:
     (tmp_path / "provenance.json").write_text(damage)
-    with pytest.raises(ValueError, match=r"provenance\.json` holds no notes"):
+    with pytest.raises(ValueError, match=r"provenance\.json` does not contain the provenance"):
         provenance.read(tmp_path)
 
 

@@ -1,6 +1,8 @@
 """The one loop: what it returns, what it keeps, and what it refuses."""
 
 import dataclasses
+import functools
+import gc
 from typing import ClassVar
 
 import jax
@@ -111,6 +113,7 @@ def test_a_gradient_passes_through_kept_and_passed_over_frames() -> None:
     with jax.enable_x64(True):
         psi = PSI.astype(complex)
 
+        @functools.partial(jax.jit, static_argnums=1)
         def far(height, every):
             v = jnp.where(jnp.arange(32) > 16, height, 0.0)
             last = rollout(SOLVER, psi[None], v, 4, every=every)[-1]
@@ -191,3 +194,20 @@ def test_shapes_and_types_are_refused_inside_jit_too() -> None:
             jax.jit(lambda v: rollout(SOLVER, PSI[None], v, 1))(v)
     with pytest.raises(ValueError, match="`frames` must be"):
         jax.jit(lambda psi: rollout(SOLVER, psi, V, 1))(PSI)
+
+
+def test_rollouts_outside_jit_leave_no_programs_behind() -> None:
+    """Each is compiled anew; what stays is what the first one needed."""
+
+    def count() -> int:
+        gc.collect()
+        return len(jax.devices()[0].client.live_executables())
+
+    def roll() -> jax.Array:
+        return rollout(SOLVER, PSI[None], V, 3)
+
+    first = roll()
+    before = count()
+    for _ in range(3):
+        np.testing.assert_array_equal(roll(), first)
+    assert count() <= before

@@ -72,7 +72,7 @@ def test_a_kinetic_cap_changes_fast_waves_only() -> None:
     # Strang's error at h = 0.05.
     assert relative_error(capped, expected) < 1e-3
     uncapped, idle = (
-        evolve(split_step(system, 4, kinetic_cap=cap), v, psi, 5) for cap in (None, 1e4)
+        rollout(split_step(system, 4, kinetic_cap=cap), psi[None], v, 5) for cap in (None, 1e4)
     )
     np.testing.assert_array_equal(uncapped, idle)
 
@@ -130,7 +130,7 @@ def test_a_solver_is_known_by_what_it_is() -> None:
 # Channels: exp(-i h V) of the matrix at each point.
 
 
-class Absorbing(System):
+class Damped(System):
     """Channels of which each absorbs in its own way."""
 
     is_hermitian = False
@@ -146,11 +146,11 @@ def matrices(n_channel: int) -> np.ndarray:
 
 @pytest.mark.usefixtures("double_precision")
 @pytest.mark.parametrize("n_channel", [1, 2, 3])
-@pytest.mark.parametrize("kind", [System, Absorbing])
+@pytest.mark.parametrize("kind", [System, Damped])
 def test_channels_turn_by_the_exponential_of_their_matrix(n_channel, kind) -> None:
     system = kind(Grid(8, 4.0), n_channel=n_channel)
     v = matrices(n_channel)
-    if kind is Absorbing:
+    if kind is Damped:
         v = v - 1j * np.diag(np.arange(n_channel))[..., None]
     turn = phase(system, jnp.asarray(v), 0.3)
     for i in range(8):
@@ -167,6 +167,7 @@ def test_the_gradient_is_finite_where_channels_are_degenerate(n_channel) -> None
     system = System(Grid(8, 4.0), n_channel=n_channel)
     v = jnp.asarray(matrices(n_channel).real)
 
+    @jax.jit
     def number(scale):
         return jnp.real(phase(system, scale * v, 0.3)).sum()
 
@@ -213,11 +214,11 @@ class Nonlinear(System):
     is_linear = False
 
 
-class Driven(System):
+class Shaken(System):
     is_autonomous = False
 
 
-@pytest.mark.parametrize("kind", [Nonlinear, Driven])
+@pytest.mark.parametrize("kind", [Nonlinear, Shaken])
 def test_the_matrix_of_a_frame_that_has_none_is_refused(kind) -> None:
     words = "`propagator` must be linear, autonomous and without a history"
     with pytest.raises(ValueError, match=words):

@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from jaxtyping import PyTree
+from steps import roll
 
 from qdistill import students
 from qdistill.physics.grid import Grid
@@ -108,6 +109,7 @@ def persistence(monkeypatch: pytest.MonkeyPatch) -> None:
     for table in (windowed.NETWORKS, FORMS):
         # Its removal is what the monkeypatch takes back.
         monkeypatch.setitem(table, "persistence", None)
+        del table["persistence"]
     students.register("persistence", Persistence)
 
 
@@ -120,7 +122,7 @@ def test_windowed_student_stitches_what_its_network_says(gauge: bool, n_history:
     student = form.build(LINE)
     assert student.n_history == n_history
     assert students.count_parameters(init(student)) == 0
-    later = rollout(student.bind({}), HISTORY, jnp.zeros(64), 5)
+    later = roll(student.bind({}), HISTORY, jnp.zeros(64), 5)
     np.testing.assert_allclose(later, jnp.tile(HISTORY[-1], (5, 1)), rtol=1e-4, atol=1e-5)
 
 
@@ -146,10 +148,8 @@ def test_step_moves_the_history_on() -> None:
 def test_windowed_students_are_translation_invariant() -> None:
     student = WindowedConfig(n_units=8).build(LINE)
     emulator = student.bind(init(student))
-    moved = rollout(emulator, jnp.roll(HISTORY, 7, axis=1), jnp.roll(V, 7), 2)
-    np.testing.assert_allclose(
-        moved, jnp.roll(rollout(emulator, HISTORY, V, 2), 7, axis=1), atol=1e-6
-    )
+    moved = roll(emulator, jnp.roll(HISTORY, 7, axis=1), jnp.roll(V, 7), 2)
+    np.testing.assert_allclose(moved, jnp.roll(roll(emulator, HISTORY, V, 2), 7, axis=1), atol=1e-6)
 
 
 def test_gauged_students_are_homogeneous() -> None:
@@ -157,8 +157,8 @@ def test_gauged_students_are_homogeneous() -> None:
     emulator, v, factor = student.bind(init(student)), jnp.ones(64), 0.3 - 0.7j
     # The floor of 3e-4 enters squared: relative deviations of about 1e-6.
     np.testing.assert_allclose(
-        rollout(emulator, factor * HISTORY, v, 1),
-        factor * rollout(emulator, HISTORY, v, 1),
+        roll(emulator, factor * HISTORY, v, 1),
+        factor * roll(emulator, HISTORY, v, 1),
         rtol=1e-4,
         atol=1e-5,
     )
@@ -187,11 +187,11 @@ def test_gradients_that_a_gauge_stops_are_said_to_be_wrong() -> None:
     assert not gauged.is_differentiable
 
 
-class Driven(System):
+class Pushed(System):
     is_autonomous = False
 
 
-class Absorbing(System):
+class Fading(System):
     is_hermitian = False
 
 
@@ -202,8 +202,8 @@ class Absorbing(System):
         (System(Grid((64, 64), (8.0, 8.0))), "`grid` must be one-dimensional for this student"),
         (System(Grid(64, 8.0), n_channel=2), "`grid` must be one-dimensional for this student"),
         (System(Grid(22, 8.0)), "`n_x` must be at least 23, but is 22"),
-        (Driven(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
-        (Absorbing(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
+        (Pushed(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
+        (Fading(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
     ],
 )
 def test_windowed_students_refuse_what_they_cannot_forecast(system: System, words: str) -> None:
@@ -304,7 +304,7 @@ def test_every_student_makes_frames_in_the_precision_of_its_inputs(
         for leaf in jax.tree.leaves(params):
             assert leaf.dtype == (jnp.float64 if is_double else jnp.float32)
         frames = jax.random.normal(jax.random.key(1), (4, 256), complex)
-        later = rollout(student.bind(params), frames, jnp.ones(256), 2)
+        later = roll(student.bind(params), frames, jnp.ones(256), 2)
         assert later.shape == (2, 256)
         assert later.dtype == (jnp.complex128 if is_double else jnp.complex64)
         assert jnp.all(jnp.isfinite(later))
@@ -314,7 +314,7 @@ def test_every_student_makes_frames_in_the_precision_of_its_inputs(
             for given, precision in ((single, jnp.complex64), (params, jnp.complex128)):
                 run = jax.eval_shape(lambda p: rollout(student.bind(p), *inputs, 2), given)
                 assert run.dtype == precision
-            mixed = rollout(student.bind(single), frames, jnp.ones(256), 2)
+            mixed = roll(student.bind(single), frames, jnp.ones(256), 2)
             assert mixed.dtype == jnp.complex128
 
 

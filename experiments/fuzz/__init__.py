@@ -1,1 +1,1 @@
-"""A fuzz of every public function: one valid small call of each, and hostile arguments in it."""
+"""Fuzzing of all public functions: a valid small call of each, with hostile arguments."""

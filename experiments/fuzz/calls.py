@@ -1,4 +1,4 @@
-"""One valid small call of every public function and class: milliseconds each, on few shapes."""
+"""A valid small call of every public function and class: milliseconds each, with few shapes."""
 
 import dataclasses
 import functools
@@ -25,10 +25,10 @@ class Call(NamedTuple):
     """A public function and valid arguments of it.
 
     Attributes:
-      function: What is called.
-      arguments: By their names. A `New` or a `Copy` is made afresh for every call.
-      read: ``result -> values``: what of the result is looked at, by default all of it.
-      is_slow: Whether it takes seconds, since it does many of the others.
+      function: The function.
+      arguments: Arguments by name. A `New` or a `Copy` is made again for every call.
+      read: ``result -> values``, the part of the result that is checked; by default all of it.
+      is_slow: Whether it takes seconds, because it calls many of the others.
     """
 
     function: Callable[..., Any]
@@ -39,19 +39,19 @@ class Call(NamedTuple):
     def __call__(self, /, **changed: Any) -> Any:
         """Call the function, with some arguments changed, and read the result."""
         given = {name: _made(value) for name, value in (self.arguments | changed).items()}
-        # A function that is chosen by the type of its first argument takes that by its place.
+        # A `singledispatch` function takes its first argument by position.
         bound = inspect.signature(self.function).bind(**given)
         return self.read(self.function(*bound.args, **bound.kwargs))
 
 
 class New(NamedTuple):
-    """The path of something that does not exist yet."""
+    """The path of a file or folder that does not exist yet."""
 
     name: str
 
 
 class Copy(NamedTuple):
-    """The path of a fresh copy of a file or folder."""
+    """The path of a new copy of a file or folder."""
 
     path: pathlib.Path
 
@@ -72,12 +72,12 @@ def _scratch() -> tempfile.TemporaryDirectory:
 
 
 def scratch() -> pathlib.Path:
-    """Return a folder for whatever calls write; it goes when the process ends."""
+    """Return a folder for the files of calls, which is removed when the process ends."""
     return pathlib.Path(_scratch().name)
 
 
 class Calls(dict[str, Call]):
-    """Calls by the names of their functions."""
+    """The calls by the names of their functions."""
 
     def add(
         self,
@@ -97,11 +97,11 @@ class Calls(dict[str, Call]):
 
 
 class Samples:
-    """Small arrays and solvers of one system that all calls share, in the present precision."""
+    """The small arrays and solvers of one system, shared by all calls, in the present precision."""
 
     def __init__(self) -> None:  # noqa: D107
         self.key = jax.random.key(0)
-        # Points half a bohr apart hold waves of up to 6.3 per bohr.
+        # A spacing of half a bohr allows wavenumbers up to 6.3 per bohr.
         self.line = Grid(64, 32.0)
         self.x = self.line.positions()
         self.plane = Grid((32, 32), (16.0, 16.0))
@@ -117,7 +117,7 @@ class Samples:
 
 
 def calls_of(room: str, samples: Samples | None = None) -> Calls:
-    """Return the calls of a room, their arguments in the present precision."""
+    """Return the calls of a subpackage, with arguments in the present precision."""
     from experiments.fuzz import calls_insight, calls_physics, calls_plots, calls_runs, calls_work
 
     makers = {

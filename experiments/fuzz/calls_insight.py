@@ -1,4 +1,4 @@
-"""Calls of the room of insight."""
+"""Calls of `qdistill.insight`."""
 
 import dataclasses
 from typing import Any
@@ -17,7 +17,7 @@ from qdistill.training import TrainingConfig, loop
 
 
 def insight(calls: Calls, s: Samples) -> None:
-    """Design, flights, the harness, importance, interventions, probes, symmetries."""
+    """Add the calls of design, flights, harness, importance, interventions, probes, symmetries."""
     _design(calls, s)
     _flight(calls, s)
     _harness(calls, s)
@@ -232,7 +232,7 @@ def _probes(calls: Calls, s: Samples) -> None:
 
 
 def found_by_probes(k: np.ndarray) -> probes.Probes:
-    """Results of probes, made up."""
+    """Return artificial results of probes."""
     zero, v, share = 0 * k, np.linspace(-1, 1, len(k)), np.sin(k) ** 2
     series = probes.Series(0.0, 1.0, 0.0)
     return probes.Probes(

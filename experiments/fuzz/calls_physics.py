@@ -1,4 +1,4 @@
-"""Calls of the rooms of physics, systems and teachers."""
+"""Calls of `qdistill.physics`, `qdistill.system` and `qdistill.teacher`."""
 
 import dataclasses
 from typing import Any
@@ -28,7 +28,7 @@ from qdistill.system import System
 
 
 def physics(calls: Calls, s: Samples) -> None:
-    """Grids, packets, potentials, observables, bands, files."""
+    """Add the calls of grids, packets, potentials, observables, bands and files."""
     _grids(calls, s)
     _packets(calls, s)
     _shapes_on_a_line(calls, s)
@@ -163,19 +163,19 @@ def _waves(calls: Calls, s: Samples) -> None:
 
 
 def system(calls: Calls, s: Samples) -> None:
-    """Systems, and the loop."""
+    """Add the calls of systems and `rollout`."""
     add = calls.add
     add(System, grid=s.line, dt=0.1, n_channel=0, bounds=(-16.0, 31.0))
     add(System.as_potential, self=s.system, user=s.v)
     add(System.sample, self=s.system, name="free", key=s.key, difficulty=0.5)
     add(systems.Wrapped, of=s.solver)
     add(systems.rollout, propagator=s.solver, frames=s.psi[None], v=s.v, n_frames=3, n0=0, every=1)
-    # What it registers is not to stay.
+    # The lesson that it registers is removed.
     add(systems.lesson, read=lambda register: None, name="own")
 
 
 def teacher(calls: Calls, s: Samples) -> None:
-    """Solvers, and one frame of each."""
+    """Add the calls of solvers, with one frame of each."""
     add = calls.add
 
     def frame(propagator: Any) -> Any:

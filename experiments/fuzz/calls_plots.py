@@ -1,4 +1,4 @@
-"""Calls of the room of figures."""
+"""Calls of `qdistill.plots`."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ NAMES = ["free", "barrier"]
 
 
 def plots(calls: Calls, s: Samples) -> None:
-    """Figures and films: every call draws what it made."""
+    """Add the calls of figures and animations; every call draws its figure."""
     x, v = np.asarray(s.x), np.asarray(s.v)
     t = 0.1 * np.arange(1, 4)
     here = {"x": x, "v": v}

@@ -1,4 +1,4 @@
-"""Calls of the room of runs: configs, folders, files."""
+"""Calls of `qdistill.runs`: configs, folders, files."""
 
 import functools
 import json
@@ -61,7 +61,7 @@ def _run(precision: str) -> pathlib.Path:
 
 
 def runs(calls: Calls, s: Samples) -> None:
-    """Configs, presets, runs, checkpoints, emulators in files, stories."""
+    """Add the calls of configs, presets, runs, checkpoints, emulators in files and stories."""
     settings = settings_of(s)
     out = _run(str(s.v.dtype))
     _configs(calls, settings)

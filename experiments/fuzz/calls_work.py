@@ -1,4 +1,4 @@
-"""Calls of the rooms of lessons, students, training and forecasts."""
+"""Calls of `qdistill.curriculum`, `students`, `training` and `forecast`."""
 
 from typing import Any
 
@@ -30,7 +30,7 @@ PLAN = CurriculumConfig(("free", "barrier"))
 
 
 def curriculum(calls: Calls, s: Samples) -> None:
-    """Lessons and schedules."""
+    """Add the calls of lessons and schedules."""
     add = calls.add
     for lesson in (
         lessons.free, lessons.scattering, lessons.tunnelling, lessons.interference,
@@ -73,7 +73,7 @@ def curriculum(calls: Calls, s: Samples) -> None:
 
 
 def students(calls: Calls, s: Samples) -> None:
-    """Students, and a forecast of each."""
+    """Add the calls of students, with a forecast of each."""
     add = calls.add
     windowed = WindowedConfig("linear", 4, WindowConfig(5, 2))
     unitary, effective = UnitaryConfig(1, n_units=2, reach=2), forms.PropagatorConfig(48, 2)
@@ -116,7 +116,7 @@ def students(calls: Calls, s: Samples) -> None:
 
 
 def training(calls: Calls, s: Samples) -> None:
-    """Batches, boxes, losses, stages, and the loop."""
+    """Add the calls of batches, boxes, losses, stages and the training loop."""
     _stages(calls)
     _batches(calls, s)
     _boxes(calls, s)
@@ -245,7 +245,7 @@ def _losses(calls: Calls, s: Samples) -> None:
 
 
 def forecast(calls: Calls, s: Samples) -> None:
-    """Cases, metrics, the held-out test, and baselines."""
+    """Add the calls of cases, metrics, the held-out test and baselines."""
     add = calls.add
     truth = s.frames[:, ::-1] + s.frames
     for score in (

@@ -1,4 +1,4 @@
-"""Hostile values in the place of a valid argument, and what is to become of them."""
+"""Hostile values in place of a valid argument, and their expected effects."""
 
 import dataclasses
 import pathlib
@@ -17,11 +17,11 @@ NAN, INF = float("nan"), float("inf")
 
 
 class Hostile(NamedTuple):
-    """A value, and its kind.
+    """A hostile value, and its kind.
 
     Attributes:
-      kind: ``"same"`` for the valid value in another form, which is refused or changes nothing;
-        ``"nan"`` for one that holds NaN or infinity; else ``"bad"``.
+      kind: ``"same"`` for the valid value in another form, which must be refused or change nothing;
+        ``"nan"`` for a value with NaN or infinity; otherwise ``"bad"``.
       value: The value.
     """
 
@@ -40,7 +40,7 @@ def hostile(rng: np.random.Generator, value: Any) -> Hostile:
 
 
 def is_box(value: Any) -> bool:
-    """Whether a value has parts that can be hostile alone."""
+    """Return whether a value has parts that can be replaced one by one."""
     if dataclasses.is_dataclass(value):
         return type(value).__name__.endswith("Config")
     return isinstance(value, tuple | list | dict) and not isinstance(value, New | Copy)
@@ -64,7 +64,7 @@ def _with_part(value: Any, name: Any, inner: Any) -> Any:
 
 
 def _others(value: Any) -> list[Any]:
-    """Values of another type."""
+    """The values of other types."""
     others: list[Any] = [None, "two", 3, 2.5, 1j, True, [], {}, object(), b"x", np.zeros((2, 2))]
     if callable(value):
         others += [lambda: None, lambda *given: NAN]
@@ -72,7 +72,7 @@ def _others(value: Any) -> list[Any]:
 
 
 def _like(rng: np.random.Generator, value: Any) -> list[Hostile]:
-    """Values of the same type, or nearly."""
+    """The values of the same or a similar type."""
     if isinstance(value, bool):
         return []
     if isinstance(value, int | float):

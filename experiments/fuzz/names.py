@@ -1,4 +1,4 @@
-"""The public functions and classes of the package, and those without a call of their own."""
+"""The public functions and classes of the package, and those without their own call."""
 
 import importlib
 import inspect
@@ -19,7 +19,7 @@ ROOMS = (
     "runs",
 )
 
-# What has no call of its own, and why.
+# Functions without their own call, with the reason.
 EXEMPT = {
     "system.Propagator": "a protocol",
     "students.base.Student": "abstract: its subclasses are called",
@@ -30,12 +30,12 @@ EXEMPT = {
 
 
 def is_record(thing: Any) -> bool:
-    """Whether a class holds what a function of the package made of its arguments."""
+    """Return whether a class is the type of a result of the package's functions."""
     return inspect.isclass(thing) and issubclass(thing, tuple)
 
 
 def name_of(thing: Any) -> str:
-    """Return the module and the name of a function, without that of the package."""
+    """Return module and name of a function, without the name of the package."""
     return f"{thing.__module__}.{thing.__qualname__}".removeprefix("qdistill.")
 
 

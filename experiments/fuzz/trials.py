@@ -1,4 +1,4 @@
-"""One hostile call after the other, each classed by what became of it."""
+"""Hostile calls one after the other, classified by their outcomes."""
 
 import collections
 import contextlib
@@ -23,12 +23,12 @@ from qdistill.students import FORMS
 from qdistill.students.windowed import NETWORKS
 from qdistill.system import LESSONS, SYSTEMS
 
-# Refused in words; the right result, or a legitimate one; and what must not be.
+# Refused with a message; the right result, or a legitimate one; and outcomes that are errors.
 GOOD, BAD = ("refused", "right", "legitimate"), ("obscure", "silently wrong", "too slow")
 REGISTRIES: tuple[dict, ...] = (FORMS, NETWORKS, LESSONS, SYSTEMS, extensions.LOADED)
-# A call that takes longer, in seconds, is too slow: it should have said so.
+# Limit in seconds; a call that takes longer should have been refused.
 LIMIT = 60.0
-# What a function of the package returns, which refuses: nobody else is to make it.
+# Classes that a function of the package returns; that function checks its arguments.
 MADE = {
     "teacher.split_steps.SplitStep": "by `split_step`",
     "teacher.split_steps.Dense": "by `dense`",
@@ -47,7 +47,7 @@ MADE = {
     "insight.interventions.survey.InterventionReport": "by `evaluate`",
     "insight.symmetries.audit.SymmetryReport": "by `evaluate`",
 }
-# What is finite of a NaN, and why.
+# Functions with finite results for NaN, with the reason.
 FORGIVING = {
     "forecast.metrics": "a forecast that blew up scores 0 or infinity",
     "plots": "what is not finite is left out",
@@ -57,12 +57,12 @@ FORGIVING = {
 }
 
 
-# What is not finite of finite numbers, and why.
+# Functions with infinite results for finite numbers, with the reason.
 INFINITE = {"forecast.": "an error relative to a truth of zero"}
 
 
 class Trial(NamedTuple):
-    """A hostile call and what became of it."""
+    """A hostile call and its outcome."""
 
     name: str
     outcome: str
@@ -71,7 +71,7 @@ class Trial(NamedTuple):
 
 
 class Known(NamedTuple):
-    """A call, its result, and what it costs in seconds."""
+    """A valid call, its result, and its duration in seconds."""
 
     call: Call
     result: list[Any]
@@ -79,12 +79,12 @@ class Known(NamedTuple):
 
 
 class TooSlow(BaseException):
-    """Raised in the midst of a call."""
+    """The exception that interrupts a call after the time limit."""
 
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """Nothing is printed or kept in a registry, and nothing takes longer than `LIMIT`."""
+    """Run code without output, without changes of registries, and for at most `LIMIT` seconds."""
 
     def stop(number: int, frame: FrameType | None) -> None:
         raise TooSlow
@@ -109,7 +109,7 @@ def guarded() -> Iterator[None]:
 
 
 def valid_calls(rooms: tuple[str, ...] = ROOMS, slow: bool = True) -> dict[str, Known]:
-    """Do every call of some rooms as it is, twice to see what it costs."""
+    """Return all valid calls of some subpackages with results; each runs twice for its duration."""
     found = {}
     for room in rooms:
         with guarded():
@@ -125,7 +125,7 @@ def valid_calls(rooms: tuple[str, ...] = ROOMS, slow: bool = True) -> dict[str, 
 
 
 def try_one(rng: np.random.Generator, name: str, known: Known) -> Trial:
-    """Make one argument of a call hostile, or two, and class what becomes of it."""
+    """Call a function with one or two hostile arguments, and return the classified outcome."""
     names = [each for each in known.call.arguments if each != "self"]
     chosen = rng.choice(names, size=min(len(names), 1 + (rng.random() < 0.15)), replace=False)
     values: dict[str, Any] = {}
@@ -133,7 +133,7 @@ def try_one(rng: np.random.Generator, name: str, known: Known) -> Trial:
     try:
         with guarded():
             for each in map(str, chosen):
-                # A config may refuse its part at once.
+                # A config may refuse its part immediately.
                 kind, values[each] = hostile(rng, known.call.arguments[each])
                 kinds.add(kind)
             result = [np.asarray(array) for array in arrays(known.call(**values))]
@@ -148,7 +148,7 @@ def try_one(rng: np.random.Generator, name: str, known: Known) -> Trial:
 
 
 def is_in_words(error: Exception) -> bool:
-    """Whether an error is a refusal in words: it names an argument, or a file, and what it is."""
+    """Return whether an error message names an argument or a file, and what it was."""
     if isinstance(error, OSError):
         return "`" in str(error) or error.filename is not None
     if isinstance(error, ValueError | ImportError | FloatingPointError):
@@ -159,7 +159,7 @@ def is_in_words(error: Exception) -> bool:
 def judge(
     name: str, kinds: set[str], before: list[np.ndarray], after: list[np.ndarray]
 ) -> tuple[str, str]:
-    """Class a result by the kinds of its hostile arguments and the result of the valid call."""
+    """Return the class of a result, from the kinds of hostile arguments and the valid result."""
     if _are_alike(before, after):
         return "right", ""
     if kinds == {"same"}:
@@ -200,7 +200,7 @@ def _short(value: Any) -> str:
 
 
 def trials(n_calls: int, seed: int, calls: dict[str, Known]) -> Iterator[Trial]:
-    """Try so many hostile calls; the cheaper a function, the more often."""
+    """Yield the outcomes of a number of hostile calls; cheap functions are called more often."""
     rng = np.random.default_rng(seed)
     names = list(calls)
     weights = np.array([1 / (0.03 + known.seconds) for known in calls.values()])
@@ -210,7 +210,7 @@ def trials(n_calls: int, seed: int, calls: dict[str, Known]) -> Iterator[Trial]:
 
 
 def count(tried: list[Trial]) -> dict[str, dict[str, int]]:
-    """Count the outcomes by room."""
+    """Return the numbers of outcomes by subpackage."""
     found: dict[str, dict[str, int]] = {}
     for room in (*ROOMS, "all"):
         mine = [t.outcome for t in tried if room == "all" or t.name.startswith(f"{room}.")]

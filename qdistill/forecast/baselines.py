@@ -80,10 +80,10 @@ def best_clamped(
     other metrics are computed with the cap that is best for the infidelity.
 
     Args:
-      system: Of the cases.
+      system: The system of the cases.
       n_substeps: Substeps per frame; each has the FFT pairs of the scheme.
       truth: The test cases.
-      scheme: Of the splitting.
+      scheme: The scheme of the splitting.
     """
 
     @jax.jit

@@ -139,7 +139,7 @@ def measure(
     """Return every metric of `metrics`, for each case and frame.
 
     The energy drift is NaN for a system that does not conserve the energy <H> of its `local` part:
-    one that is driven, nonlinear, or absorbs.
+    driven, nonlinear and absorbing systems.
 
     Args:
       system: The system, which defines the energy.

@@ -1,7 +1,7 @@
 """Metrics of a forecast against the exact solution, frame by frame.
 
-A forecast with values that are not finite has a correlation of 0 and an infinite error. Where the
-truth is not finite the score is NaN.
+A forecast with values that are not finite has a correlation of 0 and an infinite error. If the
+exact solution is not finite, the score is NaN.
 """
 
 import jax
@@ -70,7 +70,7 @@ def energy_drift(
 ) -> PerFrame:
     """Return the energy drift | E(forecast) - E(psi0) | in hartree, with normalised energies.
 
-    It is an error where the energy is conserved: in a potential that depends on neither t nor psi.
+    It is an error only if the energy is conserved, that is, if V depends neither on t nor on psi.
     """
     start = observables.energy(grid, v, psi0)
     energies = jax.vmap(lambda psi: observables.energy(grid, v, psi))(forecast)
@@ -81,7 +81,7 @@ def horizon(correlations: PerFrame, dt: float, threshold: float = 0.99) -> Float
     """Return the time in a.u. up to which the correlation stays at or above a threshold.
 
     Raises:
-      ValueError: For correlations of several cases; `jax.vmap` takes them.
+      ValueError: For correlations of several cases; use `jax.vmap`.
 
     >>> horizon(jnp.array([1.0, 0.995, 0.98, 0.999]), dt=0.1)
     Array(0.2, dtype=float32)
@@ -89,7 +89,7 @@ def horizon(correlations: PerFrame, dt: float, threshold: float = 0.99) -> Float
     require_positive(dt=dt)
     require_between(0, 1, threshold=threshold)
     if correlations.ndim != 1:
-        cure = "Take jax.vmap for several cases."
+        cure = "Use jax.vmap for several cases."
         refuse("correlations", "of shape (n_t,)", f"of shape {correlations.shape}", cure)
     time = dt * jnp.sum(jnp.cumprod(correlations >= threshold)).astype(correlations.dtype)
     return jnp.where(jnp.any(jnp.isnan(correlations)), jnp.nan, time)

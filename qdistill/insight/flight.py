@@ -75,9 +75,10 @@ def evaluate(
 
 
 def is_at_edge(grid: Grid, frames: Complex[Array, "n_t n_x"]) -> bool:
-    """Whether a packet touches the ends of the periodic box: there it goes around.
+    """Return whether a packet reaches the ends of the periodic box, where it wraps around.
 
-    They are 1% of the line each, and more than 1% of the probability is there in some frame.
+    This is so if more than 1% of the probability is in the outer 1% of the box on each side in some
+    frame.
     """
     density = np.abs(np.asarray(frames)) ** 2
     n = -(-grid.shape[0] // 100)
@@ -120,8 +121,10 @@ def make_table(numbers: dict[str, Any]) -> str:
     ]
     lines.append(f"relative L2 error at the end {numbers['relative_l2_error']:.1e}")
     if numbers["wraps_around"]:
-        lines.append("The packet reaches the edge of the periodic box and goes around: what passes")
-        lines.append("and what returns are mixed. Take fewer frames.")
+        lines.append(
+            "The packet reaches the edge of the periodic box and wraps around: transmission"
+        )
+        lines.append("and reflection are mixed. Use fewer frames.")
     return "\n".join(lines)
 
 

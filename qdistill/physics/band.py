@@ -23,6 +23,7 @@ from qdistill._checks import (
     require_real,
     require_shape,
 )
+from qdistill._doors import as_floating
 from qdistill.physics.grid import Grid
 
 # Relative tolerance, so that rounding does not exclude a wave at the cutoff.
@@ -185,7 +186,7 @@ def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0
     """Refuse a known state with more of its probability than the tolerance beyond a band.
 
     Raises:
-      ValueError: The message names the band. A traced state is not looked at.
+      ValueError: If more lies beyond the band. A traced state is not checked.
     """
     require_between(0, 1, tolerance=tolerance)
     if not is_known(psi):
@@ -199,7 +200,7 @@ def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0
             "psi",
             f"made of waves with |k| <= {edge:.3g} but for {tolerance:.3g} of its probability",
             f"beyond that band with {1 - within / whole:.3g} of it",
-            "Take a slower or wider packet.",
+            "Use a slower or wider packet.",
         )
 
 
@@ -299,6 +300,7 @@ def project(band: Band, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"
     True
     """
     _require_potential(band.grid, v)
+    v = as_floating(v)
     return elements(v, band, band) + jnp.diag(jnp.asarray(kinetic(band), v.dtype))
 
 
@@ -323,6 +325,7 @@ def fold(
       ValueError: For an energy at or above that of the folded waves, or if there are no such waves.
     """
     _require_potential(band.grid, v)
+    v = as_floating(v)
     require_finite(energy=energy)
     beyond = Band(band.grid, outer, above=band.cutoff)
     gap = kinetic(beyond) - energy

@@ -38,11 +38,11 @@ class Spectrum(NamedTuple):
 
 
 def diagonalise(h: Float[Array, "n_wave n_wave"]) -> Spectrum:
-    """Diagonalise a Hamiltonian over waves.
+    """Return the spectrum of a real symmetric Hamiltonian over waves, in hartree.
 
     Raises:
-      ValueError: For a matrix that is not square, real, finite and symmetric. Of one that is
-        traced the values are not looked at.
+      ValueError: For a matrix that is not square, real, finite and symmetric. Traced values are
+        not checked.
     """
     require_real(h=h)
     if h.ndim != 2 or h.shape[0] != h.shape[1]:
@@ -52,7 +52,7 @@ def diagonalise(h: Float[Array, "n_wave n_wave"]) -> Spectrum:
         values = np.asarray(h)
         uneven = np.max(np.abs(values - values.T), initial=0)
         if uneven > 1e3 * jnp.finfo(h.dtype).eps * np.max(np.abs(values), initial=0):
-            refuse("h", "symmetric", f"uneven by {uneven:.3g}")
+            refuse("h", "symmetric", f"asymmetric by {uneven:.3g}")
     energies, states = jnp.linalg.eigh(jax.lax.stop_gradient(h))
     return Spectrum(energies, states, states.T @ h @ states)
 
@@ -66,7 +66,7 @@ def turn(
 
     Raises:
       ValueError: For a time that is not one real number.
-      NotImplementedError: When differentiated twice by the Hamiltonian.
+      NotImplementedError: For a second derivative with respect to the Hamiltonian.
     """
     require_shape((), t=t)
     require_finite(t=t)

@@ -13,6 +13,7 @@ from qdistill._checks import (
     require_real,
     require_shape,
 )
+from qdistill._doors import as_floating
 from qdistill.physics.grid import Grid, Scalar
 
 
@@ -38,6 +39,7 @@ def eigenstates(
     require_shape(grid.shape, v=v)
     require_at_least(1, n_states=n_states)
     require_between(1, v.size, n_states=n_states)
+    v = as_floating(v)
     kinetic = jnp.asarray(_kinetic_matrix(grid), v.dtype)
     _, vectors = jnp.linalg.eigh(kinetic + jnp.diag(v.ravel()))
     states = vectors[:, :n_states].T

@@ -38,7 +38,7 @@ def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
 def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
     """Return the mean wavenumber k in 1/bohr; k generates translations.
 
-    The wave of two points, which an even number of points holds, flies neither way: it counts as 0.
+    The wave of two points, on grids of even size, has no direction and counts as 0.
 
     >>> grid = Grid(64, 10.0)
     >>> psi = jnp.exp(2j * jnp.pi * 3 * grid.positions() / 10.0)
@@ -81,12 +81,12 @@ def transmission_reflection(
       axis: The axis of flight.
 
     Returns:
-      Transmitted and reflected probability; the rest is still between `left` and `right`.
+      Transmitted and reflected probability; the rest lies between `left` and `right`.
 
     Raises:
-      ValueError: For a state that has not met the scatterer or came around the box: the part on
-        one side flies the wrong way. A part that is outweighed by one that flies the right way is
-        not seen, and traced values are not looked at.
+      ValueError: For a state that has not reached the scatterer or has wrapped around the box: the
+        part on one side flies towards the scatterer. Only the mean momentum of each side is
+        checked. Traced values are not checked.
     """
     transmitted, reflected = sides(grid, psi, left, right, axis)
     if is_known((psi, left, right)):
@@ -99,7 +99,7 @@ def transmission_reflection(
 def sides(
     grid: Grid, psi: Complex[Array, "*n_x"], left: Scalar, right: Scalar, axis: int = 0
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """Probabilities beyond `right` and before `left`, wherever they came from."""
+    """Return the probabilities beyond `right` and before `left`, for any state."""
     grid.require_axis(axis)
     lowest = grid.origin[axis]
     require_between(lowest, lowest + grid.lengths[axis], left=left, right=right)
@@ -114,8 +114,7 @@ def sides(
     return beyond, before
 
 
-# A side with less of the probability, or whose mean momentum is a smaller share of its spread, may
-# fly either way.
+# A side is not checked below this probability, or below this ratio of mean momentum to its spread.
 _FEW, _SLOW = 0.01, 0.5
 
 
@@ -134,7 +133,7 @@ def _require_flying_apart(
             "taken after a packet from the left has left the scatterer, and before it comes "
             "around the periodic box",
             f"flying towards the scatterer {side}, with a mean momentum of {mean:.3g}",
-            "Take an earlier or a later frame, or a longer box.",
+            "Use an earlier or later frame, or a longer box.",
         )
 
 

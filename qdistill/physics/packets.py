@@ -61,9 +61,8 @@ def gaussian(
       dtype: Real precision of the positions; the packet has the complex type that goes with it.
 
     Raises:
-      ValueError: For a centre outside the box, a width below dx / 2, a momentum that the grid does
-        not hold, |k0| > pi / dx, not one number for each axis, or a type that is not
-        floating-point. Traced values are not looked at.
+      ValueError: For a centre outside the box, a width below dx / 2, a momentum |k0| > pi / dx, a
+        wrong number of values, or a type that is not floating-point. Traced values are not checked.
 
     >>> grid = Grid(1024, 100.0)
     >>> psi = gaussian(grid, centre=20.0, width=2.0, momentum=3.0)
@@ -95,8 +94,8 @@ def superpose(
     """Return the normalised superposition sum_n amplitudes[n] packets[n].
 
     Raises:
-      ValueError: For no packets, not one amplitude for each, and packets that cancel: their sum is
-        nothing but rounding. Traced values are not looked at.
+      ValueError: For no packets, a wrong number of amplitudes, and packets that cancel up to
+        rounding. Traced values are not checked.
 
     >>> grid = Grid(1024, 100.0)
     >>> pair = jnp.stack([gaussian(grid, 30.0, 2.0, 1.0), gaussian(grid, 70.0, 2.0, -1.0)])

@@ -87,7 +87,7 @@ def plot_symmetries(
 def draw_symmetries(report: SymmetryReport) -> dict[str, Figure]:
     """Draw the violations by the exact solver, by every member and of the negative controls.
 
-    More members than one figure holds go on to figures of their own.
+    Members that do not fit into one figure are drawn in further ones.
     """
     numbers = report.numbers
     exact, *members = numbers["findings"].items()

@@ -1,6 +1,6 @@
-"""Configs, presets, run folders, checkpoints, packaged emulators, and stories of runs.
+"""Configs, presets, run folders, checkpoints, packaged emulators, and summaries of runs.
 
-The modules are imported when they are first used: Orbax takes a second.
+The modules are imported when they are first used, because importing Orbax takes a second.
 """
 
 import importlib
@@ -27,12 +27,12 @@ _MODULES = (
 
 
 def __getattr__(name: str) -> Any:
-    """A module of the room, imported when it is first used."""
+    """Return a module of this subpackage, imported when it is first used."""
     if name in _MODULES:
         return importlib.import_module(f"qdistill.runs.{name}")
     raise AttributeError(f"module 'qdistill.runs' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    """The modules, for completion."""
+    """Return the names of the modules, for completion."""
     return list(_MODULES)

@@ -1,4 +1,4 @@
-"""Checkpoints of a training state. Only this module uses Orbax."""
+"""Checkpoints of a training state. This is the only module that uses Orbax."""
 
 import contextlib
 import hashlib
@@ -16,29 +16,30 @@ import orbax.checkpoint as ocp
 from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
+from qdistill import _distribute as cluster
 from qdistill import _refusals
 from qdistill.runs import config, records
 from qdistill.training.loop import TrainState
 
-# Orbax reports every save at this level, and what cannot be read is reported by `find_newest`.
+# Orbax reports every save at this level; unreadable checkpoints are reported by `find_newest`.
 logging.getLogger("absl").setLevel(logging.CRITICAL)
 
 
-# In the folder of a checkpoint: its loss, what it is of, and the checksums of all other files.
+# Files in the folder of a checkpoint: loss and identity, and the checksums of all other files.
 METRICS, SUMS = (pathlib.Path("metrics") / name for name in ("metrics", "files.json"))
 
 
 class Checkpoints:
-    """The checkpoints of one training, by step: the newest two and the one of least loss are kept.
+    """The checkpoints of one training: the newest two and the one of least loss are kept.
 
-    Used as a context, so that no save is left incomplete. Saves are atomic: a training that is
-    killed in the middle of one finds the one before.
+    Use it as a context manager, so that all saves are completed. Saves are atomic: after a kill
+    during a save the previous checkpoint is complete.
 
     Args:
-      directory: Folder of the checkpoints, in that of their run; it is made if need be.
+      directory: Folder of the checkpoints, in the folder of their run; it is made if missing.
 
     Raises:
-      OSError: If it cannot be made.
+      OSError: If the folder cannot be made.
     """
 
     def __init__(self, directory: pathlib.Path) -> None:  # noqa: D107
@@ -71,10 +72,10 @@ class Checkpoints:
         self._manager.close()
 
     def save(self, state: TrainState, loss: float) -> None:
-        """Save a state under its step, unless that is saved already.
+        """Save a state under its step, unless this step is saved already.
 
         Raises:
-          OSError: If it cannot be written, with what is left.
+          OSError: If it cannot be written; the message names the newest checkpoint.
         """
         step = int(state.step)
         if step in self._manager.all_steps():
@@ -84,8 +85,9 @@ class Checkpoints:
         try:
             self._manager.save(step, args=ocp.args.StandardSave(state._asdict()), metrics=metrics)
             folder = pathlib.Path(self._manager.directory) / str(step)
-            records.write(folder / SUMS, json.dumps(sums(folder)))
-        except Exception as error:  # Orbax and its stores have many.
+            if cluster.is_main():
+                records.write(folder / SUMS, json.dumps(sums(folder)))
+        except Exception as error:  # Orbax and its storage layers raise many types of errors.
             left = steps_in(pathlib.Path(self._manager.directory))
             newest = f"the newest there is that of step {left[-1]}" if left else "there is none yet"
             raise OSError(
@@ -94,16 +96,16 @@ class Checkpoints:
             ) from error
 
     def newest_step(self) -> int | None:
-        """The step of the newest checkpoint, or None if there is none."""
+        """Return the step of the newest checkpoint, or None if there is none."""
         return self._manager.latest_step()
 
 
 class Found(NamedTuple):
-    """The checkpoints in a folder.
+    """The result of a search for the newest sound checkpoint.
 
     Attributes:
-      state: Of the newest checkpoint that is sound, bit for bit; None if there is none.
-      damaged: The folders of those that are not and stand in its way.
+      state: State of the newest sound checkpoint, bit for bit; None if there is none.
+      damaged: Folders of newer checkpoints that are damaged.
     """
 
     state: TrainState | None
@@ -113,17 +115,17 @@ class Found(NamedTuple):
 def find_newest(directory: pathlib.Path, like: Callable[[int], TrainState]) -> Found:
     """Return the newest sound checkpoint, and the damaged ones. Nothing is written.
 
-    A checkpoint is sound if all of it can be read, and if the SHA-256 of its leaves and its loss is
-    the one that was saved with it: a flipped bit may otherwise be restored in silence. It is of
-    this run if it notes the checksum of the `config.json` next to the folder, and its own step.
+    A checkpoint is sound if it can be read, and if the SHA-256 of its leaves and its loss equals
+    the saved one: otherwise a flipped bit could be restored unnoticed. It belongs to this run if it
+    has the checksum of the `config.json` next to the folder, and its own step.
 
     Args:
-      directory: Folder of the checkpoints, in that of their run. It need not exist.
-      like: The structure of a state at a step, of arrays or of `jax.eval_shape`.
+      directory: Folder of the checkpoints, in the folder of their run. It need not exist.
+      like: Function from a step to the structure of a state, of arrays or of `jax.eval_shape`.
 
     Raises:
-      ValueError: If a checkpoint is of another run, step or precision.
-      OSError: If one may not be read, which says nothing of what is in it.
+      ValueError: If a checkpoint belongs to another run or step, or has another precision.
+      OSError: If there is no permission to read one.
     """
     damaged, state = [], None
     run = _run_of(directory)
@@ -148,7 +150,7 @@ def find_newest(directory: pathlib.Path, like: Callable[[int], TrainState]) -> F
 
 
 def set_aside(folder: pathlib.Path) -> pathlib.Path:
-    """Move a damaged checkpoint out of the way, and return where it is now."""
+    """Move a damaged checkpoint to `damaged/`, and return its new path."""
     aside = folder.parent.parent / "damaged" / folder.name
     while aside.exists():
         aside = aside.with_name(aside.name + "-again")
@@ -157,7 +159,7 @@ def set_aside(folder: pathlib.Path) -> pathlib.Path:
 
 
 def steps_in(directory: pathlib.Path) -> list[int]:
-    """Return the steps of the checkpoints in a folder, rising, without half-written ones."""
+    """Return the steps of the complete checkpoints in a folder, ascending."""
     if not directory.is_dir():
         return []
     return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
@@ -169,7 +171,7 @@ def fingerprint(state: TrainState, loss: float) -> str:
 
 
 def _run_of(directory: pathlib.Path) -> str:
-    """The checksum in the config of the run to which checkpoints belong; empty without one."""
+    """The checksum in the config of the run to which checkpoints belong; empty if there is none."""
     with contextlib.suppress(FileNotFoundError, NotADirectoryError, ValueError):
         tree = json.loads((directory.parent / "config.json").read_text())
         return str(tree.get("sha256", "")) if isinstance(tree, dict) else ""
@@ -194,11 +196,11 @@ def _require_own(folder: pathlib.Path, metrics: dict[str, Any], run: str) -> Non
 
 
 def _read(folder: pathlib.Path, metrics: dict[str, Any], like: TrainState) -> TrainState | None:
-    """The state of a checkpoint, or None if that is damaged.
+    """The state of a checkpoint, or None if it is damaged.
 
     Raises:
-      ValueError: If it is of another precision, or its files are those that were saved and it
-        cannot be restored all the same: that is no damage.
+      ValueError: If it has another precision, or if it cannot be restored although its files have
+        the saved checksums.
     """
     try:
         with ocp.StandardCheckpointer() as reader:
@@ -207,25 +209,25 @@ def _read(folder: pathlib.Path, metrics: dict[str, Any], like: TrainState) -> Tr
             if theirs == ours:
                 target = jax.tree.map(_here, like._asdict())
                 state = TrainState(**reader.restore(folder / "default", target))
-    except Exception as error:  # Orbax and its stores have many.
+    except Exception as error:  # Orbax and its storage layers raise many types of errors.
         if not (folder / SUMS).exists():
             return None
         raise ValueError(
-            f"The checkpoint in `{folder}` is whole, but this version of the code cannot restore "
-            f"it. {_first_line(error)}"
+            f"The checkpoint in `{folder}` is not damaged, but this code cannot restore it: the "
+            "student or the optimiser has other parameters now, or memory is short."
         ) from error
     if theirs != ours:
         raise ValueError(
             f"The checkpoint in `{folder}` holds {theirs} parameters, but this process makes "
             f"{ours}: set JAX_ENABLE_X64 as it was when the run began."
         )
-    # Older ones have no fingerprint.
+    # Older checkpoints have no fingerprint.
     is_sound = metrics.get("sha256", fp := fingerprint(state, metrics["loss"])) == fp
     return state if is_sound and int(state.step) == metrics["step"] else None
 
 
 def _here(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
-    """The form of a leaf, on one device here, wherever it was when it was saved."""
+    """The structure of a leaf on one local device, wherever it was saved."""
     here = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here)
 
@@ -234,7 +236,7 @@ def sums(folder: pathlib.Path) -> dict[str, str]:
     """Return the SHA-256 of a checkpoint's metrics and of every file of its arrays.
 
     Raises:
-      OSError: If one may not be read.
+      OSError: If there is no permission to read one.
     """
 
     def stop(error: OSError) -> None:
@@ -248,7 +250,7 @@ def sums(folder: pathlib.Path) -> dict[str, str]:
     }
 
 
-# What damage does to files. Any other error of the file system says nothing of what is in them.
+# Errors that damage causes. Other errors of the file system are not evidence of damage.
 _DAMAGE = (
     *(FileNotFoundError, NotADirectoryError, IsADirectoryError),
     *(ValueError, TypeError, KeyError, RecursionError),
@@ -256,10 +258,10 @@ _DAMAGE = (
 
 
 def _has_right_files(folder: pathlib.Path) -> bool:
-    """Whether the files are those that were saved.
+    """Whether the files have the saved checksums.
 
-    A process that was killed right after a save may have left no list of them. Then the fingerprint
-    of the leaves alone decides.
+    A process that was killed right after a save may have left no list of checksums. Then only the
+    fingerprint of the leaves is checked.
     """
     try:
         found = sums(folder)
@@ -273,7 +275,7 @@ def _has_right_files(folder: pathlib.Path) -> bool:
 
 
 def _read_metrics(folder: pathlib.Path) -> dict[str, Any]:
-    """The loss of a checkpoint, its fingerprint, and what it is of; empty if that is damaged."""
+    """The loss, fingerprint and identity of a checkpoint; empty if they are damaged."""
     try:
         metrics = json.loads((folder / METRICS).read_text())
         return metrics if isinstance(metrics["loss"], float) else {}

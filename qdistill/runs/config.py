@@ -1,4 +1,4 @@
-"""The Config tree: everything that affects a result, composed of the modules' own settings."""
+"""The config tree of a run: all settings that affect a result."""
 
 import dataclasses
 import hashlib
@@ -22,7 +22,7 @@ from qdistill.training.stages import TrainingConfig
 Node = TypeVar("Node")
 CURE = "experiments/convert.py converts older runs."
 NEWER = "Perhaps a newer version of qdistill has written it."
-# Nodes that are one of several classes, each known by a name.
+# Nodes that may be one of several classes, identified by a name.
 NAMED: dict[type, dict[str, Any]] = {System: SYSTEMS, StudentConfig: FORMS}
 
 
@@ -31,18 +31,18 @@ class Config:
     """All settings of a run.
 
     Attributes:
-      preset: The name that it goes by.
-      seed: The one seed of all randomness, between 0 and 2^32 - 1.
-      system: What is simulated and learned.
-      teacher: The solver that makes the examples.
-      curriculum: What is taught, and when.
-      student: Who learns.
-      training: How.
-      benchmark: How it is scored.
-      extensions: Files of one's own that define a system, student or lesson.
+      preset: Name of the config.
+      seed: The seed of all randomness, between 0 and 2^32 - 1.
+      system: The system that is simulated and learned.
+      teacher: Settings of the solver that makes the examples.
+      curriculum: Lessons and their schedules.
+      student: The form of the student.
+      training: The stages of the training.
+      benchmark: Settings of the held-out test.
+      extensions: Files of your own that define a system, student or lesson.
 
     Raises:
-      ValueError: For parts that do not fit together.
+      ValueError: For settings that contradict each other.
     """
 
     preset: str = "custom"
@@ -73,13 +73,13 @@ class Config:
             n_block = max(stage.batches.n_block for stage in self.training.stages)
             n_blocks = self.training.boundaries[-1] / n_block
             if n_blocks < n_lessons:
-                # A lesson's weight is looked up where a block begins.
+                # The weights of lessons are evaluated at the beginning of a block.
                 requirement = f"at least {n_lessons}, the number of staged lessons"
                 refuse("n_steps / n_block", requirement, f"{n_blocks:g}")
 
 
 def to_tree(node: Any) -> Any:
-    """Return a config as tables, lists and values; systems and students with their names."""
+    """Return a config as dicts, lists and values, with the names of systems and students."""
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
         fields = {f.name: to_tree(getattr(node, f.name)) for f in dataclasses.fields(node)}
         if isinstance(node, System):
@@ -89,17 +89,17 @@ def to_tree(node: Any) -> Any:
 
 
 def to_json(config: Config) -> str:
-    """Return the whole tree as JSON, with its checksum."""
+    """Return the config tree as JSON, with its checksum."""
     tree = to_tree(config)
     return json.dumps(tree | {"sha256": _sum(tree)}, indent=2, allow_nan=False) + "\n"
 
 
 def from_json(text: str) -> Config:
-    """Return the tree that `to_json` wrote.
+    """Return the config tree that `to_json` wrote.
 
     Raises:
       ValueError: For unknown and missing settings, values of the wrong type, settings that were
-        changed since, and a file of one's own that was not loaded.
+        changed since, and an extension file that was not loaded.
 
     >>> config = Config(seed=3)
     >>> from_json(to_json(config)) == config
@@ -123,10 +123,10 @@ def from_json(text: str) -> Config:
 
 
 def from_tree(tree: Any) -> Config:
-    """Return a config from tables, lists and values, as `to_tree` makes them.
+    """Return a config from dicts, lists and values of the form of `to_tree`.
 
     Raises:
-      ValueError: As `from_json`, but nothing says whether settings were changed.
+      ValueError: For the errors of `from_json`, except for a wrong checksum.
     """
     if isinstance(tree, dict):
         extensions.require_loaded(tree.get("extensions", []))
@@ -134,7 +134,7 @@ def from_tree(tree: Any) -> Config:
 
 
 def checksum(config: Config) -> str:
-    """Return the SHA-256 of all settings. Configs that are equal have the same.
+    """Return the SHA-256 of all settings; equal configs have equal checksums.
 
     >>> checksum(Config(seed=1)) == checksum(Config(seed=2))
     False
@@ -147,7 +147,7 @@ def _sum(tree: Any) -> str:
 
 
 def _same(tree: Any) -> Any:
-    """The tree with one form for numbers that are equal, as 1 and 1.0 are."""
+    """The tree with one form for equal numbers, such as 1 and 1.0."""
     if isinstance(tree, dict):
         return {key: _same(node) for key, node in tree.items()}
     if isinstance(tree, list):
@@ -156,7 +156,7 @@ def _same(tree: Any) -> Any:
 
 
 def _build(kind: Any, value: Any, name: str) -> Any:
-    """A value of an annotated type from what JSON made of it."""
+    """A value of an annotated type from its JSON form."""
     if typing.get_origin(kind) in (types.UnionType, typing.Union):
         inner = next(k for k in typing.get_args(kind) if k is not types.NoneType)
         return None if value is None else _build(inner, value, name)
@@ -194,7 +194,7 @@ def _build(kind: Any, value: Any, name: str) -> Any:
 
 
 def _named(kind: type, value: dict[str, Any], name: str) -> tuple[type, dict[str, Any]]:
-    """The class that a system or student names, and its settings."""
+    """The class of a system or student, from its name, and its settings."""
     known = next(known for base, known in NAMED.items() if issubclass(kind, base))
     if "name" not in value:
         refuse(f"{name}.name", "given", "missing", CURE)
@@ -215,7 +215,7 @@ _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
 
 
 def differences(first: Config, second: Config) -> list[str]:
-    """Return the settings in which two configs differ, one line each.
+    """Return the settings in which two configs differ, a line for each.
 
     >>> differences(Config(), Config(seed=3))
     ['seed: 0 is not 3']
@@ -230,7 +230,7 @@ def differences(first: Config, second: Config) -> list[str]:
 
 
 def leaves(config: Config) -> dict[str, Any]:
-    """Return all settings by their names with dots, as the command-line options have them.
+    """Return all settings by dotted names, as in command-line options.
 
     >>> leaves(Config())["system.dt"]
     0.1

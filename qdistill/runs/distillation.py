@@ -1,4 +1,4 @@
-"""Distil: train, score, write and draw, into one folder; and score again on held-out potentials."""
+"""Distillation into a folder: training, scores and figures; scores on held-out potentials."""
 
 import dataclasses
 import json
@@ -18,7 +18,7 @@ from qdistill.runs.config import Config
 from qdistill.students import Emulator, Splitting, count_parameters
 
 COSTS = ("n_parameters", "training_steps", "training_seconds")
-# What every `metrics.json` holds, and its means.
+# Required entries of `metrics.json`, and its means.
 NOTED = ("student", "preset", "teacher_share", "benchmark", *COSTS)
 MEANS = (
     *("n_frames", "mean_correlation", "worst_correlation", "mean_final_correlation"),
@@ -34,21 +34,21 @@ def distill(
     draw: bool = True,
     mesh: Mesh | None = None,
 ) -> Emulator:
-    """Distil an emulator into a folder: train, score on held-out cases, write and draw.
+    """Train an emulator, score it on held-out cases, write the folder of the run, and return it.
 
-    The folder is that of the command: see `qdistill.runs.folder`. Files of one's own
-    that this process has loaded are noted in its config.
+    See `qdistill.runs.folder` for the files. Extension files that this process has loaded are
+    recorded in the config.
 
     Args:
       config: All settings, or the name of a preset.
       out: Folder of the run, new or empty unless the run in it is resumed.
-      resume: Continue the run in the folder, from its newest sound checkpoint.
+      resume: Whether to continue the run in the folder from its newest sound checkpoint.
       draw: Whether to draw the figures.
       mesh: Devices that share the work.
 
     Raises:
-      ValueError: For an unknown preset, and a run there with other settings.
-      FileExistsError: If a new run would mix with what is there.
+      ValueError: For an unknown preset, or a run in the folder with other settings.
+      FileExistsError: If a new run would mix with existing files.
       FloatingPointError: If the training diverges.
     """
     if isinstance(config, str):
@@ -74,7 +74,7 @@ def distill(
 
 
 def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
-    """Forecast and score the held-out cases of an emulator's run, on the devices of a mesh."""
+    """Return forecasts and scores of the held-out cases of an emulator's run."""
     config = emulator.config
     truth = make_held_out(config.benchmark, emulator.system, config.curriculum.lessons, mesh)
     frames = cases.forecast(emulator, truth, mesh)
@@ -84,13 +84,13 @@ def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
 
 
 def means(metrics: dict[str, Any]) -> dict[str, Any]:
-    """Return the costs and the mean scores of `metrics.json`, which are an `Emulator`'s score."""
+    """Return the costs and mean scores of `metrics.json`, the `score` of an `Emulator`."""
     scores = {name: value for name, value in metrics["benchmark"].items() if name != "cases"}
     return {name: metrics[name] for name in COSTS} | scores
 
 
 def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict[str, Any]:
-    """Write `metrics.json` of a finished run, and return what it holds."""
+    """Write `metrics.json` of a finished run, and return its content."""
     config = emulator.config
     lines, n_steps = folder.read_log(out), config.training.boundaries[-1]
     metrics = {
@@ -98,7 +98,7 @@ def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict
         "preset": config.preset,
         "n_parameters": count_parameters(emulator.params),
         "training_steps": n_steps,
-        # Of what was scored, so that no score goes with other parameters.
+        # The identity of the scored parameters, so that the score is not used with others.
         "params_sha256": records.fingerprint(emulator.params),
         **_times(lines, config.training.block_ends),
         "final_loss": lines[-1]["loss"] if lines and lines[-1]["step"] == n_steps else None,
@@ -112,11 +112,11 @@ def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict
 
 
 def read_metrics(out: pathlib.Path) -> dict[str, Any]:
-    """Return `metrics.json` of a finished run.
+    """Return the content of `metrics.json` of a finished run.
 
     Raises:
-      FileNotFoundError: If it is not there.
-      ValueError: If it does not hold the scores of a run, with its name.
+      FileNotFoundError: If there is no such file.
+      ValueError: If it does not contain the scores of a run, with its path.
     """
     path = out / "metrics.json"
     metrics = records.read_json(path)
@@ -142,17 +142,17 @@ def evaluate(
 ) -> dict[str, Any]:
     """Score a finished run and the clamped split step on held-out potentials of every family.
 
-    The scores are written to `evaluation-SEED.json` in its folder.
+    The scores are returned, and written to `evaluation-SEED.json` in the folder of the run.
 
     Args:
       out: Folder of the run.
-      seed: Of the potentials and packets.
-      n_potentials: How many.
-      mesh: Devices that share them.
+      seed: Random seed of the potentials and packets.
+      n_potentials: Number of potentials.
+      mesh: Devices that share the potentials.
 
     Raises:
       FileNotFoundError: If there is no run, or no checkpoint.
-      ValueError: If the run is damaged, or its system is not a line.
+      ValueError: If the run is damaged, or its system is not one-dimensional.
       OSError: If the scores cannot be written; they are printed then.
     """
     emulator, step = folder.restore(out)
@@ -163,14 +163,14 @@ def evaluate(
     try:
         records.write_json(out / f"evaluation-{seed}.json", scores)
     except OSError:
-        # What minutes of work have found is at least shown.
+        # Results of minutes of work are printed at least.
         print(json.dumps(records.plain(scores)))
         raise
     return scores
 
 
 def _times(lines: list[dict[str, Any]], block_ends: list[int]) -> dict[str, float | None]:
-    """Times of the training; None if the log does not hold every block once."""
+    """The times of the training; None unless the log has every block exactly once."""
     if [line["step"] for line in lines] != block_ends:
         return dict.fromkeys(("training_seconds", "compile_seconds", "teacher_share"))
     taught, learned, compiled = (
@@ -184,7 +184,7 @@ def _times(lines: list[dict[str, Any]], block_ends: list[int]) -> dict[str, floa
 
 
 def _learned_dispersion(emulator: Emulator) -> dict[str, Any]:
-    """The kinetic energy of a splitting student on a line and that of the system, for k >= 0."""
+    """The learned kinetic energy of a one-dimensional splitting student, and the exact one."""
     student, grid = emulator.student, emulator.system.grid
     if not isinstance(student, Splitting) or grid.n_dim > 1:
         return {}

@@ -1,4 +1,4 @@
-"""A training that diverges: how that is recognised, and rollbacks to a smaller learning rate."""
+"""Detection of diverging trainings, and rollbacks to a smaller learning rate."""
 
 import dataclasses
 import math
@@ -14,10 +14,10 @@ KEYS: records.Keys = {"step": int, "stage": int, "rate_factor": (int, float)}
 
 
 class Diverged(FloatingPointError):
-    """The loss or the parameters of a block are not finite, or the loss is far too large.
+    """The error for a block whose loss or parameters are not finite, or whose loss is too large.
 
     Attributes:
-      metrics: Of that block.
+      metrics: Metrics of the block.
     """
 
     def __init__(self, message: str, metrics: dict[str, Any]) -> None:  # noqa: D107
@@ -28,13 +28,13 @@ class Diverged(FloatingPointError):
 def check(
     metrics: dict[str, Any], first_loss: float, limit: float, lessons: tuple[str, ...]
 ) -> None:
-    """Stop on a block that has diverged.
+    """Raise `Diverged` for a block that has diverged.
 
     Args:
-      metrics: Of the block, from `training.loop.fit`.
-      first_loss: The loss of the first block of its stage.
-      limit: How many times that the loss may be.
-      lessons: Their names.
+      metrics: Metrics of the block, from `training.loop.fit`.
+      first_loss: Loss of the first block of its stage.
+      limit: Largest allowed ratio of the loss to `first_loss`.
+      lessons: Names of the lessons.
 
     Raises:
       Diverged: With the worst step of the block and its worst lesson.
@@ -61,7 +61,7 @@ def check(
 
 
 def record(out: pathlib.Path, plan: TrainingConfig, to_step: int, metrics: dict[str, Any]) -> None:
-    """Note in the run's folder that it goes back to a step, and on with a smaller rate."""
+    """Record in the run's folder a rollback to a step with a smaller learning rate."""
     line = {name: metrics[name] for name in ("stage", "worst_step", "worst_lesson", "loss")}
     records.append(out / FILE, {"step": to_step, "rate_factor": plan.rollback_rate} | line)
 
@@ -81,12 +81,12 @@ def keep_until(out: pathlib.Path, step: int) -> None:
 
 
 def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[TrainingConfig, int]:
-    """The plan from a step on, as the rollbacks in the run's folder have changed it.
+    """Return the training plan from a step on, with the rollbacks recorded in the run's folder.
 
-    Each lowers the learning rates of its stage, from the step to which the run went back.
+    Each rollback lowers the learning rates of its stage, from the step of the checkpoint on.
 
     Returns:
-      The plan, and the step up to which it holds.
+      The plan, and the step up to which it is valid.
     """
     rollbacks = read(out)
     stages = list(plan.stages)
@@ -102,7 +102,7 @@ def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[Train
 
 
 def may_roll_back(plan: TrainingConfig, out: pathlib.Path) -> bool:
-    """Whether the plan allows one more rollback."""
+    """Return whether the plan allows one more rollback."""
     return plan.on_divergence == "rollback" and len(read(out)) < plan.max_rollbacks
 
 

@@ -1,4 +1,4 @@
-"""Frames for other programs: an xarray Dataset, NetCDF, or NumPy's own files."""
+"""Export of frames: an xarray Dataset, NetCDF, or NumPy's `.npz`."""
 
 import dataclasses
 import json
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 SUFFIXES = (".nc", ".npz")
 AXES = ("x", "y", "z")
 RESERVED = {*AXES, "t", "v", "run", "ri", "about"}
-# By name: dimensions, values, attributes.
+# Dimensions, values and attributes by name.
 Variables = dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]]
 
 
@@ -46,16 +46,16 @@ def to_dataset(
     """Return frames, potentials and their provenance, with named coordinates and units.
 
     Args:
-      grid: Of one to three dimensions; its points become the coordinates x, y and z.
+      grid: A grid of one to three dimensions; its points become the coordinates x, y and z.
       t: Times of the frames in a.u.
-      v: Potential in hartree, of the grid's shape; of several runs, (n_run, *n_x).
-      psi: Frames in bohr^(-d/2) of shape (n_t, *n_x), or (n_run, n_t, *n_x), by their names, such
-        as ``"truth"`` and ``"forecast"``.
-      runs: Names of the runs, where there are several.
-      about: Further attributes, such as config and commit. What is no text becomes JSON.
+      v: Potential in hartree, of the grid's shape, or (n_run, *n_x) for several runs.
+      psi: Frames in bohr^(-d/2) of shape (n_t, *n_x), or (n_run, n_t, *n_x), by name, such as
+        ``"truth"`` and ``"forecast"``.
+      runs: Names of the runs, if there are several.
+      about: Further attributes, such as config and commit. Values other than text become JSON.
 
     Raises:
-      ValueError: For shapes that do not fit together, and names that are taken.
+      ValueError: For shapes that do not match, and reserved names.
       ImportError: Without xarray, with the command that installs it.
 
     >>> import jax.numpy as jnp
@@ -79,11 +79,11 @@ def write(
     runs: Sequence[str] | None = None,
     about: Mapping[str, Any] | None = None,
 ) -> None:
-    """Write what `to_dataset` holds to a file: NetCDF to `.nc`, NumPy's arrays to `.npz`.
+    """Write the content of `to_dataset` to a file: NetCDF for `.nc`, NumPy arrays for `.npz`.
 
-    An `.npz` needs no extra. It holds an array for each coordinate and variable, by the same names;
-    `about` is the JSON of the attributes. NetCDF has no complex numbers: there psi has a last axis
-    `ri` of its real and imaginary parts, and `read_netcdf` puts them together again.
+    An `.npz` needs no extra package. It has an array for each coordinate and variable, with the
+    same names; `about` is the JSON of the attributes. NetCDF has no complex numbers: psi is written
+    with a last axis `ri` of real and imaginary parts, and `read_netcdf` combines them.
 
     Raises:
       ValueError: As `to_dataset` does, and for another suffix.
@@ -117,17 +117,17 @@ def write_forecasts(
     """Write an emulator's forecasts of the paper's cases, and the truth, to one new file.
 
     Args:
-      path: The file, as for `write`.
-      emulator: Of a line, with the config of its run.
-      names: Of the cases.
-      every: Write one frame in so many.
-      n_frames: Frames to forecast; by default those of the run's held-out test.
+      path: Path of the file; see `write`.
+      emulator: A one-dimensional emulator with the config of its run.
+      names: Names of the cases.
+      every: Write every `every`-th frame only.
+      n_frames: Number of frames to forecast; by default that of the run's held-out test.
 
     Returns:
-      The size of the file, in words.
+      A text with the size of the file.
 
     Raises:
-      FileExistsError: If there is such a file.
+      FileExistsError: If the file exists.
       ValueError: For an unknown case, and as `write` does.
       ImportError: As `write` does.
     """
@@ -156,7 +156,7 @@ def write_forecasts(
 
 
 def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
-    """Return the Dataset of a file that `write` wrote, psi complex.
+    """Return the Dataset of a file that `write` wrote, with complex psi.
 
     Raises:
       FileNotFoundError: If it is not there.
@@ -166,7 +166,7 @@ def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
         data = file.load()
     for name in [name for name in data if "ri" in data[name].dims]:
         parts = data[name]
-        # Bit for bit, infinite parts too.
+        # Bit for bit, also for infinite parts.
         pairs = np.ascontiguousarray(parts.values)
         psi = pairs.view(np.result_type(pairs.dtype, np.complex64))[..., 0]
         data[name] = (parts.dims[:-1], psi, parts.attrs)
@@ -174,7 +174,7 @@ def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
 
 
 def require_writable(path: pathlib.Path) -> None:
-    """Refuse the name of a file that `write` cannot write here.
+    """Refuse the name of a file that `write` cannot write.
 
     Raises:
       ValueError: For another suffix than `.nc` and `.npz`.
@@ -188,7 +188,7 @@ def require_writable(path: pathlib.Path) -> None:
 def _variables(
     grid: Grid, t: Any, v: Any, psi: Mapping[str, Any], runs: Sequence[str] | None
 ) -> Variables:
-    """Coordinates and variables: dimensions, values, attributes."""
+    """The coordinates and variables: dimensions, values, attributes."""
     if not psi:
         refuse("psi", "frames by their names", psi)
     if taken := sorted(RESERVED & set(psi)):
@@ -217,7 +217,7 @@ def _variables(
 
 
 def _attributes(grid: Grid, about: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Attributes that NetCDF can hold: texts and lists of numbers."""
+    """The attributes in types of NetCDF: texts and lists of numbers."""
     attributes = {
         name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
         for name, value in (about or {}).items()

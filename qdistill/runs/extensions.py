@@ -1,4 +1,4 @@
-"""Files of one's own that define systems, students, lessons or presets."""
+"""Extension files: Python files of your own that define systems, students, lessons or presets."""
 
 import dataclasses
 import hashlib
@@ -10,17 +10,17 @@ from typing import Any
 
 from qdistill import _refusals
 
-# By their names as given, what has been executed in this process.
+# The files executed in this process, by their paths as given.
 LOADED: dict[str, "Extension"] = {}
 
 
 @dataclasses.dataclass(frozen=True)
 class Extension:
-    """A Python file that a run depends on.
+    """A Python file on which a run depends.
 
     Attributes:
-      path: Where it was.
-      sha256: Of its text.
+      path: Path of the file.
+      sha256: SHA-256 of its text.
     """
 
     path: str = ""
@@ -28,14 +28,14 @@ class Extension:
 
 
 def load(path: pathlib.Path | str) -> Extension:
-    """Execute a Python file, whose systems, students, lessons and presets are known from then on.
+    """Execute a Python file that registers systems, students, lessons or presets.
 
     A subclass of `System` or `StudentConfig` registers itself, `qdistill.system.lesson` registers a
-    lesson, and `qdistill.runs.presets.PRESETS` takes presets. The file becomes the module
-    `qdistill_NAME`, so that its emulators can be pickled and read where it is loaded too.
+    lesson, and presets are added to `qdistill.runs.presets.PRESETS`. The file becomes the module
+    `qdistill_NAME`, so that its emulators can be pickled, and read by processes that load it.
 
     Raises:
-      FileNotFoundError: If it is not there.
+      FileNotFoundError: If there is no such file.
     """
     path = pathlib.Path(path)
     if not path.is_file():
@@ -48,7 +48,7 @@ def load(path: pathlib.Path | str) -> Extension:
 
 
 def _execute(path: pathlib.Path) -> None:
-    # Python's cache of bytecode would miss a change within a second.
+    # Python's bytecode cache would miss a change within a second.
     code = compile(path.read_bytes(), str(path), "exec")
     module = types.ModuleType(f"qdistill_{path.stem}")
     module.__file__ = str(path)
@@ -57,10 +57,10 @@ def _execute(path: pathlib.Path) -> None:
 
 
 def require_loaded(wanted: Any) -> None:
-    """Refuse a config whose own files were not loaded, or have changed since.
+    """Refuse a config whose extension files were not loaded, or have changed since.
 
     Args:
-      wanted: The extensions of a config, as JSON holds them. What is no such list passes.
+      wanted: The extensions of a config in their JSON form. Any other value passes.
 
     Raises:
       ValueError: With the command-line option that loads the file.

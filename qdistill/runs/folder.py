@@ -1,4 +1,4 @@
-"""A run and its folder, which holds all that is needed to resume, score and use it later.
+"""The folder of a run, with all that is needed to resume, score and use it later.
 
 config.json           the resolved settings
 provenance.json       the code and the machine that worked on it
@@ -46,7 +46,7 @@ log = logging.getLogger(__name__)
 
 
 class Setup(NamedTuple):
-    """Teacher, student and trainers of a config."""
+    """The teacher, student and trainers of a config."""
 
     teacher: Propagator
     student: Student
@@ -54,9 +54,9 @@ class Setup(NamedTuple):
 
 
 def set_up(settings: Config, mesh: Mesh | None = None) -> Setup:
-    """Build the teacher, the student and the trainers of a config, for the devices of a mesh.
+    """Return the teacher, the student and the trainers of a config, for the devices of a mesh.
 
-    Configs that differ only in name and seed share one setup, and the programs compiled for it.
+    Configs that differ only in name and seed share one setup and its compiled programs.
 
     >>> set_up(Config(seed=1)) is set_up(Config(seed=2))
     True
@@ -80,7 +80,7 @@ def make_folder(out: pathlib.Path, cure: str = "Choose another with --out.") -> 
     """Make a folder for new results.
 
     Raises:
-      FileExistsError: If they would mix with what is there.
+      FileExistsError: If results would mix with existing files.
     """
     if out.exists() and (not out.is_dir() or not all(map(_is_litter, out.iterdir()))):
         raise FileExistsError(f"`{out}` exists and is not an empty folder. {cure}")
@@ -88,7 +88,7 @@ def make_folder(out: pathlib.Path, cure: str = "Choose another with --out.") -> 
 
 
 def _is_litter(path: pathlib.Path) -> bool:
-    """Whether a file is what a process leaves that was killed before it wrote its first one."""
+    """Whether a file is a remnant of a process that was killed before it wrote its first file."""
     return path.name == LOCK or (path.name.startswith("config.json.") and path.suffix == ".new")
 
 
@@ -96,9 +96,10 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
     """Make the folder of a new run, or check that a folder can be resumed.
 
     Raises:
-      FileExistsError: If a new run would mix with what is there.
-      FileNotFoundError: If there is nothing to resume.
-      ValueError: If the run there has other settings, with the list of them, or damaged notes.
+      FileExistsError: If a new run would mix with existing files.
+      FileNotFoundError: If there is no run to resume.
+      ValueError: If the run in the folder has other settings, with a list of them, or damaged
+        files.
       OSError: If another process trains there.
     """
     path = out / "config.json"
@@ -109,7 +110,7 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
         raise FileNotFoundError(f"There is no run to resume in `{out}`: it has no config.json.")
     with locked(out):
         if not resume:
-            # Another process may have begun a run there meanwhile.
+            # Another process may have started a run there meanwhile.
             make_folder(out, cure)
             records.write(path, config.to_json(settings))
         elif different := config.differences(read_config(path), settings):
@@ -119,21 +120,21 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
 
 
 def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> TrainState:
-    """Train in a folder, from its newest sound checkpoint if it has one; return the final state.
+    """Train in a folder, from its newest sound checkpoint if there is one; return the final state.
 
-    Damaged checkpoints that stand in the way are named and moved to `damaged/`.
+    Newer checkpoints that are damaged are reported and moved to `damaged/`.
 
     Args:
-      settings: Of the run.
-      out: Its folder, from `open_folder`.
+      settings: Config of the run.
+      out: Folder of the run, opened by `open_folder`.
       mesh: Devices that share the work.
 
     Raises:
       FloatingPointError: If the training diverges, or the teacher's frames are not finite. Nothing
-        is saved after that; with ``on_divergence="rollback"`` the run goes back and on.
-      ValueError: If there are checkpoints, but none that can be read.
-      OSError: If the folder cannot be written, or another process trains there. The checkpoints
-        in it are left as they are.
+        is saved after that. With ``on_divergence="rollback"`` the run is rolled back and continues.
+      ValueError: If all checkpoints are damaged.
+      OSError: If the folder cannot be written, or another process trains there. Its checkpoints
+        are not changed.
       Stopped: After SIGTERM, SIGHUP or Ctrl-C, when all is saved.
     """
     with locked(out):
@@ -145,7 +146,7 @@ def _train(settings: Config, out: pathlib.Path, mesh: Mesh | None) -> TrainState
     n_steps = plan.boundaries[-1]
     planned = set_up(settings, mesh).trainers
     state = _begin(settings, out, planned, mesh)
-    # A log file needs no line ten times a second.
+    # Progress bars in log files are updated less often.
     pause = 0.1 if sys.stderr.isatty() else 10.0
     is_quiet = not cluster.is_main() or "TQDM_DISABLE" in os.environ
     bar = tqdm(total=n_steps, unit="step", leave=False, mininterval=pause, disable=is_quiet)
@@ -173,7 +174,7 @@ def _train(settings: Config, out: pathlib.Path, mesh: Mesh | None) -> TrainState
                 ) from diverged
             divergence.record(out, plan, newest or 0, diverged.metrics)
             log.warning(
-                "%s Back to step %d, and on with %g times the learning rate.",
+                "%s Rolled back to step %d; continuing with %g times the learning rate.",
                 diverged, newest or 0, plan.rollback_rate,
             )  # fmt: skip
             state = _begin(settings, out, planned, mesh)
@@ -184,7 +185,7 @@ def _train(settings: Config, out: pathlib.Path, mesh: Mesh | None) -> TrainState
 def _begin(
     settings: Config, out: pathlib.Path, trainers: list[Trainer], mesh: Mesh | None
 ) -> TrainState:
-    """The state from which a run goes on, its folder put in order up to there."""
+    """The state from which a run continues; its folder is cleaned up to this step."""
     key = cluster.replicate(mesh, jax.random.key(settings.seed))
     folder = out / "checkpoints"
     state, damaged = find_newest(folder, lambda step: _state_at(trainers, settings, step))
@@ -203,12 +204,12 @@ def _begin(
 
 
 def _report(damaged: list[pathlib.Path], out: pathlib.Path, step: int | None) -> None:
-    """Name the damaged checkpoints; stop if there is no sound one."""
+    """Report the damaged checkpoints; raise an error if there is no sound one."""
     names = ", ".join(f"`{path}`" for path in damaged)
     if damaged and step is None:
         raise ValueError(
             f"No checkpoint in `{out}` can be read, all are damaged: {names}. Move them away to "
-            "begin anew with --resume."
+            "start again with --resume."
         )
     if damaged:
         log.warning("Damaged, and left out: %s. The run is at step %d.", names, step)
@@ -222,7 +223,7 @@ def _advance(
     saved: Checkpoints,
     stop: Callable[[], int],
 ) -> Iterator[TrainState]:
-    """Train on from a state, with the log and the checkpoints; yield the state of every block."""
+    """Train from a state with log and checkpoints, and yield the state after every block."""
     plan = settings.training
     first = {line["stage"]: line["loss"] for line in reversed(read_log(out))}
     for new, metrics in loop.fit(trainers, plan.boundaries, state):
@@ -239,27 +240,27 @@ def _advance(
             number = stop() or signal.SIGTERM
             raise Stopped(
                 f"Stopped by {signal.Signals(number).name}: a checkpoint of step {step} is saved "
-                f"in `{out}`. The same command with --resume goes on from there.",
+                f"in `{out}`. The same command with --resume continues from there.",
                 number,
             )
         yield new
 
 
 def load(out: pathlib.Path) -> Emulator:
-    """Return the emulator of a run with its newest parameters, from a folder that may be locked.
+    """Return the emulator of a run with its newest parameters; the folder may be read-only.
 
     It has the run's config and provenance, but no score; see `pretrained.from_run`.
 
     Raises:
       FileNotFoundError: If there is no run, or no checkpoint.
-      ValueError: If the config or all checkpoints are damaged, or of another run. Of a damaged
-        checkpoint before which there is a sound one, a warning is logged.
+      ValueError: If the config or all checkpoints are damaged, or of another run. If only newer
+        checkpoints are damaged, a warning is logged.
     """
     return restore(out)[0]
 
 
 def restore(out: pathlib.Path) -> tuple[Emulator, int]:
-    """Return what `load` does, and the step of its parameters."""
+    """Return the emulator as by `load`, and the step of its parameters."""
     path = out / "config.json"
     if not path.exists():
         raise FileNotFoundError(f"There is no run in `{out}`: it has no config.json.")
@@ -277,11 +278,11 @@ def restore(out: pathlib.Path) -> tuple[Emulator, int]:
 
 
 def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
-    """Return the lines of `metrics.jsonl`, oldest first; null stands for what is not finite.
+    """Return the lines of `metrics.jsonl`, oldest first; None replaces values that are not finite.
 
     Raises:
-      ValueError: For a line that is not a block's metrics, and for steps that do not rise, with the
-        number of the line.
+      ValueError: For a line that is not the metrics of a block, and for steps that are not
+        ascending, with the number of the line.
     """
     path = out / "metrics.jsonl"
     lines = records.read(path)
@@ -289,16 +290,16 @@ def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
         if line["step"] >= later["step"]:
             raise ValueError(
                 f"Line {i} of `{path}` is of step {later['step']}, after one of step "
-                f"{line['step']}. Delete it to go on."
+                f"{line['step']}. Delete it to continue."
             )
     return lines
 
 
 def read_config(path: pathlib.Path) -> Config:
-    """Return the config of a file.
+    """Return the config in a file.
 
     Raises:
-      ValueError: If it is damaged, or was changed since it was written, with the path.
+      ValueError: If the file is damaged, or was changed after it was written, with its path.
     """
     try:
         return config.from_json(path.read_text())
@@ -307,7 +308,7 @@ def read_config(path: pathlib.Path) -> Config:
 
 
 def _state_at(trainers: list[Trainer], settings: Config, step: int) -> TrainState:
-    """The form of a checkpoint's state, with the optimiser of the stage that reached the step."""
+    """The structure of a checkpoint's state, with the optimiser of the stage of its step."""
     stage = next((i for i, end in enumerate(settings.training.boundaries) if step <= end), -1)
     return jax.eval_shape(trainers[stage].init, jax.random.key(settings.seed))
 

@@ -23,8 +23,8 @@ LOCK = ".lock"
 def locked(out: pathlib.Path) -> Iterator[None]:
     """Keep other processes from working in the folder of a run.
 
-    The lock ends with the process, however that ends. Of several processes that train together the
-    first has it.
+    The lock is released when the process ends for any reason. Of several processes that train
+    together the first has it.
 
     Raises:
       OSError: If another process has it.
@@ -34,7 +34,7 @@ def locked(out: pathlib.Path) -> Iterator[None]:
         return
     try:
         out.mkdir(parents=True, exist_ok=True)
-        file = (out / LOCK).open("a+")
+        file = (out / LOCK).open("ab+", buffering=0)
     except OSError as error:
         raise OSError(f"`{out}` cannot be written to: {error.strerror or error}.") from error
     with file:
@@ -42,18 +42,19 @@ def locked(out: pathlib.Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
-            who = file.read() or "another process"
+            who = file.read().decode(errors="replace") or "another process"
             raise BlockingIOError(
                 f"The run in `{out}` is being trained by {who}. Wait for its end, or choose "
                 "another folder with --out."
             ) from error
         except OSError as error:
             # Some network file systems have no locks.
-            log.warning("`%s` cannot be locked (%s): see to it that one process trains there.",
+            log.warning("`%s` cannot be locked (%s): make sure that only one process trains there.",
                         out, error.strerror)  # fmt: skip
-        file.truncate(0)
-        file.write(f"process {os.getpid()} on {platform.node()}")
-        file.flush()
+        # Used by the message above only: errors such as a full disk do not matter here.
+        with contextlib.suppress(OSError):
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}".encode())
         yield
 
 

@@ -1,4 +1,4 @@
-"""The options of a command or script, from its words, with refusals in sentences."""
+"""Parsing of the options of a command or script, with error messages as sentences."""
 
 import contextlib
 import io
@@ -12,17 +12,17 @@ import tyro
 
 from qdistill import _refusals
 
-# The class of the options, or presets: for each name a description, and the options.
+# The class of the options, or presets: for each name a description and the options.
 Options: TypeAlias = type | Mapping[str, tuple[str, Any]]
 
 
 def parse(options: Options, prog: str, words: Sequence[str]) -> Any:
-    """Return the options that words give; end the process with status 2 for bad ones.
+    """Return the options given on the command line; end the process with status 2 for bad ones.
 
     Args:
-      options: A class, or presets.
-      prog: The command or script.
-      words: What follows it.
+      options: The class of the options, or presets.
+      prog: Name of the command or script.
+      words: The words after the name.
     """
     told = io.StringIO()
     try:
@@ -36,7 +36,7 @@ def parse(options: Options, prog: str, words: Sequence[str]) -> Any:
 
 
 def plain(text: str, prog: str, words: Sequence[str]) -> str:
-    """Return what tyro says of bad words, without its frame and its own names.
+    """Return tyro's error message without its frame and internal names.
 
     >>> print(plain("Error parsing __inner__.grid: Argument `n` must be 2, but is 1.", "it", []))
     it: Argument `n` must be 2, but is 1. See it --help.
@@ -48,10 +48,10 @@ def plain(text: str, prog: str, words: Sequence[str]) -> str:
         r"Error parsing (\S+): (.*?)( Argument helptext:| For full helptext,|$)", flat
     )
     if found is None:
-        # It names subcommands by the program's first word only.
+        # tyro names subcommands by the first word of the program only.
         first = prog.split()[0]
         lines = [re.sub(rf"^(\s*)in {re.escape(first)} ", rf"\1in {prog} ", x) for x in lines]
-        # The first is the frame's title.
+        # The first line is the title of the frame.
         return "\n".join([f"{prog}: {lines[1].strip()}", *lines[2:]]) + "\n" if lines[1:] else text
     name, message, _ = found.groups()
     if not message.startswith("Argument `"):
@@ -66,7 +66,7 @@ def _unframed(line: str) -> str:
 
 
 def _given(name: str, words: Sequence[str]) -> list[str]:
-    """The words that an option was given."""
+    """The words given to an option."""
     rest = iter(word.replace("_", "-") if word.startswith("--") else word for word in words)
     for word in rest:
         if word.startswith(f"{name}="):

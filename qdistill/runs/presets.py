@@ -1,4 +1,4 @@
-"""The presets: whole configs by name, the stages that they are made of, and their smoke tests."""
+"""The presets: configs by name, their stages, and reduced versions for smoke tests."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ _BARRIERS = CurriculumConfig(lessons=("barrier",))
 
 
 def gauged_stage(n_steps: int) -> Stage:
-    """Muon on gauged windows that follow psi, and a loss that counts what is stitched."""
+    """Return a stage with Muon on gauged windows, and a loss with the weights of stitching."""
     return Stage(
         n_steps=n_steps,
         batches=BatchConfig(
@@ -43,7 +43,7 @@ def frames_stage(
     power: float = 1.0,
     n_runs: int = 48,
 ) -> Stage:
-    """Adam on whole frames, rolled out over `n_target` of them."""
+    """Return a stage with Adam on rollouts of `n_target` whole frames."""
     require_at_least(1, n_target=n_target)
     require_positive(peak_rate=peak_rate)
     return Stage(
@@ -65,7 +65,7 @@ def frames_stage(
 
 
 def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
-    """Adam on the eigenstates of small boxes, most on those that lose against the start."""
+    """Return a stage with Adam on eigenstates of small boxes, with losses relative to the start."""
     require_positive(peak_rate=peak_rate)
     return Stage(
         n_steps=n_steps,
@@ -85,7 +85,7 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
     name = f"informed-{n_pairs}"
     form = UnitaryConfig(n_pairs, "informed", kinetic_cap, reach=16, n_units=32)
     return (
-        f"From the clamped split step with {n_pairs} FFT pairs a frame, by its eigenstates.",
+        f"From the clamped split step with {n_pairs} FFT pairs a frame, trained on eigenstates.",
         Config(
             name,
             curriculum=CurriculumConfig(lessons=("potentials",)),
@@ -95,25 +95,25 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
     )
 
 
-# One frame at first: with more of them, phases would wrap before they are nearly right.
+# One frame at first: with more frames, phases would wrap before they are approximately right.
 _FROM_NOTHING = (frames_stage(300, 1, 64, 1e-2), frames_stage(300, 8, 64, 1e-2))
 
 
 def fine(stage: Stage) -> Stage:
-    """Return the same stage with a cosine decay, and Adam with b2 = 0.99."""
+    """Return the stage with cosine decay, and Adam with b2 = 0.99."""
     return dataclasses.replace(stage, decay="cosine", memory=0.99)
 
 
 _FINE_TUNING = fine(frames_stage(3000, 100, 8, 1e-4, power=0.5, n_runs=24))
 
-# Coefficients are of order 1 to 10, hence the rate; a potential's frame is diagonalised.
+# Coefficients are of order 1 to 10, hence the large rate.
 _LONG = System(Grid(1024, 100.0, "continuum"), dt=1.0, bounds=(-16.0, 16.0))
 _LONG_FRAMES = fine(frames_stage(1000, 10, 8, 0.3, power=0.5, n_runs=8))
 
 
 PRESETS: dict[str, tuple[str, Config]] = {
     "demo": (
-        "The unitary student from nothing, in minutes, on single barriers and wells.",
+        "The unitary student from scratch, in minutes, on single barriers and wells.",
         Config(
             "demo",
             curriculum=_BARRIERS,
@@ -128,7 +128,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "unitary": (
-        "The same for longer, on potentials of every family too.",
+        "The unitary student from scratch, longer, also on potentials of every family.",
         Config(
             "unitary",
             curriculum=CurriculumConfig(lessons=("barrier", "potentials")),
@@ -143,14 +143,14 @@ PRESETS: dict[str, tuple[str, Config]] = {
             ),
         ),
     ),
-    # A little above the best caps of equal substeps, which wells ask for; edges are learned.
+    # Slightly above the best caps of equal substeps, for wells; corrections at edges are learned.
     "informed-1": _informed(1, 28.0),
     "informed-2": _informed(2, 46.0),
-    # With 54, the best cap of equal substeps, a frame would turn fast waves on a barrier by 2 pi
-    # more than slow ones, and what is unequal in a learned splitting would couple the two.
+    # With 54, the best cap of equal substeps, the phases of fast and slow waves on a barrier would
+    # differ by 2 pi per frame, a resonance that couples them if the learned substeps are unequal.
     "informed-3": _informed(3, 46.0),
     "propagator": (
-        "24 numbers: an effective Hamiltonian on 224 points, from frames of 1 a.u.; continuum.",
+        "An effective Hamiltonian with 24 parameters on 224 points, frames of 1 a.u.; continuum.",
         Config(
             "propagator",
             system=_LONG,
@@ -170,7 +170,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "gru": (
-        "The same for longer: 100,000 steps, within an hour on two cores.",
+        "The paper's GRU with 100,000 steps: within an hour on two cores.",
         Config(
             "gru",
             curriculum=_BARRIERS,
@@ -179,7 +179,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
         ),
     ),
     "gru-wide": (
-        "40,000 steps on potentials of every family too, with random parameters.",
+        "The paper's GRU with 40,000 steps, also on potentials of every family.",
         Config(
             "gru-wide",
             curriculum=CurriculumConfig(lessons=("barrier", "potentials")),
@@ -230,7 +230,7 @@ PRESETS |= {
         ),
     ),
     "plane-informed": (
-        "The same from the clamped split step.",
+        "The unitary student from the clamped split step in two dimensions.",
         _plane(
             "plane-informed",
             UnitaryConfig(start="informed", kinetic_cap=40.0, reach=4),
@@ -241,7 +241,7 @@ PRESETS |= {
 
 
 def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
-    """A few small blocks of a stage."""
+    """Return a stage with a few small blocks."""
     small = dataclasses.replace(
         stage.batches,
         n_block=4,
@@ -255,9 +255,9 @@ def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
 
 
 def smoke(config: Config) -> Config:
-    """The same run in seconds: the same path through the code, two small blocks a stage.
+    """Return a reduced config that takes seconds: the same code with two small blocks per stage.
 
-    There are more where each lesson has a stage of its own.
+    There are more blocks if each lesson needs its own.
     """
     n_blocks = max(2, len(config.curriculum.lessons)) if config.curriculum.plan == "staged" else 2
     return dataclasses.replace(

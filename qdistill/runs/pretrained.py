@@ -1,4 +1,4 @@
-"""Emulators in files: those of the package, and those of runs."""
+"""Emulators in files: packaged ones, and those of runs."""
 
 import dataclasses
 import io
@@ -16,11 +16,13 @@ from jaxtyping import PyTree
 from qdistill import _files, _refusals
 from qdistill._checks import refuse, require_one_of
 from qdistill.runs import config, provenance, records
-from qdistill.students import Emulator
+from qdistill.students import Emulator, Reach
 
 FOLDER = pathlib.Path(__file__).parent / "packaged"
-# What a file holds next to the parameters.
+# Entries of a file next to the parameters.
 ABOUT = ("config", "score", "provenance", "sha256")
+# Optional entries. Without them the ranges of the lessons are sampled when first needed.
+REACH = "reach"
 
 
 def names() -> list[str]:
@@ -33,7 +35,7 @@ def names() -> list[str]:
 
 
 def load(name: str) -> Emulator:
-    """Return an emulator that comes with the package, by its name.
+    """Return a packaged emulator by its name.
 
     Raises:
       ValueError: For an unknown name, with the list of names.
@@ -47,10 +49,10 @@ def load(name: str) -> Emulator:
 
 
 def find(place: str) -> Emulator:
-    """Return an emulator by its name in the package, by its file, or by the folder of its run.
+    """Return an emulator by its packaged name, by its file, or by the folder of its run.
 
     Raises:
-      FileNotFoundError: If it is none of these, with the list of names.
+      FileNotFoundError: If there is none, with the list of packaged names.
       ValueError: If the file or run is damaged.
     """
     path = pathlib.Path(place)
@@ -68,14 +70,14 @@ def from_run(out: pathlib.Path | str, commit: str | None = None) -> Emulator:
     """Return the emulator of a run with its score, from the run's folder.
 
     Args:
-      out: The folder.
-      commit: Of the code that trained it, for a run from before runs noted it.
+      out: Folder of the run.
+      commit: Commit of the code of the training, for old runs without provenance.
 
     Raises:
       FileNotFoundError: If there is no run, or no checkpoint.
       ValueError: If the run is damaged, notes another commit, or has a score of other parameters.
     """
-    # Orbax takes a second: it is imported where a run is read.
+    # Importing Orbax takes a second, so it is imported only when a run is read.
     from qdistill.runs import distillation, folder
 
     out = pathlib.Path(out)
@@ -89,7 +91,7 @@ def from_run(out: pathlib.Path | str, commit: str | None = None) -> Emulator:
             raise ValueError(
                 f"`{path}` scores the parameters of step {metrics['training_steps']}, but the "
                 f"newest sound checkpoint in `{out}` is that of step {step}. The command of the "
-                "run with --resume trains to the end and scores anew."
+                "run with --resume trains to the end and scores again."
             )
         score = distillation.means(metrics)
         if commit and not notes:
@@ -101,7 +103,7 @@ def from_run(out: pathlib.Path | str, commit: str | None = None) -> Emulator:
 
 
 def write(path: pathlib.Path, emulator: Emulator) -> None:
-    """Write an emulator to a file, which `read` reads.
+    """Write an emulator to a file, for `read`.
 
     Raises:
       ValueError: For an emulator without a config or a score.
@@ -115,14 +117,16 @@ def write(path: pathlib.Path, emulator: Emulator) -> None:
         "score": records.plain(emulator.score),
         "provenance": list(emulator.provenance),
     }
+    if (taught := emulator.taught) is not None:
+        about[REACH] = taught._asdict()
     pack(path, about, {name: np.asarray(leaf) for name, leaf in _leaves(emulator.params).items()})
 
 
 def pack(path: pathlib.Path, about: dict[str, Any], arrays: dict[str, Any]) -> None:
-    """Write a file of parameters and what is known about them, with a checksum of all.
+    """Write a file of parameters and metadata, with a checksum of everything.
 
     Raises:
-      OSError: If the file cannot be written; what was there before is left as it was.
+      OSError: If the file cannot be written; an existing file is not changed.
     """
     about = about | {"sha256": _sum(about, arrays)}
     with _files.whole(path) as new, new.open("wb") as file:
@@ -133,8 +137,8 @@ def read(path: pathlib.Path | str) -> Emulator:
     """Return the emulator of a file that `write` wrote.
 
     Raises:
-      FileNotFoundError: If it is not there.
-      ValueError: If it is damaged, no such file, or not of this version.
+      FileNotFoundError: If there is no such file.
+      ValueError: If it is damaged, not a file of an emulator, or of another version.
     """
     path = pathlib.Path(path)
     data = path.read_bytes()
@@ -146,36 +150,38 @@ def read(path: pathlib.Path | str) -> Emulator:
 
 
 def _unpack(data: bytes) -> tuple[Any, dict[str, np.ndarray]]:
-    """What a file's bytes hold, and their arrays."""
+    """The metadata and the arrays in the bytes of a file."""
     try:
         if not zipfile.is_zipfile(io.BytesIO(data)):
             raise ValueError("no archive")
         with np.load(io.BytesIO(data)) as members:
             arrays = {name: members[name] for name in members.files}
-        # What does not begin like an array is given as bytes.
+        # NumPy returns members that are not arrays as bytes.
         if not all(isinstance(array, np.ndarray) for array in arrays.values()):
             raise ValueError("no arrays")
-    except Exception as error:  # NumPy, zipfile and zlib have many.
-        raise ValueError("it is damaged, or no archive of arrays.") from error
+    except Exception as error:  # NumPy, zipfile and zlib raise many types of errors.
+        raise ValueError("it is damaged, or not an archive of arrays.") from error
     if "about" not in arrays:
-        raise ValueError("it does not say what it is about.")
+        raise ValueError("it has no metadata.")
     try:
         return json.loads(str(arrays.pop("about").item())), arrays
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"what it says about itself is no JSON: {error}") from error
+        raise ValueError(f"its metadata are not JSON: {error}") from error
 
 
 def _build(about: Any, arrays: dict[str, np.ndarray]) -> Emulator:
-    """The emulator of what a file holds, refused where that is not what `write` writes."""
+    """The emulator from the content of a file; refused if it is not of the form of `write`."""
     if not isinstance(about, dict):
         refuse("about", "a table", repr(about)[:80])
     for name in ABOUT:
         if name not in about:
             refuse(f"about.{name}", "given", "missing", config.CURE)
-    for name in set(about) - set(ABOUT):
-        refuse(f"about.{name}", "one of " + ", ".join(ABOUT), "unknown", config.NEWER)
+    known = (*ABOUT, REACH)
+    for name in set(about) - set(known):
+        refuse(f"about.{name}", "one of " + ", ".join(known), "unknown", config.NEWER)
+    reach = _check_reach(about[REACH]) if REACH in about else None
     settings = config.from_json(json.dumps(about["config"]))
-    score, notes = check_score(about["score"]), provenance.check(about["provenance"])
+    score, notes = check_score(about["score"]), tuple(provenance.check(about["provenance"]))
     student = settings.student.build(settings.system)
     like = jax.eval_shape(student.init, jax.random.key(0))
     forms = _leaves(like)
@@ -185,7 +191,7 @@ def _build(about: Any, arrays: dict[str, np.ndarray]) -> Emulator:
     if about["sha256"] != _sum(about, arrays):
         refuse("about.sha256", "the checksum of all else in the file", repr(about["sha256"]))
     params = jax.tree.unflatten(jax.tree.structure(like), leaves)
-    return student.bind(params, config=settings, score=score, provenance=tuple(notes))
+    return student.bind(params, config=settings, score=score, provenance=notes, reach=reach)
 
 
 def _as_leaf(name: str, array: np.ndarray, dtype: Any) -> jax.Array:
@@ -206,10 +212,10 @@ def _sum(about: dict[str, Any], arrays: dict[str, Any]) -> str:
 
 
 def check_score(score: Any) -> dict[str, Any]:
-    """Return an emulator's score, refused where it is not numbers by their names.
+    """Return the score of an emulator; refuse one that is not a dict of numbers.
 
     Raises:
-      ValueError: For anything else than finite numbers and null.
+      ValueError: For values other than finite numbers and null.
     """
     if not isinstance(score, dict):
         refuse("score", "a table of numbers", repr(score)[:80])
@@ -220,8 +226,18 @@ def check_score(score: Any) -> dict[str, Any]:
     return score
 
 
+def _check_reach(reach: Any) -> Reach:
+    """The recorded ranges of the lessons; refused if they are not a dict of numbers."""
+    if not isinstance(reach, dict) or tuple(reach) != Reach._fields:
+        refuse(REACH, "a table of " + ", ".join(Reach._fields), repr(reach)[:80])
+    for name, value in reach.items():
+        if not isinstance(value, float) or not np.isfinite(value):
+            refuse(f"{REACH}.{name}", "a finite number", repr(value)[:80])
+    return Reach(**reach)
+
+
 def _leaves(params: PyTree) -> dict[str, Any]:
-    """The arrays of parameters, by their places."""
+    """The arrays of parameters by their paths."""
     return {
         jax.tree_util.keystr(place, simple=True, separator="/"): leaf
         for place, leaf in jax.tree.leaves_with_path(params)

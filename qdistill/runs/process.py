@@ -1,4 +1,4 @@
-"""The process of a command or script: its streams, its compiled programs, and how it ends."""
+"""The process of a command or script: streams, compilation cache and exit status."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ from qdistill.runs.signals import Stopped
 
 
 def keep_programs() -> None:
-    """Keep programs that compile for 0.2 s or more in `.cache/jax`, unless a cache is set."""
+    """Cache programs that compile for 0.2 s or more in `.cache/jax`, unless a cache is set."""
     if jax.config.values["jax_compilation_cache_dir"] is None:
         jax.config.update("jax_compilation_cache_dir", str(pathlib.Path(".cache/jax").resolve()))
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
@@ -24,16 +24,17 @@ def keep_programs() -> None:
 
 @contextlib.contextmanager
 def running(name: str) -> Iterator[None]:
-    """Keep compiled programs in `.cache/jax`, and end the process by a status where work fails.
+    """Cache compiled programs in `.cache/jax`, and turn errors into an exit status.
 
-    A cache that is set already, as by the variable JAX_COMPILATION_CACHE_DIR, stays.
+    A cache that is set already, for instance by JAX_COMPILATION_CACHE_DIR, is kept.
 
-    A refusal, a missing file or package, or a number that is not finite becomes one line on stderr
-    and status 1. A run that a signal has stopped, and that is saved, ends with 128 and the signal's
-    number; so does, without a word, a process whose reader has left, as in `... | head -1`.
+    A refused argument, a missing file or package, or a number that is not finite becomes one line
+    on stderr and status 1. A run that was stopped by a signal and saved ends with 128 plus the
+    number of the signal. So does, without a message, a process whose output pipe was closed, as in
+    `... | head -1`.
 
     Args:
-      name: Of the command or script, which begins that line.
+      name: Name of the command or script, which begins the line.
     """
     _open_streams()
     keep_programs()
@@ -43,7 +44,7 @@ def running(name: str) -> Iterator[None]:
         except SystemExit:
             sys.stdout.flush()
             raise
-        # Here and not when Python ends, which would complain.
+        # Flushed here, because Python would report an error when it flushes at exit.
         sys.stdout.flush()
     except Stopped as stopped:
         with contextlib.suppress(OSError):
@@ -58,9 +59,10 @@ def running(name: str) -> Iterator[None]:
 
 
 def _open_streams() -> None:
-    """Open streams that are closed, and let no character stop what is printed.
+    """Open closed streams, and replace characters that the terminal cannot print.
 
-    Else the next file that is opened has the number of the closed one, and is printed into.
+    Otherwise the next file that is opened would get the descriptor of a closed stream, and output
+    would be written into it.
     """
     for stream, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
         if getattr(sys, stream) is None:
@@ -71,12 +73,12 @@ def _open_streams() -> None:
 
 
 def _leave(status: int | str) -> NoReturn:
-    """End the process by a status, or by words on stderr and status 1."""
+    """End the process with a status, or with a message on stderr and status 1."""
     for stream in (sys.stdout, sys.stderr):
         try:
             stream.flush()
         except OSError:
-            # Python would flush it once more, and complain.
+            # Python would flush it once more and report an error.
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(status)

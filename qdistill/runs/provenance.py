@@ -1,4 +1,4 @@
-"""Provenance of a result: the commit of the code, the machine, and when."""
+"""The provenance of a result: commit of the code, machine and date."""
 
 import datetime
 import importlib.metadata
@@ -18,13 +18,13 @@ from qdistill.runs import records
 FILE = "provenance.json"
 PACKAGE = pathlib.Path(__file__).parents[1]
 REQUIRED = ("jax", "jaxlib", "flax", "optax", "numpy")
-# What every note must hold, also one of an older run.
+# Required entries of every record, also of older runs.
 NOTE = {"commit": str | None, "is_modified": bool | None, "date": str | None, "environment": dict}
 ENVIRONMENT = {"device": str, "cpu_count": int | None, "python": str, "jax": str}
 
 
 def environment() -> dict[str, Any]:
-    """Return the device, and the versions of Python and of the packages that numbers depend on.
+    """Return the device, and the versions of Python and of packages that affect numbers.
 
     >>> sorted(environment())
     ['cpu_count', 'device', 'flax', 'jax', 'jaxlib', 'numpy', 'optax', 'python']
@@ -38,15 +38,15 @@ def environment() -> dict[str, Any]:
 
 
 def now() -> dict[str, Any]:
-    """Return the provenance of what runs now: `commit`, `is_modified`, `date`, `environment`.
+    """Return the provenance of this process: `commit`, `is_modified`, `date`, `environment`.
 
-    `commit` and `is_modified` are None where the package does not lie in a git checkout.
+    `commit` and `is_modified` are None if the package is not in a git checkout.
     """
     commit = changes = None
-    # In a checkout of something else the package is no tracked file.
+    # In a checkout of another project the package is not tracked.
     if _git("ls-files", "--error-unmatch", "__init__.py") is not None:
         commit = _git("rev-parse", "HEAD")
-        # Of the package, and of the studies next to it.
+        # Changes in the package, and in the studies next to it.
         studies = ["../experiments"] * (PACKAGE.parent / "experiments").is_dir()
         changes = _git("status", "--porcelain", "--", ".", *studies)
     return {
@@ -58,11 +58,11 @@ def now() -> dict[str, Any]:
 
 
 def record(out: pathlib.Path) -> None:
-    """Note in a run's folder the code and machine at work, unless the last note says the same.
+    """Record code and machine in a run's folder, unless the last record is the same.
 
     Raises:
-      OSError: If it cannot be written.
-      ValueError: If the notes there cannot be read.
+      OSError: If the file cannot be written.
+      ValueError: If the records in the folder cannot be read.
     """
     notes, here = read(out), now()
     if not notes or {**notes[-1], "date": ""} != {**here, "date": ""}:
@@ -70,7 +70,7 @@ def record(out: pathlib.Path) -> None:
 
 
 def read(out: pathlib.Path) -> list[dict[str, Any]]:
-    """Return the notes in a run's folder, oldest first; none for a run older than the notes.
+    """Return the records in a run's folder, oldest first; none for runs of early versions.
 
     Raises:
       ValueError: If they cannot be read.
@@ -81,14 +81,14 @@ def read(out: pathlib.Path) -> list[dict[str, Any]]:
     try:
         return check(json.loads(path.read_text()))
     except (ValueError, RecursionError) as error:
-        raise ValueError(f"`{path}` holds no notes of the provenance of a run: {error}") from error
+        raise ValueError(f"`{path}` does not contain the provenance of a run: {error}") from error
 
 
 def check(notes: Any) -> list[dict[str, Any]]:
-    """Return notes as JSON holds them, refused where they are not of the form of `now`.
+    """Return records from JSON; refuse those that do not have the form of `now`.
 
     Raises:
-      ValueError: For a note that is missing or of the wrong type.
+      ValueError: For an entry that is missing or of the wrong type.
     """
     if not isinstance(notes, list):
         refuse("provenance", "a list of notes", repr(notes)[:80])
@@ -116,7 +116,7 @@ def _require(name: str, table: Any, kinds: dict[str, Any]) -> None:
 
 
 def _git(*words: str) -> str | None:
-    """What git says of the package's folder; None if it fails, or is not there."""
+    """The output of git in the package's folder; None if git fails or is not installed."""
     try:
         done = subprocess.run(["git", "-C", str(PACKAGE), *words], capture_output=True, text=True)
     except OSError:

@@ -1,4 +1,4 @@
-"""The files of a run other than checkpoints: whole or not there, and the log of its blocks."""
+"""The files of a run other than checkpoints, written atomically, and the log of its blocks."""
 
 import hashlib
 import json
@@ -15,10 +15,10 @@ from jaxtyping import PyTree
 from qdistill import _distribute as cluster
 from qdistill import _files, _refusals
 
-# What a line of a log must hold, and what it may be.
+# Required entries of a line of a log, with their types.
 Keys = Mapping[str, type | tuple[type, ...]]
 NUMBER = (int, float, type(None))
-# A line of `metrics.jsonl`.
+# Required entries of a line of `metrics.jsonl`.
 BLOCK: Keys = {
     **dict.fromkeys(("step", "stage"), int),
     **dict.fromkeys(("loss", "learning_rate", "difficulty"), NUMBER),
@@ -28,10 +28,10 @@ BLOCK: Keys = {
 
 
 def write(path: pathlib.Path, text: str) -> None:
-    """Write a file that is there whole or not at all; of several processes the first writes.
+    """Write a file atomically; of several processes only the first writes.
 
     Raises:
-      OSError: If it cannot be written; what was there before is left as it was.
+      OSError: If it cannot be written; an existing file is not changed.
     """
     if cluster.is_main():
         with _files.whole(path) as new:
@@ -39,12 +39,12 @@ def write(path: pathlib.Path, text: str) -> None:
 
 
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Write JSON, as `write` does; null for what is not finite."""
+    """Write JSON atomically; numbers that are not finite become null."""
     write(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
 def append(path: pathlib.Path, line: dict[str, Any]) -> None:
-    """Add a line of JSON to a file; of several processes the first writes.
+    """Append a line of JSON to a file; of several processes only the first writes.
 
     Raises:
       OSError: If it cannot be written.
@@ -59,11 +59,11 @@ def append(path: pathlib.Path, line: dict[str, Any]) -> None:
 
 
 def read_json(path: pathlib.Path) -> Any:
-    """Return what a file of JSON holds.
+    """Return the content of a JSON file.
 
     Raises:
-      FileNotFoundError: If it is not there.
-      ValueError: If it is no JSON, with its name.
+      FileNotFoundError: If there is no such file.
+      ValueError: If it is not JSON, with its path.
     """
     try:
         return json.loads(path.read_text())
@@ -72,16 +72,16 @@ def read_json(path: pathlib.Path) -> Any:
 
 
 def read(path: pathlib.Path, keys: Keys = BLOCK) -> list[dict[str, Any]]:
-    """Return the lines of a log, oldest first; null stands for what is not finite.
+    """Return the lines of a log, oldest first; None replaces values that are not finite.
 
-    A last line without its end, which is being written or was cut short, is left out.
+    An incomplete last line is left out.
 
     Args:
-      path: Of the file; without it there are no lines.
-      keys: What every line must hold.
+      path: Path of the file; a missing file has no lines.
+      keys: Required entries of every line.
 
     Raises:
-      ValueError: For a line that does not hold it, with its number.
+      ValueError: For a line without them, with its number.
     """
     lines = path.read_text().splitlines(keepends=True) if path.exists() else []
     whole = lines[:-1] if lines and not lines[-1].endswith("\n") else lines
@@ -89,7 +89,7 @@ def read(path: pathlib.Path, keys: Keys = BLOCK) -> list[dict[str, Any]]:
 
 
 def keep_until(path: pathlib.Path, step: int, keys: Keys = BLOCK) -> None:
-    """Drop the lines after a step, and a line cut short: a resumed run writes them anew."""
+    """Drop the lines after a step, and an incomplete line; a resumed run writes them again."""
     if not path.exists():
         return
     lines = path.read_text().splitlines(keepends=True)
@@ -109,7 +109,7 @@ def _parse(path: pathlib.Path, number: int, line: str, keys: Keys) -> dict[str, 
     except (ValueError, RecursionError):
         metrics = None
     if not isinstance(metrics, dict):
-        raise ValueError(f"{where} is not the metrics of a block. Delete it to go on.")
+        raise ValueError(f"{where} is not the metrics of a block. Delete it to continue.")
     for key, kind in keys.items():
         if key not in metrics:
             raise ValueError(f"{where} is not the metrics of a block: it has no `{key}`.")
@@ -121,7 +121,7 @@ def _parse(path: pathlib.Path, number: int, line: str, keys: Keys) -> dict[str, 
 
 
 def plain(value: Any) -> Any:
-    """Return the value with null for every number that is not finite, which JSON cannot hold."""
+    """Return a value with None for every number that is not finite, which JSON has not."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
@@ -130,7 +130,7 @@ def plain(value: Any) -> Any:
 
 
 def fingerprint(tree: PyTree, words: str = "") -> str:
-    """Return the SHA-256 of some words and of all leaves of a pytree, their types and shapes.
+    """Return the SHA-256 of strings and of all leaves of a pytree, with types and shapes.
 
     >>> fingerprint({"a": np.zeros(2)}) == fingerprint({"a": np.zeros(2, "f4")})
     False

@@ -1,4 +1,4 @@
-"""Figures of a finished run, and its scores next to the published ones."""
+"""Figures of a finished run, and a table of its scores with the published ones."""
 
 import math
 import pathlib
@@ -20,7 +20,7 @@ from qdistill.students import Emulator, Splitting
 # The two potentials that the paper shows.
 SHOWN = {"steps": "Staircase hill", "half-circle": "Half-circle hill"}
 SNAPSHOTS = (50, 200, 350)
-# Momentum in 1/bohr of the fastest waves that the lessons hold in number.
+# Largest momentum in 1/bohr that is frequent in the lessons.
 TAUGHT = 8.0
 
 
@@ -28,8 +28,8 @@ def draw(out: pathlib.Path, emulator: Emulator, scored: Scored) -> list[pathlib.
     """Draw every figure of a run into its folder, and return their paths.
 
     Args:
-      out: The run's folder, whose log is drawn too.
-      emulator: With the run's config.
+      out: Folder of the run, whose log is drawn too.
+      emulator: The emulator, with the config of the run.
       scored: Its held-out test.
     """
     config, grid = emulator.config, emulator.system.grid
@@ -50,7 +50,7 @@ def draw(out: pathlib.Path, emulator: Emulator, scored: Scored) -> list[pathlib.
 
 
 def _forecasts(emulator: Emulator, scored: Scored) -> dict[str, plots.Figure]:
-    """Potentials, correlations, and the two cases that the paper shows, or the first two."""
+    """The figures of potentials, correlations, and two cases: those of the paper, or the first."""
     system, names = emulator.system, list(scored.truth.family)
     x = np.asarray(system.grid.positions())
     v = np.asarray(jax.vmap(lambda v: system.local(v, 0.0, None).real)(scored.truth.v))
@@ -80,7 +80,7 @@ def _forecasts(emulator: Emulator, scored: Scored) -> dict[str, plots.Figure]:
 
 
 def _published(names: list[str]) -> dict[str, float]:
-    """The paper's mean correlations, where the cases are the paper's."""
+    """The paper's mean correlations, if the cases are the paper's."""
     if set(names) != set(paper.CASES):
         return {}
     models = ("demo-gru", "full-gru")
@@ -103,11 +103,11 @@ def _training(config: Config, log: list[dict[str, Any]]) -> plots.Figure:
 
 
 def _windows(config: Config) -> plots.Figure:
-    """Where the windows of the first stage lie in one run of its first block."""
+    """The figure of the windows of the first stage in one run of its first block."""
     setup = folder.set_up(config)
     trainer, system = setup.trainers[0], config.system
     block = trainer.make_block(trainer.init(jax.random.key(config.seed)))
-    # The run with the highest potential shows best how the windows follow psi and v.
+    # In the run with the highest potential the distribution of windows is most visible.
     run = int(jnp.argmax(jnp.max(jnp.abs(block.v), axis=1)))
     here = np.asarray(block.run == run)
     x = np.asarray(system.grid.positions())
@@ -134,7 +134,7 @@ def _dispersion(student: Splitting, params: PyTree) -> plots.Figure:
 
 
 def summary(metrics: dict[str, Any]) -> str:
-    """Return the scores of a run next to the paper's, as a table in text."""
+    """Return a text table of the scores of a run and of the paper."""
     scores = metrics["benchmark"]
     rows: list[tuple[Any, ...]] = [
         (
@@ -174,7 +174,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _time_lines(metrics: dict[str, Any]) -> list[str]:
-    """The time of the training, unless it is unknown."""
+    """The time of the training, if it is known."""
     seconds, share = metrics["training_seconds"], metrics["teacher_share"]
     if seconds is None:
         return []
@@ -182,13 +182,13 @@ def _time_lines(metrics: dict[str, Any]) -> list[str]:
 
 
 def _dispersion_lines(metrics: dict[str, Any]) -> list[str]:
-    """The dispersion that a splitting student learned next to the system's."""
+    """The learned dispersion of a splitting student and the exact one."""
     if "dispersion" not in metrics:
         return []
     k, learned, true = (np.array(column) for column in metrics["dispersion"].values())
     at = [int(np.argmin(np.abs(k - wanted))) for wanted in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)]
     return [
-        "Learned kinetic energy in hartree (lessons hold few waves beyond k = 8):",
+        "Learned kinetic energy in hartree (waves beyond k = 8 are rare in the lessons):",
         f"{'k (1/bohr)':16}" + "".join(f"{k[i]:9.3f}" for i in at),
         f"{'learned':16}" + "".join(f"{learned[i]:9.4f}" for i in at),
         f"{'teacher':16}" + "".join(f"{true[i]:9.4f}" for i in at),

@@ -1,4 +1,4 @@
-"""Results of a script or command, in a folder of their own."""
+"""The results of a script or command, in a new folder."""
 
 import contextlib
 import dataclasses
@@ -15,12 +15,12 @@ from qdistill.runs import extensions, folder, provenance, records
 
 
 class Results(NamedTuple):
-    """Numbers, a report and figures.
+    """The results of a script: numbers, a report and figures.
 
     Attributes:
-      metrics: For `metrics.json`; a number that is not finite becomes null.
-      report: For people; it is printed.
-      figures: By the names of their files, without `.png`.
+      metrics: Content of `metrics.json`; numbers that are not finite become null.
+      report: Text that is printed.
+      figures: Figures by the names of their files, without `.png`.
     """
 
     metrics: dict[str, Any]
@@ -29,25 +29,24 @@ class Results(NamedTuple):
 
 
 def of_report(report: Report) -> Results:
-    """Return the numbers, the table and the figures of an analysis."""
+    """Return the numbers, table and figures of the report of an analysis."""
     return Results(report.numbers, str(report), plots.draw(report))
 
 
 def record(out: pathlib.Path, settings: dict[str, Any], work: Callable[[], Results]) -> Results:
-    """Do some work, and write its results into a new folder.
+    """Execute a function, and write its results into a new folder.
 
-    The folder gets `config.json` (the settings, the command line, the code and the machine),
-    `metrics.json` and the figures. If the work fails before it has written a file there, no folder
-    is left behind.
+    The files are `config.json` (settings, command line, code and machine), `metrics.json` and the
+    figures. If the function fails before it has written a file there, the folder is removed.
 
     Args:
       out: The folder, new or empty.
-      settings: All that affects the results, as JSON holds it.
-      work: It may write more files into the folder.
+      settings: All settings that affect the results, in types of JSON.
+      work: The function; it may write more files into the folder.
 
     Raises:
-      FileExistsError: If the results would mix with what is there.
-      OSError: If they cannot be written; the report is printed then.
+      FileExistsError: If the results would mix with existing files.
+      OSError: If they cannot be written; the report is then printed.
     """
     with _new_folder(out):
         records.write_json(out / "config.json", settings | origin())
@@ -55,7 +54,7 @@ def record(out: pathlib.Path, settings: dict[str, Any], work: Callable[[], Resul
     try:
         records.write_json(out / "metrics.json", results.metrics)
     except OSError:
-        # What hours of work have found is at least shown.
+        # Results of hours of work are printed at least.
         print(results.report)
         raise
     for name, figure in results.figures.items():
@@ -64,7 +63,7 @@ def record(out: pathlib.Path, settings: dict[str, Any], work: Callable[[], Resul
 
 
 def origin() -> dict[str, Any]:
-    """Return the command line, the files of one's own that it loaded, the code and the machine."""
+    """Return the command line, its extension files, the code and the machine."""
     return {
         "command": shlex.join(sys.argv),
         "extensions": [dataclasses.asdict(each) for each in extensions.LOADED.values()],
@@ -74,7 +73,7 @@ def origin() -> dict[str, Any]:
 
 @contextlib.contextmanager
 def _new_folder(out: pathlib.Path) -> Iterator[None]:
-    """A new folder, which goes again if the work fails before it has written anything there."""
+    """A new folder, which is removed if the work fails before it has written a file there."""
     was_there = out.exists()
     folder.make_folder(out)
     try:

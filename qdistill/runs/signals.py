@@ -1,4 +1,4 @@
-"""Signals that ask a run to stop: it goes on to a point where it can be saved."""
+"""Signals that ask a run to stop: it continues to a point where it can be saved."""
 
 import contextlib
 import os
@@ -10,16 +10,16 @@ from types import FrameType
 
 from qdistill import _refusals
 
-# Windows has none.
+# Windows has no SIGHUP.
 HANGUP = getattr(signal, "SIGHUP", None)
 STOPS = (signal.SIGTERM, signal.SIGINT, *([HANGUP] if HANGUP else []))
 
 
 class Stopped(KeyboardInterrupt):
-    """A run was asked to stop, and is saved.
+    """The exception of a run that was stopped by a signal and is saved.
 
     Attributes:
-      number: Of the signal.
+      number: Number of the signal.
     """
 
     def __init__(self, message: str, number: int) -> None:  # noqa: D107
@@ -29,13 +29,13 @@ class Stopped(KeyboardInterrupt):
 
 @contextlib.contextmanager
 def caught() -> Iterator[Callable[[], int]]:
-    """Note SIGTERM, SIGHUP and Ctrl-C instead of stopping; a second one acts as before.
+    """Catch SIGTERM, SIGHUP and Ctrl-C instead of stopping; a second signal acts as usual.
 
-    Outside the main thread, which alone gets signals, nothing is noted; nor is a SIGHUP that the
-    process was begun to ignore, as `nohup` does.
+    Outside the main thread, which alone receives signals, nothing is caught. A SIGHUP that the
+    process was started to ignore, as by `nohup`, is not caught either.
 
     Yields:
-      A function that gives the number of the signal that has come, or 0.
+      A function that returns the number of the caught signal, or 0.
 
     >>> with caught() as stop:
     ...     signal.raise_signal(signal.SIGTERM)
@@ -52,7 +52,7 @@ def caught() -> Iterator[Callable[[], int]]:
 
     def note(number: int, frame: FrameType | None) -> None:
         noted.append(number)
-        # No print, which must not be interrupted by itself. The terminal may be gone.
+        # No print here: it must not be interrupted by another print. The terminal may be gone.
         with contextlib.suppress(OSError, ValueError, AttributeError):
             words = b"\nStopping at the end of this block. Once more stops at once.\n"
             os.write(sys.stderr.fileno(), words)

@@ -1,4 +1,4 @@
-"""The story of a run from its folder, finished or not, and several runs compared."""
+"""Summaries of runs from their folders, finished or not, and comparisons of several runs."""
 
 import dataclasses
 import math
@@ -33,13 +33,13 @@ BARS = "▁▂▃▄▅▆▇█"
 
 
 class Story(NamedTuple):
-    """A run, read from its folder.
+    """The content of the folder of a run.
 
     Attributes:
       out: The folder.
       config: All settings.
       log: The lines of `metrics.jsonl`, oldest first.
-      metrics: Of `metrics.json`; None before the run is scored.
+      metrics: Content of `metrics.json`; None before the run is scored.
       provenance: See `provenance.read`.
     """
 
@@ -51,23 +51,23 @@ class Story(NamedTuple):
 
     @property
     def step(self) -> int:
-        """Steps that it has trained."""
+        """The number of steps trained so far."""
         return self.log[-1]["step"] if self.log else 0
 
     @property
     def is_whole(self) -> bool:
-        """Whether the log holds every block of the training."""
+        """Whether the log has every block of the training."""
         return [line["step"] for line in self.log] == self.config.training.block_ends
 
     @property
     def seconds(self) -> np.ndarray:
-        """Seconds of training, without compiling, at the end of every block."""
+        """The seconds of training, without compilation, at the end of every block."""
         times = [line["teacher_seconds"] + line["student_seconds"] for line in self.log]
         return np.cumsum(np.array(times, float))
 
 
 def read(out: pathlib.Path) -> Story:
-    """Read a run from its folder.
+    """Return the content of the folder of a run.
 
     Raises:
       FileNotFoundError: If there is no run.
@@ -82,7 +82,7 @@ def read(out: pathlib.Path) -> Story:
 
 
 def tell(story: Story) -> str:
-    """Return the story as text: what learned what, how, how well, and the next commands."""
+    """Return a summary as text: student, system, training, scores and next commands."""
     parts = [_who(story), _training(story), _score(story), _origin(story), _folder(story)]
     return "\n\n".join("\n".join(part) for part in [*parts, _next(story)] if part)
 
@@ -122,7 +122,7 @@ def _state(story: Story) -> str:
 
 
 def _training(story: Story) -> list[str]:
-    """A row for each stage, and how the loss fell."""
+    """A row for each stage, and the curve of the loss."""
     head = f"{'stage':<7}{'steps':>8} {'examples':<10}{'batch':>6}{'frames':>8} {'optimiser':<10}"
     rows = [f"{head}{'rate':>8}{'first loss':>12}{'last loss':>11}{'seconds':>9}"]
     ends, took = story.config.training.boundaries, np.diff(story.seconds, prepend=0.0)
@@ -145,7 +145,7 @@ def _training(story: Story) -> list[str]:
 
 
 def _bars(losses: Iterable[float | None], width: int = 60) -> str:
-    """A line of bars: the mean of the logarithm in equal parts of the log; ! where it is none."""
+    """A line of bars: the mean logarithm in equal parts of the log; ! where it is not finite."""
     there = np.array([math.nan if not x or x <= 0 else math.log(x) for x in losses])
     parts = [part[np.isfinite(part)] for part in np.array_split(there, min(width, len(there)))]
     means = np.array([part.mean() if part.size else math.nan for part in parts])
@@ -162,7 +162,7 @@ def _score(story: Story) -> list[str]:
 
 
 def _origin(story: Story) -> list[str]:
-    """The code and the machines that worked on it."""
+    """The code and the machines of the run."""
     lines = []
     for note in story.provenance:
         commit, place = note["commit"] or "unknown code", note["environment"]
@@ -186,7 +186,7 @@ def _folder(story: Story) -> list[str]:
 
 
 def _next(story: Story) -> list[str]:
-    """Commands that continue from here."""
+    """The commands that continue the run or use its result."""
     out, name = shlex.quote(str(story.out)), story.out.name
     if story.step < story.config.training.boundaries[-1] or not story.metrics:
         return ["next:", f"  {begin(story.config, story.out)} --resume"]
@@ -199,9 +199,9 @@ def _next(story: Story) -> list[str]:
 
 
 def begin(settings: Config, out: pathlib.Path) -> str:
-    """Return the command that begins a run with these settings; dots where no option says them.
+    """Return the command that starts a run with these settings; dots for settings without option.
 
-    It is quoted as a shell reads it.
+    It is quoted for a shell.
 
     >>> begin(presets.PRESETS["demo"][1], pathlib.Path("runs/demo"))
     'qdistill distill demo --out runs/demo'
@@ -211,7 +211,7 @@ def begin(settings: Config, out: pathlib.Path) -> str:
 
 
 def _options(settings: Config) -> list[str]:
-    """The preset, and the settings in which a config differs from it, word by word."""
+    """The preset, and the options of settings that differ from it, as separate words."""
     if settings.preset not in presets.PRESETS:
         return ["..."]
     preset = presets.PRESETS[settings.preset][1]
@@ -226,7 +226,7 @@ def _options(settings: Config) -> list[str]:
 
 
 def _option(name: str, value: Any) -> list[str]:
-    """A setting as the command reads it."""
+    """A setting as a command-line option."""
     *path, last = name.replace("_", "-").split(".")
     if isinstance(value, bool):
         return ["--" + ".".join([*path, last if value else f"no-{last}"])]
@@ -235,7 +235,7 @@ def _option(name: str, value: Any) -> list[str]:
 
 
 def labels(outs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
-    """Return runs by the name of their folder, or by as much of the path as tells them apart.
+    """Return runs by the shortest part of their paths that distinguishes them.
 
     >>> list(labels([pathlib.Path("a/demo"), pathlib.Path("b/demo")]))
     ['a/demo', 'b/demo']
@@ -248,7 +248,7 @@ def labels(outs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
 
 
 def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
-    """Return a row for each run, by the names of `metrics.json`; None where unknown."""
+    """Return a row for each run, with the names of `metrics.json`; None for unknown values."""
     rows = []
     for name, story in stories.items():
         metrics = story.metrics or {"benchmark": {}}
@@ -272,7 +272,7 @@ def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
 
 
 def table(rows: list[dict[str, Any]]) -> str:
-    """Return the comparison as text, with the paper's two networks below."""
+    """Return the comparison as a text table, with the paper's two networks."""
     wide = max(17, *(len(row["run"]) + 2 for row in rows))
     names = ("step", "train s", "last loss", "1 - corr", "worst", "nrmse", "drift", "us/frame")
     lines = [f"{'run':{wide}}{'student':9}" + "".join(f"{name:>11}" for name in names)]
@@ -295,7 +295,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 
 
 def plot(stories: dict[str, Story]) -> plots.Figure:
-    """Plot loss against step and time, and the scores next to the paper's."""
+    """Draw loss against step and time, and the scores with those of the paper."""
     logs = {
         name: (
             np.array([line["step"] for line in story.log]),
@@ -317,7 +317,7 @@ def _short(value: float | None) -> str:
 
 
 def _printable(text: str) -> str:
-    """The text with digits for bars, where the terminal has no bars."""
+    """The text with digits instead of bars, if the terminal cannot print bars."""
     try:
         text.encode(sys.stdout.encoding or "utf-8")
     except UnicodeEncodeError:
@@ -329,11 +329,11 @@ def tell_all(
     outs: Sequence[pathlib.Path],
     into: pathlib.Path | None = None,
 ) -> None:
-    """Print the story of one run, or a comparison of several, and write it where asked.
+    """Print a summary of one run, or a comparison of several, and write the comparison if asked.
 
     Args:
       outs: Folders of runs.
-      into: Folder for the comparison: config.json, metrics.json and a figure.
+      into: Folder of the comparison: config.json, metrics.json and a figure.
 
     Raises:
       FileNotFoundError: If there is no run.

@@ -1,4 +1,4 @@
-"""Runs for TensorBoard, made from what they leave in their folders, while they train or later."""
+"""Export of runs to TensorBoard from their folders, during the training or later."""
 
 import contextlib
 import datetime
@@ -18,16 +18,16 @@ def to_tensorboard(
     follow: bool = False,
     pause: float = 5.0,
 ) -> None:
-    """Write the logs and scores of runs as events, each run into a folder of its name.
+    """Write logs and scores of runs as TensorBoard events, each run into a folder of its name.
 
     Args:
-      outs: The runs' folders by their names.
-      folder: Where TensorBoard looks: `tensorboard --logdir FOLDER`.
-      follow: Continue while runs train, until all are scored.
-      pause: Seconds between two readings of their folders.
+      outs: Folders of the runs by name.
+      folder: Folder of the events, for `tensorboard --logdir FOLDER`.
+      follow: Whether to continue while runs train, until all are scored.
+      pause: Seconds between two readings of the folders.
 
     Raises:
-      FileExistsError: If there are events of a run already; they would be mixed.
+      FileExistsError: If there are events of a run already.
       FileNotFoundError: If there is no run in a folder.
       ImportError: Without tensorboardX, with the command that installs it.
     """
@@ -58,7 +58,7 @@ def _begin(writer: Any, run: Story) -> int:
 
 
 def _write(writer: Any, run: Story, after: int) -> int:
-    """Write the lines after a step, and the score if it is there; return the last step."""
+    """Write the lines after a step, and the score if there is one; return the last step."""
     start, lessons = _start(run), run.config.curriculum.lessons
     for line, seconds in zip(run.log, run.seconds, strict=True):
         if line["step"] <= after:
@@ -83,7 +83,7 @@ def _add(writer: Any, scalars: Mapping[str, float | None], step: int, when: floa
 
 
 def _start(run: Story) -> float:
-    """When the run began, in s since 1970: by its notes, or by the date of its config."""
+    """The start of the run in s since 1970, from its provenance or the date of its config."""
     date = run.provenance[0]["date"] if run.provenance else None
     if date is None:
         return (run.out / "config.json").stat().st_mtime

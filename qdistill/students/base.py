@@ -1,4 +1,4 @@
-"""The one form of all students, and of what they become when they are trained."""
+"""The common interface of all students, and the emulator that a trained student becomes."""
 
 import dataclasses
 import functools
@@ -11,22 +11,23 @@ import numpy as np
 from jaxtyping import Array, Complex, Inexact, Key, PyTree
 
 from qdistill import teacher
-from qdistill._checks import is_known, refuse, require_at_least, require_finite
+from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_new
 from qdistill._doors import require_frames
 from qdistill.physics.grid import Grid
 from qdistill.students import domain
 from qdistill.system import Potential, Propagator, Step, System, rollout
 
 FORMS: dict[str, type["StudentConfig"]] = {}
-# Not `typing.Self`, which the type checker of the tests does not know in methods.
+# Not `typing.Self`, which the type checker of the tests does not support in methods.
 Own = TypeVar("Own", bound="Student")
 
 
 @dataclasses.dataclass(frozen=True)
 class StudentConfig:
-    """The form of a student: a node of the config tree, known by its name.
+    """The form of a student: a node of the config tree, registered by its name.
 
-    A subclass is a student of your own. Name it, and let `build` return a `Student`::
+    Subclass it for a student of your own. Give it a name that no other student has, and return a
+    `Student` from `build`::
 
         @dataclasses.dataclass(frozen=True)
         class MyConfig(StudentConfig, name="mine"):
@@ -41,11 +42,12 @@ class StudentConfig:
     def __init_subclass__(cls, name: str = "", **kwargs: Any) -> None:  # noqa: D105
         super().__init_subclass__(**kwargs)
         if name:
+            require_new(FORMS, name, cls, "student")
             cls.name = name
             FORMS[name] = cls
 
     def build(self, system: System) -> "Student":
-        """Return the student of this form that learns a system."""
+        """Return the student of this form for a system."""
         raise NotImplementedError(f"{type(self).__name__} has no method `build`")
 
 
@@ -53,14 +55,14 @@ class StudentConfig:
 class Student:
     """An untrained student: its form and the system that it learns. Static and hashable.
 
-    A subclass defines `init` and `step`, and says what it is by construction.
+    A subclass defines `init` and `step`, and the class attributes that hold by construction.
 
     Attributes:
-      form: Its config.
-      system: What it learns, or where it forecasts.
+      form: The config of the student.
+      system: The system that it learns and forecasts.
       is_linear: Whether its step is linear in psi.
       is_unitary: Whether its step conserves the norm.
-      is_differentiable: Whether gradients through it are right.
+      is_differentiable: Whether gradients through it are correct.
     """
 
     form: Any
@@ -72,19 +74,19 @@ class Student:
 
     @property
     def n_history(self) -> int:
-        """Frames that it needs."""
+        """The number of given frames that it needs."""
         return 1
 
     def init(self, key: Key[Array, ""]) -> PyTree:
-        """Return parameters to begin with."""
+        """Return initial parameters."""
         raise NotImplementedError(f"{type(self).__name__} has no method `init`")
 
     def step(self, params: PyTree, v: Potential) -> Step:
-        """Return one frame forward, for parameters and a potential."""
+        """Return the step of one frame, for parameters and a potential."""
         raise NotImplementedError(f"{type(self).__name__} has no method `step`")
 
     def on(self: Own, grid: Grid) -> Own:
-        """The same student on another number of points at the same spacing.
+        """Return the student on another number of points at the same spacing.
 
         Raises:
           ValueError: For a grid of another spacing, dispersion, mass or number of axes.
@@ -93,15 +95,15 @@ class Student:
         return dataclasses.replace(self, system=dataclasses.replace(self.system, grid=grid))
 
     def require_frames(self, frames: Complex[Array, "n_t *n_x"]) -> None:
-        """Refuse known frames that the student cannot hold. By default it holds all."""
+        """Refuse concrete frames that the student cannot represent; by default none."""
 
     def bind(self, params: PyTree, **about: Any) -> "Emulator":
         """Return the propagator of this student with given parameters.
 
-        Further arguments are the `config`, `score`, `provenance` and `reach` of an `Emulator`.
+        Further keyword arguments: `config`, `score`, `provenance` and `reach` of an `Emulator`.
 
         Args:
-          params: As `init` returns them.
+          params: Parameters of the structure that `init` returns.
         """
         return Emulator(self, params, **about)
 
@@ -109,19 +111,19 @@ class Student:
 @jax.tree_util.register_pytree_with_keys_class
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Emulator:
-    """A student with its parameters: a propagator, used as any solver is.
+    """A student with its parameters: a propagator, used like a solver.
 
     It is a pytree with the parameters as leaves, so it passes through `jax.jit`, `jax.vmap` and
-    `jax.grad`, and ensembles stack. What is known about a training (config, score, provenance,
-    reach) is dropped on the way, so that no score sticks to altered parameters. It can be pickled.
+    `jax.grad`, and ensembles can be stacked. These drop config, score, provenance and reach, so
+    that no score is attached to changed parameters. It can be pickled.
 
     Attributes:
-      student: Static.
-      params: What it learned.
+      student: The student, static.
+      params: Its parameters.
       config: All settings of its run, or None.
-      score: Its cost, and its means on the paper's test, as in `metrics.json`, or None.
-      provenance: Who worked on the run, oldest first.
-      reach: How far its lessons went, if that was noted; see `taught`.
+      score: Its cost and mean scores on the held-out test, as in `metrics.json`, or None.
+      provenance: Commits and machines of the run, oldest first.
+      reach: Recorded ranges of its lessons, or None; see `taught`.
     """
 
     student: Student
@@ -133,12 +135,12 @@ class Emulator:
 
     @property
     def system(self) -> System:
-        """What it forecasts."""
+        """The system that it forecasts."""
         return self.student.system
 
     @property
     def n_history(self) -> int:
-        """Frames that it needs."""
+        """The number of given frames that it needs."""
         return self.student.n_history
 
     @property
@@ -153,19 +155,19 @@ class Emulator:
 
     @property
     def is_differentiable(self) -> bool:
-        """Whether gradients through it are right."""
+        """Whether gradients through it are correct."""
         return self.student.is_differentiable
 
     @property
     def commit(self) -> str | None:
-        """Of the code that ended its training; None if that is not known."""
+        """The commit of the code that ended its training; None if it is not known."""
         return self.provenance[-1]["commit"] if self.provenance else None
 
     @property
     def taught(self) -> domain.Reach | None:
-        """How far its lessons went, in energies and potentials; None where no config is known.
+        """The ranges of energies and potentials in its lessons; None without a config.
 
-        Where it was not noted it is sampled from the lessons, once in a process.
+        If they were not recorded, they are sampled from the lessons, once per process.
 
         >>> from qdistill import load
         >>> load("demo").taught
@@ -178,17 +180,17 @@ class Emulator:
 
     @property
     def solver(self) -> Propagator:
-        """The solver that taught it, or Chebyshev's where that is not known."""
+        """The solver of its training, or the Chebyshev solver if that is not known."""
         if self.config is not None:
             return teacher.make(self.config.teacher, self.system)
         return teacher.chebyshev(self.system, 1e-5)
 
     def __call__(self, v: Potential) -> Step:
-        """The step of one potential. Nothing is checked; see `forecast`."""
+        """Return the step of one potential, without checks; see `forecast`."""
         return self.student.step(self.params, v)
 
     def on(self, grid: Grid) -> "Emulator":
-        """The same emulator on another number of points at the spacing that it learned.
+        """Return the emulator on another number of points at the same spacing.
 
         Raises:
           ValueError: For any other grid.
@@ -202,24 +204,24 @@ class Emulator:
     def forecast(
         self, psi: Inexact[Array | np.ndarray, "*n_t_x"], v: Any, n_frames: int
     ) -> Complex[Array, "n_frames *n_x"]:
-        """The frames that follow psi, or that follow several given frames.
+        """Return the frames that follow psi, or that follow several given frames.
 
-        An emulator that needs more than one frame, and is given psi alone, takes its first ones
-        from the system's solver; they are the first of the result. A packet or a potential beyond
-        what its lessons held draws one warning, `students.OutsideTaught`. Inside `jax.jit`,
-        `jax.vmap` and `jax.grad` values are not known, and neither refused nor warned of.
+        If the emulator needs more given frames than psi alone, the missing ones are computed by its
+        `solver`; they are the first frames of the result. A packet or potential outside the ranges
+        of its lessons causes one warning, `students.OutsideTaught`. Inside `jax.jit`, `jax.vmap`
+        and `jax.grad` values are not known, so there are no checks and no warnings.
 
         Args:
-          psi: One frame, or several, oldest first, the first of them at t = 0; in bohr^(-d/2).
+          psi: One frame, or several, oldest first, the first at t = 0; in bohr^(-d/2).
           v: Potential in hartree: values on the grid, a function of the positions, or a formula;
-            what `System.as_potential` takes.
-          n_frames: How many.
+            see `System.as_potential`.
+          n_frames: Number of frames.
 
         Raises:
-          ValueError: For frames or a potential of another shape or that are not finite, too few
-            frames, frames that do not follow each other, as those of a batch, a state beyond the
-            waves that the student has, a spacing or length of frames that it was not taught, and
-            a potential outside the system's bounds where the solver is needed.
+          ValueError: For frames or a potential of another shape or not finite; too few frames;
+            frames that are not successive, such as a batch; a state outside the student's basis;
+            another spacing or dt than in the training; and a potential outside the system's bounds
+            if the solver is needed.
 
         >>> from qdistill import load
         >>> load("unitary").forecast(jnp.ones(1024, jnp.complex64), "0*x", 5).shape
@@ -233,7 +235,7 @@ class Emulator:
             refuse("psi", f"of shape {shape}, or several such frames", f"of shape {psi.shape}")
         n_solved = self.n_history - 1 if is_alone else 0
         require_at_least(1 + n_solved, n_frames=n_frames)
-        # What the bounds are for is the solver.
+        # Only the solver needs the bounds.
         system = self.system if n_solved else dataclasses.replace(self.system, bounds=None)
         solver = self.solver if n_solved else None
         frames = jnp.asarray(psi, jax.dtypes.canonicalize_dtype(kind))
@@ -248,10 +250,10 @@ class Emulator:
         )(self, solver, frames, v)
 
     def check(self, frames: Complex[Array, "n_t *n_x"], v: Potential) -> None:
-        """Refuse known frames and a potential that it cannot forecast; warn of what is not taught.
+        """Refuse concrete frames and a potential that it cannot forecast; warn outside its lessons.
 
         Raises:
-          ValueError: As `forecast`.
+          ValueError: For the errors of `forecast`.
         """
         require_finite(psi=frames)
         system = getattr(self.config, "system", None)
@@ -264,19 +266,19 @@ class Emulator:
             domain.require_successive(self.system, frames, v)
         if taught := self.taught:
             asked = domain.reach(self.system, frames, self.system.local(v, 0.0, None))
-            domain.warn_outside(taught, asked, stacklevel=3)
+            domain.warn_outside(taught, asked)
 
     def tree_flatten_with_keys(self) -> tuple[tuple, Student]:
-        """Only the parameters are leaves, and only the student is kept with them."""
+        """Return the parameters as leaves, and the student as static data."""
         return ((jax.tree_util.GetAttrKey("params"), self.params),), self.student
 
     @classmethod
     def tree_unflatten(cls, student: Student, children: tuple) -> "Emulator":
-        """From what `tree_flatten_with_keys` made."""
+        """Return the emulator from the result of `tree_flatten_with_keys`."""
         return cls(student, *children)
 
     def __repr__(self) -> str:
-        """Student, system, parameters, score and commit, in a few lines."""
+        """Return student, system, number of parameters, score and commit, as a few lines."""
         grid = self.system.grid
         box = " x ".join(
             f"{n_x} points on {length:g} bohr"
@@ -300,7 +302,7 @@ class Emulator:
         return "\n".join(lines)
 
 
-# Programs that are kept; one takes some 5 MiB.
+# Number of cached programs; each takes about 5 MiB.
 N_PROGRAMS = 32
 
 
@@ -308,7 +310,7 @@ N_PROGRAMS = 32
 def _program(
     structure: Any, shape: tuple[int, ...], n_solved: int, n_frames: int
 ) -> Callable[..., Complex[Array, "n_frames *n_x"]]:
-    """What forecasts so many frames, for every emulator of one student. Each is compiled once."""
+    """The compiled forecast of a number of frames, shared by all emulators of one student."""
     del structure, shape
 
     @jax.jit
@@ -337,5 +339,5 @@ def _require_alike(taught: Grid, grid: Grid) -> None:
 
 
 def count_parameters(params: PyTree) -> int:
-    """How many numbers the parameters hold."""
+    """Return the number of parameters."""
     return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params))

@@ -1,7 +1,9 @@
-"""What an emulator was taught, and warnings and refusals of what it was not."""
+"""The ranges of an emulator's lessons, with warnings outside of them."""
 
 import functools
 import math
+import pathlib
+import sys
 import warnings
 from typing import NamedTuple
 
@@ -16,28 +18,29 @@ from qdistill.curriculum import CurriculumConfig, require_lessons
 from qdistill.system import Potential, Propagator, System, rollout
 from qdistill.teacher import split_step
 
-# Of the probability of a state, so much may lie beyond the energy that it is said to have.
+PACKAGE = str(pathlib.Path(__file__).parents[1])
+# Share of the probability of a state that may lie above its stated kinetic energy.
 FEW = 0.01
-# So much beyond what samples of the lessons reach still counts as taught.
+# Relative margin around the ranges of samples that still counts as taught.
 SLACK = 0.05
-# Samples of a lesson, fewer where all their points are more than so many.
+# Number of samples of a lesson; fewer if they have more points in total than the limit.
 N_SAMPLES, MOST_POINTS = 256, 2**22
-# Successive frames have at least this correlation with what the solver makes of the one before.
+# Least correlation of a frame with the propagation of the frame before.
 ALIKE = 0.9
 
 
 class OutsideTaught(UserWarning):
-    """A packet or potential that was in no lesson: forecasts of it may be wrong."""
+    """The warning for a packet or potential outside the lessons, whose forecast may be wrong."""
 
 
 class Reach(NamedTuple):
-    """What a state and a potential reach, or at most those of many.
+    """The ranges of a state and a potential, or of many.
 
     Attributes:
-      energy: Kinetic energy in hartree below which lies all but 1% of the probability.
+      energy: Kinetic energy in hartree below which 99% of the probability lies.
       low: Lowest value of the potential, in hartree.
-      high: Its highest value.
-      edge: Its largest step from one point to the next, in hartree.
+      high: Highest value of the potential, in hartree.
+      edge: Largest change of the potential between neighbouring points, in hartree.
     """
 
     energy: float
@@ -47,7 +50,7 @@ class Reach(NamedTuple):
 
 
 def reach(system: System, psi: ArrayLike, local: ArrayLike) -> Reach:
-    """Return what states reach, and the local part of their potentials, with any axes in front."""
+    """Return the ranges of states and of their local potentials, over any leading axes."""
     grid = system.grid
     space = tuple(range(-grid.n_dim, 0))
     waves = np.abs(np.fft.fftn(np.asarray(psi), axes=space)) ** 2
@@ -67,9 +70,9 @@ def reach(system: System, psi: ArrayLike, local: ArrayLike) -> Reach:
 
 @functools.lru_cache(maxsize=32)
 def of_lessons(system: System, curriculum: CurriculumConfig) -> Reach | None:
-    """Return what the lessons of a curriculum reach: the extremes of samples with a fixed key.
+    """Return the ranges of the lessons of a curriculum, from samples with a fixed key.
 
-    None where a lesson is not registered any more.
+    It is None if a lesson is not registered.
     """
     weights = curriculum.weights or (1.0,) * len(curriculum.lessons)
     names = [name for name, w in zip(curriculum.lessons, weights, strict=True) if w > 0]
@@ -84,7 +87,7 @@ def of_lessons(system: System, curriculum: CurriculumConfig) -> Reach | None:
         psi, v = system.sample(name, key, difficulty)
         return psi, system.local(v, 0.0, None)
 
-    # Known also where a forecast is being traced. What runs once is compiled in half the time.
+    # Concrete even while a forecast is traced. Code that runs once compiles in half the time.
     options = {"xla_backend_optimization_level": 0}
     each = []
     with jax.ensure_compile_time_eval():
@@ -96,8 +99,8 @@ def of_lessons(system: System, curriculum: CurriculumConfig) -> Reach | None:
     return Reach(max(energies), min(lows), max(highs), max(edges))
 
 
-def warn_outside(taught: Reach, asked: Reach, stacklevel: int) -> None:
-    """Warn once of all in which a packet and a potential are outside what was taught."""
+def warn_outside(taught: Reach, asked: Reach) -> None:
+    """Warn once of all ranges that a packet and a potential exceed."""
     room = SLACK * (taught.high - taught.low) + 1e-3
     words = []
     if asked.energy > (1 + SLACK) * taught.energy:
@@ -117,14 +120,22 @@ def warn_outside(taught: Reach, asked: Reach, stacklevel: int) -> None:
         )
     if words:
         said = f"Outside what the emulator was taught: {'; '.join(words)}."
-        warnings.warn(f"{said} The forecast may be wrong.", OutsideTaught, stacklevel + 1)
+        warnings.warn(f"{said} The forecast may be wrong.", OutsideTaught, _level_of_caller())
+
+
+def _level_of_caller() -> int:
+    """The level in the stack of the first frame outside this package, as `warnings` counts."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
 
 
 def require_successive(system: System, frames: Complex[Array, "n_t *n_x"], v: Potential) -> None:
-    """Refuse known frames that do not follow each other, as packets of a batch do not.
+    """Refuse concrete frames that are not successive, such as the packets of a batch.
 
-    A frame is compared with what a split step makes of the frame before. Packets of a batch that
-    are nearly alike pass: they cannot be told from frames.
+    Each frame is compared with a split step from the frame before. Packets of a batch that are
+    nearly equal pass, because they cannot be distinguished from frames.
 
     Raises:
       ValueError: For frames whose norms differ, of a system that conserves it, or with a
@@ -147,7 +158,7 @@ def require_successive(system: System, frames: Complex[Array, "n_t *n_x"], v: Po
 
 
 def _follower(system: System) -> Propagator:
-    """A split step with phases below pi a substep."""
+    """A split step with kinetic phases below pi per substep."""
     highest = float(system.grid.kinetic_energy().max())
     return split_step(system, 1 + int(2 * highest * abs(system.dt) / (2 * np.pi)))
 

@@ -117,7 +117,7 @@ class BandStudent(Student):
         return Band.below(self.system.grid, self.edge)
 
     def require_frames(self, frames: Complex[Array, "n_t *n_x"]) -> None:
-        """Refuse known frames of which more than 1% of the probability is beyond the band."""
+        """Refuse concrete frames with more than 1% of the probability beyond the band."""
         for psi in frames:
             require_within(self.band, psi)
 

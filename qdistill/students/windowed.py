@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
-from qdistill._checks import refuse, require_at_least, require_one_of, require_settings
+from qdistill._checks import refuse, require_at_least, require_new, require_one_of, require_settings
 from qdistill.students import windows
 from qdistill.students.base import FORMS, Student, StudentConfig
 from qdistill.students.feedforward import Conv, Dense, Linear
@@ -60,7 +60,11 @@ def register(name: str, network: type[nn.Module]) -> None:
       network: A Flax module that maps (n_history, n_window, 3) to (n_window, 2), without a batch
         axis; the last input axis is Re psi, Im psi, v. An attribute `n_units` is set from the
         config.
+
+    Raises:
+      ValueError: For the name of another student. The same network may be registered again.
     """
+    require_new(FORMS | NETWORKS, name, network, "student")
     NETWORKS[name] = network
     FORMS[name] = WindowedConfig
 

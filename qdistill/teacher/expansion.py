@@ -15,12 +15,12 @@ import numpy as np
 from jaxtyping import Array
 
 from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_positive
-from qdistill._doors import require_potential
+from qdistill._doors import cast, precision, require_potential
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import apply, hop, kinetic, rest
 from qdistill.system import Potential, Step, System
 
-# Of a frame: a thousand points take seconds for them, and a few frames a minute.
+# Largest number of terms per frame: on a thousand points it takes seconds.
 MOST_TERMS = 200_000
 
 
@@ -41,12 +41,13 @@ class Chebyshev:
         """Return the step of one potential; it gives NaN if a traced one leaves `system.bounds`."""
         system = self.system
         local = system.local(v, 0.0, None)
+        local = cast(local, precision(local))
         low, high = _range(system, local)
         t_max = float(np.max(system.kinetic(v, 0.0)))
         # Slightly wider than the spectrum, so that rounding cannot push h beyond [-1, 1].
         radius = 1.0001 * (t_max + high - low) / 2
         _require_short(system.dt, radius)
-        # In float32 an offset that is not exact would be the same wrong energy in every term.
+        # An offset rounded to float32 would add the same energy error in every term.
         offset = round((t_max + high + low) / 2 / radius * 4096) / 4096
         terms = coefficients(radius * system.dt, self.tolerance)
         phase = np.exp(-1j * offset * radius * system.dt)
@@ -75,9 +76,8 @@ def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
         rounding of the coefficients, about 1e-12, are not reached.
 
     Raises:
-      ValueError: For another system, or one with a `kinetic` of its own, or a frame so long that
-        it takes more than 200,000 terms, some R |dt|. When called, for a potential outside
-        `bounds`.
+      ValueError: For another system, one with a `kinetic` of its own, or a frame that takes more
+        than 200,000 terms, about R |dt|. When called, for a potential outside `bounds`.
 
     >>> from qdistill.system import rollout
     >>> system = System(Grid(64, 10.0))
@@ -95,14 +95,19 @@ def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
             refuse("system", f"{words} for the Chebyshev solver", type(system).__name__, cure)
     if not system.has_plain_kinetic:
         words = "of the grid's own kinetic energy for the Chebyshev solver"
-        refuse("system", words, type(system).__name__, "Take split_step, which asks the system.")
+        refuse(
+            "system",
+            words,
+            type(system).__name__,
+            "Use split_step, which applies the system's own.",
+        )
     low, high = system.bounds or (0.0, 0.0)
     _require_short(system.dt, (float(system.grid.kinetic_energy().max()) + high - low) / 2)
     return Chebyshev(system, float(tolerance))
 
 
 def _require_short(dt: float, radius: float) -> None:
-    """Refuse a frame whose expansion would take minutes, before it begins."""
+    """Refuse a frame whose expansion would take minutes."""
     longest = MOST_TERMS / radius
     if abs(dt) > longest:
         refuse(
@@ -110,7 +115,7 @@ def _require_short(dt: float, radius: float) -> None:
             f"at most {longest:.3g} for the Chebyshev solver on this grid, where a frame of that "
             f"length takes {MOST_TERMS:,} terms",
             f"{dt:g}",
-            "Take shorter frames, and every n-th of them: rollout(..., every=n).",
+            "Use shorter frames, and every n-th of them: rollout(..., every=n).",
         )
 
 

@@ -1,13 +1,13 @@
-"""Splitting schemes: how kicks of the potential and drifts of the kinetic energy alternate.
+"""Splitting schemes: sequences of kicks by the potential and drifts by the kinetic energy.
 
 One substep of duration h is, from right to left,
 
     K_n D_n ... K_1 D_1 K_0,  D_j = exp(-i h b_j T),  K_j = exp(-i h (a_j V + h^2 c_j G)),
 
-with G = [V, [T, V]]. On the continuum G = |grad V|^2 / m is itself a potential, so that it costs no
-Fourier transform. On the lattice it is a hopping between neighbours i and j at a distance dx,
-G_ij = (V_i - V_j)^2 / (2 m dx^2). It is exponentiated bond by bond, the even bonds and the odd ones
-apart, each a rotation of two points; that is unitary too.
+with G = [V, [T, V]]. On the continuum G = |grad V|^2 / m is a potential and needs no Fourier
+transform. On the lattice it is a hopping between neighbours i and j at a distance dx,
+G_ij = (V_i - V_j)^2 / (2 m dx^2). It is exponentiated bond by bond, first the even bonds and then
+the odd ones, each as a rotation of two points, which is unitary too.
 """
 
 import dataclasses
@@ -26,12 +26,12 @@ class Scheme:
     """The coefficients of a symmetric splitting.
 
     Attributes:
-      kicks: a_0 to a_n, with the sum 1, the same from either end.
-      drifts: b_1 to b_n, likewise; as many pairs of FFTs a substep.
-      gradients: c_0 to c_n, or none.
+      kicks: a_0 to a_n, a palindrome with sum 1.
+      drifts: b_1 to b_n, a palindrome with sum 1; one pair of FFTs each.
+      gradients: c_0 to c_n, a palindrome, or empty.
       smoothing: Standard deviation in bohr of the Gaussian that smooths V before it is
-        differentiated. The expansion in h holds for smooth V only, and a little smoothing makes the
-        correction harmless at sharp edges.
+        differentiated. The expansion in h holds for smooth V only; smoothing reduces the error of
+        the correction at sharp edges.
 
     Raises:
       ValueError: For coefficients that do not match, are not symmetric, or do not sum to 1.
@@ -64,28 +64,28 @@ class Scheme:
 
     @property
     def n_pairs(self) -> int:
-        """The pairs of FFTs of a substep."""
+        """The number of FFT pairs of a substep."""
         return len(self.drifts)
 
 
 def _palindrome(*half: float, middle: float | None = None) -> tuple[float, ...]:
-    """A half of the coefficients and their mirror image; the middle one makes the sum 1."""
+    """A palindrome from half of its coefficients; the middle one makes the sum 1."""
     if middle is None:
         return (*half, *half[::-1])
     return (*half, middle, *half[::-1])
 
 
-# Blanes and Moan 2002, their S6.
+# Source: Blanes and Moan 2002, S6.
 _BM_KICKS = (0.0792036964311957, 0.353172906049774, -0.0420650803577195)
 _BM_DRIFTS = (0.209515106613362, -0.143851773179818)
 
 SCHEMES: dict[str, Scheme] = {
     # Second order.
     "strang": Scheme((0.5, 0.5), (1.0,)),
-    # Strang's with the potential V - h^2 G / 24: second order, but all energies, and what does not
-    # depend on a change of basis, to fourth order. Takahashi and Imada 1984.
+    # Strang's with the potential V - h^2 G / 24. It is of second order, but energies, and all else
+    # that does not depend on the basis, are of fourth order. Source: Takahashi and Imada 1984.
     "takahashi-imada": Scheme((0.5, 0.5), (1.0,), (-1 / 48, -1 / 48)),
-    # Fourth order with positive coefficients. Chin 1997, his 4A.
+    # Fourth order with positive coefficients. Source: Chin 1997, 4A.
     "chin": Scheme((1 / 6, 2 / 3, 1 / 6), (0.5, 0.5), (0.0, -1 / 72, 0.0)),
     # Fourth order without G.
     "blanes-moan": Scheme(
@@ -96,14 +96,14 @@ SCHEMES: dict[str, Scheme] = {
 
 
 def smooth(grid: Grid, v: Inexact[Array, "*n_x"], width: float) -> Inexact[Array, "*n_x"]:
-    """Convolve a potential with a Gaussian of a standard deviation in bohr."""
+    """Return a potential convolved with a Gaussian of a given standard deviation in bohr."""
     if not width:
         return v
     return _filter(v, np.exp(-0.5 * width**2 * _square(grid)))
 
 
 def square_of_gradient(grid: Grid, v: Inexact[Array, "*n_x"]) -> Inexact[Array, "*n_x"]:
-    """Return |grad V|^2 / m, with the derivatives of the plane waves, in hartree^2 / a.u.^2.
+    """Return |grad V|^2 / m, with spectral derivatives, in atomic units.
 
     >>> grid = Grid(64, 2 * np.pi, "continuum")
     >>> found = square_of_gradient(grid, jnp.sin(grid.positions()))
@@ -117,10 +117,10 @@ def square_of_gradient(grid: Grid, v: Inexact[Array, "*n_x"]) -> Inexact[Array, 
 
 
 def hops(grid: Grid, v: Inexact[Array, "*n_x"], scale: float) -> Callable[[Array], Array]:
-    """Return ``psi -> exp(-i scale G) psi`` on a lattice.
+    """Return the function ``psi -> exp(-i scale G) psi`` on a lattice.
 
-    The bonds of each axis are rotated in turn, and in the reverse order: symmetric, and exactly
-    unitary for a real V. The error of this splitting is of the third order in `scale`.
+    The bonds of each axis are rotated in sequence and in reverse sequence. This is symmetric, and
+    exactly unitary for a real V. The error of this splitting is of third order in `scale`.
 
     """
     half = [
@@ -138,7 +138,7 @@ def hops(grid: Grid, v: Inexact[Array, "*n_x"], scale: float) -> Callable[[Array
 
 
 def require_even(grid: Grid) -> None:
-    """Refuse a lattice with an odd number of points on an axis, whose bonds do not pair up."""
+    """Refuse a lattice with an odd number of points on an axis, whose bonds cannot be paired."""
     if any(n % 2 for n in grid.shape):
         refuse("scheme", "one without gradients on a lattice of odd size", grid)
 
@@ -146,7 +146,7 @@ def require_even(grid: Grid) -> None:
 def _rotation(
     v: Inexact[Array, "*n_x"], axis: int, odd: bool, scale: float
 ) -> Callable[[Array], Array]:
-    """Rotate the points i and i + 1 of every even, or odd, i of an axis into each other."""
+    """The rotation of the points i and i + 1 into each other, for even or odd i of an axis."""
     shape = [1] * v.ndim
     shape[axis] = v.shape[axis]
     is_first = (np.arange(v.shape[axis]).reshape(shape) % 2) == odd
@@ -164,7 +164,7 @@ def _square(grid: Grid) -> Float[np.ndarray, "*n_x"]:
 
 
 def _odd(grid: Grid, axis: int) -> Float[np.ndarray, "..."]:
-    """The wavenumbers of an axis; the highest of an even number of points has no sign."""
+    """The wavenumbers of an axis, with 0 for the highest of an even number of points."""
     k, n = grid.wavenumbers(axis), grid.shape[axis]
     return np.where(np.abs(k) < np.pi / grid.dx[axis] * (1 - 0.5 / n), k, 0.0)
 

@@ -178,7 +178,9 @@ def _require_allowed(system: System, scheme: Scheme) -> None:
         refuse("scheme", "'strang' for a driven or nonlinear system", scheme)
     if scheme.gradients and (system.n_channel or not system.has_plain_kinetic):
         refuse(
-            "scheme", "one without gradients for channels or a kinetic energy of one's own", scheme
+            "scheme",
+            "one without gradients for a system with channels or its own kinetic energy",
+            scheme,
         )
     if scheme.gradients and system.grid.dispersion == "lattice":
         schemes.require_even(system.grid)

@@ -183,5 +183,5 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         f"{row['lie_derivative']['median']:.0e}" if "lie_derivative" in row else "",
         f"{row['control_violation']['median']:.0e}",
         ratio if np.isfinite(rho["median"]) else "",
-        row["verdict"] + ("" if row["control_fires"] else "; the control is silent"),
+        row["verdict"] + ("" if row["control_fires"] else "; the control does not fire"),
     ]

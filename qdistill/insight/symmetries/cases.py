@@ -52,12 +52,12 @@ def sample_cases(
 ) -> tuple[Chebyshev, dict[str, Cases]]:
     """Return solved test cases by kind, and the exact solver.
 
-    On a line, two kinds of potentials are crossed with two kinds of packets, so that no difference
-    between kinds can be due to both: single barriers and wells, and the other families of
-    `baselines.sample_cases`; superpositions of up to four packets anywhere, as in the lesson
-    `barrier`, and single packets that have just reached the potential. The same potentials, and the
-    same packets, are in both kinds that name them. In a plane the kinds are the lessons of walls,
-    slits and shapes.
+    On a line, two kinds of potentials are crossed with two kinds of packets, so that their effects
+    can be separated. The potentials are single barriers and wells, or the other families of
+    `baselines.sample_cases`. The packets are superpositions of up to four packets anywhere, as in
+    the lesson `barrier`, or single packets that have just reached the potential. Kinds with the
+    same potentials or packets share these. In a plane the kinds are the lessons of walls, slits and
+    shapes.
 
     Args:
       key: Random key.
@@ -74,7 +74,7 @@ def sample_cases(
 
     Raises:
       ValueError: For fewer than 2 cases or frames, no given frame, a system with channels, or
-        no lessons where they are needed.
+        missing lessons.
     """
     require_at_least(2, n_case=n_case, n_frames=n_frames)
     require_at_least(1, n_given=n_given)
@@ -103,13 +103,13 @@ def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
 
 
 def _lessons(system: System, lessons: tuple[str, ...]) -> tuple[str, ...]:
-    """The lessons that cases are drawn from; none on a line, where potentials are crossed."""
+    """The lessons of the cases; none on a line, where potentials and packets are crossed."""
     if system.n_channel:
         refuse("system", "without channels", f"of {system.n_channel} channels")
     if lessons:
         return lessons
     if type(system).local is not System.local or system.grid.n_dim > 2:
-        refuse("lessons", "given for this system", lessons, "Name lessons that it has.")
+        refuse("lessons", "given for this system", lessons, "Give names of its lessons.")
     return () if system.grid.n_dim == 1 else PLANE_KINDS
 
 
@@ -143,7 +143,7 @@ def _crossed(key: Key[Array, ""], system: System, n_case: int, n_given: int) -> 
     key_v, key_packets = jax.random.split(key)
     every = tuple(families.FAMILIES)
     kinds = (BARRIERS, tuple(name for name in every if name not in BARRIERS))
-    # As many draws of each family as the rarer kind needs.
+    # The number of samples of each family, for the kind with fewer families.
     n_draw = -(-n_case // len(BARRIERS))
     single, v = _sample_families(jax.random.split(key_v, n_draw), system)
     of_kind = {
@@ -151,7 +151,7 @@ def _crossed(key: Key[Array, ""], system: System, n_case: int, n_given: int) -> 
         for kind, names in zip(POTENTIALS, kinds, strict=True)
     }
     superposed, _ = _sample_pairs(key_packets, system, "barrier", n_case)
-    # The same single packets with both kinds; the partner is the packet of the next case.
+    # Both kinds have the same single packets; the partner is the packet of the next case.
     _, single, _ = of_kind[POTENTIALS[1]]
     pairs = jnp.stack([single, jnp.roll(single, 1, axis=0)], axis=1)
     n_flight = round(LONGEST_FLIGHT * system.grid.lengths[0] * system.grid.mass[0] / abs(system.dt))
@@ -179,7 +179,7 @@ def _sample_families(keys: Key[Array, " n_key"], system: System) -> tuple[Array,
 
 
 def _of_families(names: tuple[str, ...], n_case: int, psi: Array, v: Array) -> tuple[Array, Array]:
-    """The first cases of some families in turn."""
+    """The first cases of some families, alternating."""
     chosen = np.array([list(families.FAMILIES).index(name) for name in names])
     return tuple(a[:, chosen].reshape(-1, a.shape[-1])[:n_case] for a in (psi, v))  # type: ignore[return-value]
 

@@ -24,13 +24,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from qdistill._checks import refuse
-from qdistill.physics.files.checks import require_sound
+from qdistill.physics.files.checks import require_periodic, require_sound
 from qdistill.physics.files.drawing import from_drawing
 from qdistill.physics.files.formula import from_formula
 from qdistill.physics.files.table import from_csv
 from qdistill.physics.grid import Grid
 
-__all__ = ["from_array", "from_csv", "from_drawing", "from_formula", "read"]
+__all__ = ["from_array", "from_csv", "from_drawing", "from_formula", "read", "require_periodic"]
 
 Source: TypeAlias = str | pathlib.Path | np.ndarray | jax.Array | Sequence
 

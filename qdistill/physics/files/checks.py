@@ -41,6 +41,12 @@ def require_sound(grid: Grid, name: str, v: Values) -> Values:
             f"{v[highest]:.4g} at {_place(grid, highest)}",
             f"If that is in eV, divide by {EV}." if is_ev else "",
         )
+    require_periodic(grid, name, v)
+    return v
+
+
+def require_periodic(grid: Grid, name: str, v: Values) -> None:
+    """Refuse values that differ at the ends of the box, which is periodic."""
     for axis in range(grid.n_dim):
         step = np.abs(np.take(v, 0, axis) - np.take(v, -1, axis)).max()
         if step > LEVEL * np.ptp(v) + 1e-6:
@@ -51,7 +57,6 @@ def require_sound(grid: Grid, name: str, v: Values) -> Values:
                 f"{ends[0]} at one and {ends[1]} at the other",
                 "Let it come back to its first value before the edge.",
             )
-    return v
 
 
 def require_wide(grid: Grid, name: str, fine: Values, axis: int, n_fine: int) -> None:

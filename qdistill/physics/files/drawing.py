@@ -55,13 +55,13 @@ def _dark(path: str | os.PathLike[str]) -> Bool[np.ndarray, "n_row n_column"]:
     from PIL import Image
 
     try:
-        # Pillow's own limit is a warning first; the size is looked at before anything is decoded.
+        # Pillow warns at its own limit first; the size is checked before anything is decoded.
         with warnings.catch_warnings(action="ignore", category=Image.DecompressionBombWarning):
             opened = Image.open(path, formats=["PNG"])
     except Image.DecompressionBombError:
-        refuse("path", f"of at most {MOST:,} points", "of far more")
+        refuse("path", f"of at most {MOST:,} points", "larger")
     except Exception as error:
-        # Pillow gives no `strerror` where it read the file and found no picture.
+        # Pillow gives no `strerror` if it could read the file but found no picture in it.
         words = getattr(error, "strerror", None) or "no PNG"
         refuse("path", "a picture that can be read", f"`{path}`: {words}")
     with opened:
@@ -72,12 +72,12 @@ def _dark(path: str | os.PathLike[str]) -> Bool[np.ndarray, "n_row n_column"]:
         if width * height > MOST:
             refuse("path", f"of at most {MOST:,} points", f"of {width} by {height}")
         try:
-            # The check sums: damaged data may still make a picture.
+            # Checksums are verified, because damaged data may still decode to a picture.
             opened.verify()
             with Image.open(path, formats=["PNG"]) as sound:
                 picture = sound.convert("RGBA")
         except Exception as error:
-            # Damaged data end in errors of many kinds, of zlib's and struct's too.
+            # Damaged data raise many types of errors, also of zlib and struct.
             refuse("path", "a picture that can be read", f"`{path}`: {error}")
     ground = Image.new("RGBA", picture.size, "white")
     light = np.asarray(Image.alpha_composite(ground, picture).convert("L"))

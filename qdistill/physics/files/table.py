@@ -18,7 +18,7 @@ N_FINE = 64
 HOLE = 10
 # One bohr in each unit.
 UNITS = {"nm": 0.0529177, "angstrom": 0.529177, "pm": 52.9177}
-# By what a column holds: how our unit is written, and others that are known.
+# For each column: spellings of its unit, and of other known units.
 OURS = {
     "x": r"bohrs?|bohr radi(us|i)|a_?0|a\.?u\.?|atomic units?",
     "v": r"hartrees?|ha|e_?h|a\.?u\.?|atomic units?",
@@ -28,17 +28,17 @@ FOREIGN = {
     "v": r"[mk]?ev|m(illi)?_?ha(rtrees?)?|k?cal(/mol)?|kj(/mol)?|k?joules?|cm(\^?-1|⁻¹)"
     r"|rydbergs?|ry|[gtm]?hz|kelvin",
 }
-# A unit in brackets, or behind a stroke, at the end of a column's name.
+# A unit in brackets, or after a slash, at the end of a column's name.
 NAMED = r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$|/\s*([^\s/()]+)\s*$"
 
 
 def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
     """Return the potential of a table of x and v, or of v alone, interpolated linearly.
 
-    Columns are parted by commas, semicolons or blanks. A first line of names and lines that begin
-    with # are passed over, unless they name other units: whatever stands in brackets behind the
-    name of a column must be bohr or hartree. Rows of v alone lie evenly, the last at the end of the
-    box, as the points of a grid do.
+    x is in bohr and v in hartree. Columns are separated by commas, semicolons or blanks. A first
+    line of names and lines that begin with # are skipped, unless they name other units: a unit in
+    brackets after the name of a column must be bohr or hartree. Without x the rows are equally
+    spaced and the last lies at the end of the box, as the points of a grid do.
 
     Args:
       grid: A one-dimensional grid.
@@ -70,7 +70,7 @@ def _rows(path: str | os.PathLike[str]) -> tuple[Float[np.ndarray, "n_row n_colu
     except OSError as error:
         refuse("path", "a file that can be read", f"`{path}`: {error.strerror}")
     except UnicodeDecodeError:
-        refuse("path", "a table in text", f"`{path}`, which is none")
+        refuse("path", "a table in text", f"`{path}`, which is not text")
     rows: list[list[float]] = []
     lines = []
     for i, line in enumerate(text.splitlines(), 1):
@@ -93,10 +93,9 @@ def _rows(path: str | os.PathLike[str]) -> tuple[Float[np.ndarray, "n_row n_colu
 
 
 def _require_our_units(line: str, i: int) -> None:
-    """Refuse a line of words that names a foreign unit and not ours, or a unit that is not known.
+    """Refuse a line of words that names units other than bohr and hartree, or unknown units.
 
-    Units in brackets are looked at one by one: those of a line of names all count, in a comment
-    those of a line of two names.
+    Units in brackets are checked one by one: in a line of names, and in comments with two names.
     """
 
     def fail(unit: str) -> NoReturn:
@@ -115,13 +114,13 @@ def _require_our_units(line: str, i: int) -> None:
     allowed = [OURS["v"]] if len(names) == 1 else [OURS["x"], OURS["v"]]
     for found, ours in zip(units, allowed, strict=False):
         unit = (found[1] or found[2]) if found else None
-        # V(x) names no unit.
+        # V(x) does not name a unit.
         if unit and unit.lower() not in ("x", "r") and not re.fullmatch(ours, unit, re.I):
             fail(unit)
 
 
 def _unit(pattern: str, text: str) -> re.Match | None:
-    """A unit as a word of its own; what follows an underscore is one too, as in v_meV."""
+    """The match of a unit as a separate word, or after an underscore, as in v_meV."""
     return re.search(rf"(?<![a-zå])(?:{pattern})(?![a-z0-9_])", text, re.I)
 
 
