@@ -128,11 +128,17 @@ def _given(
     """The arguments and the annotations of a function by their names."""
     signature = inspect.signature(function)
     many = inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD
+    plain = inspect.unwrap(function)
     try:
         bound = signature.bind(*args, **kwargs).arguments
-        hints = typing.get_type_hints(inspect.unwrap(function))
-    except (TypeError, NameError):
+    except TypeError:
         return {}, {}
+    try:
+        hints = typing.get_type_hints(plain)
+    except (TypeError, NameError):
+        # Some annotations name what is not imported.
+        every = inspect.get_annotations(plain)
+        hints = {name: hint for name, hint in every.items() if not isinstance(hint, str)}
     given = {k: each for k, each in bound.items() if signature.parameters[k].kind not in many}
     return given, {name: hints[name] for name in given if name in hints}
 

@@ -158,6 +158,8 @@ class Splitting(Student):
         return self.system.is_hermitian
 
     def __post_init__(self) -> None:  # noqa: D105
+        if not isinstance(self.form, UnitaryConfig):
+            refuse("form", "a UnitaryConfig", repr(self.form))
         grid = self.system.grid
         is_alike = grid.dispersion == "continuum" and np.allclose(grid.dx, grid.dx[0])
         if grid.n_dim > 1 and not (is_alike and len(set(grid.mass)) == 1):
