@@ -141,7 +141,7 @@ def test_a_student_learns_from_boxes_in_double_precision() -> None:
     with jax.enable_x64(True):
         system = System(Grid(128, 12.5, "continuum"))
         block = boxes.make_block(system, ("barrier",), SMALL, 2, (1, 2))
-        batch = boxes.cut_batch(block(jax.random.key(1), jnp.ones(1), 1.0), 0)
+        batch = boxes.cut_batch(jax.jit(block)(jax.random.key(1), jnp.ones(1), 1.0), 0)
         assert batch.energies.dtype == batch.states.dtype == batch.v.dtype == jnp.float64
         student = UnitaryConfig(n_units=4, start="informed").build(system)
         loss = jax.jit(losses.spectral_loss(student, SMALL))(
