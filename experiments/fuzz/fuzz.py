@@ -28,7 +28,7 @@ class Args:
     """Seed of the hostile values."""
     rooms: tuple[str, ...] = ROOMS
     """Rooms of the package."""
-    clear_every: int = 2000
+    clear_every: int = 1000
     """Compiled programs are dropped after so many calls: each new shape leaves some."""
 
 
@@ -48,7 +48,9 @@ def fuzz(args: Args) -> runner.Results:
             tried.append(trial if is_bad else trial._replace(words="", arguments=""))
             if len(tried) % args.clear_every == 0:
                 jax.clear_caches()
-                (out / "progress.txt").write_text(f"{len(tried)} of {args.n_calls}\n")
+                failed = [str(t) for t in tried if t.outcome in trials.BAD]
+                text = "\n".join([f"{len(tried)} of {args.n_calls} calls", *failed, ""])
+                (out / "progress.txt").write_text(text)
     (out / "progress.txt").unlink(missing_ok=True)
     counts = trials.count(tried)
     metrics = {

@@ -140,6 +140,9 @@ def try_one(rng: np.random.Generator, name: str, known: Known) -> Trial:
         outcome, words = judge(name, kinds, known.result, result)
     except TooSlow:
         outcome = "too slow"
+    except SystemExit:
+        # The parser of a command's words, which has said why.
+        outcome = "refused"
     except Exception as error:
         outcome = "refused" if is_in_words(error) else "obscure"
         words = f"{type(error).__name__}: {error}"
