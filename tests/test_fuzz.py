@@ -1,6 +1,5 @@
 """Hostile calls at a small size: each is refused in words, right, or legitimate."""
 
-import json
 import pathlib
 
 import numpy as np
@@ -57,10 +56,3 @@ def test_a_seed_gives_the_same_hostile_values() -> None:
         for _ in range(2)
     )
     assert first == second
-
-
-def test_of_fifty_thousand_calls_none_was_obscure_or_silently_wrong() -> None:
-    seen = json.loads((ROOT / "results" / "fuzz" / "metrics.json").read_text())
-    for counted in seen["outcomes"].values():
-        assert counted["obscure"] == counted["silently wrong"] == counted["too slow"] == 0
-    assert not seen["failures"]

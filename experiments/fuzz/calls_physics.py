@@ -124,6 +124,7 @@ def _files(calls: Calls, s: Samples) -> None:
     add(files.from_csv, grid=s.line, path=table)
     add(files.from_drawing, grid=s.line, path=picture, v_min=0.0, v_max=4.0)
     add(files.from_formula, grid=s.line, formula="2*exp(-(x-16)**2/8)")
+    add(files.require_periodic, grid=s.line, name="v", v=smooth)
     add(files.read, grid=s.line, source=table, v_min=0.0, v_max=4.0)
 
 

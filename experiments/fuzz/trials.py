@@ -51,6 +51,8 @@ MADE = {
 FORGIVING = {
     "forecast.metrics": "a forecast that blew up scores 0 or infinity",
     "plots": "what is not finite is left out",
+    "insight.importance.shares.skill": "no error is worse than that of forecasting nothing",
+    "insight.design.tasks.TaskConfig.target": "nothing passes at an infinite energy",
     "physics.band": "an infinite cutoff takes all waves",
     "physics.hamiltonian.over_channels": "only the shape of psi counts",
     "insight.harness.intervals.bootstrap": "values that are no number are left out",
@@ -58,7 +60,10 @@ FORGIVING = {
 
 
 # Functions with infinite results for finite numbers, with the reason.
-INFINITE = {"forecast.": "an error relative to a truth of zero"}
+INFINITE = {
+    "forecast.": "an error relative to a truth of zero",
+    "insight.harness.frames.forecast": "a potential outside the bounds of the solver, in a program",
+}
 
 
 class Trial(NamedTuple):

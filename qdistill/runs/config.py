@@ -112,6 +112,8 @@ def from_json(text: str) -> Config:
         tree = json.loads(text)
     except RecursionError:
         refuse("config", "a table of settings", "nested without end")
+    except json.JSONDecodeError as error:
+        refuse("text", "JSON", f"not, {error}")
     noted = tree.pop("sha256", None) if isinstance(tree, dict) else None
     config = from_tree(tree)
     if noted is None:

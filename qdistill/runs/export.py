@@ -162,7 +162,10 @@ def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
       FileNotFoundError: If it is not there.
       ImportError: Without xarray and h5netcdf, with the command that installs them.
     """
-    with _xarray().open_dataset(path, engine="h5netcdf") as file:
+    xarray = _xarray()
+    if pathlib.Path(path).is_dir():
+        raise IsADirectoryError(f"`{path}` is a folder, not a file of frames.")
+    with xarray.open_dataset(path, engine="h5netcdf") as file:
         data = file.load()
     for name in [name for name in data if "ri" in data[name].dims]:
         parts = data[name]

@@ -26,7 +26,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from qdistill._checks import require_at_least, require_positive
+from qdistill._checks import refuse, require_at_least, require_finite, require_positive
 from qdistill.insight import harness
 from qdistill.insight.probes.cone import impulse
 from qdistill.system import Propagator, rollout
@@ -61,6 +61,9 @@ def choose_places(
 ) -> Int[np.ndarray, "n_case n_place"]:
     """Return random points in each case where psi is not negligible."""
     require_at_least(1, n_place=n_place)
+    require_finite(psi=psi)
+    if not np.all(np.any(psi, axis=-1)):
+        refuse("psi", "different from zero somewhere in each case", "zero everywhere")
     rng = np.random.default_rng(seed)
     density = np.abs(psi) ** 2
     present = density > PRESENT * density.max(axis=-1, keepdims=True)
