@@ -49,7 +49,10 @@ def load(path: pathlib.Path | str) -> Extension:
 
 def _execute(path: pathlib.Path) -> None:
     # Python's bytecode cache would miss a change within a second.
-    code = compile(path.read_bytes(), str(path), "exec")
+    try:
+        code = compile(path.read_bytes(), str(path), "exec")
+    except (SyntaxError, ValueError) as error:
+        raise ValueError(f"`{path}` is no Python file that can be executed: {error}") from error
     module = types.ModuleType(f"qdistill_{path.stem}")
     module.__file__ = str(path)
     sys.modules[module.__name__] = module

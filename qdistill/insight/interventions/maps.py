@@ -6,6 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
+from qdistill._checks import refuse
 from qdistill.insight import harness
 from qdistill.insight.interventions.sensitivity import PRESENT, Derivatives
 
@@ -22,6 +23,8 @@ class Sizes(NamedTuple):
 
 def measure_sizes(psi: np.ndarray, v: np.ndarray) -> Sizes:
     """Return the rms sizes of the inputs, the units in which sensitivities are compared."""
+    if not np.all(np.any(psi, axis=-1)):
+        refuse("psi", "different from zero somewhere in each case", "zero everywhere")
     density = np.abs(psi) ** 2
     present = density > PRESENT * density.max(axis=-1, keepdims=True)
     of_psi = np.sqrt(np.sum(density * present, axis=-1) / present.sum(axis=-1))

@@ -161,6 +161,7 @@ def describe_learning(
 ) -> Learning:
     """Return the steps of both rules from the errors at several steps."""
     require_positive(factor=factor, level=level)
+    factor, level = float(factor), float(level)
     is_there = error <= level
     reached = np.where(is_there.any(axis=0), step[np.argmax(is_there, axis=0)], -1)
     learned = steps_until(step, error, factor)

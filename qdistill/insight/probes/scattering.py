@@ -245,6 +245,7 @@ def find_peaks(
     >>> find_peaks(np.arange(5.0), np.array([0.0, 1.0, 1.0, 0.0, 0.0]))
     array([1.5])
     """
+    require_finite(x=x)
     if not np.all(np.isfinite(y)):
         return np.zeros(0)
     peaks = []
