@@ -2,13 +2,13 @@
 
 The annotations of a public function state what its arguments must be. Functions do not check all of
 that, and arrays of the wrong type or shape raise errors of JAX or NumPy somewhere inside, about
-variables that the caller does not know. `told` then compares the arguments with the annotations. A
-call that succeeds has no extra cost.
+variables that the caller does not know. `explained` then compares the arguments with the
+annotations. A call that succeeds has no extra cost.
 """
 
 import functools
 import inspect
-import sys
+import threading
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ import numpy as np
 
 from qdistill._checks import refuse
 
-F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
 # Errors with messages of their own, which are not replaced.
 SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
 
@@ -29,57 +29,53 @@ SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxty
 ABOUT_SHAPES = ("shape", "broadcast", "dimension", "axis", "axes", "out of bounds", "index")
 
 
-def tell(name: str) -> None:
-    """Wrap the public functions of a module, or of a package's modules, by `told`.
+class _Depth(threading.local):
+    """Whether this thread is inside a public function."""
 
-    Args:
-      name: Name of the module, which is imported.
+    is_inside = False
+
+
+_DEPTH = _Depth()
+
+
+def explained(thing: T) -> T:
+    """Decorate a public function, or a class with public methods.
+
+    An error inside becomes the refusal of the argument that contradicts its annotation, if there is
+    one. Only the function that the user called is examined, not those that it calls. If it returns
+    a function, which would fail later, its arguments are examined at once.
     """
-    here = [sys.modules[each] for each in sys.modules if f"{each}.".startswith(f"{name}.")]
-    telling: dict[int, Any] = {}
-    for module in here:
-        for key, thing in vars(module).items():
-            if key.startswith("_") or getattr(thing, "__module__", "") != module.__name__:
-                continue
-            if inspect.isclass(thing):
-                _tell_class(thing)
-            elif inspect.isfunction(inspect.unwrap(thing)) and not hasattr(thing, "is_told"):
-                telling[id(thing)] = told(thing)
-    # Both in the modules of their definition and in those that export them.
-    for module in here:
-        vars(module).update(
-            {key: telling[id(thing)] for key, thing in vars(module).items() if id(thing) in telling}
-        )
+    if inspect.isclass(thing):
+        _explain_methods(thing)
+        return thing
+    return typing.cast(T, _explain(typing.cast(Callable[..., Any], thing)))
 
 
-def _tell_class(kind: type) -> None:
-    """Wrap the methods and constructor of a class, except for records, protocols and networks."""
-    is_network = any(base.__module__.startswith("flax") for base in kind.__mro__)
-    if issubclass(kind, tuple) or getattr(kind, "_is_protocol", False) or is_network:
-        return
+def _explain_methods(kind: type) -> None:
+    """Wrap the public methods and the constructor of a class."""
     for name, method in list(vars(kind).items()):
         if name.startswith("_") and name != "__init__":
             continue
-        if isinstance(method, classmethod) and not hasattr(method.__func__, "is_told"):
-            setattr(kind, name, classmethod(told(method.__func__)))
-        elif inspect.isfunction(method) and not hasattr(method, "is_told"):
-            setattr(kind, name, told(method))
+        if isinstance(method, classmethod):
+            setattr(kind, name, classmethod(_explain(method.__func__)))
+        elif inspect.isfunction(method):
+            setattr(kind, name, _explain(method))
 
 
-def told(function: F) -> F:
-    """Return a function whose errors name the argument that contradicts its annotation.
-
-    If the function returns a function, which would fail later, its arguments are always checked.
-    """
-
+def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if _DEPTH.is_inside:
+            return function(*args, **kwargs)
+        _DEPTH.is_inside = True
         try:
             result = function(*args, **kwargs)
         except SPEAKING:
             raise
         except Exception as error:
             _raise_refusal(function, args, kwargs, error)
+        finally:
+            _DEPTH.is_inside = False
         results = result if isinstance(result, tuple | list) else [result]
         if any(map(callable, results)):
             refusal = _by_annotation(function, *_given(function, args, kwargs))
@@ -96,12 +92,11 @@ def told(function: F) -> F:
         except Exception as error:
             _raise_refusal(function, args, kwargs, error)
 
-    telling = generate if inspect.isgeneratorfunction(function) else call
-    vars(telling)["is_told"] = True
+    made = generate if inspect.isgeneratorfunction(function) else call
     for name in ("cache_clear", "cache_info", "lower"):
         if hasattr(function, name):
-            vars(telling)[name] = getattr(function, name)
-    return typing.cast(F, telling)
+            vars(made)[name] = getattr(function, name)
+    return made
 
 
 def is_refusal(error: BaseException) -> bool:

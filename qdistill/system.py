@@ -25,7 +25,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact, Int, Key, PyTree
 
-from qdistill import _refusals
 from qdistill._checks import (
     is_known,
     refuse,
@@ -47,6 +46,7 @@ from qdistill._doors import (
     require_state,
     require_step,
 )
+from qdistill._refusals import explained
 from qdistill.physics import files
 from qdistill.physics.grid import Grid, Scalar
 
@@ -58,6 +58,7 @@ SYSTEMS: dict[str, type["System"]] = {}
 LESSONS: dict[str, Lesson] = {}
 
 
+@explained
 def lesson(name: str) -> Callable[[Lesson], Lesson]:
     """Register a function ``(key, grid, difficulty) -> (psi, v)`` as a lesson of every system.
 
@@ -73,6 +74,7 @@ def lesson(name: str) -> Callable[[Lesson], Lesson]:
     return register
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class System:
     """A quantum system: i dpsi/dt = [omega(-i grad) + local(v, t, psi)] psi, in atomic units.
@@ -261,6 +263,7 @@ class Propagator(Protocol):
     def __call__(self, v: Potential) -> Step: ...  # noqa: D102
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Wrapped:
     """A propagator that wraps another one; subclasses override `__call__` and what else differs.
@@ -301,6 +304,7 @@ class Wrapped:
         return self.of(v)
 
 
+@explained
 def rollout(
     propagator: Propagator,
     frames: Inexact[Array | np.ndarray, "n_t *n_x"],
@@ -386,6 +390,3 @@ def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:
         return jax.lax.scan(again, state, None, length=n)[1]
 
     return jax.jit(program)(closed.consts, state)
-
-
-_refusals.tell(__name__)

@@ -12,6 +12,7 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "qdistill"
 # A room may import only rooms above it.
 ROOMS = [
     "_checks",
+    "_refusals",
     "_files",
     "_refusals",
     "_doors",

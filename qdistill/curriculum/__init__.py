@@ -9,7 +9,6 @@ A lesson samples an initial state and a potential; a schedule is a function of t
 ((512,), (512,))
 """
 
-from qdistill import _refusals
 from qdistill.curriculum import lessons as lessons
 from qdistill.curriculum.sampling import require_lessons, sample
 from qdistill.curriculum.schedules import (
@@ -40,5 +39,3 @@ __all__ = [
     "sample",
     "staged",
 ]
-
-_refusals.tell(__name__)

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key
 
 from qdistill._checks import refuse, require_between
+from qdistill._refusals import explained
 from qdistill.physics import families, packets, potentials
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.physics.packets import PacketRanges
@@ -32,6 +33,7 @@ ALL_OVER = PacketRanges((0.12, 0.88), (0.01, 0.06), (0.2, 11.0))
 ROOM = 8
 
 
+@explained
 @lesson("free")
 def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample dispersion: one packet in empty space, narrower and faster ones at high difficulty."""
@@ -41,6 +43,7 @@ def free(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return psi, jnp.zeros(grid.shape, psi.real.dtype)
 
 
+@explained
 @lesson("scattering")
 def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample scattering over a barrier: the packet's energy exceeds the barrier's height."""
@@ -51,6 +54,7 @@ def scattering(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return _collision(key_flight, grid, energy, height, _length(key_width, grid, 0.01, 0.15))
 
 
+@explained
 @lesson("tunnelling")
 def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample tunnelling: the barrier is higher than the packet's energy, and thin.
@@ -67,6 +71,7 @@ def tunnelling(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return _collision(key_flight, grid, energy, height, width)
 
 
+@explained
 @lesson("interference")
 def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample interference: two packets (up to four at difficulty 1) that overlap in empty space."""
@@ -82,6 +87,7 @@ def interference(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return psi, jnp.zeros(grid.shape, psi.real.dtype)
 
 
+@explained
 @lesson("trapping")
 def trapping(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample trapping: a packet inside a well that is deeper than its kinetic energy."""
@@ -96,6 +102,7 @@ def trapping(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return psi, potentials.well(grid.positions(), depth, width, place)
 
 
+@explained
 @lesson("barrier")
 def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample a superposition of up to four packets and one rectangular barrier or well.
@@ -112,6 +119,7 @@ def barrier(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return psi, potentials.barrier(grid.positions(), height, width, centre)
 
 
+@explained
 @lesson("potentials")
 def any_potential(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample a superposition of up to four packets over a random potential of any family."""
@@ -121,6 +129,7 @@ def any_potential(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample
     return psi, _easier(difficulty, 0.2, 1.0) * _any_family(keys_v, grid)
 
 
+@explained
 @lesson("encounters")
 def encounters(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample one packet that flies from either side onto a random potential of any family."""
@@ -156,6 +165,7 @@ lesson("paper-demo")(functools.partial(_paper, (2.0, 5.0, 10.0)))
 lesson("paper-full")(functools.partial(_paper, tuple(float(height) for height in range(1, 15))))
 
 
+@explained
 @lesson("packets")
 def several_packets(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample up to three packets in empty space, in any number of dimensions."""
@@ -164,6 +174,7 @@ def several_packets(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Samp
     return psi, jnp.zeros(grid.shape, psi.real.dtype)
 
 
+@explained
 @lesson("wall")
 def wall(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample up to three packets and a straight wall of any height, thickness and direction."""
@@ -175,6 +186,7 @@ def wall(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return _three_packets(key_psi, grid, difficulty), v
 
 
+@explained
 @lesson("slit")
 def slit(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample up to three packets and a wall with one opening."""
@@ -186,6 +198,7 @@ def slit(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return _three_packets(key_psi, grid, difficulty), v
 
 
+@explained
 @lesson("shape")
 def shape(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     """Sample up to three packets and one rectangle or disc, as a hill or a well."""
@@ -202,6 +215,7 @@ def shape(key: Key[Array, ""], grid: Grid, difficulty: Scalar) -> Sample:
     return _three_packets(key_psi, grid, difficulty), v
 
 
+@explained
 def require_plane(grid: Grid, difficulty: Scalar = 1.0) -> None:
     """Refuse a grid that is not two-dimensional or too small for packets."""
     if grid.n_dim != 2 or min(grid.lengths) < ROOM:

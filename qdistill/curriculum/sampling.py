@@ -17,10 +17,12 @@ from qdistill._checks import (
     require_shape,
 )
 from qdistill._doors import layout, require_sample
+from qdistill._refusals import explained
 from qdistill.physics.grid import Scalar
 from qdistill.system import LESSONS, Potential, System
 
 
+@explained
 def sample(
     key: Key[Array, ""],
     system: System,
@@ -76,6 +78,7 @@ def sample(
     return index, jax.lax.switch(index, [branch(name) for name in names], key_sample)
 
 
+@explained
 def require_lessons(system: System, names: Sequence[str]) -> None:
     """Refuse names that are not lessons of a system.
 

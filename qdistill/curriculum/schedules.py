@@ -23,12 +23,14 @@ from qdistill._checks import (
     require_settings,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.physics.grid import Scalar
 
 Schedule: TypeAlias = Callable[[Scalar], Array]
 Plan: TypeAlias = Literal["constant", "staged", "ramped", "mixed", "loss-driven"]
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class CurriculumConfig:
     """The lessons of a training, and the schedules of their weights and difficulty.
@@ -69,6 +71,7 @@ def _require_real(**values: Any) -> None:
     require_between(-math.inf, math.inf, **values)
 
 
+@explained
 def constant(value: Scalar | Sequence[float] | Float[Array, " n_value"]) -> Schedule:
     """Return a schedule with the same value at every step.
 
@@ -79,6 +82,7 @@ def constant(value: Scalar | Sequence[float] | Float[Array, " n_value"]) -> Sche
     return lambda step: jnp.asarray(value, float)
 
 
+@explained
 def staged(values: Sequence[Scalar | Sequence[float]], boundaries: Sequence[int]) -> Schedule:
     """Return a schedule with values[i] for boundaries[i-1] <= step < boundaries[i].
 
@@ -101,6 +105,7 @@ def staged(values: Sequence[Scalar | Sequence[float]], boundaries: Sequence[int]
     return lambda step: table[jnp.searchsorted(edges, step, side="right")]
 
 
+@explained
 def ramped(
     start: Scalar | Sequence[float], end: Scalar | Sequence[float], n_steps: int, begin: int = 0
 ) -> Schedule:
@@ -120,6 +125,7 @@ def ramped(
     return lambda step: first + (last - first) * jnp.clip((step - begin) / n_steps, 0, 1)
 
 
+@explained
 def mixed(first: Schedule, second: Schedule, share: Schedule) -> Schedule:
     """Return the schedule (1 - share) * first + share * second; `share` is a schedule, too.
 
@@ -132,6 +138,7 @@ def mixed(first: Schedule, second: Schedule, share: Schedule) -> Schedule:
     return lambda step: (1 - share(step)) * first(step) + share(step) * second(step)
 
 
+@explained
 def make_schedules(config: CurriculumConfig, n_steps: int) -> tuple[Schedule, Schedule]:
     """Return the schedules of the lesson weights and the difficulty for a training of `n_steps`.
 
@@ -175,6 +182,7 @@ class LossDriven(NamedTuple):
     weights: Callable[[Array], Float[Array, " n_lesson"]]
 
 
+@explained
 def loss_driven(
     n_lesson: int, power: float = 0.5, floor: float = 0.2, memory: float = 0.99
 ) -> LossDriven:

@@ -1,10 +1,7 @@
 """Test cases with exact solutions, forecasts, metrics and baselines."""
 
-from qdistill import _refusals
 from qdistill.forecast import baselines, cases, held_out, metrics, paper
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig
 
 __all__ = ["BenchmarkConfig", "Cases", "baselines", "cases", "held_out", "metrics", "paper"]
-
-_refusals.tell(__name__)

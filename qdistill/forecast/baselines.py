@@ -14,6 +14,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
 from qdistill._checks import require_at_least
+from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
@@ -30,6 +31,7 @@ CENTRE, WIDTH, ENERGY = (0.15, 0.2), (0.011, 0.049), (1.5, 8.6)
 CAP_PHASES = (1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0)
 
 
+@explained
 def sample_cases(
     key: Key[Array, ""], grid: Grid, n_case: int
 ) -> tuple[tuple[str, ...], Complex[Array, "n_case n_x"], Float[Array, "n_case n_x"]]:
@@ -71,6 +73,7 @@ def _right_moving(key: Key[Array, ""], grid: Grid) -> Complex[Array, " n_x"]:
     )
 
 
+@explained
 def best_clamped(
     system: System, n_substeps: int, truth: Cases, scheme: Scheme = SCHEMES["strang"]
 ) -> tuple[dict[str, float], dict[str, Float[Array, "n_case n_t"]]]:
@@ -112,12 +115,14 @@ class CaseErrors(NamedTuple):
     nrmse: Float[np.ndarray, " n_case"]
 
 
+@explained
 def case_errors(per_frame: dict[str, Float[Array, "n_case n_t"]]) -> CaseErrors:
     """Return the errors of each case from the metrics of every frame."""
     infidelity = 1 - np.asarray(per_frame["correlation"], float).mean(axis=1)
     return CaseErrors(infidelity, np.asarray(per_frame["nrmse"], float).mean(axis=1))
 
 
+@explained
 def summarise(families: tuple[str, ...], errors: CaseErrors) -> dict[str, dict[str, float]]:
     """Return mean, median and worst error over the cases of each family, and over all cases."""
     infidelity, nrmse = errors
@@ -137,6 +142,7 @@ def summarise(families: tuple[str, ...], errors: CaseErrors) -> dict[str, dict[s
     }
 
 
+@explained
 def evaluate(
     propagators: Mapping[str, Propagator],
     seed: int,
@@ -185,6 +191,7 @@ def evaluate(
     }
 
 
+@explained
 def table(evaluation: dict[str, Any]) -> str:
     """Return a table, as text, of median and worst infidelity and relative L2 error by family."""
     lines = [

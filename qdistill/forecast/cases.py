@@ -14,10 +14,12 @@ from jaxtyping import Array, Complex, Float, PyTree
 from qdistill import _distribute as cluster
 from qdistill import teacher
 from qdistill._checks import refuse, require_at_least
+from qdistill._refusals import explained
 from qdistill.forecast import metrics
 from qdistill.system import Potential, Propagator, System, rollout
 
 
+@explained
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Cases:
@@ -41,6 +43,7 @@ class Cases:
         return len(self.given)
 
 
+@explained
 def exact(system: System, v: Potential, tolerance: float = 1e-7) -> Propagator:
     """Return the Chebyshev solver with the tightest bounds for given potentials.
 
@@ -53,6 +56,7 @@ def exact(system: System, v: Potential, tolerance: float = 1e-7) -> Propagator:
     return teacher.chebyshev(dataclasses.replace(system, bounds=bounds), tolerance)
 
 
+@explained
 def simulate(
     solver: Propagator,
     psi0: Complex[Array, "n_case *n_x"],
@@ -93,6 +97,7 @@ def _solve(solver: Any, n_later: int, mesh: Mesh | None) -> Any:
     return cluster.jit(mesh, cluster.spread(mesh, jax.vmap(run)))
 
 
+@explained
 def forecast(
     propagator: Propagator, cases: Cases, mesh: Mesh | None = None
 ) -> Complex[Array, "n_case n_t *n_x"]:
@@ -110,6 +115,7 @@ def forecast(
     return cluster.jit(mesh, cluster.spread(mesh, jax.vmap(run)))(inputs)
 
 
+@explained
 def measure_cost(propagator: Propagator, cases: Cases, n_frames: int = 8) -> float:
     """Return the cost in microseconds per frame and packet, setup of potentials included.
 
@@ -132,6 +138,7 @@ def measure_cost(propagator: Propagator, cases: Cases, n_frames: int = 8) -> flo
     return 1e6 * float(np.median(seconds)) / (n_frames * len(cases))
 
 
+@explained
 @functools.partial(jax.jit, static_argnums=0)
 def measure(
     system: System, cases: Cases, frames: Complex[Array, "n_case n_t *n_x"]
@@ -168,6 +175,7 @@ def measure(
     return measure_case(cases.given, cases.v, frames, cases.frames)
 
 
+@explained
 def summarise(
     names: tuple[str, ...], per_frame: dict[str, Float[Array, "n_case n_t"]]
 ) -> dict[str, Any]:

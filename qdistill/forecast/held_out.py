@@ -18,12 +18,14 @@ from qdistill._checks import (
     require_settings,
 )
 from qdistill._doors import require_sample
+from qdistill._refusals import explained
 from qdistill.curriculum import require_lessons
 from qdistill.forecast import paper
 from qdistill.forecast.cases import Cases, exact, simulate
 from qdistill.system import Potential, Propagator, System
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class BenchmarkConfig:
     """Settings of the held-out test.
@@ -72,6 +74,7 @@ class Scored(NamedTuple):
     per_frame: dict[str, Any]
 
 
+@explained
 def make_truth(config: BenchmarkConfig, system: System, v: Potential) -> Propagator:
     """Return the solver that is taken as the truth, for given potentials."""
     is_static = system.is_linear and system.is_autonomous and system.is_hermitian
@@ -80,6 +83,7 @@ def make_truth(config: BenchmarkConfig, system: System, v: Potential) -> Propaga
     return teacher.split_step(system, config.n_substeps)
 
 
+@explained
 def make_paper_cases(
     config: BenchmarkConfig,
     system: System,
@@ -106,6 +110,7 @@ def make_paper_cases(
     return simulate(solver, psi0, v, config.n_given, config.n_frames, tuple(names), mesh)
 
 
+@explained
 def make_held_out(
     config: BenchmarkConfig, system: System, lessons: tuple[str, ...], mesh: Mesh | None = None
 ) -> Cases:

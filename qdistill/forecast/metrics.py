@@ -9,6 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Inexact
 
 from qdistill._checks import refuse, require_between, require_positive, require_shape
+from qdistill._refusals import explained
 from qdistill.physics import observables
 from qdistill.physics.grid import Grid
 
@@ -16,6 +17,7 @@ Frames = Complex[Array, "n_t *n_x"]
 PerFrame = Float[Array, " n_t"]
 
 
+@explained
 def correlation(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the paper's correlation |<truth|forecast>| / (|truth| |forecast|).
 
@@ -28,16 +30,19 @@ def correlation(forecast: Frames, truth: Frames) -> PerFrame:
     return jnp.abs(_overlap(forecast, truth))
 
 
+@explained
 def fidelity(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the fidelity |<truth|forecast>|^2 / (|truth|^2 |forecast|^2)."""
     return correlation(forecast, truth) ** 2
 
 
+@explained
 def phase_correlation(forecast: Frames, truth: Frames) -> PerFrame:
     """Return Re <truth|forecast> / (|truth| |forecast|), which depends on the global phase."""
     return jnp.real(_overlap(forecast, truth))
 
 
+@explained
 def mae(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the paper's mean absolute error over points, Re and Im, in bohr^(-d/2).
 
@@ -50,18 +55,21 @@ def mae(forecast: Frames, truth: Frames) -> PerFrame:
     return _or_infinite(jnp.mean(both, axis=-1), truth)
 
 
+@explained
 def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the relative L2 error |forecast - truth| / |truth|; it sees norm and global phase."""
     require_shape(truth.shape, forecast=forecast)
     return _or_infinite(_norm(forecast - truth) / _norm(truth), truth)
 
 
+@explained
 def norm_drift(forecast: Frames, psi0: Complex[Array, "*n_x"]) -> PerFrame:
     """Return the norm drift | |forecast| / |psi0| - 1 |, relative to the initial state."""
     require_shape(forecast.shape[1:], psi0=psi0)
     return _or_infinite(jnp.abs(_norm(forecast) / _norm(psi0[None]) - 1), psi0[None])
 
 
+@explained
 def energy_drift(
     grid: Grid,
     v: Inexact[Array, "..."],
@@ -77,6 +85,7 @@ def energy_drift(
     return _or_infinite(jnp.abs(energies - start), psi0[None])
 
 
+@explained
 def horizon(correlations: PerFrame, dt: float, threshold: float = 0.99) -> Float[Array, ""]:
     """Return the time in a.u. up to which the correlation stays at or above a threshold.
 

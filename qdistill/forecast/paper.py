@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import require_one_of
+from qdistill._refusals import explained
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid, require_line
 
@@ -104,6 +105,7 @@ _OTHERS = {
 CASES: dict[str, Case] = _BARRIERS | _OTHERS
 
 
+@explained
 def make_cases(
     grid: Grid,
 ) -> tuple[tuple[str, ...], Complex[Array, "n_case n_x"], Float[Array, "n_case n_x"]]:
@@ -130,6 +132,7 @@ def make_cases(
     return tuple(CASES), jnp.stack(psi0), v
 
 
+@explained
 @functools.cache
 def published() -> dict[str, dict[str, dict[str, float]]]:
     """Return the paper's results by case and model: `correlation`, `final_correlation` and `mae`.
@@ -141,6 +144,7 @@ def published() -> dict[str, dict[str, dict[str, float]]]:
     return json.loads(path.read_text())["cases"]
 
 
+@explained
 def published_means(model: str) -> dict[str, float]:
     """Return the paper's results for a model, mean over the 25 cases.
 

@@ -7,8 +7,8 @@ import jax
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill import _refusals
 from qdistill._checks import require_at_least
+from qdistill._refusals import explained
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
 from qdistill.insight.harness import Report
@@ -18,6 +18,7 @@ from qdistill.students import Emulator
 from qdistill.system import Potential, Propagator
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class FlightReport(Report):
     """The exact frames of a packet and a forecast of them.
@@ -35,6 +36,7 @@ class FlightReport(Report):
     frames: Complex[np.ndarray, "n_t n_x"]
 
 
+@explained
 def evaluate(
     propagator: Propagator, v: Potential, psi: Complex[Array, " n_x"], n_frames: int
 ) -> FlightReport:
@@ -74,6 +76,7 @@ def evaluate(
     return FlightReport(numbers, make_table(numbers), *map(np.asarray, arrays))
 
 
+@explained
 def is_at_edge(grid: Grid, frames: Complex[Array, "n_t n_x"]) -> bool:
     """Return whether a packet reaches the ends of the periodic box, where it wraps around.
 
@@ -86,6 +89,7 @@ def is_at_edge(grid: Grid, frames: Complex[Array, "n_t n_x"]) -> bool:
     return bool(np.any(ends > 0.01 * density.sum(axis=1)))
 
 
+@explained
 def count_sides(
     grid: Grid, v: Float[Array, " n_x"], psi: Complex[Array, " n_x"], momentum: float
 ) -> dict[str, float]:
@@ -113,6 +117,7 @@ def count_sides(
     return {name: float(share) for name, share in shares.items()}
 
 
+@explained
 def make_table(numbers: dict[str, Any]) -> str:
     """Return a table, as text, of transmission, reflection and final error."""
     lines = [
@@ -126,6 +131,3 @@ def make_table(numbers: dict[str, Any]) -> str:
         )
         lines.append("and reflection are mixed. Use fewer frames.")
     return "\n".join(lines)
-
-
-_refusals.tell(__name__)

@@ -1,6 +1,5 @@
 """Grids, wave packets, potentials and observables, in Hartree atomic units."""
 
-from qdistill import _refusals
 from qdistill.physics import (
     band,
     eigenstates,
@@ -30,5 +29,3 @@ __all__ = [
     "profiles",
     "stationary",
 ]
-
-_refusals.tell(__name__)

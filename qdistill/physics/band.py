@@ -24,12 +24,14 @@ from qdistill._checks import (
     require_shape,
 )
 from qdistill._doors import as_floating
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 
 # Relative tolerance, so that rounding does not exclude a wave at the cutoff.
 _SLIVER = 1e-9
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Band:
     """The plane waves of a periodic box with |k| <= cutoff, as a real orthonormal basis.
@@ -160,6 +162,7 @@ def _modes(grid: Grid, cutoff: float, above: float | None) -> Int[np.ndarray, "n
     return found
 
 
+@explained
 def to_waves(band: Band, psi: Complex[Array, "*n_x"]) -> Complex[Array, " n_wave"]:
     """Return the coefficients of psi in the waves of a band.
 
@@ -182,6 +185,7 @@ def to_waves(band: Band, psi: Complex[Array, "*n_x"]) -> Complex[Array, " n_wave
     return jnp.concatenate([cosines, sines[band.has_constant :]])
 
 
+@explained
 def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0.01) -> None:
     """Refuse a known state with more of its probability than the tolerance beyond a band.
 
@@ -204,6 +208,7 @@ def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0
         )
 
 
+@explained
 def from_waves(band: Band, coefficients: Complex[Array, " n_wave"]) -> Complex[Array, "*n_x"]:
     """Return the state with given coefficients, on the points of the band's grid.
 
@@ -229,12 +234,14 @@ def from_waves(band: Band, coefficients: Complex[Array, " n_wave"]) -> Complex[A
     return jnp.fft.ifftn(waves.reshape(band.grid.shape))
 
 
+@explained
 def kinetic(band: Band) -> Float[np.ndarray, " n_wave"]:
     """Return the kinetic energy of each wave, in hartree and float64."""
     omega = band.grid.kinetic_energy().ravel()[band.flat(band.modes)]
     return np.concatenate([omega, omega[band.has_constant :]])
 
 
+@explained
 def elements(
     v: Float[Array, "*n_x"], rows: Band, columns: Band
 ) -> Float[Array, "n_rows n_columns"]:
@@ -265,6 +272,7 @@ def elements(
     return jnp.block([upper, lower])
 
 
+@explained
 def differentiate(
     band: Band, matrix: Num[Array, "*n"], axis: int, direction: int = 0, unit: float = 1.0
 ) -> Num[Array, "*n"]:
@@ -287,6 +295,7 @@ def differentiate(
     return jnp.moveaxis(jnp.concatenate(swapped), 0, axis)
 
 
+@explained
 def project(band: Band, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"]:
     """Return the Hamiltonian between the waves of a band: kinetic energy and potential.
 
@@ -304,6 +313,7 @@ def project(band: Band, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"
     return elements(v, band, band) + jnp.diag(jnp.asarray(kinetic(band), v.dtype))
 
 
+@explained
 def fold(
     band: Band, v: Float[Array, "*n_x"], energy: float = 7.0, outer: float = math.inf
 ) -> Float[Array, "n_wave n_wave"]:

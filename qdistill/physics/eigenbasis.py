@@ -17,6 +17,7 @@ from qdistill._checks import (
     require_real,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.physics.grid import Scalar
 
 
@@ -37,6 +38,7 @@ class Spectrum(NamedTuple):
     matrix: Float[Array, "n_wave n_wave"]
 
 
+@explained
 def diagonalise(h: Float[Array, "n_wave n_wave"]) -> Spectrum:
     """Return the spectrum of a real symmetric Hamiltonian over waves, in hartree.
 
@@ -57,6 +59,7 @@ def diagonalise(h: Float[Array, "n_wave n_wave"]) -> Spectrum:
     return Spectrum(energies, states, states.T @ h @ states)
 
 
+@explained
 def turn(
     spectrum: Spectrum, t: Scalar
 ) -> Callable[[Complex[Array, " n_wave"]], Complex[Array, " n_wave"]]:
@@ -106,6 +109,7 @@ def _once_jvp(primals: tuple, tangents: tuple) -> tuple[Array, Array]:
     raise NotImplementedError("`turn` has no second derivative with respect to the Hamiltonian.")
 
 
+@explained
 def evolve(
     spectrum: Spectrum, coefficients: Complex[Array, " n_wave"], t: Scalar
 ) -> Complex[Array, " n_wave"]:
@@ -114,6 +118,7 @@ def evolve(
     return times(spectrum.states, turn(spectrum, t)(amplitudes))
 
 
+@explained
 def frame(h: Float[Array, "n_wave n_wave"], dt: Scalar) -> Complex[Array, "n_wave n_wave"]:
     """Return exp(-i h dt) as a matrix. Its first derivatives hold for degenerate energies too.
 
@@ -126,6 +131,7 @@ def frame(h: Float[Array, "n_wave n_wave"], dt: Scalar) -> Complex[Array, "n_wav
     return jax.vmap(functools.partial(times, spectrum.states))(turned)
 
 
+@explained
 def times(matrix: Float[Array, "n m"], state: Complex[Array, " m"]) -> Complex[Array, " n"]:
     """Return a real matrix times a complex vector, at half the cost of a complex product."""
     parts = matrix @ jnp.stack([state.real, state.imag], axis=-1)

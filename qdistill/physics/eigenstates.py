@@ -14,9 +14,11 @@ from qdistill._checks import (
     require_shape,
 )
 from qdistill._doors import as_floating
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid, Scalar
 
 
+@explained
 def eigenstates(
     grid: Grid, v: Float[Array, "*n_x"], n_states: int
 ) -> tuple[Float[Array, " n_state"], Float[Array, "n_state *n_x"]]:
@@ -48,6 +50,7 @@ def eigenstates(
     return energies / jnp.sum(states**2, axis=1), states.reshape(n_states, *grid.shape)
 
 
+@explained
 def evolution(
     grid: Grid, v: Float[Array, "*n_x"]
 ) -> Callable[[Complex[Array, "*n_x"], Scalar], Complex[Array, "*n_x"]]:

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from qdistill._checks import require_one_of
+from qdistill._refusals import explained
 from qdistill.physics import potentials
 from qdistill.physics.grid import Grid, require_line
 
@@ -89,6 +90,7 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+@explained
 def sample_parameters(key: Key[Array, ""], grid: Grid, family: str) -> dict[str, Array]:
     """Return random parameters of a named family for a box, by name, in bohr and hartree.
 
@@ -112,6 +114,7 @@ def sample_parameters(key: Key[Array, ""], grid: Grid, family: str) -> dict[str,
     return parameters
 
 
+@explained
 def sample(key: Key[Array, ""], grid: Grid, family: str) -> Float[Array, " n_x"]:
     """Return a random potential of a named family around the middle of the box, in hartree.
 

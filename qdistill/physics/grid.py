@@ -17,11 +17,13 @@ from qdistill._checks import (
     require_positive,
     require_shape,
 )
+from qdistill._refusals import explained
 
 Dispersion: TypeAlias = Literal["lattice", "continuum"]
 Scalar: TypeAlias = float | np.number | Num[Array, ""]
 
 
+@explained
 @dataclasses.dataclass(frozen=True, init=False)
 class Grid:
     """A periodic box of any number of dimensions. Static and hashable.
@@ -149,12 +151,14 @@ class Grid:
         return values.reshape([-1 if a == axis else 1 for a in range(self.n_dim)])
 
 
+@explained
 def require_line(grid: Grid) -> None:
     """Refuse a grid of several dimensions."""
     if grid.n_dim != 1:
         refuse("grid", "one-dimensional", f"{grid.n_dim}-dimensional")
 
 
+@explained
 def inner_product(grid: Grid, phi: Num[Array, "*n_x"], psi: Num[Array, "*n_x"]) -> Num[Array, ""]:
     """Return the inner product <phi|psi> = sum conj(phi) psi dx^d.
 
@@ -167,6 +171,7 @@ def inner_product(grid: Grid, phi: Num[Array, "*n_x"], psi: Num[Array, "*n_x"]) 
     return jnp.vdot(phi, psi) * grid.cell
 
 
+@explained
 def norm(grid: Grid, psi: Num[Array, "*n_x"]) -> Float[Array, ""]:
     """Return the norm sqrt(<psi|psi>), which is 1 for a normalised state."""
     require_shape(grid.shape, psi=psi)

@@ -6,9 +6,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Num
 
 from qdistill._checks import refuse, require_finite
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 
 
+@explained
 def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array]:
     """Return ``psi -> H psi`` with H = omega(-i grad) + local, in hartree.
 
@@ -36,6 +38,7 @@ def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array
     return lambda psi: kinetic(grid, 1.0, psi) + apply(local, psi)
 
 
+@explained
 def apply(local: Num[Array, "..."], psi: Num[Array, "..."]) -> Num[Array, "..."]:
     """Return psi multiplied by a potential, or by a matrix of potentials between channels."""
     if local.ndim <= psi.ndim:
@@ -43,11 +46,13 @@ def apply(local: Num[Array, "..."], psi: Num[Array, "..."]) -> Num[Array, "..."]
     return jnp.sum(local * psi[None], axis=1)
 
 
+@explained
 def rest(grid: Grid) -> float:
     """Return the diagonal element of the 3-point kinetic energy, in hartree."""
     return sum(1 / (mass * dx**2) for mass, dx in zip(grid.mass, grid.dx, strict=True))
 
 
+@explained
 def hop(grid: Grid, scale: float, u: Num[Array, "..."]) -> Num[Array, "..."]:
     """Apply the off-diagonal part of the 3-point kinetic energy; further axes are batched."""
     hopped = jnp.zeros_like(u)
@@ -57,6 +62,7 @@ def hop(grid: Grid, scale: float, u: Num[Array, "..."]) -> Num[Array, "..."]:
     return hopped
 
 
+@explained
 def kinetic(grid: Grid, scale: float, psi: Array) -> Array:
     """Apply the kinetic energy by a pair of FFTs over the last axes, those of space."""
     omega = jnp.asarray(scale * grid.kinetic_energy(), psi.real.dtype)
@@ -64,6 +70,7 @@ def kinetic(grid: Grid, scale: float, psi: Array) -> Array:
     return jnp.fft.ifftn(over_channels(omega, psi) * jnp.fft.fftn(psi, axes=space), axes=space)
 
 
+@explained
 def over_channels(field: Array, psi: Array) -> Array:
     """Return a field over space, shaped to multiply a psi that may have channels in front."""
     return field[(None,) * (psi.ndim - field.ndim)]

@@ -5,15 +5,18 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
 from qdistill._checks import is_known, refuse, require_between, require_finite, require_shape
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid, Scalar, inner_product
 from qdistill.physics.hamiltonian import hamiltonian
 
 
+@explained
 def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
     """Return the total probability <psi|psi>, which the exact evolution conserves."""
     return inner_product(grid, psi, psi).real
 
 
+@explained
 def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> Float[Array, ""]:
     """Return the mean energy <psi|H|psi> / <psi|psi> in hartree, with the grid's dispersion.
 
@@ -26,6 +29,7 @@ def energy(grid: Grid, v: Inexact[Array, "..."], psi: Complex[Array, "..."]) -> 
     return jnp.vdot(psi, h(psi)).real / jnp.vdot(psi, psi).real
 
 
+@explained
 def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
     """Return the mean position in bohr; it has no meaning once psi reaches the edges of the box."""
     require_shape(grid.shape, psi=psi)
@@ -35,6 +39,7 @@ def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
     return jnp.sum(x * density) / jnp.sum(density)
 
 
+@explained
 def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, ""]:
     """Return the mean wavenumber k in 1/bohr; k generates translations.
 
@@ -52,6 +57,7 @@ def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
     return jnp.sum(k * density) / jnp.sum(density)
 
 
+@explained
 def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, "*n_x"]:
     """Return the probability current along an axis, which satisfies d|psi|^2/dt + div j = 0.
 
@@ -68,6 +74,7 @@ def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Arr
     return jnp.imag(jnp.conj(psi) * gradient)
 
 
+@explained
 def transmission_reflection(
     grid: Grid, psi: Complex[Array, "*n_x"], left: Scalar, right: Scalar, axis: int = 0
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:
@@ -96,6 +103,7 @@ def transmission_reflection(
     return transmitted, reflected
 
 
+@explained
 def sides(
     grid: Grid, psi: Complex[Array, "*n_x"], left: Scalar, right: Scalar, axis: int = 0
 ) -> tuple[Float[Array, ""], Float[Array, ""]]:

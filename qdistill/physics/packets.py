@@ -18,6 +18,7 @@ from qdistill._checks import (
     require_positive,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid, Scalar, norm
 
 Range: TypeAlias = tuple[Scalar, Scalar]
@@ -40,6 +41,7 @@ class PacketRanges(NamedTuple):
 ANYWHERE = PacketRanges()
 
 
+@explained
 def gaussian(
     grid: Grid,
     centre: Scalar | tuple[Scalar, ...],
@@ -88,6 +90,7 @@ def gaussian(
     return psi / norm(grid, psi)
 
 
+@explained
 def superpose(
     grid: Grid, packets: Complex[Array, "n *n_x"], amplitudes: Num[Array, " n"]
 ) -> Complex[Array, "*n_x"]:
@@ -120,6 +123,7 @@ def superpose(
     return psi / norm(grid, psi)
 
 
+@explained
 def carrier_momentum(grid: Grid, energy: Scalar, axis: int = 0) -> Array:
     """Return the momentum sqrt(2 m E0) of a packet's carrier wave along an axis, in 1/bohr.
 
@@ -131,6 +135,7 @@ def carrier_momentum(grid: Grid, energy: Scalar, axis: int = 0) -> Array:
     return jnp.sqrt(2 * grid.mass[axis] * energy)
 
 
+@explained
 def sample_gaussian(
     key: Key[Array, ""], grid: Grid, ranges: PacketRanges = ANYWHERE
 ) -> Complex[Array, "*n_x"]:
@@ -166,6 +171,7 @@ def sample_gaussian(
     return gaussian(grid, centre, (width,) * grid.n_dim, momentum)
 
 
+@explained
 def sample_superposition(
     key: Key[Array, ""], grid: Grid, n_packets: int, ranges: PacketRanges = ANYWHERE
 ) -> Complex[Array, "*n_x"]:

@@ -14,7 +14,6 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from qdistill import _refusals
 from qdistill._checks import (
     refuse,
     require_between,
@@ -22,6 +21,7 @@ from qdistill._checks import (
     require_positive,
     require_real,
 )
+from qdistill._refusals import explained
 from qdistill.physics.grid import Scalar
 
 Positions: TypeAlias = Float[Array, "*n_x"]
@@ -30,6 +30,7 @@ Heights: TypeAlias = tuple[Scalar, ...] | Float[Array, " n"]
 Point: TypeAlias = tuple[Scalar, Scalar]
 
 
+@explained
 def barrier(x: Positions, height: Scalar, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """The paper's rectangular barrier: height where |x - centre| < width / 2 (strict), else 0.
 
@@ -42,12 +43,14 @@ def barrier(x: Positions, height: Scalar, width: Scalar, centre: Scalar) -> Floa
     return jnp.where(jnp.abs(x - centre) < width / 2, height, jnp.zeros_like(x))
 
 
+@explained
 def well(x: Positions, depth: Scalar, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A rectangular well below zero: -depth where |x - centre| < width / 2, else 0."""
     require_positive(depth=depth)
     return barrier(x, -depth, width, centre)
 
 
+@explained
 def double(
     x: Positions, heights: Heights, width: Scalar, gap: Scalar, centre: Scalar
 ) -> Float[Array, "*n_x"]:
@@ -64,6 +67,7 @@ def double(
     return barrier(x, left, width, centre - offset) + barrier(x, right, width, centre + offset)
 
 
+@explained
 def triple(
     x: Positions,
     heights: Heights,
@@ -79,6 +83,7 @@ def triple(
     return outer + barrier(x, heights[1], width, centre)
 
 
+@explained
 def steps(x: Positions, heights: Heights, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A staircase: adjacent treads of equal width and given heights.
 
@@ -96,6 +101,7 @@ def steps(x: Positions, heights: Heights, width: Scalar, centre: Scalar) -> Floa
     return jnp.where((position > 0) & (position < 1), treads, 0)
 
 
+@explained
 def triangle(
     x: Positions, height: Scalar, width: Scalar, centre: Scalar, skew: Scalar = 0.0
 ) -> Float[Array, "*n_x"]:
@@ -107,6 +113,7 @@ def triangle(
     return trapezoid(x, height, width, 0.0, centre, skew)
 
 
+@explained
 def trapezoid(
     x: Positions,
     height: Scalar,
@@ -135,6 +142,7 @@ def trapezoid(
     return height * jnp.clip(jnp.minimum(rise, fall), 0, 1)
 
 
+@explained
 def half_circle(
     x: Positions, height: Scalar, width: Scalar, centre: Scalar
 ) -> Float[Array, "*n_x"]:
@@ -147,6 +155,7 @@ def half_circle(
     return jnp.where(inside > 0, height * jnp.sqrt(jnp.where(inside > 0, inside, 1)), 0)
 
 
+@explained
 def quadratic(x: Positions, height: Scalar, width: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A parabolic hill, height * (1 - (2 (x - centre) / width)^2) inside, else 0."""
     _require_positions(x)
@@ -155,6 +164,7 @@ def quadratic(x: Positions, height: Scalar, width: Scalar, centre: Scalar) -> Fl
     return height * jnp.maximum(1 - (2 * (x - centre) / width) ** 2, 0)
 
 
+@explained
 def harmonic(x: Positions, omega: Scalar, centre: Scalar) -> Float[Array, "*n_x"]:
     """A harmonic trap omega^2 (x - centre)^2 / 2 over the whole axis."""
     _require_positions(x)
@@ -163,6 +173,7 @@ def harmonic(x: Positions, omega: Scalar, centre: Scalar) -> Float[Array, "*n_x"
     return 0.5 * omega**2 * (x - centre) ** 2
 
 
+@explained
 def random(
     x: Positions,
     amplitudes: Heights,
@@ -189,6 +200,7 @@ def random(
     return jnp.where((u > 0) & (u < 1), height * jax.nn.sigmoid(waves) * envelope, 0)
 
 
+@explained
 def wall(
     x: Along, y: Along, height: Scalar, thickness: Scalar, centre: Point, angle: Scalar = 0.0
 ) -> Float[Array, "*n_x"]:
@@ -203,6 +215,7 @@ def wall(
     return barrier(across, height, thickness, 0.0)
 
 
+@explained
 def slit(
     x: Along,
     y: Along,
@@ -218,6 +231,7 @@ def slit(
     return jnp.where(jnp.abs(along) < opening / 2, 0, wall(x, y, height, thickness, centre, angle))
 
 
+@explained
 def double_slit(
     x: Along,
     y: Along,
@@ -241,6 +255,7 @@ def double_slit(
     return jnp.where(is_open, 0, wall(x, y, height, thickness, centre, angle))
 
 
+@explained
 def rectangle(
     x: Along, y: Along, height: Scalar, sides: Point, centre: Point, angle: Scalar = 0.0
 ) -> Float[Array, "*n_x"]:
@@ -258,6 +273,7 @@ def rectangle(
     return jnp.where(inside, wall(x, y, height, sides[0], centre, angle), 0)
 
 
+@explained
 def disc(x: Along, y: Along, height: Scalar, radius: Scalar, centre: Point) -> Float[Array, "*n_x"]:
     """A disc: height where the distance from the centre is below the radius, else 0.
 
@@ -270,6 +286,7 @@ def disc(x: Along, y: Along, height: Scalar, radius: Scalar, centre: Point) -> F
     return jnp.where(across**2 + along**2 < radius**2, height, jnp.zeros_like(across))
 
 
+@explained
 def turned(
     x: Along, y: Along, centre: Point, angle: Scalar
 ) -> tuple[Float[Array, "*n_x"], Float[Array, "*n_x"]]:
@@ -296,6 +313,3 @@ def _require_pair(**values: Point) -> None:
     for name, value in values.items():
         if len(value) != 2:
             refuse(name, "one value for each of 2 axes", value)
-
-
-_refusals.tell(__name__)

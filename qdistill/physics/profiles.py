@@ -14,9 +14,11 @@ from qdistill._checks import (
     require_positive,
     require_settings,
 )
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid, require_line
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class ProfileConfig:
     """The potentials v(x) = window (low + (high - low) sigmoid(sum_m u_m g_m(x))).
@@ -51,6 +53,7 @@ class ProfileConfig:
         return int(self.extent / self.smoothing) + 1
 
 
+@explained
 def stretch(config: ProfileConfig, grid: Grid) -> slice:
     """Return the slice of the grid's points where a potential may differ from zero.
 
@@ -65,6 +68,7 @@ def stretch(config: ProfileConfig, grid: Grid) -> slice:
     return slice(int(inside[0]), int(inside[-1]) + 1)
 
 
+@explained
 def potential(
     config: ProfileConfig, grid: Grid, u: Float[Array, " n_knot"]
 ) -> Float[Array, " n_x"]:

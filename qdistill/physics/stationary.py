@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Num
 
 from qdistill._checks import require_between, require_finite, require_real
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid, Scalar, require_line
 
 
@@ -33,6 +34,7 @@ class Scattered(NamedTuple):
         return _square(self.back)
 
 
+@explained
 def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
     """Return the scattering amplitudes of a plane wave, by recursion backwards from the exit.
 
@@ -90,6 +92,7 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
     return Scattered(jnp.exp(-1j * angle * len(v)) / incoming, returning / incoming)
 
 
+@explained
 def transmissions(
     grid: Grid, v: Float[Array, " n"], energies: Float[np.ndarray | Array, " n_energy"]
 ) -> Float[Array, " n_energy"]:
@@ -103,6 +106,7 @@ def transmissions(
     return jax.vmap(lambda energy: scatter(grid, v, energy).transmission)(at)
 
 
+@explained
 def wavenumber(grid: Grid, energy: Float[np.ndarray, " n_e"]) -> Float[np.ndarray, " n_e"]:
     """Return the wavenumber k in 1/bohr at which the grid's kinetic energy is `energy`, in float64.
 
@@ -117,6 +121,7 @@ def wavenumber(grid: Grid, energy: Float[np.ndarray, " n_e"]) -> Float[np.ndarra
     return 2 * np.arcsin(root * grid.dx[0] / 2) / grid.dx[0]
 
 
+@explained
 def omega(grid: Grid, k: Num[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Return the dispersion at any k in hartree: (1 - cos k dx) / (m dx^2) or k^2 / (2 m).
 
@@ -130,6 +135,7 @@ def omega(grid: Grid, k: Num[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return 2 * np.sin(k * grid.dx[0] / 2) ** 2 / (grid.mass[0] * grid.dx[0] ** 2)
 
 
+@explained
 def group_velocity(grid: Grid, k: Num[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     """Return the group velocity d omega / dk in bohr per a.u.: sin(k dx) / (m dx), or k / m."""
     require_line(grid)

@@ -10,7 +10,6 @@ that is not finite.
 
 from matplotlib.figure import Figure
 
-from qdistill import _refusals
 from qdistill.plots.colours import colour_phase
 from qdistill.plots.design import plot_designs
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
@@ -65,5 +64,3 @@ __all__ = [
     "plot_window_map",
     "save",
 ]
-
-_refusals.tell(__name__)

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.patches import Circle
 
 from qdistill._checks import require_positive
+from qdistill._refusals import explained
 from qdistill.plots.style import INK, Values, limit
 
 # A circle in OKLab, on which equal steps of phase look equally large: mean lightness, radius, the
@@ -32,6 +33,7 @@ LINEAR = np.array(
 )
 
 
+@explained
 def colour_phase(
     psi: Complex[Values, "*n"], scale: float | None = None
 ) -> Float[np.ndarray, "*n 3"]:
@@ -62,6 +64,7 @@ def colour_phase(
     return np.where(known[..., None], rgb, 0.79)
 
 
+@explained
 def colour_disc(n_ring: int = 9) -> Float[np.ndarray, "n 3"]:
     """Return a sample of the colours of `colour_phase`, on rings of about equal density.
 
@@ -76,6 +79,7 @@ def colour_disc(n_ring: int = 9) -> Float[np.ndarray, "n 3"]:
     return colour_phase(np.concatenate(numbers), 1.0)
 
 
+@explained
 def draw_wheel(ax: Axes, scale: float, unit: str) -> None:
     """Draw the legend of `colour_phase` in a panel: a disc of all complex numbers up to a modulus.
 

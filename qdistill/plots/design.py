@@ -5,11 +5,13 @@ from collections.abc import Mapping
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.insight.design import Design
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE
 
 
+@explained
 @style.styled
 def plot_designs(designs: Mapping[str, Design]) -> Figure:
     """Draw transmission against energy with the target, and the potential below it.

@@ -18,6 +18,7 @@ from PIL import Image
 
 from qdistill import _files
 from qdistill._checks import refuse, require_positive
+from qdistill._refusals import explained
 
 Path: TypeAlias = str | os.PathLike[str]
 # Moving artists in drawing order, and the function that sets them to a frame.
@@ -29,6 +30,7 @@ Camera: TypeAlias = Callable[[int], Iterator[np.ndarray]]
 DOTS, FASTEST, HELD = {".gif": 80, ".mp4": 160}, {".gif": 12, ".mp4": 25}, 0.8
 
 
+@explained
 def require_film(path: Path, seconds: float) -> pathlib.Path:
     """Refuse a path or duration with which no animation can be written, before drawing."""
     require_positive(seconds=seconds)
@@ -40,6 +42,7 @@ def require_film(path: Path, seconds: float) -> pathlib.Path:
     return path
 
 
+@explained
 def shoot(
     figure: Figure,
     motion: Motion,
@@ -71,6 +74,7 @@ def shoot(
             _write_mp4(draw(1), new, pause)
 
 
+@explained
 def find_ffmpeg() -> str:
     """Return the path of ffmpeg.
 

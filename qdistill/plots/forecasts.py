@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from qdistill._checks import refuse, require_between, require_finite, require_shape
+from qdistill._refusals import explained
 from qdistill.forecast import metrics
 from qdistill.insight.flight import FlightReport
 from qdistill.plots import style
@@ -31,6 +32,7 @@ from qdistill.plots.style import (
 )
 
 
+@explained
 @draw.register(FlightReport)
 def draw_flight(report: FlightReport) -> dict[str, Figure]:
     """Draw the frames of the solver, those of the forecast, and their difference."""
@@ -38,6 +40,7 @@ def draw_flight(report: FlightReport) -> dict[str, Figure]:
     return {"spacetime": figure}
 
 
+@explained
 @style.styled
 def plot_spacetime(
     x: Along, t: Times, v: Along, truth: Frames, forecast: Frames, title: str = ""
@@ -80,6 +83,7 @@ def plot_spacetime(
     return figure
 
 
+@explained
 @style.styled
 def plot_snapshots(
     x: Along, v: Along, truth: Frames, forecast: Frames, t: Times, frames: Sequence[int]
@@ -125,6 +129,7 @@ def plot_snapshots(
     return figure
 
 
+@explained
 @style.styled
 def plot_correlations(
     t: Times,

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse, require_finite, require_shape
+from qdistill._refusals import explained
 from qdistill.insight.importance import OVERALL, Importance
 from qdistill.plots import style
 from qdistill.plots.reports import draw
@@ -20,6 +21,7 @@ UNIT = "decades of error"
 MARKS = (("o", BLUE, -0.24), ("s", ORANGE, 0.0), ("D", GREY, 0.24))
 
 
+@explained
 @draw.register(Importance)
 def draw_importance(report: Importance) -> dict[str, Figure]:
     """Draw shares and interactions on all potentials, and the matrix of lessons and families."""
@@ -38,6 +40,7 @@ def draw_importance(report: Importance) -> dict[str, Figure]:
     }
 
 
+@explained
 @style.styled
 def plot_shares(
     lessons: Sequence[str],
@@ -83,6 +86,7 @@ def plot_shares(
     return figure
 
 
+@explained
 @style.styled
 def plot_services(
     lessons: Sequence[str],

@@ -9,6 +9,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.interventions import InterventionReport
 from qdistill.plots import style
@@ -27,6 +28,7 @@ MARKS = (("D", GREY), ("v", INK), ("o", BLUE), ("s", ORANGE), ("^", "#009e73"), 
 LOWEST = 3e-6
 
 
+@explained
 @style.styled
 def plot_interventions(interventions: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw the exact effect of each intervention, and its relative error by each member.
@@ -117,6 +119,7 @@ def _draw_errors(ax: Axes, shown: Mapping[str, Any], subjects: list[str]) -> Non
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1), fontsize=11, **columns)
 
 
+@explained
 @style.styled
 def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Figure:
     """Draw derivatives of the next frame by frame, channel and offset, a column for each member.
@@ -164,6 +167,7 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
     return figure
 
 
+@explained
 @draw.register(InterventionReport)
 def draw_interventions(report: InterventionReport) -> dict[str, Figure]:
     """Draw the effects of interventions and the derivatives; null models are labelled."""

@@ -8,6 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from qdistill._checks import refuse, require_finite, require_shape
+from qdistill._refusals import explained
 from qdistill.plots import style
 from qdistill.plots.style import (
     BAR,
@@ -26,6 +27,7 @@ from qdistill.plots.style import (
 )
 
 
+@explained
 @style.styled
 def plot_training(
     step: Num[Values, " n_t"],
@@ -70,6 +72,7 @@ def plot_training(
     return figure
 
 
+@explained
 @style.styled
 def plot_window_map(
     x: Along,
@@ -115,6 +118,7 @@ def plot_window_map(
     return figure
 
 
+@explained
 @style.styled
 def plot_potentials(
     x: Along, potentials: Mapping[str, Along], densities: Mapping[str, Along]

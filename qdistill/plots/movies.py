@@ -10,11 +10,13 @@ from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
 from qdistill._checks import require_between, require_finite, require_shape
+from qdistill._refusals import explained
 from qdistill.plots import film, style, wavefunctions
 from qdistill.plots.colours import colour_disc, colour_phase
 from qdistill.plots.style import GRID, INK, ORANGE, Along, Frames, Times, Values
 
 
+@explained
 @style.styled
 def animate_forecast(
     x: Along,
@@ -79,6 +81,7 @@ def animate_forecast(
     film.shoot(figure, (artists, update), t.size, path, seconds)
 
 
+@explained
 @style.styled
 def animate_wavefunction(
     x: Along,
@@ -121,6 +124,7 @@ def animate_wavefunction(
     film.shoot(figure, ([*artists, time], update), t.size, path, seconds)
 
 
+@explained
 @style.styled
 def animate_wavefunction_2d(
     x: Along,

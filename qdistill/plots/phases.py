@@ -5,11 +5,13 @@ from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from qdistill._checks import require_at_least, require_shape
+from qdistill._refusals import explained
 from qdistill.plots import style
 from qdistill.plots.probes import KNOWN, UNTAUGHT
 from qdistill.plots.style import COLOURS, GRID, INK, LINE_STYLES, Along, Values
 
 
+@explained
 @style.styled
 def plot_phases(
     x: Along,

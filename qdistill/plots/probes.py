@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse, require_positive, require_shape
+from qdistill._refusals import explained
 from qdistill.insight.probes import (
     BumpResponse,
     Learning,
@@ -36,6 +37,7 @@ FAINTEST = 1e-6
 ROUNDING = 1e-6
 
 
+@explained
 @draw.register(ProbeReport)
 def draw_probes(report: ProbeReport) -> dict[str, Figure]:
     """Draw all figures of the probes, by name, for at most four propagators."""
@@ -58,12 +60,14 @@ def draw_probes(report: ProbeReport) -> dict[str, Figure]:
     }
 
 
+@explained
 @draw.register(Learning)
 def draw_learning(report: Learning) -> dict[str, Figure]:
     """Draw the errors of all processes during a training."""
     return {"order": plot_order(report)}
 
 
+@explained
 @style.styled
 def plot_waves(
     waves: Mapping[str, WaveResponse],
@@ -119,6 +123,7 @@ def plot_waves(
     return figure
 
 
+@explained
 @style.styled
 def plot_response(
     uniform: Mapping[str, UniformResponse], bump: Mapping[str, BumpResponse]
@@ -164,6 +169,7 @@ def plot_response(
     return figure
 
 
+@explained
 @style.styled
 def plot_light_cones(cones: Mapping[str, LightCone]) -> Figure:
     """Draw the spread of an impulse: |psi|^2 in space-time, and its front with the light cone.
@@ -201,6 +207,7 @@ def plot_light_cones(cones: Mapping[str, LightCone]) -> Figure:
     return figure
 
 
+@explained
 @style.styled
 def plot_transmission(
     scattering: Mapping[str, Scattering], resonances: Mapping[str, Resonances]
@@ -243,6 +250,7 @@ def plot_transmission(
     return figure
 
 
+@explained
 @style.styled
 def plot_order(learning: Learning) -> Figure:
     """Draw the forecast error of each process against the training step.

@@ -5,9 +5,11 @@ import functools
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.insight.harness import Report
 
 
+@explained
 @functools.singledispatch
 def draw(report: Report) -> dict[str, Figure]:
     """Draw the figures of a report, by name.

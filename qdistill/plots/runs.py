@@ -8,12 +8,14 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse, require_between, require_shape
+from qdistill._refusals import explained
 from qdistill.plots import style
 from qdistill.plots.style import COLOURS, FLOOR, GREY, GRID, LINE_STYLES, SLATE, Values
 
 MOST = len(COLOURS)
 
 
+@explained
 @style.styled
 def plot_runs(
     logs: Mapping[str, tuple[Values, Values, Values]],

@@ -14,6 +14,7 @@ from qdistill._checks import (
     require_positive,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.plots import style
 from qdistill.plots.style import (
     BLUE,
@@ -34,6 +35,7 @@ MOST = len(COLOURS)
 KNOWN_COLOURS = (INK, ORANGE, "#009e73", "#5b3a8c")
 
 
+@explained
 @style.styled
 def plot_dispersion(
     k: Float[Values, " n_k"],
@@ -96,6 +98,7 @@ def plot_dispersion(
     return figure
 
 
+@explained
 @style.styled
 def plot_errors(
     t: Times, errors: Mapping[str, Float[Values, "_ n_t"]], ylabel: str = "error"

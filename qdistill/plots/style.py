@@ -17,6 +17,7 @@ from matplotlib.transforms import offset_copy
 
 from qdistill import _files
 from qdistill._checks import refuse, require_finite, require_shape
+from qdistill._refusals import explained
 
 Values: TypeAlias = np.ndarray | jax.Array
 Along: TypeAlias = Float[Values, " n_x"]
@@ -54,6 +55,7 @@ STYLE: dict[Any, Any] = {
 styled = matplotlib.rc_context(STYLE)
 
 
+@explained
 def save(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure as a PNG of 150 dots per inch, and make its folder if it is missing.
 
@@ -64,6 +66,7 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
         figure.savefig(new, dpi=150, format="png")
 
 
+@explained
 def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:
     """Return the points of an axis; refuse points not ascending, or for a map not evenly spaced."""
     points = np.asarray(values, float)
@@ -77,6 +80,7 @@ def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:
     return points
 
 
+@explained
 def potential(x: Values, v: Values) -> np.ndarray:
     """Return a potential; refuse one of another shape than x, or not finite."""
     require_shape(np.shape(x), v=v)
@@ -84,12 +88,14 @@ def potential(x: Values, v: Values) -> np.ndarray:
     return np.asarray(v, float)
 
 
+@explained
 def limit(values: np.ndarray) -> float:
     """Return the end of a colour scale: the 99.5th percentile, and never zero."""
     finite = np.ma.compressed(np.ma.masked_invalid(values))
     return max(float(np.percentile(finite, 99.5)) if finite.size else 0.0, 1e-12)
 
 
+@explained
 def draw_map(ax: Axes, x: Any, t: Any, values: Any, cmap: Any, limits: Any) -> AxesImage:
     """Draw a space-time map with time upward."""
     half_x, half_t = (x[1] - x[0]) / 2, (t[1] - t[0]) / 2
@@ -99,6 +105,7 @@ def draw_map(ax: Axes, x: Any, t: Any, values: Any, cmap: Any, limits: Any) -> A
     return ax.imshow(values, origin="lower", aspect="auto", extent=extent, cmap=cmap, clim=limits)
 
 
+@explained
 def draw_potential(ax: Axes, x: np.ndarray, v: np.ndarray, every_v: Any = None) -> None:
     """Draw a potential, filled from zero, with limits from it or from all potentials."""
     ax.fill_between(x, v, color=SAND, lw=0)
@@ -108,17 +115,20 @@ def draw_potential(ax: Axes, x: np.ndarray, v: np.ndarray, every_v: Any = None) 
     ax.set_ylim(levels.min() - 0.1 * span, levels.max() + 0.15 * span)
 
 
+@explained
 def note(ax: Axes, across: float, up: float, text: str, ha: str = "center") -> None:
     """Draw a note at a position in a panel, on white."""
     ax.text(across, up, text, transform=ax.transAxes, ha=ha, va="center", bbox=ON_WHITE)
 
 
+@explained
 def floored(values: Any) -> np.ma.MaskedArray:
     """Return values for a log axis: not finite ones masked, small ones raised to the floor."""
     values = np.ma.masked_invalid(np.asarray(values, float))
     return np.ma.maximum(values, FLOOR)
 
 
+@explained
 def log_limits(ax: Axes, *drawn: Any) -> None:
     """Set a log y axis around the curves; errors above 10 are cut off if others are small."""
     groups = [there for values in drawn if (there := np.ma.compressed(values)).size]
@@ -128,6 +138,7 @@ def log_limits(ax: Axes, *drawn: Any) -> None:
     ax.set(yscale="log", ylim=(0.6 * min(low, cut / 10), 1.7 * min(max(highs), cut)))
 
 
+@explained
 def label_right(ax: Axes, ends: Sequence[Mark]) -> None:
     """Draw the names of lines at the right of a panel, without overlap, with leaders."""
     low, high = ax.get_ylim()
@@ -150,6 +161,7 @@ def label_right(ax: Axes, ends: Sequence[Mark]) -> None:
         ).set_fontsize(11)
 
 
+@explained
 def label_top(ax: Axes, marks: Sequence[Mark], width: float) -> None:
     """Draw labels above a panel, on poles from their points; the figure grows."""
     across = [float(_place(ax, x, y)[0]) for _, x, y, _ in marks]
@@ -166,6 +178,7 @@ def label_top(ax: Axes, marks: Sequence[Mark], width: float) -> None:
         text.set(fontsize=11, zorder=5, bbox=ON_WHITE)
 
 
+@explained
 def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
     """Return positions in [0, 1] nearest to ascending wanted ones, at least a gap apart."""
     n = len(wanted)
@@ -179,6 +192,7 @@ def spread(wanted: Sequence[float], gap: float) -> np.ndarray:
     return np.clip(rising, 0, 1 - gap * (n - 1)) + gap * np.arange(n)
 
 
+@explained
 def fly(across: Sequence[float], lengths: Sequence[float]) -> tuple[Sequence[int], Sequence[int]]:
     """Return the side of its pole and the row of each label, such that none covers another.
 

@@ -8,6 +8,7 @@ from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
 from qdistill._checks import refuse, require_between, require_positive, require_shape
+from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.symmetries import SymmetryReport
 from qdistill.plots import style
@@ -24,6 +25,7 @@ MOST_COLUMNS = 8
 SIGNS = {"psi": "\u03c8", "phi": "\u03c6", " pi ": " \u03c0 ", "->": "\u2192"}
 
 
+@explained
 @style.styled
 def plot_symmetries(
     formulas: Mapping[str, str],
@@ -83,6 +85,7 @@ def plot_symmetries(
     return figure
 
 
+@explained
 @draw.register(SymmetryReport)
 def draw_symmetries(report: SymmetryReport) -> dict[str, Figure]:
     """Draw the violations by the exact solver, by every member and of the negative controls.

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 
 from qdistill._checks import require_positive, require_shape
+from qdistill._refusals import explained
 from qdistill.plots import style
 from qdistill.plots.colours import colour_phase, draw_wheel
 from qdistill.plots.style import SAND, Along, Frames, Times, Values
@@ -17,6 +18,7 @@ from qdistill.plots.style import SAND, Along, Frames, Times, Values
 LINE, PLANE = "bohr$^{-1/2}$", "bohr$^{-1}$"
 
 
+@explained
 @style.styled
 def plot_wavefunction(
     x: Along, t: Times, v: Along, psi: Frames, title: str = "", scale: float | None = None
@@ -48,6 +50,7 @@ def plot_wavefunction(
     return figure
 
 
+@explained
 @style.styled
 def plot_wavefunction_2d(
     x: Along,
@@ -80,6 +83,7 @@ def plot_wavefunction_2d(
     return figure
 
 
+@explained
 def find_scale(psi: np.ndarray, scale: float | None) -> float:
     """Return the modulus of full brightness: the given one, or the 99.5th percentile."""
     if scale is None:
@@ -88,6 +92,7 @@ def find_scale(psi: np.ndarray, scale: float | None) -> float:
     return float(scale)
 
 
+@explained
 def plane(x: np.ndarray, y: np.ndarray, v: np.ndarray, scale: float) -> tuple[Figure, Axes]:
     """Return a figure with a potential in a plane and the colour wheel, and the panel for psi."""
     # The height follows the aspect ratio of the box, within limits.
@@ -111,12 +116,14 @@ def plane(x: np.ndarray, y: np.ndarray, v: np.ndarray, scale: float) -> tuple[Fi
     return figure, ax
 
 
+@explained
 def draw_plane(ax: Axes, x: np.ndarray, y: np.ndarray, psi: np.ndarray, scale: float) -> AxesImage:
     """Draw psi in a plane, below the other artists of its panel."""
     colours: Any = colour_phase(psi.T, scale)
     return ax.imshow(colours, origin="lower", extent=extent(x, y), zorder=1)
 
 
+@explained
 def extent(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float, float]:
     """Return the outer edges of the first and last cells along both axes, for an image."""
     half_x, half_y = (x[1] - x[0]) / 2, (y[1] - y[0]) / 2

@@ -17,7 +17,7 @@ from jaxtyping import PyTree
 from orbax.checkpoint.checkpoint_managers import preservation_policy
 
 from qdistill import _distribute as cluster
-from qdistill import _refusals
+from qdistill._refusals import explained
 from qdistill.runs import config, records
 from qdistill.training.loop import TrainState
 
@@ -29,6 +29,7 @@ logging.getLogger("absl").setLevel(logging.CRITICAL)
 METRICS, SUMS = (pathlib.Path("metrics") / name for name in ("metrics", "files.json"))
 
 
+@explained
 class Checkpoints:
     """The checkpoints of one training: the newest two and the one of least loss are kept.
 
@@ -112,6 +113,7 @@ class Found(NamedTuple):
     damaged: list[pathlib.Path]
 
 
+@explained
 def find_newest(directory: pathlib.Path, like: Callable[[int], TrainState]) -> Found:
     """Return the newest sound checkpoint, and the damaged ones. Nothing is written.
 
@@ -149,6 +151,7 @@ def find_newest(directory: pathlib.Path, like: Callable[[int], TrainState]) -> F
     return Found(state, damaged)
 
 
+@explained
 def set_aside(folder: pathlib.Path) -> pathlib.Path:
     """Move a damaged checkpoint to `damaged/`, and return its new path."""
     aside = folder.parent.parent / "damaged" / folder.name
@@ -158,6 +161,7 @@ def set_aside(folder: pathlib.Path) -> pathlib.Path:
     return folder.rename(aside)
 
 
+@explained
 def steps_in(directory: pathlib.Path) -> list[int]:
     """Return the steps of the complete checkpoints in a folder, ascending."""
     if not directory.is_dir():
@@ -165,6 +169,7 @@ def steps_in(directory: pathlib.Path) -> list[int]:
     return sorted(int(path.name) for path in directory.iterdir() if path.name.isdecimal())
 
 
+@explained
 def fingerprint(state: TrainState, loss: float) -> str:
     """Return the SHA-256 of all leaves of a state, of their types and shapes, and of a loss."""
     return records.fingerprint(state, repr(loss))
@@ -232,6 +237,7 @@ def _here(leaf: jax.Array | jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
     return jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=here)
 
 
+@explained
 def sums(folder: pathlib.Path) -> dict[str, str]:
     """Return the SHA-256 of a checkpoint's metrics and of every file of its arrays.
 
@@ -289,6 +295,3 @@ def _precision(params: PyTree) -> str:
 
 def _first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-_refusals.tell(__name__)

@@ -8,8 +8,9 @@ import types
 import typing
 from typing import Any, TypeVar
 
-from qdistill import _refusals, teacher
+from qdistill import teacher
 from qdistill._checks import refuse, require_at_least, require_one_of, require_settings
+from qdistill._refusals import explained
 from qdistill.curriculum import CurriculumConfig, require_lessons
 from qdistill.forecast.held_out import BenchmarkConfig
 from qdistill.runs import extensions
@@ -26,6 +27,7 @@ NEWER = "Perhaps a newer version of qdistill has written it."
 NAMED: dict[type, dict[str, Any]] = {System: SYSTEMS, StudentConfig: FORMS}
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Config:
     """All settings of a run.
@@ -78,6 +80,7 @@ class Config:
                 refuse("n_steps / n_block", requirement, f"{n_blocks:g}")
 
 
+@explained
 def to_tree(node: Any) -> Any:
     """Return a config as dicts, lists and values, with the names of systems and students."""
     if dataclasses.is_dataclass(node) and not isinstance(node, type):
@@ -88,12 +91,14 @@ def to_tree(node: Any) -> Any:
     return [to_tree(item) for item in node] if isinstance(node, tuple) else node
 
 
+@explained
 def to_json(config: Config) -> str:
     """Return the config tree as JSON, with its checksum."""
     tree = to_tree(config)
     return json.dumps(tree | {"sha256": _sum(tree)}, indent=2, allow_nan=False) + "\n"
 
 
+@explained
 def from_json(text: str) -> Config:
     """Return the config tree that `to_json` wrote.
 
@@ -124,6 +129,7 @@ def from_json(text: str) -> Config:
     return config
 
 
+@explained
 def from_tree(tree: Any) -> Config:
     """Return a config from dicts, lists and values of the form of `to_tree`.
 
@@ -135,6 +141,7 @@ def from_tree(tree: Any) -> Config:
     return _build(Config, tree, "config")
 
 
+@explained
 def checksum(config: Config) -> str:
     """Return the SHA-256 of all settings; equal configs have equal checksums.
 
@@ -216,6 +223,7 @@ _LEAVES: dict[type, tuple[tuple[type, ...], str]] = {
 }
 
 
+@explained
 def differences(first: Config, second: Config) -> list[str]:
     """Return the settings in which two configs differ, a line for each.
 
@@ -231,6 +239,7 @@ def differences(first: Config, second: Config) -> list[str]:
     ]
 
 
+@explained
 def leaves(config: Config) -> dict[str, Any]:
     """Return all settings by dotted names, as in command-line options.
 
@@ -250,6 +259,3 @@ def _leaves(tree: Any, prefix: str = "") -> dict[str, Any]:
         for key, node in tree.items()
         for name, leaf in _leaves(node, f"{prefix}{key}.").items()
     }
-
-
-_refusals.tell(__name__)

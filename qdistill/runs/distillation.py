@@ -9,8 +9,8 @@ import numpy as np
 from jax.sharding import Mesh
 
 from qdistill import _distribute as cluster
-from qdistill import _refusals
 from qdistill._checks import refuse, require_one_of
+from qdistill._refusals import explained
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.held_out import Scored, make_held_out
 from qdistill.runs import extensions, folder, presets, pretrained, provenance, records
@@ -26,6 +26,7 @@ MEANS = (
 )
 
 
+@explained
 def distill(
     config: Config | str,
     out: pathlib.Path | str,
@@ -73,6 +74,7 @@ def distill(
     return dataclasses.replace(emulator, score=means(metrics), provenance=notes)
 
 
+@explained
 def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
     """Return forecasts and scores of the held-out cases of an emulator's run."""
     config = emulator.config
@@ -83,12 +85,14 @@ def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
     return Scored(cases.summarise(truth.family, per_frame), truth, frames, per_frame)
 
 
+@explained
 def means(metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the costs and mean scores of `metrics.json`, the `score` of an `Emulator`."""
     scores = {name: value for name, value in metrics["benchmark"].items() if name != "cases"}
     return {name: metrics[name] for name in COSTS} | scores
 
 
+@explained
 def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict[str, Any]:
     """Write `metrics.json` of a finished run, and return its content."""
     config = emulator.config
@@ -111,6 +115,7 @@ def write_metrics(out: pathlib.Path, emulator: Emulator, scored: Scored) -> dict
     return metrics
 
 
+@explained
 def read_metrics(out: pathlib.Path) -> dict[str, Any]:
     """Return the content of `metrics.json` of a finished run.
 
@@ -137,6 +142,7 @@ def _require_keys(name: str, table: Any, keys: tuple[str, ...]) -> None:
             refuse(f"{name}.{key}", "given", "missing")
 
 
+@explained
 def evaluate(
     out: pathlib.Path, seed: int = 0, n_potentials: int = 100, mesh: Mesh | None = None
 ) -> dict[str, Any]:
@@ -197,6 +203,3 @@ def _learned_dispersion(emulator: Emulator) -> dict[str, Any]:
             "teacher_hartree": np.asarray(grid.kinetic_energy())[:half].tolist(),
         }
     }
-
-
-_refusals.tell(__name__)

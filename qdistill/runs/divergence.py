@@ -5,7 +5,7 @@ import math
 import pathlib
 from typing import Any
 
-from qdistill import _refusals
+from qdistill._refusals import explained
 from qdistill.runs import records
 from qdistill.training.stages import TrainingConfig
 
@@ -25,6 +25,7 @@ class Diverged(FloatingPointError):
         self.metrics = metrics
 
 
+@explained
 def check(
     metrics: dict[str, Any], first_loss: float, limit: float, lessons: tuple[str, ...]
 ) -> None:
@@ -60,12 +61,14 @@ def check(
     )
 
 
+@explained
 def record(out: pathlib.Path, plan: TrainingConfig, to_step: int, metrics: dict[str, Any]) -> None:
     """Record in the run's folder a rollback to a step with a smaller learning rate."""
     line = {name: metrics[name] for name in ("stage", "worst_step", "worst_lesson", "loss")}
     records.append(out / FILE, {"step": to_step, "rate_factor": plan.rollback_rate} | line)
 
 
+@explained
 def read(out: pathlib.Path) -> list[dict[str, Any]]:
     """Return the rollbacks of a run, oldest first.
 
@@ -75,11 +78,13 @@ def read(out: pathlib.Path) -> list[dict[str, Any]]:
     return records.read(out / FILE, KEYS)
 
 
+@explained
 def keep_until(out: pathlib.Path, step: int) -> None:
     """Drop the rollbacks to later steps than this one, and a line cut short."""
     records.keep_until(out / FILE, step, KEYS)
 
 
+@explained
 def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[TrainingConfig, int]:
     """Return the training plan from a step on, with the rollbacks recorded in the run's folder.
 
@@ -101,9 +106,7 @@ def plan_from(plan: TrainingConfig, out: pathlib.Path, step: int) -> tuple[Train
     return dataclasses.replace(plan, stages=tuple(stages)), until
 
 
+@explained
 def may_roll_back(plan: TrainingConfig, out: pathlib.Path) -> bool:
     """Return whether the plan allows one more rollback."""
     return plan.on_divergence == "rollback" and len(read(out)) < plan.max_rollbacks
-
-
-_refusals.tell(__name__)

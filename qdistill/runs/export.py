@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill import _files, _refusals
+from qdistill import _files
 from qdistill._checks import (
     refuse,
     require_at_least,
@@ -17,6 +17,7 @@ from qdistill._checks import (
     require_one_of,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.forecast import paper
 from qdistill.forecast.cases import forecast
 from qdistill.forecast.held_out import make_paper_cases
@@ -35,6 +36,7 @@ RESERVED = {*AXES, "t", "v", "run", "ri", "about"}
 Variables = dict[str, tuple[tuple[str, ...], np.ndarray, dict[str, str]]]
 
 
+@explained
 def to_dataset(
     grid: Grid,
     t: Float[Array | np.ndarray, " n_t"],
@@ -70,6 +72,7 @@ def to_dataset(
     return xarray.Dataset(variables, coordinates, _attributes(grid, about))
 
 
+@explained
 def write(
     path: pathlib.Path,
     grid: Grid,
@@ -107,6 +110,7 @@ def write(
         new.write_bytes(content)
 
 
+@explained
 def write_forecasts(
     path: pathlib.Path,
     emulator: Emulator,
@@ -155,6 +159,7 @@ def write_forecasts(
     return f"{path}: {len(names)} cases of {len(t)} frames, {size:.1f} MB"
 
 
+@explained
 def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
     """Return the Dataset of a file that `write` wrote, with complex psi.
 
@@ -176,6 +181,7 @@ def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
     return data.drop_vars("ri")
 
 
+@explained
 def require_writable(path: pathlib.Path) -> None:
     """Refuse the name of a file that `write` cannot write.
 
@@ -241,6 +247,3 @@ def _xarray() -> Any:
             "pip install xarray 'h5netcdf[h5py]'"
         ) from error
     return xarray
-
-
-_refusals.tell(__name__)

@@ -8,12 +8,13 @@ import sys
 import types
 from typing import Any
 
-from qdistill import _refusals
+from qdistill._refusals import explained
 
 # The files executed in this process, by their paths as given.
 LOADED: dict[str, "Extension"] = {}
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Extension:
     """A Python file on which a run depends.
@@ -27,6 +28,7 @@ class Extension:
     sha256: str = ""
 
 
+@explained
 def load(path: pathlib.Path | str) -> Extension:
     """Execute a Python file that registers systems, students, lessons or presets.
 
@@ -59,6 +61,7 @@ def _execute(path: pathlib.Path) -> None:
     exec(code, vars(module))
 
 
+@explained
 def require_loaded(wanted: Any) -> None:
     """Refuse a config whose extension files were not loaded, or have changed since.
 
@@ -76,6 +79,3 @@ def require_loaded(wanted: Any) -> None:
                 f"The run depends on the file `{path}` as it was then, which is not loaded: give "
                 f"`--load {shlex.quote(path)}`, or call `qdistill.runs.extensions.load`."
             )
-
-
-_refusals.tell(__name__)

@@ -30,7 +30,8 @@ from jax.sharding import Mesh
 from tqdm import tqdm
 
 from qdistill import _distribute as cluster
-from qdistill import _refusals, teacher
+from qdistill import teacher
+from qdistill._refusals import explained
 from qdistill.runs import config, divergence, provenance, records, signals
 from qdistill.runs.checkpoints import Checkpoints, find_newest, set_aside
 from qdistill.runs.config import Config
@@ -53,6 +54,7 @@ class Setup(NamedTuple):
     trainers: list[Trainer]
 
 
+@explained
 def set_up(settings: Config, mesh: Mesh | None = None) -> Setup:
     """Return the teacher, the student and the trainers of a config, for the devices of a mesh.
 
@@ -76,6 +78,7 @@ def _set_up(settings: Config, _precision: np.dtype, mesh: Mesh | None) -> Setup:
     return Setup(solver, student, trainers)
 
 
+@explained
 def make_folder(out: pathlib.Path, cure: str = "Choose another with --out.") -> None:
     """Make a folder for new results.
 
@@ -92,6 +95,7 @@ def _is_litter(path: pathlib.Path) -> bool:
     return path.name == LOCK or (path.name.startswith("config.json.") and path.suffix == ".new")
 
 
+@explained
 def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
     """Make the folder of a new run, or check that a folder can be resumed.
 
@@ -119,6 +123,7 @@ def open_folder(out: pathlib.Path, settings: Config, resume: bool) -> None:
         provenance.record(out)
 
 
+@explained
 def train(settings: Config, out: pathlib.Path, mesh: Mesh | None = None) -> TrainState:
     """Train in a folder, from its newest sound checkpoint if there is one; return the final state.
 
@@ -246,6 +251,7 @@ def _advance(
         yield new
 
 
+@explained
 def load(out: pathlib.Path) -> Emulator:
     """Return the emulator of a run with its newest parameters; the folder may be read-only.
 
@@ -259,6 +265,7 @@ def load(out: pathlib.Path) -> Emulator:
     return restore(out)[0]
 
 
+@explained
 def restore(out: pathlib.Path) -> tuple[Emulator, int]:
     """Return the emulator as by `load`, and the step of its parameters."""
     path = out / "config.json"
@@ -277,6 +284,7 @@ def restore(out: pathlib.Path) -> tuple[Emulator, int]:
     return emulator, int(state.step)
 
 
+@explained
 def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
     """Return the lines of `metrics.jsonl`, oldest first; None replaces values that are not finite.
 
@@ -295,6 +303,7 @@ def read_log(out: pathlib.Path) -> list[dict[str, Any]]:
     return lines
 
 
+@explained
 def read_config(path: pathlib.Path) -> Config:
     """Return the config in a file.
 
@@ -315,6 +324,3 @@ def _state_at(trainers: list[Trainer], settings: Config, step: int) -> TrainStat
 
 def _append_to_log(out: pathlib.Path, metrics: dict[str, Any]) -> None:
     records.append(out / "metrics.jsonl", metrics)
-
-
-_refusals.tell(__name__)

@@ -8,7 +8,7 @@ import platform
 from collections.abc import Iterator
 
 from qdistill import _distribute as cluster
-from qdistill import _refusals
+from qdistill._refusals import explained
 
 try:
     import fcntl
@@ -19,6 +19,7 @@ log = logging.getLogger(__name__)
 LOCK = ".lock"
 
 
+@explained
 @contextlib.contextmanager
 def locked(out: pathlib.Path) -> Iterator[None]:
     """Keep other processes from working in the folder of a run.
@@ -56,6 +57,3 @@ def locked(out: pathlib.Path) -> Iterator[None]:
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}".encode())
         yield
-
-
-_refusals.tell(__name__)

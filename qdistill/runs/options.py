@@ -10,12 +10,13 @@ from typing import Any, TypeAlias
 
 import tyro
 
-from qdistill import _refusals
+from qdistill._refusals import explained
 
 # The class of the options, or presets: for each name a description and the options.
 Options: TypeAlias = type | Mapping[str, tuple[str, Any]]
 
 
+@explained
 def parse(options: Options, prog: str, words: Sequence[str]) -> Any:
     """Return the options given on the command line; end the process with status 2 for bad ones.
 
@@ -35,6 +36,7 @@ def parse(options: Options, prog: str, words: Sequence[str]) -> Any:
         raise
 
 
+@explained
 def plain(text: str, prog: str, words: Sequence[str]) -> str:
     """Return tyro's error message without its frame and internal names.
 
@@ -74,6 +76,3 @@ def _given(name: str, words: Sequence[str]) -> list[str]:
         if word == name:
             return list(itertools.takewhile(lambda word: not word.startswith("--"), rest))
     return []
-
-
-_refusals.tell(__name__)

@@ -2,8 +2,8 @@
 
 import dataclasses
 
-from qdistill import _refusals
 from qdistill._checks import require_at_least, require_positive
+from qdistill._refusals import explained
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast.held_out import BenchmarkConfig
 from qdistill.physics.grid import Grid
@@ -17,6 +17,7 @@ _GAUGED = WindowedConfig("gru", windows=WindowConfig(gauge=True))
 _BARRIERS = CurriculumConfig(lessons=("barrier",))
 
 
+@explained
 def gauged_stage(n_steps: int) -> Stage:
     """Return a stage with Muon on gauged windows, and a loss with the weights of stitching."""
     return Stage(
@@ -35,6 +36,7 @@ def gauged_stage(n_steps: int) -> Stage:
     )
 
 
+@explained
 def frames_stage(
     n_steps: int,
     n_target: int,
@@ -64,6 +66,7 @@ def frames_stage(
     )
 
 
+@explained
 def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
     """Return a stage with Adam on eigenstates of small boxes, with losses relative to the start."""
     require_positive(peak_rate=peak_rate)
@@ -99,6 +102,7 @@ def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
 _FROM_NOTHING = (frames_stage(300, 1, 64, 1e-2), frames_stage(300, 8, 64, 1e-2))
 
 
+@explained
 def fine(stage: Stage) -> Stage:
     """Return the stage with cosine decay, and Adam with b2 = 0.99."""
     return dataclasses.replace(stage, decay="cosine", memory=0.99)
@@ -240,6 +244,7 @@ PRESETS |= {
 }
 
 
+@explained
 def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
     """Return a stage with a few small blocks."""
     small = dataclasses.replace(
@@ -254,6 +259,7 @@ def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
     return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
 
 
+@explained
 def smoke(config: Config) -> Config:
     """Return a reduced config that takes seconds: the same code with two small blocks per stage.
 
@@ -268,6 +274,3 @@ def smoke(config: Config) -> Config:
         ),
         benchmark=dataclasses.replace(config.benchmark, n_frames=12, n_cases=4),
     )
-
-
-_refusals.tell(__name__)

@@ -13,8 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from qdistill import _files, _refusals
+from qdistill import _files
 from qdistill._checks import refuse, require_one_of
+from qdistill._refusals import explained
 from qdistill.runs import config, provenance, records
 from qdistill.students import Emulator, Reach
 
@@ -25,6 +26,7 @@ ABOUT = ("config", "score", "provenance", "sha256")
 REACH = "reach"
 
 
+@explained
 def names() -> list[str]:
     """Return the names of the emulators that come with the package.
 
@@ -34,6 +36,7 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.npz"))
 
 
+@explained
 def load(name: str) -> Emulator:
     """Return a packaged emulator by its name.
 
@@ -48,6 +51,7 @@ def load(name: str) -> Emulator:
     return read(FOLDER / f"{name}.npz")
 
 
+@explained
 def find(place: str) -> Emulator:
     """Return an emulator by its packaged name, by its file, or by the folder of its run.
 
@@ -66,6 +70,7 @@ def find(place: str) -> Emulator:
     return from_run(path) if path.is_dir() else read(path)
 
 
+@explained
 def from_run(out: pathlib.Path | str, commit: str | None = None) -> Emulator:
     """Return the emulator of a run with its score, from the run's folder.
 
@@ -102,6 +107,7 @@ def from_run(out: pathlib.Path | str, commit: str | None = None) -> Emulator:
     return dataclasses.replace(emulator, score=score, provenance=notes)
 
 
+@explained
 def write(path: pathlib.Path, emulator: Emulator) -> None:
     """Write an emulator to a file, for `read`.
 
@@ -122,6 +128,7 @@ def write(path: pathlib.Path, emulator: Emulator) -> None:
     pack(path, about, {name: np.asarray(leaf) for name, leaf in _leaves(emulator.params).items()})
 
 
+@explained
 def pack(path: pathlib.Path, about: dict[str, Any], arrays: dict[str, Any]) -> None:
     """Write a file of parameters and metadata, with a checksum of everything.
 
@@ -133,6 +140,7 @@ def pack(path: pathlib.Path, about: dict[str, Any], arrays: dict[str, Any]) -> N
         np.savez_compressed(file, about=json.dumps(about, allow_nan=False), **arrays)
 
 
+@explained
 def read(path: pathlib.Path | str) -> Emulator:
     """Return the emulator of a file that `write` wrote.
 
@@ -211,6 +219,7 @@ def _sum(about: dict[str, Any], arrays: dict[str, Any]) -> str:
     return records.fingerprint(arrays, json.dumps(rest, sort_keys=True))
 
 
+@explained
 def check_score(score: Any) -> dict[str, Any]:
     """Return the score of an emulator; refuse one that is not a dict of numbers.
 
@@ -242,6 +251,3 @@ def _leaves(params: PyTree) -> dict[str, Any]:
         jax.tree_util.keystr(place, simple=True, separator="/"): leaf
         for place, leaf in jax.tree.leaves_with_path(params)
     }
-
-
-_refusals.tell(__name__)

@@ -11,10 +11,11 @@ from typing import NoReturn
 
 import jax
 
-from qdistill import _refusals
+from qdistill._refusals import explained
 from qdistill.runs.signals import Stopped
 
 
+@explained
 def keep_programs() -> None:
     """Cache programs that compile for 0.2 s or more in `.cache/jax`, unless a cache is set."""
     if jax.config.values["jax_compilation_cache_dir"] is None:
@@ -22,6 +23,7 @@ def keep_programs() -> None:
         jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
 
+@explained
 @contextlib.contextmanager
 def running(name: str) -> Iterator[None]:
     """Cache compiled programs in `.cache/jax`, and turn errors into an exit status.
@@ -82,6 +84,3 @@ def _leave(status: int | str) -> NoReturn:
             with contextlib.suppress(OSError, ValueError):
                 os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
     sys.exit(status)
-
-
-_refusals.tell(__name__)

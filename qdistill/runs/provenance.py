@@ -11,8 +11,8 @@ from typing import Any
 
 import jax
 
-from qdistill import _refusals
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.runs import records
 
 FILE = "provenance.json"
@@ -23,6 +23,7 @@ NOTE = {"commit": str | None, "is_modified": bool | None, "date": str | None, "e
 ENVIRONMENT = {"device": str, "cpu_count": int | None, "python": str, "jax": str}
 
 
+@explained
 def environment() -> dict[str, Any]:
     """Return the device, and the versions of Python and of packages that affect numbers.
 
@@ -37,6 +38,7 @@ def environment() -> dict[str, Any]:
     }
 
 
+@explained
 def now() -> dict[str, Any]:
     """Return the provenance of this process: `commit`, `is_modified`, `date`, `environment`.
 
@@ -57,6 +59,7 @@ def now() -> dict[str, Any]:
     }
 
 
+@explained
 def record(out: pathlib.Path) -> None:
     """Record code and machine in a run's folder, unless the last record is the same.
 
@@ -69,6 +72,7 @@ def record(out: pathlib.Path) -> None:
         records.write_json(out / FILE, [*notes, here])
 
 
+@explained
 def read(out: pathlib.Path) -> list[dict[str, Any]]:
     """Return the records in a run's folder, oldest first; none for runs of early versions.
 
@@ -84,6 +88,7 @@ def read(out: pathlib.Path) -> list[dict[str, Any]]:
         raise ValueError(f"`{path}` does not contain the provenance of a run: {error}") from error
 
 
+@explained
 def check(notes: Any) -> list[dict[str, Any]]:
     """Return records from JSON; refuse those that do not have the form of `now`.
 
@@ -122,6 +127,3 @@ def _git(*words: str) -> str | None:
     except OSError:
         return None
     return done.stdout.strip() if done.returncode == 0 else None
-
-
-_refusals.tell(__name__)

@@ -13,7 +13,8 @@ import numpy as np
 from jaxtyping import PyTree
 
 from qdistill import _distribute as cluster
-from qdistill import _files, _refusals
+from qdistill import _files
+from qdistill._refusals import explained
 
 # Required entries of a line of a log, with their types.
 Keys = Mapping[str, type | tuple[type, ...]]
@@ -27,6 +28,7 @@ BLOCK: Keys = {
 }
 
 
+@explained
 def write(path: pathlib.Path, text: str) -> None:
     """Write a file atomically; of several processes only the first writes.
 
@@ -38,11 +40,13 @@ def write(path: pathlib.Path, text: str) -> None:
             new.write_text(text)
 
 
+@explained
 def write_json(path: pathlib.Path, value: Any) -> None:
     """Write JSON atomically; numbers that are not finite become null."""
     write(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
+@explained
 def append(path: pathlib.Path, line: dict[str, Any]) -> None:
     """Append a line of JSON to a file; of several processes only the first writes.
 
@@ -58,6 +62,7 @@ def append(path: pathlib.Path, line: dict[str, Any]) -> None:
         raise OSError(f"`{path}` cannot be written: {error.strerror or error}.") from error
 
 
+@explained
 def read_json(path: pathlib.Path) -> Any:
     """Return the content of a JSON file.
 
@@ -71,6 +76,7 @@ def read_json(path: pathlib.Path) -> Any:
         raise ValueError(f"`{path}`: {error}") from error
 
 
+@explained
 def read(path: pathlib.Path, keys: Keys = BLOCK) -> list[dict[str, Any]]:
     """Return the lines of a log, oldest first; None replaces values that are not finite.
 
@@ -88,6 +94,7 @@ def read(path: pathlib.Path, keys: Keys = BLOCK) -> list[dict[str, Any]]:
     return [_parse(path, i, line, keys) for i, line in enumerate(whole, 1)]
 
 
+@explained
 def keep_until(path: pathlib.Path, step: int, keys: Keys = BLOCK) -> None:
     """Drop the lines after a step, and an incomplete line; a resumed run writes them again."""
     if not path.exists():
@@ -120,6 +127,7 @@ def _parse(path: pathlib.Path, number: int, line: str, keys: Keys) -> dict[str, 
     return metrics
 
 
+@explained
 def plain(value: Any) -> Any:
     """Return a value with None for every number that is not finite, which JSON has not."""
     if isinstance(value, dict):
@@ -129,6 +137,7 @@ def plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@explained
 def fingerprint(tree: PyTree, words: str = "") -> str:
     """Return the SHA-256 of strings and of all leaves of a pytree, with types and shapes.
 
@@ -142,6 +151,3 @@ def fingerprint(tree: PyTree, words: str = "") -> str:
         digest.update(f"{jax.tree_util.keystr(path)} {array.dtype} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
     return digest.hexdigest()
-
-
-_refusals.tell(__name__)

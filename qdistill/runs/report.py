@@ -9,7 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from qdistill import _refusals, plots
+from qdistill import plots
+from qdistill._refusals import explained
 from qdistill.forecast import paper
 from qdistill.forecast.held_out import Scored
 from qdistill.physics.grid import Grid
@@ -24,6 +25,7 @@ SNAPSHOTS = (50, 200, 350)
 TAUGHT = 8.0
 
 
+@explained
 def draw(out: pathlib.Path, emulator: Emulator, scored: Scored) -> list[pathlib.Path]:
     """Draw every figure of a run into its folder, and return their paths.
 
@@ -133,6 +135,7 @@ def _dispersion(student: Splitting, params: PyTree) -> plots.Figure:
     return plots.plot_dispersion(grid.wavenumbers()[:half], learned[:half], known, TAUGHT)
 
 
+@explained
 def summary(metrics: dict[str, Any]) -> str:
     """Return a text table of the scores of a run and of the paper."""
     scores = metrics["benchmark"]
@@ -193,6 +196,3 @@ def _dispersion_lines(metrics: dict[str, Any]) -> list[str]:
         f"{'learned':16}" + "".join(f"{learned[i]:9.4f}" for i in at),
         f"{'teacher':16}" + "".join(f"{true[i]:9.4f}" for i in at),
     ]
-
-
-_refusals.tell(__name__)

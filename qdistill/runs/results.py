@@ -9,7 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from qdistill import _refusals, plots
+from qdistill import plots
+from qdistill._refusals import explained
 from qdistill.insight.harness import Report
 from qdistill.runs import extensions, folder, provenance, records
 
@@ -28,11 +29,13 @@ class Results(NamedTuple):
     figures: Mapping[str, plots.Figure] = MappingProxyType({})
 
 
+@explained
 def of_report(report: Report) -> Results:
     """Return the numbers, table and figures of the report of an analysis."""
     return Results(report.numbers, str(report), plots.draw(report))
 
 
+@explained
 def record(out: pathlib.Path, settings: dict[str, Any], work: Callable[[], Results]) -> Results:
     """Execute a function, and write its results into a new folder.
 
@@ -62,6 +65,7 @@ def record(out: pathlib.Path, settings: dict[str, Any], work: Callable[[], Resul
     return results
 
 
+@explained
 def origin() -> dict[str, Any]:
     """Return the command line, its extension files, the code and the machine."""
     return {
@@ -84,6 +88,3 @@ def _new_folder(out: pathlib.Path) -> Iterator[None]:
             if not was_there:
                 out.rmdir()
         raise
-
-
-_refusals.tell(__name__)

@@ -8,7 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 from types import FrameType
 
-from qdistill import _refusals
+from qdistill._refusals import explained
 
 # Windows has no SIGHUP.
 HANGUP = getattr(signal, "SIGHUP", None)
@@ -27,6 +27,7 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
+@explained
 @contextlib.contextmanager
 def caught() -> Iterator[Callable[[], int]]:
     """Catch SIGTERM, SIGHUP and Ctrl-C instead of stopping; a second signal acts as usual.
@@ -66,6 +67,3 @@ def caught() -> Iterator[Callable[[], int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-_refusals.tell(__name__)

@@ -11,8 +11,9 @@ from typing import Any, NamedTuple
 import jax
 import numpy as np
 
-from qdistill import _refusals, plots
+from qdistill import plots
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.forecast import paper
 from qdistill.runs import (
     checkpoints,
@@ -66,6 +67,7 @@ class Story(NamedTuple):
         return np.cumsum(np.array(times, float))
 
 
+@explained
 def read(out: pathlib.Path) -> Story:
     """Return the content of the folder of a run.
 
@@ -81,6 +83,7 @@ def read(out: pathlib.Path) -> Story:
     return Story(out, settings, folder.read_log(out), metrics, provenance.read(out))
 
 
+@explained
 def tell(story: Story) -> str:
     """Return a summary as text: student, system, training, scores and next commands."""
     parts = [_who(story), _training(story), _score(story), _origin(story), _folder(story)]
@@ -198,6 +201,7 @@ def _next(story: Story) -> list[str]:
     ]
 
 
+@explained
 def begin(settings: Config, out: pathlib.Path) -> str:
     """Return the command that starts a run with these settings; dots for settings without option.
 
@@ -234,6 +238,7 @@ def _option(name: str, value: Any) -> list[str]:
     return ["--" + ".".join([*path, last]), *map(str, words)]
 
 
+@explained
 def labels(outs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
     """Return runs by the shortest part of their paths that distinguishes them.
 
@@ -247,6 +252,7 @@ def labels(outs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
     refuse("runs", "different folders", [str(out) for out in outs])
 
 
+@explained
 def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
     """Return a row for each run, with the names of `metrics.json`; None for unknown values."""
     rows = []
@@ -271,6 +277,7 @@ def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
     return rows
 
 
+@explained
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the comparison as a text table, with the paper's two networks."""
     wide = max(17, *(len(row["run"]) + 2 for row in rows))
@@ -294,6 +301,7 @@ def table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+@explained
 def plot(stories: dict[str, Story]) -> plots.Figure:
     """Draw loss against step and time, and the scores with those of the paper."""
     logs = {
@@ -325,6 +333,7 @@ def _printable(text: str) -> str:
     return text
 
 
+@explained
 def tell_all(
     outs: Sequence[pathlib.Path],
     into: pathlib.Path | None = None,
@@ -349,6 +358,3 @@ def tell_all(
         figures = {"comparison": plot(stories)}
         compared = Results({"runs": rows}, table(rows), figures)
         results.record(into, {"runs": list(map(str, outs))}, lambda: compared)
-
-
-_refusals.tell(__name__)

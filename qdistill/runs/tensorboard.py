@@ -7,11 +7,12 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from qdistill import _refusals
+from qdistill._refusals import explained
 from qdistill.runs import config, story
 from qdistill.runs.story import Story
 
 
+@explained
 def to_tensorboard(
     outs: Mapping[str, pathlib.Path],
     folder: pathlib.Path,
@@ -99,6 +100,3 @@ def _writer() -> Any:
             "pip install tensorboardX tensorboard"
         ) from error
     return tensorboardX.SummaryWriter
-
-
-_refusals.tell(__name__)

@@ -10,7 +10,6 @@ student and its parameters; an emulator is a propagator.
 36892
 """
 
-from qdistill import _refusals
 from qdistill.students.base import FORMS, Emulator, Student, StudentConfig, count_parameters
 from qdistill.students.domain import OutsideTaught, Reach
 from qdistill.students.effective import BandStudent, EffectiveHamiltonian, PropagatorConfig
@@ -36,5 +35,3 @@ __all__ = [
     "count_parameters",
     "register",
 ]
-
-_refusals.tell(__name__)

@@ -13,6 +13,7 @@ from jaxtyping import Array, Complex, Inexact, Key, PyTree
 from qdistill import teacher
 from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_new
 from qdistill._doors import require_frames
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 from qdistill.students import domain
 from qdistill.system import Potential, Propagator, Step, System, rollout
@@ -22,6 +23,7 @@ FORMS: dict[str, type["StudentConfig"]] = {}
 Own = TypeVar("Own", bound="Student")
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class StudentConfig:
     """The form of a student: a node of the config tree, registered by its name.
@@ -51,6 +53,7 @@ class StudentConfig:
         raise NotImplementedError(f"{type(self).__name__} has no method `build`")
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Student:
     """An untrained student: its form and the system that it learns. Static and hashable.
@@ -108,6 +111,7 @@ class Student:
         return Emulator(self, params, **about)
 
 
+@explained
 @jax.tree_util.register_pytree_with_keys_class
 @dataclasses.dataclass(frozen=True, eq=False, repr=False)
 class Emulator:
@@ -338,6 +342,7 @@ def _require_alike(taught: Grid, grid: Grid) -> None:
         refuse("grid", words, grid)
 
 
+@explained
 def count_parameters(params: PyTree) -> int:
     """Return the number of parameters."""
     return sum(int(np.size(leaf)) for leaf in jax.tree.leaves(params))

@@ -14,6 +14,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.curriculum import CurriculumConfig, require_lessons
 from qdistill.system import Potential, Propagator, System, rollout
 from qdistill.teacher import split_step
@@ -49,6 +50,7 @@ class Reach(NamedTuple):
     edge: float
 
 
+@explained
 def reach(system: System, psi: ArrayLike, local: ArrayLike) -> Reach:
     """Return the ranges of states and of their local potentials, over any leading axes."""
     grid = system.grid
@@ -68,6 +70,7 @@ def reach(system: System, psi: ArrayLike, local: ArrayLike) -> Reach:
     )
 
 
+@explained
 @functools.lru_cache(maxsize=32)
 def of_lessons(system: System, curriculum: CurriculumConfig) -> Reach | None:
     """Return the ranges of the lessons of a curriculum, from samples with a fixed key.
@@ -99,6 +102,7 @@ def of_lessons(system: System, curriculum: CurriculumConfig) -> Reach | None:
     return Reach(max(energies), min(lows), max(highs), max(edges))
 
 
+@explained
 def warn_outside(taught: Reach, asked: Reach) -> None:
     """Warn once of all ranges that a packet and a potential exceed."""
     room = SLACK * (taught.high - taught.low) + 1e-3
@@ -131,6 +135,7 @@ def _level_of_caller() -> int:
     return level
 
 
+@explained
 def require_successive(system: System, frames: Complex[Array, "n_t *n_x"], v: Potential) -> None:
     """Refuse concrete frames that are not successive, such as the packets of a batch.
 

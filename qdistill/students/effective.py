@@ -18,6 +18,7 @@ from qdistill._checks import (
     require_settings,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.physics.band import (
     Band,
     differentiate,
@@ -34,6 +35,7 @@ from qdistill.students.phases import V_SCALE
 from qdistill.system import Potential, Step, System
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class PropagatorConfig(StudentConfig, name="propagator"):
     """The form H = kinetic energy + V + sum_j (D^j)^T a_j(x) D^j between the waves of a band.
@@ -74,6 +76,7 @@ class PropagatorConfig(StudentConfig, name="propagator"):
         return EffectiveHamiltonian(self, system)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class BandStudent(Student):
     """A student whose state is expanded in the waves of a band, in any number of dimensions.
@@ -122,6 +125,7 @@ class BandStudent(Student):
             require_within(self.band, psi)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class EffectiveHamiltonian(BandStudent):
     """A student that diagonalises a learned effective Hamiltonian.
@@ -214,6 +218,7 @@ class EffectiveHamiltonian(BandStudent):
         return h
 
 
+@explained
 def in_eigenbasis(band: Band, h: Float[Array, "n_wave n_wave"], dt: float) -> Step:
     """Return the step of a Hamiltonian between waves; its state is the amplitudes of eigenstates.
 
@@ -231,6 +236,7 @@ def in_eigenbasis(band: Band, h: Float[Array, "n_wave n_wave"], dt: float) -> St
     return Step(encode, turn(spectrum, dt), decode)
 
 
+@explained
 def require_static(system: System) -> None:
     """Refuse a system whose Hamiltonian is not one real matrix between waves.
 

@@ -6,6 +6,8 @@ import flax.linen as nn
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from qdistill._refusals import explained
+
 # Scale of potential differences in the network's input, in hartree.
 V_SCALE = 4.0
 
@@ -85,6 +87,7 @@ class PotentialPhases(nn.Module):
         return nn.tanh(second(nn.tanh(first(differences / V_SCALE))))
 
 
+@explained
 def means_over_rings(v: Float[Array, "*n_x"], reach: int) -> Float[Array, "*n_x n_input"]:
     """Return means of v(x + s) - v(x), and of its square / 4 hartree, over the s of each ring.
 
@@ -99,6 +102,7 @@ def means_over_rings(v: Float[Array, "*n_x"], reach: int) -> Float[Array, "*n_x 
     return jnp.stack([*means, *squares], axis=-1)
 
 
+@explained
 def rings(reach: int, n_dim: int) -> list[list[tuple[int, ...]]]:
     """Return the offsets of all points within a distance of `reach`, grouped by symmetry.
 
@@ -112,6 +116,7 @@ def rings(reach: int, n_dim: int) -> list[list[tuple[int, ...]]]:
     return [alike[key] for key in sorted(alike, key=lambda key: sum(s**2 for s in key))]
 
 
+@explained
 def complete(free: Float[Array, "n_free ..."], count: int) -> Float[Array, "n_all ..."]:
     """Return a palindrome of `count` values from its first half; all values if all are given."""
     return free if len(free) == count else jnp.concatenate([free, free[: count // 2][::-1]])

@@ -17,6 +17,7 @@ from qdistill._checks import (
     require_settings,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import over_channels
 from qdistill.students.base import Student, StudentConfig
@@ -27,6 +28,7 @@ from qdistill.teacher import kick
 Start: TypeAlias = Literal["nothing", "informed"]
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class UnitaryConfig(StudentConfig, name="unitary"):
     """The form of a learned splitting, exp(-i a_n(x)) F^-1 exp(-i b_n(k)) F ... exp(-i a_0(x)).
@@ -133,6 +135,7 @@ class SplittingPhases(nn.Module):
         return complete(phases[:, where].reshape(-1, *shape), self.config.n_pairs)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Splitting(Student):
     """A student that is a learned splitting.
@@ -238,6 +241,7 @@ class Splitting(Student):
         return np.asarray(kicks, float), np.asarray(drifts, float)
 
 
+@explained
 def knots(config: UnitaryConfig, dx: float, n_dim: int = 1) -> Float[np.ndarray, " n_knot"]:
     """Return the |k| between which slopes are interpolated, from 0 to sqrt(n_dim) pi / dx."""
     largest = n_dim**0.5 * np.pi / dx

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float, Key, PyTree
 
 from qdistill._checks import refuse, require_at_least, require_new, require_one_of, require_settings
+from qdistill._refusals import explained
 from qdistill.students import windows
 from qdistill.students.base import FORMS, Student, StudentConfig
 from qdistill.students.feedforward import Conv, Dense, Linear
@@ -25,6 +26,7 @@ NETWORKS: dict[str, type[nn.Module]] = {
 }
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class WindowedConfig(StudentConfig):
     """The form of the paper's students.
@@ -52,6 +54,7 @@ class WindowedConfig(StudentConfig):
 FORMS |= dict.fromkeys(NETWORKS, WindowedConfig)
 
 
+@explained
 def register(name: str, network: type[nn.Module]) -> None:
     """Register a network of your own as the student `WindowedConfig(name)`.
 
@@ -69,6 +72,7 @@ def register(name: str, network: type[nn.Module]) -> None:
     FORMS[name] = WindowedConfig
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Windowed(Student):
     """A student that applies a network to the windows around all points and stitches them.

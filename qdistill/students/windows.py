@@ -8,8 +8,10 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int, Shaped
 
 from qdistill._checks import refuse, require_at_least, require_positive, require_settings
+from qdistill._refusals import explained
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class WindowConfig:
     """Settings of the windows of a student.
@@ -42,6 +44,7 @@ class WindowConfig:
         require_positive(sigma=self.sigma, v_scale=self.v_scale, floor=self.floor)
 
 
+@explained
 def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
     """Return the offsets of a window's points from its centre.
 
@@ -54,6 +57,7 @@ def offsets(n_window: int) -> Int[np.ndarray, " n_window"]:
     return np.arange(n_window) - n_window // 2
 
 
+@explained
 def around(
     field: Shaped[Array | np.ndarray, "*axes n_x"], centres: Int[Array, " n_centre"], n_window: int
 ) -> Shaped[Array, "*axes n_centre n_window"]:
@@ -72,6 +76,7 @@ def around(
     return jnp.asarray(field)[..., (centres[:, None] + at[None]) % field.shape[-1]]
 
 
+@explained
 def around_all(
     field: Shaped[Array, "*axes n_x"], n_window: int
 ) -> Shaped[Array, "*axes n_x n_window"]:
@@ -79,6 +84,7 @@ def around_all(
     return around(field, jnp.arange(field.shape[-1]), n_window)
 
 
+@explained
 def stitching_weights(n_window: int, sigma: float) -> Float[np.ndarray, " n_window"]:
     """Return Gaussian weights of a window's points by offset from its centre; they sum to 1."""
     if sigma != np.inf:
@@ -87,6 +93,7 @@ def stitching_weights(n_window: int, sigma: float) -> Float[np.ndarray, " n_wind
     return weights / weights.sum()
 
 
+@explained
 def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[Array, " n_x"]:
     """Return one frame, stitched from the forecasts of the windows around all points.
 
@@ -104,6 +111,7 @@ def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[A
     return forecasts[centres, jnp.arange(n_window)[None]] @ weights.astype(forecasts.dtype)
 
 
+@explained
 def gauge_unit(config: WindowConfig, psi: Complex[Array, " n_window"]) -> Complex[Array, ""]:
     """Return the root-mean-square amplitude of a window times the phase of its sum.
 
@@ -116,6 +124,7 @@ def gauge_unit(config: WindowConfig, psi: Complex[Array, " n_window"]) -> Comple
     return jax.lax.stop_gradient(amplitude * phase)
 
 
+@explained
 def encode(
     config: WindowConfig,
     psi: Complex[Array, "n_history n_window"],
@@ -131,6 +140,7 @@ def encode(
     return jnp.stack(channels, axis=-1), unit
 
 
+@explained
 def decode(
     forecast: Float[Array, "n_window 2"], unit: Complex[Array, ""]
 ) -> Complex[Array, " n_window"]:

@@ -1,6 +1,5 @@
 """Solvers of the time-dependent Schroedinger equation, all of them propagators."""
 
-from qdistill import _refusals
 from qdistill.teacher.expansion import Chebyshev, bounds_of, chebyshev
 from qdistill.teacher.factory import TeacherConfig, make
 from qdistill.teacher.schemes import SCHEMES, Scheme
@@ -21,5 +20,3 @@ __all__ = [
     "phase",
     "split_step",
 ]
-
-_refusals.tell(__name__)

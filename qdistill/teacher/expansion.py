@@ -16,6 +16,7 @@ from jaxtyping import Array
 
 from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_positive
 from qdistill._doors import cast, precision, require_potential
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import apply, hop, kinetic, rest
 from qdistill.system import Potential, Step, System
@@ -24,6 +25,7 @@ from qdistill.system import Potential, Step, System
 MOST_TERMS = 200_000
 
 
+@explained
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Chebyshev:
@@ -60,6 +62,7 @@ class Chebyshev:
         return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
 
 
+@explained
 def chebyshev(system: System, tolerance: float = 1e-6) -> Chebyshev:
     """Return the Chebyshev propagator exp(-i H dt), to a given truncation error per frame.
 
@@ -162,6 +165,7 @@ def _fits(system: System, local: Array, low: float, high: float) -> Any:
     return (lowest >= np.asarray(low, lowest.dtype)) & (highest <= np.asarray(high, lowest.dtype))
 
 
+@explained
 def bounds_of(system: System, v: Potential) -> tuple[float, float]:
     """Return bounds in hartree of the local part of many potentials, stacked along a first axis.
 
@@ -185,6 +189,7 @@ def bounds_of(system: System, v: Potential) -> tuple[float, float]:
     return low - sliver, high + sliver
 
 
+@explained
 def coefficients(z: float, tolerance: float) -> np.ndarray:
     """Return the Chebyshev coefficients (2 - delta_n0) J_n(z), with signs, to a tolerance.
 
@@ -203,6 +208,7 @@ def coefficients(z: float, tolerance: float) -> np.ndarray:
     return values[: n_terms + n_terms % 2]
 
 
+@explained
 def expand(
     grid: Grid, v: Array, offset: float, radius: float, terms: np.ndarray, psi: Array
 ) -> Array:
@@ -259,6 +265,7 @@ def _clenshaw(h: Callable[[Array], Array], terms: np.ndarray, even: Array, odd: 
     return low - h(high)
 
 
+@explained
 def batch_last(f: Callable[[Array, Array], Array]) -> Callable[[Array, Array], Array]:
     """Return the unbatched form of a function of two arrays that takes a batch as last axis.
 

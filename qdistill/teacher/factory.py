@@ -10,6 +10,7 @@ from qdistill._checks import (
     require_positive,
     require_settings,
 )
+from qdistill._refusals import explained
 from qdistill.system import Propagator, System
 from qdistill.teacher.expansion import chebyshev
 from qdistill.teacher.split_steps import split_step
@@ -17,6 +18,7 @@ from qdistill.teacher.split_steps import split_step
 Solver: TypeAlias = Literal["chebyshev", "split_step"]
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class TeacherConfig:
     """Settings of the solver that makes the examples.
@@ -40,6 +42,7 @@ class TeacherConfig:
             refuse("tolerance", "below 1", self.tolerance)
 
 
+@explained
 def make(config: TeacherConfig, system: System) -> Propagator:
     """Return the solver that a config names, for a system.
 

@@ -18,9 +18,11 @@ import numpy as np
 from jaxtyping import Array, Float, Inexact
 
 from qdistill._checks import refuse, require_finite, require_settings
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Scheme:
     """The coefficients of a symmetric splitting.
@@ -95,6 +97,7 @@ SCHEMES: dict[str, Scheme] = {
 }
 
 
+@explained
 def smooth(grid: Grid, v: Inexact[Array, "*n_x"], width: float) -> Inexact[Array, "*n_x"]:
     """Return a potential convolved with a Gaussian of a given standard deviation in bohr."""
     if not width:
@@ -102,6 +105,7 @@ def smooth(grid: Grid, v: Inexact[Array, "*n_x"], width: float) -> Inexact[Array
     return _filter(v, np.exp(-0.5 * width**2 * _square(grid)))
 
 
+@explained
 def square_of_gradient(grid: Grid, v: Inexact[Array, "*n_x"]) -> Inexact[Array, "*n_x"]:
     """Return |grad V|^2 / m, with spectral derivatives, in atomic units.
 
@@ -116,6 +120,7 @@ def square_of_gradient(grid: Grid, v: Inexact[Array, "*n_x"]) -> Inexact[Array, 
     return total
 
 
+@explained
 def hops(grid: Grid, v: Inexact[Array, "*n_x"], scale: float) -> Callable[[Array], Array]:
     """Return the function ``psi -> exp(-i scale G) psi`` on a lattice.
 
@@ -137,6 +142,7 @@ def hops(grid: Grid, v: Inexact[Array, "*n_x"], scale: float) -> Callable[[Array
     return hop
 
 
+@explained
 def require_even(grid: Grid) -> None:
     """Refuse a lattice with an odd number of points on an axis, whose bonds cannot be paired."""
     if any(n % 2 for n in grid.shape):

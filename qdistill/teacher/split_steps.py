@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Inexact
 
 from qdistill._checks import is_known, refuse, require_at_least, require_one_of, require_positive
+from qdistill._refusals import explained
 from qdistill.physics.grid import Scalar
 from qdistill.physics.hamiltonian import apply, over_channels
 from qdistill.system import Potential, Propagator, Step, System, Wrapped
@@ -18,6 +19,7 @@ from qdistill.teacher import schemes
 from qdistill.teacher.schemes import SCHEMES, Scheme
 
 
+@explained
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class SplitStep:
@@ -115,6 +117,7 @@ class SplitStep:
         return drift
 
 
+@explained
 def split_step(
     system: System,
     n_substeps: int,
@@ -186,11 +189,13 @@ def _require_allowed(system: System, scheme: Scheme) -> None:
         schemes.require_even(system.grid)
 
 
+@explained
 def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
     """Return exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
     return apply(phase(system, system.local(v, t, psi), h), psi)
 
 
+@explained
 def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Array, "..."]:
     """Return exp(-i h local), pointwise, or of the matrix between channels at each point."""
     if not system.n_channel:
@@ -214,6 +219,7 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
     return jnp.moveaxis(matrix, (-2, -1), (0, 1))
 
 
+@explained
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Dense(Wrapped):
@@ -238,6 +244,7 @@ class Dense(Wrapped):
         )
 
 
+@explained
 def dense(propagator: Propagator) -> Dense:
     """Return the propagator that applies a linear propagator's frame as one dense matrix.
 

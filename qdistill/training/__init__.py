@@ -1,6 +1,5 @@
 """Batches of examples made on the fly, losses, stages, and the training loop."""
 
-from qdistill import _refusals
 from qdistill.training import batches, boxes, loop, losses, stages
 from qdistill.training.batches import Batch, BatchConfig
 from qdistill.training.loop import Trainer, TrainState, fit, make_trainers
@@ -21,5 +20,3 @@ __all__ = [
     "make_trainers",
     "stages",
 ]
-
-_refusals.tell(__name__)

@@ -23,6 +23,7 @@ from qdistill._checks import (
     require_one_of,
     require_settings,
 )
+from qdistill._refusals import explained
 from qdistill.curriculum import sampling
 from qdistill.physics.grid import Scalar
 from qdistill.students import windows
@@ -33,6 +34,7 @@ Placement: TypeAlias = Literal["potential", "amplitude"]
 Examples: TypeAlias = Literal["windows", "frames", "spectra"]
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class BatchConfig:
     """Settings of the examples that are cut from the teacher's runs.
@@ -98,6 +100,7 @@ class Block(NamedTuple):
 BlockMaker: TypeAlias = Callable[[Key[Array, ""], Float[Array, " n_lesson"], Scalar], Block]
 
 
+@explained
 def make_block(
     teacher: Propagator,
     names: tuple[str, ...],
@@ -144,6 +147,7 @@ def make_block(
     return block
 
 
+@explained
 def cut_batch(
     block: Block,
     i: Int[Array, ""] | int,
@@ -171,6 +175,7 @@ def cut_batch(
     return Batch(psi, jnp.take_along_axis(v, points, axis=1), n, lesson)
 
 
+@explained
 def make_batch(
     block_maker: BlockMaker,
     config: BatchConfig,
@@ -208,6 +213,7 @@ def make_batch(
     return cut_batch(block, step - first, n_history, config.n_target, n_point)
 
 
+@explained
 def window_weights(
     config: BatchConfig,
     n_window: int,

@@ -24,12 +24,14 @@ from qdistill._checks import (
     require_real,
     require_settings,
 )
+from qdistill._refusals import explained
 from qdistill.curriculum import sampling
 from qdistill.physics.eigenstates import eigenstates
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.system import System
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class SpectraConfig:
     """Settings of the boxes, and the weights of their eigenstates.
@@ -81,6 +83,7 @@ SpectraMaker: TypeAlias = Callable[
 ]
 
 
+@explained
 def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[Array, " n_box"]:
     """Return a section of a potential around a random slope, drawn in proportion to steepness.
 
@@ -102,6 +105,7 @@ def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[A
     return v[(first + jnp.arange(n_box)) % len(v)]
 
 
+@explained
 def box_of(system: System, config: SpectraConfig) -> System:
     """Return the system in a box of `n_box` points."""
     grid = system.grid
@@ -109,6 +113,7 @@ def box_of(system: System, config: SpectraConfig) -> System:
     return dataclasses.replace(system, grid=box)
 
 
+@explained
 def make_block(
     system: System,
     names: tuple[str, ...],
@@ -156,6 +161,7 @@ def make_block(
     return block
 
 
+@explained
 def cut_batch(block: SpectraBlock, i: Int[Array, ""] | int) -> Spectra:
     """Return the i-th batch of a block, counted from 0."""
     require_between(0, len(block.run) - 1, i=i)

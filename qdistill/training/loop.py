@@ -14,6 +14,7 @@ from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from qdistill import _distribute as cluster
 from qdistill._checks import refuse, require_shape
+from qdistill._refusals import explained
 from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig, Schedule
 from qdistill.students import Student
@@ -37,6 +38,7 @@ class TrainState(NamedTuple):
     key: Key[Array, ""]
 
 
+@explained
 def train_step(
     losses_of: Loss,
     power: float,
@@ -73,6 +75,7 @@ class Trainer(NamedTuple):
     train_block: Any
 
 
+@explained
 def make_trainers(
     student: Student,
     teacher: Propagator,
@@ -213,6 +216,7 @@ def _spread_loss(mesh: Mesh | None, loss: Loss) -> Loss:
     return spread_loss
 
 
+@explained
 def is_finite(tree: PyTree) -> Bool[Array, ""]:
     """Return whether all floating-point numbers of a pytree are finite."""
     leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
@@ -231,6 +235,7 @@ def _mean_by_lesson(each: Array, lesson: Array, n_lesson: int) -> Array:
     return jnp.where(count > 0, total / jnp.maximum(count, 1), jnp.nan)
 
 
+@explained
 def fit(
     trainers: Sequence[Trainer], boundaries: Sequence[int], state: TrainState
 ) -> Iterator[tuple[TrainState, dict[str, Any]]]:

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Key, PyTree
 
 from qdistill._checks import refuse, require_at_least, require_between, require_shape
 from qdistill._doors import require_psi, require_step
+from qdistill._refusals import explained
 from qdistill.students import Student, Windowed, windows
 from qdistill.system import Potential, rollout
 from qdistill.training.batches import Batch
@@ -19,6 +20,7 @@ from qdistill.training.boxes import Spectra, SpectraConfig, box_of
 Loss: TypeAlias = Callable[[PyTree, Any, Key[Array, "..."]], Float[Array, " n_batch"]]
 
 
+@explained
 def window_loss(
     student: Student,
     *,
@@ -55,6 +57,7 @@ def window_loss(
     return _over_batch(loss)
 
 
+@explained
 def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss:
     """Return the loss of a rollout: the squared relative error, mean over `n_target` frames.
 
@@ -74,6 +77,7 @@ def rollout_loss(student: Student, n_target: int, *, noise: float = 0.0) -> Loss
     return _over_batch(loss)
 
 
+@explained
 def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | None = None) -> Loss:
     """Return the spectral loss: the squared error after many frames, predicted from one frame.
 

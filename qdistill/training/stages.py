@@ -18,6 +18,7 @@ from qdistill._checks import (
     require_settings,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.training.batches import BatchConfig
 
 Optimiser: TypeAlias = Literal["adam", "muon"]
@@ -25,6 +26,7 @@ Decay: TypeAlias = Literal["linear", "cosine"]
 OnDivergence: TypeAlias = Literal["stop", "rollback"]
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Stage:
     """A part of the training with one kind of example, one loss and one learning-rate schedule.
@@ -92,6 +94,7 @@ class Stage:
             refuse("noise", "0 with spectra", self.noise)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """Settings of a whole training.
@@ -137,6 +140,7 @@ class TrainingConfig:
         return list(itertools.accumulate(itertools.chain(*blocks)))
 
 
+@explained
 def learning_rate(stage: Stage) -> optax.Schedule:
     """Return the schedule of a stage: linear warm-up to the peak, then linear or cosine decay."""
     n_warm = max(1, round(stage.warm_up * stage.n_steps))
@@ -153,6 +157,7 @@ def learning_rate(stage: Stage) -> optax.Schedule:
     return lambda step: rate(jnp.asarray(step, float))
 
 
+@explained
 def make_optimiser(stage: Stage) -> optax.GradientTransformation:
     """Return the optimiser of a stage: clipping per array, then Adam or Muon with weight decay."""
 
@@ -172,6 +177,7 @@ def make_optimiser(stage: Stage) -> optax.GradientTransformation:
     return optax.chain(clip_each(stage.clip), rule)
 
 
+@explained
 def clip_each(max_norm: float) -> optax.GradientTransformation:
     """Return the transformation that clips the gradient of each array to a norm of `max_norm`."""
     require_positive(max_norm=max_norm)

@@ -15,7 +15,6 @@ verified in the time domain by the exact solver.
 0.969 + 0.031
 """
 
-from qdistill import _refusals
 from qdistill.insight.design.search import (
     Design,
     Found,
@@ -56,5 +55,3 @@ __all__ = [
     "verify",
     "wavenumber",
 ]
-
-_refusals.tell(__name__)

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from qdistill._refusals import explained
 from qdistill.insight.design import trials
 from qdistill.insight.design.tasks import SearchConfig, TaskConfig
 from qdistill.physics.grid import Grid
@@ -33,6 +34,7 @@ class Found(NamedTuple):
     loss: Float[np.ndarray, " n_start"]
 
 
+@explained
 def descend(config: SearchConfig, n_knot: int, loss: Objective) -> Found:
     """Minimise a function of the u_m by Adam from random starts, all in one program.
 
@@ -59,6 +61,7 @@ def descend(config: SearchConfig, n_knot: int, loss: Objective) -> Found:
     return Found(ends[int(np.nanargmin(losses))], losses)
 
 
+@explained
 def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> Objective:
     """Return the distance of T(E) and R(E) from the target, plus the roughness of the potential.
 
@@ -82,11 +85,13 @@ def stationary_objective(config: SearchConfig, task: TaskConfig, grid: Grid) -> 
     return loss
 
 
+@explained
 def roughness(config: SearchConfig, grid: Grid, v: Float[Array, " n"]) -> Float[Array, ""]:
     """Return the weighted mean square slope of a potential."""
     return config.roughness * jnp.mean(jnp.diff(v) ** 2) / grid.dx[0] ** 2
 
 
+@explained
 def rollout_objective(
     config: SearchConfig,
     profile: ProfileConfig,
@@ -132,6 +137,7 @@ class Design(NamedTuple):
     losses: Float[np.ndarray, " n_start"]
 
 
+@explained
 def optimise(task: TaskConfig, config: SearchConfig, system: System) -> Design:
     """Find a potential by its stationary transmission, then verify it with packets.
 

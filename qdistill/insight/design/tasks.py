@@ -13,9 +13,11 @@ from qdistill._checks import (
     require_positive,
     require_settings,
 )
+from qdistill._refusals import explained
 from qdistill.physics.profiles import ProfileConfig
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class TaskConfig:
     """A target transmission, and the packets that verify a design.
@@ -73,6 +75,7 @@ class TaskConfig:
         return self.share / (1 + (2 * (energy - sum(self.band) / 2) / self.passband) ** 4)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class RolloutConfig:
     """The target shares of packets, for a design through forecasts.
@@ -97,6 +100,7 @@ class RolloutConfig:
             refuse("shares", f"{len(self.energies)} shares, one for each energy", self.shares)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class SearchConfig:
     """Settings of the descent to a potential.

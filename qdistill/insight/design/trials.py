@@ -12,6 +12,7 @@ from jaxtyping import Array, Complex, Float
 
 from qdistill import teacher
 from qdistill._checks import refuse, require_positive
+from qdistill._refusals import explained
 from qdistill.physics import packets
 from qdistill.physics.grid import require_line
 from qdistill.physics.observables import transmission_reflection
@@ -39,6 +40,7 @@ class Trial(NamedTuple):
     right: float
 
 
+@explained
 def prepare(
     system: System, energies: Sequence[float], width: float, extent: float, dwell: float = 0.0
 ) -> Trial:
@@ -84,6 +86,7 @@ def prepare(
     return Trial(dataclasses.replace(system, grid=room), jnp.stack(psi), before + after, *edges)
 
 
+@explained
 def embed(v: Float[Array, " n_x"], n_x: int) -> Float[Array, " n_room"]:
     """Return a potential in the middle of a box of more points, padded with zeros."""
     more = n_x - len(v)
@@ -107,6 +110,7 @@ class Verdict(NamedTuple):
     expected: Float[np.ndarray, " n_packet"]
 
 
+@explained
 def verify(
     system: System,
     v: Float[Array, " n_x"],
@@ -139,6 +143,7 @@ def verify(
     return Verdict(np.asarray(energies, float), through, back, averages(trial, v))
 
 
+@explained
 def averages(trial: Trial, v: Float[Array, " n_x"]) -> Float[np.ndarray, " n_packet"]:
     """Return the stationary transmission, averaged over the spectrum of each packet."""
     grid = trial.system.grid
@@ -153,6 +158,7 @@ def averages(trial: Trial, v: Float[Array, " n_x"]) -> Float[np.ndarray, " n_pac
     return weights[:, counts] @ np.asarray(passes, float)
 
 
+@explained
 def passing(
     propagator: Propagator, trial: Trial, n_frames: int
 ) -> Callable[[Float[Array, " n_x"]], Float[Array, " n_packet"]]:

@@ -5,7 +5,6 @@ exact solver as the positive control, and negative controls that must be detecte
 `Report`.
 """
 
-from qdistill import _refusals
 from qdistill.insight.harness.frames import forecast, recall, solve_exactly
 from qdistill.insight.harness.intervals import (
     BY_RATIO,
@@ -44,5 +43,3 @@ __all__ = [
     "solve_exactly",
     "verdict",
 ]
-
-_refusals.tell(__name__)

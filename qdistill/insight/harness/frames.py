@@ -9,6 +9,7 @@ from jaxtyping import Array, Complex
 
 from qdistill import teacher
 from qdistill._checks import require_at_least
+from qdistill._refusals import explained
 from qdistill.system import Potential, Propagator, System, rollout
 
 # Truncation error per frame of the exact solver, in single and in double precision.
@@ -17,6 +18,7 @@ SINGLE, DOUBLE = 1e-7, 1e-12
 N_AT_ONCE = 16
 
 
+@explained
 def solve_exactly(
     system: System, bounds: tuple[float, float], tolerance: float | None = None
 ) -> teacher.Chebyshev:
@@ -32,6 +34,7 @@ def solve_exactly(
     return teacher.chebyshev(dataclasses.replace(system, bounds=bounds), tolerance)
 
 
+@explained
 def recall(
     exact: teacher.Chebyshev | teacher.SplitStep,
     psi: Complex[Array, "*n_x"],
@@ -54,6 +57,7 @@ def recall(
     return jnp.concatenate([psi[None], rollout(backwards, psi[None], v, n_given - 1)])[::-1]
 
 
+@explained
 def forecast(
     propagator: Propagator,
     given: Complex[Array, "n_case n_given *n_x"],

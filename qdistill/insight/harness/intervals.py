@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from qdistill._checks import require_at_least
+from qdistill._refusals import explained
 from qdistill.insight.harness.frames import DOUBLE, SINGLE
 
 PerCase: TypeAlias = Float[np.ndarray, "n_seed n_case"]
@@ -29,6 +30,7 @@ class Interval(NamedTuple):
     high: float
 
 
+@explained
 @functools.lru_cache(maxsize=64)
 def resample(sizes: tuple[int, ...], seed: int = 0) -> tuple[Int[np.ndarray, "n_resampled n"], ...]:
     """Return the indices of `N_RESAMPLED` bootstrap resamples of each of several axes.
@@ -56,6 +58,7 @@ def resample(sizes: tuple[int, ...], seed: int = 0) -> tuple[Int[np.ndarray, "n_
     return axes
 
 
+@explained
 def bootstrap(values: PerCase, seed: int = 0) -> Interval:
     """Return the median of all values, with its interval; whole seeds and cases are resampled.
 
@@ -88,6 +91,7 @@ def _medians(rows: Float[np.ndarray, "n_row n"]) -> Float[np.ndarray, " n_row"]:
     return np.take_along_axis(np.sort(rows, axis=1), middle[:, None], axis=1)[:, 0]
 
 
+@explained
 def rounding(n_frames: int, dtype: Any = np.float32) -> float:
     """Return the relative violation that rounding and truncation of the exact solver may cause.
 
@@ -97,6 +101,7 @@ def rounding(n_frames: int, dtype: Any = np.float32) -> float:
     return ROUNDING * max(eps, DOUBLE if eps < DOUBLE else SINGLE) * n_frames
 
 
+@explained
 def verdict(
     own: Interval, exact: Interval, excess: Interval, ratio: Interval, rounding: float
 ) -> str:
@@ -136,6 +141,7 @@ def verdict(
     return "partly learned" if ratio.high < ACCURATE else "as accurate"
 
 
+@explained
 def fires(control: Interval, claim: Interval, rounding: float) -> bool:
     """Return whether a negative control is detected: its violation is far above the claim's."""
     return bool(control.low > 3 * max(claim.median, rounding))

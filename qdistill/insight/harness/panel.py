@@ -7,6 +7,7 @@ from typing import Literal, TypeAlias
 import jax
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.system import Propagator, System
 
 Role: TypeAlias = Literal["exact", "negative", "emulator", "null"]
@@ -16,6 +17,7 @@ Ensembles: TypeAlias = Mapping[str, Propagator | Sequence[Propagator]]
 EXACT = "exact solver"
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Member:
     """A member of a panel: propagators under one name, and their role.
@@ -40,6 +42,7 @@ class Member:
         return all(seed.is_differentiable for seed in self.seeds)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Panel:
     """The propagators of an analysis, all of one system.
@@ -78,6 +81,7 @@ class Panel:
         return Panel(self.system, kept)
 
 
+@explained
 def make_panel(emulators: Ensembles, nulls: Ensembles | None = None) -> Panel:
     """Return the panel of emulators and null models, which are measured in the same way.
 
@@ -121,6 +125,7 @@ def make_panel(emulators: Ensembles, nulls: Ensembles | None = None) -> Panel:
     return Panel(system, members)
 
 
+@explained
 def unbounded(system: System) -> System:
     """Return the system without bounds of its potentials."""
     return dataclasses.replace(system, bounds=None)

@@ -6,7 +6,10 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qdistill._refusals import explained
 
+
+@explained
 @dataclasses.dataclass(frozen=True)
 class Report:
     """The result of an analysis: numbers, and the same as a text table.
@@ -38,6 +41,7 @@ def _finite(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
+@explained
 def make_table(
     columns: Sequence[str],
     sections: Mapping[str, Mapping[str, Sequence[str]]],
@@ -76,6 +80,7 @@ def make_table(
     return "\n".join(lines)
 
 
+@explained
 def in_words(role: str, name: str) -> str:
     """Return the name of a member, with its role in brackets unless it is an emulator.
 

@@ -9,7 +9,6 @@ Shares belong to lessons, not to physical processes. Lessons also differ in the 
 position of their packets; compare lessons with matched packets to separate the two.
 """
 
-from qdistill import _refusals
 from qdistill.insight.importance import games, trainings
 from qdistill.insight.importance.shares import (
     OVERALL,
@@ -48,5 +47,3 @@ __all__ = [
     "smoke",
     "trainings",
 ]
-
-_refusals.tell(__name__)

@@ -12,11 +12,13 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from qdistill._checks import refuse, require_at_least, require_between, require_finite
+from qdistill._refusals import explained
 
 Values: TypeAlias = Float[np.ndarray, "*game n_coalition"]
 Shares: TypeAlias = Float[np.ndarray, "*game n_player"]
 
 
+@explained
 def coalitions(n_player: int) -> Bool[np.ndarray, "n_coalition n_player"]:
     """Return the membership of each player in each coalition, for 1 to 12 players.
 
@@ -28,6 +30,7 @@ def coalitions(n_player: int) -> Bool[np.ndarray, "n_coalition n_player"]:
     return (np.arange(2**n_player)[:, None] >> np.arange(n_player)[None]) % 2 == 1
 
 
+@explained
 def shapley(values: Values) -> Shares:
     """Return the Shapley values of the players, which sum to v(all) - v(none).
 
@@ -45,6 +48,7 @@ def shapley(values: Values) -> Shares:
     return np.stack([_mean_gain(values, 1 << i, weights) for i in range(n)], axis=-1)
 
 
+@explained
 def interactions(values: Values) -> Float[np.ndarray, "*game n_player n_player"]:
     """Return the interaction of each pair of players: its value beyond that of the two alone.
 
@@ -71,6 +75,7 @@ def interactions(values: Values) -> Float[np.ndarray, "*game n_player n_player"]
     return index
 
 
+@explained
 def leave_one_out(values: Values) -> Shares:
     """Return v(all) - v(all but i), the loss without player i.
 
@@ -81,6 +86,7 @@ def leave_one_out(values: Values) -> Shares:
     return values[..., [last]] - values[..., [last ^ (1 << i) for i in range(_n_player(values))]]
 
 
+@explained
 def only_one(values: Values) -> Shares:
     """Return v(i alone) - v(none), the gain by player i alone.
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from qdistill._checks import refuse, require_at_least, require_between, require_shape
+from qdistill._refusals import explained
 from qdistill.insight.harness import Report, resample
 from qdistill.insight.importance import games
 
@@ -41,6 +42,7 @@ class Estimate(NamedTuple):
     high: np.ndarray
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Importance(Report):
     """The importance of each lesson, in decades of forecast error.
@@ -68,6 +70,7 @@ class Importance(Report):
     errors: Errors
 
 
+@explained
 def skill(
     errors: Float[np.ndarray, "*training n_family n_case"],
 ) -> Float[np.ndarray, "*training n_family"]:
@@ -87,6 +90,7 @@ def skill(
     return -np.log10(np.clip(errors.mean(axis=-1), 1e-12, 1)) + 0.0
 
 
+@explained
 def analyse(errors: Errors, seed: int = 0) -> Importance:
     """Return Shapley values, interactions and related measures, with intervals.
 

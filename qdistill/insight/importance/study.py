@@ -12,6 +12,7 @@ from jaxtyping import Float, PyTree
 from qdistill import _distribute as cluster
 from qdistill import teacher
 from qdistill._checks import refuse, require_at_least, require_settings
+from qdistill._refusals import explained
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.cases import Cases
@@ -33,6 +34,7 @@ LEAD = 0.08
 N_GIVEN = 4
 
 
+@explained
 def short_stage(n_steps: int, n_target: int, n_batch: int, peak_rate: float) -> Stage:
     """Return a stage with few and short runs, because simulating frames dominates the cost."""
     batches = BatchConfig(
@@ -57,6 +59,7 @@ _QUICK = short_stage(240, 1, 16, 1e-2), short_stage(240, 8, 8, 1e-2), short_stag
 _FULL = short_stage(300, 1, 64, 1e-2), short_stage(300, 8, 32, 1e-2), short_stage(600, 24, 16, 3e-3)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Study:
     """Settings of a study: trainings on every coalition of lessons, and their tests.
@@ -106,6 +109,7 @@ STUDIES: dict[str, tuple[str, Study]] = {
 }
 
 
+@explained
 def smoke(study: Study) -> Study:
     """Return a small version of a study that takes seconds: a coarse grid, one block per stage."""
     stages = []
@@ -132,6 +136,7 @@ def smoke(study: Study) -> Study:
     )
 
 
+@explained
 def sample_potentials(system: System, seed: int, n_case: int, n_frames: int) -> Cases:
     """Return solved test cases in which a packet is about to meet a potential.
 
@@ -157,6 +162,7 @@ def sample_potentials(system: System, seed: int, n_case: int, n_frames: int) -> 
     return dataclasses.replace(truth, given=truth.given[:, -N_GIVEN:])
 
 
+@explained
 def examine(
     student: Student, params: PyTree, truth: Cases
 ) -> Float[np.ndarray, "n_training n_family n_case"]:
@@ -176,6 +182,7 @@ def examine(
     return np.asarray(each, float).reshape(len(each), n_family, -1)
 
 
+@explained
 def measure_errors(
     study: Study,
     progress: Callable[[Trained], None] = lambda trained: None,
@@ -221,6 +228,7 @@ def measure_errors(
     return Errors(lessons, tuple(dict.fromkeys(on_potentials.family)), *tables)
 
 
+@explained
 def evaluate(
     study: Study,
     progress: Callable[[Trained], None] = lambda trained: None,

@@ -11,6 +11,7 @@ from jaxtyping import Array, Bool, Float, PyTree
 
 from qdistill import _distribute as cluster
 from qdistill._checks import refuse, require_at_least
+from qdistill._refusals import explained
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.students import Student
 from qdistill.system import Propagator
@@ -33,6 +34,7 @@ class Trained(NamedTuple):
     loss: Float[np.ndarray, " n_training"]
 
 
+@explained
 def train(
     student: Student,
     teacher: Propagator,
@@ -122,12 +124,14 @@ def _keys(seeds: list[int]) -> Array:
     return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
 
 
+@explained
 def initial_params(student: Student, seeds: list[int]) -> PyTree:
     """Return the initial parameters of `train`, with a first axis n_seed."""
     init = jax.jit(jax.vmap(lambda key: student.init(jax.random.split(key)[0])))
     return init(_keys(seeds))
 
 
+@explained
 def coalition_weights(
     members: Bool[np.ndarray, "n_coalition n_lesson"],
 ) -> Float[np.ndarray, "n_training n_lesson"]:

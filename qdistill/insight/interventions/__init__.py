@@ -6,7 +6,6 @@ inputs are compared in the same way. Both accept any propagator; the exact solve
 control.
 """
 
-from qdistill import _refusals
 from qdistill.insight.interventions.effects import (
     Blind,
     Effects,
@@ -54,5 +53,3 @@ __all__ = [
     "measure_sizes",
     "sample_moments",
 ]
-
-_refusals.tell(__name__)

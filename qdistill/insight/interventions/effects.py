@@ -28,6 +28,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import require_at_least
+from qdistill._refusals import explained
 from qdistill.forecast.cases import Cases
 from qdistill.insight import harness
 from qdistill.insight.interventions.table import Intervention, Moment
@@ -41,6 +42,7 @@ LEAST = 0.01
 PerCase = Float[np.ndarray, " n_case"]
 
 
+@explained
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Blind(Wrapped):
@@ -66,6 +68,7 @@ class Intervened(NamedTuple):
     gap: Float[Array, " n_case"]
 
 
+@explained
 def intervene(
     exact: Chebyshev,
     intervention: Intervention,
@@ -106,6 +109,7 @@ def _act(grid: Grid, intervention: Intervention, moments: Moment) -> tuple[Array
     return jax.vmap(act)(moments)
 
 
+@explained
 @functools.partial(jax.jit, static_argnums=1)
 def recall(
     exact: Chebyshev, n_past: int, psi: Complex[Array, "n_case n_x"], v: Float[Array, "n_case n_x"]
@@ -146,6 +150,7 @@ class Effects(NamedTuple):
     excess: PerCase
 
 
+@explained
 def measure_effects(propagator: Propagator, done: Intervened) -> Effects:
     """Return the effects of an intervention at the horizon, by a propagator and exactly.
 

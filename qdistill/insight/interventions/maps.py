@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.interventions.sensitivity import PRESENT, Derivatives
 
@@ -21,6 +22,7 @@ class Sizes(NamedTuple):
     v: float
 
 
+@explained
 def measure_sizes(psi: np.ndarray, v: np.ndarray) -> Sizes:
     """Return the rms sizes of the inputs, the units in which sensitivities are compared."""
     if not np.all(np.any(psi, axis=-1)):
@@ -31,6 +33,7 @@ def measure_sizes(psi: np.ndarray, v: np.ndarray) -> Sizes:
     return Sizes(of_psi, float(np.sqrt(np.mean(v[present] ** 2))))
 
 
+@explained
 def frame_names(n_history: int) -> list[str]:
     """Return the names of the rows of a map of psi.
 
@@ -41,6 +44,7 @@ def frame_names(n_history: int) -> list[str]:
     return [*older, "t", ALIKE, WITH_PAST]
 
 
+@explained
 def draw_maps(found: Derivatives, sizes: Sizes) -> dict[str, Float[np.ndarray, "n_row n_offset"]]:
     """Return the rms sensitivity of the first frame ahead, by channel; rows are `frame_names`.
 
@@ -60,11 +64,13 @@ def draw_maps(found: Derivatives, sizes: Sizes) -> dict[str, Float[np.ndarray, "
     return dict(zip(CHANNELS, (of_psi[:, 0], of_psi[:, 1], v_map), strict=True))
 
 
+@explained
 def total(row: Float[np.ndarray, "n_row n_offset"]) -> Float[np.ndarray, " n_row"]:
     """Return the root of the sum of squares over offsets, the sensitivity to noise of unit rms."""
     return np.sqrt(np.sum(row**2, axis=-1))
 
 
+@explained
 def compare(
     seeds: Sequence[Derivatives], exact: Derivatives, seed: int = 0
 ) -> dict[str, dict[str, list[dict[str, float]]]]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from qdistill._checks import require_at_least, require_one_of
+from qdistill._refusals import explained
 from qdistill.insight.interventions.table import Intervention, Moment, Psi, V
 from qdistill.physics import packets, potentials
 from qdistill.physics.families import FAMILIES, sample_parameters
@@ -42,6 +43,7 @@ class Scene(NamedTuple):
 WHEN = ("start", "contact", "later")
 
 
+@explained
 def encounter(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     """Sample a packet that flies right onto a potential about as high or deep as its energy."""
     key_v, key_energy, key_height, key_width = jax.random.split(key, 4)
@@ -56,6 +58,7 @@ def encounter(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     return Scene(Moment(psi, v, span, energy), jnp.stack([0 * contact, contact, later]))
 
 
+@explained
 def meeting(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     """Sample two packets of equal energy that meet on a potential, or in free space."""
     key_v, key_energy, key_height, key_width, key_phase = jax.random.split(key, 5)
@@ -76,6 +79,7 @@ def meeting(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     return Scene(Moment(psi, v, span, energy), jnp.zeros(3, s0.dtype))
 
 
+@explained
 def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     """Sample a packet that is trapped for a while between barriers or in a well."""
     key_height, key_width, key_gap, key_energy, key_packet = jax.random.split(key, 5)
@@ -109,6 +113,7 @@ _FORBIDDEN: dict[str, Callable[[Array], Array]] = {
 }
 
 
+@explained
 def tunnel(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     """Sample a packet that flies onto a thin hill that is higher than its energy.
 
@@ -142,6 +147,7 @@ SCENES: dict[str, Kind] = {
 }
 
 
+@explained
 def sample_moments(
     key: Key[Array, ""],
     exact: Propagator,

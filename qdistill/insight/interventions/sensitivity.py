@@ -27,6 +27,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from qdistill._checks import refuse, require_at_least, require_finite, require_positive
+from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.probes.cone import impulse
 from qdistill.system import Propagator, rollout
@@ -56,6 +57,7 @@ class Derivatives(NamedTuple):
     offset: Int[np.ndarray, " n_offset"]
 
 
+@explained
 def choose_places(
     psi: Complex[np.ndarray, "n_case n_x"], n_place: int, seed: int
 ) -> Int[np.ndarray, "n_case n_place"]:
@@ -70,6 +72,7 @@ def choose_places(
     return np.stack([rng.choice(np.flatnonzero(row), n_place) for row in present])
 
 
+@explained
 def measure_derivatives(
     propagator: Propagator,
     exact: Chebyshev,

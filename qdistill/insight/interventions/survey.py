@@ -18,6 +18,7 @@ from qdistill._checks import (
     require_positive,
     require_settings,
 )
+from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.harness import EXACT, Ensembles, Interval, Panel, Report
 from qdistill.insight.interventions import maps
@@ -50,6 +51,7 @@ BLIND = "blind solver"
 OWN = ("own_effect", "own_moved", "error", "effect_error", "excess")
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class InterventionConfig:
     """Settings of the interventions and the derivatives.
@@ -87,6 +89,7 @@ class InterventionConfig:
             refuse("ahead", "rising frames from 1 on", self.ahead)
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class InterventionReport(Report):
     """The report of interventions and derivatives of a panel.
@@ -97,12 +100,14 @@ class InterventionReport(Report):
     """
 
 
+@explained
 def make_controls(system: System) -> tuple[Chebyshev, Blind]:
     """Return the exact solver, with another expansion than the truth, and a blind solver."""
     exact = harness.solve_exactly(system, (LOWEST - 4, WALL + 6))
     return exact, Blind(exact)
 
 
+@explained
 def evaluate(
     emulators: Ensembles,
     seed: int = 0,

@@ -12,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 
 Psi: TypeAlias = Complex[Array, " n_x"]
@@ -41,11 +42,13 @@ class Moment(NamedTuple):
     energy: Float[Array, ""]
 
 
+@explained
 def keep_psi(grid: Grid, moment: Moment, psi: Psi) -> Psi:
     """Return the state unchanged."""
     return psi
 
 
+@explained
 def keep_v(grid: Grid, moment: Moment) -> V:
     """Return the potential unchanged."""
     return moment.v
@@ -69,6 +72,7 @@ class Intervention(NamedTuple):
     on_v: Callable[[Grid, Moment], V] = keep_v
 
 
+@explained
 def parts(grid: Grid, span: Float[Array, "2"]) -> Float[Array, "3 n_x"]:
     """Return smooth masks of the regions left of a span, in it, and right of it; they sum to 1.
 
@@ -82,17 +86,20 @@ def parts(grid: Grid, span: Float[Array, "2"]) -> Float[Array, "3 n_x"]:
     return jnp.stack([left, 1 - left - right, right])
 
 
+@explained
 def without(part: int) -> Callable[[Grid, Moment, Psi], Psi]:
     """Return a function that deletes psi left of the span (0), in it (1) or right of it (2)."""
     return lambda grid, moment, psi: psi * (1 - parts(grid, moment.span)[part])
 
 
+@explained
 def flip(grid: Grid, moment: Moment, psi: Psi) -> Psi:
     """Return the state with the sign changed on one side of the span's middle."""
     x = grid.positions(dtype=moment.span.dtype)
     return psi * jnp.tanh((x - jnp.mean(moment.span)) / (CUT * grid.lengths[0]))
 
 
+@explained
 def slow(grid: Grid, moment: Moment, psi: Psi) -> Psi:
     """Return the state without waves beyond `FAST`, with a smooth cutoff."""
     k = jnp.asarray(jnp.abs(grid.wavenumbers()), psi.real.dtype)
@@ -100,11 +107,13 @@ def slow(grid: Grid, moment: Moment, psi: Psi) -> Psi:
     return jnp.fft.ifft(kept * jnp.fft.fft(psi))
 
 
+@explained
 def empty(grid: Grid, moment: Moment) -> V:
     """Return the zero potential."""
     return jnp.zeros_like(moment.v)
 
 
+@explained
 def closed(height: float) -> Callable[[Grid, Moment], V]:
     """Return the function that raises the potential to a height wherever it exceeds the energy."""
     return lambda grid, moment: jnp.where(moment.v > moment.energy, height, moment.v)

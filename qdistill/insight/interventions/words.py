@@ -5,9 +5,11 @@ from typing import Any
 
 import numpy as np
 
+from qdistill._refusals import explained
 from qdistill.insight import harness
 
 
+@explained
 def make_table(numbers: Mapping[str, Any]) -> str:
     """Return a table of the interventions, and one of the derivatives, as text."""
     return "\n".join(

@@ -19,7 +19,6 @@ dispersion is one curve, which two frames of any packet determine.
 mass 1.000, quartic term -4.0e-04
 """
 
-from qdistill import _refusals
 from qdistill.insight.probes.cone import LightCone, impulse, measure_light_cone
 from qdistill.insight.probes.learning import (
     PROCESSES,
@@ -93,5 +92,3 @@ __all__ = [
     "steps_until",
     "transmission",
 ]
-
-_refusals.tell(__name__)

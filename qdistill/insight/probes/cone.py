@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import refuse, require_between, require_positive
+from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.insight.harness import forecast
 from qdistill.insight.probes.waves import count_given, least_squares, require_plain
@@ -42,6 +43,7 @@ class LightCone(NamedTuple):
     limit: float
 
 
+@explained
 def impulse(grid: Grid, k_band: float) -> Complex[Array, " n_x"]:
     """Return a normalised impulse in the middle of the box, with equal weight of all |k| < k_band.
 
@@ -63,6 +65,7 @@ def _spectrum(grid: Grid, k: Float[np.ndarray, " n_k"], k_band: float) -> Float[
     return np.cos(np.pi / 2 * fade) ** 2
 
 
+@explained
 def measure_light_cone(propagator: Propagator, k_band: float, share: float = 0.01) -> LightCone:
     """Measure the front speed of a band-limited impulse in empty space.
 

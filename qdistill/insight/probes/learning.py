@@ -14,6 +14,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from qdistill._checks import require_at_least, require_positive
+from qdistill._refusals import explained
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
@@ -28,6 +29,7 @@ from qdistill.training.loop import Trainer, TrainState
 PROCESSES = ("free", "scattering", "tunnelling", "interference", "trapping")
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class Learning(Report):
     """The forecast error of each process during a training.
@@ -51,6 +53,7 @@ class Learning(Report):
     level: float
 
 
+@explained
 def sample_lessons(
     system: System,
     seed: int,
@@ -83,6 +86,7 @@ def sample_lessons(
     return cases.simulate(solver, psi0, v, test.n_given, n_frames, family)
 
 
+@explained
 @jax.jit
 def forecast_errors(propagator: Propagator, truth: Cases) -> Float[Array, " n_case"]:
     """Return the relative L2 error of each case, mean over its frames."""
@@ -95,6 +99,7 @@ def forecast_errors(propagator: Propagator, truth: Cases) -> Float[Array, " n_ca
     return jax.lax.map(error, (truth.given, truth.v, truth.frames), batch_size=N_AT_ONCE)
 
 
+@explained
 def measure_learning(
     student: Student,
     trainers: Sequence[Trainer],
@@ -137,6 +142,7 @@ def measure_learning(
     return describe_learning(np.array(steps), np.array(rows), processes, factor, level)
 
 
+@explained
 def steps_until(
     step: Int[np.ndarray, " n_t"], error: Float[np.ndarray, "n_t n_process"], factor: float
 ) -> Int[np.ndarray, " n_process"]:
@@ -152,6 +158,7 @@ def steps_until(
     return step[len(step) - np.maximum(1, stays.sum(axis=0))]
 
 
+@explained
 def describe_learning(
     step: Int[np.ndarray, " n_t"],
     error: Float[np.ndarray, "n_t n_process"],

@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import refuse, require_at_least, require_between, require_positive
+from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.insight.harness import forecast, solve_exactly
 from qdistill.insight.probes.waves import (
@@ -45,6 +46,7 @@ class UniformResponse(NamedTuple):
     damping: Momenta
 
 
+@explained
 def measure_uniform(
     propagator: Propagator, momenta: Sequence[float], v_max: float, n_v: int = 10
 ) -> UniformResponse:
@@ -120,6 +122,7 @@ class BumpResponse(NamedTuple):
     reflected: Momenta
 
 
+@explained
 def measure_bump(
     propagator: Propagator,
     momenta: Sequence[float],
@@ -192,6 +195,7 @@ def _dyson_term(
     return jax.jit(jax.vmap(term))(psi0)
 
 
+@explained
 def crossing_frames(
     system: System,
     momenta: Sequence[float],
@@ -229,6 +233,7 @@ def crossing_frames(
     return max(1, round(2 * near / speeds.min() / system.dt) - (n_given - 1))
 
 
+@explained
 def start_packets(
     system: System, momenta: Sequence[float], packet_width: float, n_frames: int
 ) -> Complex[Array, "n_k n_x"]:

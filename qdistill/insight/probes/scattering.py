@@ -15,6 +15,7 @@ from qdistill._checks import (
     require_positive,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.insight.harness import forecast
 from qdistill.insight.probes.response import crossing_frames, start_packets
@@ -26,6 +27,7 @@ from qdistill.physics.stationary import group_velocity, omega
 from qdistill.system import Propagator
 
 
+@explained
 def transmission(
     grid: Grid, v: Float[Array, " n_x"], k: Inexact[np.ndarray, " n_k"]
 ) -> Complex[np.ndarray, " n_k"]:
@@ -89,6 +91,7 @@ class Scattering(NamedTuple):
     expected: Float[np.ndarray, " n_k"]
 
 
+@explained
 def measure_scattering(
     propagator: Propagator,
     v: Float[Array, " n_x"],
@@ -168,6 +171,7 @@ class Resonances(NamedTuple):
     rate: float
 
 
+@explained
 def measure_resonances(
     propagator: Propagator, v: Float[Array, " n_x"], momentum: float, packet_width: float
 ) -> Resonances:
@@ -231,6 +235,7 @@ def _wavenumber(grid: Grid, energy: Complex[np.ndarray, " n"]) -> Complex[np.nda
     return 2 * np.arcsin(np.sqrt(mass * energy / 2) * dx) / dx
 
 
+@explained
 def find_peaks(
     x: Float[np.ndarray, " n"], y: Float[np.ndarray, " n"], prominence: float = 0.05
 ) -> Float[np.ndarray, " _"]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from qdistill._checks import require_at_least, require_between, require_positive, require_settings
+from qdistill._refusals import explained
 from qdistill.insight.harness import (
     Ensembles,
     Panel,
@@ -40,6 +41,7 @@ from qdistill.physics.grid import Grid
 from qdistill.system import Propagator, System
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class ProbeConfig:
     """Settings of all probes, in atomic units except for the widths of packets.
@@ -103,6 +105,7 @@ class Probes(NamedTuple):
     resonances: Resonances
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class ProbeReport(Report):
     """The report of the probes of several propagators of one system.
@@ -118,6 +121,7 @@ class ProbeReport(Report):
     config: ProbeConfig
 
 
+@explained
 def evaluate(
     emulators: Ensembles, config: ProbeConfig | None = None, nulls: Ensembles | None = None
 ) -> ProbeReport:
@@ -158,6 +162,7 @@ def _bounds(config: ProbeConfig, panel: Panel) -> tuple[float, float]:
     return min(heights), max(heights)
 
 
+@explained
 def probe(propagator: Propagator, config: ProbeConfig) -> Probes:
     """Return the results of all probes of one propagator.
 
@@ -190,6 +195,7 @@ def probe(propagator: Propagator, config: ProbeConfig) -> Probes:
     )
 
 
+@explained
 def describe(grid: Grid, config: ProbeConfig, found: Probes) -> dict[str, Any]:
     """Return the numbers of all probes, with units in their names."""
     waves, uniform, bump = found.dispersion, found.uniform, found.bump

@@ -13,6 +13,7 @@ from qdistill._checks import (
     require_positive,
     require_shape,
 )
+from qdistill._refusals import explained
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig
 from qdistill.insight.harness import forecast
@@ -23,6 +24,7 @@ from qdistill.system import Propagator, System
 Momenta = Float[np.ndarray, " n_k"]
 
 
+@explained
 def require_plain(system: System) -> None:
     """Refuse a system that is not one-dimensional with one static real potential."""
     require_line(system.grid)
@@ -31,11 +33,13 @@ def require_plain(system: System) -> None:
         refuse("system", wanted, f"{type(system).__name__} with n_channel = {system.n_channel}")
 
 
+@explained
 def count_given(propagator: Propagator) -> int:
     """Return the number of exact frames given to a propagator, that of the held-out test."""
     return max(BenchmarkConfig().n_given, propagator.n_history)
 
 
+@explained
 def plane_waves(
     system: System, modes: Int[np.ndarray, " n"], v: Float[np.ndarray, " n"], n_given: int
 ) -> Cases:
@@ -63,6 +67,7 @@ def plane_waves(
     return Cases(frames[:, :n_given], uniform, frames[:, n_given:])
 
 
+@explained
 def transfer(
     propagator: Propagator, waves: Cases
 ) -> tuple[Complex[np.ndarray, " n"], Float[np.ndarray, " n"]]:
@@ -96,6 +101,7 @@ class WaveResponse(NamedTuple):
     leakage: Momenta
 
 
+@explained
 def measure_dispersion(propagator: Propagator, k_max: float) -> WaveResponse:
     """Measure the dispersion relation of a propagator, from one frame of each plane wave.
 
@@ -136,6 +142,7 @@ def measure_dispersion(propagator: Propagator, k_max: float) -> WaveResponse:
     )
 
 
+@explained
 def follow(phase: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """Return a phase on the branch of its first value; NaN from a step above pi / 2 on.
 
@@ -164,6 +171,7 @@ class SeriesFit(NamedTuple):
     residual: float
 
 
+@explained
 def fit_dispersion(k: Momenta, omega: Momenta, k_max: float) -> SeriesFit:
     """Fit the effective mass and the quartic term of a dispersion relation, over |k| <= k_max.
 
@@ -206,6 +214,7 @@ class Fit(NamedTuple):
     residual: float
 
 
+@explained
 def least_squares(terms: Float[np.ndarray, "n n_term"], y: Float[np.ndarray, " n"]) -> Fit:
     """Fit y = terms @ value, with errors from the scatter of the residuals.
 
@@ -222,6 +231,7 @@ def least_squares(terms: Float[np.ndarray, "n n_term"], y: Float[np.ndarray, " n
     return Fit(value / scale, np.sqrt(np.diag(covariance)) / scale, rms)
 
 
+@explained
 def correlation_length(residual: Float[np.ndarray, " n"]) -> float:
     """Return the correlation length, 1 + 2 times the sum of the positive first autocorrelations.
 

@@ -25,7 +25,6 @@ false one as its negative control. This is mirror and time reversal combined:
 'holds'
 """
 
-from qdistill import _refusals
 from qdistill.insight.symmetries.audit import SymmetryReport, evaluate, make_table, summarise
 from qdistill.insight.symmetries.cases import PACKETS, POTENTIALS, Starts, sample_cases, solve_pairs
 from qdistill.insight.symmetries.claims import (
@@ -68,5 +67,3 @@ __all__ = [
     "summarise",
     "v_range",
 ]
-
-_refusals.tell(__name__)

@@ -8,6 +8,7 @@ import jax
 import numpy as np
 
 from qdistill._checks import refuse, require_at_least
+from qdistill._refusals import explained
 from qdistill.forecast.cases import Cases
 from qdistill.insight import harness
 from qdistill.insight.harness import Ensembles, Interval, Member, Report
@@ -18,6 +19,7 @@ from qdistill.insight.symmetries.violations import Findings, Violation, measure_
 from qdistill.teacher import Chebyshev
 
 
+@explained
 @dataclasses.dataclass(frozen=True)
 class SymmetryReport(Report):
     """The report of an audit of emulators, null models and the exact solver.
@@ -27,6 +29,7 @@ class SymmetryReport(Report):
     """
 
 
+@explained
 def evaluate(
     emulators: Ensembles,
     seed: int = 0,
@@ -100,6 +103,7 @@ def _examine(
     return summarise(found, noise, seed)
 
 
+@explained
 def summarise(
     seeds: Sequence[Mapping[str, Findings]], rounding: float, seed: int = 0
 ) -> dict[str, dict[str, Any]]:
@@ -157,6 +161,7 @@ def _rho(violation: Violation, rounding: float) -> np.ndarray:
     return np.where(errors > rounding, np.asarray(violation.rho, float), np.nan)
 
 
+@explained
 def make_table(numbers: Mapping[str, Any]) -> str:
     """Return a text table of violations, rho and verdicts by name, kind of case and symmetry."""
     title = (

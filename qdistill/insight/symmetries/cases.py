@@ -10,6 +10,7 @@ from jaxtyping import Array, Complex, Float, Key, Num
 
 from qdistill import curriculum  # noqa: F401  (it registers the lessons)
 from qdistill._checks import refuse, require_at_least
+from qdistill._refusals import explained
 from qdistill.forecast import baselines
 from qdistill.forecast.cases import Cases
 from qdistill.insight import harness
@@ -41,6 +42,7 @@ class Starts(NamedTuple):
     family: tuple[str, ...]
 
 
+@explained
 def sample_cases(
     key: Key[Array, ""],
     system: System,
@@ -92,6 +94,7 @@ def sample_cases(
     return exact, {kind: solve_pairs(exact, start, n_frames) for kind, start in starts.items()}
 
 
+@explained
 def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
     """Return the solved test cases that begin with given frames of pairs."""
 

@@ -16,6 +16,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Num
 
 from qdistill._checks import is_known
+from qdistill._refusals import explained
 from qdistill.physics import grid as grids
 from qdistill.physics.grid import Grid, Scalar, inner_product
 from qdistill.physics.hamiltonian import hamiltonian
@@ -98,31 +99,37 @@ class Symmetry(NamedTuple):
     group: Callable[[Scalar], Transformation] | None = None
 
 
+@explained
 def superposition(a: complex | Scalar, b: complex | Scalar) -> Transformation:
     """Return the map of psi and phi, in the same potential, to a psi + b phi."""
     return Transformation(lambda system, t, pair: a * pair[0] + b * pair[1])
 
 
+@explained
 def antilinear(a: complex, b: complex) -> Transformation:
     """Return the map of psi and phi to a psi + b conj(phi), a false claim."""
     return Transformation(lambda system, t, pair: a * pair[0] + b * jnp.conj(pair[1]))
 
 
+@explained
 def scaling(factor: Scalar) -> Transformation:
     """Return the map psi -> factor psi."""
     return Transformation(lambda system, t, pair: factor * pair[0])
 
 
+@explained
 def local_scaling() -> Transformation:
     """Return the map psi -> |psi| psi at each point, a false claim."""
     return Transformation(lambda system, t, pair: jnp.abs(pair[0]) * pair[0])
 
 
+@explained
 def global_phase(angle: Scalar) -> Transformation:
     """Return the map psi -> exp(i angle) psi, with the angle in radians."""
     return Transformation(lambda system, t, pair: _turn(pair[0], -angle))
 
 
+@explained
 def local_phase(angle: float) -> Transformation:
     """Return the map to a phase that depends on x without a vector potential, a false claim."""
 
@@ -133,6 +140,7 @@ def local_phase(angle: float) -> Transformation:
     return Transformation(frames)
 
 
+@explained
 def mirror(axis: int = 0, moves_potential: bool = True) -> Transformation:
     """Return the map x -> L + dx - x along an axis, which maps the points onto each other."""
 
@@ -144,6 +152,7 @@ def mirror(axis: int = 0, moves_potential: bool = True) -> Transformation:
     )
 
 
+@explained
 def translation(n_cells: int, axis: int = 0, moves_potential: bool = True) -> Transformation:
     """Return the map x -> x + n_cells dx along an axis of the periodic box."""
 
@@ -155,6 +164,7 @@ def translation(n_cells: int, axis: int = 0, moves_potential: bool = True) -> Tr
     )
 
 
+@explained
 def fractional_translation(n_cells: Scalar, moves_potential: bool = True) -> Transformation:
     """Return the translation by any number of cells, by Fourier interpolation of psi and v.
 
@@ -171,6 +181,7 @@ def fractional_translation(n_cells: Scalar, moves_potential: bool = True) -> Tra
     )
 
 
+@explained
 def time_reversal(conjugate: bool = True) -> Transformation:
     """Return the map to conj(psi(x, -t)), with frames in reversed order: antiunitary (Wigner 1932).
 
@@ -182,6 +193,7 @@ def time_reversal(conjugate: bool = True) -> Transformation:
     )
 
 
+@explained
 def constant(energy: Scalar, turns_phase: bool = True) -> Transformation:
     """Return the map V -> V + energy, in hartree, with psi -> exp(-i energy t) psi."""
 
@@ -191,6 +203,7 @@ def constant(energy: Scalar, turns_phase: bool = True) -> Transformation:
     return Transformation(frames, lambda system, v: v + energy)
 
 
+@explained
 def boost(n_quanta: int, moves: bool = True) -> Transformation:
     """Return a Galilean boost: exp(i k0 x - i k0^2 t / 2m) psi(x - k0 t / m, t).
 
@@ -209,6 +222,7 @@ def boost(n_quanta: int, moves: bool = True) -> Transformation:
     return Transformation(frames, is_free=True)
 
 
+@explained
 def inner_products(weighted: bool = False) -> Invariant:
     """Return the claim that <psi|psi>, <phi|psi> and <phi|phi> are conserved.
 
@@ -230,6 +244,7 @@ def inner_products(weighted: bool = False) -> Invariant:
     return Invariant(form)
 
 
+@explained
 def mean_of(operator: Callable[[System, V], Operator]) -> Invariant:
     """Return the claim that the mean of A(v) is conserved.
 
@@ -251,11 +266,13 @@ def mean_of(operator: Callable[[System, V], Operator]) -> Invariant:
     return Invariant(form)
 
 
+@explained
 def energy(system: System, v: V) -> Operator:
     """Return the Hamiltonian of a potential, as a function of psi."""
     return hamiltonian(system.grid, system.local(v, 0.0, None))
 
 
+@explained
 def kinetic_energy(system: System, v: V) -> Operator:
     """Return the kinetic energy, as a function of psi."""
     return hamiltonian(system.grid, jnp.zeros_like(system.local(v, 0.0, None)))

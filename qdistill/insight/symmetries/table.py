@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Num
 
 from qdistill._checks import require_at_least
+from qdistill._refusals import explained
 from qdistill.insight.symmetries.claims import (
     Composition,
     Symmetry,
@@ -40,6 +41,7 @@ FAR, NEAR = 37 / 1024, 10 / 1024
 BOOST = 2 * np.pi * 8 / 100
 
 
+@explained
 def make_symmetries(grid: Grid) -> dict[str, Symmetry]:
     """Return the symmetries of a box, by name; distances scale with the box.
 
@@ -165,6 +167,7 @@ def _translation(grid: Grid, axis: int) -> Symmetry:
     )
 
 
+@explained
 def v_range(
     system: System, v: Num[Array, "n_case *n_x"], symmetries: dict[str, Symmetry]
 ) -> tuple[float, float]:

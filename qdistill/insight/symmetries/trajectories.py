@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
+from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.symmetries.claims import Frames, Pair, Transformation, V
 from qdistill.system import Propagator, System, rollout
@@ -22,6 +23,7 @@ class Trajectories(NamedTuple):
     exact: Pair
 
 
+@explained
 def run(
     propagator: Propagator,
     given: Complex[Array, "2 n_given *n_x"],
@@ -41,6 +43,7 @@ def run(
     return Trajectories(v, *(jnp.concatenate([given, later], axis=1) for later in (own, truth)))
 
 
+@explained
 def forecast_pair(
     propagator: Propagator, given: Complex[Array, "2 n_given *n_x"], v: V, n_frames: int
 ) -> Pair:
@@ -56,6 +59,7 @@ def forecast_pair(
 # The compiled function is shared by all seeds of a student.
 
 
+@explained
 @functools.partial(jax.jit, static_argnums=3)
 def forecast(
     propagator: Propagator, given: Complex[Array, "n_given *n_x"], v: V, n_frames: int
@@ -64,6 +68,7 @@ def forecast(
     return rollout(propagator, given, v, n_frames)
 
 
+@explained
 @functools.partial(jax.jit, static_argnums=3)
 def recall(exact: Chebyshev, psi: Array, v: V, n_given: int) -> Frames:
     """Return the exact frames that lead to psi; see `harness.recall`."""
@@ -78,6 +83,7 @@ class Images(NamedTuple):
     exact: tuple[Frames, Frames]
 
 
+@explained
 def transform(system: System, n_history: int, g: Transformation, ran: Trajectories) -> Images:
     """Return the images of a potential and its trajectories under a map.
 

@@ -36,6 +36,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Complex, Float
 
 from qdistill._checks import require_at_least
+from qdistill._refusals import explained
 from qdistill.forecast.cases import Cases
 from qdistill.insight.symmetries.claims import (
     Claim,
@@ -81,6 +82,7 @@ class Violation(NamedTuple):
         return self.excess / self.errors
 
 
+@explained
 def measure(propagator: Propagator, exact: Chebyshev, claim: Claim, ran: Trajectories) -> Violation:
     """Return the violation of a claim by one pair of trajectories.
 
@@ -174,6 +176,7 @@ def _of_invariant(system: System, n_history: int, claim: Invariant, ran: Traject
     return Violation(*(_or_infinite(jnp.mean(each)) for each in at_frame(*pairs)))
 
 
+@explained
 def measure_lie_derivative(
     propagator: Propagator,
     exact: Chebyshev,
@@ -228,6 +231,7 @@ class Findings(NamedTuple):
     lie: tuple[Array, Array] | None
 
 
+@explained
 def measure_all(
     propagator: Propagator,
     exact: Chebyshev,

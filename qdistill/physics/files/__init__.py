@@ -24,6 +24,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.physics.files.checks import require_periodic, require_sound
 from qdistill.physics.files.drawing import from_drawing
 from qdistill.physics.files.formula import from_formula
@@ -37,6 +38,7 @@ Source: TypeAlias = str | pathlib.Path | np.ndarray | jax.Array | Sequence
 TABLES, DRAWINGS = (".csv", ".txt", ".dat"), (".png",)
 
 
+@explained
 def read(
     grid: Grid, source: Source, v_min: float = 0.0, v_max: float = 10.0
 ) -> Float[Array, "*n_x"]:
@@ -66,6 +68,7 @@ def read(
     return from_formula(grid, source)
 
 
+@explained
 def from_array(grid: Grid, values: np.ndarray | jax.Array | Sequence) -> Float[Array, "*n_x"]:
     """Return values at the points of the grid as a potential, in hartree.
 

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 
 EV = 27.2114
@@ -13,6 +14,7 @@ NARROW, LEVEL = 0.2, 0.02
 Values = Float[np.ndarray, "..."]
 
 
+@explained
 def positions(grid: Grid, axis: int = 0, n_fine: int = 1) -> Values:
     """Return the points of an axis and n_fine - 1 more before each, float64, for broadcasting."""
     n_x = grid.shape[axis] * n_fine
@@ -20,6 +22,7 @@ def positions(grid: Grid, axis: int = 0, n_fine: int = 1) -> Values:
     return x.reshape([-1 if a == axis else 1 for a in range(grid.n_dim)])
 
 
+@explained
 def require_sound(grid: Grid, name: str, v: Values) -> Values:
     """Refuse values that are not finite, too far from zero for the grid, or unequal at its edges.
 
@@ -45,6 +48,7 @@ def require_sound(grid: Grid, name: str, v: Values) -> Values:
     return v
 
 
+@explained
 def require_periodic(grid: Grid, name: str, v: Values) -> None:
     """Refuse values that differ at the ends of the box, which is periodic."""
     for axis in range(grid.n_dim):
@@ -59,6 +63,7 @@ def require_periodic(grid: Grid, name: str, v: Values) -> None:
             )
 
 
+@explained
 def require_wide(grid: Grid, name: str, fine: Values, axis: int, n_fine: int) -> None:
     """Refuse hills and valleys narrower than the spacing, which the points could miss.
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float
 
 from qdistill._checks import refuse, require_finite, require_positive
+from qdistill._refusals import explained
 from qdistill.physics.files.checks import positions, require_sound, require_wide
 from qdistill.physics.grid import Grid
 
@@ -17,6 +18,7 @@ SMALLEST, LARGEST, MOST = 16, 10_000, 16_000_000
 STRAY = 0.02
 
 
+@explained
 def from_drawing(
     grid: Grid, path: str | os.PathLike[str], v_min: float = 0.0, v_max: float = 10.0
 ) -> Float[Array, " n_x"]:

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.physics.files.checks import positions, require_sound, require_wide
 from qdistill.physics.grid import Grid
 
@@ -56,6 +57,7 @@ OPERATORS: dict[type, Callable] = {
 }
 
 
+@explained
 def from_formula(grid: Grid, formula: str) -> Float[Array, "*n_x"]:
     """Return the potential of a formula in x (and y, z), in hartree.
 

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from qdistill._checks import refuse
+from qdistill._refusals import explained
 from qdistill.physics.files.checks import positions, require_sound, require_wide
 from qdistill.physics.grid import Grid
 
@@ -32,6 +33,7 @@ FOREIGN = {
 NAMED = r"[(\[]\s*([^)\]]*?)\s*[)\]]\s*$|/\s*([^\s/()]+)\s*$"
 
 
+@explained
 def from_csv(grid: Grid, path: str | os.PathLike[str]) -> Float[Array, " n_x"]:
     """Return the potential of a table of x and v, or of v alone, interpolated linearly.
 
