@@ -67,7 +67,7 @@ plots.plot_wavefunction(x, t, v, truth, "A packet climbs a staircase")
 # Norm and energy are conserved. At the end a part of the packet has passed the staircase.
 
 # %%
-passed, back = observables.transmission_reflection(grid, truth[-1], left=38.0, right=62.0)
+passed, back = observables.sides(grid, truth[-1], left=38.0, right=62.0)
 print(f"norm {observables.probability(grid, truth[-1]):.5f}")
 print(f"energy {observables.energy(grid, v, truth[-1]):.3f} hartree")
 print(f"{passed:.2f} is past the staircase, {back:.2f} before it")

@@ -25,9 +25,6 @@ T = TypeVar("T")
 # Errors with messages of their own, which are not replaced.
 SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
 
-# What libraries say where arrays do not fit together.
-ABOUT_SHAPES = ("shape", "broadcast", "dimension", "axis", "axes", "out of bounds", "index")
-
 
 class _Depth(threading.local):
     """Whether this thread is inside a public function."""
@@ -78,7 +75,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
             _DEPTH.is_inside = False
         results = result if isinstance(result, tuple | list) else [result]
         if any(map(callable, results)):
-            refusal = _by_annotation(function, *_given(function, args, kwargs))
+            refusal = _by_annotation(*_given(function, args, kwargs))
             if refusal is not None:
                 raise refusal
         return result
@@ -101,7 +98,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def is_refusal(error: BaseException) -> bool:
     """Return whether an error has the form of `refuse`."""
-    return isinstance(error, ValueError) and str(error).startswith(("Argument `", "Arguments `"))
+    return isinstance(error, ValueError) and str(error).startswith("Argument `")
 
 
 def _raise_refusal(
@@ -111,7 +108,7 @@ def _raise_refusal(
     if is_refusal(error):
         raise error
     given, hints = _given(function, args, kwargs)
-    refusal = _by_annotation(function, given, hints) or _by_words(function, given, hints, error)
+    refusal = _by_annotation(given, hints) or _by_words(function, given, hints, error)
     if refusal is None:
         raise error
     raise refusal from error
@@ -138,11 +135,8 @@ def _given(
     return given, {name: hints[name] for name in given if name in hints}
 
 
-def _by_annotation(
-    function: Callable[..., Any], given: dict[str, Any], hints: dict[str, Any]
-) -> ValueError | None:
+def _by_annotation(given: dict[str, Any], hints: dict[str, Any]) -> ValueError | None:
     """The refusal of the first argument that is not as its annotation says, if there is one."""
-    del function
     sizes: dict[str, int] = {}
     for name, hint in hints.items():
         if not fits(given[name], hint, sizes):
@@ -166,33 +160,12 @@ def _by_words(
             and not _may_be_empty(function, name)
         ):
             return _refused(name, "not empty", _what(value))
-    free = [name for name, hint in hints.items() if name != "self" and _is_free(hint)]
-    if any(word in words.lower() for word in ABOUT_SHAPES):
-        free += [name for name, each in given.items() if hasattr(each, "shape")]
-    if not free:
-        return None
-    names = " and ".join(f"`{name}`" for name in dict.fromkeys(free))
-    many = "s" * (len(set(free)) > 1)
-    whats = ", ".join(_what(given[name]) for name in dict.fromkeys(free))
-    return ValueError(
-        f"Argument{many} {names} must be as `{getattr(function, '__name__', function)}` takes "
-        f"{'them' if many else 'it'}, but is not: {type(error).__name__}: {words}. Given: {whats}."
-    )
+    return None
 
 
 def _may_be_empty(function: Callable[..., Any], name: str) -> bool:
     default = inspect.signature(function).parameters[name].default
     return isinstance(default, tuple | list | dict) and not default
-
-
-def _is_free(hint: Any) -> bool:
-    """Whether an annotation leaves open what is in a value: tables, records, trees, functions."""
-    kind = typing.get_origin(hint) or hint
-    if kind in (typing.Union, types.UnionType):
-        return any(map(_is_free, typing.get_args(hint)))
-    is_box = isinstance(kind, type) and issubclass(kind, tuple | list | Mapping | Sequence)
-    is_box = is_box and kind is not str
-    return kind is Any or kind is Callable or is_box or "PyTree" in str(kind)
 
 
 def _refused(name: str, requirement: str, value: str) -> ValueError:

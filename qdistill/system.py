@@ -361,7 +361,9 @@ def rollout(
         else:
             state = jax.lax.fori_loop(0, every, advance_one, state)
         psi = step.decode(state)
-        require_psi(propagator, psi)
+        # A wrapper may decode something else, such as a mean over the frames.
+        if not isinstance(propagator, Wrapped):
+            require_psi(propagator, psi)
         return state, psi if observe is None else observe(psi)
 
     given = jnp.asarray(frames, dtype)[len(frames) - n_history :]

@@ -24,6 +24,12 @@ def read(path: pathlib.Path) -> dict:
     return json.loads(path.read_text(), parse_constant=pytest.fail)
 
 
+@pytest.fixture(autouse=True)
+def no_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this process may have loaded files."""
+    monkeypatch.setattr(extensions, "LOADED", {})
+
+
 def test_numbers_settings_and_origin_are_strict_json(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "deep" / "out"
     numbers = {"error": np.inf, "pairs": [(1.0, np.nan)], "of": {"it": (2, None)}}
