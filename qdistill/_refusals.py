@@ -24,6 +24,13 @@ from qdistill._checks import refuse
 T = TypeVar("T")
 # Errors with messages of their own, which are not replaced.
 SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
+# Words of JAX and NumPy in errors about arrays that do not fit together.
+ABOUT_SHAPES = (
+    "incompatible shapes",
+    "Incompatible shapes",
+    "broadcast",
+    "out of bounds for array",
+)
 
 
 class _Depth(threading.local):
@@ -98,7 +105,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def is_refusal(error: BaseException) -> bool:
     """Return whether an error has the form of `refuse`."""
-    return isinstance(error, ValueError) and str(error).startswith("Argument `")
+    return isinstance(error, ValueError) and str(error).startswith(("Argument `", "Arguments `"))
 
 
 def _raise_refusal(
@@ -160,7 +167,14 @@ def _by_words(
             and not _may_be_empty(function, name)
         ):
             return _refused(name, "not empty", _what(value))
-    return None
+    arrays = {name: each for name, each in given.items() if hasattr(each, "shape")}
+    if not arrays or not any(word in words for word in ABOUT_SHAPES):
+        return None
+    names = " and ".join(f"`{name}`" for name in arrays)
+    shapes = " and ".join(str(tuple(each.shape)) for each in arrays.values())
+    many = "s" * (len(arrays) > 1)
+    wanted = f"of shape{many} that `{getattr(function, '__name__', function)}` can use"
+    return ValueError(f"Argument{many} {names} must be {wanted}, but not of {shapes}: {words}")
 
 
 def _may_be_empty(function: Callable[..., Any], name: str) -> bool:

@@ -41,6 +41,9 @@ def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array
 @explained
 def apply(local: Num[Array, "..."], psi: Num[Array, "..."]) -> Num[Array, "..."]:
     """Return psi multiplied by a potential, or by a matrix of potentials between channels."""
+    space = min(local.ndim, psi.ndim) - (local.ndim > psi.ndim)
+    if local.shape[local.ndim - space :] != psi.shape[psi.ndim - space :]:
+        refuse("local", f"of the grid of psi, of shape {psi.shape}", f"of shape {local.shape}")
     if local.ndim <= psi.ndim:
         return local * psi
     return jnp.sum(local * psi[None], axis=1)
