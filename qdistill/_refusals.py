@@ -25,12 +25,7 @@ T = TypeVar("T")
 # Errors with messages of their own, which are not replaced.
 SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
 # Words of JAX and NumPy in errors about arrays that do not fit together.
-ABOUT_SHAPES = (
-    "incompatible shapes",
-    "Incompatible shapes",
-    "broadcast",
-    "out of bounds for array",
-)
+ABOUT_SHAPES = ("incompatible shapes", "Incompatible shapes", "broadcast", "for array of dim")
 
 
 class _Depth(threading.local):

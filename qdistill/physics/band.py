@@ -286,6 +286,7 @@ def differentiate(
       unit: The unit of the derivatives, a wavenumber in 1/bohr.
     """
     require_positive(unit=unit)
+    band.grid.require_axis(direction)
     first = jnp.moveaxis(matrix, axis, 0)
     n, start = band.modes.shape[1], int(band.has_constant)
     k = jnp.asarray(band.wavenumbers[direction, start:] / unit, matrix.real.dtype)
