@@ -53,6 +53,20 @@ def _of_baseline(name: str, label: str) -> list[str]:
     return [f"{label}, 2 FFT pairs (baseline)", "nothing", "", "", *_scores(scores)]
 
 
+def shelf() -> str:
+    """Tabulate the split steps with and without the Takahashi-Imada correction."""
+    rows = []
+    for label, row in RESULTS()["shelf"].metrics.lattice.items():
+        name, pairs = label.removesuffix(" pairs").rsplit(", ", 1)
+        kind = "Takahashi-Imada" if name.startswith("takahashi") else "Strang"
+        kinds = (row["held out"].sharp, row["held out"].smooth)
+        errors = [f"{each.median_nrmse:.1e}" for each in kinds]
+        rows.append([kind, pairs, f"{row.paper.mean_infidelity:.1e}", *errors])
+    head = ("clamped split step", "FFT pairs a frame", "paper's test, 1 − correlation",
+            "held out, sharp edges, relative L2 error", "held out, smooth")  # fmt: skip
+    return table(head, rows)
+
+
 def _scores(scores: Any) -> list[str]:
     on_barriers = statistics.mean(1 - scores.cases[name].correlation for name in BARRIERS)
     numbers = (scores.mean_infidelity, Number(on_barriers), scores.mean_nrmse)
