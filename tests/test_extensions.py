@@ -80,6 +80,12 @@ presets.PRESETS["turner"] = "A student of one number on a tilted line.", datacla
 """
 
 
+@pytest.fixture(autouse=True)
+def no_extensions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of this process may have loaded files."""
+    monkeypatch.setattr(extensions, "LOADED", {})
+
+
 @pytest.fixture
 def own(tmp_path: pathlib.Path) -> Iterator[pathlib.Path]:
     path = tmp_path / "own.py"
