@@ -8,7 +8,7 @@ annotations. A call that succeeds has no extra cost.
 
 import functools
 import inspect
-import threading
+import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
@@ -28,20 +28,11 @@ SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxty
 ABOUT_SHAPES = ("incompatible shapes", "Incompatible shapes", "broadcast", "for array of dim")
 
 
-class _Depth(threading.local):
-    """Whether this thread is inside a public function."""
-
-    is_inside = False
-
-
-_DEPTH = _Depth()
-
-
 def explained(thing: T) -> T:
     """Decorate a public function, or a class with public methods.
 
     An error inside becomes the refusal of the argument that contradicts its annotation, if there is
-    one. Only the function that the user called is examined, not those that it calls. If it returns
+    one. Only a function that is called from outside the package is examined. If it returns
     a function, which would fail later, its arguments are examined at once.
     """
     if inspect.isclass(thing):
@@ -64,19 +55,16 @@ def _explain_methods(kind: type) -> None:
 def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(function)
     def call(*args: Any, **kwargs: Any) -> Any:
-        if _DEPTH.is_inside:
-            return function(*args, **kwargs)
-        _DEPTH.is_inside = True
         try:
             result = function(*args, **kwargs)
         except SPEAKING:
             raise
         except Exception as error:
+            if _is_ours(sys._getframe(1)):
+                raise
             _raise_refusal(function, args, kwargs, error)
-        finally:
-            _DEPTH.is_inside = False
         results = result if isinstance(result, tuple | list) else [result]
-        if any(map(callable, results)):
+        if any(map(callable, results)) and not _is_ours(sys._getframe(1)):
             refusal = _by_annotation(*_given(function, args, kwargs))
             if refusal is not None:
                 raise refusal
@@ -96,6 +84,11 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
         if hasattr(function, name):
             vars(made)[name] = getattr(function, name)
     return made
+
+
+def _is_ours(caller: types.FrameType) -> bool:
+    """Whether a call comes from inside the package, whose arguments the user has not seen."""
+    return str(caller.f_globals.get("__name__", "")).split(".")[0] == "qdistill"
 
 
 def is_refusal(error: BaseException) -> bool:

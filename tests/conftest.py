@@ -5,6 +5,7 @@ import gc
 import importlib.metadata
 import os
 import pathlib
+import sys
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 # The dense oracles are far slower when two BLAS threads and XLA fight for two cores.
@@ -41,7 +42,12 @@ ENOUGH = 1 << 30
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
     """After a file of tests give back what is compiled, a megabyte or two each, if it is much."""
-    if (nextitem and nextitem.path == item.path) or not STATM.exists():
+    if nextitem and nextitem.path == item.path:
+        return
+    # Files of one's own that its tests have loaded are noted by every later run.
+    if extensions := sys.modules.get("qdistill.runs.extensions"):
+        extensions.LOADED.clear()
+    if not STATM.exists():
         return
     if int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > ENOUGH:
         jax.clear_caches()
