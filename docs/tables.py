@@ -300,6 +300,11 @@ def largest_checkpoints() -> str:
     return f"{found / 1e3:.0f} kB"
 
 
+def n_hostile() -> int:
+    """Return the number of hostile calls of the fuzz."""
+    return sum(count for _, count in RESULTS()["fuzz"].metrics.outcomes["all"].items())
+
+
 def scripts() -> str:
     """Tabulate the scripts of experiments/ by what they say of themselves."""
     rows = []
