@@ -16,7 +16,7 @@ from qdistill.insight.harness import make_table
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Hostile calls of every public function, the cheaper a function the more of them."""
+    """Hostile calls of every public function."""
 
     out: pathlib.Path = pathlib.Path("runs/fuzz")
     """Folder of metrics.json: it must be new or empty."""
