@@ -227,19 +227,19 @@ def _files(calls: Calls, s: Samples) -> None:
 
 def _stories(calls: Calls, settings: Config, out: pathlib.Path) -> None:
     add = calls.add
-    emulator, told = pretrained.from_run(out), story.read(out)
+    emulator, found = pretrained.from_run(out), story.read(out)
     add(
         export.write_forecasts,
         read=lambda words: None,
         path=New("it.npz"), emulator=emulator, names=["steps"], every=1, n_frames=2,
     )  # fmt: skip
-    add(story.read, read=lambda told: None, out=out)
-    add(story.tell, story=told)
+    add(story.read, read=lambda found: None, out=out)
+    add(story.tell, story=found)
     add(story.begin, settings=settings, out=out)
     add(story.labels, outs=[out])
-    add(story.compare, stories={"it": told})
-    add(story.table, rows=story.compare({"it": told}))
-    add(story.plot, stories={"it": told})
+    add(story.compare, stories={"it": found})
+    add(story.table, rows=story.compare({"it": found}))
+    add(story.plot, stories={"it": found})
     add(story.tell_all, outs=[out], into=New("told"))
     add(tensorboard.to_tensorboard, outs={"it": out}, folder=New("events"), follow=False, pause=0.1)
-    json.dumps(told.metrics)
+    json.dumps(found.metrics)
