@@ -53,21 +53,17 @@ def sample_cases(
     require_line(grid)
     names = list(FAMILIES)
     families = tuple(names[i % len(names)] for i in range(n_case))
-    psi0, v = [], []
-    for i, family in enumerate(families):
-        key_packet, key_v = jax.random.split(jax.random.fold_in(key, i))
-        psi0.append(_right_moving(key_packet, grid))
-        v.append(sample(key_v, grid, family))
-    return families, jnp.stack(psi0), jnp.stack(v)
+    keys = jax.vmap(lambda i: jax.random.split(jax.random.fold_in(key, i)))(np.arange(n_case))
+    psi0 = jax.vmap(lambda k: _right_moving(k, grid))(keys[:, 0])
+    v = [sample(k, grid, family) for k, family in zip(keys[:, 1], families, strict=True)]
+    return families, psi0, jnp.stack(v)
 
 
 def _right_moving(key: Key[Array, ""], grid: Grid) -> Complex[Array, " n_x"]:
     length = grid.lengths[0]
     ranges = [[length * end for end in CENTRE], [length * end for end in WIDTH], ENERGY]
-    keys = jax.random.split(key, 3)
-    centre, width, energy = (
-        jax.random.uniform(k, (), float, *bounds) for k, bounds in zip(keys, ranges, strict=True)
-    )
+    draw = jax.vmap(lambda k, low, high: jax.random.uniform(k, (), float, low, high))
+    centre, width, energy = draw(jax.random.split(key, 3), *np.transpose(ranges))
     return packets.gaussian(
         grid, grid.origin[0] + centre, width, packets.carrier_momentum(grid, energy)
     )

@@ -1,5 +1,6 @@
 """The response of a propagator to a uniform potential and to a small bump."""
 
+import functools
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -184,15 +185,20 @@ def _dyson_term(
 ) -> Complex[Array, "n_k n_x"]:
     """The derivative of psi after n frames of free flight with respect to a potential."""
     span = 2 * float(jnp.max(jnp.abs(bump)))
-    solver = solve_exactly(system, (-span, span))
+    return _dyson_terms(solve_exactly(system, (-span, span)), psi0, bump, n_frames)
 
+
+@functools.partial(jax.jit, static_argnums=3)
+def _dyson_terms(
+    solver: Propagator, psi0: Complex[Array, "n_k n_x"], bump: Float[Array, " n_x"], n_frames: int
+) -> Complex[Array, "n_k n_x"]:
     def term(psi: Array) -> Array:
         def last(v: Array) -> Array:
             return rollout(solver, psi[None], v, n_frames, every=n_frames)[0]
 
         return jax.jvp(last, (jnp.zeros_like(bump),), (bump,))[1]
 
-    return jax.jit(jax.vmap(term))(psi0)
+    return jax.vmap(term)(psi0)
 
 
 @explained

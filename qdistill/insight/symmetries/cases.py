@@ -134,9 +134,8 @@ def _sample_pairs(
     """Pairs of packets (n_case, 2, *n_x), and the potential of the first of each pair."""
 
     def sample(key: Key[Array, ""]) -> tuple[Array, Array]:
-        first, second = jax.random.split(key)
-        psi, v = system.sample(lesson, first, 1.0)
-        return jnp.stack([psi, system.sample(lesson, second, 1.0)[0]]), v
+        psi, v = jax.vmap(lambda k: system.sample(lesson, k, 1.0))(jax.random.split(key))
+        return psi, v[0]
 
     return jax.vmap(sample)(jax.random.split(key, n_case))
 

@@ -5,6 +5,7 @@ Each has a negative control: a similar claim that is false and should be violate
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Num
@@ -183,8 +184,9 @@ def v_range(
     low, high = 0.0, 0.0
     claims = [claim for each in symmetries.values() for claim in (each.claim, each.control)]
     maps = [claim.potential for claim in claims if isinstance(claim, Transformation)]
-    for image in [lambda system, v: v, *maps]:
-        images = np.stack([np.asarray(system.local(image(system, each), 0.0, None)) for each in v])
+    for image in dict.fromkeys([lambda system, v: v, *maps]):
+        of_each = jax.vmap(lambda each, image=image: system.local(image(system, each), 0.0, None))
+        images = np.asarray(of_each(v))
         low, high = min(low, float(images.min())), max(high, float(images.max()))
     # Slightly wider, because a compiled image may round differently.
     sliver = 1e-5 * max(high - low, 1e-3)
