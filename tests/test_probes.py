@@ -34,21 +34,30 @@ ROUNDING = 1e-5
 FEW = probes.ProbeConfig(n_energy=2, bump_momenta=(3.0,), uniform_momenta=(2.0,))
 
 
+def keep(each: jax.Array) -> jax.Array:
+    """Nothing is planted."""
+    return each
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Planted:
     """A solver in which something is planted: before it, in the potential, or after each frame.
 
+    `share` is a factor of the potential and `factor` one of each frame: all share one program.
+
     It gives itself out as a propagator of `system`.
     """
 
     of: Propagator
+    share: float
+    factor: complex
     system: System = dataclasses.field(metadata={"static": True})
     before: Callable[[jax.Array], jax.Array] = dataclasses.field(
-        default=lambda v: v, metadata={"static": True}
+        default=keep, metadata={"static": True}
     )
     after: Callable[[jax.Array], jax.Array] = dataclasses.field(
-        default=lambda psi: psi, metadata={"static": True}
+        default=keep, metadata={"static": True}
     )
     n_history: int = dataclasses.field(default=1, metadata={"static": True})
     is_linear: bool = dataclasses.field(default=False, metadata={"static": True})
@@ -56,8 +65,8 @@ class Planted:
     is_differentiable: bool = dataclasses.field(default=True, metadata={"static": True})
 
     def __call__(self, v: jax.Array) -> Step:
-        step = self.of(self.before(v))
-        return step._replace(advance=lambda psi: self.after(step.advance(psi)))
+        step = self.of(self.share * self.before(v))
+        return step._replace(advance=lambda psi: self.factor * self.after(step.advance(psi)))
 
 
 # Media are kept, and so is what has been compiled for them.
@@ -70,30 +79,32 @@ def solve(grid: Grid = GRID, dt: float = DT) -> Chebyshev:
 
 @functools.cache
 def plant(
-    before: Callable = lambda v: v,
-    after: Callable = lambda psi: psi,
+    before: Callable = keep,
+    after: Callable = keep,
     grid: Grid = GRID,
     dt: float = DT,
+    share: float = 1.0,
+    factor: complex = 1.0,
 ) -> Propagator:
     """Into the exact solver of frames of dt, which then gives itself out as one of DT."""
-    return Planted(solve(grid, dt), System(grid, DT), before, after)
+    return Planted(solve(grid, dt), share, factor, System(grid, DT), before, after)
 
 
 @functools.cache
 def heavy(mass: float) -> Propagator:
     """exp(-i (omega / m + v) dt)."""
-    return plant(before=lambda v: mass * v, dt=DT / mass)
+    return plant(share=mass, dt=DT / mass)
 
 
 @functools.cache
 def absorbing(rate: float) -> Propagator:
-    return plant(after=lambda psi: np.exp(-rate * DT) * psi)
+    return plant(factor=float(np.exp(-rate * DT)))
 
 
 @functools.cache
 def deaf(share: float) -> Propagator:
     """Which feels only a share of v."""
-    return plant(before=lambda v: share * v)
+    return plant(share=share)
 
 
 def disperse(propagator: Propagator) -> probes.WaveResponse:
@@ -390,7 +401,7 @@ def test_resonances_are_those_of_transfer_matrices_and_of_what_is_planted() -> N
 
 @pytest.mark.parametrize("value", [np.nan, 1e30])
 def test_a_propagator_that_blows_up_is_reported_not_raised(value: float) -> None:
-    broken = plant(after=lambda psi: value * psi, grid=Grid())
+    broken = plant(factor=value)
     report = probes.evaluate({"broken": broken}, FEW)
     assert list(report.found) == [EXACT, "broken"]
     assert not np.isfinite(report.numbers["broken"]["light_cone"]["front_speed_bohr_per_au"])
@@ -400,7 +411,7 @@ def test_a_propagator_that_blows_up_is_reported_not_raised(value: float) -> None
 
 def test_a_propagator_that_does_nothing_has_no_mass() -> None:
     still = dataclasses.replace(solve(), system=System(GRID, 1e-9, bounds=(-32.0, 32.0)))
-    response = disperse(Planted(still, System(GRID, DT)))
+    response = disperse(Planted(still, 1.0, 1.0, System(GRID, DT)))
     found = probes.fit_dispersion(response.k, response.omega, 8.0)
     assert not np.isfinite(found.value.mass) or abs(found.value.mass) > 1e4
 
@@ -501,7 +512,7 @@ def test_cases_hold_each_process_and_do_not_change() -> None:
     errors = probes.forecast_errors(solve(Grid()), truth)
     np.testing.assert_allclose(errors, 0, atol=1e-5)
     # A wrong mass is a mistake in every process; deafness to v only in one.
-    errors = probes.forecast_errors(plant(before=lambda v: 0.9 * v, grid=Grid()), truth)
+    errors = probes.forecast_errors(plant(share=0.9, grid=Grid()), truth)
     assert np.all(errors[:2] < 1e-5)
     assert np.all(errors[2:] > 1e-3)
 

@@ -237,7 +237,7 @@ class Splitting(Student):
         sum_j a_j / dt is the student's potential energy, sum_j b_j / dt its kinetic energy.
         """
         require_shape(self.system.grid.shape, v=v)
-        kicks, drifts = self.network.apply({"params": params}, v)
+        kicks, drifts = jax.jit(self.network.apply)({"params": params}, v)
         return np.asarray(kicks, float), np.asarray(drifts, float)
 
 
