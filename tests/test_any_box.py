@@ -65,7 +65,8 @@ def test_its_story_and_its_emulator_are_read_from_the_folder(run: pathlib.Path) 
     assert " x ".join(map(str, make_config(run.name).system.grid.shape)) in told
     emulator = pretrained.from_run(run)
     assert emulator.system == make_config(run.name).system
-    psi, v = emulator.system.sample(LESSONS[run.name][1], jax.random.key(0), 1.0)
+    lesson = LESSONS[run.name][1]
+    psi, v = jax.jit(lambda key: emulator.system.sample(lesson, key, 1.0))(jax.random.key(0))
     frames = emulator.forecast(psi, v, 3)
     assert frames.shape == (3, *emulator.system.grid.shape)
     np.testing.assert_allclose(np.linalg.norm(frames[-1]), np.linalg.norm(psi), rtol=1e-5)
@@ -105,7 +106,8 @@ def test_another_box_at_the_taught_spacing_is_the_same_physics(name: str) -> Non
 
     def forecast(where: qd.Emulator) -> np.ndarray:
         middle, ones = grid.middle, (0.7,) * grid.n_dim
-        psi = packets.gaussian(where.system.grid, middle, ones, (2.0, *ones)[: grid.n_dim])
+        momentum = (2.0, *ones)[: grid.n_dim]
+        psi = jax.jit(lambda: packets.gaussian(where.system.grid, middle, ones, momentum))()
         bump = lambda x, *others: 2 * jnp.exp(-((x - middle[0] - 1) ** 2)) + 0 * sum(others)  # noqa: E731
         return np.asarray(where.forecast(psi, bump, 5))
 
