@@ -53,6 +53,7 @@ FORGIVING = {
     "insight.importance.shares.skill": "no error is worse than that of forecasting nothing",
     "insight.design.tasks.TaskConfig.target": "nothing passes at an infinite energy",
     "physics.band": "an infinite cutoff takes all waves",
+    "insight.probes.cone.impulse": "an infinite band has all waves",
     "physics.hamiltonian.over_channels": "only the shape of psi counts",
     "insight.harness.intervals.bootstrap": "values that are no number are left out",
 }

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
-from qdistill._checks import require_at_least
+from qdistill._checks import require_at_least, require_record
 from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
@@ -118,6 +118,7 @@ class CaseErrors(NamedTuple):
 @explained
 def case_errors(per_frame: dict[str, Float[Array, "n_case n_t"]]) -> CaseErrors:
     """Return the errors of each case from the metrics of every frame."""
+    require_record(dict.fromkeys(("correlation", "nrmse"), Array | np.ndarray), per_frame=per_frame)
     infidelity = 1 - np.asarray(per_frame["correlation"], float).mean(axis=1)
     return CaseErrors(infidelity, np.asarray(per_frame["nrmse"], float).mean(axis=1))
 
@@ -194,6 +195,10 @@ def evaluate(
 @explained
 def table(evaluation: dict[str, Any]) -> str:
     """Return a table, as text, of median and worst infidelity and relative L2 error by family."""
+    settings = dict.fromkeys(("n_potentials", "seed", "n_frames"), int)
+    errors = [f"{which}_{of}" for which in ("median", "worst") for of in ("infidelity", "nrmse")]
+    scores = {str: {str: dict.fromkeys(errors, float)}}
+    require_record(settings | {"scores": scores}, evaluation=evaluation)
     lines = [
         f"{evaluation['n_potentials']} held-out potentials (seed {evaluation['seed']}), "
         f"{evaluation['n_frames']} frames each: mean over frames, then median and worst",

@@ -11,7 +11,14 @@ import numpy as np
 from jaxtyping import Array, Complex, Inexact, Key, PyTree
 
 from qdistill import teacher
-from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_new
+from qdistill._checks import (
+    is_known,
+    refuse,
+    require_alike,
+    require_at_least,
+    require_finite,
+    require_new,
+)
 from qdistill._doors import require_frames
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
@@ -99,6 +106,12 @@ class Student:
 
     def require_frames(self, frames: Complex[Array, "n_t *n_x"]) -> None:
         """Refuse concrete frames that the student cannot represent; by default none."""
+
+    def require_params(self, params: PyTree) -> None:
+        """Refuse parameters that are not of the structure and shapes that `init` returns."""
+        # A student without training may have no `init`.
+        if type(self).init is not Student.init:
+            require_alike(_forms_of(self), params=params)
 
     def bind(self, params: PyTree, **about: Any) -> "Emulator":
         """Return the propagator of this student with given parameters.
@@ -190,7 +203,8 @@ class Emulator:
         return teacher.chebyshev(self.system, 1e-5)
 
     def __call__(self, v: Potential) -> Step:
-        """Return the step of one potential, without checks; see `forecast`."""
+        """Return the step of one potential, without checks of values; see `forecast`."""
+        self.student.require_params(self.params)
         return self.student.step(self.params, v)
 
     def on(self, grid: Grid) -> "Emulator":
@@ -231,6 +245,7 @@ class Emulator:
         >>> load("unitary").forecast(jnp.ones(1024, jnp.complex64), "0*x", 5).shape
         (5, 1024)
         """
+        self.student.require_params(self.params)
         shape, kind = self.system.shape, getattr(psi, "dtype", type(psi).__name__)
         if not hasattr(psi, "dtype") or not jnp.issubdtype(kind, jnp.inexact):
             refuse("psi", "an array of complex numbers", f"of type {kind}")
@@ -304,6 +319,12 @@ class Emulator:
         if self.commit:
             lines.append(f"  commit      {self.commit[:12]}")
         return "\n".join(lines)
+
+
+@functools.lru_cache(maxsize=64)
+def _forms_of(student: Student) -> PyTree:
+    """The shapes and types of a student's parameters."""
+    return jax.eval_shape(student.init, jax.random.key(0))
 
 
 # Number of cached programs; each takes about 5 MiB.

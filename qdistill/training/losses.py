@@ -99,6 +99,8 @@ def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | No
     """
     if not student.is_linear:
         refuse("examples", "windows or frames for a student that is not linear", "spectra")
+    if start is not None:
+        student.require_params(start)
 
     dt, boxed = student.system.dt, student.on(box_of(student.system, config).grid)
 

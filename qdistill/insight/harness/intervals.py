@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from qdistill._checks import require_at_least
+from qdistill._checks import refuse, require_at_least
 from qdistill._refusals import explained
 from qdistill.insight.harness.frames import DOUBLE, SINGLE
 
@@ -50,6 +50,7 @@ def resample(sizes: tuple[int, ...], seed: int = 0) -> tuple[Int[np.ndarray, "n_
     """
     for size in sizes:
         require_at_least(1, sizes=size)
+    require_at_least(0, seed=seed)
     rng = np.random.default_rng(seed)
     draws = [[rng.integers(n, size=n) for n in sizes] for _ in range(N_RESAMPLED)]
     axes = tuple(np.stack(axis) for axis in zip(*draws, strict=True))
@@ -97,6 +98,9 @@ def rounding(n_frames: int, dtype: Any = np.float32) -> float:
 
     It is a mean over the frames of a forecast. In double precision truncation dominates.
     """
+    require_at_least(1, n_frames=n_frames)
+    if not isinstance(dtype, type | np.dtype) or not np.issubdtype(dtype, np.floating):
+        refuse("dtype", "a type of real floating-point numbers", repr(dtype))
     eps = float(np.finfo(dtype).eps)
     return ROUNDING * max(eps, DOUBLE if eps < DOUBLE else SINGLE) * n_frames
 

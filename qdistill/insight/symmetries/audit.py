@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_at_least, require_one_of, require_record
 from qdistill._refusals import explained
 from qdistill.forecast.cases import Cases
 from qdistill.insight import harness
@@ -17,6 +17,16 @@ from qdistill.insight.symmetries.claims import Symmetry
 from qdistill.insight.symmetries.table import make_symmetries
 from qdistill.insight.symmetries.violations import Findings, Violation, measure_all
 from qdistill.teacher import Chebyshev
+
+# The form of what the table shows.
+INTERVAL = dict.fromkeys(Interval._fields, float)
+MEASURED = ("violation", "teacher_violation", "rho", "control_violation")
+ROW = dict.fromkeys(MEASURED, INTERVAL) | {"verdict": str, "control_fires": bool}
+NUMBERS = dict.fromkeys(("n_cases", "seed", "n_frames"), int) | {
+    "rounding": float,
+    "roles": {str: str},
+    "findings": {str: {str: {str: ROW}}},
+}
 
 
 @explained
@@ -164,6 +174,9 @@ def _rho(violation: Violation, rounding: float) -> np.ndarray:
 @explained
 def make_table(numbers: Mapping[str, Any]) -> str:
     """Return a text table of violations, rho and verdicts by name, kind of case and symmetry."""
+    require_record(NUMBERS, numbers=numbers)
+    for name in numbers["findings"]:
+        require_one_of(numbers["roles"], findings=name)
     title = (
         f"{numbers['n_cases']} cases of each kind (seed {numbers['seed']}), "
         f"{numbers['n_frames']} frames: medians. Rounding makes up to {numbers['rounding']:.0e}."
