@@ -89,6 +89,8 @@ def best_clamped(
       scheme: The scheme of the splitting.
     """
 
+    require_at_least(1, n_substeps=n_substeps)
+
     @jax.jit
     def measure(cap: Scalar, truth: Cases) -> dict[str, Array]:
         frames = cases.forecast(SplitStep(system, n_substeps, cap, scheme), truth)
@@ -167,6 +169,7 @@ def evaluate(
       name of the propagator. The baselines are named ``"clamped-1"`` and so on, by number of FFT
       pairs; their caps are under ``"kinetic_caps"``.
     """
+    require_at_least(0, seed=seed)
     system = next(iter(propagators.values())).system
     families, psi0, v = sample_cases(jax.random.key(seed), system.grid, n_case)
     solver = make_truth(config, system, v)

@@ -19,7 +19,7 @@ from qdistill._checks import (
     require_finite,
     require_new,
 )
-from qdistill._doors import require_frames
+from qdistill._doors import note_precision, require_frames
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 from qdistill.students import domain
@@ -245,7 +245,6 @@ class Emulator:
         >>> load("unitary").forecast(jnp.ones(1024, jnp.complex64), "0*x", 5).shape
         (5, 1024)
         """
-        self.student.require_params(self.params)
         shape, kind = self.system.shape, getattr(psi, "dtype", type(psi).__name__)
         if not hasattr(psi, "dtype") or not jnp.issubdtype(kind, jnp.inexact):
             refuse("psi", "an array of complex numbers", f"of type {kind}")
@@ -259,7 +258,8 @@ class Emulator:
         solver = self.solver if n_solved else None
         frames = jnp.asarray(psi, jax.dtypes.canonicalize_dtype(kind))
         frames = frames[None] if is_alone else frames
-        v = system.as_potential(v)
+        given, v = v, system.as_potential(v)
+        note_precision(psi=psi, v=given)
         require_frames(self.system, self.n_history - n_solved, frames, 0)
         if is_known((frames, v)):
             with jax.ensure_compile_time_eval():
@@ -280,6 +280,7 @@ class Emulator:
             _require_alike(system.grid, self.system.grid)
             if system.dt != self.system.dt:
                 refuse("dt", f"{system.dt:g}, as it was taught", f"{self.system.dt:g}")
+        self.student.require_params(self.params)
         self.student.require_frames(frames)
         if len(frames) > 1:
             domain.require_successive(self.system, frames, v)
