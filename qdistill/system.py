@@ -320,9 +320,8 @@ def rollout(
 ) -> PyTree:
     """Return the frames that follow given frames, or observations of them.
 
-    The given frames are not part of the result. Observations are stacked along a new first axis.
-    Only they are kept in memory. The computation has the highest precision among frames, potential
-    and parameters.
+    The given frames are not part of the result. Observations are stacked along a new first axis;
+    only they are kept. The precision is the highest among frames, potential and parameters.
 
     Args:
       propagator: A solver or a trained emulator.
@@ -336,9 +335,8 @@ def rollout(
 
     Raises:
       ValueError: For an object that is not a propagator; frames of another shape, or too few; a
-        potential that is not finite or not of the system; outside of `jit`, frames and potentials
-        that `Emulator.forecast` refuses; an `n_frames` that is not a multiple of
-        `every`; a step that does not return what a `Step` must.
+        potential that is not finite or not of the system; outside of `jit`, what an emulator's
+        `check` refuses; an `n_frames` that is not a multiple of `every`; a wrong `Step`.
     """
     if not isinstance(propagator, Propagator):
         cure = "A student becomes one by student.bind(params)."
@@ -351,10 +349,9 @@ def rollout(
     require_potential(system, v)
     note_precision(frames=frames, v=v)
     # An emulator knows what it was taught.
-    check = getattr(propagator, "check", None)
-    if check is not None and is_known((propagator, frames, v)):
+    if hasattr(propagator, "check") and is_known((propagator, frames, v)):
         with jax.ensure_compile_time_eval():
-            check(jnp.asarray(frames)[-1:], v)
+            propagator.check(jnp.asarray(frames)[-1:], v)
     dtype = precision(frames, v, propagator)
     v = jax.tree.map(lambda leaf: cast(leaf, dtype), v)
     step = propagator(v)
@@ -378,10 +375,9 @@ def rollout(
 
     given = jnp.asarray(frames, dtype)[len(frames) - n_history :]
     state = step.encode(given, jnp.asarray(n0))
-    n = n_frames // every
     if is_known((propagator, frames, v, n0)):
-        return _scan_once(advance, state, n)
-    return jax.lax.scan(advance, state, None, length=n)[1]
+        return _scan_once(advance, state, n_frames // every)
+    return jax.lax.scan(advance, state, None, length=n_frames // every)[1]
 
 
 def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:

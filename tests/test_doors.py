@@ -1,6 +1,7 @@
 """What stands at the doors of a system: its own values, and the potentials that users give."""
 
 import dataclasses
+import functools
 import warnings
 from collections.abc import Callable
 from typing import Any, NamedTuple
@@ -168,7 +169,7 @@ def test_one_note_says_that_double_precision_is_computed_in_single(
         return [str(each.message) for each in caught]
 
     for solver in (split_step(LINE, 9), chebyshev(LINE)):
-        notes = said(lambda solver=solver: rollout(solver, given[None], v, 1))
+        notes = said(functools.partial(rollout, solver, given[None], v, 1))
         assert len(notes) == (names is not None)
         assert all(note.startswith(str(names)) and "JAX_ENABLE_X64=1" in note for note in notes)
     with jax.enable_x64(True):

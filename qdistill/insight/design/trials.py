@@ -71,6 +71,7 @@ def prepare(
     require_positive(energies=energies, width=width, extent=extent)
     require_finite(dwell=dwell)
     require_between(0, math.inf, dwell=dwell)
+    width, extent, dwell = float(width), float(extent), float(dwell)
     momenta = wavenumber(grid, np.asarray(energies, float))
     speeds = group_velocity(grid, momenta)
     # Bounds on the speeds of most of a packet.
