@@ -196,7 +196,8 @@ def require_record(form: Any, **values: Any) -> None:
         else:
             kinds = typing.get_args(form) or (form,)
             if not any(_is_of(kind, value) for kind in kinds):
-                words = {float: "a number", int: "an integer", str: "text", type(None): "None"}
+                words = {float: "a number", int: "an integer", bool: "True or False", str: "text"}
+                words |= {type(None): "None"}
                 wanted = [words.get(kind, kind.__name__) for kind in kinds]
                 refuse(name, " or ".join(wanted), repr(value))
 

@@ -102,6 +102,8 @@ def require_frames(system: Any, n_history: int, frames: Any, n0: Any) -> None:
     )
     if not is_index or np.shape(n0) != ():
         refuse("n0", "an integer", repr(n0))
+    if is_known(n0) and not -(2**31) <= int(n0) < 2**31:
+        refuse("n0", "an index of 32 bits", n0)
 
 
 def _is_floating(leaf: Any) -> bool:
