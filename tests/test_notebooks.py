@@ -48,9 +48,7 @@ def kernel() -> Iterator[tuple[Any, Any]]:
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client")
-def test_notebook_runs(
-    path: pathlib.Path, kernel: tuple[Any, Any], tmp_path: pathlib.Path
-) -> None:
+def test_notebook_runs(path: pathlib.Path, kernel: tuple[Any, Any], tmp_path: pathlib.Path) -> None:
     notebook = jupytext.read(path)
     (settings,) = [c for c in notebook.cells if "settings" in c.metadata.get("tags", ())]
     settings.source = QUICK[path.stem]
