@@ -7,6 +7,7 @@ import tyro
 
 from experiments import emulators, runner
 from qdistill.insight import symmetries
+from qdistill.insight.harness import Ensembles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +39,7 @@ def audit(args: Args) -> runner.Results:
     """Load the emulators and audit them."""
     ensembles = emulators.load_ensembles(args.runs)
     system = next(iter(ensembles.values()))[0].system
-    nulls = {
+    nulls: Ensembles = {
         **emulators.make_nulls(system, args.nulls),
         **emulators.disturb(ensembles, args.cases, args.frames, args.seed),
     }
