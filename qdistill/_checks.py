@@ -6,12 +6,13 @@ The docstring of a function says so if it handles bad traced values.
 
 import dataclasses
 import typing
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import PyTree
 
 
 def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
@@ -108,6 +109,106 @@ def require_shape(shape: tuple[int, ...], **values: Any) -> None:
     for name, value in values.items():
         if np.shape(value) != tuple(shape):
             refuse(name, f"of shape {tuple(shape)}", f"of shape {np.shape(value)}")
+
+
+def require_arrays(**trees: PyTree) -> None:
+    """Refuse pytrees with other leaves than arrays of numbers, and pytrees without leaves."""
+    for name, tree in trees.items():
+        leaves = jax.tree.leaves_with_path(tree)
+        if not leaves:
+            refuse(name, "made of arrays", repr(tree))
+        for path, leaf in leaves:
+            if _kind(leaf) is None:
+                refuse(name + jax.tree_util.keystr(path), "an array of numbers", repr(leaf))
+
+
+def require_alike(wanted: PyTree, **trees: PyTree) -> None:
+    """Refuse pytrees whose arrays have other places, shapes or kinds of numbers than wanted ones.
+
+    Args:
+      wanted: Arrays, or what `jax.eval_shape` returns of them; their precision does not count.
+      **trees: The pytrees by the names of the arguments.
+
+    >>> require_alike({"a": np.zeros(3)}, params={"a": np.zeros(2)})
+    Traceback (most recent call last):
+    ValueError: Argument `params['a']` must be an array of floating numbers of shape (3,), but...
+    """
+    forms = _forms(wanted)
+    for name, tree in trees.items():
+        given = _forms(tree)
+        for path, form in forms.items():
+            if given.get(path) != form:
+                what = _form_in_words(given[path]) if path in given else "missing"
+                refuse(name + path, _form_in_words(form), what)
+        for path in given:
+            if path not in forms:
+                known = ", ".join(each or "an array" for each in forms) or "nothing"
+                refuse(name, f"made of {known}", f"with {path or repr(tree)} too")
+
+
+def _forms(tree: PyTree) -> dict[str, tuple[Any, tuple[int, ...]]]:
+    """The kinds of numbers and the shapes of the leaves of a pytree, by their paths."""
+    leaves = jax.tree.leaves_with_path(tree)
+    return {jax.tree_util.keystr(path): (_kind(leaf), np.shape(leaf)) for path, leaf in leaves}
+
+
+def _kind(leaf: Any) -> Any:
+    """The kind of the numbers of an array, whatever their precision; None for what is no array."""
+    kinds = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_, jax.dtypes.prng_key)
+    if not hasattr(leaf, "dtype") or not hasattr(leaf, "shape"):
+        return None
+    return next((kind for kind in kinds if jnp.issubdtype(leaf.dtype, kind)), None)
+
+
+def _form_in_words(form: tuple[Any, tuple[int, ...]]) -> str:
+    kind, shape = form
+    if kind is None:
+        return "no array of numbers"
+    return f"an array of {kind.__name__.removesuffix('_')} numbers of shape {shape}"
+
+
+def require_record(form: Any, **values: Any) -> None:
+    """Refuse a record that lacks what its form names, or has something of another kind there.
+
+    Args:
+      form: A type, or several as a union; `float` means any real number, also one that is not
+        finite. A list of one form means a sequence, and a dictionary of forms means a dictionary
+        that has these keys, or, with the key `str`, any.
+      **values: The records by the names of the arguments.
+
+    >>> require_record({"n": int, "errors": {str: float}}, numbers={"n": 3, "errors": {"a": "b"}})
+    Traceback (most recent call last):
+    ValueError: Argument `numbers['errors']['a']` must be a number, but is 'b'.
+    """
+    for name, value in values.items():
+        if isinstance(form, dict):
+            if not isinstance(value, Mapping):
+                refuse(name, "a dictionary", repr(value))
+            for key, inner in (dict.fromkeys(value, form[str]) if str in form else form).items():
+                if key not in value:
+                    refuse(name, f"a dictionary with {key!r}", f"one with {list(value)}")
+                require_record(inner, **{f"{name}[{key!r}]": value[key]})
+        elif isinstance(form, list):
+            if not isinstance(value, list | tuple):
+                refuse(name, "a list", repr(value))
+            for i, item in enumerate(value):
+                require_record(form[0], **{f"{name}[{i}]": item})
+        else:
+            kinds = typing.get_args(form) or (form,)
+            if not any(_is_of(kind, value) for kind in kinds):
+                words = {float: "a number", int: "an integer", bool: "True or False", str: "text"}
+                words |= {type(None): "None"}
+                wanted = [words.get(kind, kind.__name__) for kind in kinds]
+                refuse(name, " or ".join(wanted), repr(value))
+
+
+def _is_of(kind: type, value: Any) -> bool:
+    if kind is float:
+        kind = int | float | np.integer | np.floating  # type: ignore[assignment]
+    if kind is int:
+        kind = int | np.integer  # type: ignore[assignment]
+    is_bool = isinstance(value, bool | np.bool_)
+    return is_bool if kind is bool else isinstance(value, kind) and not is_bool
 
 
 def require_settings(config: Any) -> None:

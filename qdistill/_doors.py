@@ -3,6 +3,9 @@
 Inside `jit` shapes and types are checked too, but values are not known.
 """
 
+import pathlib
+import sys
+import warnings
 from typing import Any, NoReturn
 
 import jax
@@ -11,6 +14,9 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from qdistill._checks import is_known, refuse, require_finite, require_real
+from qdistill._refusals import is_asked_from_outside
+
+PACKAGE = str(pathlib.Path(__file__).parent)
 
 
 def require_potential(system: Any, v: PyTree) -> None:
@@ -54,6 +60,33 @@ def as_floating(user: Any) -> Array:
     return jnp.asarray(user, jax.dtypes.canonicalize_dtype(dtype))
 
 
+def note_precision(**given: PyTree) -> None:
+    """Warn once of given NumPy arrays in double precision that are computed in single precision."""
+    if jnp.result_type(float) == np.float64 or not is_asked_from_outside():
+        return
+    names = [
+        f"`{name}`" for name, tree in given.items() if any(map(_is_double, jax.tree.leaves(tree)))
+    ]
+    if names:
+        words = (
+            f"Argument {' and '.join(names)}, a NumPy array of double precision, is computed in "
+        )
+        cure = "single precision. Set JAX_ENABLE_X64=1 for double precision."
+        warnings.warn(words + cure, UserWarning, level_of_caller())
+
+
+def _is_double(leaf: Any) -> bool:
+    return isinstance(leaf, np.ndarray) and leaf.dtype in (np.float64, np.complex128)
+
+
+def level_of_caller() -> int:
+    """Return the level in the stack of the first frame outside this package, for `warnings`."""
+    frame, level = sys._getframe(1), 1
+    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+        frame, level = frame.f_back, level + 1
+    return level
+
+
 def require_frames(system: Any, n_history: int, frames: Any, n0: Any) -> None:
     """Refuse given frames of another shape or type, too few frames, and an invalid index."""
     wanted = "(n_t, " + ", ".join(map(str, system.shape)) + ")"
@@ -69,6 +102,8 @@ def require_frames(system: Any, n_history: int, frames: Any, n0: Any) -> None:
     )
     if not is_index or np.shape(n0) != ():
         refuse("n0", "an integer", repr(n0))
+    if is_known(n0) and not -(2**31) <= int(n0) < 2**31:
+        refuse("n0", "an index of 32 bits", n0)
 
 
 def _is_floating(leaf: Any) -> bool:

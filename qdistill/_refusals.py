@@ -91,6 +91,23 @@ def _is_ours(caller: types.FrameType) -> bool:
     return str(caller.f_globals.get("__name__", "")).split(".")[0] == "qdistill"
 
 
+def is_asked_from_outside() -> bool:
+    """Return whether the running public function is called from outside the package."""
+    frame: types.FrameType | None = sys._getframe(1)
+    while frame is not None and (
+        frame.f_globals is not globals() or frame.f_code.co_name != "call"
+    ):
+        frame = frame.f_back
+    # Type checkers of arrays may stand between the two.
+    while frame is not None and (frame.f_globals is globals() or _is_checker(frame)):
+        frame = frame.f_back
+    return frame is None or not _is_ours(frame)
+
+
+def _is_checker(frame: types.FrameType) -> bool:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0] == "jaxtyping"
+
+
 def is_refusal(error: BaseException) -> bool:
     """Return whether an error has the form of `refuse`."""
     return isinstance(error, ValueError) and str(error).startswith(("Argument `", "Arguments `"))

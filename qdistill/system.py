@@ -38,6 +38,7 @@ from qdistill._checks import (
 from qdistill._doors import (
     as_floating,
     cast,
+    note_precision,
     precision,
     require_frames,
     require_pair,
@@ -170,7 +171,7 @@ class System:
           user: The potential in hartree: values on the points of the grid (NumPy, JAX, lists), a
             function of the positions along each axis, or a formula such as
             ``"5*exp(-(x-50)**2/8)"``. For a system that overrides `local`, also its pytree. NumPy's
-            float64 becomes float32, as everywhere in JAX, unless JAX_ENABLE_X64=1 is set.
+            float64 becomes float32, with a warning, unless JAX_ENABLE_X64=1 is set.
 
         Raises:
           ValueError: For another shape, values that are not real and finite, that lie outside
@@ -179,6 +180,7 @@ class System:
         >>> System(Grid(4, 2.0)).as_potential(lambda x: x * (2.5 - x))
         Array([1. , 1.5, 1.5, 1. ], dtype=float32)
         """
+        given = user
         if isinstance(user, str):
             user = files.from_formula(self.grid, user)
         elif callable(user):
@@ -200,6 +202,7 @@ class System:
             if low < allowed[0] or high > allowed[1]:
                 cure = "Use a system with wider bounds."
                 refuse("v", f"within {self.bounds}", f"between {low:g} and {high:g}", cure)
+        note_precision(v=given)
         return v
 
     @property
@@ -317,9 +320,8 @@ def rollout(
 ) -> PyTree:
     """Return the frames that follow given frames, or observations of them.
 
-    The given frames are not part of the result. Observations are stacked along a new first axis.
-    Only they are kept in memory. The computation has the highest precision among frames, potential
-    and parameters.
+    The given frames are not part of the result. Observations are stacked along a new first axis;
+    only they are kept. The precision is the highest among frames, potential and parameters.
 
     Args:
       propagator: A solver or a trained emulator.
@@ -333,8 +335,8 @@ def rollout(
 
     Raises:
       ValueError: For an object that is not a propagator; frames of another shape, or too few; a
-        potential that is not finite or not of the system; an `n_frames` that is not a multiple of
-        `every`; a step that does not return what a `Step` must.
+        potential that is not finite or not of the system; outside of `jit`, what an emulator's
+        `check` refuses; an `n_frames` that is not a multiple of `every`; a wrong `Step`.
     """
     if not isinstance(propagator, Propagator):
         cure = "A student becomes one by student.bind(params)."
@@ -345,6 +347,11 @@ def rollout(
         refuse("n_frames", f"a multiple of every = {every}", n_frames)
     require_frames(system, n_history, frames, n0)
     require_potential(system, v)
+    note_precision(frames=frames, v=v)
+    # An emulator knows what it was taught.
+    if hasattr(propagator, "check") and is_known((propagator, frames, v)):
+        with jax.ensure_compile_time_eval():
+            propagator.check(jnp.asarray(frames)[-1:], v)
     dtype = precision(frames, v, propagator)
     v = jax.tree.map(lambda leaf: cast(leaf, dtype), v)
     step = propagator(v)
@@ -368,10 +375,9 @@ def rollout(
 
     given = jnp.asarray(frames, dtype)[len(frames) - n_history :]
     state = step.encode(given, jnp.asarray(n0))
-    n = n_frames // every
     if is_known((propagator, frames, v, n0)):
-        return _scan_once(advance, state, n)
-    return jax.lax.scan(advance, state, None, length=n)[1]
+        return _scan_once(advance, state, n_frames // every)
+    return jax.lax.scan(advance, state, None, length=n_frames // every)[1]
 
 
 def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:

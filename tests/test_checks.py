@@ -115,3 +115,62 @@ def test_only_tracers_are_unknown() -> None:
 def test_a_refusal_ends_with_its_cure() -> None:
     with pytest.raises(ValueError, match=r"^Argument `a` must be odd, but is 2\. Add 1\.$"):
         checks.refuse("a", "odd", 2, "Add 1.")
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        (
+            {"a": np.zeros(3), "b": [1.0]},
+            r"`p\['b'\]\[0\]` must be an array of numbers, but",
+        ),
+        ({}, r"`p` must be made of arrays, but is \{\}"),
+        ("two", "`p` must be an array of numbers, but is 'two'"),
+        ({"a": np.array(["b"])}, r"`p\['a'\]` must be an array of numbers"),
+    ],
+)
+def test_what_is_no_array_in_a_tree_is_named(tree, message) -> None:
+    checks.require_arrays(p={"a": np.zeros(3), "key": jax.random.key(0)})
+    with pytest.raises(ValueError, match=message):
+        checks.require_arrays(p=tree)
+
+
+@pytest.mark.parametrize(
+    ("tree", "message"),
+    [
+        (
+            {"a": np.zeros(2)},
+            r"`p\['a'\]` must be .* floating .* \(3,\), but is .* \(2,\)",
+        ),
+        ({"a": np.zeros(3, int)}, r"`p\['a'\]` must be .* floating .* but is .* integer numbers"),
+        ({}, r"`p\['a'\]` must be an array of floating numbers of shape \(3,\), but is missing"),
+        ({"a": None}, "but is missing"),
+        ({"a": np.zeros(3), "b": np.zeros(1)}, r"`p` must be made of \['a'\], but is with \['b'\]"),
+        (3, "but is missing"),
+    ],
+)
+def test_a_tree_of_another_layout_is_refused_by_the_place(tree, message) -> None:
+    wanted = {"a": jax.ShapeDtypeStruct((3,), jnp.float32)}
+    checks.require_alike(wanted, p={"a": np.zeros(3)})
+    with pytest.raises(ValueError, match=message):
+        checks.require_alike(wanted, p=tree)
+
+
+@pytest.mark.parametrize(
+    ("record", "message"),
+    [
+        ([], r"`r` must be a dictionary, but is \[\]"),
+        ({}, "`r` must be a dictionary with 'n', but is one with"),
+        ({"n": True, "e": {}}, r"`r\['n'\]` must be an integer, but is True"),
+        (
+            {"n": 1, "e": {"a": ["x"]}},
+            r"`r\['e'\]\['a'\]\[0\]` must be a number or None, but",
+        ),
+        ({"n": 1, "e": {"a": 1.0}}, r"`r\['e'\]\['a'\]` must be a list, but is 1.0"),
+    ],
+)
+def test_a_record_of_another_form_is_refused_by_the_place(record, message) -> None:
+    form = {"n": int, "e": {str: [float | None]}}
+    checks.require_record(form, r={"n": np.int64(2), "e": {"a": [1, None, NAN]}, "more": "x"})
+    with pytest.raises(ValueError, match=message):
+        checks.require_record(form, r=record)

@@ -155,6 +155,14 @@ def test_a_packet_beyond_the_band_is_refused_with_the_band() -> None:
     ):
         emulator.forecast(fast, "0*x", 2)
     emulator.check(slow[None], jnp.zeros(1024))
+    with pytest.raises(ValueError, match=r"`psi` must be .* \|k\| <= 6.97 but for 0.01 of"):
+        rollout(emulator, fast[None], jnp.zeros(1024), 2)
+
+
+def test_a_rollout_warns_of_what_was_not_taught_outside_of_jit() -> None:
+    (message,) = said(lambda: rollout(make(), PSI[None], 3 * V, 2))
+    assert "heights from 0 to 15" in message
+    assert said(lambda: jax.jit(lambda v: rollout(make(), PSI[None], v, 2))(3 * V)) == []
 
 
 def test_any_number_of_points_is_accepted_at_the_taught_spacing_alone() -> None:

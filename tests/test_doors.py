@@ -1,6 +1,9 @@
 """What stands at the doors of a system: its own values, and the potentials that users give."""
 
 import dataclasses
+import functools
+import warnings
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
@@ -9,14 +12,16 @@ import numpy as np
 import pytest
 from steps import one
 
+from qdistill.insight import harness
 from qdistill.physics.grid import Grid
 from qdistill.students import FORMS, StudentConfig, register
 from qdistill.system import LESSONS, SYSTEMS, System, lesson, rollout
-from qdistill.teacher import split_step
+from qdistill.teacher import chebyshev, split_step
 
 LINE = System(Grid(16, 4.0))
 # Between -1 and 2, in a formula and as a function of x.
 V0 = jnp.zeros(16)
+PSI = jnp.ones(16, jnp.complex64)
 VALUES = 3 * np.exp(-2 * (np.arange(1, 17) / 4 - 2) ** 2) - 1
 FORMULA = "3*exp(-2*(x-2)**2) - 1"
 
@@ -142,6 +147,41 @@ def test_a_potential_may_be_given_in_many_ways(user: Any) -> None:
     assert isinstance(v, jax.Array)
     assert v.dtype == jnp.float32
     np.testing.assert_allclose(v, VALUES, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("given", "v", "names"),
+    [
+        (PSI, VALUES, "Argument `v`, a"),
+        (np.asarray(PSI, complex), VALUES.astype("f4"), "Argument `frames`, a"),
+        (np.asarray(PSI, complex), VALUES, "Argument `frames` and `v`, a"),
+        (PSI, VALUES.astype("f4"), None),
+        (PSI, jnp.asarray(VALUES.tolist()), None),
+    ],
+)
+def test_one_note_says_that_double_precision_is_computed_in_single(
+    given: Any, v: Any, names: str | None
+) -> None:
+    def said(call: Callable[[], Any]) -> list[str]:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            call()
+        return [str(each.message) for each in caught]
+
+    for solver in (split_step(LINE, 9), chebyshev(LINE)):
+        notes = said(functools.partial(rollout, solver, given[None], v, 1))
+        assert len(notes) == (names is not None)
+        assert all(note.startswith(str(names)) and "JAX_ENABLE_X64=1" in note for note in notes)
+    with jax.enable_x64(True):
+        assert said(lambda: rollout(split_step(LINE, 9), given[None], v, 1)) == []
+
+
+def test_the_package_itself_draws_no_note_of_precision() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for user in (VALUES.tolist(), tuple(VALUES), hill, FORMULA):
+            LINE.as_potential(user)
+        harness.recall(split_step(LINE, 9), PSI, VALUES, 2)
 
 
 def test_a_potential_keeps_its_precision_and_integers_have_the_sessions() -> None:

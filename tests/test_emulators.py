@@ -434,3 +434,22 @@ def test_a_solver_that_is_not_needed_is_not_asked_for() -> None:
     assert SolverConfig().build(system).bind({}).forecast(psi, v, 2).shape == (2, 64)
     with pytest.raises(ValueError, match="`system` must be autonomous for the Chebyshev solver"):
         SolverConfig(n_history=3).build(system).bind({}).forecast(psi, v, 4)
+
+
+def test_parameters_of_another_student_are_refused_by_their_place() -> None:
+    small, large = (UnitaryConfig(n_units=n, reach=1).build(SYSTEM) for n in (2, 3))
+    params = jax.jit(small.init)(jax.random.key(0))
+    wrong = large.bind(params)
+    words = r"`params\['landscape'\].*` must be an array of floating numbers of shape"
+    for forecast in (
+        lambda: wrong.forecast(PSI, V, 2),
+        lambda: rollout(wrong, PSI[None], V, 2),
+        lambda: jax.jit(lambda v: rollout(wrong, PSI[None], v, 2))(V),
+        lambda: large.dispersion(params),
+    ):
+        with pytest.raises(ValueError, match=words):
+            forecast()
+    with pytest.raises(ValueError, match="but is missing"):
+        small.bind("two").forecast(PSI, V, 2)
+    ensemble = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), small.bind(params))
+    assert jax.vmap(lambda one: rollout(one, PSI[None], V, 1))(ensemble).shape == (2, 1, *PSI.shape)

@@ -155,6 +155,7 @@ GOOD = {"propagator": SOLVER, "frames": PSI[None], "v": V, "n_frames": 2}
         ({"n_frames": 2.0}, "`n_frames` must be an integer, but is 2.0"),
         ({"every": 0}, "`every` must be at least 1, but is 0"),
         ({"every": "2"}, "`every` must be an integer, but is '2'"),
+        ({"n0": 2**40}, "`n0` must be an index of 32 bits, but is 1099511627776"),
         ({"n0": 0.5}, "`n0` must be an integer, but is 0.5"),
         ({"n0": jnp.zeros(3, int)}, "`n0` must be an integer"),
         ({"n0": "3"}, "`n0` must be an integer, but is '3'"),

@@ -27,6 +27,8 @@ GOOD, BAD = ("refused", "right", "legitimate"), ("obscure", "silently wrong", "t
 REGISTRIES: tuple[dict, ...] = (FORMS, NETWORKS, LESSONS, SYSTEMS, extensions.LOADED)
 # Limit in seconds; a call that takes longer should have been refused.
 LIMIT = 60.0
+# How often a function that takes seconds is tried, relative to the others.
+RARELY = 0.05
 # Classes that a function of the package returns; that function checks its arguments.
 MADE = {
     "teacher.split_steps.SplitStep": "by `split_step`",
@@ -53,6 +55,7 @@ FORGIVING = {
     "insight.importance.shares.skill": "no error is worse than that of forecasting nothing",
     "insight.design.tasks.TaskConfig.target": "nothing passes at an infinite energy",
     "physics.band": "an infinite cutoff takes all waves",
+    "insight.probes.cone.impulse": "an infinite band has all waves",
     "physics.hamiltonian.over_channels": "only the shape of psi counts",
     "insight.harness.intervals.bootstrap": "values that are no number are left out",
 }
@@ -204,10 +207,14 @@ def _short(value: Any) -> str:
 
 
 def trials(n_calls: int, seed: int, calls: dict[str, Known]) -> Iterator[Trial]:
-    """Yield the outcomes of a number of hostile calls; the seed alone decides which."""
+    """Yield the outcomes of a number of hostile calls; the seed alone decides which.
+
+    Functions that take seconds are tried less often than the others, by a factor of `RARELY`.
+    """
     rng = np.random.default_rng(seed)
     names = list(calls)
-    for index in rng.integers(len(names), size=n_calls):
+    shares = np.array([RARELY if calls[name].call.is_slow else 1.0 for name in names])
+    for index in rng.choice(len(names), size=n_calls, p=shares / shares.sum()):
         yield try_one(rng, names[index], calls[names[index]])
 
 

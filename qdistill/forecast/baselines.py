@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
-from qdistill._checks import require_at_least
+from qdistill._checks import require_at_least, require_record
 from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
@@ -85,6 +85,8 @@ def best_clamped(
       scheme: The scheme of the splitting.
     """
 
+    require_at_least(1, n_substeps=n_substeps)
+
     @jax.jit
     def measure(cap: Scalar, truth: Cases) -> dict[str, Array]:
         frames = cases.forecast(SplitStep(system, n_substeps, cap, scheme), truth)
@@ -114,6 +116,7 @@ class CaseErrors(NamedTuple):
 @explained
 def case_errors(per_frame: dict[str, Float[Array, "n_case n_t"]]) -> CaseErrors:
     """Return the errors of each case from the metrics of every frame."""
+    require_record(dict.fromkeys(("correlation", "nrmse"), Array | np.ndarray), per_frame=per_frame)
     infidelity = 1 - np.asarray(per_frame["correlation"], float).mean(axis=1)
     return CaseErrors(infidelity, np.asarray(per_frame["nrmse"], float).mean(axis=1))
 
@@ -162,6 +165,7 @@ def evaluate(
       name of the propagator. The baselines are named ``"clamped-1"`` and so on, by number of FFT
       pairs; their caps are under ``"kinetic_caps"``.
     """
+    require_at_least(0, seed=seed)
     system = next(iter(propagators.values())).system
     families, psi0, v = sample_cases(jax.random.key(seed), system.grid, n_case)
     solver = make_truth(config, system, v)
@@ -190,6 +194,10 @@ def evaluate(
 @explained
 def table(evaluation: dict[str, Any]) -> str:
     """Return a table, as text, of median and worst infidelity and relative L2 error by family."""
+    settings = dict.fromkeys(("n_potentials", "seed", "n_frames"), int)
+    errors = [f"{which}_{of}" for which in ("median", "worst") for of in ("infidelity", "nrmse")]
+    scores = {str: {str: dict.fromkeys(errors, float)}}
+    require_record(settings | {"scores": scores}, evaluation=evaluation)
     lines = [
         f"{evaluation['n_potentials']} held-out potentials (seed {evaluation['seed']}), "
         f"{evaluation['n_frames']} frames each: mean over frames, then median and worst",

@@ -13,7 +13,7 @@ from jaxtyping import Array, Complex, Float, PyTree
 
 from qdistill import _distribute as cluster
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_at_least, require_shape
 from qdistill._refusals import explained
 from qdistill.forecast import metrics
 from qdistill.system import Potential, Propagator, System, rollout
@@ -154,6 +154,7 @@ def measure(
       frames: A forecast of their frames.
     """
 
+    require_shape(cases.frames.shape, frames=frames)
     is_conserved = system.is_autonomous and system.is_linear and system.is_hermitian
 
     def drift(v: Potential, frames: Array, start: Array) -> Array:

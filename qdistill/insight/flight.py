@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import require_at_least
+from qdistill._checks import require_at_least, require_record, require_shape
 from qdistill._refusals import explained
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
@@ -107,6 +107,8 @@ def count_sides(
     >>> count_sides(grid, jnp.zeros(8).at[3].set(1.0), psi, momentum=1.0)["transmission"]
     0.64...
     """
+    require_line(grid)
+    require_shape(grid.shape, v=v, psi=psi)
     x, heights = np.asarray(grid.positions()), np.asarray(v)
     hills = x[np.abs(heights - heights[0]) > 0.01 * np.ptp(heights)]
     left, right = (hills[0], hills[-1]) if hills.size else (x[x.size // 2],) * 2
@@ -120,6 +122,9 @@ def count_sides(
 @explained
 def make_table(numbers: dict[str, Any]) -> str:
     """Return a table, as text, of transmission, reflection and final error."""
+    sides = {who: {str: float} for who in ("exact", "forecast")}
+    form = sides | {"relative_l2_error": float, "wraps_around": bool}
+    require_record(form, numbers=numbers)
     lines = [
         f"{who:8} " + ", ".join(f"{side} {share:.4f}" for side, share in numbers[who].items())
         for who in ("exact", "forecast")

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from qdistill._checks import refuse
+from qdistill._checks import refuse, require_one_of, require_record
 from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.interventions import InterventionReport
@@ -41,6 +41,12 @@ def plot_interventions(interventions: Mapping[str, Mapping[str, Any]]) -> Figure
       interventions: From an `InterventionReport` of at most six members, controls included;
         interventions without an effect are left out.
     """
+    middle = {"median": float}
+    found = {str: {str: {"effect_error": dict.fromkeys(("median", "low", "high"), float)}}}
+    exact = {str: {"effect": middle, "moved": middle}}
+    require_record({str: {"exact": exact, "findings": found}}, interventions=interventions)
+    for name, each in interventions.items():
+        require_record({"all": dict}, **{f"interventions[{name!r}]['exact']": each["exact"]})
     shown = {
         name: each
         for name, each in interventions.items()
@@ -128,6 +134,9 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
       sensitivity: From an `InterventionReport` of at most six members.
       kind: ``"points"`` for changes at points, ``"waves"`` for band-limited changes.
     """
+    require_one_of(("points", "waves"), kind=kind)
+    form = {"offset_points": [float], kind: {str: {"frames": [str], "rms": {str: [[float]]}}}}
+    require_record(form, sensitivity=sensitivity)
     subjects = sensitivity[kind]
     if not 1 <= len(subjects) <= len(MARKS):
         refuse("sensitivity", f"of 1 to {len(MARKS)} members", len(subjects))

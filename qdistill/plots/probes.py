@@ -9,7 +9,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from qdistill._checks import refuse, require_positive, require_shape
+from qdistill._checks import refuse, require_finite, require_positive, require_shape
 from qdistill._refusals import explained
 from qdistill.insight.probes import (
     BumpResponse,
@@ -88,7 +88,9 @@ def plot_waves(
     _require_few("waves", waves)
     require_positive(taught=taught)
     k = style.axis("k", next(iter(waves.values())).k)
-    require_shape(k.shape, **{f"known[{name!r}]": values for name, values in known.items()})
+    closed = {f"known[{name!r}]": values for name, values in known.items()}
+    require_shape(k.shape, **closed)
+    require_finite(**closed)
     if not known:
         refuse("known", "at least one dispersion", known)
     figure = Figure(figsize=(10, 7), layout="constrained")

@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from qdistill import _distribute as cluster
-from qdistill._checks import refuse, require_one_of
+from qdistill._checks import refuse, require_one_of, require_record
 from qdistill._refusals import explained
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.held_out import Scored, make_held_out
@@ -52,6 +52,7 @@ def distill(
       FileExistsError: If a new run would mix with existing files.
       FloatingPointError: If the training diverges.
     """
+    require_record(bool, resume=resume, draw=draw)
     if isinstance(config, str):
         require_one_of(presets.PRESETS, config=config)
         config = presets.PRESETS[config][1]

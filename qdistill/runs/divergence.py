@@ -5,6 +5,7 @@ import math
 import pathlib
 from typing import Any
 
+from qdistill._checks import require_record
 from qdistill._refusals import explained
 from qdistill.runs import records
 from qdistill.training.stages import TrainingConfig
@@ -45,6 +46,8 @@ def check(
     Traceback (most recent call last):
     qdistill.runs.divergence.Diverged: The loss is nan at step 7, in lesson `free`, ... rate 0.1.
     """
+    numbers = {"loss": float, "learning_rate": float, "worst_step": int, "worst_lesson": int}
+    require_record(numbers | {"is_finite": bool}, metrics=metrics)
     loss = metrics["loss"]
     if not math.isfinite(loss):
         what = f"The loss is {loss}"
@@ -64,7 +67,9 @@ def check(
 @explained
 def record(out: pathlib.Path, plan: TrainingConfig, to_step: int, metrics: dict[str, Any]) -> None:
     """Record in the run's folder a rollback to a step with a smaller learning rate."""
-    line = {name: metrics[name] for name in ("stage", "worst_step", "worst_lesson", "loss")}
+    form = dict.fromkeys(("stage", "worst_step", "worst_lesson"), int) | {"loss": float}
+    require_record(form, metrics=metrics)
+    line = {name: metrics[name] for name in form}
     records.append(out / FILE, {"step": to_step, "rate_factor": plan.rollback_rate} | line)
 
 

@@ -165,13 +165,20 @@ def read_netcdf(path: pathlib.Path) -> "xarray.Dataset":
 
     Raises:
       FileNotFoundError: If it is not there.
+      OSError: If it cannot be read, or is not NetCDF.
+      ValueError: If it is another NetCDF file.
       ImportError: Without xarray and h5netcdf, with the command that installs them.
     """
     xarray = _xarray()
-    if pathlib.Path(path).is_dir():
-        raise IsADirectoryError(f"`{path}` is a folder, not a file of frames.")
-    with xarray.open_dataset(path, engine="h5netcdf") as file:
-        data = file.load()
+    # HDF5 does not name the file in its errors.
+    pathlib.Path(path).open("rb").close()
+    try:
+        with xarray.open_dataset(path, engine="h5netcdf") as file:
+            data = file.load()
+    except OSError as error:
+        raise OSError(f"`{path}` cannot be read as NetCDF: {error}") from error
+    if "ri" not in data:
+        raise ValueError(f"`{path}` is not a file that `write` wrote: it has no `ri`.")
     for name in [name for name in data if "ri" in data[name].dims]:
         parts = data[name]
         # Bit for bit, also for infinite parts.
@@ -228,8 +235,8 @@ def _variables(
 def _attributes(grid: Grid, about: Mapping[str, Any] | None) -> dict[str, Any]:
     """The attributes in types of NetCDF: texts and lists of numbers."""
     attributes = {
-        name: value if isinstance(value, str) else json.dumps(value, allow_nan=False)
-        for name, value in (about or {}).items()
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in records.plain(dict(about or {}), "about").items()
     }
     axes = {"length_bohr": grid.lengths, "origin_bohr": grid.origin, "mass": grid.mass}
     lists = {name: [float(x) for x in values] for name, values in axes.items()}

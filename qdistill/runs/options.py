@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import tyro
 
+from qdistill._checks import refuse
 from qdistill._refusals import explained
 
 # The class of the options, or presets: for each name a description and the options.
@@ -43,6 +44,8 @@ def plain(text: str, prog: str, words: Sequence[str]) -> str:
     >>> print(plain("Error parsing __inner__.grid: Argument `n` must be 2, but is 1.", "it", []))
     it: Argument `n` must be 2, but is 1. See it --help.
     """
+    if not prog.strip():
+        refuse("prog", "the name of a program", repr(prog))
     lines = [_unframed(line) for line in text.splitlines()]
     lines = [line for line in lines if line.strip(" -─")]
     flat = " ".join(" ".join(lines).split())

@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from qdistill import _files
-from qdistill._checks import refuse, require_one_of
+from qdistill._checks import refuse, require_arrays, require_one_of
 from qdistill._refusals import explained
 from qdistill.runs import config, provenance, records
 from qdistill.students import Emulator, Reach
@@ -133,8 +133,11 @@ def pack(path: pathlib.Path, about: dict[str, Any], arrays: dict[str, Any]) -> N
     """Write a file of parameters and metadata, with a checksum of everything.
 
     Raises:
+      ValueError: For metadata that are not JSON, or parameters that are no arrays.
       OSError: If the file cannot be written; an existing file is not changed.
     """
+    about = records.plain(about, "about")
+    require_arrays(arrays=arrays)
     about = about | {"sha256": _sum(about, arrays)}
     with _files.whole(path) as new, new.open("wb") as file:
         np.savez_compressed(file, about=json.dumps(about, allow_nan=False), **arrays)

@@ -14,6 +14,7 @@ from jaxtyping import PyTree
 
 from qdistill import _distribute as cluster
 from qdistill import _files
+from qdistill._checks import refuse, require_arrays
 from qdistill._refusals import explained
 
 # Required entries of a line of a log, with their types.
@@ -42,7 +43,7 @@ def write(path: pathlib.Path, text: str) -> None:
 
 @explained
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Write JSON atomically; numbers that are not finite become null."""
+    """Write JSON atomically; numbers that are not finite become null; see `plain`."""
     write(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
 
 
@@ -51,13 +52,14 @@ def append(path: pathlib.Path, line: dict[str, Any]) -> None:
     """Append a line of JSON to a file; of several processes only the first writes.
 
     Raises:
+      ValueError: As `plain` does.
       OSError: If it cannot be written.
     """
     if not cluster.is_main():
         return
     try:
         with path.open("a") as file:
-            file.write(json.dumps(plain(line), allow_nan=False) + "\n")
+            file.write(json.dumps(plain(line, "line"), allow_nan=False) + "\n")
     except OSError as error:
         raise OSError(f"`{path}` cannot be written: {error.strerror or error}.") from error
 
@@ -128,12 +130,25 @@ def _parse(path: pathlib.Path, number: int, line: str, keys: Keys) -> dict[str, 
 
 
 @explained
-def plain(value: Any) -> Any:
-    """Return a value with None for every number that is not finite, which JSON has not."""
+def plain(value: Any, name: str = "value") -> Any:
+    """Return a value with None for every number that is not finite, which JSON has not.
+
+    Args:
+      value: Numbers, text, None, True and False, in lists and dictionaries.
+      name: Name of the value in error messages.
+
+    Raises:
+      ValueError: For what JSON does not have, such as arrays.
+    """
     if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
+        for key in value:
+            if not isinstance(key, str | int | float | None):
+                refuse(name, "with text as keys", f"with the key {key!r}")
+        return {key: plain(item, f"{name}[{key!r}]") for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(item) for item in value]
+        return [plain(item, f"{name}[{i}]") for i, item in enumerate(value)]
+    if not isinstance(value, str | int | float | None):
+        refuse(name, "a number, text, list or dictionary of JSON", repr(value))
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -144,6 +159,7 @@ def fingerprint(tree: PyTree, words: str = "") -> str:
     >>> fingerprint({"a": np.zeros(2)}) == fingerprint({"a": np.zeros(2, "f4")})
     False
     """
+    require_arrays(tree=tree)
     digest = hashlib.sha256(words.encode())
     for path, leaf in jax.tree.leaves_with_path(tree):
         is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)

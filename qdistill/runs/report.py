@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from qdistill import plots
+from qdistill._checks import require_record
 from qdistill._refusals import explained
 from qdistill.forecast import paper
 from qdistill.forecast.held_out import Scored
@@ -23,6 +24,19 @@ SHOWN = {"steps": "Staircase hill", "half-circle": "Half-circle hill"}
 SNAPSHOTS = (50, 200, 350)
 # Largest momentum in 1/bohr that is frequent in the lessons.
 TAUGHT = 8.0
+# The form of what the table shows; null is a score that is not finite.
+SCORES = ("mean_correlation", "mean_final_correlation", "mean_mae", "worst_correlation")
+SUMMARISED = {
+    "preset": str,
+    "training_steps": int,
+    "training_seconds": float | None,
+    "teacher_share": float | None,
+    "benchmark": {
+        "n_frames": int,
+        "cases": {str: dict},
+        **dict.fromkeys((*SCORES, "mean_infidelity", "mean_nrmse", "max_norm_drift"), float | None),
+    },
+}
 
 
 @explained
@@ -138,6 +152,9 @@ def _dispersion(student: Splitting, params: PyTree) -> plots.Figure:
 @explained
 def summary(metrics: dict[str, Any]) -> str:
     """Return a text table of the scores of a run and of the paper."""
+    require_record(SUMMARISED, metrics=metrics)
+    if "dispersion" in metrics:
+        require_record({str: [float]}, **{"metrics['dispersion']": metrics["dispersion"]})
     scores = metrics["benchmark"]
     rows: list[tuple[Any, ...]] = [
         (

@@ -12,7 +12,7 @@ import jax
 import numpy as np
 
 from qdistill import plots
-from qdistill._checks import refuse
+from qdistill._checks import refuse, require_record
 from qdistill._refusals import explained
 from qdistill.forecast import paper
 from qdistill.runs import (
@@ -252,6 +252,12 @@ def labels(outs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
     refuse("runs", "different folders", [str(out) for out in outs])
 
 
+SCORES = ("mean_infidelity", "worst_correlation", "mean_nrmse", "max_norm_drift")
+UNKNOWN = ("training_seconds", "loss", *SCORES, "microseconds_per_frame")
+# The form of a row of the comparison.
+ROW = {"run": str, "student": str, "step": int} | dict.fromkeys(UNKNOWN, float | None)
+
+
 @explained
 def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
     """Return a row for each run, with the names of `metrics.json`; None for unknown values."""
@@ -267,10 +273,7 @@ def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
                 "step": story.step,
                 "training_seconds": float(story.seconds[-1]) if story.log else None,
                 "loss": story.log[-1]["loss"] if story.log else None,
-                "mean_infidelity": scores.get("mean_infidelity"),
-                "worst_correlation": scores.get("worst_correlation"),
-                "mean_nrmse": scores.get("mean_nrmse"),
-                "max_norm_drift": scores.get("max_norm_drift"),
+                **{score: scores.get(score) for score in SCORES},
                 "microseconds_per_frame": metrics.get("microseconds_per_frame"),
             }
         )
@@ -280,6 +283,7 @@ def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
 @explained
 def table(rows: list[dict[str, Any]]) -> str:
     """Return the comparison as a text table, with the paper's two networks."""
+    require_record([ROW], rows=rows)
     wide = max(17, *(len(row["run"]) + 2 for row in rows))
     names = ("step", "train s", "last loss", "1 - corr", "worst", "nrmse", "drift", "us/frame")
     lines = [f"{'run':{wide}}{'student':9}" + "".join(f"{name:>11}" for name in names)]

@@ -11,8 +11,15 @@ import numpy as np
 from jaxtyping import Array, Complex, Inexact, Key, PyTree
 
 from qdistill import teacher
-from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_new
-from qdistill._doors import require_frames
+from qdistill._checks import (
+    is_known,
+    refuse,
+    require_alike,
+    require_at_least,
+    require_finite,
+    require_new,
+)
+from qdistill._doors import note_precision, require_frames
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 from qdistill.students import domain
@@ -99,6 +106,12 @@ class Student:
 
     def require_frames(self, frames: Complex[Array, "n_t *n_x"]) -> None:
         """Refuse concrete frames that the student cannot represent; by default none."""
+
+    def require_params(self, params: PyTree) -> None:
+        """Refuse parameters that are not of the structure and shapes that `init` returns."""
+        # A student without training may have no `init`.
+        if type(self).init is not Student.init:
+            require_alike(_forms_of(self), params=params)
 
     def bind(self, params: PyTree, **about: Any) -> "Emulator":
         """Return the propagator of this student with given parameters.
@@ -190,7 +203,8 @@ class Emulator:
         return teacher.chebyshev(self.system, 1e-5)
 
     def __call__(self, v: Potential) -> Step:
-        """Return the step of one potential, without checks; see `forecast`."""
+        """Return the step of one potential, without checks of values; see `forecast`."""
+        self.student.require_params(self.params)
         return self.student.step(self.params, v)
 
     def on(self, grid: Grid) -> "Emulator":
@@ -244,7 +258,8 @@ class Emulator:
         solver = self.solver if n_solved else None
         frames = jnp.asarray(psi, jax.dtypes.canonicalize_dtype(kind))
         frames = frames[None] if is_alone else frames
-        v = system.as_potential(v)
+        given, v = v, system.as_potential(v)
+        note_precision(psi=psi, v=given)
         require_frames(self.system, self.n_history - n_solved, frames, 0)
         if is_known((frames, v)):
             with jax.ensure_compile_time_eval():
@@ -265,6 +280,7 @@ class Emulator:
             _require_alike(system.grid, self.system.grid)
             if system.dt != self.system.dt:
                 refuse("dt", f"{system.dt:g}, as it was taught", f"{self.system.dt:g}")
+        self.student.require_params(self.params)
         self.student.require_frames(frames)
         if len(frames) > 1:
             domain.require_successive(self.system, frames, v)
@@ -304,6 +320,12 @@ class Emulator:
         if self.commit:
             lines.append(f"  commit      {self.commit[:12]}")
         return "\n".join(lines)
+
+
+@functools.lru_cache(maxsize=64)
+def _forms_of(student: Student) -> PyTree:
+    """The shapes and types of a student's parameters."""
+    return jax.eval_shape(student.init, jax.random.key(0))
 
 
 # Number of cached programs; each takes about 5 MiB.

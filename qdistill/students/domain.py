@@ -2,8 +2,6 @@
 
 import functools
 import math
-import pathlib
-import sys
 import warnings
 from typing import NamedTuple
 
@@ -14,12 +12,12 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Complex
 
 from qdistill._checks import refuse
+from qdistill._doors import level_of_caller
 from qdistill._refusals import explained
 from qdistill.curriculum import CurriculumConfig, require_lessons
 from qdistill.system import Potential, Propagator, System, rollout
 from qdistill.teacher import split_step
 
-PACKAGE = str(pathlib.Path(__file__).parents[1])
 # Share of the probability of a state that may lie above its stated kinetic energy.
 FEW = 0.01
 # Relative margin around the ranges of samples that still counts as taught.
@@ -124,15 +122,7 @@ def warn_outside(taught: Reach, asked: Reach) -> None:
         )
     if words:
         said = f"Outside what the emulator was taught: {'; '.join(words)}."
-        warnings.warn(f"{said} The forecast may be wrong.", OutsideTaught, _level_of_caller())
-
-
-def _level_of_caller() -> int:
-    """The level in the stack of the first frame outside this package, as `warnings` counts."""
-    frame, level = sys._getframe(1), 1
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
-        frame, level = frame.f_back, level + 1
-    return level
+        warnings.warn(f"{said} The forecast may be wrong.", OutsideTaught, level_of_caller())
 
 
 @explained

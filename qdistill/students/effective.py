@@ -101,6 +101,8 @@ class BandStudent(Student):
         if self.taught is None:
             object.__setattr__(self, "taught", self.system.grid)
         require_static(self.system)
+        if not hasattr(self.form, "n_coarse"):
+            refuse("form", "the config of a student in a band, with `n_coarse`", repr(self.form))
         require_between(4, self._taught.shape[0], n_coarse=self.form.n_coarse)
         # `Band` refuses a grid that does not hold the waves.
         Band.below(self.system.grid, self.edge)

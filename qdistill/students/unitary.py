@@ -223,6 +223,7 @@ class Splitting(Student):
 
     def dispersion(self, params: PyTree) -> Float[np.ndarray, "*n_k"]:
         """Return the learned dispersion sum_j b_j(k) / dt in hartree, at the k in FFT order."""
+        self.require_params(params)
         shape = self.system.grid.shape
         phases = self.network.apply(
             {"params": params}, shape, method=SplittingPhases.kinetic_phases
@@ -236,6 +237,7 @@ class Splitting(Student):
 
         sum_j a_j / dt is the student's potential energy, sum_j b_j / dt its kinetic energy.
         """
+        self.require_params(params)
         require_shape(self.system.grid.shape, v=v)
         kicks, drifts = jax.jit(self.network.apply)({"params": params}, v)
         return np.asarray(kicks, float), np.asarray(drifts, float)

@@ -10,7 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Inexact
 
-from qdistill._checks import is_known, refuse, require_at_least, require_one_of, require_positive
+from qdistill._checks import (
+    is_known,
+    refuse,
+    require_arrays,
+    require_at_least,
+    require_one_of,
+    require_positive,
+)
 from qdistill._refusals import explained
 from qdistill.physics.grid import Scalar
 from qdistill.physics.hamiltonian import apply, over_channels
@@ -192,7 +199,9 @@ def _require_allowed(system: System, scheme: Scheme) -> None:
 @explained
 def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
     """Return exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
-    return apply(phase(system, system.local(v, t, psi), h), psi)
+    local = system.local(v, t, psi)
+    require_arrays(v=local)
+    return apply(phase(system, local, h), psi)
 
 
 @explained

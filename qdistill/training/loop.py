@@ -13,7 +13,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from qdistill import _distribute as cluster
-from qdistill._checks import refuse, require_shape
+from qdistill._checks import refuse, require_alike, require_arrays, require_shape
 from qdistill._refusals import explained
 from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig, Schedule
@@ -219,6 +219,7 @@ def _spread_loss(mesh: Mesh | None, loss: Loss) -> Loss:
 @explained
 def is_finite(tree: PyTree) -> Bool[Array, ""]:
     """Return whether all floating-point numbers of a pytree are finite."""
+    require_arrays(tree=tree)
     leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
     return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
 
@@ -253,11 +254,15 @@ def fit(
     Raises:
       FloatingPointError: If the teacher's frames are not finite.
     """
+    for trainer in trainers:
+        if not all(isinstance(each, jax.stages.Wrapped) for each in trainer):
+            refuse("trainers", "made of functions by `jax.jit`", trainer)
     for i, (trainer, end) in enumerate(zip(trainers, boundaries, strict=True)):
         if state.step >= end:
             continue
         if i > 0 and state.step == boundaries[i - 1]:
             state = state._replace(opt_state=trainer.init(state.key).opt_state)
+        require_alike(jax.eval_shape(trainer.init, state.key), state=state)
         start = time.perf_counter()
         make_block = trainer.make_block.lower(state).compile()
         form = jax.tree.map(

@@ -6,6 +6,7 @@ from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Key, PyTree
 
 from qdistill._checks import refuse, require_at_least, require_between, require_shape
@@ -99,6 +100,8 @@ def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | No
     """
     if not student.is_linear:
         refuse("examples", "windows or frames for a student that is not linear", "spectra")
+    if start is not None:
+        student.require_params(start)
 
     dt, boxed = student.system.dt, student.on(box_of(student.system, config).grid)
 
@@ -129,7 +132,11 @@ def spectral_loss(student: Student, config: SpectraConfig, *, start: PyTree | No
             return absolute(params, spectra)
         return absolute(params, spectra) / (absolute(start, spectra) + 1e-8)
 
-    return lambda params, batch, key: jax.vmap(loss, (None, 0))(params, batch)
+    def losses(params: PyTree, batch: Spectra, key: Key[Array, "..."]) -> Array:
+        _require_examples(batch)
+        return jax.vmap(loss, (None, 0))(params, batch)
+
+    return losses
 
 
 def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:
@@ -139,8 +146,16 @@ def _disturb(key: Key[Array, ""], psi: Array, noise: float) -> Array:
     return psi + noise * amplitude * jax.random.normal(key, psi.shape, psi.dtype)
 
 
+def _require_examples(batch: Batch | Spectra) -> None:
+    """Refuse a batch whose arrays do not have one first axis of the same length."""
+    shapes = [np.shape(leaf) for leaf in jax.tree.leaves(tuple(batch))]
+    if () in shapes or len({shape[0] for shape in shapes}) != 1:
+        refuse("batch", "made of arrays with as many examples each", f"of shapes {shapes}")
+
+
 def _over_batch(loss: Callable[..., Array]) -> Loss:
     def losses(params: PyTree, batch: Batch, key: Key[Array, "..."]) -> Array:
+        _require_examples(batch)
         keys = key if key.ndim else jax.random.split(key, len(batch.lesson))
         return jax.vmap(loss, (None, 0, 0, 0, 0))(params, batch.psi, batch.v, batch.n, keys)
 

@@ -9,6 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
+from qdistill._checks import require_at_least
 from qdistill._refusals import explained
 from qdistill.insight.design import trials
 from qdistill.insight.design.tasks import SearchConfig, TaskConfig
@@ -42,6 +43,7 @@ def descend(config: SearchConfig, n_knot: int, loss: Objective) -> Found:
     >>> bool(jnp.all(jnp.abs(found.u - 2) < 1e-2))
     True
     """
+    require_at_least(1, n_knot=n_knot)
     key = jax.random.key(config.seed)
     starts = jax.random.normal(key, (config.n_starts, n_knot), float)
     starts = config.middle + config.spread * starts

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from qdistill import teacher
-from qdistill._checks import refuse, require_positive
+from qdistill._checks import refuse, require_between, require_finite, require_positive
 from qdistill._refusals import explained
 from qdistill.physics import packets
 from qdistill.physics.grid import require_line
@@ -21,6 +21,8 @@ from qdistill.system import Potential, Propagator, Step, System, Wrapped, rollou
 
 # Half-length of a packet in units of its width; 6e-5 of the probability lie beyond.
 CLEAR = 4.0
+# Largest number of points of the box; with more a flight takes minutes.
+MOST_POINTS = 2**17
 
 
 class Trial(NamedTuple):
@@ -56,6 +58,9 @@ def prepare(
       extent: Length of the potential in the middle of the box, in bohr.
       dwell: Additional time in a.u. for waves that stay inside the potential.
 
+    Raises:
+      ValueError: For a flight that needs a box of more than 131,072 points.
+
     >>> from qdistill.physics.grid import Grid
     >>> trial = prepare(System(Grid(1024, 100.0)), [3.0, 4.0], width=5.0, extent=8.0)
     >>> trial.psi.shape, trial.system.grid.lengths, round(trial.duration)
@@ -64,6 +69,9 @@ def prepare(
     grid = system.grid
     require_line(grid)
     require_positive(energies=energies, width=width, extent=extent)
+    require_finite(dwell=dwell)
+    require_between(0, math.inf, dwell=dwell)
+    width, extent, dwell = float(width), float(extent), float(dwell)
     momenta = wavenumber(grid, np.asarray(energies, float))
     speeds = group_velocity(grid, momenta)
     # Bounds on the speeds of most of a packet.
@@ -74,6 +82,9 @@ def prepare(
     after = (CLEAR * width + extent / 2) / slowest + dwell
     reach = fastest * max(before, after) + CLEAR * width
     n_boxes = math.ceil(2 * reach / grid.lengths[0])
+    if n_boxes * grid.shape[0] > MOST_POINTS:
+        wanted = f"of a flight in a box of at most {MOST_POINTS:,} points"
+        refuse("width, extent, dwell", wanted, f"of one in {n_boxes * grid.shape[0]:,}")
     room = dataclasses.replace(
         grid, shape=(n_boxes * grid.shape[0],), lengths=(n_boxes * grid.lengths[0],)
     )

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from qdistill._checks import require_at_least
+from qdistill._checks import refuse, require_at_least
 from qdistill._refusals import explained
 from qdistill.insight.harness.frames import DOUBLE, SINGLE
 
@@ -17,9 +17,10 @@ N_RESAMPLED = 1000
 # Violations by rounding alone in units of eps per frame, and likewise by truncation.
 ROUNDING = 2.0
 # Independent errors have a ratio of 0.71; less than half of that is not explained by accuracy.
-LEARNED, ACCURATE = 0.35, 0.6
+KEPT, ACCURATE = 0.35, 0.6
 # The verdicts that depend on the ratio.
-BY_RATIO = ("learned", "partly learned", "as accurate")
+KEPT_VERDICTS = ("kept", "partly kept")
+BY_RATIO = (*KEPT_VERDICTS, "as accurate")
 
 
 class Interval(NamedTuple):
@@ -50,6 +51,7 @@ def resample(sizes: tuple[int, ...], seed: int = 0) -> tuple[Int[np.ndarray, "n_
     """
     for size in sizes:
         require_at_least(1, sizes=size)
+    require_at_least(0, seed=seed)
     rng = np.random.default_rng(seed)
     draws = [[rng.integers(n, size=n) for n in sizes] for _ in range(N_RESAMPLED)]
     axes = tuple(np.stack(axis) for axis in zip(*draws, strict=True))
@@ -97,6 +99,9 @@ def rounding(n_frames: int, dtype: Any = np.float32) -> float:
 
     It is a mean over the frames of a forecast. In double precision truncation dominates.
     """
+    require_at_least(1, n_frames=n_frames)
+    if not isinstance(dtype, type | np.dtype) or not np.issubdtype(dtype, np.floating):
+        refuse("dtype", "a type of real floating-point numbers", repr(dtype))
     eps = float(np.finfo(dtype).eps)
     return ROUNDING * max(eps, DOUBLE if eps < DOUBLE else SINGLE) * n_frames
 
@@ -108,16 +113,16 @@ def verdict(
     """Return the verdict on a claim, from its violation.
 
     - ``"holds"``: violated by rounding only, so the claim is built in.
-    - ``"learned"``: the violation differs from the exact solver's by less than half of the value
+    - ``"kept"``: the violation differs from the exact solver's by less than half of the value
       for independent errors.
-    - ``"partly learned"``: by less than the value for independent errors.
+    - ``"partly kept"``: by less than the value for independent errors.
     - ``"as accurate"``: kept no better than by a forecast with independent errors of the same size.
     - ``"as the teacher"``: broken by the exact solver, and in the same way by the propagator.
     - ``"unlike the teacher"``: broken by the exact solver, and far less by the propagator.
     - ``"diverges"``: the forecast is not finite.
 
-    The word "learned" describes a measured ratio only. A non-learned solver of the same error can
-    have the same ratio on the same cases, so compare with null models before drawing a conclusion.
+    They describe a measured ratio only. A non-learned solver of the same error can have the same
+    ratio on the same cases. Whether a property was learned is decided by `weigh` and `decide`.
 
     Args:
       own: Violation by the propagator.
@@ -136,9 +141,9 @@ def verdict(
             return "unlike the teacher"
     elif own.median <= rounding:
         return "holds"
-    if ratio.high < LEARNED:
-        return "learned"
-    return "partly learned" if ratio.high < ACCURATE else "as accurate"
+    if ratio.high < KEPT:
+        return "kept"
+    return "partly kept" if ratio.high < ACCURATE else "as accurate"
 
 
 @explained

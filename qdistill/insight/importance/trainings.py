@@ -121,6 +121,8 @@ def _shares(weights: Float[np.ndarray, "n_training n_lesson"]) -> Array:
 
 
 def _keys(seeds: list[int]) -> Array:
+    for seed in seeds:
+        require_at_least(0, seeds=seed)
     return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
 
 

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from qdistill._checks import refuse
+from qdistill._checks import refuse, require_finite, require_shape
 from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.interventions.sensitivity import PRESENT, Derivatives
@@ -25,6 +25,7 @@ class Sizes(NamedTuple):
 @explained
 def measure_sizes(psi: np.ndarray, v: np.ndarray) -> Sizes:
     """Return the rms sizes of the inputs, the units in which sensitivities are compared."""
+    require_shape(psi.shape, v=v)
     if not np.all(np.any(psi, axis=-1)):
         refuse("psi", "different from zero somewhere in each case", "zero everywhere")
     density = np.abs(psi) ** 2
@@ -51,6 +52,7 @@ def draw_maps(found: Derivatives, sizes: Sizes) -> dict[str, Float[np.ndarray, "
     It is the change of a component of the forecast, in units of its rms, for a change of the input
     by its rms; the rms is over places, cases and the two components. V has one row.
     """
+    require_finite(sizes=np.append(sizes.psi, sizes.v))
     columns = np.asarray(found.columns[:, :, 0], complex)
     n_history = (columns.shape[2] - 4) // 2
     frames, past = columns[:, :, : 2 * n_history], columns[:, :, 2 * n_history : -2]

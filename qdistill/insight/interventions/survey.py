@@ -102,7 +102,13 @@ class InterventionReport(Report):
 
 @explained
 def make_controls(system: System) -> tuple[Chebyshev, Blind]:
-    """Return the exact solver, with another expansion than the truth, and a blind solver."""
+    """Return the exact solver, with another expansion than the truth, and a blind solver.
+
+    Raises:
+      ValueError: For a system whose potential is not real values on its points.
+    """
+    if not system.has_plain_potential or system.n_channel:
+        refuse("system", "one with a real potential on its points", system)
     exact = harness.solve_exactly(system, (LOWEST - 4, WALL + 6))
     return exact, Blind(exact)
 
@@ -132,8 +138,6 @@ def evaluate(
     panel = harness.make_panel(emulators, nulls)
     system = panel.system
     require_line(system.grid)
-    if type(system).local is not System.local or system.n_channel:
-        refuse("system", "one with a real potential on its points", type(system).__name__)
     exact, blind = make_controls(system)
     panel = panel.with_controls(exact, {BLIND: blind})
     truth = harness.solve_exactly(system, (LOWEST, WALL + 2))

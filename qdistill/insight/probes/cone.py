@@ -48,7 +48,8 @@ def impulse(grid: Grid, k_band: float) -> Complex[Array, " n_x"]:
     """Return a normalised impulse in the middle of the box, with equal weight of all |k| < k_band.
 
     In the uppermost fifth of the band the weights fall as cos^2. So the impulse is narrow, about
-    1 / k_band, without long tails. For a band up to pi / dx the impulse is a single point.
+    1 / k_band, without long tails. For a band up to pi / dx or beyond, such as an
+    infinite one, the impulse is a single point.
     """
     if k_band != math.inf:
         require_positive(k_band=k_band)

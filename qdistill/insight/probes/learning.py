@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from qdistill._checks import require_at_least, require_positive
+from qdistill._checks import require_at_least, require_positive, require_shape
 from qdistill._refusals import explained
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.cases import Cases
@@ -168,6 +168,7 @@ def describe_learning(
 ) -> Learning:
     """Return the steps of both rules from the errors at several steps."""
     require_positive(factor=factor, level=level)
+    require_shape((len(step), len(processes)), error=error)
     factor, level = float(factor), float(level)
     is_there = error <= level
     reached = np.where(is_there.any(axis=0), step[np.argmax(is_there, axis=0)], -1)

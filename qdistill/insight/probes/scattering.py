@@ -223,7 +223,9 @@ def measure_resonances(
         measured = np.abs(with_v / without) ** 2
     at_rate = np.abs(transmission(grid, v, _wavenumber(grid, energy + 1j * rate))) ** 2
     sharp = np.abs(transmission(grid, v, k)) ** 2
-    peaks, expected_peaks = find_peaks(energy, measured), find_peaks(energy, at_rate)
+    is_finite = np.all(np.isfinite(measured))
+    peaks = find_peaks(energy, measured) if is_finite else np.zeros(0)
+    expected_peaks = find_peaks(energy, at_rate)
     return Resonances(energy, measured, at_rate, sharp, peaks, expected_peaks, rate)
 
 
@@ -243,16 +245,18 @@ def find_peaks(
 
     Args:
       x: Positions, evenly spaced around each peak.
-      y: The curve; a curve that is not finite has no peaks.
+      y: The curve.
       prominence: Least fall of the curve on either side of a peak before it rises above the peak,
-        as a share of its maximum.
+        as a share of its maximum, from 0 to 1.
+
+    Raises:
+      ValueError: For a curve that is not finite, and another prominence.
 
     >>> find_peaks(np.arange(5.0), np.array([0.0, 1.0, 1.0, 0.0, 0.0]))
     array([1.5])
     """
-    require_finite(x=x)
-    if not np.all(np.isfinite(y)):
-        return np.zeros(0)
+    require_finite(x=x, y=y)
+    require_between(0, 1, prominence=prominence)
     peaks = []
     for i in range(1, len(x) - 1):
         if not y[i - 1] < y[i] >= y[i + 1]:

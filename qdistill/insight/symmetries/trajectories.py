@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
+from qdistill._checks import require_shape
 from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.symmetries.claims import Frames, Pair, Transformation, V
@@ -38,6 +39,7 @@ def run(
       v: Potential.
       truth: Exact frames that follow.
     """
+    require_shape((2, truth.shape[1], *propagator.system.shape), truth=truth)
     own = forecast_pair(propagator, given, v, truth.shape[1])
     given = given[:, given.shape[1] - propagator.n_history :]
     return Trajectories(v, *(jnp.concatenate([given, later], axis=1) for later in (own, truth)))
