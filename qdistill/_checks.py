@@ -5,6 +5,7 @@ The docstring of a function says so if it handles bad traced values.
 """
 
 import dataclasses
+import inspect
 import typing
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
@@ -104,6 +105,23 @@ def _origin(thing: Any) -> str:
     return f"{getattr(inner, '__module__', '')}.{getattr(inner, '__qualname__', repr(inner))}"
 
 
+def require_callable(n: int, **functions: Any) -> None:
+    """Refuse what is not a function of n arguments.
+
+    >>> require_callable(2, step=lambda state: state)
+    Traceback (most recent call last):
+    ValueError: Argument `step` must be a function of 2 arguments, but is <function ...
+    """
+    for name, function in functions.items():
+        try:
+            inspect.signature(function).bind(*range(n))
+        except TypeError:
+            refuse(name, f"a function of {n} argument{'s' * (n > 1)}", repr(function))
+        except ValueError:
+            # Some functions that are written in C have no signature.
+            continue
+
+
 def require_shape(shape: tuple[int, ...], **values: Any) -> None:
     """Refuse arrays of another shape."""
     for name, value in values.items():
@@ -144,6 +162,28 @@ def require_alike(wanted: PyTree, **trees: PyTree) -> None:
             if path not in forms:
                 known = ", ".join(each or "an array" for each in forms) or "nothing"
                 refuse(name, f"made of {known}", f"with {path or repr(tree)} too")
+
+
+def require_each(what: str, n: int | None = None, **trees: PyTree) -> None:
+    """Refuse pytrees with other leaves than arrays of numbers with n entries, one for each case.
+
+    Args:
+      what: What the entries belong to, such as a case.
+      n: Number of entries; by default that of the first array.
+      **trees: The pytrees by the names of the arguments.
+
+    >>> require_each("case", psi=np.ones((2, 8)), v=np.zeros((3, 8)))
+    Traceback (most recent call last):
+    ValueError: Argument `v` must be one entry for each of 2 cases, but is of shape (3, 8).
+    """
+    require_arrays(**trees)
+    for name, tree in trees.items():
+        for path, leaf in jax.tree.leaves_with_path(tree):
+            first = np.shape(leaf)[:1]
+            n = n if n is not None or not first else first[0]
+            if first != (n,):
+                wanted = f"one entry for each {what if n is None else f'of {n} {what}s'}"
+                refuse(name + jax.tree_util.keystr(path), wanted, f"of shape {np.shape(leaf)}")
 
 
 def _forms(tree: PyTree) -> dict[str, tuple[Any, tuple[int, ...]]]:

@@ -6,6 +6,8 @@ import pathlib
 import secrets
 from collections.abc import Iterator
 
+from qdistill._checks import refuse
+
 
 @contextlib.contextmanager
 def whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
@@ -21,6 +23,7 @@ def whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
       The temporary path to write to.
 
     Raises:
+      ValueError: If the path has no name of a file.
       OSError: If the file cannot be written.
 
     >>> import tempfile
@@ -32,6 +35,8 @@ def whole(path: str | os.PathLike[str]) -> Iterator[pathlib.Path]:
     'all of it'
     """
     path = pathlib.Path(path)
+    if not path.name:
+        refuse("path", "the path of a file", repr(str(path)))
     # Two processes may write the same file.
     new = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:

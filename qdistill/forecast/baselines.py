@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
-from qdistill._checks import require_at_least, require_record
+from qdistill._checks import require_at_least, require_each, require_record
 from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
@@ -125,6 +125,7 @@ def case_errors(per_frame: dict[str, Float[Array, "n_case n_t"]]) -> CaseErrors:
 def summarise(families: tuple[str, ...], errors: CaseErrors) -> dict[str, dict[str, float]]:
     """Return mean, median and worst error over the cases of each family, and over all cases."""
     infidelity, nrmse = errors
+    require_each("case", len(families), **errors._asdict())
     members = {name: np.array(families) == name for name in dict.fromkeys(families)}
     members["all"] = np.ones(len(families), bool)
     return {

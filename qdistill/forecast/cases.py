@@ -13,10 +13,19 @@ from jaxtyping import Array, Complex, Float, PyTree
 
 from qdistill import _distribute as cluster
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least, require_shape
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_each,
+    require_record,
+    require_shape,
+)
 from qdistill._refusals import explained
 from qdistill.forecast import metrics
 from qdistill.system import Potential, Propagator, System, rollout
+
+# The metrics of `measure`.
+METRICS = ("correlation", "mae", "nrmse", "norm_drift", "energy_drift")
 
 
 @explained
@@ -78,6 +87,7 @@ def simulate(
       mesh: Devices that share the cases.
     """
     require_at_least(1, n_given=n_given, n_frames=n_frames)
+    require_each("case", psi0=psi0, v=v)
     if family and len(family) != len(psi0):
         refuse("family", f"{len(psi0)} names, one for each case", len(family))
     # Solvers are hashable values, so compiled functions are cached.
@@ -184,6 +194,8 @@ def summarise(
 
     Over frames, drifts are maxima and all other metrics are means.
     """
+    require_record(dict.fromkeys(METRICS, Array | np.ndarray), per_frame=per_frame)
+    require_each("case", len(names), **{f"per_frame[{of!r}]": per_frame[of] for of in METRICS})
     correlation = np.asarray(per_frame["correlation"], float)
     scores = {
         name: {

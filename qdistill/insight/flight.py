@@ -7,7 +7,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import require_at_least, require_record, require_shape
+from qdistill._checks import require_arrays, require_at_least, require_record, require_shape
 from qdistill._refusals import explained
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
@@ -52,6 +52,7 @@ def evaluate(
     grid = system.grid
     require_line(grid)
     require_at_least(1, n_frames=n_frames)
+    require_arrays(v=v)
     if isinstance(propagator, Emulator):
         propagator.check(psi[None], v)
     one = jax.tree.map(lambda leaf: leaf[None], v)

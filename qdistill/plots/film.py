@@ -17,7 +17,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from qdistill import _files
-from qdistill._checks import refuse, require_positive
+from qdistill._checks import refuse, require_between, require_positive
 from qdistill._refusals import explained
 
 Path: TypeAlias = str | os.PathLike[str]
@@ -28,12 +28,15 @@ Camera: TypeAlias = Callable[[int], Iterator[np.ndarray]]
 # Dots per inch of a figure ten inches wide, and the largest number of pictures per second, by kind
 # of file; extra seconds for the first and the last picture.
 DOTS, FASTEST, HELD = {".gif": 80, ".mp4": 160}, {".gif": 12, ".mp4": 25}, 0.8
+# Longest duration in seconds: a GIF cannot show a picture for longer than 655 seconds.
+LONGEST = 600.0
 
 
 @explained
 def require_film(path: Path, seconds: float) -> pathlib.Path:
     """Refuse a path or duration with which no animation can be written, before drawing."""
     require_positive(seconds=seconds)
+    require_between(0, LONGEST, seconds=seconds)
     path = pathlib.Path(path)
     if path.suffix not in DOTS:
         refuse("path", "the name of a .gif or a .mp4", path)

@@ -55,8 +55,11 @@ def plot_interventions(interventions: Mapping[str, Mapping[str, Any]]) -> Figure
     if not shown:
         refuse("interventions", "at least one with an effect", list(interventions))
     subjects = list(next(iter(shown.values()))["findings"])
-    if len(subjects) > len(MARKS):
-        refuse("interventions", f"of at most {len(MARKS)} members", len(subjects))
+    if not 1 <= len(subjects) <= len(MARKS):
+        refuse("interventions", f"of 1 to {len(MARKS)} members", len(subjects))
+    for name, each in shown.items():
+        alike = dict.fromkeys(subjects, dict)
+        require_record(alike, **{f"interventions[{name!r}]['findings']": each["findings"]})
     families = list(dict.fromkeys(f for each in shown.values() for f in each["exact"]))[1:]
     families.sort(key=lambda family: family != "free")
     figure = Figure(figsize=(11, 2.9 + 0.45 * len(shown)), layout="constrained")

@@ -89,6 +89,8 @@ def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
 @explained
 def means(metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the costs and mean scores of `metrics.json`, the `score` of an `Emulator`."""
+    _require_keys("metrics", metrics, ("benchmark", *COSTS))
+    _require_keys("benchmark", metrics["benchmark"], ())
     scores = {name: value for name, value in metrics["benchmark"].items() if name != "cases"}
     return {name: metrics[name] for name in COSTS} | scores
 

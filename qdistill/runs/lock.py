@@ -8,6 +8,7 @@ import platform
 from collections.abc import Iterator
 
 from qdistill import _distribute as cluster
+from qdistill._checks import refuse
 from qdistill._refusals import explained
 
 try:
@@ -33,6 +34,8 @@ def locked(out: pathlib.Path) -> Iterator[None]:
     if fcntl is None or not cluster.is_main():
         yield
         return
+    if "\0" in str(out):
+        refuse("out", "a path without null characters", repr(str(out)))
     try:
         out.mkdir(parents=True, exist_ok=True)
         file = (out / LOCK).open("ab+", buffering=0)

@@ -350,10 +350,10 @@ def tell_all(
 
     Raises:
       FileNotFoundError: If there is no run.
-      ValueError: If a file of a run is damaged.
+      ValueError: For no folder, and if a file of a run is damaged.
     """
     if not outs:
-        raise FileNotFoundError("Name the folder of a run, or several.")
+        refuse("outs", "not empty", outs, "Name the folder of a run, or several.")
     named = labels(outs)
     stories = {name: read(out) for name, out in named.items()}
     rows = compare(stories)

@@ -201,7 +201,16 @@ def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Arra
     """Return exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
     local = system.local(v, t, psi)
     require_arrays(v=local)
+    _require_channels(system, v=local)
     return apply(phase(system, local, h), psi)
+
+
+def _require_channels(system: System, **fields: Array) -> None:
+    """Refuse fields without the two axes of channels in front, for a system with channels."""
+    n = system.n_channel
+    for name, field in fields.items():
+        if n and np.shape(field)[:2] != (n, n):
+            refuse(name, f"of shape ({n}, {n}, *n_x), between channels", f"of {np.shape(field)}")
 
 
 @explained
@@ -209,6 +218,7 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
     """Return exp(-i h local), pointwise, or of the matrix between channels at each point."""
     if not system.n_channel:
         return jnp.exp(-1j * h * local)
+    _require_channels(system, local=local)
     if system.n_channel == 2 and system.is_hermitian:
         mean, half = (local[0, 0] + local[1, 1]) / 2, (local[0, 0] - local[1, 1]) / 2
         coupling = local[0, 1]

@@ -13,7 +13,14 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Int, Key, PyTree
 
 from qdistill import _distribute as cluster
-from qdistill._checks import refuse, require_alike, require_arrays, require_shape
+from qdistill._checks import (
+    refuse,
+    require_alike,
+    require_arrays,
+    require_callable,
+    require_shape,
+)
+from qdistill._doors import layout
 from qdistill._refusals import explained
 from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig, Schedule
@@ -47,6 +54,8 @@ def train_step(
     batch: Batch | Spectra,
 ) -> tuple[TrainState, Float[Array, " n_batch"]]:
     """Take a gradient step on mean(loss^power); return the new state and each example's loss."""
+    require_arrays(state=state, batch=batch)
+    _require_optimiser(optimiser, state)
     # 2^31 - 1 - step: a random stream separate from that of the blocks.
     key = jax.random.fold_in(state.key, jnp.iinfo(jnp.int32).max - state.step)
 
@@ -55,9 +64,22 @@ def train_step(
         return jnp.mean(each**power), each
 
     (_, each), gradients = jax.value_and_grad(objective, has_aux=True)(state.params)
-    updates, opt_state = optimiser.update(gradients, state.opt_state, state.params)
+    updated = optimiser.update(gradients, state.opt_state, state.params)
+    if not isinstance(updated, tuple) or len(updated) != 2:
+        refuse("optimiser.update", "a function that returns (updates, state)", layout(updated))
+    updates, opt_state = updated
     params = optax.apply_updates(state.params, updates)
     return state._replace(step=state.step + 1, params=params, opt_state=opt_state), each
+
+
+def _require_optimiser(optimiser: Any, state: TrainState) -> None:
+    """Refuse what is not an optimiser, and a state that is not one of it."""
+    for name, n in (("init", 1), ("update", 3)):
+        require_callable(n, **{f"optimiser.{name}": getattr(optimiser, name, None)})
+    wanted = jax.eval_shape(optimiser.init, state.params)
+    require_alike(wanted, **{"state.opt_state": state.opt_state})
+    if jax.tree.structure(state.opt_state) != jax.tree.structure(wanted):
+        refuse("state.opt_state", "a state of the optimiser", layout(state.opt_state))
 
 
 class Trainer(NamedTuple):
@@ -221,7 +243,7 @@ def is_finite(tree: PyTree) -> Bool[Array, ""]:
     """Return whether all floating-point numbers of a pytree are finite."""
     require_arrays(tree=tree)
     leaves = [x for x in jax.tree.leaves(tree) if jnp.issubdtype(x.dtype, jnp.inexact)]
-    return jnp.all(jnp.stack([jnp.all(jnp.isfinite(leaf)) for leaf in leaves]))
+    return jnp.all(jnp.array([jnp.all(jnp.isfinite(leaf)) for leaf in leaves], bool))
 
 
 def _size(losses: Array) -> Array:

@@ -9,7 +9,7 @@ import numpy as np
 import optax
 from jaxtyping import Array, Float
 
-from qdistill._checks import require_at_least
+from qdistill._checks import refuse, require_at_least, require_between, require_callable
 from qdistill._refusals import explained
 from qdistill.insight.design import trials
 from qdistill.insight.design.tasks import SearchConfig, TaskConfig
@@ -110,11 +110,17 @@ def rollout_objective(
       passing: ``v -> shares``, the result of `trials.passing`.
       shares: The target shares.
     """
+    require_between(0, 1, shares=shares)
+    require_callable(1, passing=passing)
     inside, target = stretch(profile, grid), jnp.asarray(shares, float)
 
     def loss(u: Float[Array, " n_knot"]) -> Float[Array, ""]:
         v = potential(profile, grid, u)
-        return jnp.mean((passing(v) - target) ** 2) + roughness(config, grid, v[inside])
+        passed = passing(v)
+        if np.shape(passed) != np.shape(target):
+            wanted = f"of the shape that `passing` returns, {np.shape(passed)}"
+            refuse("shares", wanted, f"of shape {np.shape(target)}")
+        return jnp.mean((passed - target) ** 2) + roughness(config, grid, v[inside])
 
     return loss
 

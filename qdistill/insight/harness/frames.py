@@ -5,11 +5,10 @@ import functools
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Complex
 
 from qdistill import teacher
-from qdistill._checks import refuse, require_arrays, require_at_least
+from qdistill._checks import require_at_least, require_each
 from qdistill._refusals import explained
 from qdistill.system import Potential, Propagator, System, rollout
 
@@ -73,10 +72,8 @@ def forecast(
       v: Potential of each case.
       n_frames: Number of frames to forecast.
     """
+    require_each("case", given=given, v=v)
     n_case = len(given)
-    require_arrays(v=v)
-    if any(len(leaf) != n_case for leaf in jax.tree.leaves(v)):
-        refuse("v", f"of the {n_case} cases in `given`", jax.tree.map(np.shape, v))
     if n_case <= N_AT_ONCE:
         return _forecast(propagator, n_frames, given, v)
     # All batches are full, so that one program is compiled: the last one overlaps the one before.

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from qdistill._checks import refuse
 from qdistill._refusals import explained
 
 
@@ -61,6 +62,9 @@ def make_table(
       energy      2e-03  as accurate
     """
     rows = [row for section in sections.values() for row in section.values()]
+    for row in rows:
+        if len(row) != len(columns):
+            refuse("sections", f"made of rows of {len(columns)} cells, one for each column", row)
     widths = [max(map(len, column)) for column in zip(columns, *rows, strict=True)]
     titles = [title for title in sections if title]
     indent = "  " if titles else ""

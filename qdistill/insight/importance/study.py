@@ -11,7 +11,7 @@ from jaxtyping import Float, PyTree
 
 from qdistill import _distribute as cluster
 from qdistill import teacher
-from qdistill._checks import refuse, require_arrays, require_at_least, require_settings
+from qdistill._checks import refuse, require_at_least, require_each, require_settings
 from qdistill._refusals import explained
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast import baselines, cases
@@ -173,7 +173,8 @@ def examine(
       params: Its parameters, with a first axis n_training.
       truth: Test cases, ordered by family, equally many of each.
     """
-    require_arrays(params=params)
+    require_each("training", params=params)
+    student.require_params(jax.tree.map(lambda leaf: leaf[0], params))
     n_family = len(set(truth.family))
 
     def errors(params: PyTree) -> Float[jax.Array, " n_case"]:

@@ -27,7 +27,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import require_at_least
+from qdistill._checks import require_at_least, require_each
 from qdistill._refusals import explained
 from qdistill.forecast.cases import Cases
 from qdistill.insight import harness
@@ -88,6 +88,7 @@ def intervene(
       family: The family of potentials of each case.
     """
     require_at_least(1, n_given=n_given, n_frames=n_frames)
+    require_each("case", moments=moments)
     psi, v = _act(exact.system.grid, intervention, moments)
     n_past = max(2, n_given)
     usual = recall(exact, n_past, moments.psi, moments.v)

@@ -6,7 +6,13 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from qdistill._checks import refuse, require_finite, require_shape
+from qdistill._checks import (
+    refuse,
+    require_each,
+    require_finite,
+    require_positive,
+    require_shape,
+)
 from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.interventions.sensitivity import PRESENT, Derivatives
@@ -52,8 +58,10 @@ def draw_maps(found: Derivatives, sizes: Sizes) -> dict[str, Float[np.ndarray, "
     It is the change of a component of the forecast, in units of its rms, for a change of the input
     by its rms; the rms is over places, cases and the two components. V has one row.
     """
-    require_finite(sizes=np.append(sizes.psi, sizes.v))
+    require_finite(**{"sizes.v": sizes.v})
+    require_positive(**{"sizes.psi": sizes.psi})
     columns = np.asarray(found.columns[:, :, 0], complex)
+    require_each("case", len(columns), **{"sizes.psi": sizes.psi})
     n_history = (columns.shape[2] - 4) // 2
     frames, past = columns[:, :, : 2 * n_history], columns[:, :, 2 * n_history : -2]
     frames = frames.reshape(*columns.shape[:2], n_history, 2, -1)

@@ -174,6 +174,8 @@ def sample_moments(
     grid, dt = exact.system.grid, abs(exact.system.dt)
     require_line(grid)
     require_at_least(1, n_case=n_case)
+    require_one_of(SCENES, scene=intervention.scene)
+    require_one_of(WHEN, when=intervention.when)
     sample, all_families = SCENES[intervention.scene]
     families = all_families if families is None else families
     for family in families:

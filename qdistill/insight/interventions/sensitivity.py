@@ -26,7 +26,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
-from qdistill._checks import refuse, require_at_least, require_finite, require_positive
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_each,
+    require_finite,
+    require_positive,
+)
 from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.probes.cone import impulse
@@ -102,9 +108,11 @@ def measure_derivatives(
     Raises:
       ValueError: For no frame ahead, or a band that is not positive.
     """
+    ahead = tuple(ahead)
     for frame in ahead:
         require_at_least(1, ahead=frame)
     require_at_least(1, reach=reach)
+    require_each("case", given=given, v=v, places=places)
     grid = exact.system.grid
     offset = np.arange(-reach, reach + 1)
     shape = np.zeros(grid.shape, np.float32)

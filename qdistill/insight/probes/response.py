@@ -224,7 +224,7 @@ def crossing_frames(
     Raises:
       ValueError: If the fastest packet would start within 4 widths of the edge of the box.
     """
-    grid = system.grid
+    grid, packet_width = system.grid, float(packet_width)
     speeds = group_velocity(grid, np.asarray(momenta, float))
     near = 4.6 * packet_width + extent / 2
     far = near * speeds.max() / speeds.min()

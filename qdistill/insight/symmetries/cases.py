@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Key, Num
 
 from qdistill import curriculum  # noqa: F401  (it registers the lessons)
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_at_least, require_each
 from qdistill._refusals import explained
 from qdistill.forecast import baselines
 from qdistill.forecast.cases import Cases
@@ -97,7 +97,7 @@ def sample_cases(
 @explained
 def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
     """Return the solved test cases that begin with given frames of pairs."""
-
+    require_each("case", len(starts.family), starts=starts._replace(family=()))
     follow = jax.vmap(lambda given, v: forecast_pair(exact, given, v, n_frames))
     frames = follow(starts.given, starts.v)
     given, frames = (a.reshape(-1, *a.shape[2:]) for a in (starts.given, frames))
