@@ -17,6 +17,7 @@ from qdistill._checks import (
     refuse,
     require_at_least,
     require_each,
+    require_finite,
     require_record,
     require_shape,
 )
@@ -88,6 +89,7 @@ def simulate(
     """
     require_at_least(1, n_given=n_given, n_frames=n_frames)
     require_each("case", psi0=psi0, v=v)
+    require_finite(psi0=psi0)
     if family and len(family) != len(psi0):
         refuse("family", f"{len(psi0)} names, one for each case", len(family))
     # Solvers are hashable values, so compiled functions are cached.

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from matplotlib.figure import Figure
 
-from qdistill._checks import require_at_least, require_shape
+from qdistill._checks import require_at_least, require_positive, require_shape
 from qdistill._refusals import explained
 from qdistill.plots import style
 from qdistill.plots.probes import KNOWN, UNTAUGHT
@@ -36,6 +36,7 @@ def plot_phases(
       taught: Largest k in 1/bohr in the lessons.
     """
     x, v, k = style.axis("x", x), style.potential(x, v), style.axis("k", k)
+    require_positive(taught=taught)
     require_at_least(1, n_kick=len(kicks), n_drift=len(drifts))
     require_shape((len(kicks), x.size), kicks=kicks)
     require_shape((len(drifts), k.size), drifts=drifts)

@@ -68,10 +68,17 @@ def save(figure: Figure, path: str | os.PathLike[str]) -> None:
 
 @explained
 def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:
-    """Return the points of an axis; refuse points not ascending, or for a map not evenly spaced."""
+    """Return the points of an axis; refuse others than finite ascending ones.
+
+    Args:
+      name: Name of the axis in error messages.
+      values: The points.
+      is_even: Whether they must be at least two and evenly spaced, as for a map.
+    """
     points = np.asarray(values, float)
     if points.ndim != 1 or points.size < 1 + is_even:
         refuse(name, f"a list of {1 + is_even} points or more", f"of shape {points.shape}")
+    require_finite(**{name: points})
     spacing = np.diff(points)
     if not np.all(spacing > 0):
         refuse(name, "rising", points)

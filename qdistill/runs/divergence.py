@@ -11,7 +11,7 @@ from qdistill.runs import records
 from qdistill.training.stages import TrainingConfig
 
 FILE = "rollbacks.jsonl"
-KEYS: records.Keys = {"step": int, "stage": int, "rate_factor": (int, float)}
+KEYS: records.Keys = {"step": int, "stage": int, "rate_factor": int | float}
 
 
 class Diverged(FloatingPointError):

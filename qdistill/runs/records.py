@@ -18,14 +18,14 @@ from qdistill._checks import refuse, require_arrays
 from qdistill._refusals import explained
 
 # Required entries of a line of a log, with their types.
-Keys = Mapping[str, type | tuple[type, ...]]
-NUMBER = (int, float, type(None))
+Keys = Mapping[str, Any]
+NUMBER = int | float | None
 # Required entries of a line of `metrics.jsonl`.
 BLOCK: Keys = {
     **dict.fromkeys(("step", "stage"), int),
     **dict.fromkeys(("loss", "learning_rate", "difficulty"), NUMBER),
     **dict.fromkeys(("lesson_losses", "lesson_weights"), list),
-    **dict.fromkeys(("compile_seconds", "teacher_seconds", "student_seconds"), (int, float)),
+    **dict.fromkeys(("compile_seconds", "teacher_seconds", "student_seconds"), int | float),
 }
 
 

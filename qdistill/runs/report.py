@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import PyTree
 
 from qdistill import plots
-from qdistill._checks import require_record
+from qdistill._checks import refuse, require_record
 from qdistill._refusals import explained
 from qdistill.forecast import paper
 from qdistill.forecast.held_out import Scored
@@ -26,6 +26,7 @@ SNAPSHOTS = (50, 200, 350)
 TAUGHT = 8.0
 # The form of what the table shows; null is a score that is not finite.
 SCORES = ("mean_correlation", "mean_final_correlation", "mean_mae", "worst_correlation")
+DISPERSION = ("k_per_bohr", "learned_hartree", "teacher_hartree")
 SUMMARISED = {
     "preset": str,
     "training_steps": int,
@@ -154,7 +155,11 @@ def summary(metrics: dict[str, Any]) -> str:
     """Return a text table of the scores of a run and of the paper."""
     require_record(SUMMARISED, metrics=metrics)
     if "dispersion" in metrics:
-        require_record({str: [float]}, **{"metrics['dispersion']": metrics["dispersion"]})
+        found, name = metrics["dispersion"], "metrics['dispersion']"
+        require_record({column: [float] for column in DISPERSION}, **{name: found})
+        lengths = [len(found[column]) for column in DISPERSION]
+        if not lengths[0] or len(set(lengths)) > 1:
+            refuse(name, "made of lists of one length, not empty", f"of lengths {lengths}")
     scores = metrics["benchmark"]
     rows: list[tuple[Any, ...]] = [
         (
@@ -196,7 +201,7 @@ def _number(value: float | None, form: str) -> str:
 def _time_lines(metrics: dict[str, Any]) -> list[str]:
     """The time of the training, if it is known."""
     seconds, share = metrics["training_seconds"], metrics["teacher_share"]
-    if seconds is None:
+    if seconds is None or share is None:
         return []
     return [f"Training took {seconds:.0f} s, of which the teacher {100 * share:.0f}%."]
 
@@ -205,7 +210,7 @@ def _dispersion_lines(metrics: dict[str, Any]) -> list[str]:
     """The learned dispersion of a splitting student and the exact one."""
     if "dispersion" not in metrics:
         return []
-    k, learned, true = (np.array(column) for column in metrics["dispersion"].values())
+    k, learned, true = (np.array(metrics["dispersion"][column]) for column in DISPERSION)
     at = [int(np.argmin(np.abs(k - wanted))) for wanted in (1, 2, 3, 4, 5, 6, 7, 8, 10, 12)]
     return [
         "Learned kinetic energy in hartree (waves beyond k = 8 are rare in the lessons):",

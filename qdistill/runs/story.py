@@ -23,6 +23,7 @@ from qdistill.runs import (
     folder,
     presets,
     provenance,
+    records,
     report,
     results,
 )
@@ -83,9 +84,21 @@ def read(out: pathlib.Path) -> Story:
     return Story(out, settings, folder.read_log(out), metrics, provenance.read(out))
 
 
+def _require_stories(**stories: Story) -> None:
+    """Refuse stories whose log, scores or provenance are not as `read` returns them."""
+    for name, story in stories.items():
+        require_record([dict(records.BLOCK)], **{f"{name}.log": story.log})
+        if story.metrics is not None:
+            require_record(report.SUMMARISED, **{f"{name}.metrics": story.metrics})
+            cost = "microseconds_per_frame"
+            require_record(float | None, **{f"{name}.{cost}": story.metrics.get(cost)})
+        provenance.check(story.provenance)
+
+
 @explained
 def tell(story: Story) -> str:
     """Return a summary as text: student, system, training, scores and next commands."""
+    _require_stories(story=story)
     parts = [_who(story), _training(story), _score(story), _origin(story), _folder(story)]
     return "\n\n".join("\n".join(part) for part in [*parts, _next(story)] if part)
 
@@ -261,6 +274,7 @@ ROW = {"run": str, "student": str, "step": int} | dict.fromkeys(UNKNOWN, float |
 @explained
 def compare(stories: dict[str, Story]) -> list[dict[str, Any]]:
     """Return a row for each run, with the names of `metrics.json`; None for unknown values."""
+    _require_stories(**{f"stories[{name!r}]": story for name, story in stories.items()})
     rows = []
     for name, story in stories.items():
         metrics = story.metrics or {"benchmark": {}}
@@ -308,6 +322,7 @@ def table(rows: list[dict[str, Any]]) -> str:
 @explained
 def plot(stories: dict[str, Story]) -> plots.Figure:
     """Draw loss against step and time, and the scores with those of the paper."""
+    _require_stories(**{f"stories[{name!r}]": story for name, story in stories.items()})
     logs = {
         name: (
             np.array([line["step"] for line in story.log]),

@@ -17,6 +17,8 @@ from qdistill._checks import (
     refuse,
     require_alike,
     require_arrays,
+    require_at_least,
+    require_between,
     require_callable,
     require_shape,
 )
@@ -30,7 +32,7 @@ from qdistill.training import batches, boxes, losses
 from qdistill.training.batches import Batch, Block
 from qdistill.training.boxes import Spectra, SpectraBlock
 from qdistill.training.losses import Loss
-from qdistill.training.stages import Stage, TrainingConfig, learning_rate, make_optimiser
+from qdistill.training.stages import HIGHEST, Stage, TrainingConfig, learning_rate, make_optimiser
 
 
 class TrainState(NamedTuple):
@@ -54,6 +56,7 @@ def train_step(
     batch: Batch | Spectra,
 ) -> tuple[TrainState, Float[Array, " n_batch"]]:
     """Take a gradient step on mean(loss^power); return the new state and each example's loss."""
+    require_between(0, HIGHEST, power=power)
     require_arrays(state=state, batch=batch)
     _require_optimiser(optimiser, state)
     # 2^31 - 1 - step: a random stream separate from that of the blocks.
@@ -78,7 +81,9 @@ def _require_optimiser(optimiser: Any, state: TrainState) -> None:
         require_callable(n, **{f"optimiser.{name}": getattr(optimiser, name, None)})
     wanted = jax.eval_shape(optimiser.init, state.params)
     require_alike(wanted, **{"state.opt_state": state.opt_state})
-    if jax.tree.structure(state.opt_state) != jax.tree.structure(wanted):
+    # Untyped, because the stubs of JAX give the type of a structure no comparison.
+    structure: Any = jax.tree.structure(wanted)
+    if structure != jax.tree.structure(state.opt_state):
         refuse("state.opt_state", "a state of the optimiser", layout(state.opt_state))
 
 
@@ -279,6 +284,10 @@ def fit(
     for trainer in trainers:
         if not all(isinstance(each, jax.stages.Wrapped) for each in trainer):
             refuse("trainers", "made of functions by `jax.jit`", trainer)
+    for end in boundaries:
+        require_at_least(0, boundaries=end)
+    if len(boundaries) != len(trainers):
+        refuse("boundaries", f"{len(trainers)} steps, one for each trainer", boundaries)
     for i, (trainer, end) in enumerate(zip(trainers, boundaries, strict=True)):
         if state.step >= end:
             continue

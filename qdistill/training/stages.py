@@ -24,6 +24,8 @@ from qdistill.training.batches import BatchConfig
 Optimiser: TypeAlias = Literal["adam", "muon"]
 Decay: TypeAlias = Literal["linear", "cosine"]
 OnDivergence: TypeAlias = Literal["stop", "rollback"]
+# Highest power of a loss: with more it leaves the range of single precision.
+HIGHEST = 10.0
 
 
 @explained
@@ -42,7 +44,7 @@ class Stage:
       loss_sigma: Width in points of a Gaussian that weights the points of a window in the loss; 0
         weights them equally. For windows only.
       power: The mean of (loss of an example)^power is minimised. Losses are squared errors. With
-        1/2 all examples contribute similarly; with 1 the few worst dominate.
+        1/2 all examples contribute similarly; with 1 the few worst dominate. At most 10.
       noise: Size of the complex white noise on the given frames, relative to the amplitude.
       optimiser: ``"adam"`` with decoupled weight decay, or ``"muon"`` for the kernels.
       peak_rate: Learning rate after the warm-up, during which it rises linearly from 0.
@@ -77,6 +79,7 @@ class Stage:
         require_one_of(get_args(Optimiser), optimiser=self.optimiser)
         for name in ("peak_rate", "final_rate", "clip", "power"):
             require_positive(**{name: getattr(self, name)})
+        require_between(0, HIGHEST, power=self.power)
         require_one_of(get_args(Decay), decay=self.decay)
         require_between(0, 1, warm_up=self.warm_up, memory=self.memory)
         if self.memory == 1:

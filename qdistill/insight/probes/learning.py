@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from qdistill._checks import require_at_least, require_positive, require_shape
+from qdistill._checks import refuse, require_at_least, require_positive, require_shape
 from qdistill._refusals import explained
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.cases import Cases
@@ -80,6 +80,9 @@ def sample_lessons(
         draw = jax.vmap(lambda key, name=name: system.sample(name, key, 1.0))
         drawn.append(jax.jit(draw)(keys))
     psi0, v = jax.tree.map(lambda *leaves: jnp.concatenate(leaves), *drawn)
+    if not np.all(np.isfinite(psi0)):
+        wanted = "one on which the packets of the lessons are finite"
+        refuse("system.grid", wanted, system.grid, "Take more points, or a larger box.")
     family = tuple(name for name in lessons for _ in range(n_case))
     test = BenchmarkConfig()
     solver = make_truth(test, system, v)

@@ -89,6 +89,9 @@ def sample_cases(
         }
     else:
         starts = _crossed(key, system, n_case, n_given)
+    if not all(np.all(np.isfinite(start.given)) for start in starts.values()):
+        wanted = "one on which the packets are finite"
+        refuse("system.grid", wanted, system.grid, "Take more points, or a larger box.")
     every_v = jnp.concatenate([start.v for start in starts.values()])
     exact = harness.solve_exactly(system, v_range(system, every_v, symmetries))
     return exact, {kind: solve_pairs(exact, start, n_frames) for kind, start in starts.items()}
