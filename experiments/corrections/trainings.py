@@ -1,0 +1,107 @@
+"""The trainings of the study: short ones, of every number of pairs, frame and dispersion."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.physics.grid import Grid
+from qdistill.runs import folder, presets
+from qdistill.runs.config import Config
+from qdistill.students import Emulator, UnitaryConfig
+from qdistill.students.unitary import Start
+from qdistill.system import System
+from qdistill.training.stages import Stage, TrainingConfig
+
+PAIRS, DISPERSIONS = (1, 2, 3), ("lattice", "continuum")
+# At a frame of 0.2 a.u. one pair has its best cap within the energies of the packets.
+FRAMES: dict[float, tuple[int, ...]] = {0.1: PAIRS, 0.05: PAIRS, 0.2: (2, 3)}
+N_SEEDS = 10
+# The caps of the presets `informed-1`, `-2` and `-3`, as the kinetic phase of a frame.
+CAPS = {1: 2.8, 2: 4.6, 3: 4.6}
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One training: the form of the splitting, the system and the seed."""
+
+    start: Start = "nothing"
+    dispersion: str = "lattice"
+    n_pairs: int = 2
+    dt: float = 0.1
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the training's folder.
+
+        >>> Training(seed=3).name
+        'nothing-lattice-2-dt0.1-seed3'
+        """
+        return f"{self.start}-{self.dispersion}-{self.n_pairs}-dt{self.dt:g}-seed{self.seed}"
+
+    @property
+    def config(self) -> Config:
+        """All settings of the training."""
+        grid = Grid(1024, 100.0, self.dispersion)
+        cap = CAPS[self.n_pairs] / self.dt
+        if self.start == "nothing":
+            form, stages = UnitaryConfig(self.n_pairs), from_scratch()
+        else:
+            form = UnitaryConfig(self.n_pairs, self.start, cap, reach=16, n_units=32)
+            stages = (informed(),)
+        return Config(
+            self.name,
+            self.seed,
+            System(grid, self.dt, bounds=(-16.0, 16.0)),
+            curriculum=CurriculumConfig(lessons=("potentials",)),
+            student=form,
+            training=TrainingConfig(stages, checkpoint_every=100),
+        )
+
+
+def from_scratch() -> tuple[Stage, ...]:
+    """Return the stages of a training from scratch, in total a quarter of those of `unitary`."""
+    last = presets.fine(presets.frames_stage(800, 40, 16, 3e-3, power=0.5, n_runs=24))
+    return presets.frames_stage(300, 1, 64, 1e-2), presets.frames_stage(300, 8, 64, 1e-2), last
+
+
+def informed() -> Stage:
+    """Return the stage of an informed training: fewer steps and smaller batches than the preset."""
+    stage = presets.spectra_stage(1520)
+    batches = dataclasses.replace(stage.batches, n_batch=16, n_runs=32)
+    return dataclasses.replace(stage, batches=batches)
+
+
+def all_of_them() -> Iterator[Training]:
+    """Return every training of the study, the most important first."""
+    yield from (Training(seed=seed) for seed in range(N_SEEDS))
+    rest = [
+        Training(start, dispersion, n_pairs, dt)
+        for dt, pairs in FRAMES.items()
+        for start in ("nothing", "informed")
+        for dispersion in DISPERSIONS
+        for n_pairs in pairs
+    ]
+    yield from (training for training in rest if training != Training())
+    yield from (Training("informed", seed=seed) for seed in range(1, N_SEEDS))
+
+
+def is_finished(training: Training, place: pathlib.Path) -> bool:
+    """Return whether the folder of a training has its last checkpoint."""
+    last = training.config.training.boundaries[-1]
+    return (place / training.name / "checkpoints" / str(last)).exists()
+
+
+def train(training: Training, place: pathlib.Path) -> Emulator:
+    """Return the emulator of a training; train it, or go on, if its folder is not finished.
+
+    Args:
+      training: The training.
+      place: Folder that holds the folders of all trainings.
+    """
+    out = place / training.name
+    if not is_finished(training, place):
+        folder.open_folder(out, training.config, resume=(out / "config.json").exists())
+        folder.train(training.config, out)
+    return folder.load(out)
