@@ -3,6 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Iterator
+from typing import get_args
 
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.physics.grid import Grid
@@ -15,7 +16,7 @@ from qdistill.training.stages import Stage, TrainingConfig
 
 PAIRS, DISPERSIONS = (1, 2, 3), ("lattice", "continuum")
 # At a frame of 0.2 a.u. one pair has its best cap within the energies of the packets.
-FRAMES: dict[float, tuple[int, ...]] = {0.1: PAIRS, 0.05: PAIRS, 0.2: (2, 3)}
+FRAMES: dict[float, tuple[int, ...]] = {0.1: PAIRS, 0.2: (2, 3), 0.05: PAIRS}
 N_SEEDS = 10
 # The caps of the presets `informed-1`, `-2` and `-3`, as the kinetic phase of a frame.
 CAPS = {1: 2.8, 2: 4.6, 3: 4.6}
@@ -74,17 +75,20 @@ def informed() -> Stage:
 
 
 def all_of_them() -> Iterator[Training]:
-    """Return every training of the study, the most important first."""
-    yield from (Training(seed=seed) for seed in range(N_SEEDS))
-    rest = [
+    """Return every training of the study, the most informative first.
+
+    There are ten seeds at two pairs and frames of 0.1 a.u., and one of every other combination.
+    """
+    yield from (Training("informed", seed=seed) for seed in range(N_SEEDS))
+    grid = [
         Training(start, dispersion, n_pairs, dt)
+        for start in get_args(Start)[::-1]
         for dt, pairs in FRAMES.items()
-        for start in ("nothing", "informed")
         for dispersion in DISPERSIONS
         for n_pairs in pairs
     ]
-    yield from (training for training in rest if training != Training())
-    yield from (Training("informed", seed=seed) for seed in range(1, N_SEEDS))
+    yield from (training for training in grid if training != Training("informed"))
+    yield from (Training(seed=seed) for seed in range(1, N_SEEDS))
 
 
 def is_finished(training: Training, place: pathlib.Path) -> bool:
@@ -93,15 +97,18 @@ def is_finished(training: Training, place: pathlib.Path) -> bool:
     return (place / training.name / "checkpoints" / str(last)).exists()
 
 
-def train(training: Training, place: pathlib.Path) -> Emulator:
+def train(training: Training, place: pathlib.Path, is_small: bool = False) -> Emulator:
     """Return the emulator of a training; train it, or go on, if its folder is not finished.
 
     Args:
       training: The training.
       place: Folder that holds the folders of all trainings.
+      is_small: Whether to train a few small blocks only.
     """
-    out = place / training.name
-    if not is_finished(training, place):
-        folder.open_folder(out, training.config, resume=(out / "config.json").exists())
-        folder.train(training.config, out)
+    out, config = place / training.name, training.config
+    if is_small:
+        config = presets.smoke(config)
+    if is_small or not is_finished(training, place):
+        folder.open_folder(out, config, resume=(out / "config.json").exists())
+        folder.train(config, out)
     return folder.load(out)
