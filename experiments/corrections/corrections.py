@@ -48,13 +48,15 @@ def compare(args: Args) -> runner.Results:
     for name in args.packaged:
         require_one_of(study.PACKAGED, packaged=name)
     bench = Bench(args.sizes)
-    rows = {}
+    rows, kept = {}, {}
     plan = [trainings.Training("informed")] if args.smoke else list(trainings.all_of_them())
     if not args.train:
         plan = [each for each in plan if trainings.is_finished(each, args.trained)]
     for each in tqdm(plan, unit="training", leave=False, disable=None):
         made = trainings.train(each, args.trained, args.smoke)
         rows[each.name] = study.emulator(made, bench) | {"start": each.start, "seed": each.seed}
+        if each.is_repeated:
+            kept[each.name] = study.interventions_of(made, rows[each.name], bench)
     packaged = {name: study.load(name) for name in args.packaged}
     learned = {name: study.emulator(made, bench) for name, made in packaged.items()}
     found: dict[str, Any] = {
@@ -68,7 +70,8 @@ def compare(args: Args) -> runner.Results:
         "interventions": {
             name: study.interventions_of(made, learned[name], bench)
             for name, made in packaged.items()
-        },
+        }
+        | kept,
         "edges": {
             name: study.edges(made, bench, EDGES[: 1 if args.smoke else None])
             for name, made in packaged.items()

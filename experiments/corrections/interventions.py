@@ -40,14 +40,16 @@ def _errors(
     psi: Complex[Array, "n_case n_x"],
     frames: Complex[Array, "n_case n_t n_x"],
 ) -> Float[Array, " n_case"]:
-    def frame(psi: Array, true: Array) -> tuple[Array, Array]:
-        psi = kicks[:, 0] * psi
-        for j, drift in enumerate(drifts):
-            psi = kicks[:, j + 1] * jnp.fft.ifft(drift * jnp.fft.fft(psi))
-        return psi, jnp.linalg.norm(psi - true, axis=-1) / jnp.linalg.norm(true, axis=-1)
+    def error(kicks: Array, psi: Array, frames: Array) -> Array:
+        def frame(psi: Array, true: Array) -> tuple[Array, Array]:
+            psi = kicks[0] * psi
+            for kick, drift in zip(kicks[1:], drifts, strict=True):
+                psi = kick * jnp.fft.ifft(drift * jnp.fft.fft(psi))
+            return psi, jnp.linalg.norm(psi - true) / jnp.linalg.norm(true)
 
-    _, found = jax.lax.scan(frame, psi, jnp.moveaxis(frames, 1, 0))
-    return jnp.mean(found, axis=0)
+        return jnp.mean(jax.lax.scan(frame, psi, frames)[1])
+
+    return jax.vmap(error)(kicks, psi, frames)
 
 
 def intervene(splitting: Splitting, fitted: Mapping[str, Any], truth: Cases) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -16,8 +16,11 @@ from qdistill.students import Splitting as Student
 from qdistill.system import System
 
 Potentials: TypeAlias = Float[np.ndarray, "n_v n_x"]
-# Kinetic phase of a substep at which solvers are clamped, in radians: nearly the best one.
-CAP_PHASE = 2.3
+Shares: TypeAlias = Sequence[float] | np.ndarray
+# Kinetic phases of a frame at which solvers and informed starts are clamped, in radians, by pairs:
+# those of the presets `informed-1`, `-2` and `-3`. With unequal shares of V a frame is one step, so
+# the phase must stay below 2 pi.
+CAP_PHASES = {1: 2.8, 2: 4.6, 3: 4.6}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -62,7 +65,7 @@ class Splitting:
             made = turn[:, None] * np.fft.ifft(waves, axis=0)
         return made
 
-    def replaced(self, gradients: Sequence[float], curvatures: Sequence[float]) -> "Splitting":
+    def replaced(self, gradients: Shares, curvatures: Shares) -> "Splitting":
         """Return it with local_j = (h^2 / 24) (gradients_j (V')^2 + curvatures_j V'') / m."""
         made = formula(self.unit, np.asarray(gradients), np.asarray(curvatures))
         return dataclasses.replace(self, local=made)
@@ -82,9 +85,9 @@ def formula(
 
 def of_solver(
     system: System,
-    kicks: Sequence[float],
-    drifts: Sequence[float],
-    gradients: Sequence[float] | None = None,
+    kicks: Shares,
+    drifts: Shares,
+    gradients: Shares | None = None,
     cap: float | None = None,
 ) -> Splitting:
     """Return a splitting with given shares of V and T.
@@ -94,9 +97,9 @@ def of_solver(
       kicks: Shares of V, with the sum 1.
       drifts: Shares of T, with the sum 1.
       gradients: Coefficients of (V')^2 / m in units of h^2 / 24; by default there are none.
-      cap: Largest kinetic energy in hartree; by default a kinetic phase of 2.3 per equal substep.
+      cap: Largest kinetic energy in hartree; by default that of an informed start.
     """
-    cap = CAP_PHASE * len(drifts) / system.dt if cap is None else cap
+    cap = CAP_PHASES[len(drifts)] / system.dt if cap is None else cap
     of_t = np.asarray(drifts, float)
 
     def turns(grid: Grid) -> Float[np.ndarray, "n_b n_x"]:
@@ -107,8 +110,8 @@ def of_solver(
     return plain if gradients is None else plain.replaced(gradients, none)
 
 
-def of_emulator(emulator: Emulator) -> Splitting:
-    """Return the learned splitting of an emulator, evaluated in double precision.
+def student_of(emulator: Emulator) -> Student:
+    """Return the student of an emulator.
 
     Raises:
       ValueError: For an emulator that is no learned splitting on a line, or not a palindrome.
@@ -118,17 +121,22 @@ def of_emulator(emulator: Emulator) -> Splitting:
         refuse("emulator", "of a reversible splitting", type(student).__name__)
     if emulator.system.grid.n_dim > 1:
         refuse("emulator", "on a line", emulator.system.grid)
-    return of_parameters(student, emulator.params)
+    return student
+
+
+def of_emulator(emulator: Emulator) -> Splitting:
+    """Return the learned splitting of an emulator; see `of_parameters`."""
+    return of_parameters(student_of(emulator), emulator.params)
 
 
 def of_parameters(student: Student, params: dict) -> Splitting:
-    """Return the splitting of a student with given parameters."""
+    """Return the splitting of a student, evaluated in double precision."""
     with jax.enable_x64(True):
         params = jax.tree.map(lambda p: jnp.asarray(np.asarray(p), float), params)
         shares = np.asarray(student.network.apply({"params": params}, method="shares"))
 
     @jax.jit
-    def phases(v: Array) -> tuple[Array, Array]:
+    def phases(v: Array) -> Any:
         network = student.network
         return jax.vmap(lambda v: network.apply({"params": params}, v), out_axes=(0, None))(v)
 

@@ -1,7 +1,6 @@
 """The study: every splitting through the same measurements, and their summary."""
 
 import dataclasses
-import pathlib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -9,12 +8,11 @@ import jax
 import numpy as np
 import scipy.special
 
-from experiments.corrections import fits, interventions, optimum, splittings, theory, trainings
+from experiments.corrections import fits, interventions, optimum, splittings, theory
 from experiments.corrections.fits import ENSEMBLES
 from experiments.corrections.interventions import Edges
 from experiments.corrections.optimum import Problem
 from experiments.corrections.splittings import Splitting
-from experiments.corrections.trainings import Training
 from qdistill.forecast.cases import Cases
 from qdistill.physics.grid import Grid
 from qdistill.runs import pretrained
@@ -113,7 +111,7 @@ def measure(splitting: Splitting, bench: Bench) -> dict[str, Any]:
         made = fits.effective(splitting, found["gradient"])
         by_ensemble[name] = found | made._asdict() | {"invariant": made.invariant}
     x = np.asarray(box.positions(), float) - box.middle[0]
-    found = [
+    wells = [
         theory.levels(splitting, box, -DEPTH * np.exp(-(x**2) / (2 * width**2)), TOP)
         for width in WELLS
     ]
@@ -126,9 +124,9 @@ def measure(splitting: Splitting, bench: Bench) -> dict[str, Any]:
         "drift_shares": fits.shares_of_drifts(splitting).tolist(),
         "ensembles": by_ensemble,
         "energies": {
-            "invariant": theory.measured_invariant(found) / unit,
-            "invariant_with_kinetic": theory.measured_invariant(found, True) / unit,
-            "by_well": [theory.measured_invariant([each]) / unit for each in found],
+            "invariant": theory.measured_invariant(wells) / unit,
+            "invariant_with_kinetic": theory.measured_invariant(wells, True) / unit,
+            "by_well": [theory.measured_invariant([each]) / unit for each in wells],
         },
     }
 
@@ -162,11 +160,13 @@ def solvers(system: System, n_pairs: int, bench: Bench) -> dict[str, Any]:
         shares, gradient = fourth_order(n_pairs)
         made = splittings.of_solver(system, shares, drifts, gradient * shares)
         found["fourth order"] = measure(made, bench)
+    kinds: dict[str, str | Edges] = {"medium": "medium"}
+    if system.dt == System().dt:
+        kinds = {name: name for name in ENSEMBLES} | {"rectangular": Edges(0.0)}
     for with_shares in (False, True)[:n_pairs]:
-        name = "optimum with shares" if with_shares else "optimum"
-        found[name] = {
-            kind: of_best(optimum.find(plain, bench.problem(system, kind), with_shares))
-            for kind in ENSEMBLES
+        found["optimum with shares" if with_shares else "optimum"] = {
+            name: of_best(optimum.find(plain, bench.problem(system, kind), with_shares))
+            for name, kind in kinds.items()
         }
     return found
 
@@ -222,10 +222,10 @@ def interventions_of(made: Emulator, row: Mapping[str, Any], bench: Bench) -> di
 
 def untrained(made: Emulator, bench: Bench) -> dict[str, Any]:
     """Return the coefficients of untrained networks in the place of an emulator's."""
-    box = box_of(made.system)
+    student, box = splittings.student_of(made), box_of(made.system)
     v = bench.potentials(box, "medium")
     found = [
-        fits.fit(splittings.untrained(made.student, made.params, jax.random.key(seed)), box, v)
+        fits.fit(splittings.untrained(student, made.params, jax.random.key(seed)), box, v)
         for seed in range(bench.sizes.n_untrained)
     ]
     of_each = {key: [row[key] for row in found] for key in ("gradient", "curvature", "r2")}
@@ -271,25 +271,20 @@ def over_seeds(rows: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for name, row in rows.items():
         groups.setdefault(name.rsplit("-seed", 1)[0], []).append(row)
-    quantities = {
-        "end share": lambda row: row["shares"][0],
-        "invariant of energies": lambda row: row["energies"]["invariant"],
-    }
-    for ensemble in ENSEMBLES:
-        for key in ("gradient", "curvature", "alpha", "beta", "invariant"):
-            quantities[f"{key}, {ensemble}"] = lambda row, key=key, ensemble=ensemble: row[
-                "ensembles"
-            ][ensemble][key]
-    return {
-        name: {key: summarise(map(read, group)) for key, read in quantities.items()}
-        for name, group in groups.items()
-        if len(group) >= 3
-    }
-
-
-def finished(place: pathlib.Path) -> list[Training]:
-    """Return the trainings whose folders are complete."""
-    return [each for each in trainings.all_of_them() if trainings.is_finished(each, place)]
+    keys = ("gradient", "curvature", "alpha", "beta", "invariant")
+    found = {}
+    for name, group in groups.items():
+        if len(group) < 3:
+            continue
+        of = {
+            "end share": [row["shares"][0] for row in group],
+            "invariant of energies": [row["energies"]["invariant"] for row in group],
+        }
+        for ensemble in ENSEMBLES:
+            each = [row["ensembles"][ensemble] for row in group]
+            of |= {f"{key}, {ensemble}": [row[key] for row in each] for key in keys}
+        found[name] = {key: summarise(values) for key, values in of.items()}
+    return found
 
 
 def load(name: str) -> Emulator:

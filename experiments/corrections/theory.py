@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from experiments.corrections.splittings import Splitting
+from experiments.corrections.splittings import Shares, Splitting
 from qdistill._checks import refuse
 from qdistill.physics.grid import Grid
 
@@ -28,9 +28,7 @@ class Commutators(NamedTuple):
         return self.beta - self.alpha
 
 
-def commutators(
-    kicks: Sequence[float], drifts: Sequence[float], gradients: float = 0.0
-) -> Commutators:
+def commutators(kicks: Shares, drifts: Shares, gradients: float = 0.0) -> Commutators:
     """Return the double commutators of exp(-i dt c_n V) exp(-i dt d_n T) ... exp(-i dt c_0 V).
 
     The product is built from its middle: with A = -i dt a V or -i dt a T on both sides,

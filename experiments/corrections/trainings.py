@@ -5,6 +5,7 @@ import pathlib
 from collections.abc import Iterator
 from typing import get_args
 
+from experiments.corrections.splittings import CAP_PHASES
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.physics.grid import Grid
 from qdistill.runs import folder, presets
@@ -18,8 +19,6 @@ PAIRS, DISPERSIONS = (1, 2, 3), ("lattice", "continuum")
 # At a frame of 0.2 a.u. one pair has its best cap within the energies of the packets.
 FRAMES: dict[float, tuple[int, ...]] = {0.1: PAIRS, 0.2: (2, 3), 0.05: PAIRS}
 N_SEEDS = 10
-# The caps of the presets `informed-1`, `-2` and `-3`, as the kinetic phase of a frame.
-CAPS = {1: 2.8, 2: 4.6, 3: 4.6}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,10 +41,15 @@ class Training:
         return f"{self.start}-{self.dispersion}-{self.n_pairs}-dt{self.dt:g}-seed{self.seed}"
 
     @property
+    def is_repeated(self) -> bool:
+        """Whether this combination is trained with every seed."""
+        return dataclasses.replace(self, start="nothing", seed=0) == Training()
+
+    @property
     def config(self) -> Config:
         """All settings of the training."""
         grid = Grid(1024, 100.0, self.dispersion)
-        cap = CAPS[self.n_pairs] / self.dt
+        cap = CAP_PHASES[self.n_pairs] / self.dt
         if self.start == "nothing":
             form, stages = UnitaryConfig(self.n_pairs), from_scratch()
         else:
@@ -77,7 +81,8 @@ def informed() -> Stage:
 def all_of_them() -> Iterator[Training]:
     """Return every training of the study, the most informative first.
 
-    There are ten seeds at two pairs and frames of 0.1 a.u., and one of every other combination.
+    There are ten seeds at two pairs and frames of 0.1 a.u. on the lattice, and one of every other
+    combination.
     """
     yield from (Training("informed", seed=seed) for seed in range(N_SEEDS))
     grid = [
