@@ -8,13 +8,13 @@ from tqdm.auto import tqdm
 
 from experiments import runner
 from experiments.corrections import figure, study, trainings
-from experiments.corrections.study import Bench, Sizes
+from experiments.corrections.bench import Bench, Sizes
 from qdistill._checks import require_one_of
 from qdistill.physics.grid import Grid
 from qdistill.system import System
 
-# Widths of edges in bohr, from the rectangular ones of the lessons to gentle slopes.
-EDGES = (0.0, 0.1, 0.2, 0.4, 0.8, 1.6)
+# The packaged emulators that are measured on edges.
+EDGES = ("demo", "unitary", "informed-2")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +37,7 @@ class Args:
 
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
-    sizes = Sizes(n_fit=2, n_optimum=2, n_horizon=5, n_case=10, n_frames=2, n_untrained=2)
+    sizes = Sizes(2, 2, 5, 10, 2, 2, edges=(0.0,))
     return dataclasses.replace(
         args, packaged=("demo",), sizes=sizes, trained=args.out / "trainings"
     )
@@ -47,18 +47,22 @@ def compare(args: Args) -> runner.Results:
     """Train and measure the splittings, and return the comparison."""
     for name in args.packaged:
         require_one_of(study.PACKAGED, packaged=name)
-    bench = Bench(args.sizes)
-    rows, kept = {}, {}
+    bench = Bench(args.sizes, args.trained / "measured")
     plan = [trainings.Training("informed")] if args.smoke else list(trainings.all_of_them())
     if not args.train:
         plan = [each for each in plan if trainings.is_finished(each, args.trained)]
+    rows = {}
     for each in tqdm(plan, unit="training", leave=False, disable=None):
         made = trainings.train(each, args.trained, args.smoke)
-        rows[each.name] = study.emulator(made, bench) | {"start": each.start, "seed": each.seed}
-        if each.is_repeated:
-            kept[each.name] = study.interventions_of(made, rows[each.name], bench)
-    packaged = {name: study.load(name) for name in args.packaged}
-    learned = {name: study.emulator(made, bench) for name, made in packaged.items()}
+        parts: tuple[str, ...] = ("interventions",) if each.is_repeated else ()
+        row = bench.keep(
+            each.name, lambda made=made, parts=parts: study.emulator(made, bench, parts)
+        )
+        rows[each.name] = row | {"start": each.start, "seed": each.seed}
+    learned = {}
+    for name in args.packaged:
+        parts = ("untrained", "interventions", *(("edges",) if name in EDGES else ()))
+        learned[name] = bench.keep(name, study.emulator, study.load(name), parts)
     found: dict[str, Any] = {
         "unit": "h^2 / 24 with h = dt / n_pairs",
         "ensembles": ensembles(bench),
@@ -66,17 +70,6 @@ def compare(args: Args) -> runner.Results:
         "trainings": rows,
         "over seeds": study.over_seeds(rows),
         "solvers": solvers(args, rows, bench),
-        "untrained": {name: study.untrained(made, bench) for name, made in packaged.items()},
-        "interventions": {
-            name: study.interventions_of(made, learned[name], bench)
-            for name, made in packaged.items()
-        }
-        | kept,
-        "edges": {
-            name: study.edges(made, bench, EDGES[: 1 if args.smoke else None])
-            for name, made in packaged.items()
-            if name in ("demo", "unitary", "informed-2")
-        },
     }
     return runner.Results(found, table(found), {"corrections": figure.plot(found)})
 
@@ -99,7 +92,8 @@ def solvers(args: Args, rows: dict[str, Any], bench: Bench) -> dict[str, Any]:
     found = {}
     for dispersion, n_pairs, dt in sorted(kinds):
         system = System(Grid(1024, 100.0, dispersion), dt)
-        found[f"{dispersion}-{n_pairs}-dt{dt:g}"] = study.solvers(system, n_pairs, bench)
+        name = f"{dispersion}-{n_pairs}-dt{dt:g}"
+        found[name] = bench.keep(name, study.solvers, system, n_pairs)
     return found
 
 

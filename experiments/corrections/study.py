@@ -1,7 +1,7 @@
 """The study: every splitting through the same measurements, and their summary."""
 
 import dataclasses
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -9,11 +9,10 @@ import numpy as np
 import scipy.special
 
 from experiments.corrections import fits, interventions, optimum, splittings, theory
+from experiments.corrections.bench import Bench
 from experiments.corrections.fits import ENSEMBLES
 from experiments.corrections.interventions import Edges
-from experiments.corrections.optimum import Problem
 from experiments.corrections.splittings import Splitting
-from qdistill.forecast.cases import Cases
 from qdistill.physics.grid import Grid
 from qdistill.runs import pretrained
 from qdistill.students import Emulator
@@ -24,73 +23,6 @@ PACKAGED = ("demo", "unitary", "informed-1", "informed-2", "informed-3", "inform
 DEPTH, WELLS, TOP = 8.0, (1.5, 2.5, 4.0), -0.5
 # Points of the boxes in which coefficients are fitted and energies computed.
 N_BOX = 256
-
-
-@dataclasses.dataclass(frozen=True)
-class Sizes:
-    """The sizes of the test sets.
-
-    Attributes:
-      n_fit: Potentials of an ensemble to which coefficients are fitted.
-      n_optimum: Potentials on which the null model is optimised.
-      n_horizon: Frames of the null model's error.
-      n_case: Held-out potentials of the interventions.
-      n_frames: Frames of the interventions.
-      n_untrained: Untrained networks.
-      seed: Seed of all potentials and packets.
-    """
-
-    n_fit: int = 32
-    n_optimum: int = 16
-    n_horizon: int = 100
-    n_case: int = 40
-    n_frames: int = 100
-    n_untrained: int = 20
-    seed: int = 0
-
-
-class Bench:
-    """The test sets of a study, made once for each system."""
-
-    def __init__(self, sizes: Sizes) -> None:
-        """Keep the sizes; sets are made when they are first used."""
-        self.sizes = sizes
-        self._problems: dict[tuple[System, Any], Problem] = {}
-        self._cases: dict[System, Cases] = {}
-
-    def potentials(self, grid: Grid, ensemble: str) -> np.ndarray:
-        """Return the potentials of an ensemble in a small box."""
-        rng = np.random.default_rng((self.sizes.seed, 1))
-        return ENSEMBLES[ensemble].sample(rng, grid, self.sizes.n_fit)
-
-    def problem(self, system: System, kind: str | Edges) -> Problem:
-        """Return the null model's cases, on an ensemble or on edges."""
-        system = _plain(system)
-        if (system, kind) not in self._problems:
-            rng = np.random.default_rng((self.sizes.seed, 2))
-            number = self.sizes.n_optimum
-            if isinstance(kind, Edges):
-                v = kind.sample(rng, system, number)
-            else:
-                v = ENSEMBLES[kind].sample(rng, system.grid, number)
-            made = optimum.pose(system, v, self.sizes.seed, self.sizes.n_horizon)
-            self._problems[system, kind] = made
-        return self._problems[system, kind]
-
-    def cases(self, system: System) -> Cases:
-        """Return the held-out cases of the interventions."""
-        system = _plain(system)
-        if system not in self._cases:
-            sizes = self.sizes
-            self._cases[system] = interventions.make_cases(
-                system, sizes.n_case, sizes.seed + 1, sizes.n_frames
-            )
-        return self._cases[system]
-
-
-def _plain(system: System) -> System:
-    """The system without the bounds of its training, which test sets do not need."""
-    return System(system.grid, system.dt)
 
 
 def box_of(system: System) -> Grid:
@@ -194,11 +126,24 @@ def fourth_order(n_pairs: int) -> tuple[np.ndarray, float]:
     return shares, -(n_pairs**2) / (n_pairs**2 - 1)
 
 
-def emulator(made: Emulator, bench: Bench) -> dict[str, Any]:
-    """Return the measurements of an emulator, and the null model with its shares and drifts."""
+def emulator(made: Emulator, parts: Sequence[str], bench: Bench) -> dict[str, Any]:
+    """Return the measurements of an emulator, and the null model with its shares and drifts.
+
+    Args:
+      made: The emulator.
+      parts: Which of `interventions`, `untrained` and `edges` to add.
+      bench: The test sets.
+    """
     splitting = splittings.of_emulator(made)
     best = optimum.find(splitting, bench.problem(splitting.system, "medium"))
-    return measure(splitting, bench) | {"optimum as learned": of_best(best)}
+    found = measure(splitting, bench) | {"optimum as learned": of_best(best)}
+    if "interventions" in parts:
+        found["interventions"] = interventions_of(made, found, bench)
+    if "untrained" in parts:
+        found["untrained"] = untrained(made, bench)
+    if "edges" in parts:
+        found["edges"] = edges(made, bench)
+    return found
 
 
 def interventions_of(made: Emulator, row: Mapping[str, Any], bench: Bench) -> dict[str, Any]:
@@ -232,7 +177,7 @@ def untrained(made: Emulator, bench: Bench) -> dict[str, Any]:
     return {"ensemble": "medium", **of_each, "summary": summarise(of_each["gradient"])}
 
 
-def edges(made: Emulator, bench: Bench, widths: Iterable[float]) -> list[dict[str, Any]]:
+def edges(made: Emulator, bench: Bench) -> list[dict[str, Any]]:
     """Return learned and optimal coefficients on barriers, by the width of their edges.
 
     The null model has the shares and the kinetic phases of the emulator.
@@ -240,7 +185,7 @@ def edges(made: Emulator, bench: Bench, widths: Iterable[float]) -> list[dict[st
     splitting = splittings.of_emulator(made)
     box = dataclasses.replace(splitting.system, grid=box_of(splitting.system))
     rows = []
-    for width in widths:
+    for width in bench.sizes.edges:
         rng = np.random.default_rng((bench.sizes.seed, 3))
         v = Edges(width).sample(rng, box, bench.sizes.n_fit)
         best = optimum.find(splitting, bench.problem(splitting.system, Edges(width)))

@@ -1,0 +1,137 @@
+"""The tables of results/learned.md on corrections; `pages.py` puts them in.
+
+Each function without arguments is `{learned.NAME}` in a marker.
+"""
+
+from typing import Any
+
+from pages import RESULTS, table
+
+ENSEMBLES = ("gentle", "medium", "steep")
+SOLVERS = (
+    ("strang", "Strang"),
+    ("takahashi-imada", "Takahashi-Imada"),
+    ("fourth order", "fourth order"),
+)
+STARTS = {"informed": "split step", "nothing": "scratch"}
+EDGES = ("demo", "unitary", "informed-2")
+
+
+def _found() -> Any:
+    return RESULTS()["corrections"].metrics
+
+
+def corrections() -> str:
+    """Tabulate coefficients and double commutators of solvers and of packaged emulators."""
+    of_two = _found().solvers["lattice-2-dt0.1"]
+    rows = [_row(f"{label} (baseline)", of_two[name]) for name, label in SOLVERS]
+    rows += [_row(f"`{name}`", row) for name, row in _found().packaged.items()]
+    head = ("", "pairs", "share of the end kicks", "(V′)²: gentle", "medium", "steep", "α", "β",
+            "β − α", "shift of energies")  # fmt: skip
+    return table(head, rows)
+
+
+def _row(label: str, row: Any) -> list[str]:
+    of = row.ensembles.medium
+    coefficients = [f"{row.ensembles[name].gradient:.2f}" for name in ENSEMBLES]
+    numbers = [f"{of[key] + 0.0:.2f}" for key in ("alpha", "beta", "invariant")]
+    share, shift = f"{row.shares[0]:.3f}", f"{row.energies.invariant:.2f}"
+    return [label, f"{row.n_pairs}", share, *coefficients, *map(_signed, numbers), shift]
+
+
+def _signed(number: str) -> str:
+    """A number without the sign of zero."""
+    return number.removeprefix("-") if not number.strip("-0.") else number
+
+
+def seeds() -> str:
+    """Tabulate the trainings that were repeated: mean over seeds, 95% interval, deviation."""
+    rows = []
+    for name, summary in _found()["over seeds"].items():
+        for key, label in (
+            ("end share", "share of the end kicks"),
+            ("gradient, medium", "(V′)² in the sum of the kicks"),
+            ("alpha, medium", "α"),
+            ("beta, medium", "β"),
+            ("invariant, medium", "β − α"),
+            ("invariant of energies", "shift of energies"),
+        ):
+            of = summary[key]
+            digits = 3 if key == "end share" else 2
+            mean, low, high, deviation = (
+                f"{of[number]:.{digits}f}" for number in ("mean", "low", "high", "deviation")
+            )
+            start = STARTS[name.split("-")[0]]
+            rows.append([start, f"{of.n}", label, f"{mean} ({low} to {high})", deviation])
+    head = ("start", "trainings", "", "mean (95% interval)", "standard deviation")
+    return table(head, rows)
+
+
+def grid() -> str:
+    """Tabulate one training of each kind: share of the end kicks, (V')^2, shift of energies."""
+    cells: dict[tuple[str, str, str], dict[float, str]] = {}
+    frames = set()
+    for _, row in _found().trainings.items():
+        if row.seed == 0:
+            frames.add(float(row.dt))
+            key = (STARTS[row.start], f"{row.n_pairs}", row.dispersion)
+            numbers = (row.ensembles.medium.gradient, row.energies.invariant)
+            words = ", ".join(f"{number:.2f}" for number in numbers)
+            cells.setdefault(key, {})[float(row.dt)] = f"{row.shares[0]:.3f}, {words}"
+    order = sorted(frames)
+    rows = [[*key, *(of.get(dt, "") for dt in order)] for key, of in cells.items()]
+    return table(("start", "pairs", "dispersion", *(f"dt = {dt:g}" for dt in order)), rows)
+
+
+def optima() -> str:
+    """Tabulate the least-squares optima of the form, with fixed and with free shares."""
+    rows = []
+    for place, of in _found().solvers.items():
+        dispersion, pairs, dt = place.split("-")
+        if dt != "dt0.1" or "optimum with shares" not in of:
+            continue
+        for kind, best in of["optimum with shares"].items():
+            fixed = of.optimum[kind]
+            rows.append([
+                dispersion, pairs, kind, f"{fixed.gradient:.2f}",
+                f"{fixed.error_without:.1e} → {fixed.error:.1e}", f"{best.shares[0]:.3f}",
+                f"{best.gradient:.2f}", f"{best.error:.1e}",
+            ])  # fmt: skip
+    head = ("dispersion", "pairs", "potentials", "(V′)² at Strang's shares", "error",
+            "share, free", "(V′)²", "error")  # fmt: skip
+    return table(head, rows)
+
+
+def interventions() -> str:
+    """Tabulate the errors with the local phases zero, and replaced by the formula."""
+    versions = ("as learned", "local phases zero", "formula")
+    rows = []
+    for name, row in _found().packaged.items():
+        of = row.interventions
+        errors = [
+            f"{of[version][kind].median:.1e}"
+            for kind in ("smooth", "sharp")
+            for version in versions
+        ]
+        best = [
+            f"{of[solver].smooth.median:.1e}" if solver in of else ""
+            for solver in ("takahashi-imada", "fourth order")
+        ]
+        rows.append([f"`{name}`", *errors, *best])
+    words = ("as learned", "zero", "formula")
+    head = ("", *(f"{kind}: {word}" for kind in ("smooth", "sharp") for word in words),
+            "Takahashi-Imada, smooth", "fourth order, smooth")  # fmt: skip
+    return table(head, rows)
+
+
+def edges() -> str:
+    """Tabulate learned coefficients by the width of edges, and the optimum."""
+    rows = []
+    for i, of in enumerate(_found().packaged.demo.edges):
+        each = [_found().packaged[name].edges[i] for name in EDGES]
+        learned = [f"{row.learned.gradient:.2f}" for row in each]
+        best = [f"{row.optimum.gradient:.2f}" for row in each]
+        rows.append([f"{of.width_bohr:g}", *(x for pair in zip(learned, best, strict=True)
+                                            for x in pair)])  # fmt: skip
+    words = (word for name in EDGES for word in (f"`{name}`", "optimum"))
+    return table(("width of the edges, bohr", *words), rows)
