@@ -55,9 +55,7 @@ def compare(args: Args) -> runner.Results:
     for each in tqdm(plan, unit="training", leave=False, disable=None):
         made = trainings.train(each, args.trained, args.smoke)
         parts: tuple[str, ...] = ("interventions",) if each.is_repeated else ()
-        row = bench.keep(
-            each.name, lambda made=made, parts=parts: study.emulator(made, bench, parts)
-        )
+        row = bench.keep(each.name, study.emulator, made, parts)
         rows[each.name] = row | {"start": each.start, "seed": each.seed}
     learned = {}
     for name in args.packaged:
