@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from qdistill.plots import style
-from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE
+from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE, SLATE
 
 ENSEMBLE = "medium"
 # Markers by the duration of a frame; colours by the start of the training.
@@ -26,7 +26,7 @@ def plot(found: Mapping[str, Any]) -> Figure:
     Args:
       found: The results of the study.
     """
-    figure = Figure(figsize=(11, 5.2), layout="constrained")
+    figure = Figure(figsize=(11, 5.6), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=(1.1, 1))
     rows = [*_packaged(found), *found["trainings"].values()]
     _draw_plane(left, rows)
@@ -36,7 +36,8 @@ def plot(found: Mapping[str, Any]) -> Figure:
     for dt, marker in MARKERS.items():
         left.plot([], [], marker, color=GREY, label=f"dt = {dt:g}")
     left.plot([], [], "o", color=GREY, mec=INK, mew=1.5, label="packaged")
-    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=6)
+    left.plot([], [], "o", color=GREY, mfc="white", label="outside the panel")
+    figure.legend(*left.get_legend_handles_labels(), loc="outside upper center", ncols=4)
     return figure
 
 
@@ -51,11 +52,10 @@ def _draw_plane(ax: Axes, rows: list[dict[str, Any]]) -> None:
     """The coefficients alpha and beta, with the line on which energies are of fourth order."""
     low, high = PLANE[0]
     ax.plot([low, high], [low, high], color=GREY, lw=1.2, zorder=0)
-    where = (0.62, 0.62)
-    ax.annotate(
-        "energies of fourth order", where, rotation=_angle(), rotation_mode="anchor",
-        ha="center", va="bottom", fontsize=10, color=GREY,
-    )  # fmt: skip
+    words: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "fontsize": 10}
+    ax.text(
+        -3.5, -3.4, "energies of fourth order", color=SLATE, transform_rotates_text=True, **words
+    )
     for name, place, shift, align in (
         ("Strang", (-2, -1), (-8, 6), "right"),
         ("Takahashi-Imada", (-2, -2), (8, -12), "left"),
@@ -66,17 +66,11 @@ def _draw_plane(ax: Axes, rows: list[dict[str, Any]]) -> None:
     for row in rows:
         of = row["ensembles"][ENSEMBLE]
         _mark(ax, row, (of["alpha"], of["beta"]), PLANE)
-    ax.set(xlim=PLANE[0], ylim=PLANE[1], xlabel="[T, [T, V]], units of h² / 24")
-    ax.set_ylabel("[V, [T, V]], units of h² / 24")
+    ax.set(xlim=PLANE[0], ylim=PLANE[1], xlabel="coefficient of [T, [T, V]], units of h² / 24")
+    ax.set_ylabel("coefficient of [V, [T, V]]")
     ax.set_title("effective Hamiltonian of a frame")
     ax.grid(color=GRID)
     ax.set_axisbelow(True)
-
-
-def _angle() -> float:
-    """The angle of the diagonal in the panel, in degrees, nearly."""
-    (low, high), (bottom, top) = PLANE
-    return float(np.degrees(np.arctan((high - low) / (top - bottom) * 0.8)))
 
 
 def _draw_energies(ax: Axes, rows: list[dict[str, Any]]) -> None:
@@ -95,7 +89,7 @@ def _draw_energies(ax: Axes, rows: list[dict[str, Any]]) -> None:
         at = n + side * (1 + count % 5)
         _mark(ax, row, (at, row["energies"]["invariant"]), ((0.5, 3.5), RANGE))
     ax.set(xlim=(0.5, 3.5), ylim=RANGE, xticks=(1, 2, 3), xlabel="FFT pairs of a frame")
-    ax.set_ylabel("shift of energies, units of h² / 24 ⟨[V, [T, V]]⟩")
+    ax.set_ylabel("shift of energies, units of h² / 24 ⟨(dV/dx)²⟩")
     ax.set_title("bound states of smooth wells")
     ax.grid(axis="y", color=GRID)
     ax.set_axisbelow(True)
