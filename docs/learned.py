@@ -3,9 +3,10 @@
 Each function without arguments is `{learned.NAME}` in a marker.
 """
 
+import statistics
 from typing import Any
 
-from pages import RESULTS, table
+from pages import RESULTS, Number, table
 
 ENSEMBLES = ("gentle", "medium", "steep")
 SOLVERS = (
@@ -15,6 +16,11 @@ SOLVERS = (
 )
 STARTS = {"informed": "split step", "nothing": "scratch"}
 EDGES = ("demo", "unitary", "informed-2")
+# The local phases in the interventions, and the solvers for comparison.
+VERSIONS, REFERENCES = (
+    ("as learned", "local phases zero", "formula"),
+    ("takahashi-imada", "fourth order"),
+)
 
 
 def _found() -> Any:
@@ -50,7 +56,10 @@ def seeds() -> str:
     for name, summary in _found()["over seeds"].items():
         for key, label in (
             ("end share", "share of the end kicks"),
-            ("gradient, medium", "(V′)² in the sum of the kicks"),
+            ("gradient, gentle", "(V′)², gentle"),
+            ("gradient, medium", "(V′)², medium"),
+            ("gradient, steep", "(V′)², steep"),
+            ("curvature, medium", "V″, medium, per hartree"),
             ("alpha, medium", "α"),
             ("beta, medium", "β"),
             ("invariant, medium", "β − α"),
@@ -104,20 +113,22 @@ def optima() -> str:
 
 def interventions() -> str:
     """Tabulate the errors with the local phases zero, and replaced by the formula."""
-    versions = ("as learned", "local phases zero", "formula")
+    groups = {f"`{name}`": [row] for name, row in _found().packaged.items()}
+    for name, row in _found().trainings.items():
+        if "interventions" in row:
+            label = f"short trainings from the {STARTS[name.split('-')[0]]}, median"
+            groups.setdefault(label.replace("the scratch", "scratch"), []).append(row)
     rows = []
-    for name, row in _found().packaged.items():
-        of = row.interventions
+    for label, group in groups.items():
         errors = [
-            f"{of[version][kind].median:.1e}"
+            Number(statistics.median(row.interventions[version][kind].median for row in group))
             for kind in ("smooth", "sharp")
-            for version in versions
+            for version in VERSIONS
         ]
-        best = [
-            f"{of[solver].smooth.median:.1e}" if solver in of else ""
-            for solver in ("takahashi-imada", "fourth order")
-        ]
-        rows.append([f"`{name}`", *errors, *best])
+        of = group[0].interventions
+        best = [of[solver].smooth.median for solver in REFERENCES if solver in of]
+        rows.append([label, *(f"{error:.1e}" for error in (*errors, *best))])
+        rows[-1] += [""] * (9 - len(rows[-1]))
     words = ("as learned", "zero", "formula")
     head = ("", *(f"{kind}: {word}" for kind in ("smooth", "sharp") for word in words),
             "Takahashi-Imada, smooth", "fourth order, smooth")  # fmt: skip

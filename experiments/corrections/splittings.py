@@ -1,6 +1,7 @@
 """Splittings to be measured: those of students, of solvers, and of untrained networks."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
@@ -135,37 +136,43 @@ def of_parameters(student: Student, params: dict) -> Splitting:
         params = jax.tree.map(lambda p: jnp.asarray(np.asarray(p), float), params)
         shares = np.asarray(student.network.apply({"params": params}, method="shares"))
 
-    @jax.jit
-    def phases(v: Array) -> Any:
-        network = student.network
-        return jax.vmap(lambda v: network.apply({"params": params}, v), out_axes=(0, None))(v)
-
-    def both(v: Potentials) -> tuple[np.ndarray, np.ndarray]:
+    def phases(v: Potentials) -> tuple[np.ndarray, np.ndarray]:
         with jax.enable_x64(True):
-            kicks, drifts = phases(jnp.asarray(v, float))
-            return np.asarray(kicks), np.asarray(drifts)
+            found = [_phases(student, params, jnp.asarray(each, float)) for each in v]
+        return np.stack([np.asarray(kicks) for kicks, _ in found]), np.asarray(found[0][1])
 
     def local(grid: Grid, v: Potentials) -> Float[np.ndarray, "n_v n_a n_x"]:
-        return both(v)[0] / student.system.dt - shares[:, None] * v[:, None]
+        return phases(v)[0] / student.system.dt - shares[:, None] * v[:, None]
 
     return Splitting(
-        student.system, shares, lambda grid: both(np.zeros((1, *grid.shape)))[1], local
+        student.system, shares, lambda grid: phases(np.zeros((1, *grid.shape)))[1], local
     )
 
 
-def untrained(student: Student, params: dict, key: Key[Array, ""]) -> Splitting:
+@functools.partial(jax.jit, static_argnums=0)
+def _phases(student: Student, params: dict, v: Float[Array, " n_x"]) -> Any:
+    """The a_j(x) and b_j(k) of one potential; students of one form share the program."""
+    return student.network.apply({"params": params}, v)
+
+
+def untrained(student: Student, params: dict, fresh: dict, key: Key[Array, ""]) -> Splitting:
     """Return a learned splitting whose local network is replaced by one with random weights.
 
     A new network has a last layer of zeros. Here its weights are drawn from a normal distribution,
     with the standard deviation of those of the trained network.
+
+    Args:
+      student: The student.
+      params: Parameters of the trained network.
+      fresh: Parameters of a new one, from `student.init`.
+      key: Random key of the last layer.
     """
-    fresh = student.init(key)["landscape"]
     mine = dict(params["landscape"])
     for i, name in enumerate(("direct", "output")):
         kernel = np.asarray(mine[name]["kernel"], float)
         drawn = jax.random.normal(jax.random.fold_in(key, i), kernel.shape)
         mine[name] = {"kernel": float(np.std(kernel)) * drawn}
-    mine |= {name: fresh[name] for name in fresh if name.startswith("hidden")}
+    mine |= {name: fresh["landscape"][name] for name in mine if name.startswith("hidden")}
     return of_parameters(student, {**params, "landscape": mine})
 
 

@@ -169,10 +169,11 @@ def untrained(made: Emulator, bench: Bench) -> dict[str, Any]:
     """Return the coefficients of untrained networks in the place of an emulator's."""
     student, box = splittings.student_of(made), box_of(made.system)
     v = bench.potentials(box, "medium")
-    found = [
-        fits.fit(splittings.untrained(student, made.params, jax.random.key(seed)), box, v)
-        for seed in range(bench.sizes.n_untrained)
-    ]
+    init, found = jax.jit(student.init), []
+    for seed in range(bench.sizes.n_untrained):
+        key = jax.random.key(seed)
+        drawn = splittings.untrained(student, made.params, init(key), key)
+        found.append(fits.fit(drawn, box, v))
     of_each = {key: [row[key] for row in found] for key in ("gradient", "curvature", "r2")}
     return {"ensemble": "medium", **of_each, "summary": summarise(of_each["gradient"])}
 
