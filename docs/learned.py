@@ -14,7 +14,7 @@ SOLVERS = (
     ("takahashi-imada", "Takahashi-Imada"),
     ("fourth order", "fourth order"),
 )
-STARTS = {"informed": "split step", "nothing": "scratch"}
+STARTS = {"informed": "from the split step", "nothing": "from scratch"}
 EDGES = ("demo", "unitary", "informed-2")
 # The local phases in the interventions, and the solvers for comparison.
 VERSIONS, REFERENCES = (
@@ -52,28 +52,34 @@ def _signed(number: str) -> str:
 
 def seeds() -> str:
     """Tabulate the trainings that were repeated: mean over seeds, 95% interval, deviation."""
+    groups = dict(_found()["over seeds"].items())
     rows = []
-    for name, summary in _found()["over seeds"].items():
-        for key, label in (
-            ("end share", "share of the end kicks"),
-            ("gradient, gentle", "(V′)², gentle"),
-            ("gradient, medium", "(V′)², medium"),
-            ("gradient, steep", "(V′)², steep"),
-            ("curvature, medium", "V″, medium, per hartree"),
-            ("alpha, medium", "α"),
-            ("beta, medium", "β"),
-            ("invariant, medium", "β − α"),
-            ("invariant of energies", "shift of energies"),
-        ):
-            of = summary[key]
-            digits = 3 if key == "end share" else 2
-            mean, low, high, deviation = (
-                f"{of[number]:.{digits}f}" for number in ("mean", "low", "high", "deviation")
-            )
-            start = STARTS[name.split("-")[0]]
-            rows.append([start, f"{of.n}", label, f"{mean} ({low} to {high})", deviation])
-    head = ("start", "trainings", "", "mean (95% interval)", "standard deviation")
-    return table(head, rows)
+    for key, label in (
+        ("end share", "share of the end kicks"),
+        ("gradient, gentle", "(V′)², gentle"),
+        ("gradient, medium", "(V′)², medium"),
+        ("gradient, steep", "(V′)², steep"),
+        ("curvature, medium", "V″, medium, per hartree"),
+        ("alpha, medium", "α"),
+        ("beta, medium", "β"),
+        ("invariant, medium", "β − α"),
+        ("invariant of energies", "shift of energies"),
+    ):
+        digits = 3 if key == "end share" else 2
+        cells = []
+        for summary in groups.values():
+            of = [summary[key][name] for name in ("mean", "low", "high", "deviation")]
+            mean, low, high, deviation = (_signed(f"{number:.{digits}f}") for number in of)
+            cells.append(f"{mean} ({low} to {high}); {deviation}")
+        rows.append([label, *cells])
+    kinds = [f"{_kind(name)}, {of['end share'].n} trainings" for name, of in groups.items()]
+    return table(("mean (95% interval); standard deviation", *kinds), rows)
+
+
+def _kind(name: str) -> str:
+    """The start and the number of pairs in the name of a training."""
+    start, _, pairs = name.split("-")[:3]
+    return f"{STARTS[start]}, {pairs} pair{'s' * (pairs != '1')}"
 
 
 def grid() -> str:
@@ -83,13 +89,13 @@ def grid() -> str:
     for _, row in _found().trainings.items():
         if row.seed == 0:
             frames.add(float(row.dt))
-            key = (STARTS[row.start], f"{row.n_pairs}", row.dispersion)
+            key = (STARTS[row.start], row.dispersion, f"{row.n_pairs}")
             numbers = (row.ensembles.medium.gradient, row.energies.invariant)
             words = ", ".join(f"{number:.2f}" for number in numbers)
             cells.setdefault(key, {})[float(row.dt)] = f"{row.shares[0]:.3f}, {words}"
     order = sorted(frames)
-    rows = [[*key, *(of.get(dt, "") for dt in order)] for key, of in cells.items()]
-    return table(("start", "pairs", "dispersion", *(f"dt = {dt:g}" for dt in order)), rows)
+    rows = [[*key, *(of.get(dt, "") for dt in order)] for key, of in sorted(cells.items())]
+    return table(("start", "dispersion", "pairs", *(f"dt = {dt:g}" for dt in order)), rows)
 
 
 def optima() -> str:
@@ -116,8 +122,7 @@ def interventions() -> str:
     groups = {f"`{name}`": [row] for name, row in _found().packaged.items()}
     for name, row in _found().trainings.items():
         if "interventions" in row:
-            label = f"short trainings from the {STARTS[name.split('-')[0]]}, median"
-            groups.setdefault(label.replace("the scratch", "scratch"), []).append(row)
+            groups.setdefault(f"short trainings: {_kind(name)}, median", []).append(row)
     rows = []
     for label, group in groups.items():
         errors = [
