@@ -49,6 +49,8 @@ LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
+SEEDS = 0 1 2 3 4 5 6 7 8 9
+OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
 	corrections design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
@@ -66,10 +68,10 @@ results-emulators: .venv/.core
 	$(call draw,demo gru)
 
 results-seeds: .venv/.core
-	for seed in 0 1 2; do \
+	for seed in $(SEEDS); do \
 		rm -rf runs/demo-seed-$$seed && $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; \
 	done
-	$(call keep,demo-seed-0 demo-seed-1 demo-seed-2)
+	$(call keep,$(OF_DEMO))
 
 results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \
@@ -133,9 +135,10 @@ results-frontier: .venv/.core
 	$(call keep,coarse coarse-100 coarse_plane)
 	$(call draw,work_precision work_precision-continuum coarse coarse_plane)
 
-results-insight: .venv/.core
+# After results-seeds, whose trainings are audited together.
+results-insight: results-seeds
 	rm -rf runs/symmetries runs/probes runs/interventions runs/learning_curve
-	$(PY) experiments/symmetries.py demo gru --out runs/symmetries
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) gru --out runs/symmetries
 	$(PY) experiments/probes.py demo gru --out runs/probes
 	$(PY) experiments/interventions.py demo gru --out runs/interventions
 	$(PY) experiments/learning_curve.py demo --out runs/learning_curve

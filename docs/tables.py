@@ -75,7 +75,8 @@ def _scores(scores: Any) -> list[str]:
 
 def seeds() -> str:
     """List the score of `demo` for each seed."""
-    scores = [RESULTS()[f"demo-seed-{i}"].metrics.benchmark.mean_infidelity for i in range(3)]
+    names = sorted(name for name in RESULTS() if name.startswith("demo-seed-"))
+    scores = [RESULTS()[name].metrics.benchmark.mean_infidelity for name in names]
     return ", ".join(f"{score:.1e}" for score in scores)
 
 

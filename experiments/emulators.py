@@ -2,9 +2,14 @@
 
 import dataclasses
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import jax
+
+from qdistill import teacher
 from qdistill._checks import refuse, require_at_least
+from qdistill.forecast import baselines
+from qdistill.insight import harness
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
 from qdistill.students import Emulator
@@ -73,6 +78,33 @@ def make_nulls(system: System, pairs: Sequence[int]) -> dict[str, SplitStep]:
     """
     require_at_least(1, nulls=min(pairs, default=1))
     return {f"clamped-{n}": split_step(system, n, CAP_PHASE * n / system.dt) for n in pairs}
+
+
+def disturb(
+    ensembles: Mapping[str, Sequence[Emulator]], n_case: int, n_frames: int, seed: int
+) -> dict[str, harness.Disturbed]:
+    """Return null models of the emulators that are not linear, by name.
+
+    Each is the exact step plus a network with random parameters, see `harness.disturb`. Its error
+    is matched on held-out potentials.
+
+    Args:
+      ensembles: Emulators of one system; the first of each ensemble is matched.
+      n_case: Number of held-out potentials.
+      n_frames: Number of frames after which errors are compared.
+      seed: Random seed of the cases and of the parameters.
+    """
+    found = {}
+    for name, (emulator, *_) in ensembles.items():
+        if not emulator.is_linear:
+            for_cases, for_network = jax.random.split(jax.random.key(seed))
+            _, psi, v = baselines.sample_cases(for_cases, emulator.system.grid, n_case)
+            bounds = teacher.bounds_of(emulator.system, v)
+            exact = harness.solve_exactly(emulator.system, bounds)
+            found[f"disturbed {name}"] = harness.disturb(
+                emulator, exact, psi, v, n_frames, for_network
+            )
+    return found
 
 
 def require_one_system(emulators: dict[str, Emulator]) -> None:

@@ -7,6 +7,7 @@ import tyro
 
 from experiments import emulators, runner
 from qdistill.insight import symmetries
+from qdistill.insight.harness import Ensembles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +19,7 @@ class Args:
     out: pathlib.Path = pathlib.Path("runs/symmetries")
     """Folder of the results."""
     nulls: tuple[int, ...] = (2,)
-    """Numbers of FFT pairs per frame of the null models, clamped split steps."""
+    """Numbers of FFT pairs per frame of the null models of linear students, clamped split steps."""
     cases: int = 24
     """Number of cases of every kind of potential and packet."""
     frames: int = 40
@@ -38,7 +39,10 @@ def audit(args: Args) -> runner.Results:
     """Load the emulators and audit them."""
     ensembles = emulators.load_ensembles(args.runs)
     system = next(iter(ensembles.values()))[0].system
-    nulls = emulators.make_nulls(system, args.nulls)
+    nulls: Ensembles = {
+        **emulators.make_nulls(system, args.nulls),
+        **emulators.disturb(ensembles, args.cases, args.frames, args.seed),
+    }
     report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames, nulls)
     return runner.of_report(report)
 

@@ -227,8 +227,9 @@ story.tell_all([folder / "three-numbers", folder / "free-only"])
 
 # %% [markdown]
 # The audit of symmetries takes any propagator. Most symmetries hold by construction for a
-# splitting. Verdicts such as `learned` are names of ratios rho: the null model, the split step with
-# the exact constants, has similar ratios and verdicts. So they are no evidence of learning.
+# splitting. A verdict such as `kept` is the name of a ratio rho, and the null model, the split step
+# with the exact constants, has similar ones. Whether something was learned is weighed against null
+# models, and needs at least five trainings.
 
 # %%
 print(

@@ -111,7 +111,8 @@ def test_a_file_of_ones_own_is_loaded_and_noted(own: pathlib.Path, tmp_path: pat
         f"own-bumps-{i}" for i in (1, 2, 3, 4)
     ]
     # A run of Python notes what its process has loaded.
-    again = qd.distill(dataclasses.replace(emulator.config, extensions=()), tmp_path / "again")
+    plain = dataclasses.replace(emulator.config, extensions=())
+    again = qd.distill(plain, tmp_path / "again", draw=False)
     assert again.config == emulator.config
     command = story.begin(emulator.config, out)
     assert command == f"qdistill distill turner --seed 5 --load {own} --out {out}"

@@ -3,11 +3,14 @@
 import json
 import pathlib
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import jupytext
 import nbclient
+import nbformat
 import pytest
+from jupyter_client import manager
 
 ROOT = pathlib.Path(__file__).parents[1]
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.py"))
@@ -34,15 +37,25 @@ def test_there_are_notebooks() -> None:
     assert [name[:2] for name in NAMES] == ["1_", "2_", "3_", "4_", "5_"]
 
 
+@pytest.fixture(scope="module")
+def kernel() -> Iterator[tuple[Any, Any]]:
+    """A kernel for all of them, which share what is imported and compiled."""
+    of_kernel, to_kernel = manager.start_new_kernel()
+    yield of_kernel, to_kernel
+    to_kernel.stop_channels()
+    of_kernel.shutdown_kernel(now=True)
+
+
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning:jupyter_client")
-def test_notebook_runs(path: pathlib.Path, tmp_path: pathlib.Path) -> None:
+def test_notebook_runs(path: pathlib.Path, kernel: tuple[Any, Any], tmp_path: pathlib.Path) -> None:
     notebook = jupytext.read(path)
     (settings,) = [c for c in notebook.cells if "settings" in c.metadata.get("tags", ())]
     settings.source = QUICK[path.stem]
-    client = nbclient.NotebookClient(
-        notebook, timeout=900, resources={"metadata": {"path": str(tmp_path)}}
-    )
+    fresh = f"%reset -f\nimport os\nos.chdir({str(tmp_path)!r})\ndel os"
+    notebook.cells.insert(0, nbformat.v4.new_code_cell(fresh))
+    client = nbclient.NotebookClient(notebook, km=kernel[0], timeout=900)
+    client.kc = kernel[1]
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert any("image/png" in output.get("data", {}) for output in outputs)

@@ -13,7 +13,7 @@ from qdistill.insight.harness import Report
 from qdistill.insight.symmetries import SymmetryReport
 
 FORMULAS = {"mirror": "x -> -x in psi", "phase": "psi -> exp(i pi / 2) psi", "boost": "k -> k + 1"}
-CELLS = [(1e-7, None, "holds"), (3e-3, 0.5, "partly learned"), (1.0, 0.71, "as accurate")]
+CELLS = [(1e-7, None, "holds"), (3e-3, 0.5, "partly kept"), (1.0, 0.71, "as accurate")]
 
 
 def columns(n: int) -> dict[str, Any]:
@@ -76,7 +76,7 @@ def report(n_student: int) -> SymmetryReport:
             "control_violation": {"median": 1.0}, "control_fires": True,
         }  # fmt: skip
 
-    rows = {"mirror": row(1e-7, 0.9, "holds"), "phase": row(1e-3, 0.5, "partly learned")}
+    rows = {"mirror": row(1e-7, 0.9, "holds"), "phase": row(1e-3, 0.5, "partly kept")}
     names = ["exact solver", *(f"student {i}" for i in range(n_student)), "clamped"]
     numbers = {
         "formulas": {name: FORMULAS[name] for name in rows},

@@ -18,6 +18,7 @@ PerFrame = Float[Array, " n_t"]
 
 
 @explained
+@jax.jit
 def correlation(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the paper's correlation |<truth|forecast>| / (|truth| |forecast|).
 
@@ -37,12 +38,14 @@ def fidelity(forecast: Frames, truth: Frames) -> PerFrame:
 
 
 @explained
+@jax.jit
 def phase_correlation(forecast: Frames, truth: Frames) -> PerFrame:
     """Return Re <truth|forecast> / (|truth| |forecast|), which depends on the global phase."""
     return jnp.real(_overlap(forecast, truth))
 
 
 @explained
+@jax.jit
 def mae(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the paper's mean absolute error over points, Re and Im, in bohr^(-d/2).
 
@@ -56,6 +59,7 @@ def mae(forecast: Frames, truth: Frames) -> PerFrame:
 
 
 @explained
+@jax.jit
 def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the relative L2 error |forecast - truth| / |truth|; it sees norm and global phase."""
     require_shape(truth.shape, forecast=forecast)
@@ -63,6 +67,7 @@ def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
 
 
 @explained
+@jax.jit
 def norm_drift(forecast: Frames, psi0: Complex[Array, "*n_x"]) -> PerFrame:
     """Return the norm drift | |forecast| / |psi0| - 1 |, relative to the initial state."""
     require_shape(forecast.shape[1:], psi0=psi0)

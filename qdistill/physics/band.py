@@ -10,6 +10,7 @@ import dataclasses
 import functools
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Complex, Float, Int, Num
@@ -163,6 +164,7 @@ def _modes(grid: Grid, cutoff: float, above: float | None) -> Int[np.ndarray, "n
 
 
 @explained
+@functools.partial(jax.jit, static_argnames="band")
 def to_waves(band: Band, psi: Complex[Array, "*n_x"]) -> Complex[Array, " n_wave"]:
     """Return the coefficients of psi in the waves of a band.
 
@@ -209,6 +211,7 @@ def require_within(band: Band, psi: Complex[Array, "*n_x"], tolerance: float = 0
 
 
 @explained
+@functools.partial(jax.jit, static_argnames="band")
 def from_waves(band: Band, coefficients: Complex[Array, " n_wave"]) -> Complex[Array, "*n_x"]:
     """Return the state with given coefficients, on the points of the band's grid.
 
@@ -242,6 +245,7 @@ def kinetic(band: Band) -> Float[np.ndarray, " n_wave"]:
 
 
 @explained
+@functools.partial(jax.jit, static_argnames=("rows", "columns"))
 def elements(
     v: Float[Array, "*n_x"], rows: Band, columns: Band
 ) -> Float[Array, "n_rows n_columns"]:
@@ -273,6 +277,7 @@ def elements(
 
 
 @explained
+@functools.partial(jax.jit, static_argnames=("band", "axis", "direction", "unit"))
 def differentiate(
     band: Band, matrix: Num[Array, "*n"], axis: int, direction: int = 0, unit: float = 1.0
 ) -> Num[Array, "*n"]:

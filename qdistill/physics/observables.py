@@ -1,5 +1,8 @@
 """Observables of a state: probabilities, energy, position, momentum, current."""
 
+import functools
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
@@ -34,6 +37,11 @@ def position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
     """Return the mean position in bohr; it has no meaning once psi reaches the edges of the box."""
     require_shape(grid.shape, psi=psi)
     _require_some(psi)
+    return _mean_position(grid, psi, axis)
+
+
+@functools.partial(jax.jit, static_argnames=("grid", "axis"))
+def _mean_position(grid: Grid, psi: Complex[Array, "*n_x"], axis: int) -> Float[Array, ""]:
     density = jnp.abs(psi) ** 2
     x = grid.positions(axis, density.dtype)
     return jnp.sum(x * density) / jnp.sum(density)
@@ -52,12 +60,18 @@ def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
     """
     require_shape(grid.shape, psi=psi)
     _require_some(psi)
+    return _mean_wavenumber(grid, psi, axis)
+
+
+@functools.partial(jax.jit, static_argnames=("grid", "axis"))
+def _mean_wavenumber(grid: Grid, psi: Complex[Array, "*n_x"], axis: int) -> Float[Array, ""]:
     density = jnp.abs(jnp.fft.fftn(psi)) ** 2
     k = jnp.asarray(_odd_wavenumbers(grid, axis), density.dtype)
     return jnp.sum(k * density) / jnp.sum(density)
 
 
 @explained
+@functools.partial(jax.jit, static_argnames=("grid", "axis"))
 def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, "*n_x"]:
     """Return the probability current along an axis, which satisfies d|psi|^2/dt + div j = 0.
 

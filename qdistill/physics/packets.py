@@ -1,5 +1,6 @@
 """Wave packets and their superpositions, and random samplers of both."""
 
+import functools
 import math
 from typing import NamedTuple, TypeAlias
 
@@ -75,15 +76,25 @@ def gaussian(
         refuse("dtype", "a real floating-point type", dtype)
     require_finite(centre=centre, momentum=momentum)
     require_positive(width=width)
-    exponent: Array | complex = 0.0
-    per_axis = zip(
-        _per_axis(grid, "centre", centre),
-        _per_axis(grid, "width", width),
-        _per_axis(grid, "momentum", momentum),
-        strict=True,
+    per_axis = tuple(
+        zip(
+            _per_axis(grid, "centre", centre),
+            _per_axis(grid, "width", width),
+            _per_axis(grid, "momentum", momentum),
+            strict=True,
+        )
     )
+    for axis, values in enumerate(per_axis):
+        _require_resolved(grid, axis, *values)
+    return _gaussian(grid, per_axis, dtype)
+
+
+@functools.partial(jax.jit, static_argnames=("grid", "dtype"))
+def _gaussian(
+    grid: Grid, per_axis: tuple[tuple[Scalar, ...], ...], dtype: DTypeLike
+) -> Complex[Array, "*n_x"]:
+    exponent: Array | complex = 0.0
     for axis, (x0, s0, k0) in enumerate(per_axis):
-        _require_resolved(grid, axis, x0, s0, k0)
         x = grid.positions(axis, dtype) - x0
         exponent += -(x**2) / (4 * s0**2) + 1j * (k0 * x)
     psi = jnp.exp(exponent)

@@ -128,9 +128,10 @@ def _of_exact_solver(rows: tuple[Mapping[str, Any], ...]) -> Cell:
 
 
 def _of_member(row: Mapping[str, Any]) -> Cell:
-    """The cell of a member, with rho if it decides the verdict."""
+    """The cell of a member: rho if it decides the verdict, and the evidence if it is weighed."""
     rho = row["rho"]["median"] if row["verdict"] in harness.BY_RATIO else None
-    return row["violation"]["median"], rho, row["verdict"]
+    tested = row.get("evidence", {}).get("verdict")
+    return row["violation"]["median"], rho, tested or row["verdict"]
 
 
 def _of_control(rows: tuple[Mapping[str, Any], ...]) -> Cell:

@@ -5,9 +5,11 @@ exact solver as the positive control, and negative controls that must be detecte
 `Report`.
 """
 
+from qdistill.insight.harness.evidence import Evidence, decide, holm, p_below, weigh
 from qdistill.insight.harness.frames import forecast, recall, solve_exactly
 from qdistill.insight.harness.intervals import (
     BY_RATIO,
+    KEPT_VERDICTS,
     N_RESAMPLED,
     Interval,
     PerCase,
@@ -17,14 +19,18 @@ from qdistill.insight.harness.intervals import (
     rounding,
     verdict,
 )
+from qdistill.insight.harness.nulls import Disturbed, disturb, randomise
 from qdistill.insight.harness.panel import EXACT, Ensembles, Member, Panel, Role, make_panel
 from qdistill.insight.harness.reports import Report, in_words, make_table
 
 __all__ = [
     "BY_RATIO",
     "EXACT",
+    "KEPT_VERDICTS",
     "N_RESAMPLED",
+    "Disturbed",
     "Ensembles",
+    "Evidence",
     "Interval",
     "Member",
     "Panel",
@@ -32,14 +38,20 @@ __all__ = [
     "Report",
     "Role",
     "bootstrap",
+    "decide",
+    "disturb",
     "fires",
     "forecast",
+    "holm",
     "in_words",
     "make_panel",
     "make_table",
+    "p_below",
+    "randomise",
     "recall",
     "resample",
     "rounding",
     "solve_exactly",
     "verdict",
+    "weigh",
 ]

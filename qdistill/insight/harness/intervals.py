@@ -17,9 +17,10 @@ N_RESAMPLED = 1000
 # Violations by rounding alone in units of eps per frame, and likewise by truncation.
 ROUNDING = 2.0
 # Independent errors have a ratio of 0.71; less than half of that is not explained by accuracy.
-LEARNED, ACCURATE = 0.35, 0.6
+KEPT, ACCURATE = 0.35, 0.6
 # The verdicts that depend on the ratio.
-BY_RATIO = ("learned", "partly learned", "as accurate")
+KEPT_VERDICTS = ("kept", "partly kept")
+BY_RATIO = (*KEPT_VERDICTS, "as accurate")
 
 
 class Interval(NamedTuple):
@@ -108,16 +109,16 @@ def verdict(
     """Return the verdict on a claim, from its violation.
 
     - ``"holds"``: violated by rounding only, so the claim is built in.
-    - ``"learned"``: the violation differs from the exact solver's by less than half of the value
+    - ``"kept"``: the violation differs from the exact solver's by less than half of the value
       for independent errors.
-    - ``"partly learned"``: by less than the value for independent errors.
+    - ``"partly kept"``: by less than the value for independent errors.
     - ``"as accurate"``: kept no better than by a forecast with independent errors of the same size.
     - ``"as the teacher"``: broken by the exact solver, and in the same way by the propagator.
     - ``"unlike the teacher"``: broken by the exact solver, and far less by the propagator.
     - ``"diverges"``: the forecast is not finite.
 
-    The word "learned" describes a measured ratio only. A non-learned solver of the same error can
-    have the same ratio on the same cases, so compare with null models before drawing a conclusion.
+    They describe a measured ratio only. A non-learned solver of the same error can have the same
+    ratio on the same cases. Whether a property was learned is decided by `weigh` and `decide`.
 
     Args:
       own: Violation by the propagator.
@@ -136,9 +137,9 @@ def verdict(
             return "unlike the teacher"
     elif own.median <= rounding:
         return "holds"
-    if ratio.high < LEARNED:
-        return "learned"
-    return "partly learned" if ratio.high < ACCURATE else "as accurate"
+    if ratio.high < KEPT:
+        return "kept"
+    return "partly kept" if ratio.high < ACCURATE else "as accurate"
 
 
 @explained

@@ -9,14 +9,12 @@ import numpy as np
 
 from qdistill._checks import refuse, require_at_least
 from qdistill._refusals import explained
-from qdistill.forecast.cases import Cases
 from qdistill.insight import harness
-from qdistill.insight.harness import Ensembles, Interval, Member, Report
+from qdistill.insight.harness import Ensembles, Interval, Report
 from qdistill.insight.symmetries.cases import sample_cases
 from qdistill.insight.symmetries.claims import Symmetry
 from qdistill.insight.symmetries.table import make_symmetries
 from qdistill.insight.symmetries.violations import Findings, Violation, measure_all
-from qdistill.teacher import Chebyshev
 
 
 @explained
@@ -25,7 +23,8 @@ class SymmetryReport(Report):
     """The report of an audit of emulators, null models and the exact solver.
 
     Its numbers are the settings; the `roles` by name; the claims as text under `formulas` and
-    `controls`; and under `findings`, by name and kind of case, the result of `summarise`.
+    `controls`; and under `findings`, by name and kind of case, the result of `summarise`. What an
+    emulator keeps has `evidence` too: the result of `harness.decide` over all such comparisons.
     """
 
 
@@ -68,6 +67,21 @@ def evaluate(
     )
     panel = panel.with_controls(exact)
     noise = harness.rounding(n_frames, next(iter(cases.values())).given.real.dtype)
+    found = {
+        name: {
+            kind: [
+                measure_all(each, exact, of_kind, symmetries, member.is_differentiable)
+                for each in member.seeds
+            ]
+            for kind, of_kind in cases.items()
+        }
+        for name, member in panel.members.items()
+    }
+    findings = {
+        name: {kind: summarise(seeds, noise, seed) for kind, seeds in kinds.items()}
+        for name, kinds in found.items()
+    }
+    _add_evidence(findings, found, panel.roles, noise)
     numbers = {
         "seed": seed,
         "n_cases": n_case,
@@ -77,30 +91,41 @@ def evaluate(
         "roles": panel.roles,
         "formulas": {name: each.formula for name, each in symmetries.items()},
         "controls": {name: each.control_formula for name, each in symmetries.items()},
-        "findings": {
-            name: {
-                kind: _examine(member, exact, of_kind, symmetries, noise, seed)
-                for kind, of_kind in cases.items()
-            }
-            for name, member in panel.members.items()
-        },
+        "findings": findings,
     }
     return SymmetryReport(numbers, make_table(numbers))
 
 
-def _examine(
-    member: Member,
-    exact: Chebyshev,
-    cases: Cases,
-    symmetries: dict[str, Symmetry],
-    noise: float,
-    seed: int,
-) -> dict[str, dict[str, Any]]:
-    found = [
-        measure_all(each, exact, cases, symmetries, member.is_differentiable)
-        for each in member.seeds
-    ]
-    return summarise(found, noise, seed)
+def _add_evidence(
+    findings: dict[str, dict[str, dict[str, Any]]],
+    found: Mapping[str, Mapping[str, Sequence[Mapping[str, Findings]]]],
+    roles: Mapping[str, str],
+    rounding: float,
+) -> None:
+    """Add to what an emulator keeps, by rho, whether it keeps it better than null models.
+
+    Errors are matched on the same cases and frames, in the bound to which rho relates.
+    """
+
+    def of(name: str, kind: str, symmetry: str) -> tuple[np.ndarray, np.ndarray]:
+        claims = [each[symmetry].claim for each in found[name][kind]]
+        ratios, errors = zip(*((_rho(each, rounding), each.errors) for each in claims), strict=True)
+        return np.stack(ratios), np.asarray(errors, float)
+
+    weighed = {}
+    for name, kinds in findings.items():
+        for kind, rows in kinds.items():
+            for symmetry, row in rows.items():
+                is_kept = row["verdict"] in harness.KEPT_VERDICTS and row["control_fires"]
+                if roles[name] == "emulator" and is_kept:
+                    nulls = {
+                        null: of(null, kind, symmetry)
+                        for null, role in roles.items()
+                        if role == "null"
+                    }
+                    weighed[name, kind, symmetry] = harness.weigh(*of(name, kind, symmetry), nulls)
+    for (name, kind, symmetry), evidence in harness.decide(weighed).items():
+        findings[name][kind][symmetry]["evidence"] = evidence._asdict()
 
 
 @explained
@@ -116,8 +141,9 @@ def summarise(
 
     Returns:
       For each symmetry: `violation`, `teacher_violation`, `rho`, `control_violation`, each with
-      median, low and high; `verdict`, `control_fires`; and for continuous symmetries
-      `lie_derivative` and `teacher_lie_derivative`.
+      median, low and high; `verdict`, `control_fires`; for continuous symmetries
+      `lie_derivative` and `teacher_lie_derivative`; and under `cases` the ratios rho and the errors
+      of each seed and case.
 
     Raises:
       ValueError: If `seeds` is empty.
@@ -147,6 +173,10 @@ def _summarise(seeds: Sequence[Findings], rounding: float, seed: int) -> dict[st
         "rho": rho._asdict(),
         "control_violation": control._asdict(),
         "control_fires": harness.fires(control, own, rounding),
+        "cases": {
+            "rho": [_rho(each.claim, rounding).tolist() for each in seeds],
+            "errors": [np.asarray(each.claim.errors, float).tolist() for each in seeds],
+        },
     }
     lies = [each.lie for each in seeds if each.lie is not None]
     if lies:
@@ -168,7 +198,7 @@ def make_table(numbers: Mapping[str, Any]) -> str:
         f"{numbers['n_cases']} cases of each kind (seed {numbers['seed']}), "
         f"{numbers['n_frames']} frames: medians. Rounding makes up to {numbers['rounding']:.0e}."
     )
-    columns = ("violation", "teacher", "Lie", "control", "rho (95%)", "verdict")
+    columns = ("violation", "teacher", "Lie", "control", "rho (95%)", "verdict", "evidence")
     sections = {
         f"{harness.in_words(numbers['roles'][name], name)}, {kind}": {
             symmetry: _cells(row) for symmetry, row in summary.items()
@@ -182,6 +212,7 @@ def make_table(numbers: Mapping[str, Any]) -> str:
 def _cells(row: Mapping[str, Any]) -> list[str]:
     rho = row["rho"]
     ratio = f"{rho['median']:.2f} ({rho['low']:.2f}-{rho['high']:.2f})"
+    evidence = row.get("evidence")
     return [
         f"{row['violation']['median']:.0e}",
         f"{row['teacher_violation']['median']:.0e}",
@@ -189,4 +220,10 @@ def _cells(row: Mapping[str, Any]) -> list[str]:
         f"{row['control_violation']['median']:.0e}",
         ratio if np.isfinite(rho["median"]) else "",
         row["verdict"] + ("" if row["control_fires"] else "; the control does not fire"),
+        _in_words(evidence) if evidence else "",
     ]
+
+
+def _in_words(evidence: Mapping[str, Any]) -> str:
+    tested = f" (p {evidence['p']:.1g})" if np.isfinite(evidence["p"]) else ""
+    return f"{evidence['verdict']}{tested}"
