@@ -50,6 +50,13 @@ def _signed(number: str) -> str:
     return number.removeprefix("-") if not number.strip("-0.") else number
 
 
+def largest() -> str:
+    """Return the largest coefficient of the repeated trainings from the split step."""
+    names = [name for name in _found().trainings if name.startswith("informed-lattice-2-dt0.1")]
+    rows = [_found().trainings[name].ensembles.medium for name in names]
+    return f"{max(row.gradient for row in rows):.2f}"
+
+
 def seeds() -> str:
     """Tabulate the trainings that were repeated: mean over seeds, 95% interval, deviation."""
     groups = dict(_found()["over seeds"].items())
