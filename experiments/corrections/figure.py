@@ -113,5 +113,5 @@ def _mark(
         mec=edge, mew=1.5 if "name" in row else 1.0, alpha=0.9, zorder=4, clip_on=False,
     )  # fmt: skip
     if "name" in row and is_outside:
-        value = f"`{row['name']}` {place[1]:.1f}".replace("`", "")
-        ax.annotate(value, (x, y), (8, -4), textcoords="offset points", fontsize=10)
+        value = f"{row['name']} {place[1]:.1f}"
+        ax.annotate(value, (x, y), (-8, -4), textcoords="offset points", fontsize=10, ha="right")
