@@ -41,7 +41,7 @@ def symmetries() -> str:
                 nulls = row.evidence.nulls if "evidence" in row else []
                 theirs = (f"{_rho(of.findings[null][kind][symmetry])} (`{null}`)" for null in nulls)
                 trained = len(row.cases.rho)
-                label = f"`{name.removesuffix('-seed-0')}`, {trained}"
+                label = f"`{name}`, {trained}"
                 words = row.evidence.verdict if "evidence" in row else row.verdict
                 if "evidence" in row and row.evidence.p is not None:
                     words += f", p = {row.evidence.p:.1g}"
