@@ -52,7 +52,7 @@ PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
-	design diffraction reliability fuzz movie
+	corrections design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -150,6 +150,13 @@ results-importance: .venv/.core
 	$(PY) experiments/importance.py quick --out runs/importance
 	$(call keep,importance)
 	$(call draw,importance)
+
+# Trainings are kept in runs/corrections-trainings, and continued where they stopped.
+results-corrections: .venv/.core
+	rm -rf runs/corrections
+	$(PY) experiments/corrections/corrections.py --out runs/corrections
+	$(call keep,corrections)
+	$(call draw,corrections)
 
 results-design: .venv/.core
 	rm -rf runs/design runs/design-gru

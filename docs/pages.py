@@ -6,9 +6,9 @@ generated, up to the marker that closes it::
     an error of <!-- {demo.metrics.benchmark.mean_infidelity:.1e} -->4.5e-6<!-- / -->.
 
 The first name is a folder of results/, the second one of its JSON files, then come keys and
-indices. `{tables.NAME}` is a function of docs/tables.py, `{costs.NAME}` one of docs/costs.py: a
-whole table, or a number that is computed from several. A marker alone on its line has its text on
-the lines below it.
+indices. `{tables.NAME}` is a function of docs/tables.py, `{costs.NAME}` and `{learned.NAME}` of
+docs/costs.py and docs/learned.py: a whole table, or a number that is computed from several. A
+marker alone on its line has its text on the lines below it.
 """
 
 import functools
@@ -22,6 +22,8 @@ from typing import Any
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = ("README.md", "docs/*.md", "results/*.md")
+# The modules with tables, next to this one.
+MODULES = ("tables", "costs", "learned")
 MARKED = re.compile(r"<!-- ([^<>]*\{[^<>]+\}[^<>]*) -->((?s:.*?))<!-- / -->")
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`|\]\([^)]*\)", re.DOTALL | re.MULTILINE)
 # In prose, a number like this was measured.
@@ -149,7 +151,7 @@ def main(is_check: bool) -> int:
     """Fill the pages, or tell which would change; return the exit status."""
     values = {
         **read(),
-        **{name: _Called(importlib.import_module(name)) for name in ("tables", "costs")},
+        **{name: _Called(importlib.import_module(name)) for name in MODULES},
     }
     faults = []
     for path in (path for pattern in PAGES for path in sorted(ROOT.glob(pattern))):

@@ -2,6 +2,7 @@
 
 import dataclasses
 import pathlib
+import re
 from collections.abc import Mapping, Sequence
 
 import jax
@@ -44,7 +45,8 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
     """Load emulators, grouped into ensembles of runs that differ in their seed only.
 
     Args:
-      places: See `load`. The first run of an ensemble gives its name.
+      places: See `load`. The first run of an ensemble gives its name, without a `-seed-0` at its
+        end if there are several.
 
     Raises:
       ValueError: For no emulator, or two ensembles of one name.
@@ -61,7 +63,10 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
         if training not in names and name in ensembles:
             refuse("runs", "of different names, except for seeds of one training", list(places))
         ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
-    return ensembles
+    return {
+        re.sub(r"-seed-\d+$", "", name) if len(each) > 1 else name: each
+        for name, each in ensembles.items()
+    }
 
 
 def make_nulls(system: System, pairs: Sequence[int]) -> dict[str, SplitStep]:

@@ -189,7 +189,7 @@ def test_lessons_on_a_line_take_any_box_and_scale_with_it(name: str) -> None:
         # An edge may fall on the other side of a point that it nearly hits.
         assert np.mean(abs(v_one - v_two) > 1e-8) < 0.001
     if name in ("free", "scattering", "trapping", "encounters", "paper-demo", "paper-full"):
-        np.testing.assert_allclose(*densities, atol=1e-12)
+        np.testing.assert_allclose(densities[0], densities[1], atol=1e-12)
         assert densities[0].max() > 1e-3
 
 

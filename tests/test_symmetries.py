@@ -92,8 +92,10 @@ def test_distances_are_in_units_of_the_box() -> None:
 
 
 def test_a_plane_is_audited_along_both_axes() -> None:
-    coarse = teacher.split_step(PLANE, 2)
-    members = {"clamped": coarse, "student": untrained(PLANE)}
+    members: harness.Ensembles = {
+        "clamped": teacher.split_step(PLANE, 2),
+        "student": untrained(PLANE),
+    }
     report = symmetries.evaluate(members, 0, 2, 8, lessons=("wall", "shape"))
     exact = report.numbers["findings"][harness.EXACT]
     assert list(exact) == ["wall", "shape"]

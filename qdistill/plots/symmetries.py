@@ -90,7 +90,7 @@ def plot_symmetries(
 def draw_symmetries(report: SymmetryReport) -> dict[str, Figure]:
     """Draw the violations by the exact solver, by every member and of the negative controls.
 
-    Members that do not fit into one figure are drawn in further ones.
+    Each figure has as many members, with all their kinds of cases, as fit into it.
     """
     numbers = report.numbers
     exact, *members = numbers["findings"].items()
@@ -103,7 +103,8 @@ def draw_symmetries(report: SymmetryReport) -> dict[str, Figure]:
         for name, kinds in members
         for kind, summary in kinds.items()
     }
-    titles, room = list(cells), MOST_COLUMNS - 2
+    titles, n_kind = list(cells), len(exact[1])
+    room = max(1, (MOST_COLUMNS - 2) // n_kind) * n_kind if n_kind <= MOST_COLUMNS - 2 else 1
     figures = {}
     for page, start in enumerate(range(0, len(titles), room), 1):
         columns = {
@@ -128,10 +129,12 @@ def _of_exact_solver(rows: tuple[Mapping[str, Any], ...]) -> Cell:
 
 
 def _of_member(row: Mapping[str, Any]) -> Cell:
-    """The cell of a member: rho if it decides the verdict, and the evidence if it is weighed."""
+    """The cell of a member: rho if it decides the verdict, and what the evidence says."""
     rho = row["rho"]["median"] if row["verdict"] in harness.BY_RATIO else None
     tested = row.get("evidence", {}).get("verdict")
-    return row["violation"]["median"], rho, tested or row["verdict"]
+    # What could not be tested is kept, and no more is said.
+    is_tested = tested in ("learned", "as a null model")
+    return row["violation"]["median"], rho, tested if is_tested else row["verdict"]
 
 
 def _of_control(rows: tuple[Mapping[str, Any], ...]) -> Cell:

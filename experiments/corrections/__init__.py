@@ -1,0 +1,1 @@
+"""The Takahashi-Imada correction in learned splittings: trainings, null models, measurements."""
