@@ -88,7 +88,7 @@ def test_bad_input_is_refused_by_words() -> None:
         seven["findings"][name] = seven["findings"]["demo"]
     refused: dict[str, Callable[[], Any]] = {
         "`interventions` must be at least one": lambda: plots.plot_interventions(nothing),
-        "of at most 6 members": lambda: plots.plot_interventions({"a": seven}),
+        "`interventions` must be of 1 to 6": lambda: plots.plot_interventions({"a": seven}),
         "`sensitivity` must be of 1 to 6": lambda: plots.plot_sensitivity(crowd),
     }
     for words, call in refused.items():
