@@ -3,6 +3,7 @@
 Each function without arguments is `{learned.NAME}` in a marker.
 """
 
+import math
 import statistics
 from typing import Any
 
@@ -38,12 +39,12 @@ def symmetries() -> str:
             for symmetry, row in found.items():
                 if row.verdict in ("holds", "as the teacher", "unlike the teacher"):
                     continue
-                nulls = row.evidence.nulls if "evidence" in row else []
+                nulls = list(row.evidence.nulls) if "evidence" in row else []
                 theirs = (f"{_rho(of.findings[null][kind][symmetry])} (`{null}`)" for null in nulls)
-                trained = len(row.cases.rho)
+                trained = len(list(row.cases.rho))
                 label = f"`{name}`, {trained}"
                 words = row.evidence.verdict if "evidence" in row else row.verdict
-                if "evidence" in row and row.evidence.p is not None:
+                if "evidence" in row and math.isfinite(row.evidence.p):
                     words += f", p = {row.evidence.p:.1g}"
                 rows.append([label, kind, symmetry, _rho(row), ", ".join(theirs) or "—", words])
     head = (
