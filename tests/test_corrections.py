@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import scripts
 
-from experiments.corrections import fits, interventions, optimum, splittings, study, theory
+from experiments.corrections import fits, optimum, replacements, splittings, study, theory
 from experiments.corrections.fits import Ensemble
 from experiments.shelf import correction
 from qdistill.physics.grid import Grid
@@ -119,8 +119,8 @@ def test_the_optimum_with_free_shares_is_the_scheme_of_fourth_order() -> None:
 
 def test_edges_are_rectangular_at_width_zero() -> None:
     system = System(Grid(64, 12.8))
-    sharp = interventions.Edges(0.0).sample(np.random.default_rng(0), system, 3)
-    smooth = interventions.Edges(1e-3).sample(np.random.default_rng(0), system, 3)
+    sharp = replacements.Edges(0.0).sample(np.random.default_rng(0), system, 3)
+    smooth = replacements.Edges(1e-3).sample(np.random.default_rng(0), system, 3)
     assert all(len(np.unique(v)) == 2 for v in sharp)
     np.testing.assert_allclose(smooth, sharp, atol=1e-3 * np.abs(sharp).max())
 

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from experiments.corrections import interventions, optimum
+from experiments.corrections import optimum, replacements
 from experiments.corrections.fits import ENSEMBLES
-from experiments.corrections.interventions import Edges
 from experiments.corrections.optimum import Problem
+from experiments.corrections.replacements import Edges
 from qdistill.forecast.cases import Cases
 from qdistill.physics.grid import Grid
 from qdistill.runs import records
@@ -94,7 +94,7 @@ class Bench:
         system = _plain(system)
         if system not in self._cases:
             sizes = self.sizes
-            self._cases[system] = interventions.make_cases(
+            self._cases[system] = replacements.make_cases(
                 system, sizes.n_case, sizes.seed + 1, sizes.n_frames
             )
         return self._cases[system]

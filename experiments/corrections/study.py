@@ -8,10 +8,10 @@ import jax
 import numpy as np
 import scipy.special
 
-from experiments.corrections import fits, interventions, optimum, splittings, theory
+from experiments.corrections import fits, optimum, replacements, splittings, theory
 from experiments.corrections.bench import Bench
 from experiments.corrections.fits import ENSEMBLES
-from experiments.corrections.interventions import Edges
+from experiments.corrections.replacements import Edges
 from experiments.corrections.splittings import Splitting
 from qdistill.physics.grid import Grid
 from qdistill.runs import pretrained
@@ -151,7 +151,7 @@ def interventions_of(made: Emulator, row: Mapping[str, Any], bench: Bench) -> di
     splitting = splittings.of_emulator(made)
     system, n = splitting.system, splitting.n_pairs
     truth = bench.cases(system)
-    found = interventions.intervene(splitting, row["ensembles"]["medium"], truth)
+    found = replacements.intervene(splitting, row["ensembles"]["medium"], truth)
     drifts, strang = np.full(n, 1 / n), trapezoid(n)
     others = {
         "strang": splittings.of_solver(system, strang, drifts),
@@ -161,7 +161,7 @@ def interventions_of(made: Emulator, row: Mapping[str, Any], bench: Bench) -> di
         shares, gradient = fourth_order(n)
         others["fourth order"] = splittings.of_solver(system, shares, drifts, gradient * shares)
     for name, other in others.items():
-        found[name] = interventions.by_kind(interventions.errors(other, truth), truth)
+        found[name] = replacements.by_kind(replacements.errors(other, truth), truth)
     return found
 
 
