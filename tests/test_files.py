@@ -3,13 +3,16 @@
 import pathlib
 import struct
 import zlib
+from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 from PIL import Image
 
 from qdistill.physics import families, files
+from qdistill.physics.files import checks
 from qdistill.physics.grid import Grid
 
 GRID = Grid(1024, 100.0)
@@ -97,6 +100,14 @@ def test_bad_formulas_are_refused(formula: str, words: str) -> None:
 def test_what_is_as_wide_as_the_spacing_passes() -> None:
     v = files.read(GRID, "5*(abs(x-50) < 0.05)")
     assert np.count_nonzero(v) == 1
+
+
+def test_ends_are_compared_of_any_kind_of_array(without_checker: None) -> None:
+    kinds: list[Any] = [np.ones(32), jnp.ones(32)]
+    for ones in kinds:
+        checks.require_periodic(Grid(32, 20.0), "v", ones)
+        with pytest.raises(ValueError, match="`v` must be the same at both ends of the box"):
+            checks.require_periodic(Grid(32, 20.0), "v", ones * np.arange(32))
 
 
 @pytest.mark.parametrize(

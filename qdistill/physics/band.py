@@ -277,7 +277,6 @@ def elements(
 
 
 @explained
-@functools.partial(jax.jit, static_argnames=("band", "axis", "direction", "unit"))
 def differentiate(
     band: Band, matrix: Num[Array, "*n"], axis: int, direction: int = 0, unit: float = 1.0
 ) -> Num[Array, "*n"]:
@@ -292,9 +291,17 @@ def differentiate(
     """
     require_positive(unit=unit)
     band.grid.require_axis(direction)
+    return _differentiate(band, matrix, axis, direction, unit)
+
+
+@functools.partial(jax.jit, static_argnames=("band", "axis", "direction"))
+def _differentiate(
+    band: Band, matrix: Num[Array, "*n"], axis: int, direction: int, unit: float | Array
+) -> Num[Array, "*n"]:
     first = jnp.moveaxis(matrix, axis, 0)
     n, start = band.modes.shape[1], int(band.has_constant)
-    k = jnp.asarray(band.wavenumbers[direction, start:] / unit, matrix.real.dtype)
+    dtype = matrix.real.dtype
+    k = jnp.asarray(band.wavenumbers[direction, start:], dtype) / jnp.asarray(unit, dtype)
     k = jnp.expand_dims(k, tuple(range(1, matrix.ndim)))
     # The derivative of a cosine is minus a sine, that of a sine a cosine.
     swapped = [jnp.zeros_like(first[:start]), -k * first[n:], k * first[start:n]]

@@ -51,6 +51,7 @@ def require_sound(grid: Grid, name: str, v: Values) -> Values:
 @explained
 def require_periodic(grid: Grid, name: str, v: Values) -> None:
     """Refuse values that differ at the ends of the box, which is periodic."""
+    v = np.asarray(v)
     for axis in range(grid.n_dim):
         step = np.abs(np.take(v, 0, axis) - np.take(v, -1, axis)).max()
         if step > LEVEL * np.ptp(v) + 1e-6:
