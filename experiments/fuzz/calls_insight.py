@@ -113,6 +113,19 @@ def _harness(calls: Calls, s: Samples) -> None:
         harness.make_table,
         columns=["a", "b"], sections={"one": {"row": ["1", "2"]}}, has_words=False,
     )  # fmt: skip
+    ratios = np.linspace(0.1, 0.9, 30).reshape(5, 6)
+    one = harness.Evidence("as a null model", 0.01, ("coarse",))
+    add(harness.p_below, ratios=ratios, others=ratios[:1])
+    add(harness.holm, p=[0.01, 0.04])
+    add(harness.weigh, ratios=ratios, errors=ratios, nulls={"coarse": (ratios[:1], ratios[:1])})
+    add(harness.decide, found={"energy": one})
+    add(harness.randomise, propagator=s.solver, key=s.key)
+    add(harness.Disturbed, exact=s.exact, network=s.solver, scale=0.1)
+    add(harness.Disturbed.__call__, self=harness.Disturbed(s.exact, s.solver, 0.1), v=s.v)
+    add(
+        harness.disturb,
+        emulator=s.solver, exact=s.exact, psi=s.frames[:2], v=s.many_v, n_frames=2, key=s.key,
+    )  # fmt: skip
     add(harness.forecast, propagator=s.exact, given=s.frames[:2, None], v=s.many_v, n_frames=2)
     add(harness.recall, exact=s.exact, psi=s.psi, v=s.v, n_given=2)
     add(harness.solve_exactly, system=s.system, bounds=(-16.0, 31.0), tolerance=1e-6)

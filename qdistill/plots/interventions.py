@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
 from matplotlib.figure import Figure
 
-from qdistill._checks import refuse, require_one_of, require_record
+from qdistill._checks import refuse, require_finite, require_one_of, require_record
 from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.interventions import InterventionReport
@@ -144,6 +144,7 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
     if not 1 <= len(subjects) <= len(MARKS):
         refuse("sensitivity", f"of 1 to {len(MARKS)} members", len(subjects))
     offset = np.asarray(sensitivity["offset_points"], float)
+    require_finite(**{"sensitivity['offset_points']": offset})
     channels = list(next(iter(subjects.values()))["rms"])
     drawn = {who: {c: np.asarray(v) for c, v in s["rms"].items()} for who, s in subjects.items()}
     largest = max(style.limit(v) for maps in drawn.values() for v in maps.values())

@@ -15,6 +15,7 @@ from qdistill._checks import (
     refuse,
     require_arrays,
     require_at_least,
+    require_finite,
     require_one_of,
     require_positive,
 )
@@ -216,6 +217,7 @@ def _require_channels(system: System, **fields: Array) -> None:
 @explained
 def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Array, "..."]:
     """Return exp(-i h local), pointwise, or of the matrix between channels at each point."""
+    require_finite(h=h)
     if not system.n_channel:
         return jnp.exp(-1j * h * local)
     _require_channels(system, local=local)

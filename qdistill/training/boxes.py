@@ -136,7 +136,7 @@ def make_block(
       ValueError: For a grid of more than one dimension, a box that does not fit into it, or a
         system that overrides `local`.
     """
-    require_at_least(1, n_runs=n_runs)
+    require_at_least(1, n_runs=n_runs, n_block=shape[0], n_batch=shape[1])
     grid = system.grid
     if grid.n_dim != 1 or system.n_channel:
         refuse("grid", "one-dimensional", grid)

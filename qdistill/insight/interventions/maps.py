@@ -32,6 +32,7 @@ class Sizes(NamedTuple):
 def measure_sizes(psi: np.ndarray, v: np.ndarray) -> Sizes:
     """Return the rms sizes of the inputs, the units in which sensitivities are compared."""
     require_shape(psi.shape, v=v)
+    require_finite(psi=psi, v=v)
     if not np.all(np.any(psi, axis=-1)):
         refuse("psi", "different from zero somewhere in each case", "zero everywhere")
     density = np.abs(psi) ** 2

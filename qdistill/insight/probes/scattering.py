@@ -198,6 +198,8 @@ def measure_resonances(
     require_plain(system)
     require_positive(packet_width=packet_width, dt=system.dt)
     grid, dt = system.grid, system.dt
+    # In double precision, whatever they are given as: the frames are counted by them.
+    momentum, packet_width = float(momentum), float(packet_width)
     left, right = _extent(grid, v)
     spread = 1 / (2 * packet_width)
     require_positive(slowest_momentum=momentum - 2 * spread)
