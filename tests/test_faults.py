@@ -86,6 +86,8 @@ def test_a_stop_signal_saves_and_says_how_to_go_on(
 ) -> None:
     out = tmp_path / "run"
     folder.open_folder(out, CONFIG, resume=False)
+    # A process that was started in the background may ignore them.
+    inherited = signal.signal(number, signal.default_int_handler)
     before = signal.getsignal(number)
     with pytest.MonkeyPatch.context() as patch:
         at_step(patch, 12, lambda: signal.raise_signal(number))
@@ -97,6 +99,7 @@ def test_a_stop_signal_saves_and_says_how_to_go_on(
     )
     assert caught.value.number == number
     assert signal.getsignal(number) == before
+    signal.signal(number, inherited)
     # 12 is no multiple of 8: it is there because of the signal.
     assert steps_in(out / "checkpoints") == [8, 12]
     folder.train(CONFIG, out)

@@ -42,11 +42,16 @@ def plot_interventions(interventions: Mapping[str, Mapping[str, Any]]) -> Figure
         interventions without an effect are left out.
     """
     middle = {"median": float}
-    found = {str: {str: {"effect_error": dict.fromkeys(("median", "low", "high"), float)}}}
+    interval = {"effect_error": dict.fromkeys(("median", "low", "high"), float)}
     exact = {str: {"effect": middle, "moved": middle}}
-    require_record({str: {"exact": exact, "findings": found}}, interventions=interventions)
+    form = {str: {"exact": exact, "findings": {str: {str: object}}}}
+    require_record(form, interventions=interventions)
     for name, each in interventions.items():
-        require_record({"all": dict}, **{f"interventions[{name!r}]['exact']": each["exact"]})
+        place = f"interventions[{name!r}]"
+        require_record({"all": dict}, **{f"{place}['exact']": each["exact"]})
+        for who, groups in each["findings"].items():
+            drawn = {group: interval for group in ("taught", "other") if group in groups}
+            require_record(drawn, **{f"{place}['findings'][{who!r}]": groups})
     shown = {
         name: each
         for name, each in interventions.items()
