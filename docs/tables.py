@@ -75,9 +75,17 @@ def _scores(scores: Any) -> list[str]:
 
 def seeds() -> str:
     """List the score of `demo` for each seed."""
+    return ", ".join(f"{score:.1e}" for score in _of_seeds())
+
+
+def median_of_seeds() -> Number:
+    """Return the median score of `demo` over the seeds."""
+    return Number(statistics.median(_of_seeds()))
+
+
+def _of_seeds() -> list[Number]:
     names = sorted(name for name in RESULTS() if name.startswith("demo-seed-"))
-    scores = [RESULTS()[name].metrics.benchmark.mean_infidelity for name in names]
-    return ", ".join(f"{score:.1e}" for score in scores)
+    return [RESULTS()[name].metrics.benchmark.mean_infidelity for name in names]
 
 
 def crossing() -> Number:
