@@ -138,7 +138,7 @@ results-frontier: .venv/.core
 # After results-seeds, whose trainings are audited together.
 results-insight: results-seeds
 	rm -rf runs/symmetries runs/probes runs/interventions runs/learning_curve
-	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) gru --out runs/symmetries
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
 	$(PY) experiments/probes.py demo gru --out runs/probes
 	$(PY) experiments/interventions.py demo gru --out runs/interventions
 	$(PY) experiments/learning_curve.py demo --out runs/learning_curve

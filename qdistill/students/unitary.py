@@ -1,6 +1,7 @@
 """A learned splitting: a student that is linear and unitary by construction."""
 
 import dataclasses
+import functools
 from typing import Literal, TypeAlias, get_args
 
 import flax.linen as nn
@@ -239,8 +240,14 @@ class Splitting(Student):
         """
         self.require_params(params)
         require_shape(self.system.grid.shape, v=v)
-        kicks, drifts = jax.jit(self.network.apply)({"params": params}, v)
+        kicks, drifts = _phases(self, params, v)
         return np.asarray(kicks, float), np.asarray(drifts, float)
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _phases(student: Splitting, params: PyTree, v: Array) -> tuple[Array, Array]:
+    kicks, drifts = student.network.apply({"params": params}, v)
+    return kicks, drifts
 
 
 @explained
