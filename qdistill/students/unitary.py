@@ -247,7 +247,7 @@ class Splitting(Student):
 @functools.partial(jax.jit, static_argnums=0)
 def _phases(student: Splitting, params: PyTree, v: Array) -> tuple[Array, Array]:
     kicks, drifts = student.network.apply({"params": params}, v)
-    return kicks, drifts
+    return kicks, jnp.asarray(drifts)
 
 
 @explained
