@@ -194,3 +194,105 @@ def edges() -> str:
                                             for x in pair)])  # fmt: skip
     words = (word for name in EDGES for word in (f"`{name}`", "optimum"))
     return table(("width of the edges, bohr", *words), rows)
+
+
+def order() -> str:
+    """Tabulate traits of students and null models at equal errors, with verdicts."""
+    levels = RESULTS()["order"].metrics.levels
+    rows = []
+    for name in next(iter(dict(levels.items()).values())):
+        cells = []
+        for _, of in levels.items():
+            row = of[name]
+            numbers = " / ".join(
+                f"{Number(10 ** row[model].mean):.1e}"
+                for model in ("student", "disturbed", "displaced")
+            )
+            mark = f" **{row.verdict}**" if row.verdict != "as the error" else ""
+            cells.append(numbers + mark)
+        rows.append([TRAITS.get(name, name.replace("share of", "error of")), *cells])
+    return table(("", *(f"error {level}" for level, _ in levels.items())), rows)
+
+
+TRAITS = {
+    "mass error": "relative error of the mass",
+    "k^4 term error": "relative error of the k⁴ term",
+}
+
+
+def steps() -> str:
+    """Tabulate the steps at which all cases pass each error, and the differences of processes."""
+    levels = RESULTS()["order"].metrics.steps
+    names = next(iter(dict(levels.items()).values()))
+    rows = []
+    for name in names:
+        cells = []
+        for _, of in levels.items():
+            low, high = (of[name].mean + sign * _half(of[name]) for sign in (-1, 1))
+            signs = "" if name == "all" else "+"
+            cells.append(f"{of[name].mean:{signs}.0f} ({low:{signs}.0f} to {high:{signs}.0f})")
+        rows.append([name if name == "all" else f"{name}, after all", *cells])
+    return table(("steps", *(f"error {level}" for level, _ in levels.items())), rows)
+
+
+def _half(summary: Any) -> float:
+    return summary.high - summary.mean
+
+
+def beyond() -> str:
+    """Tabulate the errors of emulators and solvers inside and outside the lessons."""
+    of = RESULTS()["generalisation"].metrics
+    columns = [
+        ("momentum", 3.0, "usual"),
+        ("momentum", 6.0, "k = 6"),
+        ("momentum", 8.0, "k = 8"),
+        ("width", 0.4, "0.4 bohr wide"),
+        ("width", 8.0, "8 bohr wide"),
+        ("height", 30.0, "30 hartree high"),
+        ("height", 60.0, "60 hartree high"),
+    ]
+    rows = []
+    for label in of["over seeds"].momentum:
+        cells = []
+        for name, value, _ in columns:
+            row = of["over seeds"][name][label].error[list(of.beyond[name]["values"]).index(value)]
+            cells.append(_power(row))
+        n = dict(of.trainings.items()).get(label, 0)
+        rows.append([f"`{label}`" + f", {n}" * (n > 1) if n else f"{label} (baseline)", *cells])
+    return table(("", *(words for *_, words in columns)), rows)
+
+
+def _power(row: Any) -> str:
+    """A mean of logarithms as a number, with its interval if there are several trainings."""
+    mean = f"{Number(10**row.mean):.1e}"
+    if row.n < 2:
+        return mean
+    return f"{mean} ({Number(10**row.low):.1e} to {Number(10**row.high):.1e})"
+
+
+def families() -> str:
+    """Tabulate the errors of short trainings with and without each family."""
+    rows = []
+    for name, row in RESULTS()["generalisation"].metrics["left out"].families.items():
+        own, others = (_ratio(row["log10 of the ratio"][kind]) for kind in ("own", "others"))
+        errors = [row.start, *(statistics.median(row[kind]) for kind in ("with", "without"))]
+        rows.append([name, *(f"{Number(error):.1e}" for error in errors), own, others])
+    head = ("left out", "before training", "taught", "left out", "ratio (95%)", "others (95%)")
+    return table(head, rows)
+
+
+def _ratio(of: Any) -> str:
+    low, high = (10 ** of[end] if "low" in of else math.nan for end in ("low", "high"))
+    return f"{10**of.mean:.2f} ({low:.2f} to {high:.2f})"
+
+
+def parts() -> str:
+    """Tabulate the errors with one learned part replaced."""
+    of = RESULTS()["generalisation"].metrics.parts
+    rows = []
+    for label, versions in of.items():
+        errors = {name: [float(x) for x in each] for name, each in versions.items()}
+        rows.append(
+            [f"`{label}`", *(f"{Number(statistics.median(x)):.1e}" for x in errors.values())]
+        )
+    return table(("median error", *dict(next(iter(dict(of.items()).values())).items())), rows)

@@ -107,7 +107,7 @@ def table(found: dict[str, Any]) -> str:
             lines.append(f"  {label:20}" + "".join(f"{mean:9.1e}" for mean in means))
     lines.append("error without a family over with it")
     for name, row in found["left out"]["families"].items():
-        ratios = 10 ** np.mean(row["log10 of the ratio"]["own"])
+        ratios = 10 ** row["log10 of the ratio"]["own"]["mean"]
         lines.append(f"  {name:20}{ratios:9.2f}")
     return "\n".join(lines)
 

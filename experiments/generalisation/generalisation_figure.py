@@ -7,7 +7,6 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from experiments.corrections.study import summarise
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, COLOURS, GREY, GRID, INK, LINE_STYLES, SLATE
 
@@ -68,7 +67,7 @@ def _draw_families(ax: Axes, families: Mapping[str, Any]) -> None:
     for kind, colour, shift in (("own", BLUE, -0.12), ("others", GREY, 0.12)):
         words = {"own": "on the family left out", "others": "on the others"}
         for i, row in enumerate(families.values()):
-            of = summarise(row["log10 of the ratio"][kind])
+            of = row["log10 of the ratio"][kind]
             mean, low, high = (10 ** of.get(key, of["mean"]) for key in ("mean", "low", "high"))
             ax.errorbar(
                 mean, i + shift, xerr=[[mean - low], [high - mean]], fmt="o", color=colour,

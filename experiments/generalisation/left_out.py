@@ -11,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from experiments.corrections.study import summarise
 from experiments.generalisation.beyond import errors
 from qdistill.curriculum.lessons import ALL_OVER
 from qdistill.curriculum.schedules import CurriculumConfig
@@ -45,7 +46,7 @@ class LeftOut:
     """
 
     n_seeds: int = 3
-    n_steps: int = 240
+    n_steps: int = 160
     n_batch: int = 8
     n_runs: int = 24
     n_case: int = 8
@@ -87,18 +88,22 @@ def config_of(sizes: LeftOut) -> Config:
     return dataclasses.replace(preset, curriculum=lessons, training=TrainingConfig((stage,)))
 
 
-def train(sizes: LeftOut, without: str, seed: int) -> PyTree:
-    """Return the parameters after a training without one family, or on all (`NONE`).
+def train(sizes: LeftOut, seed: int) -> dict[str, PyTree]:
+    """Return the parameters after each training of a seed, by the family that was left out.
 
-    Trainings differ in weights and seed only, so they share one program.
+    The trainings differ in the weights of the families only.
     """
     config = config_of(sizes)
     setup = folder.set_up(config)
-    weights = np.array([[float(family != without) for family in FAMILIES]])
+    names = (NONE, *sizes.families)
+    weights = np.array([[float(family != name) for family in FAMILIES] for name in names])
+    seeds = [seed] * len(names)
     *_, last = trainings.train(
-        setup.student, setup.teacher, config.curriculum, config.training, weights, [seed]
+        setup.student, setup.teacher, config.curriculum, config.training, weights, seeds
     )
-    return jax.tree.map(lambda leaf: leaf[0], last.params)
+    return {
+        name: jax.tree.map(lambda leaf, i=i: leaf[i], last.params) for i, name in enumerate(names)
+    }
 
 
 def make_cases(system: System, sizes: LeftOut) -> Cases:
@@ -114,8 +119,8 @@ def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
 
     Args:
       sizes: The sizes.
-      place: Folder in which the errors of every training are kept; those that are there are not
-        trained again.
+      place: Folder in which the errors of the trainings of every seed are kept; those that are
+        there are not trained again.
 
     Returns:
       Raw errors under ``"cases"``, by what was left out, seed and case; and under ``"families"``
@@ -128,13 +133,16 @@ def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
     start = jax.tree.map(lambda leaf: leaf[0], trainings.initial_params(student, [0]))
     raw = {"start": [_errors(student, start, truth)]}
     for seed in range(sizes.n_seeds):
-        for name in (NONE, *sizes.families):
-            file = place / f"{config.preset}-{sizes.n_steps}-{name}-seed{seed}.json"
-            if not file.exists():
-                each = _errors(student, train(sizes, name, seed), truth)
-                place.mkdir(parents=True, exist_ok=True)
-                records.write_json(file, {"nrmse": each.tolist()})
-            raw.setdefault(name, []).append(np.array(records.read_json(file)["nrmse"]))
+        file = place / f"{config.preset}-{sizes.n_steps}-seed{seed}.json"
+        if not file.exists():
+            found = {
+                name: _errors(student, params, truth).tolist()
+                for name, params in train(sizes, seed).items()
+            }
+            place.mkdir(parents=True, exist_ok=True)
+            records.write_json(file, found)
+        for name, each in records.read_json(file).items():
+            raw.setdefault(name, []).append(np.array(each))
     return {
         "family": list(truth.family),
         "cases": {
@@ -166,8 +174,8 @@ def compare(
       own: Whether a case is of the family.
 
     Returns:
-      Medians over the family's cases, by seed; the paired logarithm of their ratio (base 10); and
-      the same for the other families.
+      Medians over the family's cases, by seed; and over seeds the summary of the paired logarithm
+      of their ratio (base 10), for this family and for the others.
     """
 
     def medians(rows: Sequence[np.ndarray], chosen: np.ndarray) -> list[float]:
@@ -181,5 +189,5 @@ def compare(
         "start": medians(start, own)[0],
         "with": medians(with_it, own),
         "without": medians(without, own),
-        "log10 of the ratio": {kind: values.tolist() for kind, values in ratios.items()},
+        "log10 of the ratio": {kind: summarise(values) for kind, values in ratios.items()},
     }

@@ -12,7 +12,7 @@ from jaxtyping import PyTree
 
 from experiments.corrections.study import summarise
 from experiments.order import traits
-from experiments.order.matched import TestSets
+from experiments.order.matched import Sets
 from experiments.order.paths import Path
 from qdistill._checks import refuse
 from qdistill.forecast.cases import Cases
@@ -57,7 +57,7 @@ def crossings(
     return found, rows
 
 
-def disturbed(sets: TestSets, emulator: Emulator, wanted: float, key: Any) -> Propagator:
+def disturbed(sets: Sets, emulator: Emulator, wanted: float, key: Any) -> Propagator:
     """Return the exact step plus a random network of the student's form, of a given error.
 
     Neither is its sum unitary, nor does it have the student's form.
@@ -66,7 +66,7 @@ def disturbed(sets: TestSets, emulator: Emulator, wanted: float, key: Any) -> Pr
     return _search(lambda scale: harness.Disturbed(sets.exact, network, scale), sets, wanted)
 
 
-def displaced(sets: TestSets, trained: Emulator, wanted: float, key: Any) -> Propagator:
+def displaced(sets: Sets, trained: Emulator, wanted: float, key: Any) -> Propagator:
     """Return a trained student of a given error, by a random displacement of its parameters.
 
     Each array of parameters moves in a random direction, by the same share of its size. So this
@@ -80,7 +80,7 @@ def displaced(sets: TestSets, trained: Emulator, wanted: float, key: Any) -> Pro
     return _search(moved, sets, wanted)
 
 
-def _search(make: Callable[[Any], Propagator], sets: TestSets, wanted: float) -> Propagator:
+def _search(make: Callable[[Any], Propagator], sets: Sets, wanted: float) -> Propagator:
     """The member of a family with a given error, to which the scale is nearly proportional."""
     scale = 0.02 * wanted
     for _ in range(N_SEARCH):

@@ -51,7 +51,7 @@ class Errors(NamedTuple):
     nrmse: Float[Array, " n_case"]
 
 
-class TestSets(NamedTuple):
+class Sets(NamedTuple):
     """The test sets of the study.
 
     Attributes:
@@ -92,7 +92,7 @@ def measure_errors(propagator: Propagator, truth: Cases) -> Errors:
     return jax.lax.map(of_case, (truth.given, truth.v, truth.frames), batch_size=6)
 
 
-def make(system: System, sizes: CaseSizes) -> TestSets:
+def make(system: System, sizes: CaseSizes) -> Sets:
     """Return the test sets of a one-dimensional system on the lattice."""
     system = dataclasses.replace(system, bounds=None)
     claims = {
@@ -131,7 +131,7 @@ def make(system: System, sizes: CaseSizes) -> TestSets:
         },
         "pairs": {kind: of_kind[kind][row].tolist() for kind, row in rows.items()},
     }
-    return TestSets(exact, processes, _join(pairs), difficulty)
+    return Sets(exact, processes, _join(pairs), difficulty)
 
 
 def _relative(model: Propagator, truth: Cases) -> Float[np.ndarray, " n_case"]:

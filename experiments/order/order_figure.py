@@ -18,8 +18,8 @@ MODELS = {
 TRAITS = {
     "mass error": "error of the mass",
     "k^4 term error": "error of the k⁴ term",
-    "rho of translation, fractions": "ρ, translation by fractions",
-    "rho of energy": "ρ, energy",
+    "rho of translation, fractions": "rho, translation by fractions",
+    "rho of energy": "rho, energy",
     "share of free": "free flight: error / all",
     "share of tunnelling": "tunnelling: error / all",
     "share of trapping": "trapping: error / all",

@@ -11,7 +11,7 @@ from tqdm.auto import tqdm
 
 from experiments.corrections.study import summarise
 from experiments.order import levels, matched, order_figure, paths, traits
-from experiments.order.matched import CaseSizes, TestSets
+from experiments.order.matched import CaseSizes, Sets
 from qdistill._checks import require_at_least, require_positive
 from qdistill.insight.probes import PROCESSES
 from qdistill.runs import folder, presets, pretrained
@@ -36,7 +36,7 @@ class OrderConfig:
     """
 
     n_seeds: int = 10
-    levels: tuple[float, ...] = (0.3, 0.1, 0.03)
+    levels: tuple[float, ...] = (0.1, 0.03, 0.003)
     every: int = 5
     until: int = 440
     trained: str = "demo"
@@ -81,7 +81,7 @@ def measure(name: str, plan: OrderConfig, is_small: bool = False) -> Results:
     return Results(found, table(found), {"order": order_figure.plot(found)})
 
 
-def of_seed(config: Config, plan: OrderConfig, sets: TestSets, trained: Emulator) -> dict[str, Any]:
+def of_seed(config: Config, plan: OrderConfig, sets: Sets, trained: Emulator) -> dict[str, Any]:
     """Return the errors of a training by step, and all traits at each level."""
     path = paths.keep(config, plan.every, plan.until, plan.place)
     student = folder.set_up(config).student

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from experiments.order.matched import BUILT_IN, FREE, TestSets, measure_errors
+from experiments.order.matched import BUILT_IN, FREE, Sets, measure_errors
 from qdistill.forecast.cases import Cases
 from qdistill.insight import probes, symmetries
 from qdistill.insight.probes import PROCESSES
@@ -58,7 +58,7 @@ def _violations(
     return {name: measure(name) for name in names}
 
 
-def measure(propagator: Propagator, sets: TestSets, names: tuple[str, ...] = FREE) -> dict:
+def measure(propagator: Propagator, sets: Sets, names: tuple[str, ...] = FREE) -> dict:
     """Return all traits of a propagator.
 
     Returns:
@@ -80,7 +80,7 @@ def measure(propagator: Propagator, sets: TestSets, names: tuple[str, ...] = FRE
     return found
 
 
-def with_built_in(propagator: Propagator, sets: TestSets) -> dict:
+def with_built_in(propagator: Propagator, sets: Sets) -> dict:
     """Return all traits, with the violations of the symmetries that are built in."""
     return measure(propagator, sets, (*FREE, *BUILT_IN))
 
