@@ -36,7 +36,7 @@ class OrderConfig:
     """
 
     n_seeds: int = 10
-    levels: tuple[float, ...] = (0.1, 0.03, 0.003)
+    levels: tuple[float, ...] = (0.1, 0.03, 0.005)
     every: int = 5
     until: int = 440
     trained: str = "demo"
