@@ -205,7 +205,7 @@ def order() -> str:
         for _, of in levels.items():
             row = of[name]
             numbers = " / ".join(
-                f"{Number(10 ** row[model].mean):.1e}"
+                f"{10 ** row[model].mean:.2g}"
                 for model in ("student", "disturbed", "displaced")
             )
             mark = f" **{row.verdict}**" if row.verdict != "as the error" else ""
@@ -222,21 +222,21 @@ TRAITS = {
 
 def steps() -> str:
     """Tabulate the steps at which all cases pass each error, and the differences of processes."""
-    levels = RESULTS()["order"].metrics.steps
-    names = next(iter(dict(levels.items()).values()))
+    levels = dict(RESULTS()["order"].metrics.steps.items())
+    names = dict.fromkeys(name for of in levels.values() for name in of)
     rows = []
     for name in names:
+        signs = "" if name == "all" else "+"
         cells = []
-        for _, of in levels.items():
-            low, high = (of[name].mean + sign * _half(of[name]) for sign in (-1, 1))
-            signs = "" if name == "all" else "+"
-            cells.append(f"{of[name].mean:{signs}.0f} ({low:{signs}.0f} to {high:{signs}.0f})")
-        rows.append([name if name == "all" else f"{name}, after all", *cells])
-    return table(("steps", *(f"error {level}" for level, _ in levels.items())), rows)
-
-
-def _half(summary: Any) -> float:
-    return summary.high - summary.mean
+        for of in levels.values():
+            row = dict(of.items()).get(name)
+            if row is None:
+                cells.append("—")
+                continue
+            numbers = (f"{getattr(row, key) + 0.0:{signs}.0f}" for key in ("mean", "low", "high"))
+            cells.append("{} ({} to {})".format(*numbers) + f", {row.n} trainings" * (row.n < 10))
+        rows.append(["all cases" if name == "all" else f"{name}, after all cases", *cells])
+    return table(("step", *(f"error {level}" for level in levels)), rows)
 
 
 def beyond() -> str:

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE
@@ -15,13 +16,14 @@ MODELS = {
     "disturbed": ("null: exact step, disturbed", GREY, "s"),
     "displaced": ("null: trained student, displaced", ORANGE, "^"),
 }
+PLAIN = (0.05, 0.1, 0.2, 0.5, 1, 2, 4)
 TRAITS = {
     "mass error": "error of the mass",
     "k^4 term error": "error of the k⁴ term",
     "rho of translation, fractions": "rho, translation by fractions",
     "rho of energy": "rho, energy",
     "share of free": "free flight: error / all",
-    "share of tunnelling": "tunnelling: error / all",
+    "share of interference": "interference: error / all",
     "share of trapping": "trapping: error / all",
 }
 
@@ -51,7 +53,13 @@ def plot(found: Mapping[str, Any]) -> Figure:
             )  # fmt: skip
         ax.set(xscale="log", yscale="log", title=title, xticks=levels)
         ax.set_xticks(levels, [f"{level:g}" for level in levels])
-        ax.minorticks_off()
+        ax.xaxis.set_minor_locator(NullLocator())
+        if not name.endswith("error") and name != "rho of translation, fractions":
+            # Less than a decade: plain numbers.
+            ends = ax.get_ylim()
+            ax.set_yticks(PLAIN, [f"{tick:g}" for tick in PLAIN])
+            ax.yaxis.set_minor_locator(NullLocator())
+            ax.set_ylim(*ends)
         ax.invert_xaxis()
         ax.grid(color=GRID)
         ax.set_axisbelow(True)
