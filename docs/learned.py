@@ -205,8 +205,7 @@ def order() -> str:
         for _, of in levels.items():
             row = of[name]
             numbers = " / ".join(
-                f"{10 ** row[model].mean:.2g}"
-                for model in ("student", "disturbed", "displaced")
+                f"{10 ** row[model].mean:.2g}" for model in ("student", "disturbed", "displaced")
             )
             mark = f" **{row.verdict}**" if row.verdict != "as the error" else ""
             cells.append(numbers + mark)

@@ -46,7 +46,9 @@ def follow(args: Args) -> runner.Results:
     if args.is_order:
         if len(args.presets) != 1:
             refuse("presets", "one name for the order of learning", args.presets)
-        return study.measure(args.presets[0], args.order, args.smoke)
+        place = args.out / "paths" if args.smoke else args.order.place
+        plan = dataclasses.replace(args.order, place=place)
+        return study.measure(args.presets[0], plan, args.smoke)
     curves = {}
     for name in args.presets:
         config = presets.PRESETS[name][1]

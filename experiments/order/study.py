@@ -48,6 +48,12 @@ class OrderConfig:
         require_positive(levels=min(self.levels))
 
 
+def smoke(plan: OrderConfig) -> OrderConfig:
+    """Return settings for a run of seconds, with an error that an untrained student has."""
+    sizes = CaseSizes(n_pool=2, n_case=1, n_pair=1, n_frames=3)
+    return dataclasses.replace(plan, n_seeds=2, levels=(2.0,), every=2, until=24, cases=sizes)
+
+
 def measure(name: str, plan: OrderConfig, is_small: bool = False) -> Results:
     """Return the order of learning of a preset with a splitting student.
 
@@ -57,7 +63,8 @@ def measure(name: str, plan: OrderConfig, is_small: bool = False) -> Results:
       is_small: Whether to train a few small blocks only.
     """
     config = presets.PRESETS[name][1]
-    config = presets.smoke(config) if is_small else config
+    if is_small:
+        config, plan = presets.smoke(config), smoke(plan)
     sets = matched.make(config.system, plan.cases)
     trained = jax.tree.map(lambda leaf: leaf, pretrained.find(plan.trained))
     seeds = [
