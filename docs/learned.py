@@ -238,27 +238,46 @@ def steps() -> str:
     return table(("step", *(f"error {level}" for level in levels)), rows)
 
 
+# A property, its value and the words for it.
+OUTSIDE = (
+    ("momentum", 3.0, "usual"),
+    ("momentum", 6.0, "k = 6"),
+    ("momentum", 8.0, "k = 8"),
+    ("momentum", 10.0, "k = 10"),
+    ("width", 0.4, "0.4 bohr wide"),
+    ("width", 8.0, "8 bohr wide"),
+    ("height", 20.0, "20 hartree high"),
+    ("height", 30.0, "30 hartree"),
+    ("height", 60.0, "60 hartree"),
+)
+
+
 def beyond() -> str:
     """Tabulate the errors of emulators and solvers inside and outside the lessons."""
-    of = RESULTS()["generalisation"].metrics
-    columns = [
-        ("momentum", 3.0, "usual"),
-        ("momentum", 6.0, "k = 6"),
-        ("momentum", 8.0, "k = 8"),
-        ("width", 0.4, "0.4 bohr wide"),
-        ("width", 8.0, "8 bohr wide"),
-        ("height", 30.0, "30 hartree high"),
-        ("height", 60.0, "60 hartree high"),
-    ]
+    counts = dict(RESULTS()["generalisation"].metrics.trainings.items())
     rows = []
-    for label in of["over seeds"].momentum:
-        cells = []
-        for name, value, _ in columns:
-            row = of["over seeds"][name][label].error[list(of.beyond[name]["values"]).index(value)]
-            cells.append(_power(row))
-        n = dict(of.trainings.items()).get(label, 0)
-        rows.append([f"`{label}`" + f", {n}" * (n > 1) if n else f"{label} (baseline)", *cells])
-    return table(("", *(words for *_, words in columns)), rows)
+    for label in RESULTS()["generalisation"].metrics["over seeds"].momentum:
+        words = f"`{label}`, {counts[label]}" if label in counts else f"{label} (baseline)"
+        rows.append([words, *(_power(at(label).error[i]) for at, i in _outside())])
+    return table(("emulator, trainings", *(words for *_, words in OUTSIDE)), rows)
+
+
+def over_solver() -> str:
+    """Tabulate the errors of emulators over the Takahashi-Imada step with its own caps, paired by case."""
+    rows = []
+    for label in RESULTS()["generalisation"].metrics.trainings:
+        ratios = [at(label).over["Takahashi-Imada, own cap"][i] for at, i in _outside()]
+        rows.append([f"`{label}`", *(_ratio(row) for row in ratios)])
+    return table(("error over the solver's", *(words for *_, words in OUTSIDE)), rows)
+
+
+def _outside() -> list[tuple[Any, int]]:
+    """What was measured of each emulator by a property, and the index of a value."""
+    of = RESULTS()["generalisation"].metrics
+    return [
+        (of["over seeds"][name].__getitem__, list(of.beyond[name]["values"]).index(value))
+        for name, value, _ in OUTSIDE
+    ]
 
 
 def _power(row: Any) -> str:
@@ -281,8 +300,9 @@ def families() -> str:
 
 
 def _ratio(of: Any) -> str:
-    low, high = (10 ** of[end] if "low" in of else math.nan for end in ("low", "high"))
-    return f"{10**of.mean:.2f} ({low:.2f} to {high:.2f})"
+    if of.n < 2:
+        return f"{10**of.mean:.2f}"
+    return f"{10**of.mean:.2f} ({10**of.low:.2f} to {10**of.high:.2f})"
 
 
 def parts() -> str:

@@ -47,8 +47,11 @@ def test_ratios_are_paired_by_seed() -> None:
 
 
 def test_errors_over_solvers_are_paired_by_case() -> None:
-    rows = {"demo": [[[1.0, 20.0], [1.0, 20.0]]], "clamped Strang": [[[10.0, 200.0]]],
-            "Takahashi-Imada": [[[1.0, 20.0]]]}  # fmt: skip
+    solver = [[[1.0, 20.0]]]
+    rows = dict.fromkeys(beyond.BASELINES, solver) | {
+        "demo": [[[1.0, 20.0], [1.0, 20.0]]],
+        "clamped Strang": [[[10.0, 200.0]]],
+    }
     found = over_seeds({"width": {"values": [1.0], "errors": rows}})["width"]["demo"]
     assert found["over"]["clamped Strang"][0]["mean"] == pytest.approx(-1)
     assert found["over"]["Takahashi-Imada"][0]["mean"] == pytest.approx(0)

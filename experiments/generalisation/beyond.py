@@ -23,6 +23,9 @@ from qdistill.teacher import SplitStep
 USUAL = {"momentum": 3.0, "width": 2.5, "height": 8.0}
 # Solvers with the FFT pairs of the emulators. At sharp edges the correction needs smoothing.
 SOLVERS = {"clamped Strang": "strang", "Takahashi-Imada": "takahashi-imada, smoothed 0.1"}
+# The same with the cap that is best on the cases of each value themselves.
+OWN_CAP = ", own cap"
+BASELINES = (*SOLVERS, *(name + OWN_CAP for name in SOLVERS))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,25 +106,43 @@ def make_solvers(system: System, sweeps: Sweeps) -> dict[str, SplitStep]:
     return found
 
 
+def with_own_cap(solver: SplitStep, truth: Cases) -> Float[np.ndarray, " n_case"]:
+    """Return the errors of a solver with the cap of the least median error on these cases."""
+    caps = (phase * solver.n_substeps / solver.system.dt for phase in baselines.CAP_PHASES)
+    tried = [dataclasses.replace(solver, kinetic_cap=jnp.asarray(cap, float)) for cap in caps]
+    each = [np.asarray(errors(other, truth), float) for other in tried]
+    return min(each, key=lambda row: float(np.median(row)))
+
+
 def measure(
-    ensembles: Mapping[str, Sequence[Propagator]], system: System, sweeps: Sweeps
+    ensembles: Mapping[str, Sequence[Propagator]],
+    solvers: Mapping[str, SplitStep],
+    system: System,
+    sweeps: Sweeps,
 ) -> dict[str, Any]:
     """Return the errors of every training and case, by property, name and value.
 
     Args:
-      ensembles: Emulators and solvers by name, one for each training.
+      ensembles: Emulators by name, one for each training.
+      solvers: Solvers by name; each is also measured with its own cap for each value.
       system: Their system.
       sweeps: The properties and their values.
     """
     found: dict[str, Any] = {}
     for name in USUAL:
         values: tuple[float, ...] = getattr(sweeps, name)
-        rows: dict[str, list] = {label: [] for label in ensembles}
+        rows: dict[str, list] = {label: [] for label in (*ensembles, *BASELINES)}
         for value in values:
             truth = sweeps.make(system, name, value)
-            for label, members in ensembles.items():
-                each = [np.asarray(errors(member, truth), float) for member in members]
+            fixed = {label: [solver] for label, solver in solvers.items()}
+            each = {
+                label: [np.asarray(errors(member, truth), float) for member in members]
+                for label, members in {**ensembles, **fixed}.items()
+            }
+            for label, solver in solvers.items():
+                each[label + OWN_CAP] = [with_own_cap(solver, truth)]
+            for label, found_rows in each.items():
                 # Three digits: the raw errors are many.
-                rows[label].append([[float(f"{x:.3g}") for x in row] for row in each])
+                rows[label].append([[float(f"{x:.3g}") for x in row] for row in found_rows])
         found[name] = {"values": list(values), "errors": rows}
     return found

@@ -49,11 +49,10 @@ def measure(args: Args) -> runner.Results:
     }
     system = next(iter(ensembles.values()))[0].system
     solvers = beyond.make_solvers(system, args.sweeps)
-    everyone = {**ensembles, **{name: [each] for name, each in solvers.items()}}
     found: dict[str, Any] = {
         "trainings": {name: len(members) for name, members in ensembles.items()},
         "kinetic_caps": {name: float(each.kinetic_cap or 0) for name, each in solvers.items()},
-        "beyond": beyond.measure(everyone, system, args.sweeps),
+        "beyond": beyond.measure(ensembles, solvers, system, args.sweeps),
         "parts": {
             name: parts.measure(members, args.sweeps.make(system, "momentum", 3.0))
             for name, members in ensembles.items()
@@ -90,8 +89,8 @@ def over_seeds(sweeps: dict[str, Any]) -> dict[str, Any]:
                     )
                     for i, row in enumerate(rows)
                 ]
-                for solver in beyond.SOLVERS
-                if label not in beyond.SOLVERS
+                for solver in beyond.BASELINES
+                if label not in beyond.BASELINES
             }
             found[name][label] = {"error": [summarise(row) for row in each], "over": ratios}
     return found

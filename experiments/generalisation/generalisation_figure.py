@@ -1,11 +1,13 @@
 """Figure of generalisation: errors against a property, and without one family of potentials."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, COLOURS, GREY, GRID, INK, LINE_STYLES, SLATE
@@ -15,7 +17,12 @@ LABELS = {
     "width": ("width of the packet, bohr", (1.0, 6.0)),
     "height": ("height of the barrier, hartree", (None, 15.0)),
 }
-SOLVERS = {"clamped Strang": (INK, "--"), "Takahashi-Imada": (SLATE, ":")}
+RATIOS, SMALL = (0.5, 0.7, 1, 1.4, 2, 3), (0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
+SOLVERS = {
+    "clamped Strang": (INK, "--"),
+    "Takahashi-Imada": (SLATE, ":"),
+    "Takahashi-Imada, own cap": (GREY, "-."),
+}
 
 
 @style.styled
@@ -36,7 +43,7 @@ def plot(found: Mapping[str, Any]) -> Figure:
         ax.set(xlabel=label, ylabel="relative L2 error")
     _draw_families(axes[-1], found["left out"]["families"])
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=5)
+    figure.legend(handles, labels, loc="outside upper center", ncols=6)
     return figure
 
 
@@ -44,6 +51,8 @@ def _draw_sweep(ax: Axes, found: Mapping[str, Any], name: str) -> None:
     values = found["beyond"][name]["values"]
     styles = iter(zip(COLOURS, LINE_STYLES, strict=False))
     for label, of in found["over seeds"][name].items():
+        if label not in SOLVERS and label not in found["trainings"]:
+            continue
         colour, ls = SOLVERS[label] if label in SOLVERS else next(styles)
         n = found["trainings"].get(label, 0)
         words = f"{label}, {n} trainings" if n > 1 else label
@@ -55,12 +64,21 @@ def _draw_sweep(ax: Axes, found: Mapping[str, Any], name: str) -> None:
         if n > 1:
             ax.fill_between(values, low, high, color=colour, alpha=0.2, lw=0)
     ax.set_yscale("log")
+    if ax.get_ylim()[0] > 1e-3 and ax.get_ylim()[1] < 3e-2:
+        _plain(ax.yaxis, SMALL, ax.get_ylim())
     if name != "momentum":
         ax.set_xscale("log")
         ax.set_xticks(values, [f"{value:g}" for value in values])
         ax.minorticks_off()
     ax.set_xlim(values[0] * 0.97, values[-1] * 1.03)
     ax.set_axisbelow(True)
+
+
+def _plain(axis: Axis, ticks: Sequence[float], limits: tuple[float, float]) -> None:
+    """Plain numbers on a logarithmic axis of about a decade."""
+    axis.set_minor_locator(NullLocator())
+    inside = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
+    axis.set_ticks(inside, [f"{tick:g}" for tick in inside])
 
 
 def _draw_families(ax: Axes, families: Mapping[str, Any]) -> None:
@@ -74,7 +92,9 @@ def _draw_families(ax: Axes, families: Mapping[str, Any]) -> None:
                 capsize=3, label=words[kind] if i == 0 else None,
             )  # fmt: skip
     ax.axvline(1, color=INK, lw=0.8)
+    ax.set_ylim(-0.6, len(families) + 1.0)
     ax.set_yticks(range(len(families)), list(families))
-    ax.set(xscale="log", xlabel="informed-2: error without the family / with it")
+    ax.set(xscale="log", xlabel="informed-2, short trainings: error without the family / with it")
+    _plain(ax.xaxis, RATIOS, ax.get_xlim())
     ax.invert_yaxis()
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower right", ncols=2)

@@ -46,7 +46,7 @@ class LeftOut:
     """
 
     n_seeds: int = 3
-    n_steps: int = 320
+    n_steps: int = 160
     n_batch: int = 8
     n_runs: int = 24
     n_case: int = 8
