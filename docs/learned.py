@@ -263,7 +263,7 @@ def beyond() -> str:
 
 
 def over_solver() -> str:
-    """Tabulate the errors of emulators over the Takahashi-Imada step with its own caps, paired by case."""
+    """Tabulate the errors of emulators over a Takahashi-Imada step with its own caps."""
     rows = []
     for label in RESULTS()["generalisation"].metrics.trainings:
         ratios = [at(label).over["Takahashi-Imada, own cap"][i] for at, i in _outside()]
