@@ -52,7 +52,7 @@ PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
-	corrections order generalisation design diffraction reliability fuzz movie
+	corrections edges order generalisation design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -165,13 +165,21 @@ results-order: .venv/.core
 	$(call keep,order)
 	$(call draw,order)
 
-# After results-seeds. Errors of trainings are kept in runs/generalisation-trainings.
-results-generalisation: .venv/.core
+# Errors of trainings are kept in runs/generalisation-trainings.
+results-generalisation: results-seeds
 	rm -rf runs/generalisation
 	$(PY) experiments/generalisation/generalisation.py $(addprefix runs/,$(OF_DEMO)) unitary informed-2 \
 		--out runs/generalisation
 	$(call keep,generalisation)
 	$(call draw,generalisation)
+
+# After results-seeds.
+results-edges: results-seeds
+	rm -rf runs/sharp_edges
+	$(PY) experiments/corrections/sharp_edges.py $(addprefix runs/,$(OF_DEMO)) \
+		unitary informed-2 informed-3 --out runs/sharp_edges
+	$(call keep,sharp_edges)
+	$(call draw,sharp_edges)
 
 results-design: .venv/.core
 	rm -rf runs/design runs/design-gru
