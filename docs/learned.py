@@ -263,10 +263,10 @@ def beyond() -> str:
 
 
 def over_solver() -> str:
-    """Tabulate the errors of emulators over a Takahashi-Imada step with its own caps."""
+    """Tabulate the errors of emulators over the Takahashi-Imada step."""
     rows = []
     for label in RESULTS()["generalisation"].metrics.trainings:
-        ratios = [at(label).over["Takahashi-Imada, own cap"][i] for at, i in _outside()]
+        ratios = [at(label).over["Takahashi-Imada"][i] for at, i in _outside()]
         rows.append([f"`{label}`", *(_ratio(row) for row in ratios)])
     return table(("error over the solver's", *(words for *_, words in OUTSIDE)), rows)
 
