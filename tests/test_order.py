@@ -10,8 +10,11 @@ import pytest
 from experiments.order import levels, paths, study
 from qdistill.runs import folder, presets
 from qdistill.training import loop
+from qdistill.training.stages import TrainingConfig
 
-SMALL = presets.smoke(presets.PRESETS["demo"][1])
+SMOKE = presets.smoke(presets.PRESETS["demo"][1])
+# One stage of one frame: a small program.
+SMALL = dataclasses.replace(SMOKE, training=TrainingConfig(SMOKE.training.stages[:1]))
 
 
 def test_a_recorded_training_is_the_same_training(tmp_path: pathlib.Path) -> None:
