@@ -40,6 +40,7 @@ def smoke(args: Args) -> Args:
 def fuzz(args: Args) -> runner.Results:
     """Try them all, in a folder apart, and keep what is obscure, silently wrong or too slow."""
     out, start = args.out.resolve(), time.perf_counter()
+    progress = out / "progress.txt"
     with contextlib.chdir(scratch()):
         calls = trials.valid_calls(args.rooms)
         tried = []
@@ -48,12 +49,13 @@ def fuzz(args: Args) -> runner.Results:
             # The folder is another in every process.
             said = (text.replace(str(scratch()), "scratch") if is_bad else "" for text in trial[2:])
             tried.append(trial._replace(**dict(zip(("arguments", "words"), said, strict=True))))
+            if is_bad or len(tried) % args.clear_every == 0:
+                with progress.open("a") as file:
+                    found = tried[-1] if is_bad else ""
+                    file.write(f"{len(tried)} of {args.n_calls} calls {found}\n")
             if len(tried) % args.clear_every == 0:
                 jax.clear_caches()
-                failed = [str(t) for t in tried if t.outcome in trials.BAD]
-                text = "\n".join([f"{len(tried)} of {args.n_calls} calls", *failed, ""])
-                (out / "progress.txt").write_text(text)
-    (out / "progress.txt").unlink(missing_ok=True)
+    progress.unlink(missing_ok=True)
     counts = trials.count(tried)
     metrics = {
         "n_functions": len(calls),
