@@ -210,6 +210,8 @@ def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is None or hint is types.NoneType:
         return value is None
+    if isinstance(hint, TypeVar):
+        return hint.__bound__ is None or fits(value, hint.__bound__, sizes)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, each, sizes) for each in inner)
     if origin is typing.Literal:
@@ -303,6 +305,8 @@ def _sized(shape: tuple[int, ...], axes: list[str], sizes: dict[str, int]) -> bo
 
 def _words(hint: Any, sizes: dict[str, int]) -> str:
     """The requirement of an annotation, as text."""
+    if isinstance(hint, TypeVar):
+        hint = hint.__bound__
     inner = typing.get_args(hint)
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return ", or ".join(dict.fromkeys(_words(each, sizes) for each in inner))

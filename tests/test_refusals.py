@@ -151,6 +151,13 @@ INSIGHT: list[tuple[str, dict[str, Any], str]] = [
         r"`numbers\['wraps_around'\]` must be True or False",
     ),
     ("insight.harness.frames.forecast", {"v": SHORTER}, f"`v` {NOT_OF_CASES}"),
+    (
+        "insight.harness.nulls.randomise",
+        {"propagator": object()},
+        "`propagator` must be Propagator",
+    ),
+    ("insight.harness.nulls.Disturbed.__call__", {"v": [0.0] * 64}, "`v` must be an array of real"),
+    ("insight.design.trials.averages", {"v": SPOILT}, "`v` must be finite"),
     ("insight.harness.intervals.resample", {"seed": -1}, "`seed` must be at least 0"),
     ("insight.harness.intervals.rounding", {"dtype": int}, "`dtype` must be a type of real"),
     ("insight.harness.intervals.rounding", {"n_frames": 0}, "`n_frames` must be at least 1"),

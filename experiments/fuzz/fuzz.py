@@ -28,7 +28,7 @@ class Args:
     """Seed of the hostile values."""
     rooms: tuple[str, ...] = ROOMS
     """Rooms of the package."""
-    clear_every: int = 1000
+    clear_every: int = 2500
     """Compiled programs are dropped after so many calls: each new shape leaves some."""
 
 
