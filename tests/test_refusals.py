@@ -77,6 +77,7 @@ PHYSICS: list[tuple[str, dict[str, Any], str]] = [
         r"`local` must be of shape \(2, 2, \*n_x\), between channels",
     ),
     ("teacher.split_steps.kick", {"v": None}, "`v` must be"),
+    ("teacher.split_steps.kick", {"t": -INF}, "`t` must be finite"),
 ]
 WORK: list[tuple[str, dict[str, Any], str]] = [
     ("curriculum.schedules.staged", {"boundaries": [4, 2]}, "`boundaries` must be"),
@@ -289,10 +290,16 @@ OF_FILES: dict[str, tuple[Callable[[], Any], str]] = {
         lambda: report.summary(METRICS | {"dispersion": {key: [] for key in report.DISPERSION}}),
         r"`metrics\['dispersion'\]` must be made of lists of one length, not empty",
     ),
-    "costs": (lambda: distillation.means({"benchmark": {}}), "`metrics..*` must be given"),
+    "costs": (lambda: distillation.means({"benchmark": {}}), "`metrics` must be a dictionary with"),
     "a table of means": (
         lambda: distillation.means(dict.fromkeys(("benchmark", *distillation.COSTS), 3)),
-        "`benchmark` must be a table, but is 3",
+        r"`metrics\['benchmark'\]` must be dict, but is 3",
+    ),
+    "a mean": (
+        lambda: distillation.means(
+            dict.fromkeys(distillation.COSTS, 3) | {"benchmark": {"mean_mae": np.ones(())}}
+        ),
+        r"`metrics\['benchmark'\]\['mean_mae'\]` must be a number or None",
     ),
     "switches": (
         lambda: distillation.distill("demo", HERE, draw=1),  # type: ignore[arg-type]
