@@ -354,7 +354,7 @@ def test_late_writes_of_a_save_that_failed_say_nothing(monkeypatch: pytest.Monke
     checkpoints._hush_late_writes()
     for words in ("Event loop is closed", "another"):
         event = types.SimpleNamespace(exc_value=RuntimeError(words), object=None)
-        sys.unraisablehook(event)  # type: ignore[arg-type]
+        sys.unraisablehook(event)
     assert [str(event.exc_value) for event in shown] == ["another"]
     checkpoints._hush_late_writes.cache_clear()
 
