@@ -162,8 +162,9 @@ def _by_words(
     """The refusal of an argument that the words of an error point at, if they do."""
     words = str(error).strip().split("\n")[0]
     for name, value in given.items():
-        if "null byte" in words and "\0" in str(value):
-            return _refused(name, "a path without null characters", repr(str(value)))
+        parts = value if isinstance(value, tuple | list) else [value]
+        if "null byte" in words and any("\0" in str(part) for part in parts):
+            return _refused(name, "without null characters in its paths", _what(value))
         if words.startswith("unhashable type") and not _has_hash(value):
             return _refused(name, "a plain value, which has a hash", _what(value))
         if (

@@ -26,6 +26,7 @@ from qdistill.runs import (
     report,
     story,
 )
+from qdistill.runs.config import Config
 from qdistill.system import System
 from qdistill.training import TrainingConfig
 
@@ -276,6 +277,10 @@ OF_FILES: dict[str, tuple[Callable[[], Any], str]] = {
         "`path` must be the path of a",
     ),
     "a null character": (lambda: lock.locked(pathlib.Path("\0")).__enter__(), "without null char"),
+    "a null character inside": (
+        lambda: story.tell(story.Story(pathlib.Path("\0"), Config(), [], None, [])),
+        "`story` must be without null characters",
+    ),
     "no program": (lambda: options.plain("Error", " ", ["--n"]), "`prog` must be the name of a"),
     "no run": (lambda: story.tell_all([], HERE), "`outs` must be not empty"),
     "a row of runs": (
