@@ -189,7 +189,7 @@ results-reliability: .venv/.core
 
 results-fuzz: .venv/.core
 	rm -rf runs/fuzz
-	$(PY) experiments/fuzz/fuzz.py --n-calls 25000 --out runs/fuzz
+	$(PY) experiments/fuzz/fuzz.py --n-calls 50000 --out runs/fuzz
 	$(call keep,fuzz)
 
 results-movie: .venv/.core
