@@ -15,6 +15,11 @@ from qdistill.forecast import paper
 INFORMED = ("informed-1", "informed-2", "informed-3")
 CLAMPED = ("clamped-1", "clamped-2", "clamped-3")
 BARRIERS = tuple(name for name in paper.CASES if name.startswith("barrier"))
+WITHOUT_EDGES = tuple(
+    name
+    for name in paper.CASES
+    if name.startswith(("half-circle", "quadratic", "random", "trapezoid", "triangle"))
+)
 
 
 def paper_test() -> str:
@@ -84,8 +89,34 @@ def median_of_seeds() -> Number:
 
 
 def _of_seeds() -> list[Number]:
-    names = sorted(name for name in RESULTS() if name.startswith("demo-seed-"))
-    return [RESULTS()[name].metrics.benchmark.mean_infidelity for name in names]
+    return [run.benchmark.mean_infidelity for run in _trainings("demo")]
+
+
+def _trainings(preset: str) -> list[Any]:
+    names = sorted(name for name in RESULTS() if name.startswith(f"{preset}-seed-"))
+    return [RESULTS()[name].metrics for name in names]
+
+
+def newton() -> str:
+    """Tabulate `demo` and `demo-newton` over their seeds: medians, and the range of the first."""
+    rows = []
+    for preset in ("demo", "demo-newton"):
+        runs = _trainings(preset)
+        of_cases = [
+            [
+                statistics.mean(1 - run.benchmark.cases[name].correlation for name in names)
+                for run in runs
+            ]
+            for names in (paper.CASES, BARRIERS, WITHOUT_EDGES)
+        ]
+        of_cases.append([run.benchmark.mean_nrmse for run in runs])
+        low, high = (Number(end(of_cases[0])) for end in (min, max))
+        medians = [f"{Number(statistics.median(each)):.1e}" for each in of_cases]
+        medians[0] += f" ({low:.1e} to {high:.1e})"
+        rows.append([f"`{preset}`", f"{len(runs)}", f"{runs[0].training_steps:,}", *medians])
+    head = ("", "trainings", "steps", "1 − correlation, 25 runs", "11 barriers",
+            "8 without vertical edges", "relative L2 error")  # fmt: skip
+    return table(head, rows)
 
 
 def crossing() -> Number:

@@ -6,7 +6,7 @@ steps that solve the linearised least squares replace a thousand steps along the
 
 import functools
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -62,15 +62,19 @@ def least_squares(student: Student, config: SpectraConfig) -> LeastSquares:
     a sum of t phases; so it has the weight (|exp(-i theta_m) - exp(-i E_n dt)|^2 + horizon^-2)^-1,
     as in `losses.spectral_loss`, but this also sees resonances of the student between fast and slow
     waves. In empty space the error is that of sum_j b_j(k), at all wavenumbers of the grid, most
-    of which a small box does not have. The weights of energies are those of `spectral_loss`.
+    of which a small box does not have. The weights of energies are those of `spectral_loss`. A sum
+    of b_j(k) above 2 pi - V_max dt costs its squared excess: below it no wave is in resonance.
 
     Raises:
-      ValueError: For a student that is not a splitting on a line with time-reversal symmetry.
+      ValueError: For a student that is not a splitting on a line with time-reversal symmetry, and
+        for a box with an odd number of points.
     """
     is_splitting = isinstance(student, Splitting) and student.system.grid.n_dim == 1
     if not is_splitting or not student.form.reversible:
         wanted = "a reversible splitting on a line, for Gauss-Newton steps"
         refuse("student", wanted, type(student).__name__)
+    if config.n_box % 2:
+        refuse("n_box", "even for Gauss-Newton steps", config.n_box)
     problem = _Problem(student, config)  # type: ignore[arg-type]
     return LeastSquares(problem.loss, problem.normal)
 
@@ -125,9 +129,11 @@ class _Problem:
     def normal(self, params: PyTree, spectra: Spectra) -> Normal:
         flat, unravel = ravel_pytree(params)
 
-        def add(total: tuple[Array, ...], box: tuple) -> tuple[tuple[Array, ...], Array]:
-            *of_box, loss = self._of_box(flat, unravel, *box)
-            return tuple(jax.tree.map(jnp.add, total, tuple(of_box))), loss
+        def add(
+            total: tuple[Array, Array], box: tuple[Array, Array, Array]
+        ) -> tuple[tuple[Array, Array], Array]:
+            matrix, gradient, loss = self._of_box(flat, unravel, *box)
+            return (total[0] + matrix, total[1] + gradient), loss
 
         start = jnp.zeros((len(flat), len(flat)), flat.dtype), jnp.zeros_like(flat)
         (matrix, gradient), each = jax.lax.scan(add, start, spectra[:3])
@@ -160,7 +166,8 @@ class _Problem:
 
     def _free_phases(self, params: PyTree, v: Array) -> tuple[Array, Array]:
         """The first half of the palindromes a_j(x) and b_j(k), the latter for k >= 0."""
-        kicks, drifts = self.boxed.network.apply({"params": params}, v)
+        phases: Any = self.boxed.network.apply({"params": params}, v)
+        kicks, drifts = phases
         n_kicks, n_drifts = (self.n_pairs + 2) // 2, (self.n_pairs + 1) // 2
         return kicks[:n_kicks], drifts[:n_drifts, : len(v) // 2 + 1]
 
@@ -231,18 +238,18 @@ class _Frame:
         found = []
         for j in range((n_pairs + 2) // 2):
             # After the kick from both sides, hence one kick too many.
-            both = (
+            both = [
                 (ahead[i] * self.kicks[i].conj()[None])[:, None] * back[n_pairs - i][None]
                 for i in {j, n_pairs - j}
-            )
-            found.append(sum(both))
+            ]
+            found.append(functools.reduce(jnp.add, both))
         for j in range((n_pairs + 1) // 2):
-            both = (
+            both = [
                 ((ahead[i] @ self.problem.to_waves) * self.drifts[i][None])[:, None]
                 * (back[n_pairs - 1 - i] @ self.problem.to_points)[None]
                 for i in {j, n_pairs - 1 - j}
-            )
-            d, half = sum(both), n // 2
+            ]
+            d, half = functools.reduce(jnp.add, both), n // 2
             # A phase belongs to k and to -k.
             found.append(
                 jnp.concatenate(
