@@ -98,10 +98,10 @@ def _trainings(preset: str) -> list[Any]:
 
 
 def newton() -> str:
-    """Tabulate `demo` and `demo-newton` over their seeds: medians, and the range of the first."""
-    rows = []
-    for preset in ("demo", "demo-newton"):
-        runs = _trainings(preset)
+    """Tabulate `demo` and `demo-newton` of the same seeds: medians, and the range of the first."""
+    rows, both = [], {preset: _trainings(preset) for preset in ("demo", "demo-newton")}
+    for preset, trainings in both.items():
+        runs = trainings[: min(map(len, both.values()))]
         of_cases = [
             [
                 statistics.mean(1 - run.benchmark.cases[name].correlation for name in names)
