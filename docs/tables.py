@@ -8,13 +8,17 @@ import re
 import statistics
 from typing import Any
 
+import numpy as np
 from pages import RESULTS, ROOT, Number, table
 
 from qdistill.forecast import paper
+from qdistill.physics.grid import Grid
 
 INFORMED = ("informed-1", "informed-2", "informed-3")
 CLAMPED = ("clamped-1", "clamped-2", "clamped-3")
 BARRIERS = tuple(name for name in paper.CASES if name.startswith("barrier"))
+# Its packet is so wide that it reaches the end of the box.
+CUT = "barrier-15.8-11.6-9.4"
 WITHOUT_EDGES = tuple(
     name
     for name in paper.CASES
@@ -117,6 +121,20 @@ def newton() -> str:
     head = ("", "trainings", "steps", "1 − correlation, 25 runs", "11 barriers",
             "8 without vertical edges", "relative L2 error")  # fmt: skip
     return table(head, rows)
+
+
+def cut_packet() -> Number:
+    """Return the median over `demo-newton`'s seeds of the error on the packet that the box cuts."""
+    runs = _trainings("demo-newton")
+    return Number(statistics.median(1 - run.benchmark.cases[CUT].correlation for run in runs))
+
+
+def fast_waves() -> Number:
+    """Return the probability above 10 per bohr in the packet that the end of the box cuts."""
+    grid = Grid()
+    names, psi0, _ = paper.make_cases(grid)
+    waves = np.abs(np.fft.fft(psi0[names.index(CUT)])) ** 2
+    return Number(np.sum(waves[np.abs(grid.wavenumbers()) > 10]) / np.sum(waves))
 
 
 def crossing() -> Number:
