@@ -51,7 +51,7 @@ CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
-STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
+STUDIES = emulators seeds newton continuum frames solvers throughput ladder frontier insight importance \
 	corrections edges order generalisation design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
@@ -72,6 +72,13 @@ results-seeds: .venv/.core
 		rm -rf runs/demo-seed-$$seed && $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; \
 	done
 	$(call keep,$(OF_DEMO))
+
+results-newton: .venv/.core
+	for seed in $(SEEDS); do \
+		rm -rf runs/demo-newton-seed-$$seed && $(RUN) demo-newton --seed $$seed \
+			--out runs/demo-newton-seed-$$seed || exit 1; \
+	done
+	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)))
 
 results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \
