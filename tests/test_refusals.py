@@ -104,6 +104,11 @@ WORK: list[tuple[str, dict[str, Any], str]] = [
     ("training.loop.fit", {"boundaries": [-1]}, "`boundaries` must be at least 0"),
     ("training.loop.fit", {"boundaries": [2, 4]}, "`boundaries` must be 1 steps, one for each"),
     ("training.boxes.make_block", {"shape": (-1, 2)}, "`n_block` must be at least 1, but is -1"),
+    (
+        "training.batches.cut_batch",
+        {"block": part("v", But(lambda v: v.tolist()))},
+        r"`block.v\[0\]\[0\]` must be an array of numbers",
+    ),
     ("training.losses.spectral_loss", {"start": {}}, "`params.*missing"),
     ("forecast.cases.simulate", {"psi0": But(lambda psi: psi.at[0, 0].set(NAN))}, "`psi0` must be"),
     ("forecast.cases.simulate", {"v": But(lambda v: v[:1])}, f"`v` {NOT_OF_CASES}"),
