@@ -8,17 +8,27 @@ from collections.abc import Mapping, Sequence
 import jax
 
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_one_of
 from qdistill.forecast import baselines
 from qdistill.insight import harness
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
 from qdistill.students import Emulator
 from qdistill.system import System
-from qdistill.teacher import SplitStep, split_step
+from qdistill.teacher import SCHEMES, Scheme, SplitStep, split_step
 
-# The best cap on the paper's test, as the kinetic phase of a substep in radians.
-CAP_PHASE = 2.0
+# Smoothing in bohr before V is differentiated; without it the corrections fail at sharp edges.
+_SMOOTHED = {"smoothing": 0.1}
+# Schemes of non-learned null models. The caps are the largest kinetic phases of an FFT pair in
+# radians, by the number of pairs: those with the least 1 - correlation on the paper's test.
+NULLS: dict[str, tuple[Scheme, dict[int, float]]] = {
+    "clamped": (SCHEMES["strang"], {1: 2.6, 2: 2.0, 3: 1.8}),
+    "takahashi-imada": (
+        dataclasses.replace(SCHEMES["takahashi-imada"], **_SMOOTHED),
+        {1: 3.0, 2: 2.4, 3: 2.2},
+    ),
+    "fourth-order": (dataclasses.replace(SCHEMES["chin"], **_SMOOTHED), {2: 2.1}),
+}
 
 
 def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
@@ -69,25 +79,40 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
     }
 
 
-def make_nulls(system: System, pairs: Sequence[int]) -> dict[str, SplitStep]:
-    """Return clamped split steps by name, as non-learned null models.
+def make_nulls(
+    system: System, pairs: Sequence[int], schemes: Sequence[str] = ("clamped",)
+) -> dict[str, SplitStep]:
+    """Return split steps with clamped kinetic energy by name, as non-learned null models.
 
     With two FFT pairs the error on the paper's test is about that of the packaged `demo`.
 
     Args:
       system: The system of the emulators.
-      pairs: Numbers of FFT pairs per frame.
+      pairs: Numbers of FFT pairs per frame, 1 to 3.
+      schemes: Names of schemes in `NULLS`; the one of fourth order has two pairs only.
 
     Raises:
-      ValueError: For fewer than one pair.
+      ValueError: For an unknown number of pairs or scheme.
     """
-    require_at_least(1, nulls=min(pairs, default=1))
-    return {f"clamped-{n}": split_step(system, n, CAP_PHASE * n / system.dt) for n in pairs}
+    found = {}
+    for name in schemes:
+        require_one_of(NULLS, schemes=name)
+        scheme, phases = NULLS[name]
+        for n in pairs:
+            require_one_of(NULLS["clamped"][1], nulls=n)
+            if n in phases:
+                cap = phases[n] * n / system.dt
+                found[f"{name}-{n}"] = split_step(system, n // scheme.n_pairs, cap, scheme)
+    return found
 
 
 def disturb(
-    ensembles: Mapping[str, Sequence[Emulator]], n_case: int, n_frames: int, seed: int
-) -> dict[str, harness.Disturbed]:
+    ensembles: Mapping[str, Sequence[Emulator]],
+    n_case: int,
+    n_frames: int,
+    seed: int,
+    n_network: int = 1,
+) -> dict[str, list[harness.Disturbed]]:
     """Return null models of the emulators that are not linear, by name.
 
     Each is the exact step plus a network with random parameters, see `harness.disturb`. Its error
@@ -98,17 +123,19 @@ def disturb(
       n_case: Number of held-out potentials.
       n_frames: Number of frames after which errors are compared.
       seed: Random seed of the cases and of the parameters.
+      n_network: Number of random networks.
     """
     found = {}
     for name, (emulator, *_) in ensembles.items():
         if not emulator.is_linear:
-            for_cases, for_network = jax.random.split(jax.random.key(seed))
+            for_cases, for_networks = jax.random.split(jax.random.key(seed))
             _, psi, v = baselines.sample_cases(for_cases, emulator.system.grid, n_case)
             bounds = teacher.bounds_of(emulator.system, v)
             exact = harness.solve_exactly(emulator.system, bounds)
-            found[f"disturbed {name}"] = harness.disturb(
-                emulator, exact, psi, v, n_frames, for_network
-            )
+            found[f"disturbed {name}"] = [
+                harness.disturb(emulator, exact, psi, v, n_frames, key)
+                for key in jax.random.split(for_networks, n_network)
+            ]
     return found
 
 

@@ -7,7 +7,7 @@ import tyro
 
 from experiments import emulators, runner
 from qdistill.insight import symmetries
-from qdistill.insight.harness import Ensembles
+from qdistill.insight.harness import BY_RATIO, Ensembles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,8 +18,12 @@ class Args:
     """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
     out: pathlib.Path = pathlib.Path("runs/symmetries")
     """Folder of the results."""
-    nulls: tuple[int, ...] = (2,)
+    nulls: tuple[int, ...] = (1, 2)
     """Numbers of FFT pairs per frame of the null models of linear students, clamped split steps."""
+    schemes: tuple[str, ...] = tuple(emulators.NULLS)
+    """Schemes of these split steps."""
+    networks: int = 1
+    """Number of random networks in the null model of each student that is not linear."""
     cases: int = 24
     """Number of cases of every kind of potential and packet."""
     frames: int = 40
@@ -32,7 +36,7 @@ class Args:
 
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
-    return dataclasses.replace(args, cases=2, frames=4)
+    return dataclasses.replace(args, cases=2, frames=4, nulls=(2,), schemes=("clamped",))
 
 
 def audit(args: Args) -> runner.Results:
@@ -40,11 +44,18 @@ def audit(args: Args) -> runner.Results:
     ensembles = emulators.load_ensembles(args.runs)
     system = next(iter(ensembles.values()))[0].system
     nulls: Ensembles = {
-        **emulators.make_nulls(system, args.nulls),
-        **emulators.disturb(ensembles, args.cases, args.frames, args.seed),
+        **emulators.make_nulls(system, args.nulls, args.schemes),
+        **emulators.disturb(ensembles, args.cases, args.frames, args.seed, args.networks),
     }
     report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames, nulls)
-    return runner.of_report(report)
+    results = runner.of_report(report)
+    for kinds in results.metrics["findings"].values():
+        for rows in kinds.values():
+            for row in rows.values():
+                if row["verdict"] not in BY_RATIO:
+                    # Ratios of what is violated by rounding only, or in the same way by all.
+                    del row["cases"]
+    return results._replace(metrics=runner.rounded(results.metrics))
 
 
 if __name__ == "__main__":
