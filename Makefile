@@ -139,8 +139,8 @@ results-frontier: .venv/.core
 results-insight: results-seeds
 	rm -rf runs/symmetries runs/probes runs/interventions runs/learning_curve
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
-	$(PY) experiments/probes.py demo gru --out runs/probes
-	$(PY) experiments/interventions.py demo gru --out runs/interventions
+	$(PY) experiments/probes.py $(addprefix runs/,$(OF_DEMO)) --no-follow --out runs/probes
+	$(PY) experiments/interventions.py $(addprefix runs/,$(OF_DEMO)) --out runs/interventions
 	$(PY) experiments/learning_curve.py demo --out runs/learning_curve
 	$(call keep,symmetries probes interventions learning_curve)
 	$(call draw,symmetries probes interventions learning_curve)

@@ -51,19 +51,20 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
     return loaded
 
 
-def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
+def load_ensembles(places: Sequence[str], most: int | None = None) -> dict[str, list[Emulator]]:
     """Load emulators, grouped into ensembles of runs that differ in their seed only.
 
     Args:
       places: See `load`. The first run of an ensemble gives its name, without a `-seed-0` at its
         end if there are several.
+      most: Largest number of ensembles; any number by default.
 
     Raises:
-      ValueError: For no emulator, or two ensembles of one name.
+      ValueError: For no emulator, a place given twice, too many ensembles, or two of one name.
       OSError: For a place without an emulator.
     """
-    if not places:
-        refuse("runs", "at least one emulator", list(places))
+    if not places or len(set(places)) < len(places):
+        refuse("runs", "at least one emulator, each given once", list(places))
     names: dict[Config, str] = {}
     ensembles: dict[str, list[Emulator]] = {}
     for place in places:
@@ -73,6 +74,8 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
         if training not in names and name in ensembles:
             refuse("runs", "of different names, except for seeds of one training", list(places))
         ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
+    if len(ensembles) > (most or len(ensembles)):
+        refuse("runs", f"1 to {most} emulators, apart from seeds", list(ensembles))
     return {
         re.sub(r"-seed-\d+$", "", name) if len(each) > 1 else name: each
         for name, each in ensembles.items()
