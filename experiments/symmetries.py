@@ -6,8 +6,9 @@ import pathlib
 import tyro
 
 from experiments import emulators, runner
+from qdistill import plots
 from qdistill.insight import symmetries
-from qdistill.insight.harness import BY_RATIO, Ensembles
+from qdistill.insight.harness import BY_RATIO, EXACT, Ensembles
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,14 +49,17 @@ def audit(args: Args) -> runner.Results:
         **emulators.disturb(ensembles, args.cases, args.frames, args.seed, args.networks),
     }
     report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames, nulls)
-    results = runner.of_report(report)
-    for kinds in results.metrics["findings"].values():
+    findings = report.numbers["findings"]
+    for kinds in findings.values():
         for rows in kinds.values():
             for row in rows.values():
                 if row["verdict"] not in BY_RATIO:
                     # Ratios of what is violated by rounding only, or in the same way by all.
                     del row["cases"]
-    return results._replace(metrics=runner.rounded(results.metrics))
+    # The numbers of null models are in the table.
+    drawn = {name: findings[name] for name in (EXACT, *ensembles)}
+    figures = plots.draw(dataclasses.replace(report, numbers=report.numbers | {"findings": drawn}))
+    return runner.Results(runner.rounded(report.numbers), str(report), figures)
 
 
 if __name__ == "__main__":
