@@ -18,16 +18,16 @@ from qdistill.system import System
 from qdistill.teacher import SCHEMES, Scheme, SplitStep, split_step
 
 # Smoothing in bohr before V is differentiated; without it the corrections fail at sharp edges.
-_SMOOTHED = {"smoothing": 0.1}
+SMOOTHING = 0.1
 # Schemes of non-learned null models. The caps are the largest kinetic phases of an FFT pair in
 # radians, by the number of pairs: those with the least 1 - correlation on the paper's test.
 NULLS: dict[str, tuple[Scheme, dict[int, float]]] = {
     "clamped": (SCHEMES["strang"], {1: 2.6, 2: 2.0, 3: 1.8}),
     "takahashi-imada": (
-        dataclasses.replace(SCHEMES["takahashi-imada"], **_SMOOTHED),
+        dataclasses.replace(SCHEMES["takahashi-imada"], smoothing=SMOOTHING),
         {1: 3.0, 2: 2.4, 3: 2.2},
     ),
-    "fourth-order": (dataclasses.replace(SCHEMES["chin"], **_SMOOTHED), {2: 2.1}),
+    "fourth-order": (dataclasses.replace(SCHEMES["chin"], smoothing=SMOOTHING), {2: 2.1}),
 }
 
 
@@ -102,7 +102,8 @@ def make_nulls(
         require_one_of(NULLS, schemes=name)
         scheme, phases = NULLS[name]
         for n in pairs:
-            require_one_of(NULLS["clamped"][1], nulls=n)
+            if n not in NULLS["clamped"][1]:
+                refuse("nulls", "numbers of FFT pairs from 1 to 3", n)
             if n in phases:
                 cap = phases[n] * n / system.dt
                 found[f"{name}-{n}"] = split_step(system, n // scheme.n_pairs, cap, scheme)
