@@ -3,14 +3,9 @@
 import dataclasses
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import jax
-
-from qdistill import teacher
 from qdistill._checks import refuse, require_one_of
-from qdistill.forecast import baselines
-from qdistill.insight import harness
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
 from qdistill.students import Emulator
@@ -107,39 +102,6 @@ def make_nulls(
             if n in phases:
                 cap = phases[n] * n / system.dt
                 found[f"{name}-{n}"] = split_step(system, n // scheme.n_pairs, cap, scheme)
-    return found
-
-
-def disturb(
-    ensembles: Mapping[str, Sequence[Emulator]],
-    n_case: int,
-    n_frames: int,
-    seed: int,
-    n_network: int = 1,
-) -> dict[str, list[harness.Disturbed]]:
-    """Return null models of the emulators that are not linear, by name.
-
-    Each is the exact step plus a network with random parameters, see `harness.disturb`. Its error
-    is matched on held-out potentials.
-
-    Args:
-      ensembles: Emulators of one system; the first of each ensemble is matched.
-      n_case: Number of held-out potentials.
-      n_frames: Number of frames after which errors are compared.
-      seed: Random seed of the cases and of the parameters.
-      n_network: Number of random networks.
-    """
-    found = {}
-    for name, (emulator, *_) in ensembles.items():
-        if not emulator.is_linear:
-            for_cases, for_networks = jax.random.split(jax.random.key(seed))
-            _, psi, v = baselines.sample_cases(for_cases, emulator.system.grid, n_case)
-            bounds = teacher.bounds_of(emulator.system, v)
-            exact = harness.solve_exactly(emulator.system, bounds)
-            found[f"disturbed {name}"] = [
-                harness.disturb(emulator, exact, psi, v, n_frames, key)
-                for key in jax.random.split(for_networks, n_network)
-            ]
     return found
 
 
