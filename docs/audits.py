@@ -62,34 +62,36 @@ def _trained(name: str, n: int) -> str:
 
 def symmetries() -> str:
     """Tabulate rho of what is not built in, for `demo` and its matched null models."""
-    return _of_audit("symmetries")
+    of = RESULTS()["symmetries"].metrics
+    rows = []
+    for kind, found in of.findings.demo.items():
+        for symmetry, row in found.items():
+            if row.verdict not in BUILT_IN:
+                cells = [_rho(row), _lowest(of, row, kind, symmetry) or "—", _verdict(row)]
+                rows.append([kind, symmetry, *cells])
+    head = ("cases", "symmetry", "rho (95%)", "lowest rho of a matched null model", "verdict")
+    return table(head, rows)
+
+
+def _lowest(of: Any, row: Any, kind: str, symmetry: str) -> str:
+    """The lowest rho of the matched null models of a row, and their number."""
+    nulls = list(row.evidence.nulls) if "evidence" in row else []
+    theirs = sorted((of.findings[null][kind][symmetry].rho.median, null) for null in nulls)
+    return f"{theirs[0][0]:.2f} (`{theirs[0][1]}`, of {len(nulls)})" if nulls else ""
 
 
 def symmetries_gru() -> str:
-    """Tabulate rho of what is not built in, for the GRUs and their matched null models."""
-    return _of_audit("symmetries-gru")
-
-
-def _of_audit(study: str) -> str:
-    of = RESULTS()[study].metrics
-    rows = []
-    for name, kinds in of.findings.items():
-        if of.roles[name] != "emulator":
-            continue
-        for kind, found in kinds.items():
-            for symmetry, row in found.items():
-                if row.verdict in BUILT_IN:
-                    continue
-                n = len(list(row.cases.rho)) if "cases" in row else 1
-                nulls = list(row.evidence.nulls) if "evidence" in row else []
-                theirs = sorted(
-                    (of.findings[null][kind][symmetry].rho.median, null) for null in nulls
-                )
-                best = f"{theirs[0][0]:.2f} (`{theirs[0][1]}`, of {len(nulls)})" if nulls else "—"
-                rows.append([_trained(name, n), kind, symmetry, _rho(row), best, _verdict(row)])
-    head = ("emulator", "cases", "symmetry", "rho (95%)", "lowest rho of a matched null model",
-            "verdict")  # fmt: skip
-    return table(head, rows)
+    """Tabulate rho of `gru-demo` and of its null model, with verdicts, by kind of case."""
+    of = RESULTS()["symmetries-gru"].metrics
+    kinds = of.findings["gru-demo"]
+    null = of.findings["disturbed gru-demo"]
+    rows: dict[str, list[str]] = {}
+    for kind, found in kinds.items():
+        for symmetry, row in found.items():
+            rho, theirs = (f"{each.rho.median:.2f}" for each in (row, null[kind][symmetry]))
+            measured = f"{rho} / {theirs}, " if row.verdict not in BUILT_IN else ""
+            rows.setdefault(symmetry, []).append(measured + _verdict(row))
+    return table(("rho of `gru-demo` / null model", *kinds), [[k, *of] for k, of in rows.items()])
 
 
 def _rho(row: Any) -> str:

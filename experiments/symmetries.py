@@ -12,7 +12,6 @@ from experiments import emulators, runner
 from qdistill import plots
 from qdistill.insight import harness, symmetries
 from qdistill.insight.harness import BY_RATIO, EXACT, Ensembles
-
 from qdistill.students import Emulator
 
 
