@@ -242,29 +242,6 @@ def plane() -> str:
     return table(head, rows)
 
 
-def probes() -> str:
-    """Tabulate the waves of two students."""
-    found = RESULTS()["probes"].metrics.probes
-    members = ("exact solver", "demo", "gru")
-    mass, quartic, uniform, front = [], [], [], []
-    for name in members:
-        waves = found[name].dispersion
-        mass.append(f"{waves.mass_au:.4f} ± {waves.mass_error_au:.0e}")
-        ratio, error = waves.quartic_over_lattice, waves.quartic_over_lattice_error
-        quartic.append(f"{ratio:.2f} ± {error:.0e}")
-        coupling = list(found[name].uniform.coupling)
-        uniform.append(f"{min(coupling):.4f} to {max(coupling):.4f}")
-        front.append(f"{found[name].light_cone.front_speed_bohr_per_au:.3f}")
-    expected = found.demo.light_cone.expected_front_speed_bohr_per_au
-    rows = [
-        ["mass", *mass],
-        ["k⁴ term over the lattice's", *quartic],
-        ["share of a uniform V that is felt", *uniform],
-        [f"speed of a front, bohr a.u.⁻¹ ({expected:.3f} expected)", *front],
-    ]
-    return table(("", "exact solver", "`demo`", "`gru`"), rows)
-
-
 def designs() -> str:
     """Tabulate the potentials that were designed through the exact stationary waves."""
     found = RESULTS()["design"].metrics.designs
