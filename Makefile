@@ -103,7 +103,9 @@ results-throughput: .venv/.core
 			--n-repeats 3 --n-frames $$frames --n-blocks 1 --out runs/throughput-$$frames || exit 1; \
 	done
 	rm -rf runs/throughput && mv runs/throughput-200 runs/throughput
-	$(call keep,throughput throughput-50)
+	rm -rf runs/equal_method
+	$(PY) experiments/throughput/equal_method.py --out runs/equal_method
+	$(call keep,throughput throughput-50 equal_method)
 	$(call draw,throughput)
 
 results-ladder: .venv/.core
