@@ -20,7 +20,8 @@ SOLVERS = ("strang, 2 pairs", "takahashi-imada, smoothed 0.1, 2 pairs")
 def barriers() -> str:
     """Tabulate 1 - correlation on each of the 11 barriers with the paper's parameters."""
     seeds = [RESULTS()[name] for name in sorted(RESULTS()) if name.startswith("demo-seed-")]
-    rows, columns = [], []
+    rows: list[list[str]] = []
+    columns: list[list[Number]] = []
     for name in BARRIERS:
         case = paper.CASES[name]
         height, width = name.split("-")[-2:]
@@ -31,7 +32,7 @@ def barriers() -> str:
             *(_infidelity(RESULTS()[run].metrics.benchmark, name) for run in ONE_TRAINING),
             *(Number(1 - paper.published()[name][model]["correlation"]) for model in PUBLISHED),
         ]  # fmt: skip
-        columns.append([statistics.mean(of_demo), *others])
+        columns.append([Number(statistics.mean(of_demo)), *others])
         rows.append([f"{case.energy:g}, {height}, {width}", *_cells(of_demo, others)])
     means = [Number(statistics.mean(each)) for each in zip(*columns, strict=True)]
     rows.append(
@@ -43,7 +44,7 @@ def barriers() -> str:
     return table(head, rows)
 
 
-def _cells(of_demo: list[float], others: list[Number]) -> list[str]:
+def _cells(of_demo: list[Number], others: list[Number]) -> list[str]:
     mean, low, high = (Number(f(of_demo)) for f in (statistics.mean, min, max))
     cells = [f"{each:.1e}" for each in others]
     return [*cells[:2], f"{mean:.1e} ({low:.1e} to {high:.1e})", *cells[2:]]
