@@ -52,7 +52,7 @@ PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
-	corrections design diffraction reliability fuzz movie
+	corrections edges design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -165,6 +165,14 @@ results-corrections: .venv/.core
 	$(PY) experiments/corrections/corrections.py --out runs/corrections
 	$(call keep,corrections)
 	$(call draw,corrections)
+
+# After results-seeds.
+results-edges: results-seeds
+	rm -rf runs/sharp_edges
+	$(PY) experiments/corrections/sharp_edges.py $(addprefix runs/,$(OF_DEMO)) \
+		unitary informed-2 informed-3 --out runs/sharp_edges
+	$(call keep,sharp_edges)
+	$(call draw,sharp_edges)
 
 results-design: .venv/.core
 	rm -rf runs/design runs/design-gru

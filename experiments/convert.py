@@ -1,6 +1,7 @@
 """Convert runs and package files of older versions: `python experiments/convert.py PLACE ...`.
 
-A place is the folder of a run, or a file of `publish.py`. Places in the new form are not changed.
+A place is the folder of a run, or a file of `qdistill export`. Places in the new form stay as they
+are.
 Configs get the form of the second edition, configs and files get checksums, and checkpoints and
 scores get the identity of their run. Parameters and scores do not change by a bit.
 """

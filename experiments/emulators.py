@@ -25,7 +25,7 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
     """Load emulators of one system, by their names.
 
     Args:
-      places: Names of packaged emulators, files of `publish.py`, or folders of finished runs.
+      places: Names of packaged emulators, files of `qdistill export`, or folders of finished runs.
       most: Largest number of emulators; any number by default.
 
     Raises:

@@ -20,7 +20,7 @@ class Args:
     """Animate a forecast of one of the paper's 25 cases, and draw the truth by phase."""
 
     student: Annotated[str, tyro.conf.Positional] = "demo"
-    """Name of a packaged emulator, a file of `publish.py`, or the folder of a run."""
+    """Name of a packaged emulator, a file of `qdistill export`, or the folder of a run."""
     case: str = "steps"
     """Name of the case, as in a run's metrics.json."""
     title: str = ""

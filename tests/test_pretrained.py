@@ -214,7 +214,7 @@ def finish(run: pathlib.Path, **other: Any) -> None:
 def test_a_finished_run_is_published(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
     finish(run)
     file = tmp_path / "new" / "mine.npz"
-    done = scripts.run("publish", str(run), "--out", str(file))
+    done = scripts.run("export", str(run), "--emulator-file", "--out", str(file))
     assert done.returncode == 0, done.stderr
     emulator, same = pretrained.from_run(str(run)), pretrained.read(str(file))
     assert same.config == small.UNITARY
@@ -222,7 +222,7 @@ def test_a_finished_run_is_published(run: pathlib.Path, tmp_path: pathlib.Path) 
     assert same.provenance == emulator.provenance == tuple(provenance.read(run))
     for ours, theirs in zip(*map(jax.tree.leaves, (same.params, emulator.params)), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    again = scripts.run("publish", str(run), "--out", str(file))
+    again = scripts.run("export", str(run), "--emulator-file", "--out", str(file))
     assert again.returncode == 1
     assert "exists. Choose another with --out" in again.words
 
@@ -237,7 +237,7 @@ def test_an_emulator_is_found_by_name_by_file_and_by_folder(run: pathlib.Path) -
 
 
 def test_a_run_without_a_score_is_not_published(run: pathlib.Path, tmp_path: pathlib.Path) -> None:
-    done = scripts.run("publish", str(run), "--out", str(tmp_path / "mine.npz"))
+    done = scripts.run("export", str(run), "--emulator-file", "--out", str(tmp_path / "mine.npz"))
     assert done.returncode == 1
     assert "`emulator` must be of a finished run, with its score" in done.words
     assert "Let `qdistill distill` finish the run" in done.words

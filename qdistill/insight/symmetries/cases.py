@@ -198,14 +198,19 @@ def _simulate(
     """All frames, the first included."""
     local = jax.vmap(lambda v: system.local(v, 0.0, None))(v)
     bounds = min(0.0, float(local.min())), max(0.0, float(local.max()))
-    exact = harness.solve_exactly(system, bounds)
+    return _fly(harness.solve_exactly(system, bounds), psi, v, n_frames)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 3))
+def _fly(exact: Chebyshev, psi: Array, v: Array, n_frames: int) -> Array:
+    """Frames of both packets in the potential of each case."""
 
     def fly(psi: Array, v: Array) -> Array:
         if n_frames == 1:
             return psi[None]
         return jnp.concatenate([psi[None], rollout(exact, psi[None], v, n_frames - 1)])
 
-    return jax.jit(jax.vmap(jax.vmap(fly, (0, None))))(psi, v)
+    return jax.vmap(jax.vmap(fly, (0, None)))(psi, v)
 
 
 def _meeting(system: System, n_given: int, flight: Array) -> Array:
