@@ -43,9 +43,9 @@ class Args:
     """Highest learning rates."""
     batches: tuple[int, ...] = (8, 32)
     """Frames of a batch, that of the search of the optimiser first."""
-    channels: tuple[int, ...] = (10, 6, 16)
+    channels: tuple[int, ...] = (10, 16)
     """Channels of a layer, those of the other searches first."""
-    n_examples: int = 3200
+    n_examples: int = 1600
     """Frames of a training."""
     seeds: int = 2
     """Trainings of each setting."""
