@@ -166,16 +166,21 @@ def _spreads(row: Any) -> list[str]:
 
 def effects() -> str:
     """Tabulate the factors by which properties and their interactions change the error."""
-    found = RESULTS()["factorial"].metrics
-    rows = []
-    for name in found["effects on infidelity"]:
-        cells = []
-        for metric in ("infidelity", "nrmse"):
-            row = found[f"effects on {metric}"][name]
-            mean, low, high = (10 ** row[key] for key in ("mean", "low", "high"))
-            cells.append(f"{mean:.2f} ({low:.2f} to {high:.2f})")
-        rows.append([name.replace(" x ", " × "), *cells])
+    on = {metric: effects_on(metric) for metric in ("infidelity", "nrmse")}
+    rows = [
+        [name.replace(" x ", " × "), factor, on["nrmse"][name]]
+        for name, factor in on["infidelity"].items()
+    ]
     return table(("effect", "factor of 1 − correlation (95%)", "factor of relative L2 error"), rows)
+
+
+def effects_on(metric: str = "infidelity") -> dict[str, str]:
+    """Return the factor and its interval by name of the effect, for one error."""
+    found = {}
+    for name, row in RESULTS()["factorial"].metrics[f"effects on {metric}"].items():
+        mean, low, high = (10 ** row[key] for key in ("mean", "low", "high"))
+        found[name] = f"{mean:.2f} ({low:.2f} to {high:.2f})"
+    return found
 
 
 def search() -> str:

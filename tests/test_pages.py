@@ -82,7 +82,7 @@ def test_every_table_has_rows_of_one_length(pages: Any) -> None:
     tables, costs = importlib.import_module("tables"), importlib.import_module("costs")
     compared = importlib.import_module("compared")
     made = [tables.paper_test(), tables.ladder(), costs.frontier(), costs.contenders()]
-    made += [compared.barriers()]
+    made += [compared.barriers(), compared.held_out(), compared.factorial(), compared.effects()]
     for table in made:
         widths = {line.count(" | ") for line in table.splitlines()}
         assert len(widths) == 1
