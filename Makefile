@@ -52,7 +52,7 @@ PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
-	corrections edges design diffraction reliability fuzz movie
+	corrections edges order generalisation design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -166,6 +166,21 @@ results-corrections: .venv/.core
 	$(call keep,corrections)
 	$(call draw,corrections)
 
+# Recorded trainings are kept in runs/order-paths.
+results-order: .venv/.core
+	rm -rf runs/order
+	$(PY) experiments/learning_curve.py demo --is-order --out runs/order
+	$(call keep,order)
+	$(call draw,order)
+
+# Errors of trainings are kept in runs/generalisation-trainings.
+results-generalisation: results-seeds
+	rm -rf runs/generalisation
+	$(PY) experiments/generalisation/generalisation.py $(addprefix runs/,$(OF_DEMO)) unitary informed-2 \
+		--out runs/generalisation
+	$(call keep,generalisation)
+	$(call draw,generalisation)
+
 # After results-seeds.
 results-edges: results-seeds
 	rm -rf runs/sharp_edges
@@ -197,7 +212,7 @@ results-reliability: .venv/.core
 
 results-fuzz: .venv/.core
 	rm -rf runs/fuzz
-	$(PY) experiments/fuzz/fuzz.py --n-calls 25000 --out runs/fuzz
+	$(PY) experiments/fuzz/fuzz.py --n-calls 50000 --out runs/fuzz
 	$(call keep,fuzz)
 
 results-movie: .venv/.core

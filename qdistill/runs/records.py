@@ -68,9 +68,10 @@ def append(path: pathlib.Path, line: dict[str, Any]) -> None:
     """
     if not cluster.is_main():
         return
+    text = json.dumps(plain(line, "line"), allow_nan=False) + "\n"
     try:
         with path.open("a") as file:
-            file.write(json.dumps(plain(line, "line"), allow_nan=False) + "\n")
+            file.write(text)
     except OSError as error:
         raise OSError(f"`{path}` cannot be written: {error.strerror or error}.") from error
 

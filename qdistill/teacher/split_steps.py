@@ -200,6 +200,7 @@ def _require_allowed(system: System, scheme: Scheme) -> None:
 @explained
 def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
     """Return exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
+    require_finite(t=t)
     local = system.local(v, t, psi)
     require_arrays(v=local)
     _require_channels(system, v=local)
