@@ -15,6 +15,7 @@ from typing import Any, Literal, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
+import scipy.special
 from jaxtyping import Array, Key, PyTree
 
 from experiments import runner
@@ -35,8 +36,6 @@ from qdistill.training.stages import Stage, TrainingConfig
 PROPERTIES = ("linear", "unitary", "local", "unrolled")
 # Whether a form is linear, unitary and local.
 FORMS = tuple(itertools.product((False, True), repeat=3))
-# Quantiles of Student's t for a two-sided 95% interval, by the number of trainings.
-T95 = {2: 12.706, 3: 4.303, 4: 3.182, 5: 2.776, 6: 2.571, 7: 2.447, 8: 2.365, 9: 2.306, 10: 2.262}
 Part: TypeAlias = Literal["properties", "windows"]
 # A relative L2 error above this counts as this: the forecast has diverged.
 LARGEST = 10.0
@@ -278,7 +277,8 @@ def effects(logs: Mapping[str, np.ndarray]) -> dict[str, dict[str, Any]]:
     for size in range(1, 5):
         for chosen in itertools.combinations(range(4), size):
             each = np.prod(signs[:, chosen], axis=1) @ y / 8
-            half = T95[len(each)] * each.std(ddof=1) / len(each) ** 0.5
+            t = scipy.special.stdtrit(len(each) - 1, 0.975)
+            half = t * each.std(ddof=1) / len(each) ** 0.5
             name = " x ".join(PROPERTIES[i] for i in chosen)
             found[name] = {
                 "mean": float(each.mean()),
