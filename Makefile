@@ -103,10 +103,11 @@ results-frames: .venv/.core
 	$(call keep,informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1)
 
 results-solvers: .venv/.core
-	rm -rf runs/solver_accuracy runs/shelf
+	rm -rf runs/solver_accuracy runs/shelf runs/shelf-continuum
 	$(PY) experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(PY) experiments/shelf.py --out runs/shelf
-	$(call keep,solver_accuracy shelf)
+	$(PY) experiments/shelf.py --dispersions lattice --out runs/shelf
+	$(PY) experiments/shelf.py --dispersions continuum --long-frames --out runs/shelf-continuum
+	$(call keep,solver_accuracy shelf shelf-continuum)
 
 results-throughput: .venv/.core
 	for frames in 200 50; do \
@@ -114,7 +115,9 @@ results-throughput: .venv/.core
 			--n-repeats 3 --n-frames $$frames --n-blocks 1 --out runs/throughput-$$frames || exit 1; \
 	done
 	rm -rf runs/throughput && mv runs/throughput-200 runs/throughput
-	$(call keep,throughput throughput-50)
+	rm -rf runs/equal_method
+	$(PY) experiments/throughput/equal_method.py --out runs/equal_method
+	$(call keep,throughput throughput-50 equal_method)
 	$(call draw,throughput)
 
 results-ladder: .venv/.core
@@ -126,6 +129,11 @@ results-ladder: .venv/.core
 	done
 	$(call keep,compare_students compare_students-propagator compare_students-kernel)
 	$(call draw,compare_students)
+	rm -rf runs/factorial runs/factorial-windows runs/search
+	$(PY) experiments/ladder/factorial.py --parts properties --out runs/factorial
+	$(PY) experiments/ladder/factorial.py --parts windows --out runs/factorial-windows
+	$(PY) experiments/ladder/search.py --out runs/search
+	$(call keep,factorial factorial-windows search)
 
 # After results-emulators and results-continuum.
 COARSE = runs/propagator runs/kernel runs/kernel-barriers runs/kernel-trajectories

@@ -9,14 +9,12 @@ import statistics
 from typing import Any
 
 import numpy as np
+from compared import BARRIERS, SCHEMES, infidelity_of, shelf_rows
 from pages import RESULTS, ROOT, Number, table
 
 from qdistill.forecast import paper
 from qdistill.physics.grid import Grid
 
-INFORMED = ("informed-1", "informed-2", "informed-3")
-CLAMPED = ("clamped-1", "clamped-2", "clamped-3")
-BARRIERS = tuple(name for name in paper.CASES if name.startswith("barrier"))
 # Its packet is so wide that it reaches the end of the box.
 CUT = "barrier-15.8-11.6-9.4"
 WITHOUT_EDGES = tuple(
@@ -29,8 +27,8 @@ WITHOUT_EDGES = tuple(
 def paper_test() -> str:
     """Tabulate the paper's test: all 25 runs, and the 11 barriers with the paper's parameters."""
     rows = [
-        _of_baseline("strang", "clamped split step"),
-        _of_baseline("takahashi-imada, smoothed 0.1", "the same, Takahashi-Imada"),
+        [f"{label}, 2 FFT pairs (baseline)", "nothing", "", "", *_scores(row.paper)]
+        for label, row in shelf_rows("lattice", (2,)).items()
     ]
     for name, learned in (
         ("demo", "single barriers and wells"),
@@ -57,27 +55,8 @@ def paper_test() -> str:
     return table(head, rows)
 
 
-def _of_baseline(name: str, label: str) -> list[str]:
-    scores = RESULTS()["shelf"].metrics.lattice[f"{name}, 2 pairs"].paper
-    return [f"{label}, 2 FFT pairs (baseline)", "nothing", "", "", *_scores(scores)]
-
-
-def shelf() -> str:
-    """Tabulate the split steps with and without the Takahashi-Imada correction."""
-    rows = []
-    for label, row in RESULTS()["shelf"].metrics.lattice.items():
-        name, pairs = label.removesuffix(" pairs").rsplit(", ", 1)
-        kind = "Takahashi-Imada" if name.startswith("takahashi") else "Strang"
-        kinds = (row["held out"].sharp, row["held out"].smooth)
-        errors = [f"{each.median_nrmse:.1e}" for each in kinds]
-        rows.append([kind, pairs, f"{row.paper.mean_infidelity:.1e}", *errors])
-    head = ("clamped split step", "FFT pairs a frame", "paper's test, 1 − correlation",
-            "held out, sharp edges, relative L2 error", "held out, smooth")  # fmt: skip
-    return table(head, rows)
-
-
 def _scores(scores: Any) -> list[str]:
-    on_barriers = statistics.mean(1 - scores.cases[name].correlation for name in BARRIERS)
+    on_barriers = statistics.mean(infidelity_of(scores, name) for name in BARRIERS)
     numbers = (scores.mean_infidelity, Number(on_barriers), scores.mean_nrmse)
     return [f"{number:.1e}" for number in numbers]
 
@@ -168,61 +147,13 @@ def ladder() -> str:
         label = f"clamped split step, {pairs} pair{'s' * (pairs != '1')}"
         scores = [f"{row.mean_infidelity:.1e}", _error(row.mean_nrmse)]
         rows.append([label, "not learned", "", *scores, cost])
+    for label, row in shelf_rows("lattice", (1, 2, 3)).items():
+        if not label.startswith(SCHEMES["strang"]):
+            scores = [f"{row.paper.mean_infidelity:.1e}", _error(row.paper.mean_nrmse)]
+            rows.append([f"{label} pair{'s' * (label[-1] != '1')}", "not learned", "", *scores, ""])
     head = ("student", "built in", "parameters", "1 − correlation, median (range)",
             "relative L2 error", "µs a frame")  # fmt: skip
     return table(head, rows)
-
-
-def held_out() -> str:
-    """Tabulate 100 held-out potentials on the lattice."""
-    return _held_out({name: name for name in ("demo", "unitary", *INFORMED)})
-
-
-def held_out_continuum() -> str:
-    """Tabulate 100 held-out potentials on the continuum."""
-    return _held_out({name: f"{name}-continuum" for name in ("demo", *INFORMED)})
-
-
-def _held_out(folders: dict[str, str]) -> str:
-    rows = []
-    for name, folder in folders.items():
-        found = RESULTS()[folder]["evaluation-1"]
-        solver = f"clamped-{name[-1] if name in INFORMED else 2}"
-        rows.append(
-            [f"`{name}`", *_quantiles(found.scores[name]["all"]), *_wins(found, name, solver)]
-        )
-    reference = RESULTS()[folders["demo"]]["evaluation-1"]
-    for name in CLAMPED:
-        rows.append([f"`{name}`", *_quantiles(reference.scores[name]["all"]), "", ""])
-    head = ("", "1 − correlation: median", "mean", "worst", "relative L2 error: median", "mean",
-            "worst", "baseline wins, L2", "baseline wins, correlation")  # fmt: skip
-    return table(head, rows)
-
-
-def _quantiles(scores: Any) -> list[str]:
-    keys = ("median", "mean", "worst")
-    return [
-        f"{scores[f'{key}_{metric}']:.1e}" for metric in ("infidelity", "nrmse") for key in keys
-    ]
-
-
-def _wins(found: Any, name: str, solver: str) -> list[str]:
-    """On how many potentials the solver has the smaller error."""
-    count = []
-    for metric in ("nrmse", "infidelity"):
-        pairs = zip(found.cases[name][metric], found.cases[solver][metric], strict=True)
-        count.append(str(sum(solved < learned for learned, solved in pairs)))
-    return count
-
-
-def long_frames() -> str:
-    """Tabulate longer frames: the mean relative L2 error of `informed-2` and of the baseline."""
-    rows = []
-    for dt in ("0.2", "0.5", "1"):
-        scores = RESULTS()[f"informed-2-dt{dt}"]["evaluation-1"].scores
-        errors = [scores[name]["all"].mean_nrmse for name in ("informed-2", "clamped-2")]
-        rows.append([dt, *(f"{error:.1e}" for error in errors)])
-    return table(("frame, a.u.", "`informed-2`", "clamped split step, 2 pairs"), rows)
 
 
 def plane() -> str:
