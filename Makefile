@@ -51,8 +51,9 @@ CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
-STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
-	corrections edges order generalisation design diffraction reliability fuzz movie
+OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
+STUDIES = emulators seeds newton continuum frames solvers throughput ladder frontier insight \
+	importance corrections edges order generalisation design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -71,7 +72,17 @@ results-seeds: .venv/.core
 	for seed in $(SEEDS); do \
 		rm -rf runs/demo-seed-$$seed && $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; \
 	done
-	$(call keep,$(OF_DEMO))
+	for run in $(OF_GRU); do \
+		rm -rf runs/$$run && $(RUN) gru-demo --seed $${run##*-} --out runs/$$run || exit 1; \
+	done
+	$(call keep,$(OF_DEMO) $(OF_GRU))
+
+results-newton: .venv/.core
+	for seed in $(SEEDS); do \
+		rm -rf runs/demo-newton-seed-$$seed && $(RUN) demo-newton --seed $$seed \
+			--out runs/demo-newton-seed-$$seed || exit 1; \
+	done
+	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)))
 
 results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \
@@ -92,10 +103,11 @@ results-frames: .venv/.core
 	$(call keep,informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1)
 
 results-solvers: .venv/.core
-	rm -rf runs/solver_accuracy runs/shelf
+	rm -rf runs/solver_accuracy runs/shelf runs/shelf-continuum
 	$(PY) experiments/solver_accuracy.py --out runs/solver_accuracy
-	$(PY) experiments/shelf.py --out runs/shelf
-	$(call keep,solver_accuracy shelf)
+	$(PY) experiments/shelf.py --dispersions lattice --out runs/shelf
+	$(PY) experiments/shelf.py --dispersions continuum --long-frames --out runs/shelf-continuum
+	$(call keep,solver_accuracy shelf shelf-continuum)
 
 results-throughput: .venv/.core
 	for frames in 200 50; do \
@@ -103,7 +115,9 @@ results-throughput: .venv/.core
 			--n-repeats 3 --n-frames $$frames --n-blocks 1 --out runs/throughput-$$frames || exit 1; \
 	done
 	rm -rf runs/throughput && mv runs/throughput-200 runs/throughput
-	$(call keep,throughput throughput-50)
+	rm -rf runs/equal_method
+	$(PY) experiments/throughput/equal_method.py --out runs/equal_method
+	$(call keep,throughput throughput-50 equal_method)
 	$(call draw,throughput)
 
 results-ladder: .venv/.core
@@ -115,6 +129,11 @@ results-ladder: .venv/.core
 	done
 	$(call keep,compare_students compare_students-propagator compare_students-kernel)
 	$(call draw,compare_students)
+	rm -rf runs/factorial runs/factorial-windows runs/search
+	$(PY) experiments/ladder/factorial.py --parts properties --out runs/factorial
+	$(PY) experiments/ladder/factorial.py --parts windows --out runs/factorial-windows
+	$(PY) experiments/ladder/search.py --out runs/search
+	$(call keep,factorial factorial-windows search)
 
 # After results-emulators and results-continuum.
 COARSE = runs/propagator runs/kernel runs/kernel-barriers runs/kernel-trajectories
@@ -137,13 +156,15 @@ results-frontier: .venv/.core
 
 # After results-seeds, whose trainings are audited together.
 results-insight: results-seeds
-	rm -rf runs/symmetries runs/probes runs/interventions runs/learning_curve
+	rm -rf runs/symmetries runs/symmetries-gru runs/probes runs/interventions runs/learning_curve
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls --cases 8 --frames 4 \
+		--out runs/symmetries-gru
 	$(PY) experiments/probes.py demo gru --out runs/probes
 	$(PY) experiments/interventions.py demo gru --out runs/interventions
 	$(PY) experiments/learning_curve.py demo --out runs/learning_curve
-	$(call keep,symmetries probes interventions learning_curve)
-	$(call draw,symmetries probes interventions learning_curve)
+	$(call keep,symmetries symmetries-gru probes interventions learning_curve)
+	$(call draw,symmetries symmetries-gru probes interventions learning_curve)
 
 results-importance: .venv/.core
 	rm -rf runs/importance
@@ -204,7 +225,7 @@ results-reliability: .venv/.core
 
 results-fuzz: .venv/.core
 	rm -rf runs/fuzz
-	$(PY) experiments/fuzz/fuzz.py --n-calls 25000 --out runs/fuzz
+	$(PY) experiments/fuzz/fuzz.py --n-calls 50000 --out runs/fuzz
 	$(call keep,fuzz)
 
 results-movie: .venv/.core

@@ -1,9 +1,8 @@
-"""The tables of results/learned.md on symmetries and corrections; `pages.py` puts them in.
+"""The tables of results/learned.md on the correction of split steps; `pages.py` puts them in.
 
 Each function without arguments is `{learned.NAME}` in a marker.
 """
 
-import math
 import statistics
 from typing import Any
 
@@ -26,41 +25,6 @@ VERSIONS, REFERENCES = (
 
 def _found() -> Any:
     return RESULTS()["corrections"].metrics
-
-
-def symmetries() -> str:
-    """Tabulate rho of what is not built in, for emulators and their matched null models."""
-    of = RESULTS()["symmetries"].metrics
-    rows = []
-    for name, kinds in of.findings.items():
-        if of.roles[name] != "emulator":
-            continue
-        for kind, found in kinds.items():
-            for symmetry, row in found.items():
-                if row.verdict in ("holds", "as the teacher", "unlike the teacher"):
-                    continue
-                nulls = list(row.evidence.nulls) if "evidence" in row else []
-                theirs = (f"{_rho(of.findings[null][kind][symmetry])} (`{null}`)" for null in nulls)
-                trained = len(list(row.cases.rho))
-                label = f"`{name}`, {trained}"
-                words = row.evidence.verdict if "evidence" in row else row.verdict
-                if "evidence" in row and math.isfinite(row.evidence.p):
-                    words += f", p = {row.evidence.p:.1g}"
-                rows.append([label, kind, symmetry, _rho(row), ", ".join(theirs) or "—", words])
-    head = (
-        "emulator, trainings",
-        "cases",
-        "symmetry",
-        "rho (95%)",
-        "rho of the null model",
-        "verdict",
-    )
-    return table(head, rows)
-
-
-def _rho(row: Any) -> str:
-    rho = row.rho
-    return f"{rho.median:.2f} ({rho.low:.2f} to {rho.high:.2f})"
 
 
 def corrections() -> str:

@@ -8,20 +8,27 @@ import re
 import statistics
 from typing import Any
 
+import numpy as np
+from compared import BARRIERS, SCHEMES, infidelity_of, shelf_rows
 from pages import RESULTS, ROOT, Number, table
 
 from qdistill.forecast import paper
+from qdistill.physics.grid import Grid
 
-INFORMED = ("informed-1", "informed-2", "informed-3")
-CLAMPED = ("clamped-1", "clamped-2", "clamped-3")
-BARRIERS = tuple(name for name in paper.CASES if name.startswith("barrier"))
+# Its packet is so wide that it reaches the end of the box.
+CUT = "barrier-15.8-11.6-9.4"
+WITHOUT_EDGES = tuple(
+    name
+    for name in paper.CASES
+    if name.startswith(("half-circle", "quadratic", "random", "trapezoid", "triangle"))
+)
 
 
 def paper_test() -> str:
     """Tabulate the paper's test: all 25 runs, and the 11 barriers with the paper's parameters."""
     rows = [
-        _of_baseline("strang", "clamped split step"),
-        _of_baseline("takahashi-imada, smoothed 0.1", "the same, Takahashi-Imada"),
+        [f"{label}, 2 FFT pairs (baseline)", "nothing", "", "", *_scores(row.paper)]
+        for label, row in shelf_rows("lattice", (2,)).items()
     ]
     for name, learned in (
         ("demo", "single barriers and wells"),
@@ -48,27 +55,8 @@ def paper_test() -> str:
     return table(head, rows)
 
 
-def _of_baseline(name: str, label: str) -> list[str]:
-    scores = RESULTS()["shelf"].metrics.lattice[f"{name}, 2 pairs"].paper
-    return [f"{label}, 2 FFT pairs (baseline)", "nothing", "", "", *_scores(scores)]
-
-
-def shelf() -> str:
-    """Tabulate the split steps with and without the Takahashi-Imada correction."""
-    rows = []
-    for label, row in RESULTS()["shelf"].metrics.lattice.items():
-        name, pairs = label.removesuffix(" pairs").rsplit(", ", 1)
-        kind = "Takahashi-Imada" if name.startswith("takahashi") else "Strang"
-        kinds = (row["held out"].sharp, row["held out"].smooth)
-        errors = [f"{each.median_nrmse:.1e}" for each in kinds]
-        rows.append([kind, pairs, f"{row.paper.mean_infidelity:.1e}", *errors])
-    head = ("clamped split step", "FFT pairs a frame", "paper's test, 1 − correlation",
-            "held out, sharp edges, relative L2 error", "held out, smooth")  # fmt: skip
-    return table(head, rows)
-
-
 def _scores(scores: Any) -> list[str]:
-    on_barriers = statistics.mean(1 - scores.cases[name].correlation for name in BARRIERS)
+    on_barriers = statistics.mean(infidelity_of(scores, name) for name in BARRIERS)
     numbers = (scores.mean_infidelity, Number(on_barriers), scores.mean_nrmse)
     return [f"{number:.1e}" for number in numbers]
 
@@ -84,8 +72,48 @@ def median_of_seeds() -> Number:
 
 
 def _of_seeds() -> list[Number]:
-    names = sorted(name for name in RESULTS() if name.startswith("demo-seed-"))
-    return [RESULTS()[name].metrics.benchmark.mean_infidelity for name in names]
+    return [run.benchmark.mean_infidelity for run in _trainings("demo")]
+
+
+def _trainings(preset: str) -> list[Any]:
+    names = sorted(name for name in RESULTS() if name.startswith(f"{preset}-seed-"))
+    return [RESULTS()[name].metrics for name in names]
+
+
+def newton() -> str:
+    """Tabulate `demo` and `demo-newton` of the same seeds: medians, and the range of the first."""
+    rows, both = [], {preset: _trainings(preset) for preset in ("demo", "demo-newton")}
+    for preset, trainings in both.items():
+        runs = trainings[: min(map(len, both.values()))]
+        of_cases = [
+            [
+                statistics.mean(1 - run.benchmark.cases[name].correlation for name in names)
+                for run in runs
+            ]
+            for names in (paper.CASES, BARRIERS, WITHOUT_EDGES)
+        ]
+        of_cases.append([run.benchmark.mean_nrmse for run in runs])
+        low, high = (Number(end(of_cases[0])) for end in (min, max))
+        medians = [f"{Number(statistics.median(each)):.1e}" for each in of_cases]
+        medians[0] += f" ({low:.1e} to {high:.1e})"
+        rows.append([f"`{preset}`", f"{len(runs)}", f"{runs[0].training_steps:,}", *medians])
+    head = ("", "trainings", "steps", "1 − correlation, 25 runs", "11 barriers",
+            "8 without vertical edges", "relative L2 error")  # fmt: skip
+    return table(head, rows)
+
+
+def cut_packet() -> Number:
+    """Return the median over `demo-newton`'s seeds of the error on the packet that the box cuts."""
+    runs = _trainings("demo-newton")
+    return Number(statistics.median(1 - run.benchmark.cases[CUT].correlation for run in runs))
+
+
+def fast_waves() -> Number:
+    """Return the probability above 10 per bohr in the packet that the end of the box cuts."""
+    grid = Grid()
+    names, psi0, _ = paper.make_cases(grid)
+    waves = np.abs(np.fft.fft(psi0[names.index(CUT)])) ** 2
+    return Number(np.sum(waves[np.abs(grid.wavenumbers()) > 10]) / np.sum(waves))
 
 
 def crossing() -> Number:
@@ -119,61 +147,13 @@ def ladder() -> str:
         label = f"clamped split step, {pairs} pair{'s' * (pairs != '1')}"
         scores = [f"{row.mean_infidelity:.1e}", _error(row.mean_nrmse)]
         rows.append([label, "not learned", "", *scores, cost])
+    for label, row in shelf_rows("lattice", (1, 2, 3)).items():
+        if not label.startswith(SCHEMES["strang"]):
+            scores = [f"{row.paper.mean_infidelity:.1e}", _error(row.paper.mean_nrmse)]
+            rows.append([f"{label} pair{'s' * (label[-1] != '1')}", "not learned", "", *scores, ""])
     head = ("student", "built in", "parameters", "1 − correlation, median (range)",
             "relative L2 error", "µs a frame")  # fmt: skip
     return table(head, rows)
-
-
-def held_out() -> str:
-    """Tabulate 100 held-out potentials on the lattice."""
-    return _held_out({name: name for name in ("demo", "unitary", *INFORMED)})
-
-
-def held_out_continuum() -> str:
-    """Tabulate 100 held-out potentials on the continuum."""
-    return _held_out({name: f"{name}-continuum" for name in ("demo", *INFORMED)})
-
-
-def _held_out(folders: dict[str, str]) -> str:
-    rows = []
-    for name, folder in folders.items():
-        found = RESULTS()[folder]["evaluation-1"]
-        solver = f"clamped-{name[-1] if name in INFORMED else 2}"
-        rows.append(
-            [f"`{name}`", *_quantiles(found.scores[name]["all"]), *_wins(found, name, solver)]
-        )
-    reference = RESULTS()[folders["demo"]]["evaluation-1"]
-    for name in CLAMPED:
-        rows.append([f"`{name}`", *_quantiles(reference.scores[name]["all"]), "", ""])
-    head = ("", "1 − correlation: median", "mean", "worst", "relative L2 error: median", "mean",
-            "worst", "baseline wins, L2", "baseline wins, correlation")  # fmt: skip
-    return table(head, rows)
-
-
-def _quantiles(scores: Any) -> list[str]:
-    keys = ("median", "mean", "worst")
-    return [
-        f"{scores[f'{key}_{metric}']:.1e}" for metric in ("infidelity", "nrmse") for key in keys
-    ]
-
-
-def _wins(found: Any, name: str, solver: str) -> list[str]:
-    """On how many potentials the solver has the smaller error."""
-    count = []
-    for metric in ("nrmse", "infidelity"):
-        pairs = zip(found.cases[name][metric], found.cases[solver][metric], strict=True)
-        count.append(str(sum(solved < learned for learned, solved in pairs)))
-    return count
-
-
-def long_frames() -> str:
-    """Tabulate longer frames: the mean relative L2 error of `informed-2` and of the baseline."""
-    rows = []
-    for dt in ("0.2", "0.5", "1"):
-        scores = RESULTS()[f"informed-2-dt{dt}"]["evaluation-1"].scores
-        errors = [scores[name]["all"].mean_nrmse for name in ("informed-2", "clamped-2")]
-        rows.append([dt, *(f"{error:.1e}" for error in errors)])
-    return table(("frame, a.u.", "`informed-2`", "clamped split step, 2 pairs"), rows)
 
 
 def plane() -> str:
@@ -191,29 +171,6 @@ def plane() -> str:
         rows.append([f"`{name}`", *errors, f"{cost.milliseconds_a_frame:.1f}"])
     head = ("", "double slits, t = 4", "t = 8", "forests, t = 4", "t = 8", "ms a frame")
     return table(head, rows)
-
-
-def probes() -> str:
-    """Tabulate the waves of two students."""
-    found = RESULTS()["probes"].metrics.probes
-    members = ("exact solver", "demo", "gru")
-    mass, quartic, uniform, front = [], [], [], []
-    for name in members:
-        waves = found[name].dispersion
-        mass.append(f"{waves.mass_au:.4f} ± {waves.mass_error_au:.0e}")
-        ratio, error = waves.quartic_over_lattice, waves.quartic_over_lattice_error
-        quartic.append(f"{ratio:.2f} ± {error:.0e}")
-        coupling = list(found[name].uniform.coupling)
-        uniform.append(f"{min(coupling):.4f} to {max(coupling):.4f}")
-        front.append(f"{found[name].light_cone.front_speed_bohr_per_au:.3f}")
-    expected = found.demo.light_cone.expected_front_speed_bohr_per_au
-    rows = [
-        ["mass", *mass],
-        ["k⁴ term over the lattice's", *quartic],
-        ["share of a uniform V that is felt", *uniform],
-        [f"speed of a front, bohr a.u.⁻¹ ({expected:.3f} expected)", *front],
-    ]
-    return table(("", "exact solver", "`demo`", "`gru`"), rows)
 
 
 def designs() -> str:

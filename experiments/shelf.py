@@ -1,20 +1,29 @@
-"""Score split steps of every scheme, each with its best cap and shares."""
+"""Score split steps of every scheme, each with its best cap and shares.
+
+The potentials are those on which students are scored, so that the errors stand in the same tables.
+"""
 
 import dataclasses
+import functools
 import pathlib
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array
+from tqdm.auto import tqdm
 
 from experiments import runner
 from qdistill._checks import refuse, require_at_least
-from qdistill.forecast import baselines, cases, held_out
+from qdistill.forecast import baselines, cases, held_out, metrics
+from qdistill.forecast.baselines import CaseErrors
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig
-from qdistill.physics.grid import Grid
-from qdistill.system import System
-from qdistill.teacher import SCHEMES, Scheme
+from qdistill.physics.grid import Grid, Scalar
+from qdistill.system import Potential, System, rollout
+from qdistill.teacher import SCHEMES, Scheme, SplitStep
 
 # Families of potentials with sharp edges; the others are smooth.
 SHARP = ("barrier", "double", "triple", "steps", "well")
@@ -22,24 +31,37 @@ SHARP = ("barrier", "double", "triple", "steps", "well")
 SHARES = (0.21,)
 # Gaussian widths in bohr over which the gradient of a potential is smoothed.
 SMOOTHINGS = (0.0, 0.1)
+# Cases that are evolved together; the arrays of all are larger than the cache.
+N_CHUNK = 25
+# The caps that are tried first, by their place; the search walks on from the best of them.
+FIRST = (1, 4, 7)
+
+
+class Errors(NamedTuple):
+    """The caps that can be tried, and the function from one to the errors of all cases."""
+
+    caps: Sequence[float]
+    of: Callable[[float], CaseErrors]
 
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Score split steps on the paper's 25 runs and on held-out potentials."""
+    """Score split steps on the paper's 25 runs, on held-out potentials, and in long frames."""
 
-    pairs: tuple[int, ...] = (1, 2, 3, 4)
+    pairs: tuple[int, ...] = (1, 2, 3)
     """Numbers of FFT pairs per frame."""
-    only: tuple[str, ...] = ()
-    """Names of the candidates to score; all by default."""
+    only: tuple[str, ...] = ("strang", "takahashi-imada, smoothed 0.1", "chin, smoothed 0.1")
+    """Names of the candidates to score; nothing for all."""
     dispersions: tuple[str, ...] = ("lattice", "continuum")
     """Dispersions of the grid."""
-    n_cases: int = 40
+    long_frames: tuple[float, ...] = (0.2, 0.5, 1.0)
+    """Durations of longer frames, in atomic units, for two FFT pairs on the lattice."""
+    n_cases: int = 100
     """Number of held-out potentials."""
     seed: int = 1
     """Random seed of the held-out potentials."""
     benchmark: BenchmarkConfig = dataclasses.field(default_factory=BenchmarkConfig)
-    """Number of frames, and accuracy of the truth."""
+    """Number of frames of 0.1 a.u., and accuracy of the truth."""
     out: pathlib.Path = pathlib.Path("runs/shelf")
     """Folder of the results."""
     smoke: bool = False
@@ -53,6 +75,7 @@ def smoke(args: Args) -> Args:
         pairs=(2,),
         only=("strang", "takahashi-imada, share 0.21"),
         dispersions=("lattice",),
+        long_frames=(0.2,),
         n_cases=6,
         benchmark=BenchmarkConfig(2, 1),
     )
@@ -92,62 +115,139 @@ def correction(share: float) -> float:
 
 
 def score(args: Args) -> runner.Results:
-    """Return the scores of every candidate for every number of pairs, on both sets of cases."""
+    """Return the scores of every candidate for every number of pairs, on all sets of cases."""
     if not args.pairs:
         refuse("pairs", "at least one number of FFT pairs", args.pairs)
     require_at_least(1, pairs=min(args.pairs))
     found: dict[str, Any] = {}
-    lines = []
     for dispersion in args.dispersions:
         system = System(Grid(dispersion=dispersion), dt=0.1)
-        paper = held_out.make_paper_cases(args.benchmark, system)
-        fresh = make_fresh(args, system)
-        rows = {}
-        for n_pairs in args.pairs:
-            for name, (scheme, n_substeps) in make_schemes(n_pairs).items():
-                if args.only and name not in args.only:
-                    continue
-                row = {"n_substeps": n_substeps, **dataclasses.asdict(scheme)}
-                row["paper"] = of_paper(system, n_substeps, paper, scheme)
-                row["held out"] = of_held_out(system, n_substeps, fresh, scheme)
-                label = f"{name}, {n_pairs} pairs"
-                rows[label] = row
-                errors = [row["held out"][kind]["median_nrmse"] for kind in ("sharp", "smooth")]
-                lines.append(
-                    f"{dispersion:10} {label:40} {row['paper']['mean_infidelity']:.1e}, "
-                    f"held out {errors[0]:.1e} sharp, {errors[1]:.1e} smooth"
-                )
-        found[dispersion] = rows
-    return runner.Results(found, "\n".join(lines))
+        tests = {
+            "paper": held_out.make_paper_cases(args.benchmark, system),
+            "held out": make_fresh(args, system, args.benchmark),
+        }
+        found[dispersion] = score_all(args, system, tests, args.pairs)
+    for dt in args.long_frames:
+        system = System(Grid(dispersion="lattice"), dt=dt)
+        n_frames = max(1, round(args.benchmark.n_frames * 0.1 / dt))
+        config = dataclasses.replace(args.benchmark, n_frames=n_frames)
+        tests = {"held out": make_fresh(args, system, config)}
+        found.setdefault("long frames", {})[f"{dt:g}"] = score_all(args, system, tests, (2,))
+    return runner.Results(runner.rounded(found), table(found))
 
 
-def make_fresh(args: Args, system: System) -> Cases:
+def score_all(
+    args: Args, system: System, tests: Mapping[str, Cases], pairs: tuple[int, ...]
+) -> dict[str, Any]:
+    """Return the scores of every candidate on some sets of cases."""
+    rows = {}
+    for n_pairs in tqdm(pairs, unit="number of pairs", leave=False):
+        for name, (scheme, n_substeps) in make_schemes(n_pairs).items():
+            if args.only and name not in args.only:
+                continue
+            row: dict[str, Any] = {"n_substeps": n_substeps, **dataclasses.asdict(scheme)}
+            measured = measure(system, n_substeps, scheme, tests)
+            for test, errors in measured.items():
+                summarise = _of_paper if test == "paper" else _of_held_out
+                row[test] = summarise(tests[test].family, errors)
+            rows[f"{name}, {n_pairs} pairs"] = row
+    return rows
+
+
+def make_fresh(args: Args, system: System, config: BenchmarkConfig) -> Cases:
     """Return solved test cases on held-out potentials of every family."""
     families, psi0, v = baselines.sample_cases(jax.random.key(args.seed), system.grid, args.n_cases)
-    solver = held_out.make_truth(args.benchmark, system, v)
-    n_given, n_frames = args.benchmark.n_given, args.benchmark.n_frames
-    return cases.simulate(solver, psi0, v, n_given, n_frames, families)
+    solver = held_out.make_truth(config, system, v)
+    return cases.simulate(solver, psi0, v, config.n_given, config.n_frames, families)
 
 
-def of_paper(system: System, n_substeps: int, truth: Cases, scheme: Scheme) -> dict[str, Any]:
-    """Return the scores of the paper's test, with the best cap."""
-    caps, per_frame = baselines.best_clamped(system, n_substeps, truth, scheme)
-    return {"kinetic_caps": caps, **cases.summarise(truth.family, per_frame)}
+def measure(
+    system: System, n_substeps: int, scheme: Scheme, tests: Mapping[str, Cases]
+) -> dict[str, Errors]:
+    """Return the errors of a scheme on sets of cases, computed for the caps that are tried."""
+
+    @jax.jit
+    def run(cap: Scalar, truth: Cases) -> tuple[Array, Array]:
+        solver = SplitStep(system, n_substeps, cap, scheme)
+
+        def of_case(case: tuple[Array, Potential, Array]) -> tuple[Array, Array]:
+            given, v, true = case
+            frames = rollout(solver, given, v, len(true))
+            infidelity = 1 - metrics.correlation(frames, true)
+            return jnp.mean(infidelity), jnp.mean(metrics.nrmse(frames, true))
+
+        return jax.lax.map(of_case, (truth.given, truth.v, truth.frames), batch_size=N_CHUNK)
+
+    def errors_of(truth: Cases) -> Callable[[float], CaseErrors]:
+        return functools.cache(
+            lambda cap: CaseErrors(*(np.asarray(each, float) for each in run(cap, truth)))
+        )
+
+    is_one = scheme.n_pairs == 1
+    phases = baselines.CAP_PHASES if is_one else baselines.CAP_PHASES_OF_SEVERAL
+    caps = [float(phase) * n_substeps / system.dt for phase in phases]
+    return {name: Errors(caps, errors_of(truth)) for name, truth in tests.items()}
 
 
-def of_held_out(system: System, n_substeps: int, truth: Cases, scheme: Scheme) -> dict[str, Any]:
-    """Return errors on held-out potentials, with separate best caps for sharp and smooth ones."""
+def best(errors: Errors, chosen: np.ndarray) -> tuple[dict[str, float], CaseErrors]:
+    """Return the caps with the least mean errors on some cases, and the errors of these cases.
+
+    The search walks downhill along the caps, for each of the two errors.
+    """
+    caps = {}
+    for i, metric in enumerate(("correlation", "nrmse")):
+
+        def mean(place: int, i: int = i) -> float:
+            return float(errors.of(errors.caps[place])[i][chosen].mean())
+
+        here = min(FIRST, key=mean)
+        for step in (-1, 1):
+            while 0 <= here + step < len(errors.caps) and mean(here + step) < mean(here):
+                here += step
+        caps[metric] = errors.caps[here]
+    faithful, in_phase = errors.of(caps["correlation"]), errors.of(caps["nrmse"])
+    return caps, CaseErrors(faithful.infidelity[chosen], in_phase.nrmse[chosen])
+
+
+def _of_paper(names: tuple[str, ...], errors: Errors) -> dict[str, Any]:
+    """The scores of the paper's test, with the best caps."""
+    caps, found = best(errors, np.ones(len(names), bool))
+    each = zip(names, *found, strict=True)
+    return {
+        "kinetic_caps": caps,
+        "mean_infidelity": float(found.infidelity.mean()),
+        "mean_nrmse": float(found.nrmse.mean()),
+        "cases": {name: {"infidelity": of, "nrmse": l2} for name, of, l2 in each},
+    }
+
+
+def _of_held_out(families: tuple[str, ...], errors: Errors) -> dict[str, Any]:
+    """Errors on held-out potentials, with best caps for all, for sharp and for smooth ones."""
+    is_sharp = np.array([family in SHARP for family in families])
+    kinds = {"all": np.ones(len(families), bool), "sharp": is_sharp, "smooth": ~is_sharp}
     found: dict[str, Any] = {}
-    is_sharp = np.array([family in SHARP for family in truth.family])
-    for kind, chosen in (("sharp", is_sharp), ("smooth", ~is_sharp)):
-        rows = np.flatnonzero(chosen)
-        some = jax.tree.map(lambda leaf, rows=rows: leaf[rows], truth)
-        caps, per_frame = baselines.best_clamped(system, n_substeps, some, scheme)
-        errors = baselines.case_errors(per_frame)
-        summary = baselines.summarise(("all",) * len(errors.nrmse), errors)["all"]
-        each = {key: values.tolist() for key, values in errors._asdict().items()}
+    for kind, chosen in kinds.items():
+        caps, of = best(errors, chosen)
+        summary = baselines.summarise(("all",) * len(of.nrmse), of)["all"]
+        each = {key: values.tolist() for key, values in of._asdict().items()}
         found[kind] = {"kinetic_caps": caps, **summary, "cases": each}
     return found
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return the mean and median errors as a text table."""
+    lines = []
+    groups = {place: rows for place, rows in found.items() if place != "long frames"}
+    groups |= {f"dt {dt}": rows for dt, rows in found.get("long frames", {}).items()}
+    for label, group in groups.items():
+        for name, row in group.items():
+            errors = [row["held out"][kind]["median_nrmse"] for kind in ("sharp", "smooth")]
+            paper = f"{row['paper']['mean_infidelity']:.1e}" if "paper" in row else ""
+            lines.append(
+                f"{label:10} {name:40} {paper:8} held out {errors[0]:.1e} sharp, "
+                f"{errors[1]:.1e} smooth"
+            )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

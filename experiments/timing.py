@@ -21,6 +21,12 @@ def interleave(runs: Mapping[str, Run], n_repeats: int) -> dict[str, float]:
     >>> sorted(interleave({"a": lambda: None, "b": lambda: None}, 3))
     ['a', 'b']
     """
+    rounds = seconds_by_round(runs, n_repeats)
+    return {name: float(np.median(each)) for name, each in rounds.items()}
+
+
+def seconds_by_round(runs: Mapping[str, Run], n_repeats: int) -> dict[str, list[float]]:
+    """Return the seconds of every run in every round, as `interleave` takes them."""
     require_at_least(1, n_repeats=n_repeats)
     seconds: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(n_repeats):
@@ -28,4 +34,4 @@ def interleave(runs: Mapping[str, Run], n_repeats: int) -> dict[str, float]:
             start = time.perf_counter()
             run()
             seconds[name].append(time.perf_counter() - start)
-    return {name: float(np.median(each)) for name, each in seconds.items()}
+    return seconds

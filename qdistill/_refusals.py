@@ -162,8 +162,9 @@ def _by_words(
     """The refusal of an argument that the words of an error point at, if they do."""
     words = str(error).strip().split("\n")[0]
     for name, value in given.items():
-        if "null byte" in words and "\0" in str(value):
-            return _refused(name, "a path without null characters", repr(str(value)))
+        parts = value if isinstance(value, tuple | list) else [value]
+        if "null byte" in words and any("\0" in str(part) for part in parts):
+            return _refused(name, "without null characters in its paths", _what(value))
         if words.startswith("unhashable type") and not _has_hash(value):
             return _refused(name, "a plain value, which has a hash", _what(value))
         if (
@@ -210,6 +211,8 @@ def fits(value: Any, hint: Any, sizes: dict[str, int]) -> bool:
     origin, inner = typing.get_origin(hint), typing.get_args(hint)
     if hint is None or hint is types.NoneType:
         return value is None
+    if isinstance(hint, TypeVar):
+        return hint.__bound__ is None or fits(value, hint.__bound__, sizes)
     if origin in (typing.Union, types.UnionType):
         return any(fits(value, each, sizes) for each in inner)
     if origin is typing.Literal:
@@ -303,6 +306,8 @@ def _sized(shape: tuple[int, ...], axes: list[str], sizes: dict[str, int]) -> bo
 
 def _words(hint: Any, sizes: dict[str, int]) -> str:
     """The requirement of an annotation, as text."""
+    if isinstance(hint, TypeVar):
+        hint = hint.__bound__
     inner = typing.get_args(hint)
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         return ", or ".join(dict.fromkeys(_words(each, sizes) for each in inner))

@@ -127,6 +127,23 @@ def test_gradients_are_differences(dispersion: str, in_double: None) -> None:
     assert jnp.abs(slopes(0 * rough)).max() < 1e-12
 
 
+@pytest.mark.parametrize("dispersion", LINES)
+def test_no_barrier_is_too_high_or_too_long(dispersion: str) -> None:
+    """Where the wave grows beyond single precision; the decay per step is known for many points."""
+    grid, energy = LINES[dispersion], 1.0
+    dx, ratio = grid.dx[0], {}
+    for height, n in ((5.0, 20), (5.0, 21), (5.0, 200), (1e6, 200)):
+        wave = design.scatter(grid, jnp.full(n, height), energy)
+        ratio[height, n] = wave.transmission
+        assert wave.reflection == pytest.approx(1, abs=1e-3)
+    over = np.sqrt(2 * (5.0 - energy))
+    decay = over * dx if dispersion == "continuum" else 2 * np.arcsinh(over * dx / 2)
+    assert ratio[5.0, 21] / ratio[5.0, 20] == pytest.approx(np.exp(-2 * decay), rel=1e-3)
+    assert ratio[1e6, 200] == 0
+    slope = jax.grad(lambda v: design.scatter(grid, v, energy).reflection)(jnp.full(200, 5.0))
+    assert jnp.all(jnp.isfinite(slope))
+
+
 PROFILE = ProfileConfig(extent=8.0, low=-1.0, high=5.0)
 
 

@@ -10,6 +10,7 @@ import resource
 import shutil
 import signal
 import sys
+import types
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -22,7 +23,16 @@ import small
 from qdistill import plots
 from qdistill.forecast import baselines
 from qdistill.physics.grid import Grid
-from qdistill.runs import distillation, divergence, export, folder, pretrained, records, signals
+from qdistill.runs import (
+    checkpoints,
+    distillation,
+    divergence,
+    export,
+    folder,
+    pretrained,
+    records,
+    signals,
+)
 from qdistill.runs.checkpoints import Checkpoints, find_newest, fingerprint, steps_in
 from qdistill.students import WindowedConfig
 from qdistill.training import loop, stages
@@ -334,6 +344,19 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_intact(
     assert steps_in(out / "checkpoints") == [8]
     folder.train(CONFIG, out)
     assert_ends_alike(out, finished)
+
+
+def test_late_writes_of_a_save_that_failed_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Storage reports them to an event loop that is closed by then; other errors are shown."""
+    shown: list[Any] = []
+    monkeypatch.setattr(sys, "unraisablehook", shown.append)
+    checkpoints._hush_late_writes.cache_clear()
+    checkpoints._hush_late_writes()
+    for words in ("Event loop is closed", "another"):
+        event = types.SimpleNamespace(exc_value=RuntimeError(words), object=None)
+        sys.unraisablehook(event)
+    assert [str(event.exc_value) for event in shown] == ["another"]
+    checkpoints._hush_late_writes.cache_clear()
 
 
 def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: pathlib.Path) -> None:

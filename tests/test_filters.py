@@ -28,9 +28,9 @@ def test_short_frames_have_the_shares_of_simpsons_rules(n_pairs: int, end: float
 
 
 def test_waves_in_resonance_with_the_frame_want_equal_substeps() -> None:
-    """From q = sqrt(64 + 4 pi / 0.1) - 8 = 5.8 to the next resonance at 9.8, for momenta to 8."""
+    """From q = sqrt(25 + 4 pi / 0.1) - 5 = 7.3 to the end of elastic scattering, momenta to 5."""
     theory = filters.perturbation_theory(plain(2, 0.1), every=4)
-    reached = (theory.q > 6) & (theory.q < 9)
+    reached = (theory.q > 7.6) & (theory.q < 10)
     np.testing.assert_allclose(theory.shares[0][reached], 0.25, atol=0.01)
 
 

@@ -205,6 +205,19 @@ def copy_of(finished: pathlib.Path, tmp_path: pathlib.Path) -> pathlib.Path:
     return pathlib.Path(shutil.copytree(finished, tmp_path / "copy"))
 
 
+def test_lines_that_the_log_has_lost_are_reported(
+    finished: pathlib.Path, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    out = copy_of(finished, tmp_path)
+    lines = (out / "metrics.jsonl").read_text().splitlines(keepends=True)
+    (out / "metrics.jsonl").write_text("".join(lines[:-1]) + lines[-1][:30])
+    folder.train(small.CONFIG, out)
+    words = "metrics.jsonl` ends at step 18, before the checkpoint of step 20"
+    assert words in caplog.text
+    folder.train(small.CONFIG, copy_of(finished, tmp_path / "sound"))
+    assert caplog.text.count("metrics.jsonl`") == 1
+
+
 def test_a_damaged_checkpoint_is_named_and_the_older_one_goes_on(
     finished: pathlib.Path, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -16,7 +16,7 @@ def pages() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(DOCS))
         yield importlib.import_module("pages")
-    for name in ("pages", "tables", "costs", "learned"):
+    for name in ("pages", "tables", "costs", "learned", "filters", "audits", "compared"):
         sys.modules.pop(name, None)
 
 
@@ -80,7 +80,9 @@ def test_pages_are_checked(
 
 def test_every_table_has_rows_of_one_length(pages: Any) -> None:
     tables, costs = importlib.import_module("tables"), importlib.import_module("costs")
+    compared = importlib.import_module("compared")
     made = [tables.paper_test(), tables.ladder(), costs.frontier(), costs.contenders()]
+    made += [compared.barriers(), compared.held_out(), compared.factorial(), compared.effects()]
     for table in made:
         widths = {line.count(" | ") for line in table.splitlines()}
         assert len(widths) == 1

@@ -127,6 +127,10 @@ def test_phases_add_up_on_the_figure() -> None:
     np.testing.assert_allclose(ys(total), v)
     assert_labels(figure, "x (bohr)", "k (1/bohr)", "kick 3", "drift 2", "exact")
     assert len(right.lines) == 4
+    # What is not finite is left out.
+    kicks[1, 3] = np.nan
+    left, _ = plots.plot_phases(x, v, kicks, K, LATTICE[None], LATTICE, 8.0).axes
+    assert left.get_ylim() == pytest.approx((-0.5, 5.75))
 
 
 def test_order_marks_the_steps_at_which_each_was_learned() -> None:

@@ -7,15 +7,19 @@ import subprocess
 import sys
 
 import exact
+import jax.numpy as jnp
 import numpy as np
 import pytest
+import scripts
 
-from experiments.throughput import scaling
+from experiments.throughput import equal_method, scaling
+from experiments.throughput.peers.splittings import phases
 from experiments.throughput.problem import Problem, relative_error, sample
 from experiments.throughput.teachers import TEACHERS, prepare
 from experiments.timing import interleave
 from qdistill.physics.grid import Grid
 from qdistill.system import System
+from qdistill.teacher import split_step
 
 ROOT = pathlib.Path(__file__).parents[1]
 
@@ -120,3 +124,32 @@ def test_the_whole_in_small_on_two_devices(tmp_path: pathlib.Path) -> None:
         assert between[1] <= between[0] + 4096
     for figure in ("throughput", "scaling"):
         assert (out / f"{figure}.png").stat().st_size > 10_000
+
+
+def test_every_solver_has_the_same_method(tmp_path: pathlib.Path) -> None:
+    done = scripts.run("equal_method", "--smoke", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    for name, row in found["solvers"].items():
+        ours = found["solvers"]["qdistill: " + name.split(": ")[1]]
+        assert row["rms_relative_error"] == pytest.approx(ours["rms_relative_error"], rel=0.15)
+        assert len(row["seconds"]) == 2
+    assert set(found["methods"]) == set(equal_method.METHODS)
+    # Two methods of one solver; peers where they are installed.
+    assert "qdistill" in found["gains"]["method"]
+
+
+@pytest.mark.parametrize("name", list(equal_method.METHODS))
+def test_phases_that_peers_are_given_are_those_of_the_solver(name: str) -> None:
+    method = equal_method.METHODS[name]
+    grid = Grid(64, 6.25, "continuum")
+    v, psi = np.sin(grid.positions()), np.exp(-((grid.positions() - 3) ** 2) + 0j)
+    given = Problem(System(grid, 0.1), 1, v[None], psi[None], psi[None])
+    half, full, drift, start = phases(given, method)
+    wave = half * start
+    for i in range(method.n_substeps):
+        wave = np.fft.ifft(drift * np.fft.fft(wave))
+        wave = wave * (full if i + 1 < method.n_substeps else half)
+    solver = split_step(given.system, method.n_substeps, method.kinetic_cap, method.scheme)
+    step = solver(jnp.asarray(v, "f4"))
+    np.testing.assert_allclose(wave[0], step.advance(jnp.asarray(psi, "c8")), atol=1e-5)

@@ -90,7 +90,7 @@ def filtered(splitting: Splitting, filters: Filters, with_gradients: bool = True
     return dataclasses.replace(splitting, local=local)
 
 
-def perturbation_theory(splitting: Splitting, largest: float = 8.0, every: int = 8) -> Filters:
+def perturbation_theory(splitting: Splitting, largest: float = 5.0, every: int = 4) -> Filters:
     """Return the shares that first-order perturbation theory prefers for given kinetic phases.
 
     In first order in V a wave k becomes k + q with an amplitude proportional to V_q. That of the

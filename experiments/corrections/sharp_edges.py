@@ -31,7 +31,9 @@ from qdistill.students import Emulator
 # Heights in hartree at which the response is linear, and at which it is replaced by filters.
 LOW, HIGH = 1.0, 6.0
 # Wave numbers in 1/bohr of tables, and between which learned shares are compared with theory.
-Q, RANGE = (1.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 16.0, 20.0), (4.0, 16.0)
+Q, RANGE = (1.0, 2.0, 4.0, 6.0, 7.0, 8.0, 9.0, 10.0, 11.0, 12.0, 14.0, 16.0, 20.0), (7.0, 12.0)
+# Twice the largest |k| of the lessons: the largest q of elastic scattering.
+ELASTIC = 10.0
 # The ensemble of potentials to which the coefficient of (V')^2 is fitted.
 FITTED = "medium"
 VERSIONS = {
@@ -236,7 +238,7 @@ def _draw_gradients(ax: Axes, row: Mapping[str, Any], optimum: Mapping[str, Any]
 
 
 def _finish(ax: Axes) -> None:
-    ax.axvline(16, color=GREY, lw=1, ls=":")
+    ax.axvline(ELASTIC, color=GREY, lw=1, ls=":")
     ax.set(xlabel="wave number q of the potential, bohr⁻¹")
     ax.grid(color=GRID)
     ax.set_axisbelow(True)

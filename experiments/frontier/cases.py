@@ -75,6 +75,7 @@ class SolversConfig:
       tolerances: Tolerances of Chebyshev expansions over an a.u.
       projected: Basis sizes, in points, of the projected exact frame; on a line only.
       truncated: Basis sizes, in points, of the Hamiltonian, truncated and Loewdin-folded.
+      corrected: FFT pairs per a.u. of clamped split steps with the Takahashi-Imada correction.
     """
 
     plain: tuple[int, ...] = (40, 60, 90, 120, 160, 240, 400)
@@ -85,6 +86,7 @@ class SolversConfig:
     tolerances: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
     projected: tuple[int, ...] = (192, 256, 384)
     truncated: tuple[int, ...] = (192, 224, 256, 320, 384)
+    corrected: tuple[int, ...] = (5, 7, 10, 14, 20, 30, 40)
 
 
 def double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
@@ -181,7 +183,11 @@ def caps(n_pairs: int) -> list[float]:
 
 
 def best_clamped(
-    system: System, n_pairs: int, truth: Cases, n_coarse: int | None = None
+    system: System,
+    n_pairs: int,
+    truth: Cases,
+    n_coarse: int | None = None,
+    is_corrected: bool = False,
 ) -> tuple[float, Contender]:
     """Return the cap in hartree and the clamped split step of least rms error on the test runs.
 
@@ -190,10 +196,11 @@ def best_clamped(
       n_pairs: FFT pairs per a.u.
       truth: The test runs.
       n_coarse: Points along an axis; None for all.
+      is_corrected: Whether it has the Takahashi-Imada correction.
     """
 
     def make(cap: Scalar) -> Contender:
-        return contenders.clamped(system, n_pairs, cap, n_coarse)
+        return contenders.clamped(system, n_pairs, cap, n_coarse, is_corrected)
 
     n_units = truth.frames.shape[1]
     error = jax.vmap(lambda cap, case: _error(make(cap).propagator, n_units, case), (None, 0))
@@ -203,7 +210,11 @@ def best_clamped(
 
 
 def clamped(
-    system: System, truth: Cases, numbers: Sequence[int], coarse: Sequence[tuple[int, int]]
+    system: System,
+    truth: Cases,
+    numbers: Sequence[int],
+    coarse: Sequence[tuple[int, int]],
+    corrected: Sequence[int] = (),
 ) -> tuple[dict[str, Contender], dict[str, float]]:
     """Return clamped split steps, each with its best cap, and these caps in hartree.
 
@@ -212,10 +223,13 @@ def clamped(
       truth: The test runs on which caps are optimised.
       numbers: FFT pairs per a.u. on all points.
       coarse: Points along an axis, and FFT pairs per a.u. there.
+      corrected: FFT pairs per a.u. with the Takahashi-Imada correction, on all points.
     """
     best = {f"clamped, {n} pairs": best_clamped(system, n, truth) for n in numbers}
     for n_coarse, n in coarse:
         best[f"{n_coarse} points, {n} pairs"] = best_clamped(system, n, truth, n_coarse)
+    for n in corrected:
+        best[f"Takahashi-Imada, {n} pairs"] = best_clamped(system, n, truth, is_corrected=True)
     return {name: one for name, (_, one) in best.items()}, {n: cap for n, (cap, _) in best.items()}
 
 
@@ -231,7 +245,7 @@ def line_up(
       config: Settings of the solvers.
     """
     bounds = (float(truth.v.min()), float(truth.v.max()))
-    splits, chosen = clamped(system, truth, config.clamped, config.coarse)
+    splits, chosen = clamped(system, truth, config.clamped, config.coarse, config.corrected)
     return {
         "split steps": contenders.split_steps(system, config.plain) | splits,
         "Chebyshev": contenders.chebyshevs(system, config.tolerances, bounds),

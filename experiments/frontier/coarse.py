@@ -102,7 +102,7 @@ def measure(args: Args) -> runner.Results:
     learned, students = learn(args, system)
     few = tuple(itertools.product(args.coarse, args.coarse_pairs))
     truth = cases.make_truth(dataclasses.replace(system, dt=0.1), args.frontier)
-    solvers = SolversConfig((), args.clamped, few, (), args.projected, args.rivals)
+    solvers = SolversConfig((), args.clamped, few, (), args.projected, args.rivals, args.clamped)
     groups, caps = cases.line_up(system, truth, solvers)
     report: dict[str, Any] = {
         "dispersion": system.grid.dispersion,

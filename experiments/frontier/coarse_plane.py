@@ -98,7 +98,9 @@ def measure_in(args: Args, length: float, learned: dict[tuple[str, float], Any])
     few = [round(part * system.grid.shape[0]) for part in args.coarse]
     discs = tuple(n_coarse(edge, length) for edge in args.edges)
     pairs = tuple(itertools.product(few, args.pairs))
-    groups, caps = cases.line_up(system, truth, SolversConfig((), args.pairs, pairs, (), (), discs))
+    groups, caps = cases.line_up(
+        system, truth, SolversConfig((), args.pairs, pairs, (), (), discs, args.pairs)
+    )
     students: dict[str, Contender] = {}
     for (name, edge), (emulator, _) in learned.items():
         # The same parameters, for the waves of this box.

@@ -12,7 +12,7 @@ from qdistill._checks import refuse
 from qdistill.plots import style
 from qdistill.plots.style import COLOURS, GRID, INK
 
-MARKERS, STUDENT_MARKERS = "osD^v<>h", "*PXd^sv"
+MARKERS, STUDENT_MARKERS = "osD^v<>hp", "*PXd^sv"
 SOLVER_COLOURS = [colour for colour in COLOURS if colour != INK]
 
 

@@ -35,7 +35,7 @@ class Args:
 def shorten(args: Args) -> Args:
     """Return options for a run of seconds: one setting of each solver."""
     # 90 FFT pairs are free of resonances on both dispersions.
-    few = SolversConfig((90,), (5,), ((384, 7),), (1e-1,), (192,), (192,))
+    few = SolversConfig((90,), (5,), ((384, 7),), (1e-1,), (192,), (192,), (5,))
     return dataclasses.replace(args, solvers=few, frontier=cases.SMOKE)
 
 

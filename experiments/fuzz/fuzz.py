@@ -28,7 +28,7 @@ class Args:
     """Seed of the hostile values."""
     rooms: tuple[str, ...] = ROOMS
     """Rooms of the package."""
-    clear_every: int = 1000
+    clear_every: int = 2500
     """Compiled programs are dropped after so many calls: each new shape leaves some."""
 
 
@@ -38,24 +38,29 @@ def smoke(args: Args) -> Args:
 
 
 def fuzz(args: Args) -> runner.Results:
-    """Try them all, in a folder apart, and keep what is obscure, silently wrong or too slow."""
+    """Try them all, in a folder apart, and keep what is obscure, silently wrong or too slow.
+
+    Ctrl-C ends the trials; the counts are then of those that were done.
+    """
     out, start = args.out.resolve(), time.perf_counter()
+    progress = out / "progress.txt"
     with contextlib.chdir(scratch()):
         calls = trials.valid_calls(args.rooms)
-        tried = []
-        for trial in trials.trials(args.n_calls, args.seed, calls):
-            is_bad = trial.outcome in trials.BAD
-            # The folder is another in every process.
-            said = (text.replace(str(scratch()), "scratch") if is_bad else "" for text in trial[2:])
-            tried.append(trial._replace(**dict(zip(("arguments", "words"), said, strict=True))))
-            if len(tried) % args.clear_every == 0:
-                jax.clear_caches()
-                failed = [str(t) for t in tried if t.outcome in trials.BAD]
-                text = "\n".join([f"{len(tried)} of {args.n_calls} calls", *failed, ""])
-                (out / "progress.txt").write_text(text)
-    (out / "progress.txt").unlink(missing_ok=True)
+        tried: list[trials.Trial] = []
+        with contextlib.suppress(KeyboardInterrupt):
+            for trial in trials.trials(args.n_calls, args.seed, calls):
+                tried.append(_kept(trial))
+                is_bad = trial.outcome in trials.BAD
+                if is_bad or len(tried) % args.clear_every == 0:
+                    with progress.open("a") as file:
+                        found = tried[-1] if is_bad else ""
+                        file.write(f"{len(tried)} of {args.n_calls} calls {found}\n")
+                if len(tried) % args.clear_every == 0:
+                    jax.clear_caches()
+    progress.unlink(missing_ok=True)
     counts = trials.count(tried)
     metrics = {
+        "n_calls": len(tried),
         "n_functions": len(calls),
         "seconds": time.perf_counter() - start,
         "outcomes": counts,
@@ -64,6 +69,13 @@ def fuzz(args: Args) -> runner.Results:
     names = (*trials.GOOD, *trials.BAD)
     rows = {room: [f"{counted[name]:,}" for name in names] for room, counted in counts.items()}
     return runner.Results(metrics, make_table(names, {"": rows}))
+
+
+def _kept(trial: trials.Trial) -> trials.Trial:
+    """A trial with the words of a failure; the folder of files is another in every process."""
+    is_bad = trial.outcome in trials.BAD
+    said = [text.replace(str(scratch()), "scratch") if is_bad else "" for text in trial[2:]]
+    return trials.Trial(trial.name, trial.outcome, *said)
 
 
 if __name__ == "__main__":

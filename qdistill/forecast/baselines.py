@@ -29,6 +29,8 @@ from qdistill.teacher import SCHEMES, Scheme, SplitStep
 CENTRE, WIDTH, ENERGY = (0.15, 0.2), (0.011, 0.049), (1.5, 8.6)
 # The caps that are tried, as the kinetic phase of a substep in radians.
 CAP_PHASES = (1.2, 1.4, 1.6, 1.8, 2.0, 2.2, 2.4, 2.6, 2.8, 3.0)
+# A substep of several pairs of FFTs is longer, and its caps go up to the resonance.
+CAP_PHASES_OF_SEVERAL = tuple(np.linspace(0.2, 1, len(CAP_PHASES)) * 6.2)
 
 
 @explained
@@ -93,8 +95,7 @@ def best_clamped(
         return cases.measure(system, truth, frames)
 
     means = {}
-    # A substep of several pairs of FFTs is longer, and its caps go up to the resonance.
-    phases = CAP_PHASES if scheme.n_pairs == 1 else np.linspace(0.2, 1, len(CAP_PHASES)) * 6.2
+    phases = CAP_PHASES if scheme.n_pairs == 1 else CAP_PHASES_OF_SEVERAL
     for cap in (float(phase) * n_substeps / system.dt for phase in phases):
         per_frame = measure(cap, truth)
         means[cap] = (

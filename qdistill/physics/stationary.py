@@ -11,6 +11,10 @@ from qdistill._checks import require_between, require_finite, require_real
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid, Scalar, require_line
 
+# Waves above LARGE are scaled down; STEEPEST is the largest exponent in one step. What a step makes
+# of both is within single precision.
+LARGE, STEEPEST = 1e12, 40.0
+
 
 class Scattered(NamedTuple):
     """The scattering amplitudes of a plane wave that comes from the left.
@@ -65,12 +69,13 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
         here = jnp.exp(0j * angle)
         fall = here - jnp.exp(1j * angle)
 
-        def to_the_left(carry: tuple[Array, Array], height: Array) -> tuple[tuple, None]:
-            here, fall = carry
+        def to_the_left(carry: tuple[Array, ...], height: Array) -> tuple[tuple, None]:
+            here, fall, growth = carry
             fall = fall + 2 * dx**2 * (height - energy) * here
-            return (here + fall, fall), None
+            return _bounded(here + fall, fall, growth), None
 
-        (here, fall), _ = jax.lax.scan(to_the_left, (here, fall), v[::-1])
+        start = here, fall, jnp.zeros_like(angle)
+        (here, fall, growth), _ = jax.lax.scan(to_the_left, start, v[::-1])
         # here = A + B lies before the potential, here - fall = A exp(i k dx) + B exp(-i k dx).
         incoming = here * (1 - jnp.exp(-1j * angle)) - fall
         returning = here * (jnp.exp(1j * angle) - 1) + fall
@@ -80,16 +85,18 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
         angle = k * dx
         here, slope = jnp.exp(0j * k), 1j * k
 
-        def across(carry: tuple[Array, Array], height: Array) -> tuple[tuple, None]:
-            here, slope = carry
+        def across(carry: tuple[Array, ...], height: Array) -> tuple[tuple, None]:
+            here, slope, growth = carry
             square = 2 * (energy - height)
-            cos, sinc = _waves(square * dx**2)
+            cos, sinc, more = _waves(square * dx**2)
             left = cos * here - dx * sinc * slope, square * dx * sinc * here + cos * slope
-            return left, None
+            return _bounded(*left, growth + more), None
 
-        (here, slope), _ = jax.lax.scan(across, (here, slope), v[::-1])
+        start = here, slope, jnp.zeros_like(angle)
+        (here, slope, growth), _ = jax.lax.scan(across, start, v[::-1])
         incoming, returning = (here + slope / (1j * k)) / 2, (here - slope / (1j * k)) / 2
-    return Scattered(jnp.exp(-1j * angle * len(v)) / incoming, returning / incoming)
+    through = jnp.exp(-1j * angle * len(v) - growth) / incoming
+    return Scattered(through, returning / incoming)
 
 
 @explained
@@ -154,14 +161,29 @@ def _square(z: Array) -> Array:
     return z.real**2 + z.imag**2
 
 
-def _waves(square: Array) -> tuple[Array, Array]:
-    """cos(a) and sin(a) / a for a^2 = square of either sign, smooth at zero."""
+def _bounded(here: Array, change: Array, growth: Array) -> tuple[Array, Array, Array]:
+    """Scale a wave to one where it is large; the growth is the log of all scales.
+
+    Under a high or long barrier it grows beyond all numbers.
+    """
+    size = jax.lax.stop_gradient(jnp.abs(here) + jnp.abs(change))
+    size = jnp.where(size > LARGE, size, 1.0)
+    return here / size, change / size, growth + jnp.log(size)
+
+
+def _waves(square: Array) -> tuple[Array, Array, Array]:
+    """cos(a) and sin(a) / a for a^2 = square of either sign, smooth at zero.
+
+    They are divided by the exponential of the third, which is zero but for very negative squares.
+    """
     is_small = jnp.abs(square) < 1e-3
     # The inner `where` keeps gradients finite where the square root has none.
     root = jnp.sqrt(jnp.where(is_small, 1.0, jnp.abs(square)))
     moves = square > 0
-    cos = jnp.where(moves, jnp.cos(root), jnp.cosh(root))
-    sinc = jnp.where(moves, jnp.sin(root), jnp.sinh(root)) / root
+    less = jnp.minimum(root, STEEPEST)
+    cos = jnp.where(moves, jnp.cos(root), jnp.cosh(less))
+    sinc = jnp.where(moves, jnp.sin(root), jnp.sinh(less)) / root
     near_cos = 1 - square / 2 + square**2 / 24 - square**3 / 720
     near_sinc = 1 - square / 6 + square**2 / 120 - square**3 / 5040
-    return jnp.where(is_small, near_cos, cos), jnp.where(is_small, near_sinc, sinc)
+    cos, sinc = jnp.where(is_small, near_cos, cos), jnp.where(is_small, near_sinc, sinc)
+    return cos, sinc, jnp.where(moves, 0.0, root - less)

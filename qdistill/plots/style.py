@@ -114,10 +114,11 @@ def draw_map(ax: Axes, x: Any, t: Any, values: Any, cmap: Any, limits: Any) -> A
 
 @explained
 def draw_potential(ax: Axes, x: np.ndarray, v: np.ndarray, every_v: Any = None) -> None:
-    """Draw a potential, filled from zero, with limits from it or from all potentials."""
+    """Draw a potential, filled from zero, with limits from it or from all that is finite."""
     ax.fill_between(x, v, color=SAND, lw=0)
     ax.plot(x, v, color=STONE, lw=1)
     levels = np.append(v if every_v is None else every_v, 0)
+    levels = levels[np.isfinite(levels)]
     span = np.ptp(levels) or 1.0
     ax.set_ylim(levels.min() - 0.1 * span, levels.max() + 0.15 * span)
 

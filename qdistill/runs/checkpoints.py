@@ -1,11 +1,13 @@
 """Checkpoints of a training state. This is the only module that uses Orbax."""
 
 import contextlib
+import functools
 import hashlib
 import json
 import logging
 import os
 import pathlib
+import sys
 from collections.abc import Callable
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -58,6 +60,7 @@ class Checkpoints:
             best_mode="min",
             enable_async_checkpointing=False,
         )
+        _hush_late_writes()
         self._run = _run_of(directory)
         self._manager = ocp.CheckpointManager(directory.resolve(), options=options)
 
@@ -99,6 +102,23 @@ class Checkpoints:
     def newest_step(self) -> int | None:
         """Return the step of the newest checkpoint, or None if there is none."""
         return self._manager.latest_step()
+
+
+@functools.cache
+def _hush_late_writes() -> None:
+    """Keep silent about writes that fail after the save that they belong to has failed.
+
+    Where the disk is full several fail at once. Storage reports each to the event loop of the save,
+    which the first has closed; `Checkpoints.save` has said what is wrong.
+    """
+    show = sys.unraisablehook
+
+    def show_others(event: "sys.UnraisableHookArgs") -> None:
+        is_late = isinstance(event.exc_value, RuntimeError) and event.object is None
+        if not (is_late and str(event.exc_value) == "Event loop is closed"):
+            show(event)
+
+    sys.unraisablehook = show_others
 
 
 class Found(NamedTuple):

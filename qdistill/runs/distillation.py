@@ -89,9 +89,9 @@ def score(emulator: Emulator, mesh: Mesh | None = None) -> Scored:
 @explained
 def means(metrics: dict[str, Any]) -> dict[str, Any]:
     """Return the costs and mean scores of `metrics.json`, the `score` of an `Emulator`."""
-    _require_keys("metrics", metrics, ("benchmark", *COSTS))
-    _require_keys("benchmark", metrics["benchmark"], ())
+    require_record(dict.fromkeys(COSTS, float | None) | {"benchmark": dict}, metrics=metrics)
     scores = {name: value for name, value in metrics["benchmark"].items() if name != "cases"}
+    require_record({str: float | None}, **{"metrics['benchmark']": scores})
     return {name: metrics[name] for name in COSTS} | scores
 
 

@@ -199,6 +199,7 @@ def _begin(
     if cluster.is_main():
         for path in damaged:
             set_aside(path)
+        _report_gap(out, 0 if state is None else int(state.step))
     cluster.wait("damaged checkpoints are set aside")
     state = trainers[0].init(key) if state is None else cluster.replicate(mesh, state)
     if cluster.is_main():
@@ -218,6 +219,16 @@ def _report(damaged: list[pathlib.Path], out: pathlib.Path, step: int | None) ->
         )
     if damaged:
         log.warning("Damaged, and left out: %s. The run is at step %d.", names, step)
+
+
+def _report_gap(out: pathlib.Path, step: int) -> None:
+    """Report lines of the log that are missing: each is written before its checkpoint."""
+    last = max((line["step"] for line in read_log(out)), default=0)
+    if last < step:
+        log.warning(
+            "`%s` ends at step %d, before the checkpoint of step %d: what was lost is not made "
+            "again.", out / "metrics.jsonl", last, step,
+        )  # fmt: skip
 
 
 def _advance(

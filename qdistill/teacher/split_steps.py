@@ -105,8 +105,8 @@ class SplitStep:
             slope = schemes.square_of_gradient(grid, smoothed)
             turn = phase(self.system, a * local + c * h**2 * slope, h)
             return lambda psi: turn * psi
-        turn, hop = phase(self.system, local, a * h), schemes.hops(grid, smoothed, c * h**3 / 2)
-        return lambda psi: hop(turn * hop(psi))
+        turn, hop = phase(self.system, local, a * h / 2), schemes.hops(grid, smoothed, c * h**3)
+        return lambda psi: turn * hop(turn * psi)
 
     def _drift(self, v: Potential, t: Scalar, h: float, dtype: np.dtype) -> Callable:
         """F^-1 exp(-i omega(k) h) F over the axes of space."""
@@ -200,6 +200,7 @@ def _require_allowed(system: System, scheme: Scheme) -> None:
 @explained
 def kick(system: System, v: Potential, t: Scalar, psi: Array, h: Scalar) -> Array:
     """Return exp(-i h local(v, t, psi)) psi: pointwise, or between channels."""
+    require_finite(t=t)
     local = system.local(v, t, psi)
     require_arrays(v=local)
     _require_channels(system, v=local)

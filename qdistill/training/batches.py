@@ -17,6 +17,7 @@ from jaxtyping import Array, Complex, Float, Int, Key
 from qdistill import _distribute as cluster
 from qdistill._checks import (
     refuse,
+    require_arrays,
     require_at_least,
     require_between,
     require_finite,
@@ -164,6 +165,7 @@ def cut_batch(
       n_target: Number of frames to forecast in an example.
       n_window: Points of a window; None for whole frames.
     """
+    require_arrays(block=block)
     require_between(0, len(block.run) - 1, i=i)
     run, time, centre = block.run[i], block.time[i], block.centre[i]
     times, n = time[:, None] + jnp.arange(n_history + n_target)[None], time + n_history - 1

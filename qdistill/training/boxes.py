@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, Int, Key
 from qdistill import _distribute as cluster
 from qdistill._checks import (
     refuse,
+    require_arrays,
     require_at_least,
     require_between,
     require_finite,
@@ -164,5 +165,6 @@ def make_block(
 @explained
 def cut_batch(block: SpectraBlock, i: Int[Array, ""] | int) -> Spectra:
     """Return the i-th batch of a block, counted from 0."""
+    require_arrays(block=block)
     require_between(0, len(block.run) - 1, i=i)
     return jax.tree.map(lambda leaf: leaf[block.run[i]], block.spectra)

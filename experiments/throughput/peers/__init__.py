@@ -19,13 +19,18 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.throughput.peers.splittings import (
+    N_SUBSTEPS,
+    matterwave_split,
+    pyfftw_split,
+    scipy_split,
+    torch_split,
+)
 from experiments.throughput.problem import Problem, dense_hamiltonian
 from qdistill.physics.grid import Grid
 
 Run: TypeAlias = Callable[[], np.ndarray]
 Peer: TypeAlias = Callable[[Problem, int], tuple[Run, int]]
-N_SUBSTEPS = 10
-"""Of the split steps: the fewest past the resonance of the continuum at frames of 0.1."""
 
 
 def c_realspace(problem: Problem, n_cores: int) -> tuple[Run, int]:
@@ -55,66 +60,6 @@ def c_realspace(problem: Problem, n_cores: int) -> tuple[Run, int]:
         return psi
 
     return run, n
-
-
-def scipy_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """Return a split step with scipy.fft on complex64, with a worker per core."""
-    import scipy.fft
-
-    half, full, drift, start = _phases(problem)
-
-    def run() -> np.ndarray:
-        psi = half * start
-        for i in range(n_total := N_SUBSTEPS * problem.n_frames):
-            wave = scipy.fft.fft(psi, axis=1, workers=n_cores, overwrite_x=True)
-            wave *= drift
-            psi = scipy.fft.ifft(wave, axis=1, workers=n_cores, overwrite_x=True)
-            psi *= full if i + 1 < n_total else half
-        return psi
-
-    return run, problem.n_packets
-
-
-def pyfftw_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """Return a split step with FFTW on complex64, with measured plans and a thread per core."""
-    import pyfftw
-
-    half, full, drift, start = _phases(problem)
-    psi = pyfftw.empty_aligned(start.shape, "c8")
-    options = {"axes": (1,), "threads": n_cores, "flags": ("FFTW_MEASURE",)}
-    forward = pyfftw.FFTW(psi, psi, **options)
-    backward = pyfftw.FFTW(psi, psi, direction="FFTW_BACKWARD", **options)
-
-    def run() -> np.ndarray:
-        psi[:] = half * start
-        for i in range(n_total := N_SUBSTEPS * problem.n_frames):
-            forward.execute()
-            psi[:] *= drift
-            # `execute` omits the factor 1 / n, which `drift` contains.
-            backward.execute()
-            psi[:] *= full if i + 1 < n_total else half
-        return psi.copy()
-
-    drift = drift / np.complex64(start.shape[1])
-    return run, problem.n_packets
-
-
-def torch_split(problem: Problem, n_cores: int) -> tuple[Run, int]:
-    """Return a split step with torch.fft on complex64, eager, with a thread per core."""
-    import torch
-
-    torch.set_num_threads(n_cores)
-    half, full, drift, start = map(torch.from_numpy, _phases(problem))
-
-    @torch.inference_mode()
-    def run() -> np.ndarray:
-        psi = half * start
-        for i in range(n_total := N_SUBSTEPS * problem.n_frames):
-            psi = torch.fft.ifft(torch.fft.fft(psi).mul_(drift))
-            psi.mul_(full if i + 1 < n_total else half)
-        return psi.numpy()
-
-    return run, problem.n_packets
 
 
 def qutip_krylov(problem: Problem, n_cores: int) -> tuple[Run, int]:
@@ -201,6 +146,7 @@ PEERS: dict[str, tuple[Peer, str]] = {
     f"scipy, {N_SUBSTEPS} substeps": (scipy_split, "scipy"),
     f"pyFFTW, {N_SUBSTEPS} substeps": (pyfftw_split, "pyFFTW"),
     f"torch, {N_SUBSTEPS} substeps": (torch_split, "torch"),
+    f"matterwave, {N_SUBSTEPS} substeps": (matterwave_split, "matterwave"),
     "QuTiP, Krylov": (qutip_krylov, "qutip"),
     "dynamiqs, Dopri8": (dynamiqs_dopri, "dynamiqs"),
     "diffrax, Dopri8": (diffrax_dopri, "diffrax"),
@@ -217,16 +163,6 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return {name: version for name, version in found.items() if name}
-
-
-def _phases(problem: Problem) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Half and full kick, drift, and initial state; computed in float64 and cast."""
-    h = problem.dt / N_SUBSTEPS
-    v = problem.v.astype("f8")
-    kinetic = problem.grid.kinetic_energy()
-    phases = np.exp(-0.5j * h * v), np.exp(-1j * h * v), np.exp(-1j * h * kinetic)
-    half, full, drift = (np.ascontiguousarray(phase.astype("c8")) for phase in phases)
-    return half, full, drift, problem.psi.astype("c8")
 
 
 def _hamiltonian(grid: Grid, v: np.ndarray) -> np.ndarray:

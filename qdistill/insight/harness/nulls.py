@@ -14,7 +14,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Key
 
-from qdistill._checks import refuse, require_positive
+from qdistill._checks import refuse, require_each, require_positive
+from qdistill._doors import require_potential
 from qdistill._refusals import explained
 from qdistill.forecast import metrics
 from qdistill.insight.harness.frames import forecast, recall
@@ -86,7 +87,12 @@ class Disturbed:
         return self.exact.is_differentiable and self.network.is_differentiable
 
     def __call__(self, v: Potential) -> Step:
-        """Return the step; its state is the last frames and the index of the newest."""
+        """Return the step; its state is the last frames and the index of the newest.
+
+        Raises:
+          ValueError: For a potential that is not finite or not of the system.
+        """
+        require_potential(self.system, v)
         exact, network = self.exact(v), self.network(v)
 
         def one(step: Step, frames: Array, n: Array) -> Array:
@@ -125,9 +131,10 @@ def disturb(
       key: Random key of the parameters.
 
     Raises:
-      ValueError: For an emulator without error, or whose forecast is not finite; if no scale of the
-        random network gives its error.
+      ValueError: For other than one potential for each psi; for an emulator without error, or whose
+        forecast is not finite; if no scale of the random network gives its error.
     """
+    require_each("case", psi=psi, v=v)
     network = randomise(emulator, key)
     given = jax.jit(jax.vmap(lambda psi, v: recall(exact, psi, v, emulator.n_history)))(psi, v)
     true = forecast(exact, given[:, -1:], v, n_frames)[:, -1]

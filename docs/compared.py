@@ -1,0 +1,214 @@
+"""The tables that compare students and solvers case by case or factor by factor.
+
+Each function without arguments is `{compared.NAME}` in a marker.
+"""
+
+import statistics
+from typing import Any
+
+from pages import RESULTS, Number, table
+
+from qdistill.forecast import paper
+
+INFORMED = ("informed-1", "informed-2", "informed-3")
+BARRIERS = tuple(name for name in paper.CASES if name.startswith("barrier"))
+# Schemes on the shelf, by their names in its results.
+SCHEMES = {
+    "strang": "clamped split step",
+    "takahashi-imada, smoothed 0.1": "Takahashi-Imada",
+    "chin, smoothed 0.1": "fourth order (Chin)",
+}
+ONE_TRAINING = ("unitary", "gru", "gru-wide")
+PUBLISHED = ("demo-gru", "full-gru")
+# Solvers with two FFT pairs a frame, by their names in results/shelf.
+SOLVERS = ("strang, 2 pairs", "takahashi-imada, smoothed 0.1, 2 pairs")
+
+
+def shelf_rows(dispersion: str, pairs: tuple[int, ...]) -> dict[str, Any]:
+    """Return the results of the solvers with some numbers of FFT pairs, by their plain names."""
+    folder = "shelf" if dispersion == "lattice" else f"shelf-{dispersion}"
+    rows = RESULTS()[folder].metrics[dispersion]
+    return {
+        label if len(pairs) == 1 else f"{label}, {n}": rows[f"{name}, {n} pairs"]
+        for name, label in SCHEMES.items()
+        for n in pairs
+        if f"{name}, {n} pairs" in rows
+    }
+
+
+def shelf() -> str:
+    """Tabulate the solvers of the shelf, sharp and smooth potentials apart."""
+    rows = []
+    for label, row in shelf_rows("lattice", (1, 2, 3)).items():
+        name, pairs = label.rsplit(", ", 1)
+        kinds = (row["held out"].sharp, row["held out"].smooth)
+        errors = [f"{each.median_nrmse:.1e}" for each in kinds]
+        rows.append([name, pairs, f"{row.paper.mean_infidelity:.1e}", *errors])
+    head = ("", "FFT pairs a frame", "paper's test, 1 − correlation",
+            "held out, sharp edges, relative L2 error", "held out, smooth")  # fmt: skip
+    return table(head, rows)
+
+
+def infidelity_of(scores: Any, name: str) -> Number:
+    """Return 1 - correlation of one case of the paper's test."""
+    case = scores.cases[name]
+    return case.infidelity if "infidelity" in case else Number(1 - case.correlation)
+
+
+def held_out() -> str:
+    """Tabulate 100 held-out potentials on the lattice."""
+    return _held_out({name: name for name in ("demo", "unitary", *INFORMED)}, "lattice")
+
+
+def held_out_continuum() -> str:
+    """Tabulate 100 held-out potentials on the continuum."""
+    return _held_out({name: f"{name}-continuum" for name in ("demo", *INFORMED)}, "continuum")
+
+
+def _held_out(folders: dict[str, str], dispersion: str) -> str:
+    rows = []
+    solvers = shelf_rows(dispersion, (1, 2, 3))
+    for name, folder in folders.items():
+        found = RESULTS()[folder]["evaluation-1"]
+        pairs = name[-1] if name in INFORMED else 2
+        wins = []
+        for label in SCHEMES.values():
+            solver = solvers.get(f"{label}, {pairs}")
+            wins.append(_wins(found.cases[name], solver["held out"]["all"].cases) if solver else "")
+        rows.append([f"`{name}`", *_quantiles(found.scores[name]["all"]), *wins])
+    for label, row in solvers.items():
+        rows.append([label, *_quantiles(row["held out"]["all"]), *("",) * len(SCHEMES)])
+    head = ("", "1 − correlation: median", "mean", "worst", "relative L2 error: median", "mean",
+            "worst", *(f"{label} wins" for label in SCHEMES.values()))  # fmt: skip
+    return table(head, rows)
+
+
+def _quantiles(scores: Any) -> list[str]:
+    keys = ("median", "mean", "worst")
+    return [
+        f"{scores[f'{key}_{metric}']:.1e}" for metric in ("infidelity", "nrmse") for key in keys
+    ]
+
+
+def _wins(learned: Any, solved: Any) -> str:
+    """On how many potentials the solver has the smaller error: relative L2, correlation."""
+    count = []
+    for metric in ("nrmse", "infidelity"):
+        pairs = zip(learned[metric], solved[metric], strict=True)
+        count.append(str(sum(solver < student for student, solver in pairs)))
+    return ", ".join(count)
+
+
+def long_frames() -> str:
+    """Tabulate longer frames: the mean relative L2 error of `informed-2` and of the baseline."""
+    rows = []
+    for dt in ("0.2", "0.5", "1"):
+        scores = RESULTS()[f"informed-2-dt{dt}"]["evaluation-1"].scores
+        errors = [scores["informed-2"]["all"].mean_nrmse]
+        solved = RESULTS()["shelf"].metrics["long frames"][dt]
+        errors += [solved[f"{name}, 2 pairs"]["held out"]["all"].mean_nrmse for name in SCHEMES]
+        rows.append([dt, *(f"{error:.1e}" for error in errors)])
+    return table(("frame, a.u.", "`informed-2`", *SCHEMES.values()), rows)
+
+
+def barriers() -> str:
+    """Tabulate 1 - correlation on each of the 11 barriers with the paper's parameters."""
+    seeds = [RESULTS()[name] for name in sorted(RESULTS()) if name.startswith("demo-seed-")]
+    rows: list[list[str]] = []
+    columns: list[list[Number]] = []
+    for name in BARRIERS:
+        case = paper.CASES[name]
+        height, width = name.split("-")[-2:]
+        of_demo = [infidelity_of(run.metrics.benchmark, name) for run in seeds]
+        others = [
+            *(infidelity_of(RESULTS()["shelf"].metrics.lattice[solver].paper, name)
+              for solver in SOLVERS),
+            *(infidelity_of(RESULTS()[run].metrics.benchmark, name) for run in ONE_TRAINING),
+            *(Number(1 - paper.published()[name][model]["correlation"]) for model in PUBLISHED),
+        ]  # fmt: skip
+        columns.append([Number(statistics.mean(of_demo)), *others])
+        rows.append([f"{case.energy:g}, {height}, {width}", *_cells(of_demo, others)])
+    means = [Number(statistics.mean(each)) for each in zip(*columns, strict=True)]
+    rows.append(
+        ["mean of the 11", *(f"{each:.1e}" for each in (*means[1:3], means[0], *means[3:]))]
+    )
+    head = ("E, height in hartree, width in bohr", "clamped split step, 2 pairs",
+            "Takahashi-Imada, 2 pairs", "`demo`, ten seeds: mean (range)", "`unitary`", "`gru`",
+            "`gru-wide`", "the paper's `demo`", "the paper's `full`")  # fmt: skip
+    return table(head, rows)
+
+
+def _cells(of_demo: list[Number], others: list[Number]) -> list[str]:
+    mean, low, high = (Number(f(of_demo)) for f in (statistics.mean, min, max))
+    cells = [f"{each:.1e}" for each in others]
+    return [*cells[:2], f"{mean:.1e} ({low:.1e} to {high:.1e})", *cells[2:]]
+
+
+def factorial() -> str:
+    """Tabulate the errors of every combination of properties, and of the network on windows."""
+    found = RESULTS()["factorial"].metrics
+    rows = [[name, *_spreads(row)] for name, row in found.students.items()]
+    if "windowed" in found:
+        rows += [[f"dense, {name}", *_spreads(row)] for name, row in found.windowed.items()]
+    head = ("built in, and training", "1 − correlation, median (range)",
+            "relative L2 error, median (range)")  # fmt: skip
+    return table(head, rows)
+
+
+def _spreads(row: Any) -> list[str]:
+    cells = []
+    for metric in ("infidelity", "nrmse"):
+        errors = list(row[metric])
+        middle, low, high = (Number(f(errors)) for f in (statistics.median, min, max))
+        cells.append(f"{middle:.1e} ({low:.1e} to {high:.1e})")
+    return cells
+
+
+def effects() -> str:
+    """Tabulate the factors by which properties and their interactions change the error."""
+    on = {metric: effects_on(metric) for metric in ("infidelity", "nrmse")}
+    rows = [
+        [name.replace(" x ", " × "), factor, on["nrmse"][name]]
+        for name, factor in on["infidelity"].items()
+    ]
+    return table(("effect", "factor of 1 − correlation (95%)", "factor of relative L2 error"), rows)
+
+
+def effects_on(metric: str = "infidelity") -> dict[str, str]:
+    """Return the factor and its interval by name of the effect, for one error."""
+    found = {}
+    for name, row in RESULTS()["factorial"].metrics[f"effects on {metric}"].items():
+        mean, low, high = (10 ** row[key] for key in ("mean", "low", "high"))
+        found[name] = f"{mean:.2f} ({low:.2f} to {high:.2f})"
+    return found
+
+
+def search() -> str:
+    """Tabulate the searched settings of the Fourier neural operator, the best first."""
+    rows = []
+    for row in RESULTS()["search"].metrics.settings:
+        errors = ", ".join(f"{error:.2f}" for error in row.nrmse)
+        rows.append([row.optimiser, f"{row.rate:g}", f"{row.n_batch}", f"{row.n_channels}", errors])
+    return table(("optimiser", "rate", "batch", "channels", "relative L2 error of each seed"), rows)
+
+
+def methods() -> str:
+    """Tabulate speeds of split steps, the gain of the method and of the implementation apart."""
+    found = RESULTS()["equal_method"].metrics
+    rows = []
+    for name, row in found.solvers.items():
+        solver, method = name.split(": ")
+        of_method = _gain(found.gains.method, solver) if method.startswith("Takahashi") else ""
+        cells = [of_method, _gain(found.gains.implementation, name)]
+        speed = f"{row.packet_frames_per_second:,.0f}"
+        rows.append([solver, method, speed, f"{row.rms_relative_error:.1e}", *cells])
+    head = ("solver", "method, FFT pairs a frame", "frames a second", "error",
+            "gain over its Strang step", "our speed over it")  # fmt: skip
+    return table(head, rows)
+
+
+def _gain(gains: Any, name: str) -> str:
+    if name not in gains:
+        return ""
+    row = gains[name]
+    return f"{row.median:.2f} ({row.low:.2f} to {row.high:.2f})"
