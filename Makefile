@@ -51,8 +51,9 @@ CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
-STUDIES = emulators seeds continuum frames solvers throughput ladder frontier insight importance \
-	corrections design diffraction reliability fuzz movie
+OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
+STUDIES = emulators seeds newton continuum frames solvers throughput ladder frontier insight \
+	importance corrections edges order generalisation design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -71,7 +72,17 @@ results-seeds: .venv/.core
 	for seed in $(SEEDS); do \
 		rm -rf runs/demo-seed-$$seed && $(RUN) demo --seed $$seed --out runs/demo-seed-$$seed || exit 1; \
 	done
-	$(call keep,$(OF_DEMO))
+	for run in $(OF_GRU); do \
+		rm -rf runs/$$run && $(RUN) gru-demo --seed $${run##*-} --out runs/$$run || exit 1; \
+	done
+	$(call keep,$(OF_DEMO) $(OF_GRU))
+
+results-newton: .venv/.core
+	for seed in $(SEEDS); do \
+		rm -rf runs/demo-newton-seed-$$seed && $(RUN) demo-newton --seed $$seed \
+			--out runs/demo-newton-seed-$$seed || exit 1; \
+	done
+	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)))
 
 results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \
@@ -137,13 +148,15 @@ results-frontier: .venv/.core
 
 # After results-seeds, whose trainings are audited together.
 results-insight: results-seeds
-	rm -rf runs/symmetries runs/probes runs/interventions runs/learning_curve
+	rm -rf runs/symmetries runs/symmetries-gru runs/probes runs/interventions runs/learning_curve
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls --cases 8 --frames 4 \
+		--out runs/symmetries-gru
 	$(PY) experiments/probes.py demo gru --out runs/probes
 	$(PY) experiments/interventions.py demo gru --out runs/interventions
 	$(PY) experiments/learning_curve.py demo --out runs/learning_curve
-	$(call keep,symmetries probes interventions learning_curve)
-	$(call draw,symmetries probes interventions learning_curve)
+	$(call keep,symmetries symmetries-gru probes interventions learning_curve)
+	$(call draw,symmetries symmetries-gru probes interventions learning_curve)
 
 results-importance: .venv/.core
 	rm -rf runs/importance
@@ -157,6 +170,29 @@ results-corrections: .venv/.core
 	$(PY) experiments/corrections/corrections.py --out runs/corrections
 	$(call keep,corrections)
 	$(call draw,corrections)
+
+# Recorded trainings are kept in runs/order-paths.
+results-order: .venv/.core
+	rm -rf runs/order
+	$(PY) experiments/learning_curve.py demo --is-order --out runs/order
+	$(call keep,order)
+	$(call draw,order)
+
+# Errors of trainings are kept in runs/generalisation-trainings.
+results-generalisation: results-seeds
+	rm -rf runs/generalisation
+	$(PY) experiments/generalisation/generalisation.py $(addprefix runs/,$(OF_DEMO)) unitary informed-2 \
+		--out runs/generalisation
+	$(call keep,generalisation)
+	$(call draw,generalisation)
+
+# After results-seeds.
+results-edges: results-seeds
+	rm -rf runs/sharp_edges
+	$(PY) experiments/corrections/sharp_edges.py $(addprefix runs/,$(OF_DEMO)) \
+		unitary informed-2 informed-3 --out runs/sharp_edges
+	$(call keep,sharp_edges)
+	$(call draw,sharp_edges)
 
 results-design: .venv/.core
 	rm -rf runs/design runs/design-gru

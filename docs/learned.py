@@ -1,9 +1,8 @@
-"""The tables of results/learned.md on symmetries and corrections; `pages.py` puts them in.
+"""The tables of results/learned.md on the correction of split steps; `pages.py` puts them in.
 
 Each function without arguments is `{learned.NAME}` in a marker.
 """
 
-import math
 import statistics
 from typing import Any
 
@@ -26,41 +25,6 @@ VERSIONS, REFERENCES = (
 
 def _found() -> Any:
     return RESULTS()["corrections"].metrics
-
-
-def symmetries() -> str:
-    """Tabulate rho of what is not built in, for emulators and their matched null models."""
-    of = RESULTS()["symmetries"].metrics
-    rows = []
-    for name, kinds in of.findings.items():
-        if of.roles[name] != "emulator":
-            continue
-        for kind, found in kinds.items():
-            for symmetry, row in found.items():
-                if row.verdict in ("holds", "as the teacher", "unlike the teacher"):
-                    continue
-                nulls = list(row.evidence.nulls) if "evidence" in row else []
-                theirs = (f"{_rho(of.findings[null][kind][symmetry])} (`{null}`)" for null in nulls)
-                trained = len(list(row.cases.rho))
-                label = f"`{name}`, {trained}"
-                words = row.evidence.verdict if "evidence" in row else row.verdict
-                if "evidence" in row and math.isfinite(row.evidence.p):
-                    words += f", p = {row.evidence.p:.1g}"
-                rows.append([label, kind, symmetry, _rho(row), ", ".join(theirs) or "—", words])
-    head = (
-        "emulator, trainings",
-        "cases",
-        "symmetry",
-        "rho (95%)",
-        "rho of the null model",
-        "verdict",
-    )
-    return table(head, rows)
-
-
-def _rho(row: Any) -> str:
-    rho = row.rho
-    return f"{rho.median:.2f} ({rho.low:.2f} to {rho.high:.2f})"
 
 
 def corrections() -> str:
@@ -194,3 +158,124 @@ def edges() -> str:
                                             for x in pair)])  # fmt: skip
     words = (word for name in EDGES for word in (f"`{name}`", "optimum"))
     return table(("width of the edges, bohr", *words), rows)
+
+
+def order() -> str:
+    """Tabulate traits of students and null models at equal errors, with verdicts."""
+    levels = RESULTS()["order"].metrics.levels
+    rows = []
+    for name in next(iter(dict(levels.items()).values())):
+        cells = []
+        for _, of in levels.items():
+            row = of[name]
+            numbers = " / ".join(
+                f"{10 ** row[model].mean:.2g}" for model in ("student", "disturbed", "displaced")
+            )
+            mark = f" **{row.verdict}**" if row.verdict != "as the error" else ""
+            cells.append(numbers + mark)
+        rows.append([TRAITS.get(name, name.replace("share of", "error of")), *cells])
+    return table(("", *(f"error {level}" for level, _ in levels.items())), rows)
+
+
+TRAITS = {
+    "mass error": "relative error of the mass",
+    "k^4 term error": "relative error of the k⁴ term",
+}
+
+
+def steps() -> str:
+    """Tabulate the steps at which all cases pass each error, and the differences of processes."""
+    levels = dict(RESULTS()["order"].metrics.steps.items())
+    names = dict.fromkeys(name for of in levels.values() for name in of)
+    rows = []
+    for name in names:
+        signs = "" if name == "all" else "+"
+        cells = []
+        for of in levels.values():
+            row = dict(of.items()).get(name)
+            if row is None:
+                cells.append("—")
+                continue
+            numbers = (f"{getattr(row, key) + 0.0:{signs}.0f}" for key in ("mean", "low", "high"))
+            cells.append("{} ({} to {})".format(*numbers) + f", {row.n} trainings" * (row.n < 10))
+        rows.append(["all cases" if name == "all" else f"{name}, after all cases", *cells])
+    return table(("step", *(f"error {level}" for level in levels)), rows)
+
+
+# A property, its value and the words for it.
+OUTSIDE = (
+    ("momentum", 3.0, "usual"),
+    ("momentum", 6.0, "k = 6"),
+    ("momentum", 8.0, "k = 8"),
+    ("momentum", 10.0, "k = 10"),
+    ("width", 0.4, "0.4 bohr wide"),
+    ("width", 8.0, "8 bohr wide"),
+    ("height", 20.0, "20 hartree high"),
+    ("height", 30.0, "30 hartree"),
+    ("height", 60.0, "60 hartree"),
+)
+
+
+def beyond() -> str:
+    """Tabulate the errors of emulators and solvers inside and outside the lessons."""
+    counts = dict(RESULTS()["generalisation"].metrics.trainings.items())
+    rows = []
+    for label in RESULTS()["generalisation"].metrics["over seeds"].momentum:
+        words = f"`{label}`, {counts[label]}" if label in counts else f"{label} (baseline)"
+        rows.append([words, *(_power(at(label).error[i]) for at, i in _outside())])
+    return table(("emulator, trainings", *(words for *_, words in OUTSIDE)), rows)
+
+
+def over_solver() -> str:
+    """Tabulate the errors of emulators over the Takahashi-Imada step."""
+    rows = []
+    for label in RESULTS()["generalisation"].metrics.trainings:
+        ratios = [at(label).over["Takahashi-Imada"][i] for at, i in _outside()]
+        rows.append([f"`{label}`", *(_ratio(row) for row in ratios)])
+    return table(("error over the solver's", *(words for *_, words in OUTSIDE)), rows)
+
+
+def _outside() -> list[tuple[Any, int]]:
+    """What was measured of each emulator by a property, and the index of a value."""
+    of = RESULTS()["generalisation"].metrics
+    return [
+        (of["over seeds"][name].__getitem__, list(of.beyond[name]["values"]).index(value))
+        for name, value, _ in OUTSIDE
+    ]
+
+
+def _power(row: Any) -> str:
+    """A mean of logarithms as a number, with its interval if there are several trainings."""
+    mean = f"{Number(10**row.mean):.1e}"
+    if row.n < 2:
+        return mean
+    return f"{mean} ({Number(10**row.low):.1e} to {Number(10**row.high):.1e})"
+
+
+def families() -> str:
+    """Tabulate the errors of short trainings with and without each family."""
+    rows = []
+    for name, row in RESULTS()["generalisation"].metrics["left out"].families.items():
+        own, others = (_ratio(row["log10 of the ratio"][kind]) for kind in ("own", "others"))
+        errors = [row.start, *(statistics.median(row[kind]) for kind in ("with", "without"))]
+        rows.append([name, *(f"{Number(error):.1e}" for error in errors), own, others])
+    head = ("left out", "before training", "taught", "left out", "ratio (95%)", "others (95%)")
+    return table(head, rows)
+
+
+def _ratio(of: Any) -> str:
+    if of.n < 2:
+        return f"{10**of.mean:.2f}"
+    return f"{10**of.mean:.2f} ({10**of.low:.2f} to {10**of.high:.2f})"
+
+
+def parts() -> str:
+    """Tabulate the errors with one learned part replaced."""
+    of = RESULTS()["generalisation"].metrics.parts
+    rows = []
+    for label, versions in of.items():
+        errors = {name: [float(x) for x in each] for name, each in versions.items()}
+        rows.append(
+            [f"`{label}`", *(f"{Number(statistics.median(x)):.1e}" for x in errors.values())]
+        )
+    return table(("median error", *dict(next(iter(dict(of.items()).values())).items())), rows)

@@ -8,13 +8,22 @@ import re
 import statistics
 from typing import Any
 
+import numpy as np
 from pages import RESULTS, ROOT, Number, table
 
 from qdistill.forecast import paper
+from qdistill.physics.grid import Grid
 
 INFORMED = ("informed-1", "informed-2", "informed-3")
 CLAMPED = ("clamped-1", "clamped-2", "clamped-3")
 BARRIERS = tuple(name for name in paper.CASES if name.startswith("barrier"))
+# Its packet is so wide that it reaches the end of the box.
+CUT = "barrier-15.8-11.6-9.4"
+WITHOUT_EDGES = tuple(
+    name
+    for name in paper.CASES
+    if name.startswith(("half-circle", "quadratic", "random", "trapezoid", "triangle"))
+)
 
 
 def paper_test() -> str:
@@ -84,8 +93,48 @@ def median_of_seeds() -> Number:
 
 
 def _of_seeds() -> list[Number]:
-    names = sorted(name for name in RESULTS() if name.startswith("demo-seed-"))
-    return [RESULTS()[name].metrics.benchmark.mean_infidelity for name in names]
+    return [run.benchmark.mean_infidelity for run in _trainings("demo")]
+
+
+def _trainings(preset: str) -> list[Any]:
+    names = sorted(name for name in RESULTS() if name.startswith(f"{preset}-seed-"))
+    return [RESULTS()[name].metrics for name in names]
+
+
+def newton() -> str:
+    """Tabulate `demo` and `demo-newton` of the same seeds: medians, and the range of the first."""
+    rows, both = [], {preset: _trainings(preset) for preset in ("demo", "demo-newton")}
+    for preset, trainings in both.items():
+        runs = trainings[: min(map(len, both.values()))]
+        of_cases = [
+            [
+                statistics.mean(1 - run.benchmark.cases[name].correlation for name in names)
+                for run in runs
+            ]
+            for names in (paper.CASES, BARRIERS, WITHOUT_EDGES)
+        ]
+        of_cases.append([run.benchmark.mean_nrmse for run in runs])
+        low, high = (Number(end(of_cases[0])) for end in (min, max))
+        medians = [f"{Number(statistics.median(each)):.1e}" for each in of_cases]
+        medians[0] += f" ({low:.1e} to {high:.1e})"
+        rows.append([f"`{preset}`", f"{len(runs)}", f"{runs[0].training_steps:,}", *medians])
+    head = ("", "trainings", "steps", "1 − correlation, 25 runs", "11 barriers",
+            "8 without vertical edges", "relative L2 error")  # fmt: skip
+    return table(head, rows)
+
+
+def cut_packet() -> Number:
+    """Return the median over `demo-newton`'s seeds of the error on the packet that the box cuts."""
+    runs = _trainings("demo-newton")
+    return Number(statistics.median(1 - run.benchmark.cases[CUT].correlation for run in runs))
+
+
+def fast_waves() -> Number:
+    """Return the probability above 10 per bohr in the packet that the end of the box cuts."""
+    grid = Grid()
+    names, psi0, _ = paper.make_cases(grid)
+    waves = np.abs(np.fft.fft(psi0[names.index(CUT)])) ** 2
+    return Number(np.sum(waves[np.abs(grid.wavenumbers()) > 10]) / np.sum(waves))
 
 
 def crossing() -> Number:
@@ -191,29 +240,6 @@ def plane() -> str:
         rows.append([f"`{name}`", *errors, f"{cost.milliseconds_a_frame:.1f}"])
     head = ("", "double slits, t = 4", "t = 8", "forests, t = 4", "t = 8", "ms a frame")
     return table(head, rows)
-
-
-def probes() -> str:
-    """Tabulate the waves of two students."""
-    found = RESULTS()["probes"].metrics.probes
-    members = ("exact solver", "demo", "gru")
-    mass, quartic, uniform, front = [], [], [], []
-    for name in members:
-        waves = found[name].dispersion
-        mass.append(f"{waves.mass_au:.4f} ± {waves.mass_error_au:.0e}")
-        ratio, error = waves.quartic_over_lattice, waves.quartic_over_lattice_error
-        quartic.append(f"{ratio:.2f} ± {error:.0e}")
-        coupling = list(found[name].uniform.coupling)
-        uniform.append(f"{min(coupling):.4f} to {max(coupling):.4f}")
-        front.append(f"{found[name].light_cone.front_speed_bohr_per_au:.3f}")
-    expected = found.demo.light_cone.expected_front_speed_bohr_per_au
-    rows = [
-        ["mass", *mass],
-        ["k⁴ term over the lattice's", *quartic],
-        ["share of a uniform V that is felt", *uniform],
-        [f"speed of a front, bohr a.u.⁻¹ ({expected:.3f} expected)", *front],
-    ]
-    return table(("", "exact solver", "`demo`", "`gru`"), rows)
 
 
 def designs() -> str:

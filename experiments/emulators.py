@@ -3,22 +3,27 @@
 import dataclasses
 import pathlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-import jax
-
-from qdistill import teacher
-from qdistill._checks import refuse, require_at_least
-from qdistill.forecast import baselines
-from qdistill.insight import harness
+from qdistill._checks import refuse, require_one_of
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
 from qdistill.students import Emulator
 from qdistill.system import System
-from qdistill.teacher import SplitStep, split_step
+from qdistill.teacher import SCHEMES, Scheme, SplitStep, split_step
 
-# The best cap on the paper's test, as the kinetic phase of a substep in radians.
-CAP_PHASE = 2.0
+# Smoothing in bohr before V is differentiated; without it the corrections fail at sharp edges.
+SMOOTHING = 0.1
+# Schemes of non-learned null models. The caps are the largest kinetic phases of an FFT pair in
+# radians, by the number of pairs: those with the least 1 - correlation on the paper's test.
+NULLS: dict[str, tuple[Scheme, dict[int, float]]] = {
+    "clamped": (SCHEMES["strang"], {1: 2.6, 2: 2.0, 3: 1.8}),
+    "takahashi-imada": (
+        dataclasses.replace(SCHEMES["takahashi-imada"], smoothing=SMOOTHING),
+        {1: 3.0, 2: 2.4, 3: 2.2},
+    ),
+    "fourth-order": (dataclasses.replace(SCHEMES["chin"], smoothing=SMOOTHING), {2: 2.1}),
+}
 
 
 def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
@@ -41,19 +46,20 @@ def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:
     return loaded
 
 
-def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
+def load_ensembles(places: Sequence[str], most: int | None = None) -> dict[str, list[Emulator]]:
     """Load emulators, grouped into ensembles of runs that differ in their seed only.
 
     Args:
       places: See `load`. The first run of an ensemble gives its name, without a `-seed-0` at its
         end if there are several.
+      most: Largest number of ensembles; any number by default.
 
     Raises:
-      ValueError: For no emulator, or two ensembles of one name.
+      ValueError: For no emulator, a place given twice, too many ensembles, or two of one name.
       OSError: For a place without an emulator.
     """
-    if not places:
-        refuse("runs", "at least one emulator", list(places))
+    if not places or len(set(places)) < len(places):
+        refuse("runs", "at least one emulator, each given once", list(places))
     names: dict[Config, str] = {}
     ensembles: dict[str, list[Emulator]] = {}
     for place in places:
@@ -63,52 +69,39 @@ def load_ensembles(places: Sequence[str]) -> dict[str, list[Emulator]]:
         if training not in names and name in ensembles:
             refuse("runs", "of different names, except for seeds of one training", list(places))
         ensembles.setdefault(names.setdefault(training, name), []).append(emulator)
+    if len(ensembles) > (most or len(ensembles)):
+        refuse("runs", f"1 to {most} emulators, apart from seeds", list(ensembles))
     return {
         re.sub(r"-seed-\d+$", "", name) if len(each) > 1 else name: each
         for name, each in ensembles.items()
     }
 
 
-def make_nulls(system: System, pairs: Sequence[int]) -> dict[str, SplitStep]:
-    """Return clamped split steps by name, as non-learned null models.
+def make_nulls(
+    system: System, pairs: Sequence[int], schemes: Sequence[str] = ("clamped",)
+) -> dict[str, SplitStep]:
+    """Return split steps with clamped kinetic energy by name, as non-learned null models.
 
     With two FFT pairs the error on the paper's test is about that of the packaged `demo`.
 
     Args:
       system: The system of the emulators.
-      pairs: Numbers of FFT pairs per frame.
+      pairs: Numbers of FFT pairs per frame, 1 to 3.
+      schemes: Names of schemes in `NULLS`; the one of fourth order has two pairs only.
 
     Raises:
-      ValueError: For fewer than one pair.
-    """
-    require_at_least(1, nulls=min(pairs, default=1))
-    return {f"clamped-{n}": split_step(system, n, CAP_PHASE * n / system.dt) for n in pairs}
-
-
-def disturb(
-    ensembles: Mapping[str, Sequence[Emulator]], n_case: int, n_frames: int, seed: int
-) -> dict[str, harness.Disturbed]:
-    """Return null models of the emulators that are not linear, by name.
-
-    Each is the exact step plus a network with random parameters, see `harness.disturb`. Its error
-    is matched on held-out potentials.
-
-    Args:
-      ensembles: Emulators of one system; the first of each ensemble is matched.
-      n_case: Number of held-out potentials.
-      n_frames: Number of frames after which errors are compared.
-      seed: Random seed of the cases and of the parameters.
+      ValueError: For an unknown number of pairs or scheme.
     """
     found = {}
-    for name, (emulator, *_) in ensembles.items():
-        if not emulator.is_linear:
-            for_cases, for_network = jax.random.split(jax.random.key(seed))
-            _, psi, v = baselines.sample_cases(for_cases, emulator.system.grid, n_case)
-            bounds = teacher.bounds_of(emulator.system, v)
-            exact = harness.solve_exactly(emulator.system, bounds)
-            found[f"disturbed {name}"] = harness.disturb(
-                emulator, exact, psi, v, n_frames, for_network
-            )
+    for name in schemes:
+        require_one_of(NULLS, schemes=name)
+        scheme, phases = NULLS[name]
+        for n in pairs:
+            if n not in NULLS["clamped"][1]:
+                refuse("nulls", "numbers of FFT pairs from 1 to 3", n)
+            if n in phases:
+                cap = phases[n] * n / system.dt
+                found[f"{name}-{n}"] = split_step(system, n // scheme.n_pairs, cap, scheme)
     return found
 
 

@@ -1,4 +1,7 @@
-"""Measure error against training time: `python experiments/learning_curve.py demo`."""
+"""Measure error against training time: `python experiments/learning_curve.py demo`.
+
+With `--is-order` it measures the order of learning instead, over repeated trainings.
+"""
 
 import dataclasses
 import pathlib
@@ -10,7 +13,9 @@ import tyro
 from experiments import runner
 from experiments.ladder import ladder
 from experiments.ladder.figure import plot_learning
-from qdistill._checks import require_one_of
+from experiments.order import study
+from experiments.order.study import OrderConfig
+from qdistill._checks import refuse, require_one_of
 from qdistill.forecast import paper
 from qdistill.forecast.held_out import make_held_out
 from qdistill.runs import presets
@@ -26,6 +31,10 @@ class Args:
     """Folder of the results."""
     every: float = 2.0
     """Seconds of training between two scores."""
+    is_order: bool = False
+    """Whether to measure the order of learning of one preset, at equal errors."""
+    order: OrderConfig = dataclasses.field(default_factory=OrderConfig)
+    """Settings of the order of learning."""
     smoke: bool = False
     """Run the same steps at tiny sizes, in seconds."""
 
@@ -34,6 +43,12 @@ def follow(args: Args) -> runner.Results:
     """Train and score the presets, and draw the learning curves."""
     for name in args.presets:
         require_one_of(presets.PRESETS, presets=name)
+    if args.is_order:
+        if len(args.presets) != 1:
+            refuse("presets", "one name for the order of learning", args.presets)
+        place = args.out / "paths" if args.smoke else args.order.place
+        plan = dataclasses.replace(args.order, place=place)
+        return study.measure(args.presets[0], plan, args.smoke)
     curves = {}
     for name in args.presets:
         config = presets.PRESETS[name][1]

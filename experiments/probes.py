@@ -10,8 +10,12 @@ from experiments import emulators, retraining, runner
 from experiments.retraining import RetrainingConfig
 from qdistill import plots
 from qdistill.insight import probes
+from qdistill.insight.harness import EXACT
 from qdistill.insight.probes import ProbeConfig
 from qdistill.students import Splitting
+
+# Largest number of ensembles and null models: a panel for each, and one for the exact solver.
+MOST = 3
 
 
 @dataclasses.dataclass(frozen=True)
@@ -19,11 +23,11 @@ class Args:
     """Probe emulators and the exact solver, and repeat the training of the first one."""
 
     runs: Annotated[tuple[str, ...], tyro.conf.Positional]
-    """Packaged names, files or folders of runs, three at most, of one system."""
+    """Packaged names, files or folders of runs, of one system; two at most, apart from seeds."""
     out: pathlib.Path = pathlib.Path("runs/probes")
     """Folder of the results."""
     nulls: tuple[int, ...] = (2,)
-    """Numbers of FFT pairs per frame of the null models, clamped split steps."""
+    """Numbers of FFT pairs per frame of the null models, clamped split steps; one at most."""
     probes: ProbeConfig = dataclasses.field(default_factory=ProbeConfig)
     """Settings of the probes."""
     follow: bool = True
@@ -41,20 +45,26 @@ def smoke(args: Args) -> Args:
 
 def ask(args: Args) -> runner.Results:
     """Probe the emulators, and measure errors during the training."""
-    loaded = emulators.load(args.runs, most=max(1, 3 - len(args.nulls)))
-    nulls = emulators.make_nulls(next(iter(loaded.values())).system, args.nulls)
-    report = probes.evaluate(loaded, args.probes, nulls)
+    ensembles = emulators.load_ensembles(args.runs, MOST - len(args.nulls))
+    first, *_ = (seeds[0] for seeds in ensembles.values())
+    nulls = emulators.make_nulls(first.system, args.nulls)
+    report = probes.evaluate(ensembles, args.probes, nulls)
     metrics, text = {"probes": report.numbers}, [str(report)]
-    figures = plots.draw(report)
-    for name, emulator in loaded.items():
+    # The first training of each ensemble is drawn.
+    shown = {name: report.found[name] for name in (EXACT, *nulls)}
+    for name, seeds in ensembles.items():
+        shown[name] = report.found[f"{name}, seed 1" if len(seeds) > 1 else name]
+    order = (EXACT, *ensembles, *nulls)
+    figures = plots.draw(dataclasses.replace(report, found={name: shown[name] for name in order}))
+    for name, (emulator, *_) in ensembles.items():
         if isinstance(emulator.student, Splitting):
             figures[f"phases-{name}"] = retraining.draw_phases(emulator, args.probes)
     if args.follow:
-        name, first = next(iter(loaded.items()))
         learning = retraining.follow(first.config, args.test)
-        metrics["learning"] = {"run": name, **learning.numbers}
-        text.append(f"{name}: {learning}")
+        metrics["learning"] = {"run": next(iter(ensembles)), **learning.numbers}
+        text.append(f"{args.runs[0]}: {learning}")
         figures |= plots.draw(learning)
+    metrics = runner.rounded(metrics)
     return runner.Results(metrics, "\n".join(text), figures)
 
 

@@ -19,7 +19,7 @@ from qdistill.runs.options import Options, parse
 from qdistill.runs.process import running
 from qdistill.runs.results import Results, of_report
 
-__all__ = ["Results", "call", "main", "of_report", "settings"]
+__all__ = ["Results", "call", "main", "of_report", "rounded", "settings"]
 
 # A frozen dataclass; it may have fields `out`, `smoke` and `devices`.
 Args = TypeVar("Args")
@@ -59,6 +59,19 @@ def call(work: Callable[[Args], str], options: Options) -> None:
     name = sys.argv[0]
     with running(name):
         print(work(parse(options, name, load_extensions(sys.argv[1:]))))
+
+
+def rounded(value: Any, digits: int = 4) -> Any:
+    """Return results with all numbers of a tree rounded to some significant digits.
+
+    >>> rounded({"errors": [0.0012345678, 3], "name": "demo"})
+    {'errors': [0.001235, 3], 'name': 'demo'}
+    """
+    if isinstance(value, dict):
+        return {key: rounded(item, digits) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [rounded(item, digits) for item in value]
+    return float(f"{value:.{digits}g}") if isinstance(value, float) else value
 
 
 def settings(args: Any) -> dict[str, Any]:

@@ -518,6 +518,7 @@ door(
     power=(1.0, POSITIVE), n_runs=(4, COUNT),
 )  # fmt: skip
 door(presets.spectra_stage, n_steps=(40, COUNT), peak_rate=(1e-3, POSITIVE))
+door(presets.newton_stage, n_steps=(2, COUNT), n_batch=(4, COUNT))
 door(presets.smoke_stage, stage=(stages.Stage(),), n_blocks=(2, "blocks"))
 BAD["blocks"] = [0, -1, 0.5]
 door(config.Config, seed=(0, "seed"))

@@ -314,7 +314,7 @@ def test_smoke_run_writes_findings_and_figures(tmp_path: pathlib.Path) -> None:
     for arguments, message in (
         ([str(folder), "--out", str(out)], "is not an empty folder"),
         (["nowhere"], "There is no run in `nowhere`"),
-        ([str(folder)] * 2, "`runs` must be 1 to 2 emulators, of different names"),
+        ([str(folder)] * 2, "`runs` must be at least one emulator, each given once"),
     ):
         refused = scripts.run("interventions", *arguments, "--smoke")
         assert refused.returncode == 1

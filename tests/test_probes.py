@@ -614,8 +614,8 @@ def test_smoke_run_writes_numbers_figures_and_words(tmp_path: pathlib.Path) -> N
     ("arguments", "message"),
     [
         (["nowhere"], "There is no run in `nowhere`"),
-        (["a", "b", "c", "d"], "`runs` must be 1 to 2 emulators, of different names"),
-        (["a/run", "b/run"], "`runs` must be 1 to 2 emulators, of different names"),
+        (["demo", "unitary", "gru"], "`runs` must be 1 to 2 emulators, apart from seeds"),
+        (["demo", "demo"], "`runs` must be at least one emulator, each given once"),
         (["a", "--probes.k-max", "3"], "`k_max` must be between 8 and inf"),
     ],
 )

@@ -38,6 +38,9 @@ def test_numbers_settings_and_origin_are_strict_json(tmp_path: pathlib.Path) -> 
     assert read(out / "metrics.json") == {
         "error": None, "pairs": [[1.0, None]], "of": {"it": [2, None]},
     }  # fmt: skip
+    # Innermost lists and records are on one line.
+    text = (out / "metrics.json").read_text()
+    assert '"pairs": [\n    [1.0, null]\n  ],\n  "of": {\n    "it": [2, null]\n  }\n}' in text
     settings = read(out / "config.json")
     assert (settings["seed"], settings["cap"]) == (1, None)
     assert shlex.split(settings["command"]) == sys.argv

@@ -178,6 +178,10 @@ def test_a_file_of_ones_own_is_loaded_first_and_noted(
 def test_emulators_are_found_by_packaged_names_and_refused_in_words() -> None:
     assert list(emulators.load(["demo", "informed-2"])) == ["demo", "informed-2"]
     assert [len(each) for each in emulators.load_ensembles(["demo", "unitary"]).values()] == [1, 1]
+    nulls = emulators.make_nulls(System(), (2, 3), tuple(emulators.NULLS))
+    assert list(nulls) == [
+        "clamped-2", "clamped-3", "takahashi-imada-2", "takahashi-imada-3", "fourth-order-2",
+    ]  # fmt: skip
     for places, most, message in (
         ([], None, "`runs` must be at least one emulator, of different names"),
         (["demo", "demo"], None, "of different names"),

@@ -11,6 +11,7 @@ from qdistill.runs.config import Config
 from qdistill.students import PropagatorConfig, UnitaryConfig, WindowConfig, WindowedConfig
 from qdistill.system import System
 from qdistill.training.batches import BatchConfig
+from qdistill.training.boxes import SpectraConfig
 from qdistill.training.stages import Stage, TrainingConfig
 
 _GAUGED = WindowedConfig("gru", windows=WindowConfig(gauge=True))
@@ -84,6 +85,19 @@ def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
     )
 
 
+@explained
+def newton_stage(n_steps: int, n_batch: int) -> Stage:
+    """Return a stage of Gauss-Newton steps on eigenstates of very small boxes."""
+    spectra = SpectraConfig(n_box=64, n_states=16, ceiling=14.0)
+    return Stage(
+        n_steps=n_steps,
+        batches=BatchConfig(
+            n_batch=n_batch, n_block=1, n_runs=n_batch, examples="spectra", spectra=spectra
+        ),
+        optimiser="gauss-newton",
+    )
+
+
 def _informed(n_pairs: int, kinetic_cap: float) -> tuple[str, Config]:
     name = f"informed-{n_pairs}"
     form = UnitaryConfig(n_pairs, "informed", kinetic_cap, reach=16, n_units=32)
@@ -127,6 +141,18 @@ PRESETS: dict[str, tuple[str, Config]] = {
                     *_FROM_NOTHING,
                     frames_stage(1000, 40, 16, 3e-3),
                 ),
+                checkpoint_every=100,
+            ),
+        ),
+    ),
+    "demo-newton": (
+        "As `demo`, but Gauss-Newton steps on eigenstates replace all but the first stage.",
+        Config(
+            "demo-newton",
+            curriculum=_BARRIERS,
+            student=UnitaryConfig(smooth=True),
+            training=TrainingConfig(
+                (_FROM_NOTHING[0], newton_stage(14, 160), newton_stage(4, 400)),
                 checkpoint_every=100,
             ),
         ),

@@ -4,6 +4,7 @@ import hashlib
 import json
 import math
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,9 @@ BLOCK: Keys = {
     **dict.fromkeys(("lesson_losses", "lesson_weights"), list),
     **dict.fromkeys(("compile_seconds", "teacher_seconds", "student_seconds"), int | float),
 }
+# Lists and records of JSON without others in them, and line breaks; strings have none.
+INNERMOST = re.compile(r"([\[{])\n\s*([^\[\]{}]*?)\n\s*([\]}])")
+BREAK = re.compile(r"\n\s*")
 
 
 @explained
@@ -43,8 +47,15 @@ def write(path: pathlib.Path, text: str) -> None:
 
 @explained
 def write_json(path: pathlib.Path, value: Any) -> None:
-    """Write JSON atomically; numbers that are not finite become null; see `plain`."""
-    write(path, json.dumps(plain(value), indent=2, allow_nan=False) + "\n")
+    """Write JSON atomically; numbers that are not finite become null; see `plain`.
+
+    Innermost lists and records are on one line each.
+    """
+    text = json.dumps(plain(value), indent=2, allow_nan=False)
+    write(
+        path,
+        INNERMOST.sub(lambda found: found[1] + BREAK.sub(" ", found[2]) + found[3], text) + "\n",
+    )
 
 
 @explained

@@ -28,7 +28,7 @@ from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig, Schedule
 from qdistill.students import Student
 from qdistill.system import Propagator
-from qdistill.training import batches, boxes, losses
+from qdistill.training import _gauss_newton, batches, boxes, losses
 from qdistill.training.batches import Batch, Block
 from qdistill.training.boxes import Spectra, SpectraBlock
 from qdistill.training.losses import Loss
@@ -149,16 +149,17 @@ def _make_trainer(
     schedules: tuple[Schedule, Schedule],
     mesh: Mesh | None,
 ) -> Trainer:
-    optimiser, rate = make_optimiser(stage), learning_rate(stage)
+    rate = learning_rate(stage)
     weights_at, difficulty_at = schedules
     driven = curriculum.loss_driven(len(lessons.lessons))
     block_maker, cut_batch, losses_of = _examples(student, teacher, lessons.lessons, stage, mesh)
+    init_optimiser, take_step = _steps(student, stage, losses_of)
 
     def init(key: Key[Array, ""]) -> TrainState:
         key_params, key_rest = jax.random.split(key)
         params = student.init(key_params)
         return TrainState(
-            jnp.array(begin, jnp.int32), params, optimiser.init(params), driven.init(), key_rest
+            jnp.array(begin, jnp.int32), params, init_optimiser(params), driven.init(), key_rest
         )
 
     def teach(state: TrainState) -> tuple[Array, Array]:
@@ -175,7 +176,7 @@ def _make_trainer(
     ) -> tuple[TrainState, dict[str, Array]]:
         def advance(state: TrainState, i: Array) -> tuple[TrainState, tuple[Array, Array]]:
             batch = cut_batch(block, i)
-            state, each = train_step(losses_of, stage.power, optimiser, state, batch)
+            state, each = take_step(state, batch)
             by_lesson = _mean_by_lesson(each, batch.lesson, len(lessons.lessons))
             lesson_losses = driven.update(state.lesson_losses, by_lesson)
             worst = batch.lesson[jnp.argmax(_size(each))]
@@ -196,6 +197,20 @@ def _make_trainer(
         }
 
     return Trainer(*(cluster.jit(mesh, f) for f in (init, make_block, train_block)))
+
+
+def _steps(student: Student, stage: Stage, losses_of: Loss) -> tuple[Callable, Callable]:
+    """The functions ``params -> state of the optimiser`` and ``(TrainState, batch) -> ...``."""
+    if stage.optimiser != "gauss-newton":
+        optimiser = make_optimiser(stage)
+        return optimiser.init, functools.partial(train_step, losses_of, stage.power, optimiser)
+    problem = _gauss_newton.least_squares(student, stage.batches.spectra)
+
+    def take_step(state: TrainState, batch: Spectra) -> tuple[TrainState, Array]:
+        params, damping, each = _gauss_newton.step(problem, state.params, state.opt_state, batch)
+        return state._replace(step=state.step + 1, params=params, opt_state=damping), each
+
+    return lambda params: jnp.asarray(_gauss_newton.DAMPING, float), take_step
 
 
 def _examples(

@@ -21,7 +21,7 @@ from qdistill._checks import (
 from qdistill._refusals import explained
 from qdistill.training.batches import BatchConfig
 
-Optimiser: TypeAlias = Literal["adam", "muon"]
+Optimiser: TypeAlias = Literal["adam", "muon", "gauss-newton"]
 Decay: TypeAlias = Literal["linear", "cosine"]
 OnDivergence: TypeAlias = Literal["stop", "rollback"]
 # Highest power of a loss: with more it leaves the range of single precision.
@@ -46,7 +46,9 @@ class Stage:
       power: The mean of (loss of an example)^power is minimised. Losses are squared errors. With
         1/2 all examples contribute similarly; with 1 the few worst dominate. At most 10.
       noise: Size of the complex white noise on the given frames, relative to the amplitude.
-      optimiser: ``"adam"`` with decoupled weight decay, or ``"muon"`` for the kernels.
+      optimiser: ``"adam"`` with decoupled weight decay, or ``"muon"`` for the kernels. For spectra
+        of a splitting also ``"gauss-newton"``, which solves the least squares of a batch in each
+        step; the settings after this one then have no effect.
       peak_rate: Learning rate after the warm-up, during which it rises linearly from 0.
       final_rate: Learning rate at the end.
       decay: Decay of the learning rate after the peak: ``"linear"`` or ``"cosine"``.
@@ -87,6 +89,12 @@ class Stage:
         for name in ("loss_sigma", "noise", "weight_decay"):
             require_between(0, float("inf"), **{name: getattr(self, name)})
         examples = self.batches.examples
+        if self.optimiser == "gauss-newton":
+            if examples != "spectra":
+                refuse("examples", "spectra for Gauss-Newton steps", examples)
+            if self.relative or self.power != 1:
+                given = f"relative = {self.relative}, power = {self.power}"
+                refuse("optimiser", "another, unless relative = False and power = 1", given)
         if examples == "frames" and self.relative:
             refuse("relative", "False with frames", self.relative)
         if examples != "windows" and self.loss_sigma:
@@ -162,7 +170,13 @@ def learning_rate(stage: Stage) -> optax.Schedule:
 
 @explained
 def make_optimiser(stage: Stage) -> optax.GradientTransformation:
-    """Return the optimiser of a stage: clipping per array, then Adam or Muon with weight decay."""
+    """Return the optimiser of a stage: clipping per array, then Adam or Muon with weight decay.
+
+    Raises:
+      ValueError: For a stage of Gauss-Newton steps, which use more than the gradient.
+    """
+    if stage.optimiser == "gauss-newton":
+        refuse("optimiser", "adam or muon here", stage.optimiser)
 
     def is_kernel(params: PyTree) -> PyTree:
         return jax.tree.map(lambda p: p.ndim > 1, params)

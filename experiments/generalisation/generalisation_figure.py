@@ -1,0 +1,100 @@
+"""Figure of generalisation: errors against a property, and without one family of potentials."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
+
+from qdistill.plots import style
+from qdistill.plots.style import BLUE, COLOURS, GREY, GRID, INK, LINE_STYLES, SLATE
+
+LABELS = {
+    "momentum": ("momentum of the packet, 1/bohr", (None, 4.7)),
+    "width": ("width of the packet, bohr", (1.0, 6.0)),
+    "height": ("height of the barrier, hartree", (None, 15.0)),
+}
+RATIOS, SMALL = (0.5, 0.7, 1, 1.4, 2, 3), (0.001, 0.002, 0.003, 0.005, 0.01, 0.02)
+SOLVERS = {
+    "clamped Strang": (INK, "--"),
+    "Takahashi-Imada": (SLATE, ":"),
+    "Takahashi-Imada, own cap": (GREY, "-."),
+}
+
+
+@style.styled
+def plot(found: Mapping[str, Any]) -> Figure:
+    """Draw errors against each property, and the ratio of errors without a family and with it.
+
+    The ranges of the lessons are shaded. Bands and bars are 95% t intervals over trainings.
+
+    Args:
+      found: The results of the study.
+    """
+    figure = Figure(figsize=(12, 7.2), layout="constrained")
+    axes = figure.subplots(2, 2).ravel()
+    for ax, (name, (label, taught)) in zip(axes, LABELS.items(), strict=False):
+        _draw_sweep(ax, found, name)
+        low, high = (end if end is not None else ax.get_xlim()[0] for end in taught)
+        ax.axvspan(low, high, color=GRID, zorder=0, lw=0)
+        ax.set(xlabel=label, ylabel="relative L2 error")
+    _draw_families(axes[-1], found["left out"]["families"])
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside upper center", ncols=6)
+    return figure
+
+
+def _draw_sweep(ax: Axes, found: Mapping[str, Any], name: str) -> None:
+    values = found["beyond"][name]["values"]
+    styles = iter(zip(COLOURS, LINE_STYLES, strict=False))
+    for label, of in found["over seeds"][name].items():
+        if label not in SOLVERS and label not in found["trainings"]:
+            continue
+        colour, ls = SOLVERS[label] if label in SOLVERS else next(styles)
+        n = found["trainings"].get(label, 0)
+        words = f"{label}, {n} trainings" if n > 1 else label
+        mean, low, high = (
+            10 ** np.array([row.get(key, row["mean"]) for row in of["error"]])
+            for key in ("mean", "low", "high")
+        )
+        ax.plot(values, mean, color=colour, ls=ls, lw=1.8, label=words)
+        if n > 1:
+            ax.fill_between(values, low, high, color=colour, alpha=0.2, lw=0)
+    ax.set_yscale("log")
+    if ax.get_ylim()[0] > 1e-3 and ax.get_ylim()[1] < 3e-2:
+        _plain(ax.yaxis, SMALL, ax.get_ylim())
+    if name != "momentum":
+        ax.set_xscale("log")
+        ax.set_xticks(values, [f"{value:g}" for value in values])
+        ax.minorticks_off()
+    ax.set_xlim(values[0] * 0.97, values[-1] * 1.03)
+    ax.set_axisbelow(True)
+
+
+def _plain(axis: Axis, ticks: Sequence[float], limits: tuple[float, float]) -> None:
+    """Plain numbers on a logarithmic axis of about a decade."""
+    axis.set_minor_locator(NullLocator())
+    inside = [tick for tick in ticks if limits[0] <= tick <= limits[1]]
+    axis.set_ticks(inside, [f"{tick:g}" for tick in inside])
+
+
+def _draw_families(ax: Axes, families: Mapping[str, Any]) -> None:
+    for kind, colour, shift in (("own", BLUE, -0.12), ("others", GREY, 0.12)):
+        words = {"own": "on the family left out", "others": "on the others"}
+        for i, row in enumerate(families.values()):
+            of = row["log10 of the ratio"][kind]
+            mean, low, high = (10 ** of.get(key, of["mean"]) for key in ("mean", "low", "high"))
+            ax.errorbar(
+                mean, i + shift, xerr=[[mean - low], [high - mean]], fmt="o", color=colour,
+                capsize=3, label=words[kind] if i == 0 else None,
+            )  # fmt: skip
+    ax.axvline(1, color=INK, lw=0.8)
+    ax.set_ylim(-0.6, len(families) + 1.0)
+    ax.set_yticks(range(len(families)), list(families))
+    ax.set(xscale="log", xlabel="informed-2, short trainings: error without the family / with it")
+    _plain(ax.xaxis, RATIOS, ax.get_xlim())
+    ax.invert_yaxis()
+    ax.legend(loc="lower right", ncols=2)

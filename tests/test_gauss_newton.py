@@ -1,0 +1,124 @@
+"""Gauss-Newton steps: their normal equations by another way, and what a few steps reach."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.flatten_util import ravel_pytree
+
+from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.physics.eigenstates import eigenstates
+from qdistill.physics.grid import Grid
+from qdistill.students import Splitting, UnitaryConfig
+from qdistill.students.unitary import SplittingPhases
+from qdistill.system import System
+from qdistill.teacher import chebyshev
+from qdistill.training import (
+    BatchConfig,
+    Stage,
+    TrainingConfig,
+    _gauss_newton,
+    fit,
+    make_trainers,
+)
+from qdistill.training.boxes import Spectra, SpectraConfig
+
+LINE = System(Grid(64, 6.25), bounds=(-16.0, 16.0))
+BOXES = SpectraConfig(n_box=32, n_states=8, horizon=20)
+FORM = UnitaryConfig(start="informed", kinetic_cap=30.0, reach=2, n_units=3)
+STAGE = Stage(
+    n_steps=4,
+    batches=BatchConfig(n_batch=8, n_block=2, n_runs=8, examples="spectra", spectra=BOXES),
+    optimiser="gauss-newton",
+)
+
+
+def spectra(rng: np.random.Generator) -> Spectra:
+    v = jnp.asarray(5 * rng.normal(size=32).cumsum() / 4, float)
+    energies, states = eigenstates(Grid(32, 3.125), v, BOXES.n_states)
+    return Spectra(energies[None], states[None], v[None], jnp.zeros(1, int))
+
+
+@pytest.mark.parametrize("n_pairs", [1, 2, 3])
+def test_normal_equations_are_those_of_residuals_in_the_students_eigenbasis(n_pairs: int) -> None:
+    student = Splitting(dataclasses.replace(FORM, n_pairs=n_pairs), LINE)
+    flat, unravel = ravel_pytree(student.init(jax.random.key(0)))
+    rng = np.random.default_rng(n_pairs)
+    flat, examples = flat + jnp.asarray(rng.normal(0, 0.1, flat.shape), float), spectra(rng)
+    energies, states, v = (leaf[0] for leaf in examples[:3])
+    boxed, turns = student.on(Grid(32, 3.125)), np.exp(-1j * LINE.dt * np.asarray(energies))
+
+    def frames(flat: jax.Array, psi: jax.Array) -> jax.Array:
+        return jax.vmap(boxed.step(unravel(flat), v).advance)(psi + 0j)
+
+    def waves(flat: jax.Array) -> jax.Array:
+        phases = student.network.apply(
+            {"params": unravel(flat)}, (64,), method=SplittingPhases.kinetic_phases
+        )
+        kinetic = LINE.grid.kinetic_energy()[:33]
+        phases = jnp.sum(jnp.asarray(phases), axis=0)[:33]
+        weights = 1 / (1 + np.exp(kinetic - BOXES.ceiling))
+        errors = BOXES.horizon * np.sqrt(2 * weights / weights.sum()) * (phases - kinetic * LINE.dt)
+        too_large = jnp.maximum(phases - (2 * np.pi - 16 * LINE.dt), 0) / 33**0.5
+        return jnp.concatenate([errors, too_large])
+
+    own_turns, own = np.linalg.eig(np.asarray(frames(flat, jnp.eye(32))).T)
+    weights = 1 / (1 + np.exp(energies - BOXES.ceiling)) / (1 + np.exp(-4 * np.asarray(energies)))
+    weights = (weights / weights.sum())[:, None] / (
+        np.abs(own_turns - turns[:, None]) ** 2 + BOXES.horizon**-2
+    )
+
+    def residuals(flat: jax.Array) -> jax.Array:
+        errors = (frames(flat, states) - turns[:, None] * states) @ own.conj()
+        errors = (np.sqrt(weights) * errors).ravel()
+        return jnp.concatenate([errors.real, errors.imag])
+
+    problem = _gauss_newton.least_squares(student, BOXES)
+    normal = jax.jit(problem.normal)(unravel(flat), examples)
+    jacobian = jnp.concatenate([jax.jacfwd(residuals)(flat), jax.jacfwd(waves)(flat)])
+    together = jnp.concatenate([residuals(flat), waves(flat)])
+    size = float(jnp.max(jnp.abs(jacobian.T @ jacobian)))
+    assert normal.each[0] == pytest.approx(float(jnp.sum(residuals(flat) ** 2)), rel=1e-3)
+    assert normal.loss == pytest.approx(float(jnp.sum(together**2)), rel=1e-3)
+    assert problem.loss(unravel(flat), examples) == pytest.approx(float(normal.loss), rel=1e-3)
+    np.testing.assert_allclose(normal.matrix, jacobian.T @ jacobian, atol=1e-3 * size)
+    wanted = jacobian.T @ together
+    np.testing.assert_allclose(normal.gradient, wanted, atol=1e-3 * float(jnp.max(jnp.abs(wanted))))
+
+
+def test_a_stage_of_four_steps_learns() -> None:
+    student = Splitting(FORM, LINE)
+    plan = TrainingConfig((STAGE,), checkpoint_every=2)
+    lessons = CurriculumConfig(lessons=("barrier",))
+    trainers = make_trainers(student, chebyshev(LINE, 1e-6), lessons, plan)
+    state = trainers[0].init(jax.random.key(0))
+    losses = [metrics["loss"] for _, metrics in fit(trainers, plan.boundaries, state)]
+    assert losses[-1] < losses[0] / 2
+
+
+def test_a_step_that_raises_the_loss_is_not_taken() -> None:
+    student = Splitting(FORM, LINE)
+    params = student.init(jax.random.key(0))
+    examples = spectra(np.random.default_rng(0))
+    problem = _gauss_newton.least_squares(student, BOXES)
+    wrong = problem._replace(
+        normal=lambda *given: (found := problem.normal(*given))._replace(gradient=-found.gradient)
+    )
+    same, damping, _ = jax.jit(lambda p, s: _gauss_newton.step(wrong, p, jnp.array(1.0), s))(
+        params, examples
+    )
+    jax.tree.map(np.testing.assert_array_equal, same, params)
+    assert damping == 4
+
+
+def test_other_students_and_examples_are_refused() -> None:
+    with pytest.raises(ValueError, match="`student` must be a reversible splitting on a line"):
+        _gauss_newton.least_squares(
+            Splitting(UnitaryConfig(reversible=False), LINE), SpectraConfig()
+        )
+    with pytest.raises(ValueError, match="`examples` must be spectra for Gauss-Newton steps"):
+        dataclasses.replace(STAGE, batches=BatchConfig(n_block=2))
+    with pytest.raises(ValueError, match="`optimiser` must be another, unless"):
+        dataclasses.replace(STAGE, power=2.0)

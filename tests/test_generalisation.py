@@ -1,0 +1,75 @@
+"""Generalisation: sweeps of one property, lessons without a family, replaced parts."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import qdistill
+from experiments.corrections import splittings
+from experiments.generalisation import beyond, left_out, parts
+from experiments.generalisation.beyond import Sweeps
+from experiments.generalisation.generalisation import over_seeds
+from qdistill.physics import families
+from qdistill.runs import config
+from qdistill.system import LESSONS
+
+
+def test_only_one_property_varies() -> None:
+    sweeps, system = Sweeps(n_case=2, n_frames=2), qdistill.System(dt=0.1)
+    low, high = (sweeps.make(system, "height", value) for value in (4.0, 30.0))
+    np.testing.assert_array_equal(low.given, high.given)
+    np.testing.assert_allclose(np.asarray(low.v) / 4, np.asarray(high.v) / 30, rtol=1e-6)
+    assert low.frames.shape == (2, 2, 1024)
+
+
+def test_a_family_that_is_left_out_has_no_weight() -> None:
+    names = left_out.lessons_of_families()
+    assert len(names) == len(families.FAMILIES)
+    assert set(names) <= set(LESSONS)
+    settings = left_out.config_of(left_out.LeftOut(n_steps=40))
+    assert settings.curriculum.lessons == names
+    assert settings.training.boundaries == (40,)
+    assert config.from_json(config.to_json(settings)) == settings
+
+
+def test_ratios_are_paired_by_seed() -> None:
+    own = np.array([True, False])
+    start = [np.array([9.0, 9.0])]
+    with_it = [np.array([1.0, 1.0]), np.array([2.0, 1.0])]
+    without = [np.array([10.0, 1.0]), np.array([20.0, 10.0])]
+    found = left_out.compare(start, with_it, without, own)
+    assert found["start"] == 9
+    ratios = found["log10 of the ratio"]
+    assert ratios["own"]["mean"] == pytest.approx(1)
+    assert ratios["own"]["deviation"] == pytest.approx(0)
+    assert ratios["others"]["mean"] == pytest.approx(0.5)
+
+
+def test_errors_over_solvers_are_paired_by_case() -> None:
+    solver = [[[1.0, 20.0]]]
+    rows = dict.fromkeys(beyond.BASELINES, solver) | {
+        "demo": [[[1.0, 20.0], [1.0, 20.0]]],
+        "clamped Strang": [[[10.0, 200.0]]],
+    }
+    found = over_seeds({"width": {"values": [1.0], "errors": rows}})["width"]["demo"]
+    assert found["over"]["clamped Strang"][0]["mean"] == pytest.approx(-1)
+    assert found["over"]["Takahashi-Imada"][0]["mean"] == pytest.approx(0)
+
+
+def test_replaced_phases_join_and_keep_the_rest() -> None:
+    splitting = splittings.of_emulator(qdistill.load("demo"))
+    grid, made = splitting.system.grid, parts.versions(splitting)
+    k = np.abs(grid.wavenumbers())
+    learned, mass, clamped = (
+        made[name].drifts(grid) for name in ("as learned", "mass alone", "fast waves clamped")
+    )
+    fast = k > parts.FAST
+    np.testing.assert_array_equal(clamped[:, ~fast], learned[:, ~fast])
+    assert np.ptp(clamped[:, fast]) < 1e-12
+    shift = (mass - learned)[:, fast]
+    assert np.ptp(shift) < 1e-9
+    slow = mass[:, :2]
+    assert np.allclose(slow, learned[:, :2], atol=1e-2)
+    assert dataclasses.replace(splitting, drifts=made["as learned"].drifts).n_pairs == 2
+    assert beyond.USUAL["momentum"] < parts.FAST
