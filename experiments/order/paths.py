@@ -94,7 +94,7 @@ def keep(config: Config, every: int, until: int, place: pathlib.Path) -> Path:
     structure: Any = jax.tree.structure(init)
     if file.exists():
         with np.load(file) as kept:
-            leaves = [kept[f"leaf{i}"] for i in range(structure.num_leaves)]
+            leaves = [kept[f"leaf{i}"] for i in range(len(jax.tree.leaves(init)))]
             return Path(kept["step"], jax.tree.unflatten(structure, leaves))
     found = follow(config, every, until)
     place.mkdir(parents=True, exist_ok=True)
