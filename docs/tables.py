@@ -71,6 +71,12 @@ def median_of_seeds() -> Number:
     return Number(statistics.median(_of_seeds()))
 
 
+def median_of_newton() -> Number:
+    """Return the median 1 - correlation of the seeds of `demo-newton` on the paper's test."""
+    runs = _trainings("demo-newton")
+    return Number(statistics.median(run.benchmark.mean_infidelity for run in runs))
+
+
 def _of_seeds() -> list[Number]:
     return [run.benchmark.mean_infidelity for run in _trainings("demo")]
 

@@ -145,14 +145,16 @@ def _nearest(errors: Float[np.ndarray, " n"], target: float, n: int) -> np.ndarr
 
 def _take(cases: Cases, rows: np.ndarray, family: str | None = None) -> Cases:
     names = [cases.family[i] if family is None else family for i in rows]
-    leaves = (jnp.asarray(each)[rows] for each in (cases.given, cases.v, cases.frames))
-    return Cases(*leaves, tuple(names))
+    given, v, frames = (jnp.asarray(each)[rows] for each in (cases.given, cases.v, cases.frames))
+    return Cases(given, v, frames, tuple(names))
 
 
 def _join(parts: Sequence[Cases]) -> Cases:
-    each = zip(*((part.given, part.v, part.frames) for part in parts), strict=True)
-    names = sum((part.family for part in parts), ())
-    return Cases(*(jnp.concatenate(leaves) for leaves in each), names)
+    given, v, frames = (
+        jnp.concatenate([getattr(part, name) for part in parts])
+        for name in ("given", "v", "frames")
+    )
+    return Cases(given, v, frames, sum((part.family for part in parts), ()))
 
 
 def rounding(sizes: CaseSizes) -> float:

@@ -3,7 +3,7 @@
 import dataclasses
 import pathlib
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -90,10 +90,11 @@ def keep(config: Config, every: int, until: int, place: pathlib.Path) -> Path:
     """
     file = place / f"{config.preset}-every{every}-until{until}-seed{config.seed}.npz"
     init = jax.eval_shape(folder.set_up(config).student.init, jax.random.key(0))
-    structure = jax.tree.structure(init)
+    # Untyped, because the stubs of JAX give the type of a structure no attributes.
+    structure: Any = jax.tree.structure(init)
     if file.exists():
         with np.load(file) as kept:
-            leaves = [kept[f"leaf{i}"] for i in range(structure.num_leaves)]
+            leaves = [kept[f"leaf{i}"] for i in range(len(jax.tree.leaves(init)))]
             return Path(kept["step"], jax.tree.unflatten(structure, leaves))
     found = follow(config, every, until)
     place.mkdir(parents=True, exist_ok=True)
