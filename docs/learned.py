@@ -227,11 +227,13 @@ def beyond() -> str:
 
 
 def over_solver() -> str:
-    """Tabulate the errors of emulators over the Takahashi-Imada step."""
+    """Tabulate the errors of emulators over the Takahashi-Imada step, with two kinds of caps."""
     rows = []
-    for label in RESULTS()["generalisation"].metrics.trainings:
-        ratios = [at(label).over["Takahashi-Imada"][i] for at, i in _outside()]
-        rows.append([f"`{label}`", *(_ratio(row) for row in ratios)])
+    for words in ("usual cap", "own cap"):
+        solver = "Takahashi-Imada" + ", own cap" * (words == "own cap")
+        for label in RESULTS()["generalisation"].metrics.trainings:
+            ratios = [at(label).over[solver][i] for at, i in _outside()]
+            rows.append([f"`{label}`, {words}", *(_ratio(row) for row in ratios)])
     return table(("error over the solver's", *(words for *_, words in OUTSIDE)), rows)
 
 

@@ -21,7 +21,7 @@ RATIOS, SMALL = (0.5, 0.7, 1, 1.4, 2, 3), (0.001, 0.002, 0.003, 0.005, 0.01, 0.0
 SOLVERS = {
     "clamped Strang": (INK, "--"),
     "Takahashi-Imada": (SLATE, ":"),
-    "Takahashi-Imada, own cap": (GREY, "-."),
+    "Takahashi-Imada, own cap": (INK, "-"),
 }
 
 
@@ -34,7 +34,7 @@ def plot(found: Mapping[str, Any]) -> Figure:
     Args:
       found: The results of the study.
     """
-    figure = Figure(figsize=(12, 7.2), layout="constrained")
+    figure = Figure(figsize=(12, 7.6), layout="constrained")
     axes = figure.subplots(2, 2).ravel()
     for ax, (name, (label, taught)) in zip(axes, LABELS.items(), strict=False):
         _draw_sweep(ax, found, name)
@@ -43,7 +43,7 @@ def plot(found: Mapping[str, Any]) -> Figure:
         ax.set(xlabel=label, ylabel="relative L2 error")
     _draw_families(axes[-1], found["left out"]["families"])
     handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=6)
+    figure.legend(handles, labels, loc="outside upper center", ncols=3)
     return figure
 
 
