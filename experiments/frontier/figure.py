@@ -13,6 +13,12 @@ from qdistill.plots import style
 from qdistill.plots.style import COLOURS, GRID, INK
 
 MARKERS, STUDENT_MARKERS = "osD^v<>hp", "*PXd^sv"
+# Kinds of solvers in the words of readers.
+LABELS = {
+    "cut off": "plane-wave truncation",
+    "folded": "Löwdin-folded",
+    "projected": "projected exact propagator",
+}
 SOLVER_COLOURS = [colour for colour in COLOURS if colour != INK]
 
 
@@ -47,7 +53,7 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
     for (kind, points), colour, marker in zip(
         solvers.items(), SOLVER_COLOURS, MARKERS, strict=False
     ):
-        _draw(ax, kind, points, marker + "-", color=colour, ms=6, lw=1.3)
+        _draw(ax, LABELS.get(kind, kind), points, marker + "-", color=colour, ms=6, lw=1.3)
     for (stem, points), marker in zip(
         students.items(), itertools.cycle(STUDENT_MARKERS), strict=False
     ):
