@@ -160,7 +160,7 @@ results-insight: results-seeds
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls --cases 8 --frames 4 \
 		--out runs/symmetries-gru
-	$(PY) experiments/probes.py demo gru --out runs/probes
+	$(PY) experiments/probes.py $(addprefix runs/,$(OF_DEMO)) --out runs/probes
 	$(PY) experiments/interventions.py demo gru --out runs/interventions
 	$(PY) experiments/learning_curve.py demo --out runs/learning_curve
 	$(call keep,symmetries symmetries-gru probes interventions learning_curve)

@@ -25,13 +25,13 @@ def waves() -> str:
     mass, quartic, uniform, front = [], [], [], []
     for rows in groups.values():
         fits = [row.dispersion for row in rows]
-        mass.append(_over((of.mass_au for of in fits), 5, fits[0].mass_error_au))
+        mass.append(_over((of.mass_au for of in fits), 3, fits[0].mass_error_au))
         errors = fits[0].quartic_over_lattice_error
         quartic.append(_over((of.quartic_over_lattice for of in fits), 3, errors))
         felt = [share for row in rows for share in row.uniform.coupling]
         uniform.append(f"{min(felt):.4f} to {max(felt):.4f}")
         speeds = (row.light_cone.front_speed_bohr_per_au for row in rows)
-        front.append(_over(speeds, 4, rows[0].light_cone.front_speed_error_bohr_per_au))
+        front.append(_over(speeds, 3, rows[0].light_cone.front_speed_error_bohr_per_au))
     expected = rows[0].light_cone.expected_front_speed_bohr_per_au
     names = [_trained(name, len(rows)) for name, rows in groups.items()]
     body = [
