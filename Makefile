@@ -155,15 +155,17 @@ results-frontier: .venv/.core
 	$(call draw,work_precision work_precision-continuum coarse coarse_plane)
 
 # After results-seeds, whose trainings are audited together.
+INSIGHT = symmetries symmetries-gru probes probes-gru interventions
 results-insight: results-seeds
-	rm -rf runs/symmetries runs/symmetries-gru runs/probes runs/interventions runs/learning_curve
+	rm -rf $(addprefix runs/,$(INSIGHT) learning_curve)
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls --cases 8 --frames 4 \
 		--out runs/symmetries-gru
 	$(PY) experiments/probes.py $(addprefix runs/,$(OF_DEMO)) --out runs/probes
-	$(PY) experiments/interventions.py demo gru --out runs/interventions
+	$(PY) experiments/probes.py gru --nulls --no-follow --out runs/probes-gru
+	$(PY) experiments/interventions.py $(addprefix runs/,$(OF_DEMO)) --out runs/interventions
 	$(PY) experiments/learning_curve.py demo --out runs/learning_curve
-	$(call keep,symmetries symmetries-gru probes interventions learning_curve)
+	$(call keep,$(INSIGHT) learning_curve)
 	$(call draw,symmetries symmetries-gru probes interventions learning_curve)
 
 results-importance: .venv/.core

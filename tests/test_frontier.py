@@ -213,7 +213,10 @@ def test_the_truth_is_that_of_a_solver_of_many_substeps() -> None:
         for name, one in some.items()
     }
     assert errors["clamped, 40 pairs"] < errors["clamped, 10 pairs"] / 4
-    assert set(caps) == {"clamped, 10 pairs", "clamped, 40 pairs"}
+    assert {name for name in caps if name.startswith("clamped")} == {
+        "clamped, 10 pairs",
+        "clamped, 40 pairs",
+    }
     assert errors["folded, 613 waves"] < errors["cut off, 613 waves"]
 
 
