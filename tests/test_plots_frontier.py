@@ -7,7 +7,7 @@ import pathlib
 import pytest
 from figures import assert_apart, assert_labels, draw, xs, ys
 
-from experiments.frontier.figure import plot_frontier
+from experiments.frontier.figure import LABELS, plot_frontier
 from qdistill.plots.style import INK
 
 RESULTS = pathlib.Path(__file__).parents[1] / "results"
@@ -49,7 +49,8 @@ def test_everyone_is_in_the_legend_with_a_mark_of_its_own(run: str) -> None:
     everyone = [name for name, each in found.items() if each["kind"] == "student"]
     stems = [name.rsplit(", ", 1)[0] for name in everyone]
     students = {s if stems.count(s) > 1 else n for s, n in zip(stems, everyone, strict=True)}
-    assert set(names) == students | {each["kind"] for each in found.values()} - {"student"}
+    kinds = {each["kind"] for each in found.values()} - {"student"}
+    assert set(names) == students | {LABELS.get(kind, kind) for kind in kinds}
     assert_apart(figure, *names)
     looks = [(line.get_color(), line.get_marker()) for line in lines]
     assert len(set(looks)) == len(looks)
