@@ -181,6 +181,11 @@ INSIGHT: list[tuple[str, dict[str, Any], str]] = [
     ("insight.interventions.maps.draw_maps", {"sizes": part("psi", SPOILT)}, "`sizes.psi` must be"),
     ("insight.interventions.maps.draw_maps", {"sizes": part("psi", SHORTER)}, NOT_OF_CASES),
     (
+        "insight.interventions.maps.draw_maps",
+        {"sizes": part("v", But(lambda v: 1j))},
+        "`sizes.v` must be",
+    ),
+    (
         "insight.interventions.scenes.sample_moments",
         {"intervention": But(lambda good: good._replace(scene="nowhere"))},
         "`scene` must be one of",
@@ -197,6 +202,11 @@ INSIGHT: list[tuple[str, dict[str, Any], str]] = [
         "`system` must be one with a real potential",
     ),
     ("insight.probes.learning.describe_learning", {"error": SHORTER}, "`error` must be of shape"),
+    (
+        "insight.probes.learning.steps_until",
+        {"step": But(lambda step: step + INF)},
+        "`step` must be finite",
+    ),
     ("insight.probes.scattering.find_peaks", {"y": SPOILT}, "`y` must be finite"),
     ("insight.probes.scattering.find_peaks", {"prominence": 2.0}, "`prominence` must be between"),
     ("insight.symmetries.cases.solve_pairs", {"starts": part("v", SHORTER)}, NOT_OF_CASES),

@@ -8,6 +8,7 @@ from jaxtyping import Float
 
 from qdistill._checks import (
     refuse,
+    require_between,
     require_each,
     require_finite,
     require_positive,
@@ -60,6 +61,7 @@ def draw_maps(found: Derivatives, sizes: Sizes) -> dict[str, Float[np.ndarray, "
     by its rms; the rms is over places, cases and the two components. V has one row.
     """
     require_finite(**{"sizes.v": sizes.v})
+    require_between(0, np.inf, **{"sizes.v": sizes.v})
     require_positive(**{"sizes.psi": sizes.psi})
     columns = np.asarray(found.columns[:, :, 0], complex)
     require_each("case", len(columns), **{"sizes.psi": sizes.psi})

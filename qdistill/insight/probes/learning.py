@@ -13,7 +13,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from qdistill._checks import refuse, require_at_least, require_positive, require_shape
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_finite,
+    require_positive,
+    require_shape,
+)
 from qdistill._refusals import explained
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.cases import Cases
@@ -155,6 +161,7 @@ def steps_until(
     >>> steps_until(np.array([0, 10, 20, 30, 40]), error, factor=10.0)
     array([30])
     """
+    require_finite(step=step)
     within = error <= factor * error[-1]
     # The last record satisfies the rule unless it is NaN.
     stays = np.cumprod(within[::-1], axis=0)[::-1]
@@ -171,6 +178,7 @@ def describe_learning(
 ) -> Learning:
     """Return the steps of both rules from the errors at several steps."""
     require_positive(factor=factor, level=level)
+    require_finite(step=step)
     require_shape((len(step), len(processes)), error=error)
     factor, level = float(factor), float(level)
     is_there = error <= level
