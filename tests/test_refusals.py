@@ -231,6 +231,11 @@ PLOTS: list[tuple[str, dict[str, Any], str]] = [
     ("plots.interventions.plot_sensitivity", {"kind": "waves"}, "a dictionary with 'waves'"),
     (
         "plots.interventions.plot_sensitivity",
+        {"sensitivity": having(offset_points=[])},
+        r"`sensitivity\['offset_points'\]` must be not empty",
+    ),
+    (
+        "plots.interventions.plot_sensitivity",
         {"sensitivity": having(offset_points=[INF, -1, 0, 1, 2])},
         r"`sensitivity\['offset_points'\]` must be finite",
     ),

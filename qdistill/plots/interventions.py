@@ -150,6 +150,8 @@ def plot_sensitivity(sensitivity: Mapping[str, Any], kind: str = "points") -> Fi
         refuse("sensitivity", f"of 1 to {len(MARKS)} members", len(subjects))
     offset = np.asarray(sensitivity["offset_points"], float)
     require_finite(**{"sensitivity['offset_points']": offset})
+    if not offset.size:
+        refuse("sensitivity['offset_points']", "not empty", sensitivity["offset_points"])
     channels = list(next(iter(subjects.values()))["rms"])
     drawn = {who: {c: np.asarray(v) for c, v in s["rms"].items()} for who, s in subjects.items()}
     largest = max(style.limit(v) for maps in drawn.values() for v in maps.values())
