@@ -226,9 +226,10 @@ results-reliability: .venv/.core
 	$(call keep,reliability)
 
 results-fuzz: .venv/.core
-	rm -rf runs/fuzz
+	rm -rf runs/fuzz runs/fuzz-seed-1
 	$(PY) experiments/fuzz/fuzz.py --n-calls 50000 --out runs/fuzz
-	$(call keep,fuzz)
+	$(PY) experiments/fuzz/fuzz.py --n-calls 50000 --seed 1 --out runs/fuzz-seed-1
+	$(call keep,fuzz fuzz-seed-1)
 
 results-movie: .venv/.core
 	rm -rf runs/movie

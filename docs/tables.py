@@ -274,7 +274,16 @@ def largest_checkpoints() -> str:
 
 def n_hostile() -> int:
     """Return the number of hostile calls of the fuzz."""
-    return sum(count for _, count in RESULTS()["fuzz"].metrics.outcomes["all"].items())
+    return _n_calls("fuzz")
+
+
+def n_hostile_of_other() -> int:
+    """Return the number of hostile calls of the fuzz with another seed."""
+    return _n_calls("fuzz-seed-1")
+
+
+def _n_calls(run: str) -> int:
+    return sum(count for _, count in RESULTS()[run].metrics.outcomes["all"].items())
 
 
 def scripts() -> str:

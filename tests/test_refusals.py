@@ -210,6 +210,11 @@ INSIGHT: list[tuple[str, dict[str, Any], str]] = [
     ("insight.probes.scattering.find_peaks", {"y": SPOILT}, "`y` must be finite"),
     ("insight.probes.scattering.find_peaks", {"prominence": 2.0}, "`prominence` must be between"),
     ("insight.symmetries.cases.solve_pairs", {"starts": part("v", SHORTER)}, NOT_OF_CASES),
+    (
+        "insight.symmetries.cases.solve_pairs",
+        {"starts": part("v", But(lambda v: 1e6 * (v + 1)))},
+        "`starts.v` must be between",
+    ),
     ("insight.symmetries.trajectories.run", {"truth": SHORTER}, r"`truth` must be of shape \(2, 2"),
     (
         "insight.symmetries.audit.make_table",

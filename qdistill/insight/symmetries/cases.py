@@ -9,7 +9,13 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Key, Num
 
 from qdistill import curriculum  # noqa: F401  (it registers the lessons)
-from qdistill._checks import refuse, require_at_least, require_each
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_each,
+    require_finite,
+)
 from qdistill._refusals import explained
 from qdistill.forecast import baselines
 from qdistill.forecast.cases import Cases
@@ -19,7 +25,7 @@ from qdistill.insight.symmetries.table import v_range
 from qdistill.insight.symmetries.trajectories import forecast_pair
 from qdistill.physics import families, observables
 from qdistill.system import System, rollout
-from qdistill.teacher import Chebyshev
+from qdistill.teacher import Chebyshev, bounds_of
 
 # Families of potentials that belong to the kind "barriers".
 BARRIERS = ("barrier", "well")
@@ -101,6 +107,10 @@ def sample_cases(
 def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
     """Return the solved test cases that begin with given frames of pairs."""
     require_each("case", len(starts.family), starts=starts._replace(family=()))
+    require_finite(**{"starts.given": starts.given, "starts.v": starts.v})
+    if exact.system.bounds is not None:
+        ends = np.array(bounds_of(exact.system, starts.v))
+        require_between(*exact.system.bounds, **{"starts.v": ends})
     follow = jax.vmap(lambda given, v: forecast_pair(exact, given, v, n_frames))
     frames = follow(starts.given, starts.v)
     given, frames = (a.reshape(-1, *a.shape[2:]) for a in (starts.given, frames))
