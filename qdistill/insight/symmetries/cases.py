@@ -109,8 +109,8 @@ def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
     require_each("case", len(starts.family), starts=starts._replace(family=()))
     require_finite(**{"starts.given": starts.given, "starts.v": starts.v})
     if exact.system.bounds is not None:
-        ends = np.array(bounds_of(exact.system, starts.v))
-        require_between(*exact.system.bounds, **{"starts.v": ends})
+        low, high = exact.system.bounds
+        require_between(low, high, **{"starts.v": np.array(bounds_of(exact.system, starts.v))})
     follow = jax.vmap(lambda given, v: forecast_pair(exact, given, v, n_frames))
     frames = follow(starts.given, starts.v)
     given, frames = (a.reshape(-1, *a.shape[2:]) for a in (starts.given, frames))
