@@ -3,6 +3,7 @@
 Each function without arguments is `{filters.NAME}` in a marker.
 """
 
+import statistics
 from typing import Any
 
 from pages import RESULTS, table
@@ -58,8 +59,16 @@ def errors() -> str:
 
 def untrained() -> float:
     """Return the median distance of untrained networks from theory."""
-    values = sorted(float(each) for each in _found().untrained)
-    return values[len(values) // 2]
+    return _median("distance")
+
+
+def untrained_residual() -> float:
+    """Return the median part of untrained networks that their filters leave."""
+    return _median("residual")
+
+
+def _median(key: str) -> float:
+    return statistics.median(float(each) for each in _found().untrained[key])
 
 
 def slow() -> str:

@@ -24,6 +24,7 @@ from experiments.corrections.bench import Bench, Sizes
 from experiments.corrections.filters import Filters
 from experiments.corrections.replacements import Edges
 from experiments.corrections.splittings import Splitting
+from qdistill.forecast.cases import Cases
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE, SLATE
 from qdistill.students import Emulator
@@ -86,7 +87,7 @@ def measure(args: Args) -> runner.Results:
         "heights_hartree": [LOW, HIGH],
         "emulators": rows,
         "optimum": of_optimum(splittings.of_emulator(first), bench),
-        "untrained": of_untrained(first, args.untrained),
+        "untrained": of_untrained(first, args.untrained, bench),
     }
     return runner.Results(found, table(found), {"sharp_edges": plot(found)})
 
@@ -116,6 +117,7 @@ def of_splitting(splitting: Splitting, bench: Bench) -> dict[str, Any]:
         "gradients": read.at(np.array(Q)).gradients.sum(axis=0).tolist(),
         "distance": distance(learned, theory),
         "distance_of_equal_shares": distance(_flat(splitting), theory),
+        "residual": residual(splitting, truth),
         "errors": errors,
     }
 
@@ -132,16 +134,27 @@ def of_optimum(splitting: Splitting, bench: Bench) -> dict[str, Any]:
     }
 
 
-def of_untrained(made: Emulator, n: int) -> list[float]:
-    """Return the distance from theory of untrained networks in the place of an emulator's."""
-    student = splittings.student_of(made)
-    init, found = jax.jit(student.init), []
+def of_untrained(made: Emulator, n: int, bench: Bench) -> dict[str, list[float]]:
+    """Return distance from theory and residual of untrained networks in an emulator's place."""
+    student, truth = splittings.student_of(made), bench.cases(made.system)
+    init = jax.jit(student.init)
+    found: dict[str, list[float]] = {"distance": [], "residual": []}
     for seed in range(n):
         key = jax.random.key(seed)
         drawn = splittings.untrained(student, made.params, init(key), key)
-        read = filters.read(drawn, LOW)
-        found.append(distance(read, filters.perturbation_theory(drawn)))
+        theory = filters.perturbation_theory(drawn)
+        found["distance"].append(distance(filters.read(drawn, LOW), theory))
+        found["residual"].append(residual(drawn, truth))
     return found
+
+
+def residual(splitting: Splitting, truth: Cases) -> float:
+    """Return the part of the local phases at sharp edges that both filters leave, relative rms."""
+    is_sharp = np.array([family in replacements.SHARP for family in truth.family])
+    v, grid = np.asarray(truth.v, float)[is_sharp], splitting.system.grid
+    whole = splitting.local(grid, v)
+    rest = whole - filters.filtered(splitting, filters.read(splitting, HIGH)).local(grid, v)
+    return float(np.sqrt(np.mean(rest**2) / np.mean(whole**2)))
 
 
 def distance(one: Filters, other: Filters) -> float:
@@ -169,6 +182,7 @@ def summarise(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         of_q = np.array([row[kind]["end"] for row in rows])
         found[kind] = [study.summarise(column) for column in of_q.T]
     found["distance"] = study.summarise(row["distance"] for row in rows)
+    found["residual"] = study.summarise(row["residual"] for row in rows)
     found["distance_of_equal_shares"] = study.summarise(
         row["distance_of_equal_shares"] for row in rows
     )
