@@ -1,10 +1,15 @@
+import math
+
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qdistill.curriculum import sampling
 from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig
+from qdistill.physics.grid import Grid
+from qdistill.system import System
 
 
 def test_staged_changes_at_its_boundaries() -> None:
@@ -24,7 +29,7 @@ def test_schedules_compose() -> None:
     assert float(schedule(100)) == 0.5
 
 
-@pytest.mark.parametrize("plan", ["constant", "staged", "ramped", "mixed", "loss-driven"])
+@pytest.mark.parametrize("plan", ["constant", "staged", "ramped", "mixed", "adaptive"])
 def test_every_plan_gives_weights_that_sum_to_one(plan: curriculum.Plan) -> None:
     config = CurriculumConfig(plan=plan, difficulty=(0.2, 1.0))
     weights, difficulty = curriculum.make_schedules(config, 1000)
@@ -53,6 +58,51 @@ def test_loss_driven_teaches_what_is_learned_worst() -> None:
     np.testing.assert_allclose(driven.weights(state), expected, rtol=1e-6)
 
 
+def test_adaptive_follows_progress_and_competence() -> None:
+    driven = curriculum.adaptive(4, goal=1e-4, floor=0.0, memories=(0.0, 0.5))
+    state = driven.init()
+    np.testing.assert_allclose(driven.weights(state), [1 / 4] * 4, rtol=1e-6)
+    np.testing.assert_array_equal(driven.competence(state), 0)
+    state = driven.update(state, jnp.array([1.0, 1.0, 0.01, jnp.nan]))
+    # The first loss is the mean of either memory, so there is no progress yet.
+    np.testing.assert_allclose(driven.weights(state), [1 / 4] * 4, rtol=1e-6)
+    np.testing.assert_allclose(driven.competence(state), [0, 0, 0.5, 0], atol=1e-6)
+    state = driven.update(state, jnp.array([1e-6, 2.0, jnp.nan, jnp.nan]))
+    # Means of the long memory: (1 + 1e-6) / 2, 3 / 2, 0.01. Forgetting counts as progress does.
+    progress = np.array([math.log(0.5 / 1e-6), math.log(2 / 1.5), 0, math.log(0.5 / 1e-6)]) + 1e-3
+    np.testing.assert_allclose(driven.weights(state), progress / progress.sum(), rtol=1e-5)
+    np.testing.assert_allclose(driven.competence(state), [1, 0, 0.5, 0], atol=1e-6)
+
+
+def test_adaptive_shares_its_long_memory_with_loss_driven() -> None:
+    one, other = curriculum.adaptive(2), curriculum.loss_driven(2)
+    first, second = one.init(), other.init()
+    for losses in ([1.0, 2.0], [0.5, math.nan], [0.1, 3.0]):
+        first = one.update(first, jnp.array(losses))
+        second = other.update(second, jnp.array(losses))
+        np.testing.assert_array_equal(first[-1], second)
+    assert jnp.all(other.competence(second) == 1)
+
+
+def test_each_lesson_has_its_own_difficulty() -> None:
+    """Depths of wells are at most 5 hartree at difficulty 0, and at most 12 at 1."""
+    names, weights = ("trapping", "free"), jnp.array([1.0, 0.0])
+    keys = jax.random.split(jax.random.key(0), 8)
+
+    def deepest(difficulty: jax.Array) -> jax.Array:
+        def depth(key: jax.Array) -> jax.Array:
+            _, (_, v) = sampling.sample(key, System(Grid(128, 50.0)), names, weights, difficulty)
+            return -jnp.min(v)
+
+        return jax.vmap(depth)(keys)
+
+    both = jax.jit(deepest)
+    easy, hard = both(jnp.array([0.0, 1.0])), both(jnp.array([1.0, 0.0]))
+    assert jnp.all(easy <= 5)
+    assert jnp.any(hard > 5)
+    np.testing.assert_array_equal(easy, deepest(0.0))
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
@@ -63,6 +113,8 @@ def test_loss_driven_teaches_what_is_learned_worst() -> None:
         (lambda: curriculum.constant(float("nan")), "`value` must be finite, but is nan"),
         (lambda: curriculum.loss_driven(2, floor=1.5), "`floor` must be between 0 and 1"),
         (lambda: curriculum.loss_driven(2, memory=1.0), "`memory` must be below 1, but is 1.0"),
+        (lambda: curriculum.adaptive(2, goal=1.0), "`goal` must be below 1, but is 1.0"),
+        (lambda: curriculum.adaptive(2, memories=(0.9, 0.5)), "`memories` must be a shorter and a"),
         (lambda: CurriculumConfig(lessons=()), "`lessons` must be not empty"),
         (lambda: CurriculumConfig(lessons=("free", "")), "`lessons` must be names"),
         (lambda: CurriculumConfig(weights=(1.0,)), "`weights` must be of shape"),

@@ -320,6 +320,12 @@ door(
     n_lesson=(2, COUNT), power=(0.5, FINITE), floor=(0.2, SHARE), memory=(0.9, SHARE),
 )  # fmt: skip
 door(
+    schedules.adaptive,
+    n_lesson=(2, COUNT), goal=(1e-4, POSITIVE, SHARE), floor=(0.2, SHARE),
+    memories=((0.5, 0.9), "memories"),
+)  # fmt: skip
+BAD["memories"] = [(0.9, 0.5), (0.5, 1.0), (-0.1, 0.5), (0.5,), (NAN, 0.9)]
+door(
     schedules.CurriculumConfig,
     lessons=(("free", "barrier"), "some"), weights=((1.0, 2.0), "numbers", "as many", "weights"),
     plan=("constant", "name"), difficulty=((0.0, 1.0), "numbers"), ramp=(0.5, POSITIVE, SHARE),

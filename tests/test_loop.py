@@ -1,5 +1,6 @@
 import dataclasses
 import math
+import pathlib
 
 import jax
 import jax.numpy as jnp
@@ -12,6 +13,7 @@ from qdistill.curriculum import schedules as curriculum
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.physics.grid import Grid
 from qdistill.runs import folder
+from qdistill.runs.checkpoints import Checkpoints, find_newest
 from qdistill.runs.folder import Setup
 from qdistill.students import UnitaryConfig, WindowConfig, WindowedConfig
 from qdistill.system import System
@@ -52,6 +54,34 @@ def test_training_is_reproducible_and_can_go_on_from_any_block(setup: Setup) -> 
     for i in (0, 3, 4):
         later = train(setup, whole[i][0])
         assert_same_bits(later[-1][0], whole[-1][0])
+
+
+def test_an_adaptive_training_goes_on_to_the_bit_from_a_checkpoint(tmp_path: pathlib.Path) -> None:
+    """Weights and difficulty come from the state alone, and the lessons' own losses move both."""
+    system = System(Grid(64, 20.0), bounds=(-16.0, 16.0))
+    plan = CurriculumConfig(("free", "trapping"), plan="adaptive", difficulty=(0.0, 1.0))
+    stage = dataclasses.replace(STAGE, n_steps=8)
+    config = stages.TrainingConfig((stage,))
+    student = UnitaryConfig(n_units=4).build(system)
+    trainers = loop.make_trainers(student, chebyshev(system), plan, config)
+    start = trainers[0].init(jax.random.key(0))
+    whole = list(loop.fit(trainers, [8], start))
+    with Checkpoints(tmp_path) as kept:
+        kept.save(whole[1][0], 1.0)
+    found = find_newest(tmp_path, lambda step: start).state
+    assert found is not None
+    later = list(loop.fit(trainers, [8], found))
+    assert_same_bits(later[-1][0], whole[-1][0])
+    assert whole[0][1]["difficulty"] == 0
+    weights = [metrics["lesson_weights"] for _, metrics in whole]
+    assert weights[0] == pytest.approx([0.5, 0.5])
+    assert weights[-1] != weights[0]
+    assert whole[0][0].lesson_losses.shape == (2, 2)
+    assert len(whole[0][1]["lesson_losses"]) == 2
+    # A student that knows both lessons gets the hardest examples.
+    able = start._replace(lesson_losses=jnp.full((2, 2), 1e-9))
+    _, metrics = trainers[0].train_block(able, trainers[0].make_block(able))
+    assert float(metrics["difficulty"]) == pytest.approx(1)
 
 
 def test_training_sees_the_batches_that_make_batch_gives(setup: Setup) -> None:

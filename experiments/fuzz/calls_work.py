@@ -64,6 +64,11 @@ def curriculum(calls: Calls, s: Samples) -> None:
         read=lambda driven: driven.weights(driven.init()),
         n_lesson=2, power=0.5, floor=0.2, memory=0.9,
     )  # fmt: skip
+    add(
+        lessons_of.adaptive,
+        read=lambda driven: (driven.weights(driven.init()), driven.competence(driven.init())),
+        n_lesson=2, goal=1e-4, floor=0.2, memories=(0.5, 0.9),
+    )  # fmt: skip
     names, weights = ("free", "barrier"), jnp.array([1.0, 2.0])
     add(lessons_of.require_lessons, system=s.system, names=names)
     add(

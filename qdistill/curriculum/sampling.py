@@ -18,7 +18,7 @@ from qdistill._checks import (
 )
 from qdistill._doors import layout, require_sample
 from qdistill._refusals import explained
-from qdistill.physics.grid import Scalar
+from qdistill.curriculum.schedules import Difficulty
 from qdistill.system import LESSONS, Potential, System
 
 
@@ -28,7 +28,7 @@ def sample(
     system: System,
     names: tuple[str, ...],
     weights: Float[Array, " n_lesson"],
-    difficulty: Scalar,
+    difficulty: Difficulty,
 ) -> tuple[Int[Array, ""], tuple[Complex[Array, "..."], Potential]]:
     """Sample a lesson with probability given by its weight, then a state and a potential from it.
 
@@ -37,7 +37,7 @@ def sample(
       system: The system; its `sample` draws from a lesson.
       names: Names of lessons; for most systems those in `LESSONS`.
       weights: Relative weights, not negative; an array, so that a change needs no recompilation.
-      difficulty: Between 0 and 1.
+      difficulty: Between 0 and 1, of all lessons or one for each.
 
     Returns:
       The index of the lesson, and its (psi, v).
@@ -59,11 +59,15 @@ def sample(
     if is_known(weights) and not np.any(np.asarray(weights)):
         refuse("weights", "not all zero", weights)
     require_between(0, 1, difficulty=difficulty)
+    if np.ndim(difficulty):
+        require_shape((len(names),), difficulty=difficulty)
     seen: list[tuple[str, str]] = []
 
-    def branch(name: str) -> Callable[[Array], tuple[Array, Potential]]:
+    def branch(i: int, name: str) -> Callable[[Array], tuple[Array, Potential]]:
+        own = jnp.asarray(difficulty)[i] if np.ndim(difficulty) else difficulty
+
         def draw(key: Array) -> tuple[Array, Potential]:
-            psi, v = require_sample(system, name, system.sample(name, key, difficulty))
+            psi, v = require_sample(system, name, system.sample(name, key, own))
             seen.append((name, layout(v)))
             if seen[-1][1] != seen[0][1]:
                 wanted = f"one that returns v as {seen[0][0]!r} does, {seen[0][1]}"
@@ -75,7 +79,8 @@ def sample(
 
     key_lesson, key_sample = jax.random.split(key)
     index = jax.random.categorical(key_lesson, jnp.log(weights))
-    return index, jax.lax.switch(index, [branch(name) for name in names], key_sample)
+    branches = [branch(i, name) for i, name in enumerate(names)]
+    return index, jax.lax.switch(index, branches, key_sample)
 
 
 @explained

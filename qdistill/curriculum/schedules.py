@@ -27,7 +27,9 @@ from qdistill._refusals import explained
 from qdistill.physics.grid import Scalar
 
 Schedule: TypeAlias = Callable[[Scalar], Array]
-Plan: TypeAlias = Literal["constant", "staged", "ramped", "mixed", "loss-driven"]
+# The difficulty of all lessons, or of each.
+Difficulty: TypeAlias = Scalar | Float[Array, " n_lesson"]
+Plan: TypeAlias = Literal["constant", "staged", "ramped", "mixed", "loss-driven", "adaptive"]
 
 
 @explained
@@ -41,7 +43,10 @@ class CurriculumConfig:
       plan: ``"constant"``: these weights throughout. ``"staged"``: one lesson after the other.
         ``"ramped"``: from the first lesson alone to these weights. ``"mixed"``: from staged to
         these weights. ``"loss-driven"``: lessons with larger losses get larger weights.
-      difficulty: Difficulty at the start and at the end, between 0 and 1.
+        ``"adaptive"``: lessons whose loss changes faster get larger weights, and each lesson gets
+        harder as its own loss falls; see `adaptive`.
+      difficulty: Difficulty at the start and at the end, between 0 and 1; for ``"adaptive"`` that
+        of a lesson without competence, and with full competence.
       ramp: Share of the training over which ramps go from start to end.
     """
 
@@ -142,8 +147,9 @@ def mixed(first: Schedule, second: Schedule, share: Schedule) -> Schedule:
 def make_schedules(config: CurriculumConfig, n_steps: int) -> tuple[Schedule, Schedule]:
     """Return the schedules of the lesson weights and the difficulty for a training of `n_steps`.
 
-    For the plan ``"loss-driven"`` the weights also depend on the losses; the first schedule gives
-    the weights by which those of the losses are multiplied.
+    For the plans ``"loss-driven"`` and ``"adaptive"`` the weights also depend on the losses; the
+    first schedule gives the weights by which those of the losses are multiplied. For
+    ``"adaptive"`` the difficulty depends on the losses alone.
 
     >>> weights, difficulty = make_schedules(CurriculumConfig(plan="staged"), n_steps=100)
     >>> weights(25), float(difficulty(25))
@@ -168,18 +174,20 @@ def make_schedules(config: CurriculumConfig, n_steps: int) -> tuple[Schedule, Sc
 
 
 class LossDriven(NamedTuple):
-    """Pure functions of a curriculum in which lessons with larger losses get larger weights.
+    """Pure functions of a curriculum that depends on the student's losses.
 
     Attributes:
-      init: ``() -> state``: the running mean loss of each lesson, NaN before its first example.
+      init: ``() -> state``: running mean losses of each lesson, NaN before its first example.
       update: ``(state, losses) -> state``: from the loss of each lesson in one batch, NaN for
         lessons that did not occur.
-      weights: ``state -> weights``, which sum to 1.
+      weights: ``state -> weights`` of the lessons, which sum to 1.
+      competence: ``state -> competence`` of the student in each lesson, from 0 to 1.
     """
 
-    init: Callable[[], Float[Array, " n_lesson"]]
-    update: Callable[[Array, Array], Float[Array, " n_lesson"]]
+    init: Callable[[], Float[Array, "... n_lesson"]]
+    update: Callable[[Array, Array], Float[Array, "... n_lesson"]]
     weights: Callable[[Array], Float[Array, " n_lesson"]]
+    competence: Callable[[Array], Float[Array, " n_lesson"]]
 
 
 @explained
@@ -187,6 +195,8 @@ def loss_driven(
     n_lesson: int, power: float = 0.5, floor: float = 0.2, memory: float = 0.99
 ) -> LossDriven:
     """Return a curriculum with weights proportional to (running mean loss) ** power, and a floor.
+
+    Its state is the running mean. The competence is 1 throughout.
 
     Args:
       n_lesson: Number of lessons.
@@ -205,18 +215,88 @@ def loss_driven(
         refuse("memory", "below 1", memory)
     require_finite(power=power)
 
-    def init() -> Array:
-        return jnp.full(n_lesson, jnp.nan, float)
+    def weights(state: Array) -> Array:
+        return _shares(jnp.where(jnp.isnan(state), jnp.nan, state**power), floor)
 
-    def update(state: Array, losses: Array) -> Array:
-        blended = memory * state + (1 - memory) * losses
-        seen = jnp.where(jnp.isnan(state), losses, blended)
-        return jnp.where(jnp.isnan(losses), state, seen)
+    return LossDriven(
+        lambda: jnp.full(n_lesson, jnp.nan, float),
+        lambda state, losses: _remember(memory, state, losses),
+        weights,
+        lambda state: jnp.ones_like(state),
+    )
+
+
+@explained
+def adaptive(
+    n_lesson: int,
+    goal: float = 1e-4,
+    floor: float = 0.2,
+    memories: tuple[float, float] = (0.9, 0.99),
+) -> LossDriven:
+    """Return a curriculum in which weights and difficulty follow the student's own losses.
+
+    Its state, of shape (2, n_lesson), holds two running means of each lesson's loss, one with a
+    short and one with a long memory. A lesson's weight is proportional to its progress, the size of
+    the logarithm of their ratio, so a lesson that is being forgotten counts as well. Its competence
+    is the part of the way from a loss of 1 to the goal, on a logarithmic scale, by the short one.
+
+    Starting with easy examples is due to Bengio et al. (2009). Weights by the progress of learning:
+    Graves et al. (2017, arXiv:1704.03003); by the absolute slope of each task's learning curve:
+    Matiisen et al. (2017, arXiv:1707.00183). Examples up to the difficulty for which a student is
+    competent: Platanios et al. (2019, arXiv:1903.09848), where competence is a function of the
+    step; here it is measured.
+
+    Args:
+      n_lesson: Number of lessons.
+      goal: Loss at which the competence is full, between 0 and 1. Losses of whole frames are
+        squared relative errors, so 1e-4 is an error of 1%.
+      floor: Share of the weight that is spread evenly, in [0, 1].
+      memories: Weights of the past in the two running means, in [0, 1), the smaller first.
+
+    >>> driven = adaptive(2, goal=1e-4, floor=0.0, memories=(0.0, 0.5))
+    >>> state = driven.update(driven.init(), jnp.array([1.0, 1.0]))
+    >>> state = driven.update(state, jnp.array([1.0, 0.01]))
+    >>> driven.weights(state).round(2), driven.competence(state).round(2)
+    (Array([0., 1.], dtype=float32), Array([0. , 0.5], dtype=float32))
+    """
+    require_at_least(1, n_lesson=n_lesson)
+    require_shape((), goal=goal, floor=floor)
+    require_shape((2,), memories=memories)
+    require_positive(goal=goal)
+    require_between(0, 1, goal=goal, floor=floor, memories=memories)
+    for name, value in {"goal": goal, "memories": max(memories)}.items():
+        if value == 1:
+            refuse(name, "below 1", value)
+    if memories[0] >= memories[1]:
+        refuse("memories", "a shorter and a longer one", memories)
 
     def weights(state: Array) -> Array:
-        # A lesson without examples so far counts like the one with the largest loss.
-        worst = jnp.where(jnp.all(jnp.isnan(state)), 1.0, jnp.nanmax(jnp.nan_to_num(state)))
-        pull = jnp.where(jnp.isnan(state), worst, state) ** power
-        return floor / n_lesson + (1 - floor) * pull / jnp.sum(pull)
+        short, long = jnp.log(jnp.maximum(state, jnp.finfo(state.dtype).tiny))
+        # A little for all, so that lessons without any progress have equal weights.
+        return _shares(jnp.abs(short - long) + 1e-3, floor)
 
-    return LossDriven(init, update, weights)
+    def competence(state: Array) -> Array:
+        share = jnp.log(jnp.maximum(state[0], jnp.finfo(state.dtype).tiny)) / math.log(goal)
+        return jnp.where(jnp.isnan(share), 0.0, jnp.clip(share, 0, 1))
+
+    def update(state: Array, losses: Array) -> Array:
+        return jnp.stack([
+            _remember(memory, mean, losses) for memory, mean in zip(memories, state, strict=True)
+        ])  # fmt: skip
+
+    return LossDriven(lambda: jnp.full((2, n_lesson), jnp.nan, float), update, weights, competence)
+
+
+def _remember(memory: float, mean: Array, losses: Array) -> Array:
+    """The running mean after new losses; NaN stands for none."""
+    blended = memory * mean + (1 - memory) * losses
+    seen = jnp.where(jnp.isnan(mean), losses, blended)
+    return jnp.where(jnp.isnan(losses), mean, seen)
+
+
+def _shares(pull: Array, floor: float) -> Array:
+    """Weights in proportion to pulls, with a floor."""
+    # NaN, a lesson without examples so far, counts like the one with the largest pull.
+    worst = jnp.where(jnp.all(jnp.isnan(pull)), 1.0, jnp.nanmax(jnp.nan_to_num(pull)))
+    pull = jnp.where(jnp.isnan(pull), worst, pull)
+    return floor / len(pull) + (1 - floor) * pull / jnp.sum(pull)

@@ -26,7 +26,7 @@ from qdistill._checks import (
 )
 from qdistill._refusals import explained
 from qdistill.curriculum import sampling
-from qdistill.physics.grid import Scalar
+from qdistill.curriculum.schedules import Difficulty
 from qdistill.students import windows
 from qdistill.system import Potential, Propagator, rollout
 from qdistill.training.boxes import SpectraConfig
@@ -98,7 +98,7 @@ class Block(NamedTuple):
     centre: Int[Array, "n_block n_batch"]
 
 
-BlockMaker: TypeAlias = Callable[[Key[Array, ""], Float[Array, " n_lesson"], Scalar], Block]
+BlockMaker: TypeAlias = Callable[[Key[Array, ""], Float[Array, " n_lesson"], Difficulty], Block]
 
 
 @explained
@@ -130,14 +130,14 @@ def make_block(
     if config.n_frames < n_t:
         refuse("n_frames", f"at least {n_t}, the length of an example", config.n_frames)
 
-    def simulate(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> tuple:
+    def simulate(key: Key[Array, ""], weights: Array, difficulty: Difficulty) -> tuple:
         lesson, (psi, v) = sampling.sample(key, teacher.system, names, weights, difficulty)
         later = rollout(teacher, psi[None], v, config.n_frames - 1)
         if config.examples == "windows":
             v = teacher.system.local(v, 0.0, None)
         return jnp.concatenate([psi[None], later]), v, lesson
 
-    def block(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Block:
+    def block(key: Key[Array, ""], weights: Array, difficulty: Difficulty) -> Block:
         key_runs, key_places = jax.random.split(key)
         keys = jax.random.split(key_runs, config.n_runs)
         many = cluster.spread(mesh, jax.vmap(simulate, (0, None, None)))
@@ -186,7 +186,7 @@ def make_batch(
     key: Key[Array, ""],
     step: int,
     weights: Float[Array, " n_lesson"],
-    difficulty: Scalar,
+    difficulty: Difficulty,
     begin: int = 0,
 ) -> Batch:
     """Return the batch of one training step, a pure function of (key, step).

@@ -27,8 +27,9 @@ from qdistill._checks import (
 )
 from qdistill._refusals import explained
 from qdistill.curriculum import sampling
+from qdistill.curriculum.schedules import Difficulty
 from qdistill.physics.eigenstates import eigenstates
-from qdistill.physics.grid import Grid, Scalar
+from qdistill.physics.grid import Grid
 from qdistill.system import System
 
 
@@ -80,7 +81,7 @@ class SpectraBlock(NamedTuple):
 
 
 SpectraMaker: TypeAlias = Callable[
-    [Key[Array, ""], Float[Array, " n_lesson"], Scalar], SpectraBlock
+    [Key[Array, ""], Float[Array, " n_lesson"], Difficulty], SpectraBlock
 ]
 
 
@@ -147,13 +148,13 @@ def make_block(
         refuse("n_box", f"at most n_x = {grid.shape[0]}", config.n_box)
     box = box_of(system, config).grid
 
-    def solve(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> Spectra:
+    def solve(key: Key[Array, ""], weights: Array, difficulty: Difficulty) -> Spectra:
         key_lesson, key_cut = jax.random.split(key)
         lesson, (_, v) = sampling.sample(key_lesson, system, names, weights, difficulty)
         v = cut_out(key_cut, v, config.n_box)
         return Spectra(*eigenstates(box, v, config.n_states), v, lesson)
 
-    def block(key: Key[Array, ""], weights: Array, difficulty: Scalar) -> SpectraBlock:
+    def block(key: Key[Array, ""], weights: Array, difficulty: Difficulty) -> SpectraBlock:
         key_runs, key_places = jax.random.split(key)
         keys = jax.random.split(key_runs, n_runs)
         spectra = cluster.spread(mesh, jax.vmap(solve, (0, None, None)))(keys, weights, difficulty)

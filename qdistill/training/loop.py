@@ -41,8 +41,8 @@ class TrainState(NamedTuple):
     step: Int[Array, ""]
     params: PyTree
     opt_state: PyTree
-    # Running mean of each lesson's loss, which drives the loss-driven curriculum.
-    lesson_losses: Float[Array, " n_lesson"]
+    # Running means of each lesson's loss, which drive loss-driven and adaptive curricula.
+    lesson_losses: Float[Array, "... n_lesson"]
     # The root random key; it never changes.
     key: Key[Array, ""]
 
@@ -151,7 +151,9 @@ def _make_trainer(
 ) -> Trainer:
     rate = learning_rate(stage)
     weights_at, difficulty_at = schedules
-    driven = curriculum.loss_driven(len(lessons.lessons))
+    is_adaptive = lessons.plan == "adaptive"
+    make_driven = curriculum.adaptive if is_adaptive else curriculum.loss_driven
+    driven = make_driven(len(lessons.lessons))
     block_maker, cut_batch, losses_of = _examples(student, teacher, lessons.lessons, stage, mesh)
     init_optimiser, take_step = _steps(student, stage, losses_of)
 
@@ -163,10 +165,13 @@ def _make_trainer(
         )
 
     def teach(state: TrainState) -> tuple[Array, Array]:
-        weights = weights_at(state.step)
-        if lessons.plan == "loss-driven":
+        weights, difficulty = weights_at(state.step), difficulty_at(state.step)
+        if lessons.plan in ("loss-driven", "adaptive"):
             weights = weights * driven.weights(state.lesson_losses)
-        return weights / jnp.sum(weights), difficulty_at(state.step)
+        if is_adaptive:
+            easy, hard = lessons.difficulty
+            difficulty = easy + (hard - easy) * driven.competence(state.lesson_losses)
+        return weights / jnp.sum(weights), difficulty
 
     def make_block(state: TrainState) -> Block | SpectraBlock:
         return block_maker(jax.random.fold_in(state.key, state.step), *teach(state))
@@ -191,9 +196,10 @@ def _make_trainer(
             "worst_lesson": worst[i_worst],
             "is_finite": is_finite((means, new.params, new.opt_state)),
             "learning_rate": jnp.asarray(rate(new.step - 1 - begin)),
-            "difficulty": difficulty,
+            "difficulty": difficulty if jnp.ndim(difficulty) == 0 else weights @ difficulty,
             "lesson_weights": weights,
-            "lesson_losses": new.lesson_losses,
+            # The longest memory, if there are several.
+            "lesson_losses": jnp.atleast_2d(new.lesson_losses)[-1],
         }
 
     return Trainer(*(cluster.jit(mesh, f) for f in (init, make_block, train_block)))
