@@ -1,0 +1,1 @@
+"""Does a curriculum help, and how few runs of the teacher are enough?"""

@@ -1,0 +1,258 @@
+"""Compare curricula, and count the runs that are enough: `experiments/curriculum/curricula.py`."""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from tqdm.auto import tqdm
+
+from experiments import runner
+from experiments.curriculum import curricula_figure, hardness, syllabus, taught, taught_scores
+from experiments.curriculum.syllabus import PLANS, SHUFFLED, YOKED
+from experiments.curriculum.taught import Classroom, Taught
+from experiments.curriculum.taught_scores import FRESH, Errors
+from qdistill import teacher
+from qdistill._checks import require_at_least, require_one_of
+from qdistill.forecast.cases import Cases
+from qdistill.insight import importance
+from qdistill.insight.importance import Study
+from qdistill.runs import pretrained, records
+from qdistill.training.stages import TrainingConfig
+
+# Short trainings of the unitary student from scratch, in three stages of equally many steps.
+STUDY = importance.STUDIES["quick"][1]
+# Packaged emulators that show how near to convergence the trainings are.
+REFERENCES = ("demo", "unitary")
+# A random stream separate from those of all trainings.
+TEST_SEED = 1_000_003
+
+
+@dataclasses.dataclass(frozen=True)
+class Sizes:
+    """The sizes of the trainings and tests.
+
+    Attributes:
+      n_seeds: Trainings by each plan.
+      n_steps: Steps of each of the three stages, for each budget.
+      plans: Plans and controls of each budget.
+      few: Numbers of distinct runs, at the first budget.
+      n_case: Held-out cases of each family of potentials.
+      n_frames: Frames of a forecast of them.
+      n_paper_frames: Frames of a forecast of the paper's cases.
+      n_hardness: Examples of each lesson and difficulty, for the fixed model.
+    """
+
+    n_seeds: int = 10
+    n_steps: tuple[int, ...] = (240, 720)
+    plans: tuple[tuple[str, ...], ...] = (
+        (*PLANS, *SHUFFLED, *YOKED),
+        ("mixed", "easy only", "easy to hard", "hard to easy"),
+    )
+    few: tuple[int, ...] = (1, 3, 10, 30, 100)
+    n_case: int = 6
+    n_frames: int = 60
+    n_paper_frames: int = 400
+    n_hardness: int = 16
+
+    def __post_init__(self) -> None:  # noqa: D105
+        require_at_least(2, n_seeds=self.n_seeds)
+        for name in (name for plans in self.plans for name in plans):
+            require_one_of(PLANS | SHUFFLED | YOKED, plans=name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Train the unitary student by several plans and controls, and on few runs of the teacher."""
+
+    sizes: Sizes = dataclasses.field(default_factory=Sizes)
+    trained: pathlib.Path = pathlib.Path("runs/curriculum-trainings")
+    """Folder of the trainings, which are not repeated."""
+    out: pathlib.Path = pathlib.Path("runs/curriculum")
+    """Folder of the results."""
+    smoke: bool = False
+    """Run the same steps at tiny sizes, in seconds."""
+
+
+def smoke(args: Args) -> Args:
+    """Return options for a run of seconds."""
+    plans = ("mixed", "easy to hard", "adaptive", "adaptive, yoked")
+    sizes = Sizes(2, (4,), (plans,), (1,), n_case=1, n_frames=3, n_paper_frames=3, n_hardness=2)
+    return dataclasses.replace(args, sizes=sizes, trained=args.out / "trainings")
+
+
+def study_of(args: Args) -> Study:
+    """Return system, teacher, student and stages."""
+    if not args.smoke:
+        return STUDY
+    small = importance.smoke(STUDY)
+    # The paper's packets are too fast for fewer points.
+    grid = dataclasses.replace(small.system.grid, shape=(256,))
+    return dataclasses.replace(small, system=dataclasses.replace(small.system, grid=grid))
+
+
+def classroom(study: Study, n_steps: int) -> Classroom:
+    """Return what all trainings of a budget share."""
+    stages = (dataclasses.replace(stage, n_steps=n_steps) for stage in study.training.stages)
+    return Classroom(
+        study.student.build(study.system),
+        teacher.make(study.teacher, study.system),
+        TrainingConfig(tuple(stages)),
+        study.curriculum.lessons,
+    )
+
+
+def of_plans(
+    room: Classroom, names: tuple[str, ...], n_seeds: int, place: pathlib.Path
+) -> Iterator[tuple[str, Taught]]:
+    """Yield the trainings by each plan; one with the schedules of another follows it."""
+    seeds = list(range(n_seeds))
+
+    def train(name: str) -> Taught:
+        if name in YOKED:
+            # It is read from its file, if it was trained before.
+            recorded = train(YOKED[name])._asdict()
+            each = [syllabus.yoked(room.shape, recorded, seed) for seed in seeds]
+        else:
+            of_seed = functools.partial(syllabus.of_plan, name, room.shape)
+            each = [of_seed(seed, hard[seed]) for seed in seeds]
+        return taught.keep(room, name, each, seeds, place)
+
+    # The plan `mixed` gives the runs that are sorted.
+    as_drawn = [syllabus.of_plan("mixed", room.shape, seed) for seed in seeds]
+    is_sorted = any(PLANS[name][1].startswith("sorted") for name in names if name in PLANS)
+    hard = taught.hardness_of(room, as_drawn, seeds) if is_sorted else np.empty((n_seeds, 0))
+    for name in names:
+        yield name, train(name)
+
+
+def of_few(room: Classroom, sizes: Sizes, place: pathlib.Path) -> Iterator[tuple[str, Taught]]:
+    """Yield the trainings on each number of distinct runs."""
+    seeds = list(range(sizes.n_seeds))
+    for n_distinct in sizes.few:
+        each = [syllabus.of_few(n_distinct, room.shape, seed) for seed in seeds]
+        yield f"{n_distinct}", taught.keep(room, f"few {n_distinct}", each, seeds, place)
+
+
+def measure(args: Args) -> runner.Results:
+    """Train and test all students, and compare the plans."""
+    study, sizes = study_of(args), args.sizes
+    system, lessons = study.system, study.curriculum.lessons
+    n_frames = max(stage.batches.n_frames for stage in study.training.stages) - 1
+    hard = hardness.of_lessons(system, lessons, sizes.n_hardness, n_frames, TEST_SEED)
+    tests = taught_scores.make_tests(
+        system, TEST_SEED, sizes.n_case, sizes.n_frames, sizes.n_paper_frames
+    )
+    families = tuple(dict.fromkeys(tests["families"].family))
+    student = study.student.build(system)
+    found: dict[str, Any] = {
+        "lessons": lessons,
+        "families": families,
+        "paper": tests["paper"].family,
+        "hardness": {
+            "levels": hardness.LEVELS.tolist(),
+            **dict(zip(lessons, np.exp(np.log(hard).mean(axis=-1)).tolist(), strict=True)),
+        },
+        "budgets": {},
+        "references": {} if args.smoke else _references(tests, families),
+    }
+    raw: dict[str, dict[str, Errors]] = {}
+    for n_steps, names in zip(sizes.n_steps, sizes.plans, strict=True):
+        room = classroom(study, n_steps)
+        of_budget: dict[str, Errors] = raw.setdefault(f"{3 * n_steps}", {})
+        schedules = {}
+        bar = tqdm(total=len(names), unit="plan", leave=False, disable=None)
+        for name, trainings in of_plans(room, names, sizes.n_seeds, args.trained):
+            of_budget[name] = taught_scores.measure(student, trainings.params, tests)
+            if name in YOKED.values():
+                schedules[name] = _schedule(trainings)
+            bar.update()
+        skill = {name: taught_scores.skills(of, families) for name, of in of_budget.items()}
+        found["budgets"][f"{3 * n_steps}"] = {
+            "frames": frames_of(room),
+            **taught_scores.compare(skill),
+            "schedules": schedules,
+        }
+    room = classroom(study, sizes.n_steps[0])
+    few = {
+        name: taught_scores.measure(student, trainings.params, tests)
+        for name, trainings in of_few(room, sizes, args.trained)
+    }
+    raw["few"] = few | {FRESH: raw[f"{3 * sizes.n_steps[0]}"][taught_scores.BASELINE]}
+    found["few"] = taught_scores.compare_few(
+        {name: taught_scores.skills(of, families) for name, of in raw["few"].items()}
+    )
+    found["n_fresh"] = room.shape.n_blocks * room.shape.n_runs
+    for name, of_group in raw.items():
+        plain = {plan: taught_scores.plain(of) for plan, of in of_group.items()}
+        records.write_json(args.out / f"errors-{name}.json", plain)
+    figures = {
+        "curriculum": curricula_figure.plot_plans(found),
+        "few_runs": curricula_figure.plot_few(found),
+    }
+    return runner.Results(runner.rounded(found), table(found), figures)
+
+
+def frames_of(room: Classroom) -> int:
+    """Return the number of frames that the teacher makes in a training, the same for all plans."""
+    return sum(
+        stage.n_steps // stage.batches.n_block * stage.batches.n_runs * (stage.batches.n_frames - 1)
+        for stage in room.training.stages
+    )
+
+
+def _schedule(trainings: Taught) -> dict[str, Any]:
+    """The weights and the difficulty of each block, mean over seeds."""
+    weights, difficulty = (
+        np.mean(each, axis=0).T.tolist() for each in (trainings.weights, trainings.difficulty)
+    )
+    return {"weights": weights, "difficulty": difficulty}
+
+
+def _references(
+    tests: Mapping[str, Cases], families: tuple[str, ...]
+) -> dict[str, dict[str, float]]:
+    """The errors of packaged emulators of other forms and longer trainings on the same cases."""
+    found = {}
+    for name in REFERENCES:
+        emulator = pretrained.find(name)
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf)[None], emulator.params)
+        errors = taught_scores.measure(emulator.student, params, tests)
+        skill = taught_scores.skills(errors, families)
+        found[name] = {of: 10 ** float(each[0]) for of, each in skill.items()}
+    return found
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return the errors of all plans, and their differences to `mixed`, as text."""
+    lines = []
+    for budget, of in found["budgets"].items():
+        lines.append(f"{budget} steps, {of['frames']:,} frames of the teacher: error, over mixed")
+        for name, row in of["error"].items():
+            cells = []
+            for each in taught_scores.SETS:
+                cell = f"{each} {10 ** row[each]['mean']:.2e}"
+                if name in of["over mixed"]:
+                    ratio = of["over mixed"][name][each]
+                    cell += f" x{10 ** ratio['mean']:.2f} {ratio['verdict']}"
+                cells.append(f"{cell:34}")
+            lines.append(f"  {name:24}" + "".join(cells).rstrip())
+        for name, row in of["over control"].items():
+            words = ", ".join(
+                f"{each} x{10 ** row[each]['mean']:.2f} {row[each]['verdict']}"
+                for each in taught_scores.SETS
+            )
+            lines.append(f"  {name} over its control: {words}")
+    lines.append("distinct runs: error")
+    for name, row in found["few"]["error"].items():
+        words = ", ".join(f"{each} {10 ** row[each]['mean']:.2e}" for each in taught_scores.SETS)
+        lines.append(f"  {name:24}{words}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    runner.main(measure, Args, smoke)

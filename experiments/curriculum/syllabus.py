@@ -1,0 +1,140 @@
+"""What each training is taught: a schedule, and the order in which runs of the teacher appear."""
+
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from qdistill._checks import require_one_of, require_shape
+from qdistill.curriculum import CurriculumConfig, make_schedules
+
+# How weights and difficulty are found: from the tables, or from the student's own losses.
+MODES = ("constant", "loss-driven", "adaptive")
+ORDERS = ("as drawn", "reversed", "shuffled", "sorted", "sorted, reversed")
+_MIXED = CurriculumConfig()
+_RISING = CurriculumConfig(difficulty=(0.0, 1.0), ramp=1.0)
+_STAGED = CurriculumConfig(plan="staged")
+# Each plan: its settings, and the order of its runs.
+PLANS: dict[str, tuple[CurriculumConfig, str]] = {
+    "mixed": (_MIXED, "as drawn"),
+    "easy only": (CurriculumConfig(difficulty=(0.0, 0.0)), "as drawn"),
+    "easy to hard": (_MIXED, "sorted"),
+    "hard to easy": (_MIXED, "sorted, reversed"),
+    "rising difficulty": (_RISING, "as drawn"),
+    "falling difficulty": (_RISING, "reversed"),
+    "staged": (_STAGED, "as drawn"),
+    "staged, reversed": (_STAGED, "reversed"),
+    "ramped": (CurriculumConfig(plan="ramped"), "as drawn"),
+    "loss-driven": (CurriculumConfig(plan="loss-driven"), "as drawn"),
+    "adaptive": (CurriculumConfig(plan="adaptive", difficulty=(0.0, 1.0)), "as drawn"),
+}
+# Controls: the same examples in random order, or the schedule of another seed.
+SHUFFLED = {
+    "any difficulty, shuffled": (_RISING, "shuffled"),
+    "staged, shuffled": (_STAGED, "shuffled"),
+}
+YOKED = {"loss-driven, yoked": "loss-driven", "adaptive, yoked": "adaptive"}
+# The control of each plan.
+CONTROLS = {
+    "easy to hard": "mixed",
+    "hard to easy": "mixed",
+    "rising difficulty": "any difficulty, shuffled",
+    "falling difficulty": "any difficulty, shuffled",
+    "staged": "staged, shuffled",
+    "staged, reversed": "staged, shuffled",
+    "loss-driven": "loss-driven, yoked",
+    "adaptive": "adaptive, yoked",
+}
+
+
+class Syllabus(NamedTuple):
+    """What one training is taught.
+
+    Attributes:
+      weights: Weights of the lessons with which the runs of each block are drawn.
+      difficulty: Their difficulty, of each lesson.
+      runs: The runs that each block shows. Run i is drawn as in block i // n_runs, from the i-th
+        random key.
+      mode: Index in `MODES`; with 1 and 2 the student's losses replace both tables.
+    """
+
+    weights: Float[Array, "*batch n_blocks n_lesson"]
+    difficulty: Float[Array, "*batch n_blocks n_lesson"]
+    runs: Int[Array, "*batch n_blocks n_runs"]
+    mode: Int[Array, "*batch"]
+
+
+class Shape(NamedTuple):
+    """Numbers of a training: blocks, steps of a block, and runs of a block."""
+
+    n_blocks: int
+    n_block: int
+    n_runs: int
+
+
+def of_plan(name: str, shape: Shape, seed: int, hardness: Sequence[float] = ()) -> Syllabus:
+    """Return the syllabus of a plan or of its shuffled control.
+
+    Args:
+      name: A name in `PLANS` or `SHUFFLED`.
+      shape: Numbers of the training.
+      seed: Seed of the training, on which a random order depends.
+      hardness: Hardness of every run, for plans that sort them.
+    """
+    plans = PLANS | SHUFFLED
+    require_one_of(plans, plan=name)
+    config, order = plans[name]
+    weights_at, difficulty_at = make_schedules(config, shape.n_blocks * shape.n_block)
+    steps = shape.n_block * jnp.arange(shape.n_blocks)
+    weights = jax.vmap(weights_at)(steps)
+    difficulty = jnp.broadcast_to(jax.vmap(difficulty_at)(steps)[:, None], weights.shape)
+    mode = MODES.index(config.plan) if config.plan in MODES else 0
+    runs = ordered(order, shape, seed, hardness)
+    return Syllabus(weights, difficulty, runs, jnp.asarray(mode))
+
+
+def ordered(
+    order: str, shape: Shape, seed: int, hardness: Sequence[float] = ()
+) -> Int[Array, "n_blocks n_runs"]:
+    """Return all runs of a training, each once, in one of `ORDERS`.
+
+    ``"sorted"`` is by their hardness. A reverse order is that of the blocks.
+    """
+    require_one_of(ORDERS, order=order)
+    runs = np.arange(shape.n_blocks * shape.n_runs)
+    if order == "shuffled":
+        runs = np.random.default_rng((seed, 1)).permutation(runs)
+    if order.startswith("sorted"):
+        require_shape(runs.shape, hardness=hardness)
+        runs = np.argsort(np.asarray(hardness), kind="stable")
+    of_blocks = runs.reshape(shape.n_blocks, shape.n_runs)
+    return jnp.asarray(of_blocks[::-1] if order.endswith("reversed") else of_blocks)
+
+
+def of_few(n_distinct: int, shape: Shape, seed: int) -> Syllabus:
+    """Return the plan ``"mixed"`` on a few runs, which are shown again and again.
+
+    All are shown once, in random order, before any is shown again.
+    """
+    rng, n_shown = np.random.default_rng((seed, 2)), shape.n_blocks * shape.n_runs
+    rounds = [rng.permutation(n_distinct) for _ in range(-(-n_shown // n_distinct))]
+    runs = np.concatenate(rounds)[:n_shown].reshape(shape.n_blocks, shape.n_runs)
+    return of_plan("mixed", shape, seed)._replace(runs=jnp.asarray(runs))
+
+
+def yoked(
+    shape: Shape, recorded: Mapping[str, Float[np.ndarray, "n_seed n_blocks n_lesson"]], seed: int
+) -> Syllabus:
+    """Return the syllabus with the recorded schedule of the next seed.
+
+    Args:
+      shape: Numbers of the training.
+      recorded: ``"weights"`` and ``"difficulty"`` of the trainings of all seeds.
+      seed: Index of the training; its schedule is that of the one after it.
+    """
+    other = (seed + 1) % len(recorded["weights"])
+    weights, difficulty = (jnp.asarray(recorded[of][other]) for of in ("weights", "difficulty"))
+    return Syllabus(weights, difficulty, ordered("as drawn", shape, seed), jnp.asarray(0))

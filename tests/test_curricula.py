@@ -1,0 +1,206 @@
+"""The study of curricula: orders of examples, controls, schedules, and comparisons."""
+
+import collections
+import math
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+import scripts
+
+from experiments.curriculum import curricula, hardness, syllabus, taught, taught_scores
+from experiments.curriculum.syllabus import PLANS, SHUFFLED, Shape, Syllabus
+from experiments.curriculum.taught import Classroom
+from qdistill.curriculum import CurriculumConfig
+from qdistill.forecast import cases
+from qdistill.physics.grid import Grid
+from qdistill.students import UnitaryConfig
+from qdistill.system import System
+from qdistill.teacher import chebyshev
+from qdistill.training import loop
+from qdistill.training.batches import BatchConfig
+from qdistill.training.stages import Stage, TrainingConfig
+
+SYSTEM = System(Grid(64, 50.0), bounds=(-16.0, 16.0))
+STAGE = Stage(
+    n_steps=10,
+    batches=BatchConfig(n_batch=2, n_block=2, n_runs=3, n_frames=4, n_target=2, examples="frames"),
+)
+ROOM = Classroom(
+    UnitaryConfig(n_units=2, reach=2).build(SYSTEM),
+    chebyshev(SYSTEM, 1e-5),
+    TrainingConfig((STAGE,)),
+    CurriculumConfig().lessons,
+)
+SHAPE = Shape(5, 2, 3)
+
+
+def shown(of: Syllabus, seed: int = 0) -> list[tuple[int, bytes]]:
+    """Lesson, potential and first frame of all runs in the order in which they are shown."""
+    state = taught.first_state(ROOM, seed)
+    found = []
+    for block in range(SHAPE.n_blocks):
+        at = state._replace(step=jnp.asarray(block * SHAPE.n_block, jnp.int32))
+        made = make_block(of, at)
+        for i in range(SHAPE.n_runs):
+            example = np.asarray(made.v[i]).tobytes() + np.asarray(made.frames[i, 0]).tobytes()
+            found.append((int(made.lesson[i]), example))
+    return found
+
+
+make_block = jax.jit(lambda of, state: taught.make_block(ROOM, 0, of, state))
+
+
+def test_the_classroom_has_the_shape_of_its_stages() -> None:
+    assert ROOM.shape == SHAPE
+    assert curricula.frames_of(ROOM) == 5 * 3 * 3
+
+
+def test_controls_show_the_same_examples_in_another_order() -> None:
+    for plan, back, control in (
+        ("staged", "staged, reversed", "staged, shuffled"),
+        ("rising difficulty", "falling difficulty", "any difficulty, shuffled"),
+    ):
+        orders = [shown(syllabus.of_plan(name, SHAPE, 0)) for name in (plan, back, control)]
+        counts = [collections.Counter(order) for order in orders]
+        assert counts[0] == counts[1] == counts[2]
+        assert max(counts[0].values()) == 1
+        assert orders[0] != orders[2]
+        blocks = [np.arange(15).reshape(5, 3)[::-1].ravel(), np.arange(15)]
+        assert [orders[0][i] for i in blocks[0]] == [orders[1][i] for i in blocks[1]]
+
+
+def test_sorted_runs_are_those_of_mixed() -> None:
+    mixed = syllabus.of_plan("mixed", SHAPE, 0)
+    hard = taught.hardness_of(ROOM, [mixed], [0])[0]
+    assert hard.shape == (15,)
+    rising = syllabus.of_plan("easy to hard", SHAPE, 0, hard)
+    assert collections.Counter(shown(rising)) == collections.Counter(shown(mixed))
+    assert np.all(np.diff(hard[np.asarray(rising.runs).ravel()]) >= 0)
+    falling = syllabus.of_plan("hard to easy", SHAPE, 0, hard)
+    np.testing.assert_array_equal(falling.runs, rising.runs[::-1])
+
+
+def test_staged_shows_one_lesson_after_the_other() -> None:
+    lessons = [lesson for lesson, _ in shown(syllabus.of_plan("staged", SHAPE, 0))]
+    assert lessons == np.repeat(np.arange(5), 3).tolist()
+
+
+def test_few_runs_are_shown_again_and_again() -> None:
+    few = syllabus.of_few(4, SHAPE, 0)
+    counts = np.bincount(np.asarray(few.runs).ravel())
+    assert counts.tolist() == [4, 4, 4, 3] or sorted(counts.tolist()) == [3, 4, 4, 4]
+    mixed = syllabus.of_plan("mixed", SHAPE, 0)
+    assert set(shown(few)) == set(shown(mixed)[:4])
+    # As many as are shown: those of `mixed`, each once.
+    assert collections.Counter(shown(syllabus.of_few(15, SHAPE, 0))) == collections.Counter(
+        shown(mixed)
+    )
+
+
+def test_adaptive_trainings_and_their_yoked_controls_have_the_same_schedule(
+    tmp_path: pathlib.Path,
+) -> None:
+    names = ("adaptive", "adaptive, yoked", "mixed")
+    done = dict(curricula.of_plans(ROOM, names, 2, tmp_path))
+    own, yoked = done["adaptive"], done["adaptive, yoked"]
+    for of in ("weights", "difficulty"):
+        first, other = getattr(own, of), getattr(yoked, of)
+        np.testing.assert_allclose(other[0], first[1], atol=1e-6)
+        np.testing.assert_allclose(other[1], first[0], atol=1e-6)
+        assert not np.allclose(first[0], first[1], atol=1e-6)
+    np.testing.assert_allclose(done["mixed"].weights, 0.2, rtol=1e-6)
+    # Nothing is known before the first block: equal weights, and the easiest examples.
+    np.testing.assert_allclose(own.weights[:, 0], 0.2, rtol=1e-5)
+    np.testing.assert_array_equal(own.difficulty[:, 0], 0)
+    again = dict(curricula.of_plans(ROOM, names, 2, tmp_path))
+    jax.tree.map(np.testing.assert_array_equal, done, again)
+    assert len(list(tmp_path.glob("*.npz"))) == 3
+
+
+def test_schedules_are_those_of_the_library() -> None:
+    """A block's weights and difficulty, of every mode, next to those that the trainer logs."""
+    state = taught.first_state(ROOM, 0)._replace(
+        step=jnp.asarray(4, jnp.int32),
+        lesson_losses=jnp.array([[1e-2, 1.0, 0.3, jnp.nan, 1e-5], [1e-1, 1.0, 0.1, jnp.nan, 1e-3]]),
+    )
+    for name in ("ramped", "loss-driven", "adaptive"):
+        of = syllabus.of_plan(name, SHAPE, 0)
+        weights, difficulty = taught.schedule(ROOM, of, state)
+        losses = state.lesson_losses if name == "adaptive" else state.lesson_losses[-1]
+        (trainer,) = loop.make_trainers(ROOM.student, ROOM.teacher, PLANS[name][0], ROOM.training)
+        at = state._replace(lesson_losses=losses)
+        _, metrics = trainer.train_block(at, make_block(of, state))
+        for row, own in zip(weights, difficulty, strict=True):
+            np.testing.assert_allclose(row, metrics["lesson_weights"], rtol=2e-5, atol=1e-7)
+            assert float(row @ own) == pytest.approx(float(metrics["difficulty"]), rel=2e-5)
+
+
+def test_the_fixed_model_finds_fast_packets_hard() -> None:
+    """Its dispersion is wrong for fast waves, and difficulty makes free packets faster."""
+    errors = hardness.of_lessons(System(Grid(256, 50.0)), ("free",), 4, 3, 0)
+    assert errors.shape == (1, 5, 4)
+    assert np.all(np.diff(np.log(errors).mean(axis=-1)) > 0)
+
+
+def test_comparisons_are_paired_and_corrected() -> None:
+    scatter = np.linspace(-0.5, 0.5, 10)
+    small = 0.01 * np.cos(np.arange(10.0))
+
+    def skill(shift: float) -> dict:
+        return dict.fromkeys(taught_scores.SETS, scatter + shift + small * (shift != 0))
+
+    found = taught_scores.compare(
+        {
+            "mixed": skill(0),
+            "staged": skill(0.3),
+            "staged, shuffled": skill(0.3),
+            "ramped": skill(-1),
+        }
+    )
+    assert found["over mixed"]["staged"]["smooth"]["verdict"] == "worse"
+    assert found["over mixed"]["ramped"]["paper"]["verdict"] == "better"
+    assert found["over mixed"]["ramped"]["paper"]["mean"] == pytest.approx(-1, abs=0.01)
+    assert found["over control"]["staged"]["sharp"]["mean"] == pytest.approx(0)
+    assert found["over control"]["staged"]["sharp"]["verdict"] == "not shown"
+    assert set(found["over control"]) == {"staged"}
+
+
+def test_scores_separate_smooth_from_sharp() -> None:
+    families = ("barrier", "triangle")
+    errors = {"families": np.array([[[0.1, 0.1], [1e-3, 1e-1]]]), "paper": np.full((1, 25, 1), 0.5)}
+    found = taught_scores.skills(errors, families)
+    assert float(found["sharp"][0]) == pytest.approx(-1)
+    assert float(found["smooth"][0]) == pytest.approx(-2)
+    assert float(found["paper"][0]) == pytest.approx(math.log10(0.5))
+
+
+def test_every_seed_is_scored_by_its_own_parameters() -> None:
+    params = jax.tree.map(
+        lambda *leaves: jnp.stack(leaves),
+        *(taught.first_state(ROOM, seed).params for seed in (0, 1)),
+    )
+    psi, v = jax.vmap(lambda key: SYSTEM.sample("trapping", key, 1.0))(
+        jax.random.split(jax.random.key(0), 2)
+    )
+    truth = cases.simulate(ROOM.teacher, psi, v, 1, 2, ("a", "b"))
+    both = taught_scores.measure(ROOM.student, params, {"any": truth})["any"]
+    assert both.shape == (2, 2, 1)
+    for i in range(2):
+        one = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], params)
+        alone = taught_scores.measure(ROOM.student, one, {"any": truth})["any"]
+        np.testing.assert_allclose(alone[0], both[i], rtol=1e-5)
+
+
+def test_all_plans_are_compared() -> None:
+    assert set(syllabus.CONTROLS) <= set(PLANS)
+    assert set(syllabus.CONTROLS.values()) <= {*SHUFFLED, *syllabus.YOKED, "mixed"}
+
+
+def test_the_script_runs(tmp_path: pathlib.Path) -> None:
+    done = scripts.run("curricula", "--smoke", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    names = {file.name for file in tmp_path.iterdir()}
+    assert {"metrics.json", "errors-few.json", "curriculum.png", "few_runs.png"} <= names
