@@ -11,6 +11,7 @@ import pytest
 import scripts
 
 from experiments.curriculum import curricula, hardness, syllabus, taught, taught_scores
+from experiments.curriculum.curricula import Keeper
 from experiments.curriculum.syllabus import PLANS, SHUFFLED, Shape, Syllabus
 from experiments.curriculum.taught import Classroom
 from qdistill.curriculum import CurriculumConfig
@@ -104,7 +105,8 @@ def test_adaptive_trainings_and_their_yoked_controls_have_the_same_schedule(
     tmp_path: pathlib.Path,
 ) -> None:
     names = ("adaptive", "adaptive, yoked", "mixed")
-    done = dict(curricula.of_plans(ROOM, names, 2, tmp_path))
+    keeper = Keeper(ROOM, 2, tmp_path)
+    done = {name: keeper.trainings(name) for name in names}
     own, yoked = done["adaptive"], done["adaptive, yoked"]
     for of in ("weights", "difficulty"):
         first, other = getattr(own, of), getattr(yoked, of)
@@ -115,7 +117,7 @@ def test_adaptive_trainings_and_their_yoked_controls_have_the_same_schedule(
     # Nothing is known before the first block: equal weights, and the easiest examples.
     np.testing.assert_allclose(own.weights[:, 0], 0.2, rtol=1e-5)
     np.testing.assert_array_equal(own.difficulty[:, 0], 0)
-    again = dict(curricula.of_plans(ROOM, names, 2, tmp_path))
+    again = {name: Keeper(ROOM, 2, tmp_path).trainings(name) for name in names}
     jax.tree.map(np.testing.assert_array_equal, done, again)
     assert len(list(tmp_path.glob("*.npz"))) == 3
 

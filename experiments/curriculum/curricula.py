@@ -1,9 +1,8 @@
 """Compare curricula, and count the runs that are enough: `experiments/curriculum/curricula.py`."""
 
 import dataclasses
-import functools
 import pathlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import jax
@@ -13,7 +12,7 @@ from tqdm.auto import tqdm
 
 from experiments import runner
 from experiments.curriculum import curricula_figure, hardness, syllabus, taught, taught_scores
-from experiments.curriculum.syllabus import PLANS, SHUFFLED, YOKED
+from experiments.curriculum.syllabus import PLANS, SHUFFLED, YOKED, Syllabus
 from experiments.curriculum.taught import Classroom, Taught
 from experiments.curriculum.taught_scores import FRESH, Errors
 from qdistill import teacher
@@ -28,6 +27,8 @@ from qdistill.training.stages import TrainingConfig
 STUDY = importance.STUDIES["quick"][1]
 # Packaged emulators that show how near to convergence the trainings are.
 REFERENCES = ("demo", "unitary")
+# The name of trainings on a number of distinct runs begins so.
+FEW = "few "
 # A random stream separate from those of all trainings.
 TEST_SEED = 1_000_003
 
@@ -80,7 +81,7 @@ class Args:
 
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
-    plans = ("mixed", "easy to hard", "adaptive", "adaptive, yoked")
+    plans = ("mixed", "adaptive", "adaptive, yoked")
     sizes = Sizes(2, (4,), (plans,), (1,), n_case=1, n_frames=3, n_paper_frames=3, n_hardness=2)
     return dataclasses.replace(args, sizes=sizes, trained=args.out / "trainings")
 
@@ -92,7 +93,9 @@ def study_of(args: Args) -> Study:
     small = importance.smoke(STUDY)
     # The paper's packets are too fast for fewer points.
     grid = dataclasses.replace(small.system.grid, shape=(256,))
-    return dataclasses.replace(small, system=dataclasses.replace(small.system, grid=grid))
+    system = dataclasses.replace(small.system, grid=grid)
+    training = TrainingConfig(small.training.stages[-1:])
+    return dataclasses.replace(small, system=system, training=training)
 
 
 def classroom(study: Study, n_steps: int) -> Classroom:
@@ -106,36 +109,61 @@ def classroom(study: Study, n_steps: int) -> Classroom:
     )
 
 
-def of_plans(
-    room: Classroom, names: tuple[str, ...], n_seeds: int, place: pathlib.Path
-) -> Iterator[tuple[str, Taught]]:
-    """Yield the trainings by each plan; one with the schedules of another follows it."""
-    seeds = list(range(n_seeds))
+@dataclasses.dataclass(frozen=True)
+class Keeper:
+    """The trainings of one budget, and their errors: from files, or made and kept.
 
-    def train(name: str) -> Taught:
+    Attributes:
+      room: What the trainings share.
+      n_seeds: Number of trainings by each plan.
+      place: Folder of the files.
+    """
+
+    room: Classroom
+    n_seeds: int
+    place: pathlib.Path
+
+    @property
+    def seeds(self) -> list[int]:
+        """The seeds of the trainings."""
+        return list(range(self.n_seeds))
+
+    def syllabi(self, name: str) -> list[Syllabus]:
+        """Return the syllabi of a plan, a control or a number of runs, one for each seed."""
+        shape = self.room.shape
         if name in YOKED:
-            # It is read from its file, if it was trained before.
-            recorded = train(YOKED[name])._asdict()
-            each = [syllabus.yoked(room.shape, recorded, seed) for seed in seeds]
-        else:
-            of_seed = functools.partial(syllabus.of_plan, name, room.shape)
-            each = [of_seed(seed, hard[seed]) for seed in seeds]
-        return taught.keep(room, name, each, seeds, place)
+            recorded = self.trainings(YOKED[name])._asdict()
+            return [syllabus.yoked(shape, recorded, seed) for seed in self.seeds]
+        if name.startswith(FEW):
+            n_distinct = int(name.removeprefix(FEW))
+            return [syllabus.of_few(n_distinct, shape, seed) for seed in self.seeds]
+        hard: Any = [()] * self.n_seeds
+        if is_sorted(name):
+            hard = taught.hardness_of(self.room, self.syllabi("mixed"), self.seeds)
+        return [syllabus.of_plan(name, shape, seed, hard[seed]) for seed in self.seeds]
 
-    # The plan `mixed` gives the runs that are sorted.
-    as_drawn = [syllabus.of_plan("mixed", room.shape, seed) for seed in seeds]
-    is_sorted = any(PLANS[name][1].startswith("sorted") for name in names if name in PLANS)
-    hard = taught.hardness_of(room, as_drawn, seeds) if is_sorted else np.empty((n_seeds, 0))
-    for name in names:
-        yield name, train(name)
+    def file(self, name: str, kind: str = "") -> pathlib.Path:
+        """Return the file of trainings, whose name has a checksum of all that they depend on."""
+        # Hardness, which takes long, follows from the runs that are sorted.
+        given = self.syllabi("mixed" if is_sorted(name) else name)
+        return self.place / f"{taught.label(self.room, name, given, self.seeds)}{kind}.npz"
+
+    def trainings(self, name: str) -> Taught:
+        """Return the trainings by a plan, a control or on a number of runs."""
+        return taught.keep(self.room, self.file(name), lambda: self.syllabi(name), self.seeds)
+
+    def errors(self, name: str, tests: Mapping[str, Cases], of_tests: str) -> Errors:
+        """Return the errors of these trainings; the tests are known by a name."""
+
+        def make() -> dict[str, np.ndarray]:
+            return taught_scores.measure(self.room.student, self.trainings(name).params, tests)
+
+        return taught.kept(self.file(name, f"-{of_tests}"), make)
 
 
-def of_few(room: Classroom, sizes: Sizes, place: pathlib.Path) -> Iterator[tuple[str, Taught]]:
-    """Yield the trainings on each number of distinct runs."""
-    seeds = list(range(sizes.n_seeds))
-    for n_distinct in sizes.few:
-        each = [syllabus.of_few(n_distinct, room.shape, seed) for seed in seeds]
-        yield f"{n_distinct}", taught.keep(room, f"few {n_distinct}", each, seeds, place)
+def is_sorted(name: str) -> bool:
+    """Return whether a plan sorts its runs by hardness."""
+    return name in PLANS and PLANS[name][1].startswith("sorted")
 
 
 def measure(args: Args) -> runner.Results:
@@ -148,7 +176,6 @@ def measure(args: Args) -> runner.Results:
         system, TEST_SEED, sizes.n_case, sizes.n_frames, sizes.n_paper_frames
     )
     families = tuple(dict.fromkeys(tests["families"].family))
-    student = study.student.build(system)
     found: dict[str, Any] = {
         "lessons": lessons,
         "families": families,
@@ -160,33 +187,29 @@ def measure(args: Args) -> runner.Results:
         "budgets": {},
         "references": {} if args.smoke else _references(tests, families),
     }
+    of_tests = f"errors-{sizes.n_case}-{sizes.n_frames}-{sizes.n_paper_frames}"
     raw: dict[str, dict[str, Errors]] = {}
     for n_steps, names in zip(sizes.n_steps, sizes.plans, strict=True):
-        room = classroom(study, n_steps)
-        of_budget: dict[str, Errors] = raw.setdefault(f"{3 * n_steps}", {})
-        schedules = {}
-        bar = tqdm(total=len(names), unit="plan", leave=False, disable=None)
-        for name, trainings in of_plans(room, names, sizes.n_seeds, args.trained):
-            of_budget[name] = taught_scores.measure(student, trainings.params, tests)
-            if name in YOKED.values():
-                schedules[name] = _schedule(trainings)
-            bar.update()
+        keeper = Keeper(classroom(study, n_steps), sizes.n_seeds, args.trained)
+        budget = f"{keeper.room.training.boundaries[-1]}"
+        of_budget: dict[str, Errors] = raw.setdefault(budget, {})
+        for name in tqdm(names, unit="plan", leave=False, disable=None):
+            of_budget[name] = keeper.errors(name, tests, of_tests)
         skill = {name: taught_scores.skills(of, families) for name, of in of_budget.items()}
-        found["budgets"][f"{3 * n_steps}"] = {
-            "frames": frames_of(room),
+        found["budgets"][budget] = {
+            "frames": frames_of(keeper.room),
             **taught_scores.compare(skill),
-            "schedules": schedules,
+            "schedules": {
+                name: _schedule(keeper.trainings(name)) for name in YOKED.values() if name in names
+            },
         }
-    room = classroom(study, sizes.n_steps[0])
-    few = {
-        name: taught_scores.measure(student, trainings.params, tests)
-        for name, trainings in of_few(room, sizes, args.trained)
-    }
-    raw["few"] = few | {FRESH: raw[f"{3 * sizes.n_steps[0]}"][taught_scores.BASELINE]}
+    keeper = Keeper(classroom(study, sizes.n_steps[0]), sizes.n_seeds, args.trained)
+    few = {f"{n}": keeper.errors(f"{FEW}{n}", tests, of_tests) for n in sizes.few}
+    raw["few"] = few | {FRESH: next(iter(raw.values()))[taught_scores.BASELINE]}
     found["few"] = taught_scores.compare_few(
         {name: taught_scores.skills(of, families) for name, of in raw["few"].items()}
     )
-    found["n_fresh"] = room.shape.n_blocks * room.shape.n_runs
+    found["n_fresh"] = keeper.room.shape.n_blocks * keeper.room.shape.n_runs
     for name, of_group in raw.items():
         plain = {plan: taught_scores.plain(of) for plan, of in of_group.items()}
         records.write_json(args.out / f"errors-{name}.json", plain)

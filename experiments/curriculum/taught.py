@@ -201,34 +201,39 @@ def train(room: Classroom, syllabi: Sequence[Syllabus], seeds: Sequence[int]) ->
 
 def keep(
     room: Classroom,
-    name: str,
-    syllabi: Sequence[Syllabus],
+    file: pathlib.Path,
+    syllabi: Callable[[], Sequence[Syllabus]],
     seeds: Sequence[int],
-    place: pathlib.Path,
 ) -> Taught:
-    """Return trainings from their file, or train and keep them.
-
-    The name of the file has a checksum of all settings and syllabi.
-    """
-    leaves = [np.asarray(leaf).tolist() for each in syllabi for leaf in each]
-    settings = repr((room.student, room.teacher, room.training, room.lessons, seeds, leaves))
-    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-    n_steps = room.training.boundaries[-1]
-    file = place / f"{name.replace(', ', '-').replace(' ', '-')}-{n_steps}-{digest}.npz"
+    """Return trainings from their file, or train by the given syllabi and keep them."""
     init = jax.eval_shape(room.student.init, jax.random.key(0))
     # Untyped, because the stubs of JAX give the type of a structure no attributes.
     structure: Any = jax.tree.structure(init)
-    if file.exists():
-        with np.load(file) as kept:
-            params = [kept[f"leaf{i}"] for i in range(structure.num_leaves)]
-            others = (kept[of] for of in Taught._fields[1:])
-            return Taught(jax.tree.unflatten(structure, params), *others)
-    found = train(room, syllabi, seeds)
-    named: dict[str, Any] = {
-        f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(found.params))
-    }
-    rest: dict[str, Any] = dict(zip(Taught._fields[1:], found[1:], strict=True))
-    place.mkdir(parents=True, exist_ok=True)
-    with _files.whole(file) as new, new.open("wb") as stream:
-        np.savez(stream, **named, **rest)
-    return found
+
+    def make() -> dict[str, np.ndarray]:
+        made = train(room, syllabi(), seeds)
+        leaves = {f"leaf{i}": leaf for i, leaf in enumerate(jax.tree.leaves(made.params))}
+        return leaves | {of: getattr(made, of) for of in Taught._fields[1:]}
+
+    found = kept(file, make)
+    params = [found[f"leaf{i}"] for i in range(structure.num_leaves)]
+    others = (found[of] for of in Taught._fields[1:])
+    return Taught(jax.tree.unflatten(structure, params), *others)
+
+
+def label(room: Classroom, name: str, syllabi: Sequence[Syllabus], seeds: Sequence[int]) -> str:
+    """Return a name of trainings with a checksum of all that they depend on."""
+    leaves = [np.asarray(leaf).tolist() for each in syllabi for leaf in each]
+    settings = repr((room.student, room.teacher, room.training, room.lessons, seeds, leaves))
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    return f"{name.replace(', ', '-').replace(' ', '-')}-{room.training.boundaries[-1]}-{digest}"
+
+
+def kept(file: pathlib.Path, make: Callable[[], dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
+    """Return arrays from their file, or make and keep them."""
+    if not file.exists():
+        made: dict[str, Any] = make()
+        with _files.whole(file) as new, new.open("wb") as stream:
+            np.savez(stream, **made)
+    with np.load(file) as found:
+        return dict(found)

@@ -48,7 +48,7 @@ def make_tests(
     }
 
 
-def measure(student: Student, params: PyTree, tests: Mapping[str, Cases]) -> Errors:
+def measure(student: Student, params: PyTree, tests: Mapping[str, Cases]) -> dict[str, np.ndarray]:
     """Return the relative L2 errors, mean over frames, of each training on each case."""
     found = {}
     for name, truth in tests.items():
@@ -134,9 +134,13 @@ def verdict(differences: Float[np.ndarray, " n_seed"], p: float) -> str:
     return "better" if np.mean(differences) < 0 else "worse"
 
 
-def plain(errors: Errors) -> dict[str, Any]:
-    """Return raw errors as nested lists of three digits."""
+def plain(errors: Errors) -> dict[str, list[list[float]]]:
+    """Return raw errors by seed and case, of three digits; the cases of a family follow each other.
+
+    >>> plain({"paper": np.array([[[0.12345], [2.0]]])})
+    {'paper': [[0.123, 2.0]]}
+    """
     return {
-        name: [[[float(f"{x:.3g}") for x in row] for row in of_seed] for of_seed in each]
+        name: [[float(f"{x:.3g}") for x in row.ravel()] for row in each]
         for name, each in errors.items()
     }
