@@ -43,7 +43,7 @@ def controls() -> str:
     """Tabulate the error of each plan over that of its control, for all budgets."""
     rows = []
     for budget, of in _found().budgets.items():
-        for name, row in of["over control"].items():
+        for name, row in of["over yoked"].items():
             rows.append([f"{int(budget):,}", name, *(_ratio(row[each]) for each in SETS)])
     return table(("steps", "plan over its control", *SETS.values()), rows)
 

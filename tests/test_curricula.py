@@ -12,7 +12,7 @@ import scripts
 
 from experiments.curriculum import curricula, hardness, syllabus, taught, taught_scores
 from experiments.curriculum.curricula import Keeper
-from experiments.curriculum.syllabus import PLANS, SHUFFLED, Shape, Syllabus
+from experiments.curriculum.syllabus import PLANS, Shape, Syllabus
 from experiments.curriculum.taught import Classroom
 from qdistill.curriculum import CurriculumConfig
 from qdistill.forecast import cases
@@ -59,41 +59,32 @@ def test_the_classroom_has_the_shape_of_its_stages() -> None:
     assert curricula.frames_of(ROOM) == 5 * 3 * 3
 
 
-def test_controls_show_the_same_examples_in_another_order() -> None:
-    for plan, back, control in (
-        ("staged", "staged, reversed", "staged, shuffled"),
-        ("rising difficulty", "falling difficulty", "any difficulty, shuffled"),
+def test_sorted_plans_show_the_examples_of_mixed_in_another_order() -> None:
+    mixed = syllabus.of_plan("mixed", SHAPE)
+    as_drawn = shown(mixed)
+    assert max(collections.Counter(as_drawn).values()) == 1
+    for plan, back, order in (
+        ("easy to hard", "hard to easy", "by hardness"),
+        ("staged", "staged, reversed", "by lesson"),
     ):
-        orders = [shown(syllabus.of_plan(name, SHAPE, 0)) for name in (plan, back, control)]
-        counts = [collections.Counter(order) for order in orders]
-        assert counts[0] == counts[1] == counts[2]
-        assert max(counts[0].values()) == 1
-        assert orders[0] != orders[2]
-        blocks = [np.arange(15).reshape(5, 3)[::-1].ravel(), np.arange(15)]
-        assert [orders[0][i] for i in blocks[0]] == [orders[1][i] for i in blocks[1]]
-
-
-def test_sorted_runs_are_those_of_mixed() -> None:
-    mixed = syllabus.of_plan("mixed", SHAPE, 0)
-    hard = taught.hardness_of(ROOM, [mixed], [0])[0]
-    assert hard.shape == (15,)
-    rising = syllabus.of_plan("easy to hard", SHAPE, 0, hard)
-    assert collections.Counter(shown(rising)) == collections.Counter(shown(mixed))
-    assert np.all(np.diff(hard[np.asarray(rising.runs).ravel()]) >= 0)
-    falling = syllabus.of_plan("hard to easy", SHAPE, 0, hard)
-    np.testing.assert_array_equal(falling.runs, rising.runs[::-1])
-
-
-def test_staged_shows_one_lesson_after_the_other() -> None:
-    lessons = [lesson for lesson, _ in shown(syllabus.of_plan("staged", SHAPE, 0))]
-    assert lessons == np.repeat(np.arange(5), 3).tolist()
+        (rank,) = taught.ranks_of(ROOM, mixed, [0], order)
+        first, last = (syllabus.of_plan(name, SHAPE, rank) for name in (plan, back))
+        assert np.all(np.diff(rank[np.asarray(first.runs).ravel()]) >= 0)
+        np.testing.assert_array_equal(last.runs, first.runs[::-1])
+        seen = shown(first)
+        assert seen != as_drawn
+        assert collections.Counter(seen) == collections.Counter(as_drawn)
+        if order == "by lesson":
+            lessons = [lesson for lesson, _ in seen]
+            assert lessons == sorted(lessons)
+            assert [lesson for lesson, _ in as_drawn] == rank.tolist()
 
 
 def test_few_runs_are_shown_again_and_again() -> None:
     few = syllabus.of_few(4, SHAPE, 0)
     counts = np.bincount(np.asarray(few.runs).ravel())
     assert counts.tolist() == [4, 4, 4, 3] or sorted(counts.tolist()) == [3, 4, 4, 4]
-    mixed = syllabus.of_plan("mixed", SHAPE, 0)
+    mixed = syllabus.of_plan("mixed", SHAPE)
     assert set(shown(few)) == set(shown(mixed)[:4])
     # As many as are shown: those of `mixed`, each once.
     assert collections.Counter(shown(syllabus.of_few(15, SHAPE, 0))) == collections.Counter(
@@ -129,7 +120,7 @@ def test_schedules_are_those_of_the_library() -> None:
         lesson_losses=jnp.array([[1e-2, 1.0, 0.3, jnp.nan, 1e-5], [1e-1, 1.0, 0.1, jnp.nan, 1e-3]]),
     )
     for name in ("ramped", "loss-driven", "adaptive"):
-        of = syllabus.of_plan(name, SHAPE, 0)
+        of = syllabus.of_plan(name, SHAPE)
         weights, difficulty = taught.schedule(ROOM, of, state)
         losses = state.lesson_losses if name == "adaptive" else state.lesson_losses[-1]
         (trainer,) = loop.make_trainers(ROOM.student, ROOM.teacher, PLANS[name][0], ROOM.training)
@@ -157,17 +148,17 @@ def test_comparisons_are_paired_and_corrected() -> None:
     found = taught_scores.compare(
         {
             "mixed": skill(0),
-            "staged": skill(0.3),
-            "staged, shuffled": skill(0.3),
+            "adaptive": skill(0.3),
+            "adaptive, yoked": skill(0.3),
             "ramped": skill(-1),
         }
     )
-    assert found["over mixed"]["staged"]["smooth"]["verdict"] == "worse"
+    assert found["over mixed"]["adaptive"]["smooth"]["verdict"] == "worse"
     assert found["over mixed"]["ramped"]["paper"]["verdict"] == "better"
     assert found["over mixed"]["ramped"]["paper"]["mean"] == pytest.approx(-1, abs=0.01)
-    assert found["over control"]["staged"]["sharp"]["mean"] == pytest.approx(0)
-    assert found["over control"]["staged"]["sharp"]["verdict"] == "not shown"
-    assert set(found["over control"]) == {"staged"}
+    assert found["over yoked"]["adaptive"]["sharp"]["mean"] == pytest.approx(0)
+    assert found["over yoked"]["adaptive"]["sharp"]["verdict"] == "not shown"
+    assert set(found["over yoked"]) == {"adaptive"}
 
 
 def test_scores_separate_smooth_from_sharp() -> None:
@@ -194,11 +185,6 @@ def test_every_seed_is_scored_by_its_own_parameters() -> None:
         one = jax.tree.map(lambda leaf, i=i: leaf[i : i + 1], params)
         alone = taught_scores.measure(ROOM.student, one, {"any": truth})["any"]
         np.testing.assert_allclose(alone[0], both[i], rtol=1e-5)
-
-
-def test_all_plans_are_compared() -> None:
-    assert set(syllabus.CONTROLS) <= set(PLANS)
-    assert set(syllabus.CONTROLS.values()) <= {*SHUFFLED, *syllabus.YOKED, "mixed"}
 
 
 def test_the_script_runs(tmp_path: pathlib.Path) -> None:

@@ -12,7 +12,7 @@ from tqdm.auto import tqdm
 
 from experiments import runner
 from experiments.curriculum import curricula_figure, hardness, syllabus, taught, taught_scores
-from experiments.curriculum.syllabus import PLANS, SHUFFLED, YOKED, Syllabus
+from experiments.curriculum.syllabus import PLANS, YOKED, Syllabus
 from experiments.curriculum.taught import Classroom, Taught
 from experiments.curriculum.taught_scores import FRESH, Errors
 from qdistill import teacher
@@ -51,7 +51,7 @@ class Sizes:
     n_seeds: int = 10
     n_steps: tuple[int, ...] = (240, 720)
     plans: tuple[tuple[str, ...], ...] = (
-        (*PLANS, *SHUFFLED, *YOKED),
+        (*PLANS, *YOKED),
         ("mixed", "easy only", "easy to hard", "hard to easy"),
     )
     few: tuple[int, ...] = (1, 3, 10, 30, 100)
@@ -63,7 +63,7 @@ class Sizes:
     def __post_init__(self) -> None:  # noqa: D105
         require_at_least(2, n_seeds=self.n_seeds)
         for name in (name for plans in self.plans for name in plans):
-            require_one_of(PLANS | SHUFFLED | YOKED, plans=name)
+            require_one_of((*PLANS, *YOKED), plans=name)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,14 +137,15 @@ class Keeper:
         if name.startswith(FEW):
             n_distinct = int(name.removeprefix(FEW))
             return [syllabus.of_few(n_distinct, shape, seed) for seed in self.seeds]
-        hard: Any = [()] * self.n_seeds
+        rank: Any = [()] * self.n_seeds
         if is_sorted(name):
-            hard = taught.hardness_of(self.room, self.syllabi("mixed"), self.seeds)
-        return [syllabus.of_plan(name, shape, seed, hard[seed]) for seed in self.seeds]
+            mixed = syllabus.of_plan("mixed", shape)
+            rank = taught.ranks_of(self.room, mixed, self.seeds, PLANS[name][1])
+        return [syllabus.of_plan(name, shape, of_seed) for of_seed in rank]
 
     def file(self, name: str, kind: str = "") -> pathlib.Path:
         """Return the file of trainings, whose name has a checksum of all that they depend on."""
-        # Hardness, which takes long, follows from the runs that are sorted.
+        # The order, which takes long to find, follows from the runs that are sorted.
         given = self.syllabi("mixed" if is_sorted(name) else name)
         return self.place / f"{taught.label(self.room, name, given, self.seeds)}{kind}.npz"
 
@@ -162,8 +163,8 @@ class Keeper:
 
 
 def is_sorted(name: str) -> bool:
-    """Return whether a plan sorts its runs by hardness."""
-    return name in PLANS and PLANS[name][1].startswith("sorted")
+    """Return whether a plan sorts the runs of `mixed`."""
+    return name in PLANS and PLANS[name][1] != "as drawn"
 
 
 def measure(args: Args) -> runner.Results:
@@ -264,12 +265,12 @@ def table(found: Mapping[str, Any]) -> str:
                     cell += f" x{10 ** ratio['mean']:.2f} {ratio['verdict']}"
                 cells.append(f"{cell:34}")
             lines.append(f"  {name:24}" + "".join(cells).rstrip())
-        for name, row in of["over control"].items():
+        for name, row in of["over yoked"].items():
             words = ", ".join(
                 f"{each} x{10 ** row[each]['mean']:.2f} {row[each]['verdict']}"
                 for each in taught_scores.SETS
             )
-            lines.append(f"  {name} over its control: {words}")
+            lines.append(f"  {name} over its yoked control: {words}")
     lines.append("distinct runs: error")
     for name, row in found["few"]["error"].items():
         words = ", ".join(f"{each} {10 ** row[each]['mean']:.2e}" for each in taught_scores.SETS)

@@ -13,41 +13,23 @@ from qdistill.curriculum import CurriculumConfig, make_schedules
 
 # How weights and difficulty are found: from the tables, or from the student's own losses.
 MODES = ("constant", "loss-driven", "adaptive")
-ORDERS = ("as drawn", "reversed", "shuffled", "sorted", "sorted, reversed")
 _MIXED = CurriculumConfig()
-_RISING = CurriculumConfig(difficulty=(0.0, 1.0), ramp=1.0)
-_STAGED = CurriculumConfig(plan="staged")
-# Each plan: its settings, and the order of its runs.
+# Each plan: its settings, and the order of its runs. Those with another order than as they are
+# drawn show the runs of `mixed`, which so is their control: the same examples in random order.
 PLANS: dict[str, tuple[CurriculumConfig, str]] = {
     "mixed": (_MIXED, "as drawn"),
     "easy only": (CurriculumConfig(difficulty=(0.0, 0.0)), "as drawn"),
-    "easy to hard": (_MIXED, "sorted"),
-    "hard to easy": (_MIXED, "sorted, reversed"),
-    "rising difficulty": (_RISING, "as drawn"),
-    "falling difficulty": (_RISING, "reversed"),
-    "staged": (_STAGED, "as drawn"),
-    "staged, reversed": (_STAGED, "reversed"),
+    "easy to hard": (_MIXED, "by hardness"),
+    "hard to easy": (_MIXED, "by hardness, reversed"),
+    "staged": (_MIXED, "by lesson"),
+    "staged, reversed": (_MIXED, "by lesson, reversed"),
     "ramped": (CurriculumConfig(plan="ramped"), "as drawn"),
     "loss-driven": (CurriculumConfig(plan="loss-driven"), "as drawn"),
     "adaptive": (CurriculumConfig(plan="adaptive", difficulty=(0.0, 1.0)), "as drawn"),
 }
-# Controls: the same examples in random order, or the schedule of another seed.
-SHUFFLED = {
-    "any difficulty, shuffled": (_RISING, "shuffled"),
-    "staged, shuffled": (_STAGED, "shuffled"),
-}
+ORDERS = tuple(dict.fromkeys(order for _, order in PLANS.values()))
+# Controls: the schedule of another seed.
 YOKED = {"loss-driven, yoked": "loss-driven", "adaptive, yoked": "adaptive"}
-# The control of each plan.
-CONTROLS = {
-    "easy to hard": "mixed",
-    "hard to easy": "mixed",
-    "rising difficulty": "any difficulty, shuffled",
-    "falling difficulty": "any difficulty, shuffled",
-    "staged": "staged, shuffled",
-    "staged, reversed": "staged, shuffled",
-    "loss-driven": "loss-driven, yoked",
-    "adaptive": "adaptive, yoked",
-}
 
 
 class Syllabus(NamedTuple):
@@ -75,41 +57,34 @@ class Shape(NamedTuple):
     n_runs: int
 
 
-def of_plan(name: str, shape: Shape, seed: int, hardness: Sequence[float] = ()) -> Syllabus:
-    """Return the syllabus of a plan or of its shuffled control.
+def of_plan(name: str, shape: Shape, rank: Sequence[float] = ()) -> Syllabus:
+    """Return the syllabus of a plan.
 
     Args:
-      name: A name in `PLANS` or `SHUFFLED`.
+      name: A name in `PLANS`.
       shape: Numbers of the training.
-      seed: Seed of the training, on which a random order depends.
-      hardness: Hardness of every run, for plans that sort them.
+      rank: Hardness or lesson of every run, for plans that sort them.
     """
-    plans = PLANS | SHUFFLED
-    require_one_of(plans, plan=name)
-    config, order = plans[name]
+    require_one_of(PLANS, plan=name)
+    config, order = PLANS[name]
     weights_at, difficulty_at = make_schedules(config, shape.n_blocks * shape.n_block)
     steps = shape.n_block * jnp.arange(shape.n_blocks)
     weights = jax.vmap(weights_at)(steps)
     difficulty = jnp.broadcast_to(jax.vmap(difficulty_at)(steps)[:, None], weights.shape)
     mode = MODES.index(config.plan) if config.plan in MODES else 0
-    runs = ordered(order, shape, seed, hardness)
-    return Syllabus(weights, difficulty, runs, jnp.asarray(mode))
+    return Syllabus(weights, difficulty, ordered(order, shape, rank), jnp.asarray(mode))
 
 
-def ordered(
-    order: str, shape: Shape, seed: int, hardness: Sequence[float] = ()
-) -> Int[Array, "n_blocks n_runs"]:
-    """Return all runs of a training, each once, in one of `ORDERS`.
+def ordered(order: str, shape: Shape, rank: Sequence[float] = ()) -> Int[Array, "n_blocks n_runs"]:
+    """Return all runs of a training, each once, in one of `ORDERS`; they are sorted by a rank.
 
-    ``"sorted"`` is by their hardness. A reverse order is that of the blocks.
+    A reverse order is that of the blocks.
     """
     require_one_of(ORDERS, order=order)
     runs = np.arange(shape.n_blocks * shape.n_runs)
-    if order == "shuffled":
-        runs = np.random.default_rng((seed, 1)).permutation(runs)
-    if order.startswith("sorted"):
-        require_shape(runs.shape, hardness=hardness)
-        runs = np.argsort(np.asarray(hardness), kind="stable")
+    if order != "as drawn":
+        require_shape(runs.shape, rank=rank)
+        runs = np.argsort(np.asarray(rank), kind="stable")
     of_blocks = runs.reshape(shape.n_blocks, shape.n_runs)
     return jnp.asarray(of_blocks[::-1] if order.endswith("reversed") else of_blocks)
 
@@ -122,7 +97,7 @@ def of_few(n_distinct: int, shape: Shape, seed: int) -> Syllabus:
     rng, n_shown = np.random.default_rng((seed, 2)), shape.n_blocks * shape.n_runs
     rounds = [rng.permutation(n_distinct) for _ in range(-(-n_shown // n_distinct))]
     runs = np.concatenate(rounds)[:n_shown].reshape(shape.n_blocks, shape.n_runs)
-    return of_plan("mixed", shape, seed)._replace(runs=jnp.asarray(runs))
+    return of_plan("mixed", shape)._replace(runs=jnp.asarray(runs))
 
 
 def yoked(
@@ -137,4 +112,4 @@ def yoked(
     """
     other = (seed + 1) % len(recorded["weights"])
     weights, difficulty = (jnp.asarray(recorded[of][other]) for of in ("weights", "difficulty"))
-    return Syllabus(weights, difficulty, ordered("as drawn", shape, seed), jnp.asarray(0))
+    return Syllabus(weights, difficulty, ordered("as drawn", shape), jnp.asarray(0))

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, PyTree
+from jaxtyping import Array, Float, Int, Key, PyTree
 
 from experiments.curriculum import hardness
 from experiments.curriculum.syllabus import MODES, Shape, Syllabus
@@ -106,25 +106,28 @@ def draw_run(room: Classroom, stage: int) -> Callable[..., tuple[Array, Array, A
     return draw
 
 
-def hardness_of(
-    room: Classroom, syllabi: Sequence[Syllabus], seeds: Sequence[int]
-) -> Float[np.ndarray, "n_seed n_run"]:
-    """Return the hardness of all runs of trainings: the error of a fixed model on their frames."""
+def ranks_of(
+    room: Classroom, syllabus: Syllabus, seeds: Sequence[int], order: str
+) -> Float[np.ndarray, "n_seed n_run"] | Int[np.ndarray, "n_seed n_run"]:
+    """Return what all runs of trainings are sorted by.
+
+    It is their lesson for an order ``"by lesson"``, else their hardness: the error of a fixed model
+    on their frames.
+    """
     model = matched.fixed_model(room.student.system)
     draw, n_runs = draw_run(room, len(room.training.stages) - 1), room.shape.n_runs
 
     @jax.jit
-    def measure(key: Key[Array, ""], syllabus: Syllabus) -> Array:
+    def measure(key: Key[Array, ""]) -> Array:
         def of_one(run: Array) -> Array:
             block = run // n_runs
-            frames, v, _ = draw(key, run, syllabus.weights[block], syllabus.difficulty[block])
-            return hardness.of_run(model, frames, v)
+            frames, v, lesson = draw(key, run, syllabus.weights[block], syllabus.difficulty[block])
+            is_lesson = order.startswith("by lesson")
+            return lesson if is_lesson else hardness.of_run(model, frames, v)
 
         return jax.lax.map(of_one, jnp.arange(syllabus.runs.size), batch_size=n_runs)
 
-    keys = [jax.random.split(jax.random.key(seed))[1] for seed in seeds]
-    found = [np.asarray(measure(*of)) for of in zip(keys, syllabi, strict=True)]
-    return np.stack(found)
+    return np.stack([np.asarray(measure(first_state(room, seed).key)) for seed in seeds])
 
 
 def make_block(room: Classroom, stage: int, syllabus: Syllabus, state: TrainState) -> Block:

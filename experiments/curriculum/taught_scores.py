@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, PyTree
 
 from experiments.corrections.study import summarise
-from experiments.curriculum.syllabus import CONTROLS
+from experiments.curriculum.syllabus import YOKED
 from experiments.order.levels import p_of_mean
 from experiments.shelf import SHARP
 from qdistill.forecast.cases import Cases
@@ -83,17 +83,13 @@ def compare(
 
     Returns:
       Under ``"error"`` log10 of the error of every plan and set; under ``"over mixed"`` the
-      difference to the plan `mixed`, and under ``"over control"`` that of each plan to its control.
+      difference to the plan `mixed`, and under ``"over yoked"`` that of each plan to its control.
       Differences have two-sided p-values with Holm's correction over all plans and sets, apart for
       the two kinds of comparison, and a verdict.
     """
     pairs = {
         "over mixed": [(name, BASELINE) for name in skill if name != BASELINE],
-        "over control": [
-            (name, control)
-            for name, control in CONTROLS.items()
-            if name in skill and control in skill
-        ],
+        "over yoked": [(name, control) for control, name in YOKED.items() if control in skill],
     }
     return {"error": _errors(skill)} | {
         kind: _differences(skill, each) for kind, each in pairs.items()
