@@ -89,7 +89,7 @@ def test_each_lesson_has_its_own_difficulty() -> None:
     names, weights = ("trapping", "free"), jnp.array([1.0, 0.0])
     keys = jax.random.split(jax.random.key(0), 8)
 
-    def deepest(difficulty: jax.Array) -> jax.Array:
+    def deepest(difficulty: jax.Array | float) -> jax.Array:
         def depth(key: jax.Array) -> jax.Array:
             _, (_, v) = sampling.sample(key, System(Grid(128, 50.0)), names, weights, difficulty)
             return -jnp.min(v)
