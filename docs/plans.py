@@ -14,6 +14,12 @@ def _found() -> Any:
     return RESULTS()["curriculum"].metrics
 
 
+def frames() -> str:
+    """Return the number of the teacher's frames in a training of each number of steps."""
+    budgets = _found().budgets.items()
+    return ", ".join(f"{of.frames:,} in {int(budget):,} steps" for budget, of in budgets)
+
+
 def hardness() -> str:
     """Tabulate the error of the fixed model on each lesson by difficulty."""
     levels, *lessons = dict(_found().hardness.items()).items()
@@ -34,18 +40,15 @@ def plans() -> str:
                 else:
                     is_there = name in dict(of["over mixed"].items())
                     cells.append(_ratio(of["over mixed"][name][each]) if is_there else "—")
-        rows.append([f"{name}, error" if name == "mixed" else name, *cells])
+        rows.append(["mixed: the error itself" if name == "mixed" else name, *cells])
     words = (f"{int(budget):,} steps, {label}" for budget in budgets for label in SETS.values())
     return table(("error over `mixed`", *words), rows)
 
 
-def controls() -> str:
-    """Tabulate the error of each plan over that of its control, for all budgets."""
-    rows = []
-    for budget, of in _found().budgets.items():
-        for name, row in of["over yoked"].items():
-            rows.append([f"{int(budget):,}", name, *(_ratio(row[each]) for each in SETS)])
-    return table(("steps", "plan over its control", *SETS.values()), rows)
+def yoked() -> str:
+    """Return the error of `adaptive` over its control on each set, after the first budget."""
+    row = next(iter(dict(_found().budgets.items()).values()))["over yoked"].adaptive
+    return ", ".join(f"{_ratio(row[each])} ({label})" for each, label in SETS.items())
 
 
 def few() -> str:
@@ -59,6 +62,16 @@ def few() -> str:
         rows.append([label, *(cell for pair in zip(errors, ratios, strict=True) for cell in pair)])
     words = (word for label in SETS.values() for word in (label, "over new runs"))
     return table(("distinct runs", *words), rows)
+
+
+def convergence() -> str:
+    """Return the error of `mixed` after each number of steps, and that of the preset `unitary`."""
+    errors = [
+        f"{Number(10 ** of.error.mixed.smooth.mean):.1e} after {int(budget):,}"
+        for budget, of in _found().budgets.items()
+    ]
+    last = _found().references.unitary.smooth
+    return ", ".join(errors) + f", and {last:.1e} after the 5,600 of the packaged `unitary`"
 
 
 def _ratio(row: Any) -> str:

@@ -49,12 +49,20 @@ class Sizes:
     """
 
     n_seeds: int = 10
-    n_steps: tuple[int, ...] = (240, 720)
+    n_steps: tuple[int, ...] = (240, 480)
     plans: tuple[tuple[str, ...], ...] = (
-        (*PLANS, *YOKED),
-        ("mixed", "easy only", "easy to hard", "hard to easy"),
+        (
+            "mixed",
+            "easy only",
+            "easy to hard",
+            "hard to easy",
+            "staged",
+            "adaptive",
+            "adaptive, yoked",
+        ),
+        ("mixed", "easy only"),
     )
-    few: tuple[int, ...] = (1, 3, 10, 30, 100)
+    few: tuple[int, ...] = (3, 30)
     n_case: int = 6
     n_frames: int = 60
     n_paper_frames: int = 400
