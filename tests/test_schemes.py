@@ -141,7 +141,7 @@ def test_schemes_are_refused_where_they_do_not_apply() -> None:
         split_step(System(box()), 10, scheme="chinn")
     with pytest.raises(ValueError, match="'strang' for a driven or nonlinear system"):
         split_step(Driven(box()), 10, scheme="chin")
-    with pytest.raises(ValueError, match="one without gradients for a system"):
+    with pytest.raises(ValueError, match="one without gradients for channels that are not Herm"):
         split_step(System(box(), n_channel=2), 10, scheme="chin")
     with pytest.raises(ValueError, match="one without gradients on a lattice of odd size"):
         split_step(System(Grid(63, 10.0)), 10, scheme="takahashi-imada")
