@@ -143,13 +143,13 @@ def require_hermitian(**values: Any) -> None:
         uneven = np.abs(matrix - matrix.swapaxes(0, 1).conj())
         if np.max(uneven, initial=0) > 1e-5 * np.max(np.abs(matrix), initial=0):
             i, j, *point = map(int, np.unravel_index(uneven.argmax(), uneven.shape))
-            pair = ", ".join(
-                f"v[{a}, {b}] = {matrix[a, b, *point]:.6g}" for a, b in ((i, j), (j, i))
-            )
+            there, back = matrix[i, j, *point], matrix[j, i, *point].conj()
+            place = ", ".join(map(str, point))
             refuse(
                 name,
                 "Hermitian between channels at every point",
-                f"not: at point {', '.join(map(str, point))} it has {pair}",
+                f"not: at point {place} its element ({i}, {j}) is {there:.6g}, and the conjugate "
+                f"of ({j}, {i}) is {back:.6g}",
             )
 
 

@@ -64,6 +64,7 @@ def _grids(calls: Calls, s: Samples) -> None:
         observables.transmission_reflection,
         grid=s.line, psi=s.psi, left=4.0, right=6.0, axis=0,
     )  # fmt: skip
+    add(observables.spectrum, correlation=s.psi, dt=0.5, energies=s.x[:8])
     add(observables.sides, grid=s.line, psi=s.psi, left=4.0, right=6.0, axis=0)
     add(eigenstates.eigenstates, grid=s.line, v=s.v, n_states=3)
     add(
@@ -151,7 +152,7 @@ def _bands(calls: Calls, s: Samples) -> None:
 
 def _channels(calls: Calls, s: Samples) -> None:
     add = calls.add
-    here = {"x": s.x - 16}
+    here: dict[str, Any] = {"x": s.x - 16}
     add(crossings.single, **here, height=0.01, steepness=1.6, coupling=0.005, narrowness=1.0)
     add(
         crossings.dual, **here,

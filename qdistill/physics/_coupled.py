@@ -26,15 +26,15 @@ STEEPEST = 40.0
 class Medium(NamedTuple):
     """The empty reference medium, by its kinetic energy in units of a mass of one.
 
-    A wave of wavenumber q continues one of the medium as the ratio of their `index`, which is q on
-    the continuum and tan(q dx / 2) on the lattice; it is imaginary for a closed channel.
+    A wave of wavenumber q continues one of the medium as the ratio of their `impedance`, which is q
+    on the continuum and tan(q dx / 2) on the lattice; it is imaginary for a closed channel.
     """
 
     grid: Grid
     kinetic: Array
 
-    def index(self, kinetic: Array) -> Array:
-        """The index of channels, from their kinetic energies in the same units."""
+    def impedance(self, kinetic: Array) -> Array:
+        """The impedance of channels, from their kinetic energies in the same units."""
         if self.grid.dispersion == "continuum":
             return jnp.sqrt(2 * kinetic + 0j)
         square = 2 * kinetic * self.grid.dx[0] ** 2
@@ -68,7 +68,7 @@ def scatter(
     heights, states = jnp.linalg.eigh(jnp.moveaxis(v, -1, 0))
     kinetic = mass * (energy - heights)
     medium = Medium(grid, kinetic[0, 0])
-    index = medium.index(medium.kinetic)
+    empty = medium.impedance(medium.kinetic)
     one = jnp.eye(v.shape[0], dtype=states.dtype)
 
     def diagonal(states: Array, values: Array) -> Array:
@@ -81,15 +81,15 @@ def scatter(
         inside = jnp.linalg.solve(one - r @ back, t)
         return (r + t @ back @ inside, through @ inside), None
 
-    left, right = medium.index(kinetic[0]), medium.index(kinetic[-1])
-    exit_ = diagonal(states[-1], (index - right) / (index + right))
+    left, right = medium.impedance(kinetic[0]), medium.impedance(kinetic[-1])
+    exit_ = diagonal(states[-1], (empty - right) / (empty + right))
     start = exit_, one + 0 * exit_
     (back, through), _ = jax.lax.scan(before, start, (kinetic, states), reverse=True)
     # From the lead on the left into the medium, and back out of it.
     enter, leave = states[0], jnp.conj(states[0].T)
     back = leave @ back @ enter
     inside = jnp.linalg.solve(
-        left[:, None] * (one + back) + index * (one - back), 2 * jnp.diag(_flow(left))
+        left[:, None] * (one + back) + empty * (one - back), 2 * jnp.diag(_flow(left))
     )
     reflected = _flow(left)[:, None] * ((one + back) @ inside)
     behind = jnp.conj(states[-1].T) @ (one + exit_) @ through @ enter @ inside
@@ -99,9 +99,9 @@ def scatter(
     return passed, returned
 
 
-def _flow(index: Array) -> Array:
-    """The root of the current of a wave, up to a constant; the index has no negative real part."""
-    return jnp.sqrt(index)
+def _flow(impedance: Array) -> Array:
+    """The root of the current of a wave, up to a constant."""
+    return jnp.sqrt(impedance)
 
 
 def waves(square: Array) -> tuple[Array, Array, Array]:

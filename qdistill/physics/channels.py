@@ -146,4 +146,5 @@ def sides(
 
 def _require_channels(grid: Grid, psi: Array) -> None:
     if psi.ndim != grid.n_dim + 1 or psi.shape[1:] != grid.shape:
-        refuse("psi", f"of shape (n_channel, *{grid.shape})", f"of shape {psi.shape}")
+        shape = ", ".join(map(str, ("n_channel", *grid.shape)))
+        refuse("psi", f"of shape ({shape})", f"of shape {psi.shape}")

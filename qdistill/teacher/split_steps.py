@@ -266,7 +266,8 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
         ]
         turn = jnp.exp(-1j * h * mean)[None, None]
         return turn * jnp.stack([jnp.stack(row) for row in rows])
-    # Unlike that of eigenstates, the gradient of `expm` is finite for degenerate channels.
+    # Unlike those of eigenstates, derivatives of `expm` are finite for degenerate channels. And up
+    # to angles h |V| of 10 it is the more unitary one: to 2e-15, and to 1e-6 in single precision.
     matrix = jax.scipy.linalg.expm(-1j * h * jnp.moveaxis(local, (0, 1), (-2, -1)))
     return jnp.moveaxis(matrix, (-2, -1), (0, 1))
 
