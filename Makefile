@@ -53,7 +53,7 @@ SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds newton continuum frames solvers throughput ladder frontier insight \
-	importance corrections edges order generalisation design diffraction reliability fuzz movie
+	importance placebos corrections edges order generalisation design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -173,6 +173,13 @@ results-importance: .venv/.core
 	$(PY) experiments/importance.py quick --out runs/importance
 	$(call keep,importance)
 	$(call draw,importance)
+
+# Errors of trainings are kept in runs/placebos-trainings.
+results-placebos: .venv/.core
+	rm -rf runs/placebos
+	$(PY) experiments/placebos/placebos.py --out runs/placebos
+	$(call keep,placebos)
+	$(call draw,placebos)
 
 # Trainings are kept in runs/corrections-trainings, and continued where they stopped.
 results-corrections: .venv/.core
