@@ -155,12 +155,13 @@ results-frontier: .venv/.core
 	$(call draw,work_precision work_precision-continuum coarse coarse_plane)
 
 # After results-seeds, whose trainings are audited together.
-INSIGHT = symmetries symmetries-gru probes probes-gru interventions
+INSIGHT = symmetries symmetries-gru symmetries-gru-long probes probes-gru interventions
 results-insight: results-seeds
 	rm -rf $(addprefix runs/,$(INSIGHT) learning_curve)
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls --cases 8 --frames 4 \
 		--out runs/symmetries-gru
+	$(PY) experiments/symmetries.py gru --nulls --cases 8 --frames 4 --out runs/symmetries-gru-long
 	$(PY) experiments/probes.py $(addprefix runs/,$(OF_DEMO)) --out runs/probes
 	$(PY) experiments/probes.py gru --nulls --no-follow --out runs/probes-gru
 	$(PY) experiments/interventions.py $(addprefix runs/,$(OF_DEMO)) --out runs/interventions
