@@ -152,11 +152,11 @@ def measure(
     require_positive(cell=cell)
     require_finite(frames=frames)
     n_t, n_packet = frames.shape[:2]
-    flat = np.asarray(frames).reshape(n_t, n_packet, -1)
+    flat, every = np.asarray(frames).reshape(n_t, n_packet, -1), jnp.concatenate(list(frames))
     found = []
     for operator in dictionary.values():
-        image = jax.jit(lambda frames, of=operator: jax.lax.map(jax.vmap(of), frames))(frames)
-        image = np.asarray(image).reshape(n_t, n_packet, -1)
+        # Not jitted: every dictionary would be compiled anew.
+        image = np.asarray(jax.vmap(operator)(every)).reshape(n_t, n_packet, -1)
         if pairs:
             numbers = np.einsum("tmx,tnx->tmn", flat.conj(), image, optimize=True)
         else:
