@@ -9,20 +9,23 @@ import dataclasses
 import functools
 import itertools
 import pathlib
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import tyro
-from jaxtyping import Array, Complex
+from jaxtyping import Array, Complex, Float
 
 from experiments import emulators, runner
 from experiments.discovery import charges_figure, wells
-from experiments.discovery.wells import Known
 from qdistill._checks import require_at_least
 from qdistill.insight import discovery, harness
+from qdistill.insight.harness import Ensembles
+from qdistill.students import Emulator
 from qdistill.system import Propagator, rollout
+from qdistill.teacher import Chebyshev
 
 DEGREE = 2
 # Names of the null models that share an emulator's form, with random parameters.
@@ -58,14 +61,28 @@ def smoke(args: Args) -> Args:
     return dataclasses.replace(args, nulls=(2,), draws=1, packets=8, frames=8, every=2)
 
 
+class Case(NamedTuple):
+    """A system of one draw: its name, potential, given frames and true frames of all packets."""
+
+    name: str
+    v: Float[Array, " n_x"]
+    given: Complex[Array, "n_packet n_given n_x"]
+    true: Complex[Array, "n_t n_packet n_x"]
+
+
 def discover(args: Args) -> runner.Results:
     """Find the charges of all members in all systems."""
     require_at_least(2, n_measured=args.frames // args.every)
     ensembles = emulators.load_ensembles(args.runs)
     system = next(iter(ensembles.values()))[0].system
-    panel = harness.make_panel(ensembles, emulators.make_nulls(system, args.nulls))
     exact = harness.solve_exactly(system, (-wells.CEILING - 2, wells.CEILING + 2))
-    panel = panel.with_controls(exact)
+    n_given = max(each.n_history for each, *_ in ensembles.values())
+    cases = make_cases(args, exact, n_given)
+    nulls: Ensembles = {
+        **emulators.make_nulls(system, args.nulls),
+        **disturb(ensembles, args, exact, cases),
+    }
+    panel = harness.make_panel(ensembles, nulls).with_controls(exact)
     found: dict[str, Any] = {
         "roles": panel.roles,
         "thresholds": {
@@ -75,24 +92,50 @@ def discover(args: Args) -> runner.Results:
         },
         "systems": {},
     }
-    for draw, name in itertools.product(range(args.draws), wells.known(system.grid)):
-        known = wells.known(system.grid, draw)[name]
-        psi = wells.draw(system.grid, known, args.packets, args.seed + draw)
-        given = jax.jit(
-            jax.vmap(lambda psi, v: harness.recall(exact, psi, v, panel.n_history), (0, None))
-        )(psi, known.v)
-        true = _follow(exact, args.frames, args.every, given, known.v)
+    for case in cases:
         members = {
-            who: [_look(each, args, known, given, true) for each in member.seeds]
+            who: [_look(each, args, case) for each in member.seeds]
             for who, member in panel.members.items()
         }
         for who, of in ensembles.items():
             random = harness.randomise(of[0], jax.random.key(args.seed))
-            members[f"{who}, {RANDOM}"] = [_look(random, args, known, given, true)]
-        found["systems"].setdefault(name, []).append(members)
+            members[f"{who}, {RANDOM}"] = [_look(random, args, case)]
+        found["systems"].setdefault(case.name, []).append(members)
     found["evidence"] = weigh(found)
     figures = {"charges": charges_figure.plot(found)}
     return runner.Results(runner.rounded(found), table(found), figures)
+
+
+def make_cases(args: Args, exact: Chebyshev, n_given: int) -> list[Case]:
+    """Return all systems of all draws, solved exactly."""
+    grid = exact.system.grid
+    recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given), (0, None)))
+    cases = []
+    for draw, name in itertools.product(range(args.draws), wells.known(grid)):
+        known = wells.known(grid, draw)[name]
+        given = recall(wells.draw(grid, known, args.packets, args.seed + draw), known.v)
+        true = _follow(exact, args.frames, args.every, given, known.v)
+        cases.append(Case(name, known.v, given, true))
+    return cases
+
+
+def disturb(
+    ensembles: Mapping[str, Sequence[Emulator]], args: Args, exact: Chebyshev, cases: list[Case]
+) -> dict[str, harness.Disturbed]:
+    """Return null models of the emulators that are not linear, by name.
+
+    Each is the exact step plus a network with random parameters, and errs as much as the first
+    training after the last frame, in the systems by which it is judged.
+    """
+    some = [case for case in cases if case.name in wells.ANHARMONIC]
+    psi = jnp.concatenate([case.given[:, -1] for case in some])
+    v = jnp.concatenate([jnp.stack([case.v] * len(case.given)) for case in some])
+    key = jax.random.key(args.seed + 1)
+    return {
+        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.frames, key)
+        for name, (first, *_) in ensembles.items()
+        if not first.is_linear
+    }
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))
@@ -109,17 +152,18 @@ def _follow(
     return jax.lax.map(one, given, batch_size=8).swapaxes(0, 1)
 
 
-def _look(
-    propagator: Propagator, args: Args, known: Known, given: Array, true: Array
-) -> dict[str, Any]:
+def _look(propagator: Propagator, args: Args, case: Case) -> dict[str, Any]:
     """The charges and closed set of one propagator, and its error."""
-    frames = _follow(jax.tree.map(lambda x: x, propagator), args.frames, args.every, given, known.v)
+    _, v, given, true = case
+    # Without config and score, so that trainings share one program.
+    bare = jax.tree.map(lambda leaf: leaf, propagator)
+    frames = _follow(bare, args.frames, args.every, given, v)
     size = jnp.linalg.norm(true[-1], axis=-1)
     error = float(jnp.mean(jnp.linalg.norm(frames[-1] - true[-1], axis=-1) / size))
     if not np.isfinite(error) or not np.all(np.isfinite(frames)):
         return {"error": None, "n_static": 0, "drifts": [], "charges": [], "closure": None}
     system = propagator.system
-    dictionary = discovery.make_dictionary(system, known.v, DEGREE)
+    dictionary = discovery.make_dictionary(system, v, DEGREE)
     names, cell = list(dictionary), system.grid.cell
     # Every number is an expectation value, so that a nonlinear student is measured likewise.
     means = discovery.measure(dictionary, frames, cell, pairs=False)
