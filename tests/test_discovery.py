@@ -278,6 +278,14 @@ def test_a_set_that_is_not_closed_has_a_residual() -> None:
     assert discovery.structure([{(2, 0): 1.0}, {(0, 2): 1.0}]).residual == pytest.approx(1)
 
 
+def test_without_a_charge_there_is_no_text(measured: dict) -> None:
+    names, numbers = measured["quartic"]
+    rows = [names.index(name) for name in ("1", "x", "p")]
+    charges = discovery.find_charges([names[i] for i in rows], numbers[rows])
+    assert charges.n_static == 0
+    assert not str(charges)
+
+
 def test_bad_input_is_refused(measured: dict) -> None:
     names, numbers = measured["free"]
     with pytest.raises(ValueError, match="Argument `names` must be of 8 operators"):

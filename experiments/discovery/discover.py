@@ -42,6 +42,8 @@ class Args:
     """Folder of the results."""
     nulls: tuple[int, ...] = (1, 2)
     """Numbers of FFT pairs per frame of the null models of linear students, clamped split steps."""
+    schemes: tuple[str, ...] = tuple(emulators.NULLS)
+    """Schemes of these split steps."""
     draws: int = 3
     """Number of potentials of each kind, with packets of their own."""
     packets: int = 16
@@ -58,7 +60,9 @@ class Args:
 
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
-    return dataclasses.replace(args, nulls=(2,), draws=1, packets=8, frames=8, every=2)
+    return dataclasses.replace(
+        args, nulls=(2,), schemes=("clamped",), draws=1, packets=8, frames=8, every=2
+    )
 
 
 class Case(NamedTuple):
@@ -79,7 +83,7 @@ def discover(args: Args) -> runner.Results:
     n_given = max(each.n_history for each, *_ in ensembles.values())
     cases = make_cases(args, exact, n_given)
     nulls: Ensembles = {
-        **emulators.make_nulls(system, args.nulls),
+        **emulators.make_nulls(system, args.nulls, args.schemes),
         **disturb(ensembles, args, exact, cases),
     }
     panel = harness.make_panel(ensembles, nulls).with_controls(exact)

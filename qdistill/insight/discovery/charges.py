@@ -270,7 +270,7 @@ def reduce(
         rows[others] -= rows[others, column][:, None] * rows[i][None]
         pivots.append(column)
     rows = rows * scales
-    return np.array([row / row[column] for row, column in zip(rows, pivots, strict=True)])
+    return rows / np.array([row[column] for row, column in zip(rows, pivots, strict=True)])[:, None]
 
 
 @explained
