@@ -103,11 +103,13 @@ results-frames: .venv/.core
 	$(call keep,informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1)
 
 results-solvers: .venv/.core
-	rm -rf runs/solver_accuracy runs/shelf runs/shelf-continuum
+	rm -rf runs/solver_accuracy runs/shelf runs/shelf-continuum runs/channels
 	$(PY) experiments/solver_accuracy.py --out runs/solver_accuracy
 	$(PY) experiments/shelf.py --dispersions lattice --out runs/shelf
 	$(PY) experiments/shelf.py --dispersions continuum --long-frames --out runs/shelf-continuum
-	$(call keep,solver_accuracy shelf shelf-continuum)
+	$(PY) experiments/channels.py --out runs/channels
+	$(call keep,solver_accuracy shelf shelf-continuum channels)
+	$(call draw,channels)
 
 results-throughput: .venv/.core
 	for frames in 200 50; do \
