@@ -53,7 +53,7 @@ SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds newton continuum frames solvers throughput ladder frontier insight \
-	importance placebos corrections edges order generalisation design diffraction reliability fuzz movie
+	importance placebos discovery corrections edges order generalisation design diffraction reliability fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -183,6 +183,15 @@ results-placebos: .venv/.core
 	$(PY) experiments/placebos/placebos.py --out runs/placebos
 	$(call keep,placebos)
 	$(call draw,placebos)
+
+# After results-seeds.
+results-discovery: results-seeds
+	rm -rf runs/discovery runs/discovery-gru
+	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) unitary --out runs/discovery
+	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_GRU)) --nulls --draws 2 --packets 12 \
+		--frames 40 --out runs/discovery-gru
+	$(call keep,discovery discovery-gru)
+	$(call draw,discovery discovery-gru)
 
 # Trainings are kept in runs/corrections-trainings, and continued where they stopped.
 results-corrections: .venv/.core

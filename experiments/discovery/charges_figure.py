@@ -44,7 +44,7 @@ def plot(found: Mapping[str, Any]) -> Figure:
                 face = colour if i < n_static else "white"
                 ax.plot(middle, row, "o", mec=colour, mfc=face, ms=7, mew=1.4)
         ax.axvline(found["thresholds"]["largest"], color=INK, lw=0.8, ls=":")
-        ax.set(title=system, xscale="log")
+        ax.set(title=system.replace("Poeschl", "Pöschl"), xscale="log")
         ax.grid(color=GRID)
         ax.set_axisbelow(True)
     panels[0].set_yticks(range(len(names)), names)
