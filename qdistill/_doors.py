@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from qdistill._checks import is_known, refuse, require_finite, require_real
+from qdistill._checks import is_known, refuse, require_finite, require_hermitian, require_real
 from qdistill._refusals import is_asked_from_outside
 
 PACKAGE = str(pathlib.Path(__file__).parent)
@@ -41,10 +41,25 @@ def require_potential(system: Any, v: PyTree) -> None:
     elif system.is_hermitian and not system.n_channel:
         cure = "An absorbing system must set `is_hermitian = False`."
         refuse("v", "an array of real floating-point numbers", f"of type {local.dtype}", cure)
-    if system.n_channel and system.is_hermitian and system.has_plain_potential and is_known(v):
-        values = np.asarray(v)
-        if not np.allclose(values, values.swapaxes(0, 1).conj()):
-            refuse("v", "Hermitian between channels at every point", "not")
+    if system.n_channel and system.is_hermitian and system.has_plain_potential:
+        require_hermitian(v=v)
+
+
+def require_bounds(system: Any, v: PyTree) -> None:
+    """Refuse a potential with values, or eigenvalues between channels, outside of `bounds`."""
+    is_ordered = system.is_hermitian or not system.n_channel
+    if system.bounds is None or not is_ordered or not is_known(v):
+        return
+    local = np.asarray(system.local(v, 0.0, None))
+    if system.n_channel:
+        local = np.linalg.eigvalsh(np.moveaxis(local, (0, 1), (-2, -1)))
+    low, high = local.min(), local.max()
+    allowed = np.asarray(system.bounds, local.dtype)
+    # Eigenvalues are rounded.
+    sliver = 1e-6 * np.abs(allowed).max() * bool(system.n_channel)
+    if low < allowed[0] - sliver or high > allowed[1] + sliver:
+        cure = "Use a system with wider bounds."
+        refuse("v", f"within {system.bounds}", f"between {low:g} and {high:g}", cure)
 
 
 def as_floating(user: Any) -> Array:

@@ -40,6 +40,7 @@ from qdistill._doors import (
     cast,
     note_precision,
     precision,
+    require_bounds,
     require_frames,
     require_pair,
     require_potential,
@@ -89,8 +90,9 @@ class System:
       dt: Duration of a frame, in atomic units; a negative one runs backwards in time.
       n_channel: Number of channels, such as electronic states. psi is (*n_x) for 0, else
         (n_channel, *n_x).
-      bounds: Lowest and highest value of `local` at all times, in hartree. The Chebyshev solver
-        needs them if the potential is traced; with None it reads them from a concrete potential.
+      bounds: Lowest and highest value of `local` at all times, in hartree; between channels, of its
+        eigenvalues. The Chebyshev solver needs them if the potential is traced; with None it reads
+        them from a concrete potential.
       is_linear: Whether `local` does not depend on psi.
       is_autonomous: Whether neither `local` nor `kinetic` depends on t.
       is_hermitian: Whether the norm is conserved.
@@ -169,9 +171,10 @@ class System:
 
         Args:
           user: The potential in hartree: values on the points of the grid (NumPy, JAX, lists), a
-            function of the positions along each axis, or a formula such as
-            ``"5*exp(-(x-50)**2/8)"``. For a system that overrides `local`, also its pytree. NumPy's
-            float64 becomes float32, with a warning, unless JAX_ENABLE_X64=1 is set.
+            function of the positions along each axis, such as those of `physics.crossings` for two
+            channels, or a formula such as ``"5*exp(-(x-50)**2/8)"``. For a system that overrides
+            `local`, also its pytree. NumPy's float64 becomes float32, with a warning, unless
+            JAX_ENABLE_X64=1 is set.
 
         Raises:
           ValueError: For another shape, values that are not real and finite, that lie outside
@@ -195,13 +198,7 @@ class System:
         if is_plain_line and is_known(v):
             for part in (np.real, np.imag):
                 files.require_periodic(self.grid, "v", part(np.asarray(v)))
-        if self.bounds is not None and not self.n_channel and is_known(v):
-            local = np.asarray(self.local(v, 0.0, None))
-            low, high = local.min(), local.max()
-            allowed = np.asarray(self.bounds, local.dtype)
-            if low < allowed[0] or high > allowed[1]:
-                cure = "Use a system with wider bounds."
-                refuse("v", f"within {self.bounds}", f"between {low:g} and {high:g}", cure)
+        require_bounds(self, v)
         note_precision(v=given)
         return v
 
