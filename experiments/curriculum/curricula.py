@@ -49,7 +49,7 @@ class Sizes:
     """
 
     n_seeds: int = 10
-    n_steps: tuple[int, ...] = (240, 480)
+    n_steps: tuple[int, ...] = (240,)
     plans: tuple[tuple[str, ...], ...] = (
         (
             "mixed",
@@ -60,7 +60,6 @@ class Sizes:
             "adaptive",
             "adaptive, yoked",
         ),
-        ("mixed", "easy only"),
     )
     few: tuple[int, ...] = (3, 30)
     n_case: int = 6
