@@ -49,7 +49,7 @@ class Sizes:
     """
 
     n_seeds: int = 10
-    n_steps: tuple[int, ...] = (240,)
+    n_steps: tuple[int, ...] = (240, 480)
     plans: tuple[tuple[str, ...], ...] = (
         (
             "mixed",
@@ -60,8 +60,9 @@ class Sizes:
             "adaptive",
             "adaptive, yoked",
         ),
+        ("mixed", "easy only"),
     )
-    few: tuple[int, ...] = (3, 30)
+    few: tuple[int, ...] = (3, 10, 30)
     n_case: int = 6
     n_frames: int = 60
     n_paper_frames: int = 400
