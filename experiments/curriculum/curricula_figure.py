@@ -14,8 +14,8 @@ from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE
 
 TITLES = {
-    "smooth": "held-out potentials, smooth",
-    "sharp": "held-out potentials, sharp edges",
+    "smooth": "smooth potentials",
+    "sharp": "sharp edges",
     "paper": "the paper's 25 cases",
 }
 COLOURS = {"smooth": BLUE, "sharp": ORANGE, "paper": INK}
@@ -30,21 +30,22 @@ def plot_plans(found: Mapping[str, Any]) -> Figure:
       found: The results of the study.
     """
     budgets = found["budgets"]
-    counts = [len(of["over mixed"]) for of in budgets.values()]
-    figure = Figure(figsize=(12, 1.9 + 0.36 * sum(counts)), layout="constrained")
+    # A little room for the title of each row.
+    counts = [len(of["over mixed"]) + 1.5 for of in budgets.values()]
+    figure = Figure(figsize=(13, 0.8 + 0.42 * sum(counts)), layout="constrained")
     rows = figure.subplots(
-        len(budgets), len(SETS), sharey="row", squeeze=False, height_ratios=counts
+        len(budgets), len(SETS), sharex=True, sharey="row", squeeze=False, height_ratios=counts
     )
     for (budget, of), axes in zip(budgets.items(), rows, strict=True):
         names = list(of["over mixed"])
         for ax, each in zip(axes, SETS, strict=True):
             _draw_ratios(ax, [of["over mixed"][name][each] for name in names], names)
-            ax.set_title(TITLES[each] if of is next(iter(budgets.values())) else "")
+            ax.set_title(f"{TITLES[each]}, {int(budget):,} steps")
         axes[0].set_yticks(range(len(names)), names)
         axes[0].set_ylim(len(names) - 0.5, -0.5)
-        axes[0].set_ylabel(f"{int(budget):,} steps")
     for ax in rows[-1]:
         ax.set_xlabel("error / error of mixed")
+        _plain_ticks(ax)
     return figure
 
 
@@ -60,7 +61,6 @@ def _draw_ratios(ax: Axes, ratios: list[Mapping[str, Any]], names: list[str]) ->
             marker="o" if name in PLANS else "s", mfc=colour if is_shown else "white",
         )  # fmt: skip
     ax.set_xscale("log")
-    _plain_ticks(ax)
     ax.grid(axis="x", color=GRID, lw=0.8)
 
 
