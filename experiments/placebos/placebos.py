@@ -32,7 +32,7 @@ SMOOTH = ("half-circle", "quadratic", "random", "triangle", "trapezoid")
 class Args:
     """Train on all coalitions of processes, and measure what each process teaches."""
 
-    budgets: tuple[str, ...] = ("short", "long")
+    budgets: tuple[str, ...] = ("short",)
     """Names of students with their trainings, of `coalitions.BUDGETS`."""
     seeds: int = 10
     """Trainings of each coalition."""
