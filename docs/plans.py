@@ -67,7 +67,7 @@ def few() -> str:
 def convergence() -> str:
     """Return the error of `mixed` after each number of steps, and that of the preset `unitary`."""
     errors = [
-        f"{Number(10 ** of.error.mixed.smooth.mean):.1e} after {int(budget):,}"
+        f"{Number(10**of.error.mixed.smooth.mean):.1e} after {int(budget):,}"
         for budget, of in _found().budgets.items()
     ]
     last = _found().references.unitary.smooth
