@@ -57,6 +57,7 @@ class Sizes:
             "easy to hard",
             "hard to easy",
             "staged",
+            "staged, reversed",
             "adaptive",
             "adaptive, yoked",
         ),
