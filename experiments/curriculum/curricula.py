@@ -63,7 +63,7 @@ class Sizes:
         ),
         ("mixed", "easy only"),
     )
-    few: tuple[int, ...] = (3, 10, 30)
+    few: tuple[int, ...] = (3, 10, 30, 100)
     n_case: int = 6
     n_frames: int = 60
     n_paper_frames: int = 400
