@@ -243,7 +243,7 @@ def _crossing_stage(
     """A stage on runs of 700 a.u., in which packets do not reach the ends of the box."""
     stage = fine(frames_stage(n_steps, n_target, n_batch, peak_rate, 0.5, n_runs))
     batches = dataclasses.replace(stage.batches, n_frames=71)
-    return dataclasses.replace(stage, batches=batches, final_rate=peak_rate / 1000)
+    return dataclasses.replace(stage, batches=batches, final_rate=peak_rate / 100)
 
 
 PRESETS["tully"] = (
@@ -260,9 +260,11 @@ PRESETS["tully"] = (
         student=UnitaryConfig(smooth=True, knot_spacing=0.85),
         training=TrainingConfig(
             (
-                _crossing_stage(300, 1, 32, 16, 2e-2),
-                _crossing_stage(300, 8, 16, 16, 3e-3),
-                _crossing_stage(800, 30, 8, 16, 4e-4),
+                _crossing_stage(240, 1, 32, 16, 2e-2),
+                _crossing_stage(200, 8, 16, 16, 3e-3),
+                # Cosine after cosine: most of the error is the noise of the learning rate.
+                _crossing_stage(240, 30, 8, 16, 4e-4),
+                _crossing_stage(200, 30, 8, 16, 4e-5),
             ),
             checkpoint_every=100,
         ),
