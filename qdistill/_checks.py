@@ -129,6 +129,30 @@ def require_shape(shape: tuple[int, ...], **values: Any) -> None:
             refuse(name, f"of shape {tuple(shape)}", f"of shape {np.shape(value)}")
 
 
+def require_hermitian(**values: Any) -> None:
+    """Refuse matrices (n, n, ...) that are not Hermitian in their first two axes.
+
+    >>> require_hermitian(v=np.array([[[1.0], [2.0]], [[3.0], [4.0]]]))
+    Traceback (most recent call last):
+    ValueError: Argument `v` must be Hermitian between channels at every point, but is not: ...
+    """
+    for name, value in values.items():
+        if not is_known(value):
+            continue
+        matrix = np.asarray(value)
+        uneven = np.abs(matrix - matrix.swapaxes(0, 1).conj())
+        if np.max(uneven, initial=0) > 1e-5 * np.max(np.abs(matrix), initial=0):
+            i, j, *point = map(int, np.unravel_index(uneven.argmax(), uneven.shape))
+            there, back = matrix[i, j, *point], matrix[j, i, *point].conj()
+            place = ", ".join(map(str, point))
+            refuse(
+                name,
+                "Hermitian between channels at every point",
+                f"not: at point {place} its element ({i}, {j}) is {there:.6g}, and the conjugate "
+                f"of ({j}, {i}) is {back:.6g}",
+            )
+
+
 def require_arrays(**trees: PyTree) -> None:
     """Refuse pytrees with other leaves than arrays of numbers, and pytrees without leaves."""
     for name, tree in trees.items():

@@ -89,8 +89,9 @@ class System:
       dt: Duration of a frame, in atomic units; a negative one runs backwards in time.
       n_channel: Number of channels, such as electronic states. psi is (*n_x) for 0, else
         (n_channel, *n_x).
-      bounds: Lowest and highest value of `local` at all times, in hartree. The Chebyshev solver
-        needs them if the potential is traced; with None it reads them from a concrete potential.
+      bounds: Lowest and highest value of `local` at all times, in hartree; between channels, of its
+        eigenvalues. The Chebyshev solver needs them if the potential is traced; with None it reads
+        them from a concrete potential.
       is_linear: Whether `local` does not depend on psi.
       is_autonomous: Whether neither `local` nor `kinetic` depends on t.
       is_hermitian: Whether the norm is conserved.
@@ -169,9 +170,10 @@ class System:
 
         Args:
           user: The potential in hartree: values on the points of the grid (NumPy, JAX, lists), a
-            function of the positions along each axis, or a formula such as
-            ``"5*exp(-(x-50)**2/8)"``. For a system that overrides `local`, also its pytree. NumPy's
-            float64 becomes float32, with a warning, unless JAX_ENABLE_X64=1 is set.
+            function of the positions along each axis, such as those of `physics.crossings` for two
+            channels, or a formula such as ``"5*exp(-(x-50)**2/8)"``. For a system that overrides
+            `local`, also its pytree. NumPy's float64 becomes float32, with a warning, unless
+            JAX_ENABLE_X64=1 is set.
 
         Raises:
           ValueError: For another shape, values that are not real and finite, that lie outside
@@ -195,10 +197,16 @@ class System:
         if is_plain_line and is_known(v):
             for part in (np.real, np.imag):
                 files.require_periodic(self.grid, "v", part(np.asarray(v)))
-        if self.bounds is not None and not self.n_channel and is_known(v):
+        is_ordered = self.is_hermitian or not self.n_channel
+        if self.bounds is not None and is_ordered and is_known(v):
             local = np.asarray(self.local(v, 0.0, None))
+            if self.n_channel:
+                local = np.linalg.eigvalsh(np.moveaxis(local, (0, 1), (-2, -1)))
             low, high = local.min(), local.max()
             allowed = np.asarray(self.bounds, local.dtype)
+            # Eigenvalues are rounded.
+            sliver = 1e-6 * np.abs(allowed).max() * bool(self.n_channel)
+            allowed = allowed + np.array([-sliver, sliver], local.dtype)
             if low < allowed[0] or high > allowed[1]:
                 cure = "Use a system with wider bounds."
                 refuse("v", f"within {self.bounds}", f"between {low:g} and {high:g}", cure)

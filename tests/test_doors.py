@@ -274,6 +274,19 @@ def test_channels_take_a_hermitian_matrix_at_every_point() -> None:
             rollout(split_step(system, 9), psi[None], jnp.asarray(wrong, jnp.complex64), 1)
     with pytest.raises(ValueError, match=r"`v` must be of shape \(2, 2, 16\)"):
         system.as_potential(VALUES)
+    with pytest.raises(ValueError, match=r"of shape \(2, 2, 16\), but is of shape \(3, 3, 16\)"):
+        system.as_potential(np.zeros((3, 3, 16)))
+    with pytest.raises(
+        ValueError, match=r"`mass` must be finite and positive, but is \(-2000\.0,\)"
+    ):
+        Grid(16, 4.0, mass=-2000.0)
+    # The eigenvalues are +-sqrt(14).
+    tight = dataclasses.replace(system, bounds=(-(14**0.5), 14**0.5))
+    tight.as_potential(matrix)
+    with pytest.raises(
+        ValueError, match=r"`v` must be within \(-3\.7, 3\.7\), but is between -3\.7"
+    ):
+        dataclasses.replace(system, bounds=(-3.7, 3.7)).as_potential(matrix)
     with pytest.raises(ValueError, match=r"`frames` must be of shape \(n_t, 2, 16\)"):
         rollout(split_step(system, 9), psi, v, 1)
 

@@ -12,6 +12,8 @@ from qdistill import system as systems
 from qdistill import teacher as solvers
 from qdistill.physics import (
     band,
+    channels,
+    crossings,
     eigenstates,
     families,
     files,
@@ -35,6 +37,7 @@ def physics(calls: Calls, s: Samples) -> None:
     _shapes_in_a_plane(calls, s)
     _files(calls, s)
     _bands(calls, s)
+    _channels(calls, s)
     _waves(calls, s)
 
 
@@ -61,6 +64,7 @@ def _grids(calls: Calls, s: Samples) -> None:
         observables.transmission_reflection,
         grid=s.line, psi=s.psi, left=4.0, right=6.0, axis=0,
     )  # fmt: skip
+    add(observables.spectrum, correlation=s.psi, dt=0.5, energies=s.x[:8])
     add(observables.sides, grid=s.line, psi=s.psi, left=4.0, right=6.0, axis=0)
     add(eigenstates.eigenstates, grid=s.line, v=s.v, n_states=3)
     add(
@@ -144,6 +148,32 @@ def _bands(calls: Calls, s: Samples) -> None:
     add(band.differentiate, band=wide, matrix=matrix, axis=1, direction=0, unit=4.0)
     add(band.project, band=wide, v=s.v)
     add(band.fold, band=narrow, v=s.v, energy=1.0, outer=4.0)
+
+
+def _channels(calls: Calls, s: Samples) -> None:
+    add = calls.add
+    here: dict[str, Any] = {"x": s.x - 16}
+    add(crossings.single, **here, height=0.01, steepness=1.6, coupling=0.005, narrowness=1.0)
+    add(
+        crossings.dual, **here,
+        depth=0.1, narrowness=0.3, coupling=0.02, coupling_narrowness=0.1, offset=0.1,
+    )  # fmt: skip
+    add(crossings.extended, **here, splitting=0.01, coupling=0.1, steepness=0.9)
+    add(crossings.linear, **here, slope=0.1, coupling=0.2)
+    add(crossings.levels, **here, gap=0.5, coupling=0.2)
+    add(crossings.wells, **here, stiffness=0.5, shift=2.0, offset=0.5, coupling=0.2)
+    v, psi = crossings.single(s.x - 16), s.frames[:2]
+    states = channels.adiabatic(v).states
+    add(channels.adiabatic, v=v)
+    for change in (channels.to_adiabatic, channels.from_adiabatic):
+        add(change, states=states, psi=psi)
+    for measure in (channels.populations, channels.density_matrix):
+        add(measure, grid=s.line, psi=psi)
+    add(
+        stationary.average,
+        grid=s.line, v=v, width=2.0, momentum=3.0, channel=0, n_momentum=4,
+    )  # fmt: skip
+    add(channels.sides, grid=s.line, psi=psi, left=12.0, right=18.0, axis=0)
 
 
 def _waves(calls: Calls, s: Samples) -> None:

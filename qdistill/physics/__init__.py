@@ -2,6 +2,8 @@
 
 from qdistill.physics import (
     band,
+    channels,
+    crossings,
     eigenstates,
     families,
     files,
@@ -18,6 +20,8 @@ from qdistill.physics.grid import Grid
 __all__ = [
     "Grid",
     "band",
+    "channels",
+    "crossings",
     "eigenstates",
     "families",
     "files",

@@ -160,19 +160,28 @@ def require_line(grid: Grid) -> None:
 
 @explained
 def inner_product(grid: Grid, phi: Num[Array, "*n_x"], psi: Num[Array, "*n_x"]) -> Num[Array, ""]:
-    """Return the inner product <phi|psi> = sum conj(phi) psi dx^d.
+    """Return the inner product <phi|psi> = sum conj(phi) psi dx^d, over all channels if there are.
 
     >>> grid = Grid(8, 2.0)
     >>> plane = jnp.exp(2j * jnp.pi * grid.positions() / 2.0)
     >>> complex(inner_product(grid, plane, plane)).real
     2.0
     """
-    require_shape(grid.shape, phi=phi, psi=psi)
+    _require_state(grid, phi=phi, psi=psi)
+    require_shape(phi.shape, psi=psi)
     return jnp.vdot(phi, psi) * grid.cell
 
 
 @explained
 def norm(grid: Grid, psi: Num[Array, "*n_x"]) -> Float[Array, ""]:
-    """Return the norm sqrt(<psi|psi>), which is 1 for a normalised state."""
-    require_shape(grid.shape, psi=psi)
+    """Return the norm sqrt(<psi|psi>) over all channels, which is 1 for a normalised state."""
+    _require_state(grid, psi=psi)
     return jnp.linalg.norm(psi.ravel()) * math.sqrt(grid.cell)
+
+
+def _require_state(grid: Grid, **states: Array) -> None:
+    """Refuse what is neither (*n_x) nor (n_channel, *n_x)."""
+    for name, psi in states.items():
+        shape = np.shape(psi)
+        if shape[len(shape) - grid.n_dim :] != grid.shape or len(shape) > grid.n_dim + 1:
+            refuse(name, f"of shape {grid.shape}", f"of shape {shape}")

@@ -7,7 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill._checks import is_known, refuse, require_between, require_finite, require_shape
+from qdistill._checks import (
+    is_known,
+    refuse,
+    require_between,
+    require_finite,
+    require_positive,
+    require_shape,
+)
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid, Scalar, inner_product
 from qdistill.physics.hamiltonian import hamiltonian
@@ -15,7 +22,7 @@ from qdistill.physics.hamiltonian import hamiltonian
 
 @explained
 def probability(grid: Grid, psi: Complex[Array, "*n_x"]) -> Float[Array, ""]:
-    """Return the total probability <psi|psi>, which the exact evolution conserves."""
+    """Return the total probability <psi|psi> over all channels, which the evolution conserves."""
     return inner_product(grid, psi, psi).real
 
 
@@ -134,6 +141,39 @@ def sides(
     beyond = jnp.sum(jnp.where(x > right, density, 0))
     before = jnp.sum(jnp.where(x < left, density, 0))
     return beyond, before
+
+
+@explained
+def spectrum(
+    correlation: Complex[Array, " n_t"], dt: Scalar, energies: Float[Array, " n_e"]
+) -> Float[Array, " n_e"]:
+    """Return the spectrum of a state at given energies, from its autocorrelation in time.
+
+    It is S(E) = Re sum_n w_n C(t_n) exp(i E t_n), with C(t) = <psi(0)|psi(t)> and weights w_n with
+    the sum 1: half a Gaussian in t of the spread T / 6, where T is the last time. An eigenstate
+    with the share p = |<phi|psi>|^2 gives a peak of height p and spread 6 / T at its energy.
+
+    Args:
+      correlation: C at t = 0, dt, 2 dt, ..., which `inner_product` gives of each frame.
+      dt: Time between frames in a.u., below pi over the largest distance of energies.
+      energies: Energies in hartree.
+
+    >>> t = jnp.arange(200.0)
+    >>> there, away = spectrum(0.3 * jnp.exp(-0.5j * t), 1.0, jnp.array([0.5, 0.8]))
+    >>> print(f"{there:.3f} {abs(away):.3f}")
+    0.300 0.000
+    """
+    require_finite(correlation=correlation, energies=energies)
+    require_positive(dt=dt)
+    if len(correlation) < 2:
+        refuse("correlation", "of two times or more", f"of shape {correlation.shape}")
+    n = np.arange(len(correlation))
+    weights = np.exp(-((6 * n / n[-1]) ** 2) / 2)
+    # The same again before t = 0.
+    weights[0] /= 2
+    share = jnp.asarray(weights / weights.sum(), correlation.real.dtype)
+    t = jnp.asarray(n, energies.dtype) * dt
+    return jnp.real(jnp.exp(1j * energies[:, None] * t[None]) @ (share * correlation))
 
 
 # A side is not checked below this probability, or below this ratio of mean momentum to its spread.

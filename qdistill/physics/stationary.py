@@ -5,22 +5,34 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Num
+from jaxtyping import Array, Complex, Float, Inexact, Num
 
-from qdistill._checks import require_between, require_finite, require_real
+from qdistill._checks import (
+    is_known,
+    refuse,
+    require_at_least,
+    require_between,
+    require_finite,
+    require_hermitian,
+    require_positive,
+    require_real,
+)
 from qdistill._refusals import explained
+from qdistill.physics import _coupled
+from qdistill.physics._coupled import waves
 from qdistill.physics.grid import Grid, Scalar, require_line
 
-# Waves above LARGE are scaled down; STEEPEST is the largest exponent in one step. What a step makes
-# of both is within single precision.
-LARGE, STEEPEST = 1e12, 40.0
+# Waves above it are scaled down; what a step makes of them is within single precision.
+LARGE = 1e12
 
 
 class Scattered(NamedTuple):
     """The scattering amplitudes of a plane wave that comes from the left.
 
     Attributes:
-      through: Amplitude behind the potential, relative to that in empty space.
+      through: Amplitude behind the potential, relative to that in empty space. Between channels it
+        is (n_channel, n_channel), to and from adiabatic channels at the ends of the grid, for waves
+        of one unit of current and up to signs; closed channels have 0.
       back: Amplitude of the reflected wave at the left end of the potential.
     """
 
@@ -39,7 +51,9 @@ class Scattered(NamedTuple):
 
 
 @explained
-def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
+def scatter(
+    grid: Grid, v: Float[Array, " n"] | Inexact[Array, "c c n"], energy: Scalar
+) -> Scattered:
     """Return the scattering amplitudes of a plane wave, by recursion backwards from the exit.
 
     On the lattice it is psi_(i-1) - psi_i = psi_i - psi_(i+1) + 2 m dx^2 (v_i - E) psi_i, which is
@@ -47,10 +61,16 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
     float32. On the continuum v is taken as constant within half a spacing of each point, and psi
     and its derivative are continuous; the result deviates from the grid's own by order (k dx)^2.
 
+    Between channels it is solved by invariant embedding, which is stable for closed channels and
+    thick barriers; the same holds of its accuracy. Derivatives with respect to v are finite where
+    no two channels have one energy.
+
     Args:
       grid: A one-dimensional grid, with its spacing, mass and dispersion.
-      v: Values in hartree on consecutive points; the potential is zero outside of them.
-      energy: Energy in hartree, above zero and below the largest kinetic energy of the grid.
+      v: Values in hartree on consecutive points; the potential is zero outside of them. Or
+        Hermitian matrices of channels, which keep their first and last value outside.
+      energy: Energy in hartree, above zero, or above the lowest channel on the left, by less than
+        the largest kinetic energy of the grid.
 
     >>> from qdistill.physics import potentials
     >>> grid = Grid(256, 25.0, "continuum")
@@ -58,9 +78,9 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
     >>> print(f"{scatter(grid, v, 2.0).transmission:.3f} {scatter(grid, v, 0.5).transmission:.3f}")
     0.993 0.064
     """
-    require_real(v=v)
-    require_finite(v=v)
-    _require_energy(grid, energy=energy)
+    _require_energy(grid, v, energy=energy)
+    if v.ndim == 3:
+        return Scattered(*_coupled.scatter(grid, v, energy))
     dx, mass = grid.dx[0], grid.mass[0]
     # In the units of a mass of one.
     v, energy = mass * v, mass * energy
@@ -88,7 +108,7 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
         def across(carry: tuple[Array, ...], height: Array) -> tuple[tuple, None]:
             here, slope, growth = carry
             square = 2 * (energy - height)
-            cos, sinc, more = _waves(square * dx**2)
+            cos, sinc, more = waves(square * dx**2)
             left = cos * here - dx * sinc * slope, square * dx * sinc * here + cos * slope
             return _bounded(*left, growth + more), None
 
@@ -101,16 +121,72 @@ def scatter(grid: Grid, v: Float[Array, " n"], energy: Scalar) -> Scattered:
 
 @explained
 def transmissions(
-    grid: Grid, v: Float[Array, " n"], energies: Float[np.ndarray | Array, " n_energy"]
-) -> Float[Array, " n_energy"]:
+    grid: Grid,
+    v: Float[Array, " n"] | Inexact[Array, "c c n"],
+    energies: Float[np.ndarray | Array, " n_energy"],
+) -> Float[Array, "n_energy *channels"]:
     """Return the transmission probability of a potential at many energies.
+
+    Between channels it is (n_energy, n_channel, n_channel), to and from adiabatic channels.
 
     Raises:
       ValueError: As `scatter` does.
     """
-    _require_energy(grid, energies=energies)
-    at = jnp.asarray(energies, v.dtype)
+    _require_energy(grid, v, energies=energies)
+    at = jnp.asarray(energies, v.real.dtype)
     return jax.vmap(lambda energy: scatter(grid, v, energy).transmission)(at)
+
+
+@explained
+def average(
+    grid: Grid,
+    v: Inexact[Array, "c c n"],
+    width: float,
+    momentum: float,
+    channel: int = 0,
+    n_momentum: int = 400,
+) -> tuple[Float[Array, " c"], Float[Array, " c"]]:
+    """Return the probabilities with which a packet from the left ends in each adiabatic channel.
+
+    They are the stationary ones, averaged over the momenta of the packet.
+
+    Args:
+      grid: A one-dimensional grid, with its spacing, mass and dispersion.
+      v: Hermitian matrices of channels in hartree, which keep their first and last value outside.
+      width: Position spread S0 of the packet, in bohr: its momenta have the spread 1 / (2 S0).
+      momentum: Its mean momentum in 1/bohr, at least 5 spreads of momentum.
+      channel: The adiabatic channel in which it comes.
+      n_momentum: Number of momenta, evenly spaced over 5 spreads to each side.
+
+    Returns:
+      The probabilities of transmission and of reflection, by channel.
+
+    >>> from qdistill.physics import crossings
+    >>> grid = Grid(1024, 40.0, "continuum", origin=-20.0, mass=2000.0)
+    >>> through, back = average(grid, crossings.single(grid.positions()), 1.0, 20.0, n_momentum=50)
+    >>> print(f"{through[0]:.3f} {through[1]:.3f}")
+    0.507 0.493
+    """
+    require_positive(width=width, momentum=momentum)
+    require_at_least(2, n_momentum=n_momentum)
+    _require_line_of(grid, v)
+    if v.ndim != 3:
+        refuse("v", "of shape (n_channel, n_channel, n)", f"of shape {v.shape}")
+    if channel not in range(v.shape[0]):
+        refuse("channel", f"between 0 and {v.shape[0] - 1}", channel)
+    require_between(2.5 / width, float(np.pi / grid.dx[0]) - 2.5 / width, momentum=momentum)
+    u = np.linspace(-5, 5, n_momentum)
+    weights = np.exp(-(u**2) / 2)
+    kinetic = omega(grid, momentum + u / (2 * width))
+    bottom = jnp.linalg.eigvalsh(v[..., 0])[channel]
+
+    def probabilities(kinetic: Array) -> tuple[Array, Array]:
+        found = scatter(grid, v, bottom + kinetic)
+        return found.transmission[:, channel], found.reflection[:, channel]
+
+    through, back = jax.vmap(probabilities)(jnp.asarray(kinetic, bottom.dtype))
+    share = jnp.asarray(weights / weights.sum(), bottom.dtype)
+    return share @ through, share @ back
 
 
 @explained
@@ -151,9 +227,26 @@ def group_velocity(grid: Grid, k: Num[np.ndarray, "..."]) -> Float[np.ndarray, "
     return np.sin(k * grid.dx[0]) / (grid.mass[0] * grid.dx[0])
 
 
-def _require_energy(grid: Grid, **energy: Any) -> None:
+def _require_energy(grid: Grid, v: Array, **energy: Any) -> None:
+    _require_line_of(grid, v)
+    bottom = 0.0
+    if v.ndim == 3 and is_known(v):
+        bottom = float(np.linalg.eigvalsh(np.asarray(v[..., 0]))[0])
+    if v.ndim < 3 or is_known(v):
+        highest = 0.999 * float(grid.kinetic_energy().max())
+        require_between(bottom + 1e-6, bottom + highest, **energy)
+
+
+def _require_line_of(grid: Grid, v: Array) -> None:
+    """Refuse what is no potential on consecutive points of a line, or between channels there."""
     require_line(grid)
-    require_between(1e-6, 0.999 * float(grid.kinetic_energy().max()), **energy)
+    if v.ndim == 1:
+        require_real(v=v)
+    elif v.ndim != 3 or v.shape[0] != v.shape[1]:
+        refuse("v", "of shape (n,), or (n_channel, n_channel, n)", f"of shape {v.shape}")
+    require_finite(v=v)
+    if v.ndim == 3:
+        require_hermitian(v=v)
 
 
 def _square(z: Array) -> Array:
@@ -169,21 +262,3 @@ def _bounded(here: Array, change: Array, growth: Array) -> tuple[Array, Array, A
     size = jax.lax.stop_gradient(jnp.abs(here) + jnp.abs(change))
     size = jnp.where(size > LARGE, size, 1.0)
     return here / size, change / size, growth + jnp.log(size)
-
-
-def _waves(square: Array) -> tuple[Array, Array, Array]:
-    """cos(a) and sin(a) / a for a^2 = square of either sign, smooth at zero.
-
-    They are divided by the exponential of the third, which is zero but for very negative squares.
-    """
-    is_small = jnp.abs(square) < 1e-3
-    # The inner `where` keeps gradients finite where the square root has none.
-    root = jnp.sqrt(jnp.where(is_small, 1.0, jnp.abs(square)))
-    moves = square > 0
-    less = jnp.minimum(root, STEEPEST)
-    cos = jnp.where(moves, jnp.cos(root), jnp.cosh(less))
-    sinc = jnp.where(moves, jnp.sin(root), jnp.sinh(less)) / root
-    near_cos = 1 - square / 2 + square**2 / 24 - square**3 / 720
-    near_sinc = 1 - square / 6 + square**2 / 120 - square**3 / 5040
-    cos, sinc = jnp.where(is_small, near_cos, cos), jnp.where(is_small, near_sinc, sinc)
-    return cos, sinc, jnp.where(moves, 0.0, root - less)

@@ -148,21 +148,24 @@ def _range(system: System, local: Array) -> tuple[float, float]:
 
 
 def _extent(system: System, local: Array | np.ndarray) -> tuple[Any, Any]:
-    """Bounds of the local part: its extreme values, or Gershgorin's for a matrix of channels."""
+    """The extreme values of the local part, or eigenvalues of a matrix of channels."""
     # NumPy values stay concrete inside `jit`.
     numpy: Any = np if is_known(local) else jnp
-    local = np.asarray(local) if is_known(local) else local
-    if not system.n_channel:
-        return numpy.min(local), numpy.max(local)
-    diagonal = numpy.real(numpy.einsum("ii...->i...", local))
-    reach = numpy.sum(numpy.abs(local), axis=1) - numpy.abs(numpy.einsum("ii...->i...", local))
-    return numpy.min(diagonal - reach), numpy.max(diagonal + reach)
+    if is_known(local):
+        local = np.asarray(local)
+    if system.n_channel:
+        local = numpy.linalg.eigvalsh(numpy.moveaxis(local, (0, 1), (-2, -1)))
+        local = jax.lax.stop_gradient(local)
+    return numpy.min(local), numpy.max(local)
 
 
 def _fits(system: System, local: Array, low: float, high: float) -> Any:
     """Whether the potential is within its bounds; outside of them the expansion is not valid."""
     lowest, highest = _extent(system, local)
-    return (lowest >= np.asarray(low, lowest.dtype)) & (highest <= np.asarray(high, lowest.dtype))
+    # Eigenvalues are rounded.
+    sliver = 1e-6 * max(abs(low), abs(high)) * bool(system.n_channel)
+    low, high = np.asarray([low - sliver, high + sliver], lowest.dtype)
+    return (lowest >= low) & (highest <= high)
 
 
 @explained

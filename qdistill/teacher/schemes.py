@@ -8,6 +8,16 @@ with G = [V, [T, V]]. On the continuum G = |grad V|^2 / m is a potential and nee
 transform. On the lattice it is a hopping between neighbours i and j at a distance dx,
 G_ij = (V_i - V_j)^2 / (2 m dx^2). It is exponentiated bond by bond, each as a rotation of two
 points, which is unitary too.
+
+Between channels V is a matrix, which need not commute with its slope V'. Then G has a part with p:
+
+    G = V'^2 / m - (p K + K p) / (2 m),  K = i [V, V'].
+
+With C the sum of the c_j it belongs to the drifts, as T - h^2 C (p K + K p) / (2 m), which is
+(p - h^2 C K)^2 / (2 m) + O(h^4). On a line that is T in a basis that turns along x: W T W^-1 with
+W = exp(i h^2 C Phi) and Phi' = K, up to O(h^4) again. So the drifts stay as they are, and kicks are
+W^-1 exp(-i h (a_j V + h^2 c_j V'^2 / m)) W. A frame begins with W^-1 and ends with W; no Fourier
+transform is added.
 """
 
 import dataclasses
@@ -122,6 +132,35 @@ def square_of_gradient(grid: Grid, v: Inexact[Array, "*n_x"]) -> Inexact[Array, 
 
 
 @explained
+def between_channels(
+    grid: Grid, v: Inexact[Array, "c c n_x"]
+) -> tuple[Inexact[Array, "c c n_x"], Inexact[Array, "c c n_x"]]:
+    """Return V'^2 / m and Phi, the integral of i [V, V'], of matrices on a line, in atomic units.
+
+    Derivative and integral are those of polynomials through six points nearby, of sixth order in
+    dx. They do not feel that V may differ at the ends of the periodic box, as spectral ones would.
+    Phi is zero in the middle of the box. It has a jump at the ends, where psi must stay away from.
+    """
+    (dx,), (mass,) = grid.dx, grid.mass
+
+    def stencil(f: Array, weights: dict[int, float]) -> Array:
+        return sum((w * jnp.roll(f, -at, -1) for at, w in weights.items()), jnp.zeros_like(f))
+
+    def product(a: Array, b: Array) -> Array:
+        return jnp.einsum("ijx,jkx->ikx", a, b)
+
+    half = {1: 45 / 60, 2: -9 / 60, 3: 1 / 60}
+    slope = stencil(v, half | {-at: -w for at, w in half.items()}) / dx
+    turning = 1j * (product(v, slope) - product(slope, v))
+    # Over the cell between a point and the next.
+    cell = {-2: 11, -1: -93, 0: 802, 1: 802, 2: -93, 3: 11}
+    cells = stencil(turning, {at: w * dx / 1440 for at, w in cell.items()})
+    angle = jnp.cumsum(cells, -1) - cells
+    angle -= angle[..., v.shape[-1] // 2, None]
+    return product(slope, slope) / mass, angle
+
+
+@explained
 def hops(grid: Grid, v: Inexact[Array, "*n_x"], scale: float) -> Callable[[Array], Array]:
     """Return the function ``psi -> exp(-i scale G) psi`` on a lattice.
 
@@ -204,6 +243,7 @@ def _odd(grid: Grid, axis: int) -> Float[np.ndarray, "..."]:
 
 
 def _filter(v: Inexact[Array, "*n_x"], factor: np.ndarray) -> Inexact[Array, "*n_x"]:
-    waves = jnp.fft.fftn(v)
-    made = jnp.fft.ifftn(jnp.asarray(factor, waves.dtype) * waves)
+    space = tuple(range(-factor.ndim, 0))
+    waves = jnp.fft.fftn(v, axes=space)
+    made = jnp.fft.ifftn(jnp.asarray(factor, waves.dtype) * waves, axes=space)
     return made if jnp.iscomplexobj(v) else made.real

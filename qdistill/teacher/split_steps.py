@@ -74,11 +74,14 @@ class SplitStep:
     def _with_fixed_phases(self, v: Potential, h: float) -> Step:
         scheme, local = self.scheme, self.system.local(v, 0.0, None)
         corrections = scheme.gradients or (0.0,) * len(scheme.kicks)
+        make, turn = self._kick, None
+        if scheme.gradients and self.system.n_channel:
+            make, turn = self._between_channels(local, h, sum(corrections))
         (first, *inner, last) = (
-            self._kick(local, h, a, c) for a, c in zip(scheme.kicks, corrections, strict=True)
+            make(local, h, a, c) for a, c in zip(scheme.kicks, corrections, strict=True)
         )
         # The last kick of a substep and the first of the next are one.
-        joint = self._kick(local, h, 2 * scheme.kicks[0], 2 * corrections[0])
+        joint = make(local, h, 2 * scheme.kicks[0], 2 * corrections[0])
         dtype = jnp.result_type(local, jnp.complex64)
         drifts = [self._drift(v, 0.0, b * h, dtype) for b in scheme.drifts]
 
@@ -92,7 +95,12 @@ class SplitStep:
             psi = jax.lax.fori_loop(0, self.n_substeps - 1, lambda _, psi: joint(substep(psi)), psi)
             return last(substep(psi))
 
-        return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
+        if turn is None:
+            return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
+        back = jnp.conj(jnp.swapaxes(turn, 0, 1))
+        return Step(
+            lambda frames, n: apply(back, frames[-1]), advance, lambda psi: apply(turn, psi)
+        )
 
     def _kick(self, local: Array, h: float, a: float, c: float) -> Callable[[Array], Array]:
         """exp(-i h (a V + h^2 c G))."""
@@ -107,6 +115,20 @@ class SplitStep:
             return lambda psi: turn * psi
         turn, hop = phase(self.system, local, a * h / 2), schemes.hops(grid, smoothed, c * h**3)
         return lambda psi: turn * hop(turn * psi)
+
+    def _between_channels(self, local: Array, h: float, total: float) -> tuple[Callable, Array]:
+        """What makes kicks, and the basis in which they act; see `schemes`."""
+        smoothed = schemes.smooth(self.system.grid, local, self.scheme.smoothing)
+        square, angle = schemes.between_channels(self.system.grid, smoothed)
+        turn = phase(self.system, angle, -total * h**2)
+        back = jnp.conj(jnp.swapaxes(turn, 0, 1))
+
+        def make(local: Array, h: float, a: float, c: float) -> Callable[[Array], Array]:
+            kick = phase(self.system, a * local + c * h**2 * square, h)
+            matrix = jnp.einsum("ijx,jkx,klx->ilx", back, kick, turn)
+            return lambda psi: apply(matrix, psi)
+
+        return make, turn
 
     def _drift(self, v: Potential, t: Scalar, h: float, dtype: np.dtype) -> Callable:
         """F^-1 exp(-i omega(k) h) F over the axes of space."""
@@ -153,7 +175,8 @@ def split_step(
       ValueError: If h reaches the first resonance of the splitting, max(omega) |h| >= 2 pi. There
         the splitting is wrong and not only inaccurate. The message gives the number of substeps
         that is needed. A traced cap is not checked. Also for an unknown scheme, and one that the
-        system does not allow: gradients take one channel and the plain kinetic energy.
+        system does not allow: gradients take the plain kinetic energy, and between channels a
+        Hermitian system on a line of the continuum.
 
     >>> from qdistill.physics.grid import Grid
     >>> from qdistill.system import rollout
@@ -187,11 +210,18 @@ def split_step(
 def _require_allowed(system: System, scheme: Scheme) -> None:
     if scheme != SCHEMES["strang"] and not (system.is_linear and system.is_autonomous):
         refuse("scheme", "'strang' for a driven or nonlinear system", scheme)
-    if scheme.gradients and (system.n_channel or not system.has_plain_kinetic):
+    if scheme.gradients and not system.has_plain_kinetic:
+        refuse("scheme", "one without gradients for a system with its own kinetic energy", scheme)
+    grid = system.grid
+    is_line = grid.n_dim == 1 and grid.dispersion == "continuum" and system.is_hermitian
+    if scheme.gradients and system.n_channel and not is_line:
         refuse(
             "scheme",
-            "one without gradients for a system with channels or its own kinetic energy",
+            "one without gradients for channels that are not Hermitian, on a lattice, or on a grid "
+            "of several dimensions",
             scheme,
+            "Where V and its slope do not commute, their commutator acts on the slope of psi; only "
+            "on a line of the continuum does a basis take it up. 'blanes-moan' needs no gradients.",
         )
     if scheme.gradients and system.grid.dispersion == "lattice":
         schemes.require_even(system.grid)
@@ -236,7 +266,8 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
         ]
         turn = jnp.exp(-1j * h * mean)[None, None]
         return turn * jnp.stack([jnp.stack(row) for row in rows])
-    # Unlike that of eigenstates, the gradient of `expm` is finite for degenerate channels.
+    # Unlike those of eigenstates, derivatives of `expm` are finite for degenerate channels. And up
+    # to angles h |V| of 10 it is the more unitary one: to 2e-15, and to 1e-6 in single precision.
     matrix = jax.scipy.linalg.expm(-1j * h * jnp.moveaxis(local, (0, 1), (-2, -1)))
     return jnp.moveaxis(matrix, (-2, -1), (0, 1))
 
