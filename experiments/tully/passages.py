@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Array, Complex, Float, Int
 
 from qdistill import teacher
-from qdistill.physics import packets
+from qdistill.physics import channels, crossings, packets
 from qdistill.physics.grid import Grid
 from qdistill.system import Propagator, System
 
@@ -52,30 +52,12 @@ class Model:
         """The way in bohr that a free packet flies until the end."""
         return 19.0 if self.number == 3 else 22.0 + self.apart
 
-    def potential(self) -> Float[np.ndarray, "2 2 n_x"]:
+    def potential(self) -> Float[Array, "2 2 n_x"]:
         """Return the diabatic potential in hartree."""
-        grid = self.grid
-        x = grid.origin[0] + np.arange(1, grid.shape[0] + 1) * grid.dx[0]
-        if self.number == 1:
-            first = np.sign(x) * 0.01 * (1 - np.exp(-1.6 * abs(x)))
-            rows = first, -first, 0.005 * np.exp(-(x**2))
-        elif self.number == 2:
-            u = np.maximum(abs(x) - self.apart / 2, 0)
-            second = 0.05 - 0.1 * np.exp(-0.28 * u**2)
-            rows = 0 * x, second, 0.015 * np.exp(-0.06 * u**2)
-        else:
-            grown = 0.1 * np.exp(-0.9 * abs(x))
-            rows = 6e-4 + 0 * x, -6e-4 + 0 * x, np.where(x < 0, grown, 0.2 - grown)
-        return np.array([[rows[0], rows[2]], [rows[2], rows[1]]])
-
-
-def adiabatic(v: Float[np.ndarray, "2 2 n_x"]) -> Float[np.ndarray, "2 2 n_x"]:
-    """Return the lower and the upper adiabatic state at each point, (state, channel, n_x).
-
-    Of a real symmetric matrix with a positive coupling, for which they have no jumps.
-    """
-    angle = np.arctan2(2 * v[0, 1], v[0, 0] - v[1, 1]) / 2
-    return np.array([[-np.sin(angle), np.cos(angle)], [np.cos(angle), np.sin(angle)]])
+        x = self.grid.positions(dtype=jnp.float32)
+        if not self.apart:
+            return crossings.TULLY[self.number](x)
+        return crossings.dual(jnp.maximum(jnp.abs(x) - self.apart / 2, 0))
 
 
 class Passages(NamedTuple):
@@ -99,18 +81,14 @@ class Passages(NamedTuple):
 def passages(model: Model, momenta: Float[np.ndarray, " n_case"] = MOMENTA) -> Passages:
     """Return the packets of a model, on the lower state, by momentum."""
     grid, v = model.grid, model.potential()
-    states, start = adiabatic(v), START - model.apart / 2
-    make = functools.partial(packets.gaussian, grid, start, SPREAD)
-    psi = np.stack([np.asarray(make(float(k)))[None] * states[0] for k in momenta])
+    # The state comes first.
+    states, start = channels.adiabatic(v).states.swapaxes(0, 1), START - model.apart / 2
+    make = functools.partial(packets.gaussian, grid, start, SPREAD, dtype=jnp.float32)
+    psi = jnp.stack([make(float(k))[None] * states[0] for k in momenta])
     times = model.flight * MASS / momenta
     longest = np.ceil(times / (N_SEGMENT * LONGEST)).astype(int)
-    return Passages(
-        jnp.asarray(v, jnp.float32),
-        jnp.asarray(psi, jnp.complex64),
-        jnp.asarray(longest),
-        jnp.asarray(states, jnp.float32),
-        grid.positions(dtype=jnp.float32),
-    )
+    x = grid.positions(dtype=jnp.float32)
+    return Passages(v, psi, jnp.asarray(longest), states, x)
 
 
 def system_of(model: Model, dt: float, bounds: tuple[float, float] = (-0.25, 0.25)) -> System:

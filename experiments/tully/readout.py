@@ -7,9 +7,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PyTree
 
-from experiments.tully import tully_nulls as nulls
 from experiments.tully.apart import Apart
 from qdistill.students import Emulator, Splitting
+from qdistill.teacher import schemes
 
 # Momenta in 1/bohr at which masses are read, and the half-width of the fit of the group velocity.
 AT, AROUND = (5.0, 10.0, 15.0, 20.0, 25.0, 30.0), 2.0
@@ -87,4 +87,4 @@ def _matrices(system: Any, v: Array) -> tuple[Array, Array]:
     """The matrices (V')^2 / m and V'' / m."""
     (dx,), (mass,) = system.grid.dx, system.grid.mass
     curvature = (jnp.roll(v, 1, -1) + jnp.roll(v, -1, -1) - 2 * v) / dx**2
-    return nulls.square_of_slope(system, v), curvature / mass
+    return schemes.between_channels(system.grid, v)[0], curvature / mass

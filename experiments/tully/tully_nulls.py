@@ -1,9 +1,8 @@
 """Splittings of channels with all numbers traced: the solvers that students are compared with.
 
-One frame is a number of substeps K_n D_n ... K_1 D_1 K_0 of duration h, with the kicks
-K_j = exp(-i h (a_j V + h^2 c_j (V')^2 / m)) and the drifts D_j = exp(-i h b_j min(T, cap)). With
-channels the double commutator [V, [T, V]] has two more parts, which contain the commutator of V
-and V' and a derivative of psi. No kick can make these, so c_j removes its matrix part alone.
+One frame is a substep K_n D_n ... K_1 D_1 K_0 of `qdistill.teacher.schemes` with gradients between
+channels. There they are fixed; here shares, corrections, cap and duration are arrays, so that scans
+of them share a program.
 """
 
 import dataclasses
@@ -18,10 +17,10 @@ from experiments.tully import passages as moving
 from experiments.tully.passages import Model, Passages
 from qdistill.physics.hamiltonian import apply
 from qdistill.system import Step, System
-from qdistill.teacher import SCHEMES, phase
+from qdistill.teacher import SCHEMES, phase, schemes
 
-# The matrix part of the correction of Takahashi and Imada, and of a fourth-order scheme of two
-# pairs, in units of h^2 / 24 of an equal substep.
+# The correction of Takahashi and Imada, and that of a fourth-order scheme of two pairs, in units of
+# h^2 / 24 of an equal substep.
 TAKAHASHI_IMADA, FOURTH = -1.0, -4 / 3
 # Substeps in a.u. over which solvers are scanned.
 SUBSTEPS = (80.0, 40.0, 20.0, 10.0, 5.0, 2.5, 1.25)
@@ -57,33 +56,26 @@ class Traced:
         system = self.system
         omega = jnp.asarray(system.grid.kinetic_energy(), v.dtype)
         drifts = jnp.exp(-1j * self.h * self.drifts[:, None] * jnp.minimum(omega, self.cap))
-        square = square_of_slope(system, v)
-        matrices = [
-            a * v + self.h**2 * c * square for a, c in zip(self.kicks, self.gradients, strict=True)
+        square, angle = schemes.between_channels(system.grid, v)
+        turn = phase(system, angle, -jnp.sum(self.gradients) * self.h**2)
+        back = jnp.conj(jnp.swapaxes(turn, 0, 1))
+        kicks = [
+            jnp.einsum("ijx,jkx,klx->ilx", back, phase(system, matrix, self.h), turn)
+            for matrix in (
+                a * v + self.h**2 * c * square
+                for a, c in zip(self.kicks, self.gradients, strict=True)
+            )
         ]
-        kicks = [phase(system, matrix, self.h) for matrix in matrices]
 
         def advance(psi: Array) -> Array:
             psi = apply(kicks[0], psi)
-            for turn, drift in zip(kicks[1:], drifts, strict=True):
-                psi = apply(turn, jnp.fft.ifft(drift[None] * jnp.fft.fft(psi)))
+            for kick, drift in zip(kicks[1:], drifts, strict=True):
+                psi = apply(kick, jnp.fft.ifft(drift[None] * jnp.fft.fft(psi)))
             return psi
 
-        return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
-
-
-def square_of_slope(system: System, v: Float[Array, "2 2 n_x"]) -> Float[Array, "2 2 n_x"]:
-    """Return the matrix (V')^2 / m, by differences of fourth order.
-
-    It is wrong at the ends of the box, where the potentials jump and no packet is.
-    """
-    (dx,), (mass,) = system.grid.dx, system.grid.mass
-
-    def apart(n: int) -> Array:
-        return (jnp.roll(v, -n, -1) - jnp.roll(v, n, -1)) / (2 * n * dx)
-
-    slope = (4 * apart(1) - apart(2)) / 3
-    return jnp.einsum("ijx,jkx->ikx", slope, slope) / mass
+        return Step(
+            lambda frames, n: apply(back, frames[-1]), advance, lambda psi: apply(turn, psi)
+        )
 
 
 def make(
