@@ -18,7 +18,7 @@ class Args:
     """Folder of the trainings and of what was measured of them; what is there is not repeated."""
     train: bool = True
     """Whether to train what is not there."""
-    out: pathlib.Path = pathlib.Path("runs/tully-study")
+    out: pathlib.Path = pathlib.Path("runs/tully")
     """Folder of the results."""
     smoke: bool = False
     """Run the same steps at tiny sizes, in seconds."""

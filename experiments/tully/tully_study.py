@@ -18,7 +18,6 @@ from experiments.tully.tully_trainings import Training
 from qdistill.runs import records
 from qdistill.students import Emulator
 
-MODELS = {f"model {number}": Model(number) for number in (1, 2, 3)}
 # Lengths in bohr by which the crossings of model 2 are moved apart, and the momenta there.
 APART, AT_APART = tuple(np.linspace(0.0, 2.0, 11)), np.array([16.0, 30.0])
 # Probability inside at the end below which a packet has left.
@@ -46,12 +45,19 @@ class Bench:
 
     Attributes:
       momenta: Momenta of the packets, in 1/bohr.
+      numbers: The models.
     """
 
     momenta: tuple[float, ...] = tuple(moving.MOMENTA)
+    numbers: tuple[int, ...] = (1, 2, 3)
 
     def __post_init__(self) -> None:  # noqa: D105
         object.__setattr__(self, "_made", {})
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The models by name."""
+        return {f"model {number}": Model(number) for number in self.numbers}
 
     def of(self, model: Model, momenta: Any = None) -> tuple[Passages, Any]:
         """Return the packets of a model and their exact frames."""
@@ -67,7 +73,7 @@ class Bench:
 def truth(bench: Bench) -> dict[str, Any]:
     """Return the exact probabilities of every model, and the error of the converged solver."""
     found = {}
-    for name, model in MODELS.items():
+    for name, model in bench.models.items():
         of, frames = bench.of(model)
         seen = moving.observe(of, frames)
         finer = moving.exact(model, dt=moving.LONGEST / 2, tolerance=1e-7)
@@ -88,7 +94,7 @@ def truth(bench: Bench) -> dict[str, Any]:
 def emulator(made: Emulator, bench: Bench) -> dict[str, Any]:
     """Return the errors of an emulator on every model, and what it learned."""
     found: dict[str, Any] = {"dt": made.system.dt, "learned": readout.measure(made)}
-    for name, model in MODELS.items():
+    for name, model in bench.models.items():
         of, exact = bench.of(model)
         found[name] = moving.compare(of, frames_of(made, model, of), exact)
     return found
@@ -127,7 +133,7 @@ def run(
             found["apart"][each.name] = kept.get(f"apart-{each.name}", apart, made, bench)
     frames = sorted({each.dt for each in plan})
     found["shelf"], found["equal cost"] = {}, {f"{dt:g}": {} for dt in frames}
-    for name, model in MODELS.items():
+    for name, model in bench.models.items():
         of = model, *bench.of(model)
         found["shelf"][name] = kept.get(f"shelf-{model.number}", nulls.scan, *of)
         for dt in frames:
@@ -148,7 +154,7 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for group, rows in groups.items():
         dt = f"{rows[0]['dt']:g}"
-        for model in MODELS:
+        for model in found["truth"]:
             left = np.asarray(found["truth"][model]["inside"]) < LEFT
             medians = [float(np.median(row[model]["final"])) for row in rows]
             wrong = [float(np.max(np.asarray(row[model]["probability"])[left])) for row in rows]
