@@ -60,7 +60,7 @@ class Training:
         planned = config.training.stages
         if self.shorter:
             student = GrownConfig(**fields, grown_from=str(place / self.shorter.name))
-            planned = planned[1:]
+            planned = (planned[1], _many(planned[2]), planned[3])
         stages = tuple(in_frames(stage, self.dt / config.system.dt) for stage in planned)
         training = dataclasses.replace(config.training, stages=stages)
         name = f"tully-{self.kind}-dt{self.dt:g}"
@@ -68,6 +68,14 @@ class Training:
             config, preset=name, system=system, curriculum=curriculum, student=student,
             training=training,
         )  # fmt: skip
+
+
+def _many(stage: Stage) -> Stage:
+    """A stage of more steps with more and shorter rollouts: longer frames cost less."""
+    batches = dataclasses.replace(stage.batches, n_batch=16, n_target=16)
+    return dataclasses.replace(
+        stage, n_steps=1000, batches=batches, peak_rate=1e-3, final_rate=1e-5
+    )
 
 
 def in_frames(stage: Stage, ratio: float) -> Stage:
