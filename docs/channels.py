@@ -27,13 +27,15 @@ def errors() -> str:
         rows.append([
             model,
             _with_range(row.error),
+            f"{row['error with exact waves'].mean:.1e}",
             *(f"{row[name]:.1e}" for name in ("strang", "takahashi-imada", "best")),
             f"{need['pairs in 10 a.u.']:g} ({need['scheme']})",
             _with_range(row["largest error of probabilities"]),
             f"{row['n left']:.0f}",
         ])  # fmt: skip
     head = (
-        "", "students", "Strang, 2 pairs", "Takahashi-Imada, 2 pairs", "best of 2 pairs",
+        "", "students", "with exact waves", "Strang, 2 pairs", "Takahashi-Imada, 2 pairs",
+        "best of 2 pairs",
         "pairs that a solver needs", "students: largest error of a probability", "packets",
     )  # fmt: skip
     return table(head, rows)
@@ -49,11 +51,12 @@ def long_frames() -> str:
             cost = f"{need['pairs in 10 a.u.']:g} ({need['scheme']})" if _is(need) else "above 4"
             rows.append([
                 f"{dt} a.u.", model, f"{row.error.mean:.1e}",
+                f"{row['error with exact waves'].mean:.1e}",
                 *(f"{row[name]:.1e}" for name in ("strang", "takahashi-imada", "best")),
                 f"{row['pairs in 10 a.u.']:g}", cost,
             ])  # fmt: skip
     head = (
-        "frame", "", "student", "Strang", "Takahashi-Imada", "best of 2 pairs",
+        "frame", "", "student", "with exact waves", "Strang", "Takahashi-Imada", "best of 2 pairs",
         "its pairs in 10 a.u.", "a solver's",
     )  # fmt: skip
     return table(head, rows)
@@ -97,6 +100,18 @@ def resonance() -> str:
     rows = [row for name, row in metrics.students.items() if name.startswith("crossing-dt10-")]
     worst = max(max(row["model 2"].error[i]) for row in rows for i in caught)
     return f"{Number(worst):.1e} in {len(caught)} packets"
+
+
+def fast_waves() -> str:
+    """Return the errors of model 3 above 28 per bohr, learned and with exact waves."""
+    metrics = RESULTS()["tully"].metrics
+    fast = [i for i, k in enumerate(metrics.truth["model 3"].momentum) if k > 28]
+    rows = [row["model 3"] for n, row in metrics.students.items() if n.startswith("crossing-dt10-")]
+    means = [
+        Number(sum(row[name][i] for row in rows for i in fast) / len(rows) / len(fast))
+        for name in ("final", "with exact waves")
+    ]
+    return f"{means[0]:.1e}, with exact waves {means[1]:.1e}"
 
 
 def _apart() -> list[tuple[float, float]]:

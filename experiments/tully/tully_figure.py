@@ -11,14 +11,14 @@ from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE
 
 CHANNELS = {
-    "T lower": (BLUE, "through, lower state"),
-    "T upper": (ORANGE, "through, upper state"),
-    "R lower": (INK, "back, lower state"),
-    "R upper": (GREY, "back, upper state"),
+    "T lower": (BLUE, "through, lower"),
+    "T upper": (ORANGE, "through, upper"),
+    "R lower": (INK, "back, lower"),
+    "R upper": (GREY, "back, upper"),
 }
 SOLVERS = {
-    "strang": ("Strang's splitting", GREY, "s"),
-    "best": ("best shares, correction, cap", ORANGE, "^"),
+    "strang": ("Strang", GREY, "s"),
+    "best": ("best splitting of 2 pairs", ORANGE, "^"),
 }
 
 
@@ -47,11 +47,11 @@ def _probabilities(
 ) -> None:
     k = np.array(truth["momentum"])
     for channel, (colour, label) in CHANNELS.items():
-        ax.plot(k, truth[channel], color=colour, lw=1.4, label=f"{label}, exact")
+        ax.plot(k, truth[channel], color=colour, lw=1.4, label=label)
         made = [row[model][channel] for row in students.values() if channel in row[model]]
         if made:
             ax.plot(k, made[0], "o", color=colour, ms=4.5, mfc="white", mew=1.2)
-    ax.plot([], [], "o", color=INK, ms=4.5, mfc="white", mew=1.2, label="student of one crossing")
+    ax.plot([], [], "o", color=INK, ms=4.5, mfc="white", mew=1.2, label="student (lines: exact)")
     ax.set(title=f"Tully's {model}", xlabel="momentum (1/bohr)", ylim=(-0.03, 1.03))
     ax.grid(color=GRID)
 
@@ -67,8 +67,9 @@ def _by_momentum(ax: Axes, found: Mapping[str, Any]) -> None:
         row = found["equal cost"]["10"]["model 2"][name]["final"]
         ax.plot(k, row, color=colour, lw=1.6, ls="--", label=label)
     ax.set(yscale="log", xlabel="momentum (1/bohr)", ylabel="relative L2 error at the end")
+    ax.set_ylim(top=0.6)
     ax.set_title("Model 2, frames of 10 a.u., 2 FFT pairs")
-    ax.legend(fontsize=9)
+    ax.legend(fontsize=9, loc="upper left")
     ax.grid(color=GRID)
 
 
@@ -82,7 +83,7 @@ def _by_frame(ax: Axes, summary: Mapping[str, Any]) -> None:
     ax.set(xscale="log", yscale="log", xlabel="frame (a.u.)", title="Model 2, median error")
     ax.set_xticks(dt, [f"{each:g}" for each in dt])
     ax.minorticks_off()
-    ax.legend(fontsize=9)
+    ax.legend(fontsize=9, loc="lower right")
     ax.grid(color=GRID)
 
 

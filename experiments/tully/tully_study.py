@@ -13,6 +13,7 @@ from experiments.tully import passages as moving
 from experiments.tully import readout
 from experiments.tully import tully_nulls as nulls
 from experiments.tully import tully_trainings as trainings
+from experiments.tully.apart import Apart
 from experiments.tully.passages import Model, Passages
 from experiments.tully.tully_trainings import Training
 from qdistill.runs import records
@@ -94,9 +95,13 @@ def truth(bench: Bench) -> dict[str, Any]:
 def emulator(made: Emulator, bench: Bench) -> dict[str, Any]:
     """Return the errors of an emulator on every model, and what it learned."""
     found: dict[str, Any] = {"dt": made.system.dt, "learned": readout.measure(made)}
+    waves = None if isinstance(made.student, Apart) else readout.with_exact_waves(made)
     for name, model in bench.models.items():
         of, exact = bench.of(model)
         found[name] = moving.compare(of, frames_of(made, model, of), exact)
+        if waves:
+            of_kicks = moving.deviation(frames_of(waves, model, of), exact)
+            found[name]["with exact waves"] = np.asarray(of_kicks)[:, -1].tolist()
     return found
 
 
@@ -163,6 +168,9 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
             result[f"{group}, {model}"] = {
                 "pairs in 10 a.u.": 20 / rows[0]["dt"],
                 "error": summarise(medians),
+                "error with exact waves": summarise(
+                    [float(np.median(row[model].get("with exact waves", [0]))) for row in rows]
+                ),
                 "largest error of probabilities": summarise(wrong),
                 "median error of probabilities": summarise(middle),
                 "n left": int(left.sum()),

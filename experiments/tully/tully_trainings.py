@@ -88,15 +88,11 @@ def in_frames(stage: Stage, ratio: float) -> Stage:
     )
 
 
-def all_of_them(n_seeds: int = 10) -> Iterator[Training]:
-    """Return every training of the study, the most important first."""
-    few = min(n_seeds, 5)
-    yield from (Training(seed=seed) for seed in range(few))
+def all_of_them(n_seeds: int, kinds: tuple[str, ...] = ()) -> Iterator[Training]:
+    """Return every training of the study: seeds, longer frames, and one of each further kind."""
+    yield from (Training(seed=seed) for seed in range(n_seeds))
     yield from (Training(dt=dt) for dt in (20.0, 40.0, 80.0))
-    yield Training("scratch", dt=40.0)
-    yield Training("strong")
-    yield Training("apart")
-    yield from (Training(seed=seed) for seed in range(few, n_seeds))
+    yield from (Training(kind, dt=40.0 if kind == "scratch" else 10.0) for kind in kinds)
 
 
 def is_finished(training: Training, place: pathlib.Path) -> bool:
