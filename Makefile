@@ -53,7 +53,7 @@ SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds newton continuum frames solvers throughput ladder frontier insight \
-	importance corrections edges order generalisation design diffraction reliability tully fuzz movie
+	importance placebos discovery corrections edges order generalisation design diffraction reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -103,11 +103,13 @@ results-frames: .venv/.core
 	$(call keep,informed-2-dt0.2 informed-2-dt0.5 informed-2-dt1)
 
 results-solvers: .venv/.core
-	rm -rf runs/solver_accuracy runs/shelf runs/shelf-continuum
+	rm -rf runs/solver_accuracy runs/shelf runs/shelf-continuum runs/channels
 	$(PY) experiments/solver_accuracy.py --out runs/solver_accuracy
 	$(PY) experiments/shelf.py --dispersions lattice --out runs/shelf
 	$(PY) experiments/shelf.py --dispersions continuum --long-frames --out runs/shelf-continuum
-	$(call keep,solver_accuracy shelf shelf-continuum)
+	$(PY) experiments/channels.py --out runs/channels
+	$(call keep,solver_accuracy shelf shelf-continuum channels)
+	$(call draw,channels)
 
 results-throughput: .venv/.core
 	for frames in 200 50; do \
@@ -155,12 +157,13 @@ results-frontier: .venv/.core
 	$(call draw,work_precision work_precision-continuum coarse coarse_plane)
 
 # After results-seeds, whose trainings are audited together.
-INSIGHT = symmetries symmetries-gru probes probes-gru interventions
+INSIGHT = symmetries symmetries-gru symmetries-gru-long probes probes-gru interventions
 results-insight: results-seeds
 	rm -rf $(addprefix runs/,$(INSIGHT) learning_curve)
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls --cases 8 --frames 4 \
 		--out runs/symmetries-gru
+	$(PY) experiments/symmetries.py gru --nulls --cases 8 --frames 4 --out runs/symmetries-gru-long
 	$(PY) experiments/probes.py $(addprefix runs/,$(OF_DEMO)) --out runs/probes
 	$(PY) experiments/probes.py gru --nulls --no-follow --out runs/probes-gru
 	$(PY) experiments/interventions.py $(addprefix runs/,$(OF_DEMO)) --out runs/interventions
@@ -173,6 +176,22 @@ results-importance: .venv/.core
 	$(PY) experiments/importance.py quick --out runs/importance
 	$(call keep,importance)
 	$(call draw,importance)
+
+# Errors of trainings are kept in runs/placebos-trainings.
+results-placebos: .venv/.core
+	rm -rf runs/placebos
+	$(PY) experiments/placebos/placebos.py --out runs/placebos
+	$(call keep,placebos)
+	$(call draw,placebos)
+
+# After results-seeds.
+results-discovery: results-seeds
+	rm -rf runs/discovery runs/discovery-gru
+	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) unitary --out runs/discovery
+	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_GRU)) --nulls --draws 2 --packets 12 \
+		--frames 40 --out runs/discovery-gru
+	$(call keep,discovery discovery-gru)
+	$(call draw,discovery discovery-gru)
 
 # Trainings are kept in runs/corrections-trainings, and continued where they stopped.
 results-corrections: .venv/.core

@@ -94,6 +94,20 @@ def symmetries_gru() -> str:
     return table(("rho of `gru-demo` / null model", *kinds), [[k, *of] for k, of in rows.items()])
 
 
+def agreement() -> dict[str, int]:
+    """Count the rows in which `gru` and `gru-demo` have the same verdict by rho, and all rows."""
+    long, short = (
+        RESULTS()[f"symmetries-{run}"].metrics.findings[name]
+        for run, name in (("gru-long", "gru"), ("gru", "gru-demo"))
+    )
+    pairs = [
+        (row.verdict, short[kind][symmetry].verdict)
+        for kind, found in long.items()
+        for symmetry, row in found.items()
+    ]
+    return {"same": sum(first == second for first, second in pairs), "all": len(pairs)}
+
+
 def _rho(row: Any) -> str:
     rho = row.rho
     return f"{rho.median:.2f} ({rho.low:.2f} to {rho.high:.2f})"

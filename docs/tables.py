@@ -230,6 +230,15 @@ def accuracy() -> str:
     return table(("teacher", *(f"{grid}, {bits}" for grid, bits in columns)), rows)
 
 
+def channels() -> str:
+    """Tabulate error and work of the solvers of two channels, and of QuTiP."""
+    rows = [
+        [name, f"{row.relative_error:.1e}", f"{row.work:,} {row.unit}"]
+        for name, row in RESULTS()["channels"].metrics.solvers.items()
+    ]
+    return table(("solver", "relative L2 error", "work"), rows)
+
+
 def throughput() -> str:
     """Tabulate the speed and error of the teachers and of other libraries."""
     found = RESULTS()["throughput"].metrics.solvers

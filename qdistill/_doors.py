@@ -45,6 +45,23 @@ def require_potential(system: Any, v: PyTree) -> None:
         require_hermitian(v=v)
 
 
+def require_bounds(system: Any, v: PyTree) -> None:
+    """Refuse a potential with values, or eigenvalues between channels, outside of `bounds`."""
+    is_ordered = system.is_hermitian or not system.n_channel
+    if system.bounds is None or not is_ordered or not is_known(v):
+        return
+    local = np.asarray(system.local(v, 0.0, None))
+    if system.n_channel:
+        local = np.linalg.eigvalsh(np.moveaxis(local, (0, 1), (-2, -1)))
+    low, high = local.min(), local.max()
+    allowed = np.asarray(system.bounds, local.dtype)
+    # Eigenvalues are rounded.
+    sliver = 1e-6 * np.abs(allowed).max() * bool(system.n_channel)
+    if low < allowed[0] - sliver or high > allowed[1] + sliver:
+        cure = "Use a system with wider bounds."
+        refuse("v", f"within {system.bounds}", f"between {low:g} and {high:g}", cure)
+
+
 def as_floating(user: Any) -> Array:
     """Return values as a floating-point array; floating-point types are kept."""
     if not hasattr(user, "dtype"):

@@ -40,6 +40,7 @@ from qdistill._doors import (
     cast,
     note_precision,
     precision,
+    require_bounds,
     require_frames,
     require_pair,
     require_potential,
@@ -197,19 +198,7 @@ class System:
         if is_plain_line and is_known(v):
             for part in (np.real, np.imag):
                 files.require_periodic(self.grid, "v", part(np.asarray(v)))
-        is_ordered = self.is_hermitian or not self.n_channel
-        if self.bounds is not None and is_ordered and is_known(v):
-            local = np.asarray(self.local(v, 0.0, None))
-            if self.n_channel:
-                local = np.linalg.eigvalsh(np.moveaxis(local, (0, 1), (-2, -1)))
-            low, high = local.min(), local.max()
-            allowed = np.asarray(self.bounds, local.dtype)
-            # Eigenvalues are rounded.
-            sliver = 1e-6 * np.abs(allowed).max() * bool(self.n_channel)
-            allowed = allowed + np.array([-sliver, sliver], local.dtype)
-            if low < allowed[0] or high > allowed[1]:
-                cure = "Use a system with wider bounds."
-                refuse("v", f"within {self.bounds}", f"between {low:g} and {high:g}", cure)
+        require_bounds(self, v)
         note_precision(v=given)
         return v
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.fuzz import calls_discovery
 from experiments.fuzz.calls import Calls, Samples
 from experiments.fuzz.calls_work import FRAMES
 from qdistill.curriculum import CurriculumConfig
@@ -17,7 +18,7 @@ from qdistill.training import TrainingConfig, loop
 
 
 def insight(calls: Calls, s: Samples) -> None:
-    """Add the calls of design, flights, harness, importance, interventions, probes, symmetries."""
+    """Add the calls of all analyses."""
     _design(calls, s)
     _flight(calls, s)
     _harness(calls, s)
@@ -26,6 +27,7 @@ def insight(calls: Calls, s: Samples) -> None:
     _probes(calls, s)
     _learning(calls, s)
     _symmetries(calls, s)
+    calls_discovery.discover(calls, s)
 
 
 def _design(calls: Calls, s: Samples) -> None:

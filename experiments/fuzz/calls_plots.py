@@ -52,6 +52,14 @@ def _frames(calls: Calls, s: Samples, here: Any, t: Any, flights: Any) -> None:
         x=x, potentials={"it": here["v"]}, densities={"it": np.abs(psi[0]) ** 2},
     )  # fmt: skip
     k = np.linspace(0, 4, 9)
+    both = np.abs(psi[:, None] * np.ones((1, 2, 1))) ** 2
+    add(room.plot_channels, x=x, t=t, energies=both[0], densities=both, title="")
+    add(room.plot_populations, t=t, populations={"it": both[:, :, 20]}, title="")
+    shares = k / 4
+    add(
+        room.plot_probabilities,
+        systems={"it": room.Outcomes(k, {"through": shares}, {"through": (k[:3], shares[:3])})},
+    )  # fmt: skip
     add(
         room.plot_phases,
         **here, kicks=np.stack([here["v"]] * 2), k=k, drifts=np.stack([k**2 / 2]),

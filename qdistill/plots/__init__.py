@@ -10,6 +10,12 @@ that is not finite.
 
 from matplotlib.figure import Figure
 
+from qdistill.plots.channels import (
+    Outcomes,
+    plot_channels,
+    plot_populations,
+    plot_probabilities,
+)
 from qdistill.plots.colours import colour_phase
 from qdistill.plots.design import plot_designs
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
@@ -34,11 +40,13 @@ from qdistill.plots.wavefunctions import plot_wavefunction, plot_wavefunction_2d
 
 __all__ = [
     "Figure",
+    "Outcomes",
     "animate_forecast",
     "animate_wavefunction",
     "animate_wavefunction_2d",
     "colour_phase",
     "draw",
+    "plot_channels",
     "plot_correlations",
     "plot_designs",
     "plot_dispersion",
@@ -47,7 +55,9 @@ __all__ = [
     "plot_light_cones",
     "plot_order",
     "plot_phases",
+    "plot_populations",
     "plot_potentials",
+    "plot_probabilities",
     "plot_response",
     "plot_runs",
     "plot_sensitivity",

@@ -1,0 +1,1 @@
+"""Discovery: conserved quantities of emulators, found without a list."""

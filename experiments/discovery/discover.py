@@ -1,0 +1,248 @@
+"""Conserved quantities of emulators: `experiments/discovery/discover.py runs/demo-seed-0 ...`.
+
+Trajectories of emulators, of null models and of the exact solver go through the same search, which
+is told neither the system nor its charges. A charge that a null model of the same error keeps as
+well is no evidence of learning.
+"""
+
+import dataclasses
+import functools
+import itertools
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jaxtyping import Array, Complex, Float
+
+from experiments import emulators, runner
+from experiments.discovery import charges_figure, wells
+from qdistill._checks import require_at_least
+from qdistill.insight import discovery, harness
+from qdistill.insight.harness import Ensembles
+from qdistill.students import Emulator
+from qdistill.system import Propagator, rollout
+from qdistill.teacher import Chebyshev
+
+DEGREE = 2
+# Names of the null models that share an emulator's form, with random parameters.
+RANDOM = "random phases"
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Find the conserved quantities of emulators, null models and the exact solver."""
+
+    runs: tyro.conf.Positional[tuple[str, ...]]
+    """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
+    out: pathlib.Path = pathlib.Path("runs/discovery")
+    """Folder of the results."""
+    nulls: tuple[int, ...] = (1, 2)
+    """Numbers of FFT pairs per frame of the null models of linear students, clamped split steps."""
+    schemes: tuple[str, ...] = tuple(emulators.NULLS)
+    """Schemes of these split steps."""
+    draws: int = 3
+    """Number of potentials of each kind, with packets of their own."""
+    packets: int = 16
+    """Number of packets in each system."""
+    frames: int = 60
+    """Frames of a forecast."""
+    every: int = 4
+    """Frames from one measurement to the next."""
+    seed: int = 0
+    """Random seed of the packets."""
+    smoke: bool = False
+    """Run the same steps at tiny sizes, in seconds."""
+
+
+def smoke(args: Args) -> Args:
+    """Return options for a run of seconds."""
+    return dataclasses.replace(
+        args, nulls=(2,), schemes=("clamped",), draws=1, packets=8, frames=8, every=2
+    )
+
+
+class Case(NamedTuple):
+    """A system of one draw: its name, potential, given frames and true frames of all packets."""
+
+    name: str
+    v: Float[Array, " n_x"]
+    given: Complex[Array, "n_packet n_given n_x"]
+    true: Complex[Array, "n_t n_packet n_x"]
+
+
+def discover(args: Args) -> runner.Results:
+    """Find the charges of all members in all systems."""
+    require_at_least(2, n_measured=args.frames // args.every)
+    ensembles = emulators.load_ensembles(args.runs)
+    system = next(iter(ensembles.values()))[0].system
+    exact = harness.solve_exactly(system, (-wells.CEILING - 2, wells.CEILING + 2))
+    n_given = max(each.n_history for each, *_ in ensembles.values())
+    cases = make_cases(args, exact, n_given)
+    nulls: Ensembles = {
+        **emulators.make_nulls(system, args.nulls, args.schemes),
+        **disturb(ensembles, args, exact, cases),
+    }
+    panel = harness.make_panel(ensembles, nulls).with_controls(exact)
+    found: dict[str, Any] = {
+        "roles": panel.roles,
+        "thresholds": {
+            "largest": discovery.charges.LARGEST,
+            "gap": discovery.charges.GAP,
+            "residual": discovery.charges.RESIDUAL,
+        },
+        "systems": {},
+    }
+    for case in cases:
+        members = {
+            who: [_look(each, args, case) for each in member.seeds]
+            for who, member in panel.members.items()
+        }
+        for who, of in ensembles.items():
+            random = harness.randomise(of[0], jax.random.key(args.seed))
+            members[f"{who}, {RANDOM}"] = [_look(random, args, case)]
+        found["systems"].setdefault(case.name, []).append(members)
+    found["evidence"] = weigh(found)
+    figures = {"charges": charges_figure.plot(found)}
+    return runner.Results(runner.rounded(found), table(found), figures)
+
+
+def make_cases(args: Args, exact: Chebyshev, n_given: int) -> list[Case]:
+    """Return all systems of all draws, solved exactly."""
+    grid = exact.system.grid
+    recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given), (0, None)))
+    cases = []
+    for draw, name in itertools.product(range(args.draws), wells.known(grid)):
+        known = wells.known(grid, draw)[name]
+        given = recall(wells.draw(grid, known, args.packets, args.seed + draw), known.v)
+        true = _follow(exact, args.frames, args.every, given, known.v)
+        cases.append(Case(name, known.v, given, true))
+    return cases
+
+
+def disturb(
+    ensembles: Mapping[str, Sequence[Emulator]], args: Args, exact: Chebyshev, cases: list[Case]
+) -> dict[str, harness.Disturbed]:
+    """Return null models of the emulators that are not linear, by name.
+
+    Each is the exact step plus a network with random parameters, and errs as much as the first
+    training after the last frame, in the systems by which it is judged.
+    """
+    some = [case for case in cases if case.name in wells.ANHARMONIC]
+    psi = jnp.concatenate([case.given[:, -1] for case in some])
+    v = jnp.concatenate([jnp.stack([case.v] * len(case.given)) for case in some])
+    key = jax.random.key(args.seed + 1)
+    return {
+        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.frames, key)
+        for name, (first, *_) in ensembles.items()
+        if not first.is_linear
+    }
+
+
+@functools.partial(jax.jit, static_argnums=(1, 2))
+def _follow(
+    propagator: Propagator, n_frames: int, every: int, given: Array, v: Array
+) -> Complex[Array, "n_t n_packet *n_x"]:
+    """The newest given frame, and every few of those that follow, of all packets."""
+
+    def one(given: Array) -> Array:
+        frames = given[-propagator.n_history :]
+        later = rollout(propagator, frames, v, n_frames, every=every)
+        return jnp.concatenate([given[-1:], later])
+
+    return jax.lax.map(one, given, batch_size=8).swapaxes(0, 1)
+
+
+def _look(propagator: Propagator, args: Args, case: Case) -> dict[str, Any]:
+    """The charges and closed set of one propagator, and its error."""
+    _, v, given, true = case
+    # Without config and score, so that trainings share one program.
+    bare = jax.tree.map(lambda leaf: leaf, propagator)
+    frames = _follow(bare, args.frames, args.every, given, v)
+    size = jnp.linalg.norm(true[-1], axis=-1)
+    error = float(jnp.mean(jnp.linalg.norm(frames[-1] - true[-1], axis=-1) / size))
+    if not np.isfinite(error) or not np.all(np.isfinite(frames)):
+        return {"error": None, "n_static": 0, "drifts": [], "charges": [], "closure": None}
+    system = propagator.system
+    dictionary = discovery.make_dictionary(system, v, DEGREE)
+    names, cell = list(dictionary), system.grid.cell
+    # Every number is an expectation value, so that a nonlinear student is measured likewise.
+    means = discovery.measure(dictionary, frames, cell, pairs=False)
+    charges = discovery.find_charges(names, means)
+    row: dict[str, Any] = {
+        "error": error,
+        "n_static": charges.n_static,
+        "drifts": charges.drifts.tolist(),
+        "charges": str(charges).splitlines(),
+        "closure": None,
+    }
+    if propagator.is_linear:
+        numbers = discovery.measure(dictionary, frames, cell)
+        closure = discovery.find_closure(names, numbers, args.every * system.dt)
+        row["closure"] = {
+            "dimension": closure.dimension,
+            "residuals": [r if np.isfinite(r) else None for r in closure.residuals],
+        }
+    return row
+
+
+def weigh(found: dict[str, Any]) -> dict[str, Any]:
+    """Return, for each emulator, whether its best charge is kept better than by null models.
+
+    Only systems count in which the form of a splitting does not decide; their draws are the cases.
+    The evidence is that of `harness`: null models with a median error within a factor of two, at
+    least five trainings, and tests over trainings and cases.
+    """
+    roles = found["roles"]
+    nulls = {name: _numbers(found, name) for name, role in roles.items() if role == "null"}
+    evidence = {}
+    for name, role in roles.items():
+        if role == "emulator":
+            drifts, errors = _numbers(found, name)
+            evidence[name] = harness.weigh(drifts, errors, nulls)
+    return {name: each._asdict() for name, each in harness.decide(evidence).items()}
+
+
+def _numbers(found: dict[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
+    """The drift of the best charge, and the error, of every training in every system."""
+    drifts, errors = (
+        np.array(
+            [
+                [read(row) for row in members[name]]
+                for system in wells.ANHARMONIC
+                for members in found["systems"][system]
+            ]
+        )
+        for read in (
+            lambda row: row["drifts"][0] if row["drifts"] else np.nan,
+            lambda row: np.nan if row["error"] is None else row["error"],
+        )
+    )
+    return drifts.T, errors.T
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the charges as text, those of the first training of each member."""
+    lines = []
+    for name, draws in found["systems"].items():
+        lines.append(f"{name}")
+        for who in draws[0]:
+            rows = [row for members in draws for row in members[who]]
+            row, counts = rows[0], sorted({each["n_static"] for each in rows})
+            drifts = " ".join(f"{drift:.0e}" for drift in row["drifts"][: row["n_static"] + 1])
+            closure = row["closure"]["dimension"] if row["closure"] else "-"
+            error = "diverges" if row["error"] is None else f"{row['error']:.1e}"
+            lines.append(
+                f"  {who:28} error {error:>8}  charges {str(counts)[1:-1]:5} closed {closure!s:3} "
+                f"{drifts:30} {'; '.join(row['charges'])}"
+            )
+    for who, each in found["evidence"].items():
+        lines.append(f"{who}: best charge {each['verdict']}, p = {each['p']:.2g}")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    runner.main(discover, Args, smoke)

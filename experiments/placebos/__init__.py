@@ -1,0 +1,1 @@
+"""What each process teaches: lessons against placebos, over all coalitions of processes."""

@@ -1,0 +1,59 @@
+"""Discovery: conserved quantities, closed sets of operators and their algebra, from trajectories.
+
+Nothing is named in advance. A dictionary of operators is given, and the combinations that do not
+change are found: see `find_charges` and `find_closure`. `structure` and `recognise` tell which
+algebra they form.
+
+    >>> import jax, jax.numpy as jnp
+    >>> from qdistill import Grid, System, rollout
+    >>> from qdistill.physics import packets
+    >>> from qdistill.teacher import chebyshev
+    >>> system = System(Grid(256, 40.0, "continuum"), dt=0.2, bounds=(0.0, 31.0))
+    >>> x = system.grid.positions() - 20
+    >>> v = jnp.minimum(0.01 * x**4, 30.0)
+    >>> places, speeds = jnp.linspace(17.0, 23.0, 6), jnp.linspace(1.5, -1.0, 6)
+    >>> psi = jax.vmap(lambda x0, k: packets.gaussian(system.grid, x0, 1.5, k))(places, speeds)
+    >>> later = jax.vmap(lambda each: rollout(chebyshev(system), each[None], v, 20))(psi)
+    >>> frames = jnp.concatenate([psi[:, None], later], axis=1).swapaxes(0, 1)
+    >>> dictionary = make_dictionary(system, v, degree=2)
+    >>> numbers = measure(dictionary, frames, system.grid.cell)
+    >>> print(find_charges(list(dictionary), numbers))
+    T + V
+"""
+
+from qdistill.insight.discovery import algebra, charges, weyl
+from qdistill.insight.discovery.algebra import Structure, recognise, structure
+from qdistill.insight.discovery.charges import (
+    Charges,
+    Closure,
+    count,
+    find_charges,
+    find_closure,
+    in_words,
+    make_dictionary,
+    measure,
+    reduce,
+)
+from qdistill.insight.discovery.weyl import bracket, monomials, name_of, operate
+
+__all__ = [
+    "Charges",
+    "Closure",
+    "Structure",
+    "algebra",
+    "bracket",
+    "charges",
+    "count",
+    "find_charges",
+    "find_closure",
+    "in_words",
+    "make_dictionary",
+    "measure",
+    "monomials",
+    "name_of",
+    "operate",
+    "recognise",
+    "reduce",
+    "structure",
+    "weyl",
+]

@@ -1,0 +1,330 @@
+"""Conserved quantities and closed sets of operators, found from trajectories alone.
+
+A dictionary of operators O_i is given, and frames of several packets in one potential. The numbers
+q_i = <phi|O_i|psi>, for pairs of packets or for expectation values only, change in time. A static
+charge is a combination c with sum_i c_i (q_i(t) - q_i(0)) = 0. It is found as the smallest singular
+values of these changes, in units of the spread of the same combination over packets and times. So
+neither a constant nor a combination that vanishes for all packets counts.
+
+A closed set is a subspace of the dictionary that one step of the evolution maps onto itself. With
+X and Y the numbers before and after the step, it is the largest subspace V with Y V in the range of
+X V. On it the evolution has a matrix; its eigenvalues are the frequencies of the operators. The
+identity is in every closed set. An operator whose charge depends on time explicitly, such as
+x - p t, belongs to a closed set but is not a static charge.
+
+Related: neural and numerical searches for conservation laws (Liu and Tegmark, 2021), and dynamic
+mode decomposition with residuals (Colbrook and Townsend, 2024).
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_between,
+    require_finite,
+    require_positive,
+)
+from qdistill._refusals import explained
+from qdistill.insight.discovery import weyl
+from qdistill.insight.discovery.weyl import Exponents
+from qdistill.physics.hamiltonian import apply
+from qdistill.system import Potential, System
+
+Operator: TypeAlias = Callable[[Complex[Array, "..."]], Complex[Array, "..."]]
+Numbers: TypeAlias = Complex[np.ndarray, "n_operator n_t n_pair"]
+
+KINETIC, POTENTIAL, IDENTITY = "T", "V", "1"
+# An operator within this share of its spread from the span of others is dropped, such as p^2 / 2 on
+# a lattice next to T.
+DEPENDENT = 0.02
+# Largest change of a charge, in units of its spread, and its smallest distance to the next one.
+LARGEST, GAP = 0.05, 5.0
+# Largest residual of an operator that counts as mapped into a closed set.
+RESIDUAL = 0.02
+
+
+class Charges(NamedTuple):
+    """Combinations of operators, the best conserved first.
+
+    Attributes:
+      names: Names of the operators.
+      drifts: Root mean square change of each combination, in units of its spread, ascending.
+      vectors: Coefficients of the combinations, one row each.
+      dropped: Operators that are combinations of others on these packets.
+      n_static: Number of static charges, apart from the identity; see `count`.
+    """
+
+    names: tuple[str, ...]
+    drifts: Float[np.ndarray, " n_operator"]
+    vectors: Float[np.ndarray, "n_operator n_operator"]
+    dropped: tuple[str, ...]
+    n_static: int
+
+    def __str__(self) -> str:
+        """Return the static charges as text, one a line."""
+        rows = reduce(self.vectors[: self.n_static], self.scales())
+        return "\n".join(in_words(row, self.names) for row in rows)
+
+    def scales(self) -> Float[np.ndarray, " n_operator"]:
+        """Return the size of each operator, such that terms of a combination can be compared."""
+        return 1 / np.maximum(np.abs(self.vectors).max(axis=0), np.finfo(float).tiny)
+
+
+class Closure(NamedTuple):
+    """The largest closed set of operators, and its evolution.
+
+    Attributes:
+      names: Names of the operators.
+      dimension: Number of operators in the closed set, the identity included.
+      basis: Coefficients of a basis, (dimension, n_operator).
+      frequencies: Angular frequencies of the set in radians per a.u., from its eigenvalues.
+      residuals: Largest residual among the operators kept, and smallest among those left out.
+    """
+
+    names: tuple[str, ...]
+    dimension: int
+    basis: Float[np.ndarray, "n n_operator"]
+    frequencies: Complex[np.ndarray, " n"]
+    residuals: tuple[float, float]
+
+
+@explained
+def make_dictionary(
+    system: System, v: Potential, degree: int, more: Mapping[str, Operator] | None = None
+) -> dict[str, Operator]:
+    """Return operators by name: polynomials up to a degree, T, V, and further ones.
+
+    Args:
+      system: The system; its T is the kinetic energy of the grid.
+      v: Its potential, of which V is the local part.
+      degree: Largest degree of the Weyl-ordered polynomials of x and p; see `weyl.operate`.
+      more: Further Hermitian operators, functions of psi.
+
+    Raises:
+      ValueError: For a system with channels, and a name that is used twice.
+    """
+    if system.n_channel:
+        refuse("system", "one without channels", f"of {system.n_channel} channels")
+    grid = system.grid
+    omega, local = grid.kinetic_energy(), system.local(v, 0.0, None)
+
+    def polynomial(exponents: Exponents) -> Operator:
+        return lambda psi: weyl.operate(grid, exponents, psi)
+
+    # Of operators that are combinations of each other the first are kept: T and V before p^2.
+    found: dict[str, Operator] = {
+        IDENTITY: lambda psi: psi,
+        KINETIC: lambda psi: jnp.fft.ifftn(jnp.asarray(omega, psi.real.dtype) * jnp.fft.fftn(psi)),
+        POTENTIAL: lambda psi: apply(local, psi),
+    }
+    for term in weyl.monomials(grid.n_dim, degree)[1:]:
+        found[weyl.name_of(term)] = polynomial(term)
+    for name, operator in (more or {}).items():
+        if name in found:
+            refuse("more", "names that are not in the dictionary yet", repr(name))
+        found[name] = operator
+    return found
+
+
+@explained
+def measure(
+    dictionary: Mapping[str, Operator],
+    frames: Complex[Array | np.ndarray, "n_t n_packet *n_x"],
+    cell: float,
+    pairs: bool = True,
+) -> Numbers:
+    """Return <phi|O|psi> of every operator at every time.
+
+    Args:
+      dictionary: Hermitian operators by name.
+      frames: Frames of all packets, in one potential.
+      cell: Volume of a cell of the grid, in bohr^d.
+      pairs: Whether phi and psi are all pairs of packets, which takes a linear evolution, or each
+        packet with itself.
+    """
+    require_positive(cell=cell)
+    require_finite(frames=frames)
+    n_t, n_packet = frames.shape[:2]
+    flat, every = np.asarray(frames).reshape(n_t, n_packet, -1), jnp.concatenate(list(frames))
+    found = []
+    for operator in dictionary.values():
+        # Not jitted: every dictionary would be compiled anew.
+        image = np.asarray(jax.vmap(operator)(every)).reshape(n_t, n_packet, -1)
+        if pairs:
+            numbers = np.einsum("tmx,tnx->tmn", flat.conj(), image, optimize=True)
+        else:
+            numbers = np.sum(flat.conj() * image, axis=-1)
+        found.append(numbers.reshape(n_t, -1) * cell)
+    return np.stack(found)
+
+
+@explained
+def find_charges(names: Sequence[str], numbers: Numbers) -> Charges:
+    """Return the combinations of operators, ordered by their change over time.
+
+    Args:
+      names: Names of the operators; one of them is the identity, ``"1"``.
+      numbers: The result of `measure`, at two or more times.
+
+    Raises:
+      ValueError: Without the identity, with fewer numbers than operators, or with one time only.
+    """
+    _require_enough(names, numbers)
+    first = list(names).index(IDENTITY)
+    spread, change = _real(_without(numbers[first], numbers)), _real(numbers - numbers[:, :1])
+    kept, dropped = _independent(spread, [first])
+    basis = np.linalg.qr(spread[:, kept])[1]
+    ratio = np.linalg.solve(basis.T, change[:, kept].T).T
+    _, drifts, vectors = np.linalg.svd(ratio, full_matrices=False)
+    vectors = np.linalg.solve(basis, vectors[::-1].T).T
+    drifts = drifts[::-1]
+    left = tuple(names[i] for i in dropped if i != first)
+    mine = tuple(names[i] for i in kept)
+    return Charges(mine, drifts, vectors, left, count(drifts))
+
+
+@explained
+def count(drifts: Float[np.ndarray, " n"], largest: float = LARGEST, gap: float = GAP) -> int:
+    """Return how many changes are small, and well separated from the next one.
+
+    Args:
+      drifts: Changes in ascending order.
+      largest: Largest change that counts.
+      gap: Smallest ratio of the next change to the last one that counts.
+
+    >>> count(np.array([1e-5, 2e-4, 0.1])), count(np.array([0.01, 0.02, 0.06])), count(np.array([]))
+    (2, 0, 0)
+    """
+    require_positive(largest=largest, gap=gap)
+    require_between(0, np.inf, drifts=drifts)
+    # Beyond the last one there is nothing that could be mistaken for a charge.
+    after = np.append(drifts[1:], np.inf)
+    fits = (drifts < largest) & (after > gap * drifts)
+    return int(np.flatnonzero(fits)[-1]) + 1 if fits.any() else 0
+
+
+@explained
+def find_closure(
+    names: Sequence[str], numbers: Numbers, lag: float, residual: float = RESIDUAL
+) -> Closure:
+    """Return the largest subspace of the dictionary that the evolution maps onto itself.
+
+    Args:
+      names: Names of the operators; one of them is the identity.
+      numbers: The result of `measure`, at equidistant times.
+      lag: Time between two of them, in a.u.
+      residual: Largest part of an evolved operator, relative to the operator, that may lie outside.
+    """
+    _require_enough(names, numbers)
+    require_positive(lag=lag, residual=residual)
+    before, after = _real(numbers[:, :-1]), _real(numbers[:, 1:])
+    kept, _ = _independent(before, [])
+    basis = np.linalg.qr(before[:, kept])[1]
+    old, new = (np.linalg.solve(basis.T, each[:, kept].T).T for each in (before, after))
+    space, worst, best = np.eye(len(kept)), 0.0, np.inf
+    while space.shape[1]:
+        inside = old @ space
+        outside = new @ space - inside @ (inside.T @ new @ space)
+        _, sizes, turn = np.linalg.svd(outside, full_matrices=False)
+        if (sizes <= residual).all():
+            worst = float(sizes[0])
+            break
+        best = min(best, float(sizes[sizes > residual].min()))
+        space = space @ turn[sizes <= residual].T
+    step = space.T @ old.T @ new @ space
+    values = np.linalg.eigvals(step) if space.shape[1] else np.zeros(0, complex)
+    every = np.zeros((space.shape[1], len(names)))
+    every[:, kept] = np.linalg.solve(basis, space).T
+    order = np.argsort(np.angle(values))
+    frequencies = -1j * np.log(values[order].astype(complex)) / lag
+    return Closure(tuple(names), space.shape[1], every, frequencies, (worst, best))
+
+
+@explained
+def reduce(
+    vectors: Float[np.ndarray, "n n_operator"], scales: Float[np.ndarray, " n_operator"]
+) -> Float[np.ndarray, "n n_operator"]:
+    """Return a readable basis of the same space: reduced rows, each with a leading 1.
+
+    Args:
+      vectors: Coefficients of a basis.
+      scales: Sizes of the operators; pivots are the largest terms.
+    """
+    rows = np.array(vectors, float) / scales
+    pivots: list[int] = []
+    for i in range(len(rows)):
+        sizes = np.abs(rows[i:])
+        # The first column that is nearly as large as the largest one.
+        column = int(np.flatnonzero(sizes.max(axis=0) > 0.5 * sizes.max())[0])
+        row = i + int(np.argmax(sizes[:, column]))
+        rows[[i, row]] = rows[[row, i]]
+        rows[i] /= rows[i, column]
+        others = np.arange(len(rows)) != i
+        rows[others] -= rows[others, column][:, None] * rows[i][None]
+        pivots.append(column)
+    rows = rows * scales
+    return rows / np.array([row[column] for row, column in zip(rows, pivots, strict=True)])[:, None]
+
+
+@explained
+def in_words(
+    row: Float[np.ndarray, " n_operator"], names: Sequence[str], smallest: float = 0.02
+) -> str:
+    """Return a combination as text, without terms that are small next to the largest.
+
+    >>> in_words(np.array([1.0, 0.001, -0.5]), ["T", "x", "V"])
+    'T - 0.5 V'
+    """
+    parts = []
+    for value, name in zip(row, names, strict=True):
+        if abs(value) < smallest * np.abs(row).max():
+            continue
+        size = "" if round(abs(value), 4) == 1 else f"{abs(value):.4g} "
+        parts.append(f"{'-' if value < 0 else '+'} {size}{name}")
+    return " ".join(parts).removeprefix("+ ")
+
+
+def _require_enough(names: Sequence[str], numbers: Numbers) -> None:
+    require_finite(numbers=numbers)
+    if len(names) != len(numbers) or IDENTITY not in names:
+        refuse("names", f"of {len(numbers)} operators, among them the identity", list(names))
+    require_at_least(2, n_t=numbers.shape[1])
+    if numbers[0].size < len(names):
+        refuse("numbers", f"at least {len(names)} numbers of each operator", numbers[0].size)
+
+
+def _real(numbers: Numbers) -> Float[np.ndarray, "n n_operator"]:
+    """Real and imaginary parts below each other, one column for each operator."""
+    rows = numbers.reshape(len(numbers), -1).T
+    return np.concatenate([rows.real, rows.imag])
+
+
+def _without(one: np.ndarray, numbers: Numbers) -> Numbers:
+    """The numbers without the multiple of the identity that is closest to them."""
+    share = np.einsum("tp,otp->o", one.conj(), numbers) / np.sum(np.abs(one) ** 2)
+    return numbers - share[:, None, None] * one[None]
+
+
+def _independent(columns: np.ndarray, without: list[int]) -> tuple[list[int], list[int]]:
+    """The columns that are not combinations of earlier ones, and the others."""
+    kept: list[int] = []
+    dropped: list[int] = []
+    basis = np.zeros((len(columns), 0))
+    for i in range(columns.shape[1]):
+        column = columns[:, i]
+        size = np.linalg.norm(column)
+        rest = column - basis @ (basis.T @ column)
+        rest = rest - basis @ (basis.T @ rest)
+        if i in without or np.linalg.norm(rest) <= DEPENDENT * size:
+            dropped.append(i)
+            continue
+        kept.append(i)
+        basis = np.concatenate([basis, (rest / np.linalg.norm(rest))[:, None]], axis=1)
+    return kept, dropped

@@ -1,0 +1,165 @@
+"""Lessons with placebos: what differs, coalitions, violations, and shares."""
+
+import itertools
+import pathlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from experiments.placebos import coalitions, placebos, placebos_figure, processes
+from experiments.placebos.coalitions import SYMMETRIES, Table
+from experiments.placebos.processes import PROCESSES
+from qdistill.insight.importance import games
+from qdistill.insight.symmetries import make_symmetries
+from qdistill.physics.grid import Grid
+from qdistill.system import LESSONS, System
+from qdistill.teacher import split_step
+
+GRID = Grid(256, 100.0, "continuum")
+KEYS = jax.random.split(jax.random.key(0), 40)
+
+
+def draw(process: str, *, is_placebo: bool) -> tuple[np.ndarray, np.ndarray]:
+    psi, v = jax.vmap(lambda key: processes.sample(process, is_placebo, key, GRID, 1.0))(KEYS)
+    return np.asarray(psi), np.asarray(v)
+
+
+@pytest.mark.parametrize("process", PROCESSES[:3])
+def test_a_placebo_has_the_same_packet_and_no_potential(process: str) -> None:
+    psi, v = draw(process, is_placebo=False)
+    same, empty = draw(process, is_placebo=True)
+    np.testing.assert_array_equal(psi, same)
+    assert np.all(np.abs(v).max(axis=1) > 0)
+    assert not np.any(empty)
+
+
+def test_the_placebo_of_interference_has_one_of_the_two_packets() -> None:
+    both, _ = draw("interference", is_placebo=False)
+    one, _ = draw("interference", is_placebo=True)
+    overlap = np.abs(np.sum(one.conj() * both, axis=1) * GRID.dx[0])
+    # Two normalised packets without overlap have the share 1 / sqrt(2) each.
+    np.testing.assert_allclose(overlap, 0.5**0.5, atol=0.03)
+
+
+def test_all_processes_have_the_same_packets() -> None:
+    psi = [draw(process, is_placebo=True)[0] for process in PROCESSES[:4]]
+    for other in psi[1:]:
+        np.testing.assert_array_equal(psi[0], other)
+
+
+def test_heights_and_depths_define_the_processes() -> None:
+    psi, over = draw("scattering", is_placebo=False)
+    _, through = draw("tunnelling", is_placebo=False)
+    _, well = draw("trapping", is_placebo=False)
+    waves = np.abs(np.fft.fft(psi, axis=1)) ** 2
+    energy = waves @ np.asarray(GRID.kinetic_energy()) / waves.sum(axis=1)
+    # The mean kinetic energy exceeds that of the carrier by up to 1 / (8 width^2) = 1/8 hartree.
+    assert np.all(over.max(axis=1) < energy)
+    assert np.all(through.max(axis=1) > energy - 0.13)
+    assert np.all(-well.min(axis=1) > energy - 0.13)
+    # The packet begins inside the well, and outside of barriers.
+    density = np.abs(psi) ** 2 * GRID.dx[0]
+    assert np.all((density * (well < 0)).sum(axis=1) > 0.99)
+    assert np.all((density * (over > 0)).sum(axis=1) < 0.01)
+
+
+def test_coalitions_replace_processes_by_placebos() -> None:
+    weights, n = coalitions.weights(), len(PROCESSES)
+    assert weights.shape == (2**n, 2 * n)
+    np.testing.assert_allclose(weights[:, :n] + weights[:, n:], 1 / n)
+    assert np.count_nonzero(weights[0, :n]) == 0
+    assert np.count_nonzero(weights[-1, n:]) == 0
+    names = processes.register()
+    assert len(names) == 2 * n
+    assert set(names) <= set(LESSONS)
+
+
+def test_violations_of_a_split_step() -> None:
+    system = System(GRID, dt=0.1)
+    psi, v = draw("scattering", is_placebo=False)
+    smooth = jax.vmap(lambda v: jnp.convolve(v, jnp.hanning(31) / 15, "same"))(jnp.asarray(v))
+    propagator, claims = split_step(system, 1), make_symmetries(GRID)
+
+    def of(name: str) -> float:
+        claim = claims[name].claim
+        return float(coalitions.violation(propagator, claim, jnp.asarray(psi[:2]), smooth[0], 20))
+
+    for name in SYMMETRIES[2:]:
+        assert of(name) < coalitions.ROUNDING, name
+    # Frames of 0.1 a.u. in one step have an error of some 1e-3, so energy oscillates.
+    assert 1e-5 < of("energy") < 1e-1
+
+
+def make_table(strengths: np.ndarray) -> Table:
+    """Errors that fall by a given number of decades with each process, for three seeds."""
+    members = games.coalitions(len(PROCESSES))
+    rng = np.random.default_rng(0)
+    error = 10 ** -(members @ strengths)[None, :, None, None]
+    spread = 10 ** (0.01 * rng.standard_normal((3, len(members), 1, 1)))
+    violations = np.full((3, len(members), len(SYMMETRIES), 2), 1e-9)
+    violations[:, :, :1] = 1e-2 * error
+    ones = np.ones((1, 1, 4, 2)) * error * spread
+    return Table(ones, np.ones((1, 1, 3, 2)) * error * spread, violations)
+
+
+def test_shares_are_those_of_an_additive_game_and_built_in_symmetries_get_none() -> None:
+    strengths = np.array([0.3, 0.2, 0.4, 0.0, 0.3])
+    families = ["barrier", "quadratic", "well"]
+    found = placebos.describe(make_table(strengths), families)
+    for name in ("smooth potentials", "sharp potentials", "test of trapping"):
+        shares = [found[name]["share"][process]["mean"] for process in PROCESSES]
+        np.testing.assert_allclose(shares, strengths, atol=0.03)
+    assert abs(found["sharp potentials"]["twins differ"]["mean"]) < 0.03
+    learned, built_in = (found[f"symmetry: {SYMMETRIES[i]}"]["share"] for i in (0, 2))
+    np.testing.assert_allclose([row["mean"] for row in learned.values()], strengths, atol=1e-9)
+    assert all(row["mean"] == 0 for row in built_in.values())
+
+
+def test_an_attribution_is_compared_with_the_exact_shares() -> None:
+    strengths = np.array([0.3, 0.2, 0.4, 0.0, 0.3])
+    cheap = 2 * np.broadcast_to(strengths[None, :, None], (3, 5, 3))
+    families = ["barrier", "quadratic", "well"]
+    found = placebos.compare(cheap, make_table(strengths), families)["sharp potentials"]
+    assert found["correlation of means"] > 0.99
+    assert found["sum over exact sum"] == pytest.approx(2, rel=0.05)
+
+
+def test_shapley_values_are_means_over_all_orders() -> None:
+    values = np.random.default_rng(1).standard_normal(2 ** len(PROCESSES))
+    shares = np.zeros(len(PROCESSES))
+    orders = list(itertools.permutations(range(len(PROCESSES))))
+    for order in orders:
+        coalition = 0
+        for player in order:
+            shares[player] += values[coalition | 1 << player] - values[coalition]
+            coalition |= 1 << player
+    np.testing.assert_allclose(games.shapley(values), shares / len(orders), atol=1e-12)
+
+
+def test_trainings_are_kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = []
+    row = make_table(np.zeros(5))
+    one = Table(row.processes[:1], row.potentials[:1], row.violations[:1])
+    monkeypatch.setattr(coalitions, "_train", lambda *args: calls.append(args))
+    monkeypatch.setattr(coalitions, "examine", lambda *args: one)
+    system = System(Grid(128, 100.0), bounds=(-16.0, 16.0))
+    tests = coalitions.make_tests(system, 0, 1, 2)
+    for _ in range(2):
+        found = coalitions.measure("smoke", [0, 1], tests, 2, tmp_path, lambda text: None, system)
+    assert len(calls) == 2
+    assert found.processes.shape == (2, *row.processes.shape[1:])
+    with pytest.raises(ValueError, match="Argument `budgets`"):
+        coalitions.measure("none", [0], tests, 2, tmp_path, print, system)
+
+
+def test_the_figure_has_a_row_for_each_budget() -> None:
+    strengths = np.array([0.3, 0.2, 0.4, 0.0, 0.3])
+    rows = placebos.describe(make_table(strengths), ["barrier", "quadratic", "well"])
+    found = {"processes": list(PROCESSES), "budgets": {"short": rows, "long": rows}}
+    figure = placebos_figure.plot(found)
+    assert isinstance(figure, Figure)
+    assert len(figure.axes) == 4
+    assert "smooth" in placebos.report(found)
