@@ -67,7 +67,7 @@ def _by_momentum(ax: Axes, found: Mapping[str, Any]) -> None:
         row = found["equal cost"]["10"]["model 2"][name]["final"]
         ax.plot(k, row, color=colour, lw=1.6, ls="--", label=label)
     ax.set(yscale="log", xlabel="momentum (1/bohr)", ylabel="relative L2 error at the end")
-    ax.set_ylim(top=0.6)
+    ax.set_ylim(top=3)
     ax.set_title("Model 2, frames of 10 a.u., 2 FFT pairs")
     ax.legend(fontsize=9, loc="upper left")
     ax.grid(color=GRID)
@@ -83,7 +83,8 @@ def _by_frame(ax: Axes, summary: Mapping[str, Any]) -> None:
     ax.set(xscale="log", yscale="log", xlabel="frame (a.u.)", title="Model 2, median error")
     ax.set_xticks(dt, [f"{each:g}" for each in dt])
     ax.minorticks_off()
-    ax.legend(fontsize=9, loc="lower right")
+    ax.set_ylim(top=1)
+    ax.legend(fontsize=9, loc="upper left")
     ax.grid(color=GRID)
 
 
