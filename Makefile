@@ -247,7 +247,7 @@ results-reliability: .venv/.core
 # Trainings, and what was measured of them, are kept in runs/tully-trainings.
 results-tully: .venv/.core
 	rm -rf runs/tully
-	$(PY) experiments/tully/tully.py --out runs/tully
+	$(PY) experiments/tully/tully.py --kinds strong --out runs/tully
 	$(call keep,tully)
 	$(call draw,tully)
 
