@@ -113,6 +113,8 @@ def test_shares_are_those_of_an_additive_game_and_built_in_symmetries_get_none()
         shares = [found[name]["share"][process]["mean"] for process in PROCESSES]
         np.testing.assert_allclose(shares, strengths, atol=0.03)
     assert abs(found["sharp potentials"]["twins differ"]["mean"]) < 0.03
+    over = found["smooth potentials"]["over scattering"]
+    assert over["trapping"]["mean"] == pytest.approx(0.4 - 0.6, abs=0.03)
     learned, built_in = (found[f"symmetry: {SYMMETRIES[i]}"]["share"] for i in (0, 2))
     np.testing.assert_allclose([row["mean"] for row in learned.values()], strengths, atol=1e-9)
     assert all(row["mean"] == 0 for row in built_in.values())

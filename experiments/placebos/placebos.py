@@ -32,7 +32,7 @@ SMOOTH = ("half-circle", "quadratic", "random", "triangle", "trapezoid")
 class Args:
     """Train on all coalitions of processes, and measure what each process teaches."""
 
-    budgets: tuple[str, ...] = ("short", "long")
+    budgets: tuple[str, ...] = ("short",)
     """Names of students with their trainings, of `coalitions.BUDGETS`."""
     seeds: int = 10
     """Trainings of each coalition."""
@@ -131,6 +131,12 @@ def describe(table: Table, families: list[str]) -> dict[str, Any]:
             "all processes": summarise(values[:, -1]),
             "share": {p: summarise(shares[:, i]) for i, p in enumerate(PROCESSES)},
             "twins differ": summarise(shares[:, 0] - shares[:, -1]),
+            # The twins are one lesson, and earn their sum.
+            "over scattering": {
+                p: summarise(shares[:, i] - shares[:, 0] - shares[:, -1])
+                for i, p in enumerate(PROCESSES)
+                if not p.startswith("scattering")
+            },
             # Raw values, by seed and coalition.
             "values": values.tolist(),
         }

@@ -21,8 +21,8 @@ def plot(found: Mapping[str, Any]) -> Figure:
       found: The results of the study.
     """
     budgets = found["budgets"]
-    figure = Figure(figsize=(12, 3.6 * len(budgets) + 0.8), layout="constrained")
-    rows = figure.subplots(len(budgets), 2, squeeze=False, width_ratios=(1, 1.2))
+    figure = Figure(figsize=(14, 3.8 * len(budgets) + 1.0), layout="constrained")
+    rows = figure.subplots(len(budgets), 2, squeeze=False, width_ratios=(1.15, 1))
     for (left, right), (name, budget) in zip(rows, budgets.items(), strict=True):
         tests = [test for test in budget if test.startswith("test of ")]
         _bars(left, budget, [*ERRORS, *tests], found["processes"])
@@ -44,7 +44,8 @@ def _bars(ax: Axes, budget: Mapping[str, Any], tests: list[str], processes: list
         at = np.arange(len(tests)) + width * (i - (len(processes) - 1) / 2)
         ax.bar(at, mean, width, color=COLOURS[i % len(COLOURS)], label=process)
         ax.errorbar(at, mean, (mean - low, high - mean), color=INK, lw=1, ls="")
-    labels = [test.split(": ")[-1].removeprefix("test of ").replace(" ", "\n", 1) for test in tests]
+    labels = [test.split(": ")[-1].replace("test of ", "cases of\n") for test in tests]
+    labels = [label if "\n" in label else label.replace(" ", "\n", 1) for label in labels]
     ax.set_xticks(range(len(tests)), labels, fontsize=10)
     ax.axhline(0, color=INK, lw=0.8)
     ax.grid(axis="y", color=GRID)
