@@ -54,7 +54,7 @@ OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds newton continuum frames solvers throughput ladder frontier insight \
 	importance curriculum placebos discovery corrections edges order generalisation design diffraction \
-	reliability fuzz movie
+	reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -251,6 +251,13 @@ results-reliability: .venv/.core
 	rm -rf runs/reliability
 	$(PY) experiments/reliability.py --out runs/reliability
 	$(call keep,reliability)
+
+# Trainings, and what was measured of them, are kept in runs/tully-trainings.
+results-tully: .venv/.core
+	rm -rf runs/tully
+	$(PY) experiments/tully/tully.py --kinds strong --out runs/tully
+	$(call keep,tully)
+	$(call draw,tully)
 
 results-fuzz: .venv/.core
 	rm -rf runs/fuzz runs/fuzz-seed-1

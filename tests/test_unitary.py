@@ -211,19 +211,22 @@ def test_shares_of_the_local_part_are_all_that_a_start_has() -> None:
 
 
 def test_channels_share_the_phases_of_waves_and_keep_the_norm() -> None:
-    system = System(LINE, DT, n_channel=2)
-    student = UnitaryConfig(n_units=8).build(system)
+    """Where the local part is said to depend on time."""
+    student = UnitaryConfig(n_units=8).build(Constant(LINE, DT, n_channel=2))
+    alone = UnitaryConfig(n_units=8).build(Constant(LINE, DT))
     assert student.is_unitary
-    params = disturbed(student)
+    params = disturbed(alone)
+    landscape = init(student)["landscape"] | {"share": params["landscape"]["share"]}
+    emulator = student.bind(params | {"landscape": landscape})
     v, psi = random(LINE)
     both = jnp.stack([psi, jnp.roll(psi, 9)])
     matrix = jnp.stack([jnp.stack([v, 0.4j * v]), jnp.stack([-0.4j * v, 2 * v])])
-    later = evolve(student.bind(params), matrix, both, 5)
+    later = evolve(emulator, matrix, both, 5)
     assert float(jnp.linalg.norm(later)) == pytest.approx(2**0.5, abs=20 * ROUNDING)
     # Without coupling the channels are two systems of one channel.
-    alone = UnitaryConfig(n_units=8).build(Constant(LINE, DT)).bind(params)
-    apart = evolve(student.bind(params), matrix.at[0, 1].set(0).at[1, 0].set(0), both, 2)
-    expected = jnp.stack([evolve(alone, v, both[0], 2), evolve(alone, 2 * v, both[1], 2)])
+    apart = evolve(emulator, matrix.at[0, 1].set(0).at[1, 0].set(0), both, 2)
+    single = alone.bind(params)
+    expected = jnp.stack([evolve(single, v, both[0], 2), evolve(single, 2 * v, both[1], 2)])
     assert relative_error(apart, expected) < 10 * ROUNDING
 
 

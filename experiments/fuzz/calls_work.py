@@ -8,7 +8,7 @@ import numpy as np
 from experiments.fuzz.calls import Calls, Samples
 from qdistill import curriculum as lessons_of
 from qdistill import students as forms
-from qdistill.curriculum import CurriculumConfig, lessons
+from qdistill.curriculum import CurriculumConfig, crossings, lessons
 from qdistill.forecast import BenchmarkConfig, baselines, cases, held_out, metrics, paper
 from qdistill.physics.grid import Grid
 from qdistill.students import UnitaryConfig, WindowConfig, WindowedConfig
@@ -40,6 +40,12 @@ def curriculum(calls: Calls, s: Samples) -> None:
     for lesson in (lessons.wall, lessons.slit, lessons.shape, lessons.several_packets):
         add(lesson, key=s.key, grid=s.plane, difficulty=0.5)
     add(lessons.require_plane, grid=s.plane, difficulty=0.5)
+    for lesson in (crossings.crossing, crossings.channel_flight, crossings.channel_step):
+        add(lesson, key=s.key, grid=Grid(64, 48.0), difficulty=0.5, is_placebo=False)
+    add(
+        crossings.channel_coupling,
+        key=s.key, grid=Grid(64, 48.0), difficulty=0.5, is_placebo=False, strongest=0.1,
+    )  # fmt: skip
 
     def half_way(schedule: Any) -> Any:
         return schedule(5)

@@ -9,6 +9,7 @@ A lesson samples an initial state and a potential; a schedule is a function of t
 ((512,), (512,))
 """
 
+from qdistill.curriculum import crossings as crossings
 from qdistill.curriculum import lessons as lessons
 from qdistill.curriculum.sampling import require_lessons, sample
 from qdistill.curriculum.schedules import (

@@ -237,6 +237,42 @@ PRESETS: dict[str, tuple[str, Config]] = {
 }
 
 
+def _crossing_stage(
+    n_steps: int, n_target: int, n_batch: int, n_runs: int, peak_rate: float
+) -> Stage:
+    """A stage on runs of 700 a.u., in which packets do not reach the ends of the box."""
+    stage = fine(frames_stage(n_steps, n_target, n_batch, peak_rate, 0.5, n_runs))
+    batches = dataclasses.replace(stage.batches, n_frames=71)
+    return dataclasses.replace(stage, batches=batches, final_rate=peak_rate / 100)
+
+
+PRESETS["tully"] = (
+    "The unitary student of two electronic states, from scratch on single avoided crossings.",
+    Config(
+        "tully",
+        system=System(
+            Grid(1024, 60.0, "continuum", origin=-30.0, mass=2000.0),
+            dt=10.0,
+            n_channel=2,
+            bounds=(-0.15, 0.15),
+        ),
+        curriculum=CurriculumConfig(lessons=("crossing",)),
+        student=UnitaryConfig(smooth=True, knot_spacing=0.85),
+        training=TrainingConfig(
+            (
+                _crossing_stage(240, 1, 32, 16, 2e-2),
+                _crossing_stage(200, 8, 16, 16, 3e-3),
+                # Cosine after cosine: most of the error is the noise of the learning rate.
+                _crossing_stage(240, 30, 8, 16, 4e-4),
+                _crossing_stage(200, 30, 8, 16, 4e-5),
+            ),
+            checkpoint_every=100,
+        ),
+        benchmark=BenchmarkConfig(n_frames=60, n_given=1),
+    ),
+)
+
+
 def _plane(name: str, student: UnitaryConfig, *stages: Stage) -> Config:
     return Config(
         name,

@@ -4,7 +4,7 @@ import itertools
 
 import flax.linen as nn
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Inexact
 
 from qdistill._refusals import explained
 
@@ -22,17 +22,22 @@ class PotentialPhases(nn.Module):
     determine the Laplacian and the squared gradient; the latter is the commutator [v, [T, v]] in
     the error of a splitting. No direction is preferred.
 
+    Between channels v(x) and a_j(x) are Hermitian matrices. In place of the network stands a sum,
+    over rings of points s, of learned multiples of the matrices v(x + s) - v(x) and of their
+    squares. So a constant unitary change of basis of v is one of a_j, by construction.
+
     Attributes:
       n_phases: Number of phases.
       dt: Duration of a frame, in atomic units.
       shares: Initial values of the c_j.
       reach: Largest |s| in points: on a line along the axis, else as a distance.
-      n_units: Width of the two hidden layers.
+      n_units: Width of the two hidden layers; without effect between channels.
       mirror: Whether a mirrored potential has the mirrored phases by construction. In several
-        dimensions it always has.
+        dimensions and between channels it always has.
       palindrome: Whether a_j and a_(n - j) are equal by construction.
       unit: Scale of the network's contribution, relative to the potential.
       n_dim: Number of space dimensions.
+      n_channel: Number of channels, 0 for a potential without.
     """
 
     n_phases: int
@@ -44,6 +49,7 @@ class PotentialPhases(nn.Module):
     palindrome: bool = True
     unit: float = 1.0
     n_dim: int = 1
+    n_channel: int = 0
 
     def setup(self) -> None:  # noqa: D102
         n_free = (self.n_phases + 1) // 2 if self.palindrome else self.n_phases
@@ -54,15 +60,17 @@ class PotentialPhases(nn.Module):
         self.direct = nn.Dense(n_free, use_bias=False, kernel_init=zeros, param_dtype=float)
         self.output = nn.Dense(n_free, use_bias=False, kernel_init=zeros, param_dtype=float)
 
-    def __call__(self, v: Float[Array, "*n_x"]) -> Float[Array, "n_phases *n_x"]:
+    def __call__(self, v: Inexact[Array, "*n_x"]) -> Inexact[Array, "n_phases *n_x"]:
         """Return all a_j(x)."""
-        if self.n_dim == 1:
+        if self.n_channel:
+            local = self.direct(means_over_rings(v, self.reach, self.n_channel))
+        elif self.n_dim == 1:
             local = self._along_line(v)
         else:
             local = self._network(means_over_rings(v, self.reach))
         shares = self.shares_of_kicks()
         local = self.unit * complete(jnp.moveaxis(local, -1, 0), self.n_phases)
-        return self.dt * (shares.reshape(-1, *[1] * self.n_dim) * v[None] + local)
+        return self.dt * (shares.reshape(-1, *[1] * v.ndim) * v[None] + local)
 
     def shares_of_kicks(self) -> Float[Array, " n_phases"]:
         """Return the c_j, the shares of the potential among the kicks."""
@@ -88,17 +96,24 @@ class PotentialPhases(nn.Module):
 
 
 @explained
-def means_over_rings(v: Float[Array, "*n_x"], reach: int) -> Float[Array, "*n_x n_input"]:
+def means_over_rings(
+    v: Inexact[Array, "*n_x"], reach: int, n_channel: int = 0
+) -> Inexact[Array, "*n_x n_input"]:
     """Return means of v(x + s) - v(x), and of its square / 4 hartree, over the s of each ring.
 
     A ring holds an s and its images under mirrors and exchange of axes. The nearest ring is first.
+    With channels v has two axes of them in front, and squares are products of matrices.
     """
-    axes = tuple(range(v.ndim))
+    axes = tuple(range(2 * bool(n_channel), v.ndim))
     means, squares = [], []
-    for ring in rings(reach, v.ndim):
+    for ring in rings(reach, len(axes)):
         differences = [jnp.roll(v, step, axes) - v for step in ring]
         means.append(sum(differences) / len(ring))
-        squares.append(sum(d**2 for d in differences) / (V_SCALE * len(ring)))
+        if n_channel:
+            products = [jnp.einsum("ij...,jk...->ik...", d, d) for d in differences]
+        else:
+            products = [d**2 for d in differences]
+        squares.append(sum(products) / (V_SCALE * len(ring)))
     return jnp.stack([*means, *squares], axis=-1)
 
 
@@ -117,6 +132,6 @@ def rings(reach: int, n_dim: int) -> list[list[tuple[int, ...]]]:
 
 
 @explained
-def complete(free: Float[Array, "n_free ..."], count: int) -> Float[Array, "n_all ..."]:
+def complete(free: Inexact[Array, "n_free ..."], count: int) -> Inexact[Array, "n_all ..."]:
     """Return a palindrome of `count` values from its first half; all values if all are given."""
     return free if len(free) == count else jnp.concatenate([free, free[: count // 2][::-1]])

@@ -8,7 +8,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Key, PyTree
+from jaxtyping import Array, Complex, Float, Inexact, Key, PyTree
 
 from qdistill._checks import (
     refuse,
@@ -20,11 +20,12 @@ from qdistill._checks import (
 )
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
-from qdistill.physics.hamiltonian import over_channels
+from qdistill.physics.hamiltonian import apply, over_channels
 from qdistill.students.base import Student, StudentConfig
 from qdistill.students.phases import PotentialPhases, complete
 from qdistill.system import Potential, Step, System
 from qdistill.teacher import kick
+from qdistill.teacher.split_steps import phase
 
 Start: TypeAlias = Literal["nothing", "informed"]
 
@@ -41,9 +42,10 @@ class UnitaryConfig(StudentConfig, name="unitary"):
       kinetic_cap: Largest kinetic energy of the informed start, in hartree. Phases above it have
         the largest learning rate. Below it the rate falls with the speed, and b_j(0) = 0 is fixed.
       reach: Largest offset, in points, that the local network of the a_j sees.
-      n_units: Width of the local network.
+      n_units: Width of the local network; without effect with channels.
       mirror: Whether to build in the mirror symmetry: mirrored psi and v give the mirrored
-        forecast. In two dimensions it is always built in, with the symmetry of the square.
+        forecast. In two dimensions it is always built in, with the symmetry of the square, and
+        so it is with channels.
       reversible: Whether to build in time-reversal symmetry: the phases form a palindrome, so the
         complex conjugate of a forecast evolves back to that of the initial state.
       knot_spacing: Distance in 1/bohr between the knots of the learned group velocities.
@@ -84,11 +86,14 @@ class SplittingPhases(nn.Module):
       config: The form of the splitting.
       grid: The grid, for its spacing, and for the dispersion of an informed start.
       dt: Duration of a frame, in atomic units.
+      n_channel: Number of channels. The a_j(x) are then matrices, and the b_j(k) are common to all
+        channels, whatever basis these have.
     """
 
     config: UnitaryConfig
     grid: Grid
     dt: float
+    n_channel: int = 0
 
     def setup(self) -> None:  # noqa: D102
         config = self.config
@@ -106,13 +111,14 @@ class SplittingPhases(nn.Module):
             config.reversible,
             1.0 if config.start == "nothing" else config.n_pairs**-2,
             self.grid.n_dim,
+            self.n_channel,
         )
 
     def __call__(
-        self, v: Float[Array, "*n_x"]
-    ) -> tuple[Float[Array, "n_a *n_x"], Float[Array, "n_b *n_x"]]:
+        self, v: Inexact[Array, "*n_x"]
+    ) -> tuple[Inexact[Array, "n_a *n_x"], Float[Array, "n_b ..."]]:
         """Return all a_j(x), and all b_j(k) in FFT order."""
-        return self.landscape(v), self.kinetic_phases(v.shape)
+        return self.landscape(v), self.kinetic_phases(v.shape[-self.grid.n_dim :])
 
     def shares(self) -> Float[Array, " n_a"]:
         """Return the shares of the potential among the kicks; they sum to one."""
@@ -141,12 +147,12 @@ class SplittingPhases(nn.Module):
 class Splitting(Student):
     """A student that is a learned splitting.
 
-    Its kicks are shares of the system's local part, which sum to one. For a static real potential
-    a learned function of the potential nearby is added.
+    Its kicks are shares of the system's local part, which sum to one. For a static real or
+    Hermitian potential a learned function of the potential nearby is added.
 
     Raises:
       ValueError: In several dimensions for a grid with a preferred direction: the lattice, unequal
-        spacings or unequal masses.
+        spacings or unequal masses. In several dimensions or with channels without the mirror.
     """
 
     form: UnitaryConfig
@@ -169,38 +175,48 @@ class Splitting(Student):
         if grid.n_dim > 1 and not (is_alike and len(set(grid.mass)) == 1):
             requirement = "a continuum of equal spacings and masses, or one-dimensional, for this "
             refuse("grid", requirement + "student", grid)
-        if grid.n_dim > 1 and not self.form.mirror:
-            refuse("mirror", "True in more than one dimension", self.form.mirror)
+        if (grid.n_dim > 1 or self.system.n_channel) and not self.form.mirror:
+            refuse("mirror", "True in more than one dimension and with channels", self.form.mirror)
 
     @property
     def network(self) -> SplittingPhases:
         """The Flax module that makes the phases."""
         grid = self.system.grid
-        return SplittingPhases(self.form, grid, self.system.dt)
+        return SplittingPhases(self.form, grid, self.system.dt, self.system.n_channel)
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Return zero phases, or those of the informed start, and a random local network."""
-        return self.network.init(key, jnp.zeros(self.system.grid.shape, float))["params"]
+        return self.network.init(key, jnp.zeros(self._shape_of_v, float))["params"]
+
+    @property
+    def _shape_of_v(self) -> tuple[int, ...]:
+        n = self.system.n_channel
+        return (n, n) * bool(n) + self.system.grid.shape
 
     def step(self, params: PyTree, v: Potential) -> Step:
         """Return the step: kicks and drifts alternate."""
         system = self.system
-        is_static = system.is_linear and system.is_autonomous and system.is_hermitian
-        if not is_static or system.n_channel:
+        if not (system.is_linear and system.is_autonomous and system.is_hermitian):
             return self._step_of_shares(params, v)
         phases = self.network.apply({"params": params}, self.system.local(v, 0.0, None))
-        kicks, drifts = (jnp.exp(-1j * jnp.asarray(phase)) for phase in phases)
+        of_x, of_k = map(jnp.asarray, phases)
+        drifts, space = jnp.exp(-1j * of_k), tuple(range(-system.grid.n_dim, 0))
+        if system.n_channel:
+            kicks = jax.vmap(lambda each: phase(system, each, 1.0))(of_x)
+        else:
+            kicks = jnp.exp(-1j * of_x)
 
         def advance(psi: Complex[Array, "*n_x"]) -> Complex[Array, "*n_x"]:
-            psi = kicks[0] * psi
+            psi = apply(kicks[0], psi)
             for turn, drift in zip(kicks[1:], drifts, strict=True):
-                psi = turn * jnp.fft.ifftn(drift * jnp.fft.fftn(psi))
+                waves = over_channels(drift, psi) * jnp.fft.fftn(psi, axes=space)
+                psi = apply(turn, jnp.fft.ifftn(waves, axes=space))
             return psi
 
         return Step(lambda frames, n: frames[-1], advance, lambda psi: psi)
 
     def _step_of_shares(self, params: PyTree, v: Potential) -> Step:
-        """The step with kicks of the local part alone, which may change or have channels."""
+        """The step with kicks of the local part alone, which may change or absorb."""
         system, network, variables = self.system, self.network, {"params": params}
         shares = jnp.asarray(network.apply(variables, method=SplittingPhases.shares))
         phases = jnp.asarray(
@@ -232,16 +248,18 @@ class Splitting(Student):
         return np.sum(np.asarray(phases, float), axis=0) / self.system.dt
 
     def phases(
-        self, params: PyTree, v: Float[Array, "*n_x"]
-    ) -> tuple[Float[np.ndarray, "n_a *n_x"], Float[np.ndarray, "n_b *n_x"]]:
+        self, params: PyTree, v: Inexact[Array, "*n_x"]
+    ) -> tuple[Inexact[np.ndarray, "n_a *n_x"], Float[np.ndarray, "n_b ..."]]:
         """Return the a_j(x) of a potential and the b_j(k) in FFT order, in radians per frame.
 
-        sum_j a_j / dt is the student's potential energy, sum_j b_j / dt its kinetic energy.
+        sum_j a_j / dt is the student's potential energy, sum_j b_j / dt its kinetic energy. With
+        channels v and the a_j have two axes of these before those of space.
         """
         self.require_params(params)
-        require_shape(self.system.grid.shape, v=v)
+        require_shape(self._shape_of_v, v=v)
         kicks, drifts = _phases(self, params, v)
-        return np.asarray(kicks, float), np.asarray(drifts, float)
+        kind = complex if jnp.iscomplexobj(kicks) else float
+        return np.asarray(kicks, kind), np.asarray(drifts, float)
 
 
 @functools.partial(jax.jit, static_argnums=0)

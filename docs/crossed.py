@@ -1,0 +1,135 @@
+"""The tables of the page on channels."""
+
+from typing import Any
+
+from pages import RESULTS, Number, table
+
+MODELS = ("model 1", "model 2", "model 3")
+
+
+def _summary() -> Any:
+    return RESULTS()["tully"].metrics.summary
+
+
+def _with_range(row: Any) -> str:
+    """A mean, with the 95% interval over trainings if there are several."""
+    if row.n < 2:
+        return f"{row.mean:.1e}"
+    return f"{row.mean:.1e} ({Number(max(row.low, 0)):.1e} to {row.high:.1e})"
+
+
+def errors() -> str:
+    """Tabulate errors at frames of 10 a.u.: students, and solvers of the same cost."""
+    rows = []
+    for model in MODELS:
+        row = _summary()[f"crossing-dt10, {model}"]
+        need = row["pairs needed"]
+        rows.append([
+            model,
+            _with_range(row.error),
+            f"{row['error with exact waves'].mean:.1e}",
+            *(f"{row[name]:.1e}" for name in ("strang", "takahashi-imada", "best")),
+            f"{need['pairs in 10 a.u.']:g} ({need['scheme']})",
+            _with_range(row["largest error of probabilities"]),
+            f"{row['n left']:.0f}",
+        ])  # fmt: skip
+    head = (
+        "", "students", "with exact waves", "Strang, 2 pairs", "Takahashi-Imada, 2 pairs",
+        "best of 2 pairs",
+        "pairs that a solver needs", "students: largest error of a probability", "packets",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def long_frames() -> str:
+    """Tabulate median errors over frames of 10 to 80 a.u."""
+    rows = []
+    for dt in (10, 20, 40, 80):
+        for model in MODELS:
+            row = _summary()[f"crossing-dt{dt}, {model}"]
+            need = row["pairs needed"]
+            cost = f"{need['pairs in 10 a.u.']:g} ({need['scheme']})" if _is(need) else "above 4"
+            rows.append([
+                f"{dt} a.u.", model, f"{row.error.mean:.1e}",
+                f"{row['error with exact waves'].mean:.1e}",
+                *(f"{row[name]:.1e}" for name in ("strang", "takahashi-imada", "best")),
+                f"{row['pairs in 10 a.u.']:g}", cost,
+            ])  # fmt: skip
+    head = (
+        "frame", "", "student", "with exact waves", "Strang", "Takahashi-Imada", "best of 2 pairs",
+        "its pairs in 10 a.u.", "a solver's",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def _is(need: Any) -> bool:
+    return not isinstance(need, float)
+
+
+def learned() -> str:
+    """Tabulate what was read out of every training."""
+    students = RESULTS()["tully"].metrics.students
+    rows = []
+    for name, row in students.items():
+        of = row.learned
+        for which, masses in of.masses.items():
+            kicks = of.kicks
+            rows.append([
+                name if which in ("both", "first") else "", which,
+                *(f"{mass:.0f}" for mass in masses),
+                f"{kicks['end share']:.3f}", f"{kicks['square of slope']:.1f}",
+                f"{kicks['invariant']:.1f}", f"{kicks['size']:.1e}",
+            ])  # fmt: skip
+    at = next(iter(students.items()))[1].learned["at"]
+    head = (
+        "training", "channel", *(f"mass, k = {k:g}" for k in at), "end share",
+        "(V′)² in h²/24m", "β − α", "added to V, hartree",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def n_seeds() -> int:
+    """Return the number of trainings at frames of 10 a.u."""
+    return int(_summary()["crossing-dt10, model 1"].error.n)
+
+
+def resonance() -> str:
+    """Return the largest error in time of the packets of model 2 that have not left."""
+    metrics = RESULTS()["tully"].metrics
+    caught = [i for i, share in enumerate(metrics.truth["model 2"].inside) if share >= 1e-3]
+    rows = [row for name, row in metrics.students.items() if name.startswith("crossing-dt10-")]
+    worst = max(max(row["model 2"].error[i]) for row in rows for i in caught)
+    return f"{Number(worst):.1e} in {len(caught)} packets"
+
+
+def fast_waves() -> str:
+    """Return the errors of model 3 above 28 per bohr, learned and with exact waves."""
+    metrics = RESULTS()["tully"].metrics
+    fast = [i for i, k in enumerate(metrics.truth["model 3"].momentum) if k > 28]
+    rows = [row["model 3"] for n, row in metrics.students.items() if n.startswith("crossing-dt10-")]
+    means = [
+        Number(sum(row[name][i] for row in rows for i in fast) / len(rows) / len(fast))
+        for name in ("final", "with exact waves")
+    ]
+    return f"{means[0]:.1e}, with exact waves {means[1]:.1e}"
+
+
+def _apart() -> list[tuple[float, float]]:
+    """Exact and forecast probabilities of the upper state, over distances, momenta and seeds."""
+    return [
+        pair
+        for _, of in RESULTS()["tully"].metrics.apart.items()
+        for row in of.rows
+        for pair in zip(row.exact, row.student, strict=True)
+    ]
+
+
+def stueckelberg() -> str:
+    """Return the largest error of a probability where crossings are moved apart."""
+    return f"{Number(max(abs(exact - made) for exact, made in _apart())):.1e}"
+
+
+def stueckelberg_range() -> str:
+    """Return by how much the exact probability varies with the distance, at most."""
+    exact = [pair[0] for pair in _apart()]
+    return f"{max(exact) - min(exact):.2f}"

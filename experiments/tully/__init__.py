@@ -1,0 +1,1 @@
+"""What students of single avoided crossings know of Tully's models."""

@@ -1,0 +1,48 @@
+"""From one crossing to Tully's models: `python experiments/tully/tully.py --out runs/tully`."""
+
+import dataclasses
+import pathlib
+
+from experiments import runner
+from experiments.tully import tully_figure, tully_study
+from experiments.tully import tully_trainings as trainings
+from qdistill._checks import require_one_of
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Train students of two channels on single crossings, and examine them on Tully's models."""
+
+    n_seeds: int = 5
+    """Trainings at frames of 10 a.u."""
+    kinds: tuple[str, ...] = ()
+    """Further trainings: strong, apart and scratch."""
+    trained: pathlib.Path = pathlib.Path("runs/tully-trainings")
+    """Folder of the trainings and of what was measured of them; what is there is not repeated."""
+    train: bool = True
+    """Whether to train what is not there."""
+    out: pathlib.Path = pathlib.Path("runs/tully")
+    """Folder of the results."""
+    smoke: bool = False
+    """Run the same steps at tiny sizes, in seconds."""
+
+
+def smoke(args: Args) -> Args:
+    """Return options for a run of seconds."""
+    return dataclasses.replace(args, n_seeds=2, trained=args.out / "trainings")
+
+
+def compare(args: Args) -> runner.Results:
+    """Train and examine the students, and return the comparison."""
+    bench = tully_study.Bench((30.0, 32.0)) if args.smoke else tully_study.Bench()
+    for kind in args.kinds:
+        require_one_of(trainings.KINDS, kinds=kind)
+    plan = list(trainings.all_of_them(args.n_seeds, args.kinds))[: 2 if args.smoke else None]
+    if not args.train:
+        plan = [each for each in plan if trainings.is_finished(each, args.trained)]
+    found = tully_study.run(args.trained, plan, bench, args.smoke)
+    return runner.Results(found, tully_study.table(found), {"tully": tully_figure.plot(found)})
+
+
+if __name__ == "__main__":
+    runner.main(compare, Args, smoke)

@@ -1,0 +1,120 @@
+"""The trainings of the study, kept in folders and continued where they stopped."""
+
+import dataclasses
+import pathlib
+from collections.abc import Iterator
+
+from experiments.tully.apart import ApartConfig
+from experiments.tully.grown import GrownConfig
+from qdistill.curriculum import CurriculumConfig
+from qdistill.runs import folder, presets
+from qdistill.runs.config import Config
+from qdistill.students import Emulator
+from qdistill.training.stages import Stage
+
+# What is taught and how it is built, with the number of trainings.
+KINDS = {
+    "crossing": "single avoided crossings",
+    "strong": "single avoided crossings, and couplings without crossing up to 0.2 hartree",
+    "apart": "single avoided crossings, own phases and strengths for each channel",
+    "scratch": "single avoided crossings, long frames from scratch",
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Training:
+    """One training: what is taught, the duration of a frame, and the seed."""
+
+    kind: str = "crossing"
+    dt: float = 10.0
+    seed: int = 0
+
+    @property
+    def name(self) -> str:
+        """The name of the training's folder.
+
+        >>> Training(seed=3).name
+        'crossing-dt10-seed3'
+        """
+        return f"{self.kind}-dt{self.dt:g}-seed{self.seed}"
+
+    @property
+    def shorter(self) -> "Training | None":
+        """The training of half the frame, from whose student that of a long frame begins."""
+        is_first = self.dt <= presets.PRESETS["tully"][1].system.dt or self.kind == "scratch"
+        return None if is_first else dataclasses.replace(self, dt=self.dt / 2)
+
+    def config_in(self, place: pathlib.Path) -> Config:
+        """Return all settings; of the preset `tully` but for what differs."""
+        config = dataclasses.replace(presets.PRESETS["tully"][1], seed=self.seed)
+        if self.kind == "crossing" and self.dt == config.system.dt:
+            return config
+        system = dataclasses.replace(config.system, dt=self.dt)
+        curriculum, student = config.curriculum, config.student
+        if self.kind == "strong":
+            system = dataclasses.replace(system, bounds=(-0.25, 0.25))
+            curriculum = CurriculumConfig(("crossing", "strong-coupling"))
+        fields = {f.name: getattr(student, f.name) for f in dataclasses.fields(student)}
+        if self.kind == "apart":
+            student = ApartConfig(**fields)
+        planned = config.training.stages
+        if self.shorter:
+            student = GrownConfig(**fields, grown_from=str(place / self.shorter.name))
+            planned = (planned[1], _many(planned[2]), planned[3])
+        stages = tuple(in_frames(stage, self.dt / config.system.dt) for stage in planned)
+        training = dataclasses.replace(config.training, stages=stages)
+        name = f"tully-{self.kind}-dt{self.dt:g}"
+        return dataclasses.replace(
+            config, preset=name, system=system, curriculum=curriculum, student=student,
+            training=training,
+        )  # fmt: skip
+
+
+def _many(stage: Stage) -> Stage:
+    """A stage of more steps with more and shorter rollouts: longer frames cost less."""
+    batches = dataclasses.replace(stage.batches, n_batch=16, n_target=16)
+    return dataclasses.replace(
+        stage, n_steps=1000, batches=batches, peak_rate=1e-3, final_rate=1e-5
+    )
+
+
+def in_frames(stage: Stage, ratio: float) -> Stage:
+    """Return a stage with frames that are longer by a ratio, over the same times."""
+    batches = stage.batches
+    n_target = max(1, round(batches.n_target / ratio))
+    n_frames = max(n_target + 1, 1 + round((batches.n_frames - 1) / ratio))
+    return dataclasses.replace(
+        stage, batches=dataclasses.replace(batches, n_target=n_target, n_frames=n_frames)
+    )
+
+
+def all_of_them(n_seeds: int, kinds: tuple[str, ...] = ()) -> Iterator[Training]:
+    """Return every training of the study: seeds, longer frames, and one of each further kind."""
+    yield from (Training(seed=seed) for seed in range(n_seeds))
+    yield from (Training(dt=dt) for dt in (20.0, 40.0, 80.0))
+    yield from (Training(kind, dt=40.0 if kind == "scratch" else 10.0) for kind in kinds)
+
+
+def is_finished(training: Training, place: pathlib.Path) -> bool:
+    """Return whether the folder of a training has its last checkpoint."""
+    last = training.config_in(place).training.boundaries[-1]
+    return (place / training.name / "checkpoints" / str(last)).exists()
+
+
+def train(training: Training, place: pathlib.Path, is_small: bool = False) -> Emulator:
+    """Return the emulator of a training; train it, or go on, if its folder is not finished.
+
+    Args:
+      training: The training.
+      place: Folder that holds the folders of all trainings.
+      is_small: Whether to train a few small blocks only.
+    """
+    out, config = place / training.name, training.config_in(place)
+    if is_small:
+        config = presets.smoke(config)
+    if training.shorter:
+        train(training.shorter, place, is_small)
+    if is_small or not is_finished(training, place):
+        folder.open_folder(out, config, resume=(out / "config.json").exists())
+        folder.train(config, out)
+    return folder.load(out)
