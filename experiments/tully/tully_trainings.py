@@ -12,7 +12,7 @@ from qdistill.runs.config import Config
 from qdistill.students import Emulator
 from qdistill.training.stages import Stage
 
-# What is taught and how it is built, with the number of trainings.
+# What is taught, and what is built in.
 KINDS = {
     "crossing": "single avoided crossings",
     "strong": "single avoided crossings, and couplings without crossing up to 0.2 hartree",
