@@ -19,6 +19,7 @@ from jaxtyping import Array, Complex, Float, Key
 
 from qdistill._checks import refuse, require_between
 from qdistill._refusals import explained
+from qdistill.curriculum.lessons import _uniform
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid, Scalar, require_line
 from qdistill.system import lesson
@@ -175,7 +176,3 @@ def _distance(key: Key[Array, ""], grid: Grid) -> Float[Array, " n_x"]:
     """The positions, from a random point near the middle of the box."""
     place = grid.origin[0] + _uniform(key, 0.4, 0.6) * grid.lengths[0]
     return grid.positions() - place
-
-
-def _uniform(key: Key[Array, ""], low: Scalar, high: Scalar) -> Array:
-    return jax.random.uniform(key, (), float, low, high)
