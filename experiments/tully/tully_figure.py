@@ -31,8 +31,10 @@ def plot(found: Mapping[str, Any]) -> Figure:
     """
     figure = Figure(figsize=(12, 7), layout="constrained")
     axes = figure.subplots(2, 3)
+    controls = ("placebo-", "untrained-")
+    taught = {n: row for n, row in found["students"].items() if not n.startswith(controls)}
     for ax, (model, truth) in zip(axes[0], found["truth"].items(), strict=True):
-        _probabilities(ax, model, truth, found["students"])
+        _probabilities(ax, model, truth, taught)
     axes[0, 0].set_ylabel("probability at the end")
     _by_momentum(axes[1, 0], found)
     _by_frame(axes[1, 1], found["summary"])

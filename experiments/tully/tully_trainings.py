@@ -4,6 +4,9 @@ import dataclasses
 import pathlib
 from collections.abc import Iterator
 
+import jax
+
+from experiments.tully import readout
 from experiments.tully.apart import ApartConfig
 from experiments.tully.grown import GrownConfig
 from qdistill.curriculum import CurriculumConfig
@@ -15,6 +18,8 @@ from qdistill.training.stages import Stage
 # What is taught, and what is built in.
 KINDS = {
     "crossing": "single avoided crossings",
+    "placebo": "the same packets and potentials, without the coupling",
+    "untrained": "nothing: the form at its start, with the solver's kinetic phases",
     "strong": "single avoided crossings, and couplings without crossing up to 0.2 hartree",
     "apart": "single avoided crossings, own phases and strengths for each channel",
     "scratch": "single avoided crossings, long frames from scratch",
@@ -51,6 +56,8 @@ class Training:
             return config
         system = dataclasses.replace(config.system, dt=self.dt)
         curriculum, student = config.curriculum, config.student
+        if self.kind == "placebo":
+            curriculum = CurriculumConfig(("crossing-placebo",))
         if self.kind == "strong":
             system = dataclasses.replace(system, bounds=(-0.25, 0.25))
             curriculum = CurriculumConfig(("crossing", "strong-coupling"))
@@ -89,8 +96,10 @@ def in_frames(stage: Stage, ratio: float) -> Stage:
 
 
 def all_of_them(n_seeds: int, kinds: tuple[str, ...] = ()) -> Iterator[Training]:
-    """Return every training of the study: seeds, longer frames, and one of each further kind."""
+    """Return every training of the study: seeds, controls, longer frames, and further kinds."""
     yield from (Training(seed=seed) for seed in range(n_seeds))
+    yield from (Training("placebo", seed=seed) for seed in range(n_seeds))
+    yield Training("untrained")
     yield from (Training(dt=dt) for dt in (20.0, 40.0, 80.0))
     yield from (Training(kind, dt=40.0 if kind == "scratch" else 10.0) for kind in kinds)
 
@@ -98,7 +107,9 @@ def all_of_them(n_seeds: int, kinds: tuple[str, ...] = ()) -> Iterator[Training]
 def is_finished(training: Training, place: pathlib.Path) -> bool:
     """Return whether the folder of a training has its last checkpoint."""
     last = training.config_in(place).training.boundaries[-1]
-    return (place / training.name / "checkpoints" / str(last)).exists()
+    return (
+        training.kind == "untrained" or (place / training.name / "checkpoints" / str(last)).exists()
+    )
 
 
 def train(training: Training, place: pathlib.Path, is_small: bool = False) -> Emulator:
@@ -110,6 +121,10 @@ def train(training: Training, place: pathlib.Path, is_small: bool = False) -> Em
       is_small: Whether to train a few small blocks only.
     """
     out, config = place / training.name, training.config_in(place)
+    if training.kind == "untrained":
+        student = folder.set_up(config).student
+        start = student.init(jax.random.key(training.seed))
+        return readout.with_exact_waves(student.bind(start, config=config))
     if is_small:
         config = presets.smoke(config)
     if training.shorter:
