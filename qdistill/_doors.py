@@ -41,8 +41,8 @@ def require_potential(system: Any, v: PyTree) -> None:
     elif system.is_hermitian and not system.n_channel:
         cure = "An absorbing system must set `is_hermitian = False`."
         refuse("v", "an array of real floating-point numbers", f"of type {local.dtype}", cure)
-    if system.n_channel and system.is_hermitian and system.has_plain_potential:
-        require_hermitian(v=v)
+    if system.n_channel and system.is_hermitian and is_known(v):
+        require_hermitian(v=v if system.has_plain_potential else system.local(v, 0.0, None))
 
 
 def require_bounds(system: Any, v: PyTree) -> None:

@@ -42,9 +42,9 @@ from qdistill._doors import (
     precision,
     require_bounds,
     require_frames,
-    require_pair,
     require_potential,
     require_psi,
+    require_sample,
     require_state,
     require_step,
 )
@@ -158,13 +158,13 @@ class System:
         """Sample psi and a potential from a lesson, given by name.
 
         Raises:
-          ValueError: For an unknown name, and a lesson that does not return (psi, v).
+          ValueError: For an unknown name, and a lesson that returns no (psi, v) of this system.
         """
         if name not in LESSONS:
             # Importing the module registers the lessons of the package.
             importlib.import_module("qdistill.curriculum")
         require_one_of(LESSONS, lessons=name)
-        return require_pair(name, LESSONS[name](key, self.grid, difficulty))
+        return require_sample(self, name, LESSONS[name](key, self.grid, difficulty))
 
     def as_potential(self, user: Any) -> Potential:
         """Check a potential that a user gives, and return it in the form that solvers take.

@@ -175,6 +175,10 @@ def test_refusals_name_what_is_wrong() -> None:
         stationary.scatter(grid, v.at[0, 1, 3].set(2.0), 1.0)
     with pytest.raises(ValueError, match=r"`energy` must be between -0.00999[0-9]* and"):
         stationary.scatter(grid, v, -0.02)
+    with pytest.raises(ValueError, match="`energy` must be one number between channels"):
+        stationary.scatter(grid, v, jnp.array([0.1, 0.2]))
+    with pytest.raises(ValueError, match=r"`coupling` must be real, but is 0\.005j"):
+        crossings.single(grid.positions() - 5, coupling=0.005j)
     with pytest.raises(ValueError, match="`channel` must be between 0 and 1, but is 2"):
         stationary.average(grid, v, 1.0, 5.0, channel=2)
     with pytest.raises(ValueError, match=r"`momentum` must be between 2\.5 and"):

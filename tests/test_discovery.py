@@ -302,3 +302,34 @@ def test_bad_input_is_refused(measured: dict) -> None:
         discovery.structure([{(1, 0): 1.0}, {(1, 0): 2.0}])
     with pytest.raises(ValueError, match="antisymmetric"):
         discovery.recognise(np.ones((2, 2, 2)))
+
+
+def test_where_nothing_moves_nothing_counts(measured: dict) -> None:
+    names, numbers = measured["quartic"]
+    # Two times, a ten-thousandth of a frame apart.
+    later = numbers[:, :1] + 1e-4 * (numbers[:, 1:2] - numbers[:, :1])
+    still = np.concatenate([numbers[:, :1], later], axis=1)
+    assert discovery.find_charges(names, still).n_static == 0
+
+
+def test_a_potential_that_no_packet_meets_is_dropped(measured: dict) -> None:
+    names, numbers = measured["free"]
+    faint = numbers.copy()
+    noise = np.random.default_rng(4).standard_normal(numbers.shape[1:])
+    faint[names.index("V")] = 1e-11 * noise
+    charges = discovery.find_charges(names, faint)
+    assert "V" in charges.dropped
+    assert str(charges).splitlines() == KNOWN["free"][0]
+
+
+def test_packets_that_do_not_differ_are_refused(measured: dict) -> None:
+    names, numbers = measured["free"]
+    same = np.ones_like(numbers)
+    with pytest.raises(ValueError, match="Argument `numbers` must be of packets that differ"):
+        discovery.find_charges(names, same)
+
+
+def test_constants_without_the_identity_of_jacobi_are_refused() -> None:
+    random = np.random.default_rng(1).normal(size=(6, 6, 6))
+    with pytest.raises(ValueError, match="those of a Lie algebra"):
+        discovery.recognise(random - random.swapaxes(0, 1))

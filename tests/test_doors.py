@@ -257,6 +257,12 @@ def test_values_outside_the_bounds_are_refused_in_every_form(user: Any) -> None:
 # Between channels.
 
 
+class Lopsided(System):
+    def local(self, v: Any, t: Any, psi: Any) -> jax.Array:
+        c = v["c"]
+        return jnp.stack([jnp.stack([c, 2 * c]), jnp.stack([c, -c])])
+
+
 def test_channels_take_a_hermitian_matrix_at_every_point() -> None:
     system = System(LINE.grid, n_channel=2)
     matrix = np.array([[1.0, 2.0 - 3j], [2.0 + 3j, -1.0]])[..., None] * np.ones(16)
@@ -272,6 +278,9 @@ def test_channels_take_a_hermitian_matrix_at_every_point() -> None:
             system.as_potential(wrong)
         with pytest.raises(ValueError, match=words):
             rollout(split_step(system, 9), psi[None], jnp.asarray(wrong, jnp.complex64), 1)
+    # What a system's own `local` returns is looked at, too.
+    with pytest.raises(ValueError, match=words):
+        Lopsided(LINE.grid, n_channel=2).as_potential({"c": np.ones(16)})
     with pytest.raises(ValueError, match=r"`v` must be of shape \(2, 2, 16\)"):
         system.as_potential(VALUES)
     with pytest.raises(ValueError, match=r"of shape \(2, 2, 16\), but is of shape \(3, 3, 16\)"):

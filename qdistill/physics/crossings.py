@@ -13,7 +13,7 @@ from collections.abc import Callable
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from qdistill._checks import require_finite, require_positive, require_real
+from qdistill._checks import refuse, require_finite, require_positive, require_real
 from qdistill._refusals import explained
 from qdistill.physics.grid import Scalar
 from qdistill.physics.potentials import Positions
@@ -131,6 +131,9 @@ TULLY: dict[int, Callable[[Positions], Float[Array, "2 2 *n_x"]]] = {
 def _require_real(x: Positions, **parameters: Scalar) -> None:
     require_real(positions=x)
     require_finite(positions=x, **parameters)
+    for name, value in parameters.items():
+        if jnp.iscomplexobj(value):
+            refuse(name, "real", value)
 
 
 def _matrix(

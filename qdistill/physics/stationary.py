@@ -24,6 +24,7 @@ from qdistill.physics.grid import Grid, Scalar, require_line
 
 # Waves above it are scaled down; what a step makes of them is within single precision.
 LARGE = 1e12
+SEVERAL = "`transmissions` takes many."
 
 
 class Scattered(NamedTuple):
@@ -80,6 +81,10 @@ def scatter(
     """
     _require_energy(grid, v, energy=energy)
     if v.ndim == 3:
+        if jnp.ndim(energy):
+            refuse(
+                "energy", "one number between channels", f"of shape {jnp.shape(energy)}", SEVERAL
+            )
         return Scattered(*_coupled.scatter(grid, v, energy))
     dx, mass = grid.dx[0], grid.mass[0]
     # In the units of a mass of one.

@@ -87,7 +87,9 @@ class Windowed(Student):
     form: WindowedConfig
 
     def __post_init__(self) -> None:  # noqa: D105
-        if self.system.grid.n_dim != 1 or self.system.n_channel:
+        if self.system.n_channel:
+            refuse("n_channel", "0 for this student", self.system.n_channel)
+        if self.system.grid.n_dim != 1:
             refuse("grid", "one-dimensional for this student", self.system.grid)
         if not (self.system.is_autonomous and self.system.is_hermitian):
             kind = type(self.system).__name__

@@ -90,6 +90,10 @@ def recognise(constants: Constants, tolerance: float = ZERO) -> str:
     if np.abs(constants + constants.swapaxes(0, 1)).max(initial=0.0) > tolerance * size:
         refuse("constants", "antisymmetric in the first two indices", constants)
     unit = constants / size
+    twice = np.einsum("ijl,lkm->ijkm", unit, unit)
+    jacobi = twice + twice.transpose(1, 2, 0, 3) + twice.transpose(2, 0, 1, 3)
+    if np.abs(jacobi).max() > 10 * n * tolerance:
+        refuse("constants", "those of a Lie algebra", "against the identity of Jacobi")
     derived = _rank(unit.reshape(n * n, n), tolerance)
     centre = n - _rank(unit.reshape(n, n * n), tolerance)
     if derived == 0:

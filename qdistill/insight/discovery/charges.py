@@ -44,6 +44,8 @@ KINETIC, POTENTIAL, IDENTITY = "T", "V", "1"
 # An operator within this share of its spread from the span of others is dropped, such as p^2 / 2 on
 # a lattice next to T.
 DEPENDENT = 0.02
+# An operator whose spread is within this share of the largest one is dropped: it is not seen.
+NEGLIGIBLE = 1e-6
 # Largest change of a charge, in units of its spread, and its smallest distance to the next one.
 LARGEST, GAP = 0.05, 5.0
 # Largest residual of an operator that counts as mapped into a closed set.
@@ -57,7 +59,7 @@ class Charges(NamedTuple):
       names: Names of the operators.
       drifts: Root mean square change of each combination, in units of its spread, ascending.
       vectors: Coefficients of the combinations, one row each.
-      dropped: Operators that are combinations of others on these packets.
+      dropped: Operators that are combinations of others on these packets, or not seen by them.
       n_static: Number of static charges, apart from the identity; see `count`.
     """
 
@@ -169,21 +171,29 @@ def measure(
 def find_charges(names: Sequence[str], numbers: Numbers) -> Charges:
     """Return the combinations of operators, ordered by their change over time.
 
+    Take packets of different energies, and times long enough that what is not conserved changes by
+    much more than `LARGEST` of its spread: slower quantities are not told from charges.
+
     Args:
       names: Names of the operators; one of them is the identity, ``"1"``.
       numbers: The result of `measure`, at two or more times.
 
     Raises:
-      ValueError: Without the identity, with fewer numbers than operators, or with one time only.
+      ValueError: Without the identity, with fewer numbers than operators, with one time only, or
+        for packets that do not differ.
     """
     _require_enough(names, numbers)
     first = list(names).index(IDENTITY)
     spread, change = _real(_without(numbers[first], numbers)), _real(numbers - numbers[:, :1])
-    kept, dropped = _independent(spread, [first])
-    basis = np.linalg.qr(spread[:, kept])[1]
-    ratio = np.linalg.solve(basis.T, change[:, kept].T).T
+    sizes = np.linalg.norm(spread, axis=0)
+    unseen = np.flatnonzero(sizes <= NEGLIGIBLE * sizes.max()).tolist()
+    kept, dropped = _independent(spread, [first, *unseen])
+    if not kept:
+        refuse("numbers", "of packets that differ", "the same for all packets and times")
+    basis = np.linalg.qr(spread[:, kept] / sizes[kept])[1]
+    ratio = np.linalg.solve(basis.T, (change[:, kept] / sizes[kept]).T).T
     _, drifts, vectors = np.linalg.svd(ratio, full_matrices=False)
-    vectors = np.linalg.solve(basis, vectors[::-1].T).T
+    vectors = np.linalg.solve(basis, vectors[::-1].T).T / sizes[kept]
     drifts = drifts[::-1]
     left = tuple(names[i] for i in dropped if i != first)
     mine = tuple(names[i] for i in kept)
@@ -193,6 +203,8 @@ def find_charges(names: Sequence[str], numbers: Numbers) -> Charges:
 @explained
 def count(drifts: Float[np.ndarray, " n"], largest: float = LARGEST, gap: float = GAP) -> int:
     """Return how many changes are small, and well separated from the next one.
+
+    If no combination changes by more than `largest`, nothing has moved, and none counts.
 
     Args:
       drifts: Changes in ascending order.
@@ -204,7 +216,8 @@ def count(drifts: Float[np.ndarray, " n"], largest: float = LARGEST, gap: float 
     """
     require_positive(largest=largest, gap=gap)
     require_between(0, np.inf, drifts=drifts)
-    # Beyond the last one there is nothing that could be mistaken for a charge.
+    if drifts.size and drifts[-1] < largest:
+        return 0
     after = np.append(drifts[1:], np.inf)
     fits = (drifts < largest) & (after > gap * drifts)
     return int(np.flatnonzero(fits)[-1]) + 1 if fits.any() else 0
@@ -215,6 +228,9 @@ def find_closure(
     names: Sequence[str], numbers: Numbers, lag: float, residual: float = RESIDUAL
 ) -> Closure:
     """Return the largest subspace of the dictionary that the evolution maps onto itself.
+
+    The residual is that of one lag, so take a lag over which operators change by much: over a short
+    one every set is nearly closed.
 
     Args:
       names: Names of the operators; one of them is the identity.
