@@ -1,7 +1,10 @@
 """The tables of the page on channels."""
 
+import math
+import statistics
 from typing import Any
 
+import scipy.special
 from pages import RESULTS, Number, table
 
 MODELS = ("model 1", "model 2", "model 3")
@@ -39,6 +42,61 @@ def errors() -> str:
         "pairs that a solver needs", "students: largest error of a probability", "packets",
     )  # fmt: skip
     return table(head, rows)
+
+
+def controls() -> str:
+    """Tabulate students of crossings next to those of placebos, and the untrained form."""
+    students = RESULTS()["tully"].metrics.students
+    rows = []
+    for model in MODELS:
+        taught, placebo = (
+            [students[f"{kind}-dt10-seed{seed}"][model] for seed in range(n_seeds())]
+            for kind in ("crossing", "placebo")
+        )
+        untrained = students["untrained-dt10-seed0"][model]
+        cells = [model]
+        for name in ("final", "with exact waves"):
+            first, second = (
+                [statistics.median(row[name]) for row in rows] for rows in (taught, placebo)
+            )
+            means = (Number(statistics.mean(each)) for each in (first, second))
+            cells += [f"{mean:.1e}" for mean in means]
+            cells.append(_ratio(first, second))
+        rows.append([*cells, f"{Number(statistics.median(untrained['final'])):.1e}"])
+    head = (
+        "", "taught crossings", "taught placebos", "ratio (95%)", "crossings, exact waves",
+        "placebos, exact waves", "ratio (95%)", "untrained, exact waves",
+    )  # fmt: skip
+    return table(head, rows)
+
+
+def _ratio(first: list[float], second: list[float]) -> str:
+    """The geometric mean of paired ratios, with its 95% t interval."""
+    logs = [math.log(a / b) for a, b in zip(first, second, strict=True)]
+    half = scipy.special.stdtrit(len(logs) - 1, 0.975) * statistics.stdev(logs)
+    half /= math.sqrt(len(logs))
+    middle = statistics.mean(logs)
+    low, mean, high = (math.exp(middle + shift) for shift in (-half, 0.0, half))
+    return f"{mean:.2f} ({low:.2f} to {high:.2f})"
+
+
+def all_probabilities() -> str:
+    """Return the largest error of a probability in model 3, over all packets and students."""
+    rows = _of_students("model 3")
+    return f"{Number(max(max(row.probability) for row in rows)):.1e}"
+
+
+def lost() -> str:
+    """Return how many packets of model 3 have mean errors above 0.1."""
+    rows = _of_students("model 3")
+    n = len(list(rows[0].final))
+    means = [statistics.mean(row.final[i] for row in rows) for i in range(n)]
+    return f"{sum(mean > 0.1 for mean in means)} of {n}"
+
+
+def _of_students(model: str) -> list[Any]:
+    students = RESULTS()["tully"].metrics.students
+    return [row[model] for name, row in students.items() if name.startswith("crossing-dt10-")]
 
 
 def long_frames() -> str:
