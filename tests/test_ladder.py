@@ -28,7 +28,7 @@ def test_every_rung_has_a_whole_training(name: str) -> None:
 
 
 def test_every_student_stands_on_the_ladder() -> None:
-    """Of those of one psi; `factors` is the factorial's, and Tully's models have students of two."""
+    """Of those of one psi: Tully's models have students of two; `factors` is the factorial's."""
     ours = {
         name
         for name, form in FORMS.items()
