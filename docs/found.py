@@ -112,3 +112,12 @@ def in_run() -> str:
 def _share(row: Any) -> str:
     interval = f" ({row.low:.2f} to {row.high:.2f})" if "low" in list(row) else ""
     return f"{row.mean:.2f}{interval}"
+
+
+def floor() -> str:
+    """Return the decades of violation of translations: of the exact solver, and of the students."""
+    of = RESULTS()["placebos"].metrics
+    name = "translation, fractions"
+    exact = -math.log10(of["violations by the exact solver"][name])
+    own = of.budgets.short[f"symmetry: {name}"]["all processes"].mean
+    return f"{exact:.2f} decades, the students {own:.2f},"

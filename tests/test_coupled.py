@@ -178,7 +178,7 @@ def test_refusals_name_what_is_wrong() -> None:
     with pytest.raises(ValueError, match="`energy` must be one number between channels"):
         stationary.scatter(grid, v, jnp.array([0.1, 0.2]))
     with pytest.raises(ValueError, match=r"`coupling` must be real, but is 0\.005j"):
-        crossings.single(grid.positions() - 5, coupling=0.005j)
+        crossings.single(grid.positions() - 5, coupling=0.005j)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="`channel` must be between 0 and 1, but is 2"):
         stationary.average(grid, v, 1.0, 5.0, channel=2)
     with pytest.raises(ValueError, match=r"`momentum` must be between 2\.5 and"):
