@@ -52,7 +52,7 @@ PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
-STUDIES = emulators seeds newton continuum frames solvers throughput ladder frontier insight \
+STUDIES = emulators seeds unitary newton continuum frames solvers throughput ladder frontier insight \
 	importance curriculum placebos discovery corrections edges order generalisation design diffraction \
 	reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
@@ -77,6 +77,18 @@ results-seeds: .venv/.core
 		rm -rf runs/$$run && $(RUN) gru-demo --seed $${run##*-} --out runs/$$run || exit 1; \
 	done
 	$(call keep,$(OF_DEMO) $(OF_GRU))
+
+# Ten long trainings from scratch, one or two hours.
+OF_UNITARY = $(addprefix unitary-seed-,$(SEEDS))
+results-unitary: .venv/.core
+	for seed in $(SEEDS); do \
+		rm -rf runs/unitary-seed-$$seed && \
+		$(RUN) unitary --seed $$seed --out runs/unitary-seed-$$seed || exit 1; \
+	done
+	rm -rf runs/from_scratch
+	$(PY) experiments/corrections/from_scratch.py $(addprefix runs/,$(OF_UNITARY)) \
+		--out runs/from_scratch
+	$(call keep,$(OF_UNITARY) from_scratch)
 
 results-newton: .venv/.core
 	for seed in $(SEEDS); do \

@@ -7,7 +7,15 @@ import numpy as np
 import pytest
 import scripts
 
-from experiments.corrections import fits, optimum, replacements, splittings, study, theory
+from experiments.corrections import (
+    fits,
+    from_scratch,
+    optimum,
+    replacements,
+    splittings,
+    study,
+    theory,
+)
 from experiments.corrections.fits import Ensemble
 from experiments.shelf import correction
 from qdistill.physics.grid import Grid
@@ -149,3 +157,25 @@ def test_unknown_emulators_are_refused(tmp_path: pathlib.Path) -> None:
     done = scripts.run("corrections", "--packaged", "gru", "--out", str(tmp_path / "out"))
     assert done.returncode == 1
     assert "`packaged` must be" in done.stderr
+
+
+def test_the_question_on_splittings_from_scratch_is_decided_by_intervals() -> None:
+    def row(gradient: float, invariant: float) -> dict:
+        numbers = {"gradient": gradient, "curvature": 0.0, "alpha": -2.0, "beta": -2.0 + invariant}
+        of = numbers | {"invariant": invariant}
+        return {
+            "shares": [0.25],
+            "ensembles": dict.fromkeys(study.ENSEMBLES, of),
+            "energies": {"invariant": invariant},
+        }
+
+    learned = {str(i): row(-1.1 + 0.1 * i, -0.1 + 0.1 * i) for i in range(3)}
+    found = from_scratch.answer(learned)
+    assert found["is negative"]
+    assert found["is of fourth order"]
+    scattered = {str(i): row(-4.0 + 4.0 * i, -3.0 + 3.0 * i) for i in range(3)}
+    found = from_scratch.answer(scattered)
+    assert not found["is negative"]
+    # An interval that contains 1 as well says nothing.
+    assert not found["is of fourth order"]
+    assert "negative: False" in from_scratch.table(found)
