@@ -281,3 +281,16 @@ def parts() -> str:
             [f"`{label}`", *(f"{Number(statistics.median(x)):.1e}" for x in errors.values())]
         )
     return table(("median error", *dict(next(iter(dict(of.items()).values())).items())), rows)
+
+
+def from_scratch() -> str:
+    """Tabulate the coefficients of long trainings from scratch."""
+    over = RESULTS()["from_scratch"].metrics["over seeds"]
+    rows = [
+        [
+            name.replace("gradient", "(V′)²").replace("invariant", "β − α"),
+            f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f})",
+        ]
+        for name, row in over.items()
+    ]
+    return table(("ten trainings of `unitary`", "mean (95%)"), rows)
