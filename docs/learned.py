@@ -294,3 +294,10 @@ def from_scratch() -> str:
         for name, row in over.items()
     ]
     return table(("ten trainings of `unitary`", "mean (95%)"), rows)
+
+
+def scatter() -> str:
+    """Return the least and the largest coefficient of (V')^2 of the long trainings."""
+    rows = RESULTS()["from_scratch"].metrics.trainings
+    values = [row.ensembles.medium.gradient for _, row in rows.items()]
+    return f"{min(values):.2f} to {max(values):.2f}"

@@ -22,6 +22,7 @@ from qdistill import teacher
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast import metrics
 from qdistill.forecast.cases import Cases
+from qdistill.students import Emulator
 from qdistill.system import System, rollout
 from qdistill.teacher import TeacherConfig
 from qdistill.training import batches, loop, losses
@@ -51,16 +52,6 @@ def attribute(
     all_in = jnp.asarray(coalitions.weights()[-1])
     alone = jnp.eye(2 * len(PROCESSES))
 
-    def skill(params: PyTree) -> Float[Array, " n_family"]:
-        emulator = student.bind(params)
-
-        def error(case: tuple[Array, Array, Array]) -> Array:
-            psi, v, frames = case
-            return jnp.mean(metrics.nrmse(rollout(emulator, psi, v, N_TEST), frames[:N_TEST]))
-
-        each = jax.lax.map(error, (truth.given[:, -1:], truth.v, truth.frames))
-        return -jnp.log10(each.reshape(n_families, -1).mean(axis=1))
-
     def trainer(share: Array, stage: int) -> loop.Trainer:
         return loop.make_trainers(student, solver, lessons, config, share)[stage]
 
@@ -72,11 +63,11 @@ def attribute(
         gained = jax.tree.map(lambda g: g[:n] - g[n:], by_lesson)
         scale = optax.tree_utils.tree_get(state.opt_state, "nu")
         count = state.step - begin
-        # Before the first step Adam has no scale; nothing is attributed to its first block.
+        # Before its first step Adam has no scale: the first block of a stage is left out.
         fix = 1 - plan.memory ** jnp.maximum(count, 1)
         rate = jnp.where(count > 0, learning_rate(plan)(count), 0.0)
         step = jax.tree.map(lambda g, nu: rate * g / (jnp.sqrt(nu / fix) + 1e-8), gained, scale)
-        slopes = jax.jacrev(skill)(state.params)
+        slopes = jax.jacrev(lambda params: _skill(student.bind(params), truth))(state.params)
         change = sum(
             jnp.einsum("pi,fi->pf", of.reshape(n, -1), by.reshape(n_families, -1))
             for of, by in zip(jax.tree.leaves(step), jax.tree.leaves(slopes), strict=True)
@@ -109,6 +100,17 @@ def attribute(
                 shares = shares + np.asarray(change, float)
         total.append(shares)
     return np.stack(total)
+
+
+def _skill(emulator: Emulator, truth: Cases) -> Float[Array, " n_family"]:
+    """The decades of error of each family, over the first `N_TEST` frames."""
+
+    def error(case: tuple[Array, Array, Array]) -> Array:
+        psi, v, frames = case
+        return jnp.mean(metrics.nrmse(rollout(emulator, psi, v, N_TEST), frames[:N_TEST]))
+
+    each = jax.lax.map(error, (truth.given[:, -1:], truth.v, truth.frames))
+    return -jnp.log10(each.reshape(len(set(truth.family)), -1).mean(axis=1))
 
 
 def _bound(function: Callable[..., Any], stage: int) -> Callable[[TrainState], Any]:

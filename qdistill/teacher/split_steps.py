@@ -117,7 +117,7 @@ class SplitStep:
         return lambda psi: turn * hop(turn * psi)
 
     def _between_channels(self, local: Array, h: float, total: float) -> tuple[Callable, Array]:
-        """What makes kicks, and the basis in which they act; see `schemes`."""
+        """Return a maker of kicks, and the basis in which they act; see `schemes`."""
         smoothed = schemes.smooth(self.system.grid, local, self.scheme.smoothing)
         square, angle = schemes.between_channels(self.system.grid, smoothed)
         turn = phase(self.system, angle, -total * h**2)
