@@ -300,6 +300,12 @@ def test_bad_input_is_refused(measured: dict) -> None:
         discovery.bracket({(1, 0): 1.0}, {(1, 0, 0, 0): 1.0})
     with pytest.raises(ValueError, match="Argument `basis` must be linearly independent"):
         discovery.structure([{(1, 0): 1.0}, {(1, 0): 2.0}])
+    with pytest.raises(ValueError, match="Argument `vectors` must be linearly independent"):
+        discovery.reduce(np.zeros((1, 2)), np.ones(2))
+    with pytest.raises(ValueError, match="Argument `vectors` must be finite"):
+        discovery.reduce(np.full((2, 2), np.nan), np.ones(2))
+    with pytest.raises(ValueError, match="Argument `scales` must be"):
+        discovery.reduce(np.eye(2), np.zeros(2))
     with pytest.raises(ValueError, match="antisymmetric"):
         discovery.recognise(np.ones((2, 2, 2)))
 

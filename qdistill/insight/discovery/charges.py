@@ -30,6 +30,7 @@ from qdistill._checks import (
     require_between,
     require_finite,
     require_positive,
+    require_shape,
 )
 from qdistill._refusals import explained
 from qdistill.insight.discovery import weyl
@@ -273,10 +274,15 @@ def reduce(
       vectors: Coefficients of a basis.
       scales: Sizes of the operators; pivots are the largest terms.
     """
+    require_finite(vectors=vectors, scales=scales)
+    require_shape(vectors.shape[1:], scales=scales)
+    require_positive(scales=scales)
     rows = np.array(vectors, float) / scales
     pivots: list[int] = []
     for i in range(len(rows)):
         sizes = np.abs(rows[i:])
+        if not sizes.any():
+            refuse("vectors", "linearly independent", vectors)
         # The first column that is nearly as large as the largest one.
         column = int(np.flatnonzero(sizes.max(axis=0) > 0.5 * sizes.max())[0])
         row = i + int(np.argmax(sizes[:, column]))
