@@ -37,3 +37,11 @@ def discover(calls: Calls, s: Samples) -> None:
     add(discovery.structure, basis=[f, g, {(1, 1): 1.0}])
     constants = discovery.structure([f, g, {(1, 1): 1.0}]).constants
     add(discovery.recognise, constants=constants, tolerance=1e-6)
+    runs = np.stack([np.roll(np.asarray(s.frames), 4 * i, axis=-1) for i in range(4)])
+    x, t, v = np.asarray(s.x), 0.1 * np.arange(3), np.stack([np.asarray(s.v)] * 4)
+    calls.add_slow(
+        discovery.find_law,
+        read=lambda law: [law.energies, law.values],
+        x=x, t=t, v=v, psi=runs, seed=0,
+    )  # fmt: skip
+    add(discovery.largest_wavenumber, grid=s.line, psi=runs)

@@ -1,8 +1,8 @@
-"""Discovery: conserved quantities, closed sets of operators and their algebra, from trajectories.
+"""Discovery: conserved quantities, closed sets, their algebra and laws, from trajectories.
 
 Nothing is named in advance. A dictionary of operators is given, and the combinations that do not
 change are found: see `find_charges` and `find_closure`. `structure` and `recognise` tell which
-algebra they form.
+algebra they form. `find_law` reads the Hamiltonian itself from recorded frames.
 
     >>> import jax, jax.numpy as jnp
     >>> from qdistill import Grid, System, rollout
@@ -21,7 +21,7 @@ algebra they form.
     T + V
 """
 
-from qdistill.insight.discovery import algebra, charges, weyl
+from qdistill.insight.discovery import algebra, charges, laws, weyl
 from qdistill.insight.discovery.algebra import Structure, recognise, structure
 from qdistill.insight.discovery.charges import (
     Charges,
@@ -34,11 +34,13 @@ from qdistill.insight.discovery.charges import (
     measure,
     reduce,
 )
+from qdistill.insight.discovery.laws import Law, find_law, largest_wavenumber
 from qdistill.insight.discovery.weyl import bracket, monomials, name_of, operate
 
 __all__ = [
     "Charges",
     "Closure",
+    "Law",
     "Structure",
     "algebra",
     "bracket",
@@ -46,7 +48,10 @@ __all__ = [
     "count",
     "find_charges",
     "find_closure",
+    "find_law",
     "in_words",
+    "largest_wavenumber",
+    "laws",
     "make_dictionary",
     "measure",
     "monomials",

@@ -1,0 +1,73 @@
+"""The tables of docs/discovery.md on laws and blind files; `pages.py` puts them in.
+
+Each function without arguments is `{laws_found.NAME}` in a marker.
+"""
+
+from typing import Any
+
+from pages import RESULTS, table
+
+
+def blind() -> str:
+    """Tabulate what was found of hidden physics, by kind."""
+    summary = RESULTS()["blind"].metrics.summary
+    rows = [
+        [kind, str(sum(row[key] for key in row)), *(str(row[key]) for key in _COUNTS)]
+        for kind, row in summary.kinds.items()
+    ]
+    total = [summary.hidden, *(summary[key] for key in _COUNTS)]
+    rows.append(["all", *map(str, total)])
+    return table(("hidden", "in files", "found", "found, not told apart", "missed"), rows)
+
+
+_COUNTS = ("found", "not told apart", "missed")
+
+
+def false() -> str:
+    """Return the files with a false claim, as text."""
+    rows = [row for row in RESULTS()["blind"].metrics.files if list(row["false"])]
+    return "; ".join(
+        f"file {row.seed} ({_hidden(row)}) {', '.join(row['false']).replace('|', ' or ')}"
+        for row in rows
+    )
+
+
+def missed() -> str:
+    """Return what was missed, with its strength and the noise of the file."""
+    rows = [row for row in RESULTS()["blind"].metrics.files if list(row.missed)]
+    return "; ".join(
+        f"{kind} of {row.hidden[kind]:.1g} at noise {row.noise:.0e}"
+        for row in rows
+        for kind in row.missed
+    )
+
+
+def _hidden(row: Any) -> str:
+    words = [f"{kind} {size:.2g}" for kind, size in row.hidden.items()]
+    return ", ".join(words) or "nothing unusual"
+
+
+def laws() -> str:
+    """Tabulate the laws read from forecasts."""
+    of = RESULTS()["laws"].metrics
+    rows = []
+    for name, row in of.summary.items():
+        n = f", {row.n} trainings" * (row.n > 1)
+        role = " (null model)" * (of.roles[name] == "null")
+        forms = "; ".join(f"{form}: {count} of {row.n}" for form, count in row.forms.items())
+        terms = ", ".join(f"{term} ({count})" for term, count in row.terms.items())
+        cells = [
+            f"{row.error.mean:.1e}",
+            forms.replace("|k|", "k"),
+            _interval(row.mass, 5),
+            _interval(row.quartic, 3),
+            terms.replace("|", "\\|") or "none",
+        ]
+        rows.append([f"{name}{role}{n}", *cells])
+    heads = ("member", "error", "T", "mass", "k⁴ over the lattice's", "further terms (in how many)")
+    return table(heads, rows)
+
+
+def _interval(of: Any, digits: int) -> str:
+    ends = f" ({of.low:.{digits}f} to {of.high:.{digits}f})" if "low" in list(of) else ""
+    return f"{of.mean:.{digits}f}{ends}"

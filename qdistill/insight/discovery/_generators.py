@@ -1,0 +1,415 @@
+"""Generators with free coefficients, and their fit to recorded frames.
+
+A generator is H = T(k) + sum_j c_j O_j. One frame is propagated by a splitting of fourth order, and
+differentiated with respect to every coefficient, so that frames may be far apart: phases of many
+times pi are no obstacle. A fit minimises the error one frame after each recorded one. All that is
+kept of it are the normal equations of each run, from which nested models, held-out errors and
+bootstraps follow without a further propagation.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill.physics.grid import Grid, Scalar
+from qdistill.teacher import SCHEMES
+
+CONSTANT, DENSITY, NONLOCAL, COUPLING = "1", "|psi|^2", "V p^2", "V"
+# Operators that are a function of x, from x, V and its slope. Losses are imaginary.
+LOCAL: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+    COUPLING: lambda x, v, slope: v,
+    "V^2": lambda x, v, slope: v**2,
+    "dV/dx": lambda x, v, slope: slope,
+    "(dV/dx)^2": lambda x, v, slope: slope**2,
+    "x": lambda x, v, slope: x,
+    "-i": lambda x, v, slope: -1j * np.ones_like(v),
+    "-i |V|": lambda x, v, slope: -1j * np.abs(v),
+}
+# Functions of the wave number that are part of no dispersion below, but for the constant of FREE.
+OF_K: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    CONSTANT: np.ones_like,
+    "p": lambda k: k,
+    "p^3": lambda k: k**3,
+}
+TERMS = (*LOCAL, *OF_K, DENSITY, NONLOCAL)
+# Degree of the polynomial of |k| that stands for any dispersion.
+DEGREE = 8
+# Substeps of one frame, each of six pairs of FFTs, are doubled up to the most, until the relative
+# error of the method is below the accuracy.
+MOST_SUBSTEPS, ACCURACY = 16, 3e-6
+# Widths of the batches of derivatives, so that few programs are compiled.
+WIDTHS = (3, 6, 12, 21)
+# Passes of Gauss-Newton, and the relative change of the error at which they end.
+N_PASS, ENDED = 8, 1e-3
+
+Parameters: TypeAlias = dict[str, Any]
+
+
+class Form(NamedTuple):
+    """A dispersion by name: T(k) from its parameters, the wave numbers, the spacing, and k_max.
+
+    Attributes:
+      energies: ``(values, k, dx, largest) -> T``; `largest` is the largest wave number that occurs.
+      start: Values of the parameters to begin with.
+      names: Names of the parameters.
+    """
+
+    energies: Callable[[Array, Array, float, float], Array]
+    start: tuple[float, ...]
+    names: tuple[str, ...]
+
+
+def _relativistic(inverse: Any, square: Any, k: Any) -> Any:
+    # sqrt(k^2 c^2 + m^2 c^4) - m c^2 with 1 / m and 1 / c^2, without a difference of large numbers.
+    root = jnp.sqrt(jnp.maximum(1 + square * (inverse * k) ** 2, 0.01))
+    return inverse * k**2 / (1 + root)
+
+
+def _polynomial(values: Array, k: Any, largest: float) -> Any:
+    u = jnp.clip(2 * jnp.abs(k) / largest - 1, -1, 1)
+    return sum(value * jnp.cos(i * jnp.arccos(u)) for i, value in enumerate(values))
+
+
+FREE, USUAL, LATTICE = "any function of |k|", "k^2/2", "lattice"
+FORMS: dict[str, Form] = {
+    USUAL: Form(lambda a, k, dx, top: k**2 / 2, (), ()),
+    LATTICE: Form(lambda a, k, dx, top: (1 - jnp.cos(k * dx)) / dx**2, (), ()),
+    "k^2/2m": Form(lambda a, k, dx, top: a[0] * k**2 / 2, (1.0,), ("1/m",)),
+    "lattice, mass": Form(
+        lambda a, k, dx, top: a[0] * (1 - jnp.cos(k * dx)) / dx**2, (1.0,), ("1/m",)
+    ),
+    "k^2/2 + b k^4": Form(lambda a, k, dx, top: k**2 / 2 + a[0] * k**4, (0.0,), ("b",)),
+    "relativistic": Form(lambda a, k, dx, top: _relativistic(1.0, a[0], k), (0.0,), ("1/c^2",)),
+    "k^2/2m + b k^4": Form(
+        lambda a, k, dx, top: a[0] * k**2 / 2 + a[1] * k**4, (1.0, 0.0), ("1/m", "b")
+    ),
+    "relativistic, mass": Form(
+        lambda a, k, dx, top: _relativistic(a[0], a[1], k), (1.0, 0.0), ("1/m", "1/c^2")
+    ),
+    FREE: Form(
+        lambda a, k, dx, top: k**2 / 2 + _polynomial(a, k, top),
+        (0.0,) * (DEGREE + 1),
+        tuple(f"a{i}" for i in range(DEGREE + 1)),
+    ),
+}
+
+
+class Model(NamedTuple):
+    """A dispersion and further terms, with the values of their coefficients."""
+
+    form: str
+    terms: tuple[str, ...]
+    values: Float[np.ndarray, " n"]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of all coefficients, those of the dispersion first."""
+        return (*FORMS[self.form].names, *self.terms)
+
+
+class Normal(NamedTuple):
+    """The normal equations of each run, about a model, for its columns and further ones.
+
+    Attributes:
+      names: Names of the columns.
+      squares, image, rest: A^T A, A^T r and r^T r for the residuals r and their derivatives A, in
+        units of the squared norm of the frames.
+    """
+
+    names: tuple[str, ...]
+    squares: Float[np.ndarray, "n_run n n"]
+    image: Float[np.ndarray, "n_run n"]
+    rest: Float[np.ndarray, " n_run"]
+
+
+class Recording(NamedTuple):
+    """Frames of several runs, on a line, with what their generators are made of.
+
+    Attributes:
+      grid: The grid; its dispersion is not used.
+      dt: Time from one frame to the next.
+      largest: Largest wave number that occurs.
+      fields: `LOCAL` at the points, for each run.
+      v: The potential of each run.
+      psi: The frames.
+      n_substep: Substeps of a frame.
+    """
+
+    grid: Grid
+    dt: float
+    largest: float
+    fields: Complex[Array, "n_run n_local n_x"]
+    v: Float[Array, "n_run n_x"]
+    psi: Complex[Array, "n_run n_t n_x"]
+    n_substep: int = 1
+
+
+def record(grid: Grid, dt: float, v: Any, psi: Any, largest: float) -> Recording:
+    """Return a recording, with the slopes of the potentials by Fourier transforms.
+
+    Frames lose what is beyond the largest wave number: noise there would enter with high powers of
+    k.
+    """
+    dtype = jnp.asarray(psi).real.dtype
+    x = grid.origin[0] - grid.middle[0] + np.arange(1, grid.shape[0] + 1) * grid.dx[0]
+    v, kept = np.asarray(v, float), np.abs(grid.wavenumbers()) <= largest
+    slope = np.fft.ifft(1j * _odd(grid) * np.fft.fft(v)).real
+    fields = [
+        [made(x, each, up) for made in LOCAL.values()] for each, up in zip(v, slope, strict=True)
+    ]
+    # The precision is that of the frames.
+    psi = np.fft.ifft(np.fft.fft(np.asarray(psi)) * kept)
+    kind = np.result_type(dtype, np.complex64)
+    return Recording(
+        grid,
+        dt,
+        largest,
+        jnp.asarray(np.asarray(fields, complex), kind),
+        jnp.asarray(v, dtype),
+        jnp.asarray(psi, kind),
+    )
+
+
+def begin(form: str, terms: Sequence[str] = ()) -> Model:
+    """Return a model before any fit: V with the coefficient 1, and other terms with 0."""
+    values = [*FORMS[form].start, *(float(term == COUPLING) for term in terms)]
+    return Model(form, tuple(terms), np.array(values))
+
+
+def energies(recording: Recording, model: Model) -> Float[np.ndarray, " n_k"]:
+    """Return the kinetic energy of a model on the FFT grid, with its terms that depend on k."""
+    return np.asarray(_parameters(recording, model)["energies"])
+
+
+def linearise(recording: Recording, model: Model, others: Sequence[str] = ()) -> Normal:
+    """Return the normal equations about a model, with columns of terms that it lacks."""
+    parameters = _parameters(recording, model)
+    names = (*model.names, *others)
+    width = next(width for width in WIDTHS if width >= len(names))
+    tangents = _tangents(recording, model, others, width)
+    k = jnp.asarray(_odd(recording.grid), recording.v.dtype)
+    n, made = len(names), []
+    for run in zip(recording.fields, recording.v, recording.psi, strict=True):
+        rest, columns = _columns(parameters, tangents, run, k, recording.dt, recording.n_substep)
+        made.append(_normal(rest, columns[:n], run[2][1:]))
+    return Normal(names, *(np.stack(part) for part in zip(*made, strict=True)))
+
+
+def solve(normal: Normal, names: Sequence[str], runs: Any = None) -> Float[np.ndarray, " n"]:
+    """Return the changes of some coefficients that fit some runs best; of the others 0."""
+    kept = [normal.names.index(name) for name in names]
+    runs = slice(None) if runs is None else runs
+    squares = normal.squares[runs].sum(axis=0)[np.ix_(kept, kept)]
+    found = np.zeros(len(normal.names))
+    if kept:
+        size = np.sqrt(np.maximum(np.diag(squares), np.finfo(float).tiny))
+        image = normal.image[runs].sum(axis=0)[kept] / size
+        found[kept] = np.linalg.lstsq(squares / np.outer(size, size), image, rcond=1e-10)[0] / size
+    return found
+
+
+def errors(normal: Normal, changes: Any, runs: Any = None) -> Float[np.ndarray, " n_run"]:
+    """Return the mean squared error of each run after a change of the coefficients."""
+    runs = slice(None) if runs is None else runs
+    squares, image, rest = normal.squares[runs], normal.image[runs], normal.rest[runs]
+    found = rest - 2 * image @ changes + np.einsum("rij,i,j->r", squares, changes, changes)
+    return np.maximum(found, 0.0)
+
+
+def fit(recording: Recording, model: Model) -> Model:
+    """Return the model with the least one-frame error, by Gauss and Newton's method.
+
+    Args:
+      recording: The frames.
+      model: A model to begin with.
+    """
+    best, before, step = model, np.inf, 1.0
+    changes = np.zeros(len(model.values))
+    for _ in range(N_PASS if len(changes) else 0):
+        normal = linearise(recording, model)
+        error = float(normal.rest.mean())
+        if error < before:
+            gained = 1 - error / before
+            best, before, step = model, error, 1.0
+            if gained < ENDED:
+                break
+            changes = solve(normal, model.names)
+            if error - errors(normal, changes).mean() < ENDED * error:
+                break
+        else:
+            # The last change was too long.
+            step /= 4
+        model = best._replace(values=best.values + step * changes)
+    return best
+
+
+def resolve(recording: Recording, model: Model) -> tuple[Recording, float]:
+    """Return the recording with enough substeps for a model, and the squared error of the method.
+
+    The error is the difference to half as long substeps, in the first frame of each run.
+    """
+    k = jnp.asarray(_odd(recording.grid), recording.v.dtype)
+    parameters = _parameters(recording, model)
+
+    def ahead(n: int) -> Array:
+        return jnp.stack(
+            [
+                _one(parameters, *run, k, recording.dt, n)
+                for run in zip(recording.psi[:, 0], recording.fields, recording.v, strict=True)
+            ]
+        )
+
+    n, short = 1, ahead(1)
+    while True:
+        long, short = short, ahead(2 * n)
+        error = float(jnp.sum(jnp.abs(short - long) ** 2) / jnp.sum(jnp.abs(short) ** 2))
+        if error < ACCURACY**2 or n >= MOST_SUBSTEPS:
+            return recording._replace(n_substep=n), error
+        n *= 2
+
+
+def _odd(grid: Grid) -> Float[np.ndarray, " n_k"]:
+    """The wave numbers, with 0 for the one that has no sign."""
+    k = grid.wavenumbers()
+    return np.where(np.abs(k) * grid.dx[0] > np.pi * (1 - 1e-9), 0.0, k)
+
+
+def _parameters(recording: Recording, model: Model) -> Parameters:
+    """The coefficients in the form that the propagator takes."""
+    grid, dtype = recording.grid, recording.v.dtype
+    given = dict(zip(model.names, model.values, strict=True))
+    form = FORMS[model.form]
+    own = jnp.asarray(model.values[: len(form.start)], float)
+    k, odd = np.abs(grid.wavenumbers()), _odd(grid)
+    total = form.energies(own, k, grid.dx[0], recording.largest)
+    for name, function in OF_K.items():
+        total = total + given.get(name, 0.0) * function(odd)
+    local = [given.get(name, float(name == COUPLING)) for name in LOCAL]
+    return {
+        "energies": jnp.asarray(total, dtype),
+        "local": jnp.asarray(local, dtype),
+        "density": jnp.asarray(given.get(DENSITY, 0.0), dtype),
+        "nonlocal": jnp.asarray(given.get(NONLOCAL, 0.0), dtype),
+    }
+
+
+def _tangents(recording: Recording, model: Model, others: Sequence[str], width: int) -> Parameters:
+    """The derivatives of the parameters, one row for each coefficient, and rows of zeros."""
+    grid, dtype = recording.grid, recording.v.dtype
+    form, n_k = FORMS[model.form], recording.v.shape[-1]
+    made = {
+        "energies": np.zeros((width, n_k)),
+        "local": np.zeros((width, len(LOCAL))),
+        "density": np.zeros(width),
+        "nonlocal": np.zeros(width),
+    }
+    n_own = len(form.start)
+    if n_own:
+        k = np.abs(grid.wavenumbers())
+        slopes = jax.jacfwd(form.energies)(
+            jnp.asarray(model.values[:n_own], float), k, grid.dx[0], recording.largest
+        )
+        made["energies"][:n_own] = np.asarray(slopes).T
+    for row, name in enumerate((*model.terms, *others), n_own):
+        if name in OF_K:
+            made["energies"][row] = OF_K[name](_odd(grid))
+        elif name in LOCAL:
+            made["local"][row, list(LOCAL).index(name)] = 1
+        else:
+            made["density" if name == DENSITY else "nonlocal"][row] = 1
+    return {name: jnp.asarray(rows, dtype) for name, rows in made.items()}
+
+
+@functools.partial(jax.jit, static_argnames="n_substep")
+def _columns(
+    parameters: Parameters,
+    tangents: Parameters,
+    run: tuple[Array, Array, Array],
+    k: Array,
+    dt: Scalar,
+    n_substep: int,
+) -> tuple[Array, Array]:
+    """The residuals of one run, and the derivatives of its predictions."""
+    fields, v, psi = run
+
+    def predict(parameters: Parameters) -> Array:
+        return jax.vmap(lambda each: _advance(parameters, each, fields, v, k, dt, n_substep))(
+            psi[:-1]
+        )
+
+    def derivative(tangent: Parameters) -> tuple[Array, Array]:
+        return jax.jvp(predict, (parameters,), (tangent,))
+
+    ahead, columns = jax.vmap(derivative, out_axes=(None, 0))(tangents)
+    return psi[1:] - ahead, columns
+
+
+def _normal(rest: Array, columns: Array, ahead: Array) -> tuple[np.ndarray, np.ndarray, float]:
+    """The normal equations of one run, in double precision whatever the frames are."""
+    residual, derivatives, wanted = (np.asarray(each, complex) for each in (rest, columns, ahead))
+    flat, size = derivatives.reshape(len(derivatives), -1), np.linalg.norm(wanted) ** 2
+    squares = (flat.conj() @ flat.T).real / size
+    image = (flat.conj() @ residual.ravel()).real / size
+    return squares, image, float(np.linalg.norm(residual) ** 2 / size)
+
+
+def _advance(
+    parameters: Parameters,
+    psi: Array,
+    fields: Array,
+    v: Array,
+    k: Array,
+    dt: Scalar,
+    n_substep: int,
+) -> Array:
+    """One frame of one state."""
+    h, scheme = dt / n_substep, SCHEMES["blanes-moan"]
+    local = parameters["local"] @ fields
+
+    def kick(psi: Array, share: Scalar) -> Array:
+        field = local + parameters["density"] * jnp.abs(psi) ** 2
+        return jnp.exp(-1j * share * h * field) * psi
+
+    def drift(psi: Array, share: Scalar) -> Array:
+        turn = jnp.exp(-1j * share * h * parameters["energies"])
+        return jnp.fft.ifft(turn * jnp.fft.fft(psi))
+
+    def act(psi: Array) -> Array:
+        # The operator of the Weyl symbol V p^2.
+        waves = jnp.fft.fft(psi)
+        once, twice = jnp.fft.ifft(k * waves), jnp.fft.ifft(k**2 * waves)
+        outer = jnp.fft.ifft(k**2 * jnp.fft.fft(v * psi) + 2 * k * jnp.fft.fft(v * once))
+        return (v * twice + outer) / 4
+
+    def bend(psi: Array) -> Array:
+        # The exponential to second order: the term is weak.
+        size = -1j * h * parameters["nonlocal"]
+        once = act(psi)
+        return psi + size * (once + size / 2 * act(once))
+
+    half = len(scheme.drifts) // 2
+    kicks, drifts = (jnp.asarray(each[:half], v.dtype) for each in (scheme.kicks, scheme.drifts))
+    middle = scheme.kicks[half] / 2
+
+    def ahead(psi: Array, shares: tuple[Array, Array]) -> tuple[Array, None]:
+        return drift(kick(psi, shares[0]), shares[1]), None
+
+    def back(psi: Array, shares: tuple[Array, Array]) -> tuple[Array, None]:
+        return kick(drift(psi, shares[1]), shares[0]), None
+
+    def substep(_: Any, psi: Array) -> Array:
+        # A palindrome about the nonlocal term. Loops, not lists, are compiled quickly.
+        psi, _ = jax.lax.scan(ahead, psi, (kicks, drifts))
+        psi = kick(bend(kick(psi, middle)), middle)
+        return jax.lax.scan(back, psi, (kicks, drifts), reverse=True)[0]
+
+    # Of fixed length, so that it can be differentiated.
+    return jax.lax.fori_loop(0, n_substep, substep, psi)
+
+
+_one = jax.jit(_advance, static_argnames="n_substep")

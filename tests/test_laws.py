@@ -1,0 +1,200 @@
+"""Discovery: the law of recorded frames, against frames of exact diagonalisation."""
+
+import pathlib
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.discovery import blind, hidden
+from experiments.discovery.hidden import GRID, NOTHING, Hidden
+from qdistill.insight import discovery
+from qdistill.insight.discovery import Law
+from qdistill.insight.discovery import _generators as generators
+from qdistill.physics.grid import Grid
+from qdistill.runs import export
+
+X = np.asarray(GRID.positions(), float)
+T = hidden.DT * np.arange(hidden.N_FRAME)
+N_T = 6
+
+
+def recorded(strengths: dict[str, float], noise: float = 1e-5) -> blind.Runs:
+    v, psi = hidden.make(7, Hidden(strengths, noise))
+    return blind.Runs(X, T[:N_T], v.astype(np.float32), psi[:, :N_T].astype(np.complex64))
+
+
+# Hidden physics, what is claimed, and the coefficient that is found with its tolerance.
+CASES: dict[str, tuple[dict[str, float], list[tuple[str, ...]], float]] = {
+    NOTHING: ({}, [], 0.0),
+    "mass": ({"mass": 0.05}, [("mass",)], 1e-4),
+    "lattice": ({"lattice": 1.0}, [("lattice",)], 0.0),
+    "quartic": ({"quartic": 2e-3}, [("quartic",)], 1e-5),
+    "relativistic": ({"relativistic": 1e-2}, [("relativistic",)], 1e-5),
+    # Of the kernel the leading order is found, and the next one is (k width)^2 / 8 as large.
+    "nonlocal": ({"nonlocal": 0.06}, [("nonlocal",)], 3e-5),
+    "nonlinear and drift": (
+        {"nonlinear": 0.5, "drift": 0.05},
+        [("nonlinear",), ("drift",)],
+        1e-3,
+    ),
+    "absorber and coupling": (
+        {"absorber": 0.01, "coupling": -0.1},
+        [("coupling",), ("absorber",)],
+        1e-4,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_hidden_physics_is_found_and_nothing_else(name: str) -> None:
+    strengths, claims, tolerance = CASES[name]
+    law = discovery.find_law(*recorded(strengths))
+    assert sorted(blind.claims_of(law)) == sorted(claims)
+    assert law.is_usual == (not strengths)
+    for kind, strength in strengths.items():
+        if kind == "lattice":
+            continue
+        coefficient, value = blind.COEFFICIENTS[kind]
+        found = law.values[law.names.index(coefficient)]
+        assert found == pytest.approx(value(strength), abs=tolerance)
+
+
+def test_the_kinetic_energy_is_found_without_a_form() -> None:
+    # A linear dispersion at large k, of no named form, in units of the mass.
+    law = discovery.find_law(*recorded({"relativistic": 0.08}, 0.0))
+    seen = law.k < 4
+    c = 1 / np.sqrt(0.08)
+    expected = np.sqrt(c**2 * law.k**2 + c**4) - c**2
+    found = law.energies - law.energies[0]
+    np.testing.assert_allclose(found[seen], expected[seen], atol=2e-3)
+
+
+def test_frames_far_apart_are_no_obstacle() -> None:
+    # Three frames of 0.2 a.u. are one: kinetic phases of 15 radians.
+    x, t, v, psi = recorded({"mass": 0.02})
+    longer = discovery.find_law(x, t[::3], v, psi[:, ::3])
+    assert blind.claims_of(longer) == [("mass",)]
+    assert longer.values[0] == pytest.approx(1.02, abs=1e-4)
+
+
+def test_nothing_is_claimed_below_the_noise() -> None:
+    assert discovery.find_law(*recorded({"mass": 1e-5, "drift": 1e-5}, 1e-3)).is_usual
+
+
+@pytest.mark.parametrize("kind", [*generators.LOCAL, "p", generators.DENSITY, generators.NONLOCAL])
+def test_derivatives_are_those_of_the_propagator(kind: str) -> None:
+    grid = Grid(256, 40.0, "continuum", origin=-20.0)
+    _, _, v, psi = recorded({})
+    recording = generators.record(grid, 0.2, v[:1], psi[:1, :2], 8.0)
+    step = 1e-2
+    # To second order, between two models on both sides.
+    model = generators.begin(generators.USUAL, (kind,))
+    up, down = (
+        generators.linearise(recording, model._replace(values=model.values + side * step))
+        for side in (1, -1)
+    )
+    middle = generators.linearise(recording, model)
+    slope = (up.rest - down.rest) / (2 * step)
+    assert -2 * middle.image[0, 0] == pytest.approx(slope[0], rel=0.02, abs=1e-5)
+
+
+def test_files_are_read_as_they_were_written(tmp_path: pathlib.Path) -> None:
+    x, t, v, psi = recorded({})
+    for name in ("a.npz", "a.nc"):
+        path = tmp_path / name
+        runs = [str(i) for i in range(len(psi))]
+        export.write(path, GRID, t, v, {"forecast": psi}, runs)
+        found = blind.read(path, "forecast")
+        np.testing.assert_array_equal(found.psi, psi)
+        np.testing.assert_array_equal(found.v, v)
+        np.testing.assert_allclose(found.t, t)
+        np.testing.assert_allclose(found.x, x, atol=1e-6)
+    with pytest.raises(ValueError, match="Argument `frames` must be a file with `psi`"):
+        blind.read(tmp_path / "a.npz")
+    with pytest.raises(ValueError, match="Argument `frames` must be a file that ends in"):
+        blind.read(tmp_path / "a.csv")
+
+
+def test_bad_frames_are_refused() -> None:
+    x, t, v, psi = recorded({})
+    uneven, broken, falling = t.copy(), psi.copy(), x[::-1]
+    uneven[2] += 0.05
+    broken[0, 0, 0] = np.nan
+    bad: list[tuple[str, tuple]] = [
+        ("`t` must be equally spaced", (x, uneven, v, psi)),
+        ("`psi` must be finite", (x, t, v, broken)),
+        ("`x` must be rising", (falling, t, v, psi)),
+        ("`v` must be of shape", (x, t, v[:2], psi)),
+        ("`t` must be of shape", (x, t[:3], v, psi)),
+        ("`psi` must be of shape", (x, t, v, psi[0])),
+        ("`n_run` must be at least 4", (x, t, v[:2], psi[:2])),
+        ("`n_t` must be at least 2", (x, t[:1], v, psi[:, :1])),
+        ("`psi` must be different from zero", (x, t, v, 0 * psi)),
+    ]
+    for message, given in bad:
+        with pytest.raises(ValueError, match=f"Argument {message}"):
+            discovery.find_law(*given)
+
+
+def test_what_occurs_ends_where_noise_begins() -> None:
+    _, _, _, psi = recorded({}, 1e-3)
+    largest = discovery.largest_wavenumber(GRID, psi)
+    assert 3 < largest < 9
+
+
+def test_the_nonlocal_matrix_of_a_constant_is_a_function_of_k() -> None:
+    matrix = hidden._spread(np.full(256, 2.0), 0.3)
+    waves = np.exp(1j * GRID.wavenumbers()[5] * X)
+    expected = 2 * np.exp(-((GRID.wavenumbers()[5] * 0.3) ** 2) / 4)
+    np.testing.assert_allclose(matrix @ waves, expected * waves, atol=1e-9)
+    v, _ = hidden.make(1, Hidden({}, 0.0))
+    np.testing.assert_allclose(hidden._spread(v[0], 0.0), np.diag(v[0]), atol=0.02)
+
+
+def test_seeds_draw_every_kind() -> None:
+    drawn = [hidden.draw(seed) for seed in range(200)]
+    kinds = {kind for each in drawn for kind in each.strengths}
+    assert kinds == set(hidden.KINDS)
+    assert any(not each.strengths for each in drawn)
+    assert hidden.draw(3) == hidden.draw(3)
+
+
+def test_claims_that_fit_alike_are_one() -> None:
+    law = Law(
+        form="k^2/2m + b k^4",
+        alike=("relativistic, mass",),
+        names=("1/m", "b", "V^2"),
+        values=np.ones(3),
+        low=np.ones(3),
+        high=np.ones(3),
+        rivals={"V^2": ("V",)},
+        error=0.1,
+        errors={},
+        fits={},
+        floor=0.0,
+        k=np.zeros(1),
+        energies=np.zeros(1),
+    )
+    assert blind.claims_of(law) == [("mass",), ("quartic", "relativistic"), ("V^2", "coupling")]
+    assert "not told from relativistic, mass" in str(law)
+
+
+def test_the_bound_of_no_false_claim_is_the_rule_of_three() -> None:
+    assert blind.upper_bound(0, 50) == pytest.approx(1 - 0.05 ** (1 / 50))
+    assert blind.upper_bound(50, 50) == 1
+
+
+def test_a_file_is_reported_in_words(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "hidden.npz"
+    v, psi = hidden.make(2, Hidden({"absorber": 0.01}, 1e-5))
+    runs = [str(i) for i in range(len(psi))]
+    export.write(path, GRID, T, v, {"psi": jnp.asarray(psi, jnp.complex64)}, runs)
+    report = blind.blind(blind.Args(frames=path))
+    found = report.metrics
+    # exp(-2 w t)
+    expected = np.exp(-2 * 0.01 * T[-1])
+    assert found["moves"]["norm squared, end over start"] == pytest.approx(expected, rel=1e-3)
+    assert list(found["law"]["coefficients"]) == ["-i"]
+    assert found["seen"]["duration"] == pytest.approx(T[-1], rel=1e-3)
+    assert "T: k^2/2" in report.report
