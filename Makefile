@@ -53,8 +53,8 @@ SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds unitary newton continuum frames solvers throughput ladder frontier insight \
-	importance curriculum placebos discovery corrections edges order generalisation design diffraction \
-	reliability tully fuzz movie
+	importance curriculum placebos discovery blind corrections edges order generalisation design \
+	diffraction reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -212,6 +212,11 @@ results-discovery: results-seeds
 		--frames 40 --out runs/discovery-gru
 	$(call keep,discovery discovery-gru)
 	$(call draw,discovery discovery-gru)
+
+results-blind: .venv/.core
+	rm -rf runs/blind
+	$(PY) experiments/discovery/blind.py --out runs/blind
+	$(call keep,blind)
 
 # Trainings are kept in runs/corrections-trainings, and continued where they stopped.
 results-corrections: .venv/.core
