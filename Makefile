@@ -53,7 +53,7 @@ SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds unitary newton continuum frames solvers throughput ladder frontier insight \
-	importance curriculum placebos discovery corrections edges order generalisation design diffraction \
+	importance curriculum placebos discovery searches corrections edges order generalisation design diffraction \
 	reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
@@ -212,6 +212,17 @@ results-discovery: results-seeds
 		--frames 40 --out runs/discovery-gru
 	$(call keep,discovery discovery-gru)
 	$(call draw,discovery discovery-gru)
+
+# After results-seeds and results-unitary.
+SPLITTINGS = $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY))
+results-searches: results-seeds
+	rm -rf runs/symmetry_search runs/symmetry_search-gru runs/intertwiners
+	$(PY) experiments/discovery/search_symmetries.py $(SPLITTINGS) --out runs/symmetry_search
+	$(PY) experiments/discovery/search_symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls \
+		--systems well lattice --packets 2 --frames 8 --step 1 --out runs/symmetry_search-gru
+	$(PY) experiments/discovery/search_partners.py $(SPLITTINGS) --out runs/intertwiners
+	$(call keep,symmetry_search symmetry_search-gru intertwiners)
+	$(call draw,symmetry_search symmetry_search-gru intertwiners)
 
 # Trainings are kept in runs/corrections-trainings, and continued where they stopped.
 results-corrections: .venv/.core
