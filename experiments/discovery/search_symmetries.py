@@ -29,6 +29,8 @@ from qdistill.teacher import Chebyshev
 # Packaged emulators take other boxes of the same spacing.
 N_X, LENGTH = 512, 50.0
 FAMILIES = ("mirror", "shift", "time reversal")
+# Violations below this are rounding in single precision, and count as equal.
+ROUNDING = 1e-4
 RANDOM = "random phases"
 # By title of a panel and name of a member.
 Spreads: TypeAlias = dict[str, dict[str, discovery.Found]]
@@ -225,7 +227,7 @@ def _numbers(found: dict[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
             if n:
                 at = [row["families"].get(family, {"violations": []}) for row in rows]
                 least = [each["violations"][0] if each["violations"] else np.nan for each in at]
-                violations.append(least)
+                violations.append(np.maximum(least, ROUNDING))
                 errors.append([np.nan if row["error"] is None else row["error"] for row in rows])
     return np.array(violations).T, np.array(errors).T
 
