@@ -219,7 +219,7 @@ results-searches: results-seeds
 	rm -rf runs/symmetry_search runs/symmetry_search-gru runs/intertwiners
 	$(PY) experiments/discovery/search_symmetries.py $(SPLITTINGS) --out runs/symmetry_search
 	$(PY) experiments/discovery/search_symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls \
-		--systems well --packets 2 --frames 8 --step 1 --out runs/symmetry_search-gru
+		--systems well --packets 2 --frames 4 --step 1 --out runs/symmetry_search-gru
 	$(PY) experiments/discovery/search_partners.py $(SPLITTINGS) --out runs/intertwiners
 	$(call keep,symmetry_search symmetry_search-gru intertwiners)
 	$(call draw,symmetry_search symmetry_search-gru intertwiners)

@@ -1,5 +1,7 @@
 """Search for mirrors, shifts, turns, exchanges and time reversal; the exact solver decides."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,8 @@ import pytest
 from qdistill.insight import discovery
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid
-from qdistill.system import Propagator, System
+from qdistill.physics.hamiltonian import hamiltonian
+from qdistill.system import Propagator, Step, System
 from qdistill.teacher import chebyshev, split_step
 
 GRID = Grid(128, 32.0, "continuum", origin=-16.0)
@@ -159,6 +162,43 @@ def test_turns_and_exchanges_of_a_plane() -> None:
         if at["exchange of axes"].n_found:
             diagonal = at["exchange of axes"].parameters[0, 0]
             assert diagonal == pytest.approx(0.9, abs=5e-3)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Leapfrog:
+    """A propagator that needs two given frames; it is reversible whatever its step is."""
+
+    system: System = dataclasses.field(metadata={"static": True})
+    n_history = 2
+    is_linear = is_differentiable = True
+    is_unitary = False
+
+    def __call__(self, v: jax.Array) -> Step:
+        h = hamiltonian(self.system.grid, v)
+        dt = self.system.dt
+        return Step(
+            lambda frames, n: (frames[0], frames[1]),
+            lambda state: (state[1], state[0] - 2j * dt * h(state[1])),
+            lambda state: state[1],
+        )
+
+
+def test_time_reversal_is_found_with_a_history_of_frames() -> None:
+    grid = Grid(64, 32.0, "continuum", origin=-16.0)
+    system = System(grid, dt=0.03)
+    x = np.asarray(grid.positions(), float)
+    psi = along(grid, 4.0, 2, 1.0)
+    step = np.exp(-1j * 0.03 * grid.kinetic_energy())
+    frames = jnp.concatenate([psi, jnp.fft.ifft(step[None, None] * jnp.fft.fft(psi))], axis=1)
+    frames = frames.astype(psi.dtype)
+    v = jnp.asarray(-2 * np.exp(-((x - 0.3) ** 2) / 8), float)
+    families = discovery.make_families(system, 1.0)
+    evolve = discovery.follow(Leapfrog(system), v, 40)
+    for name in ("mirror", "time reversal"):
+        at = discovery.find_symmetries(families[name], evolve, frames)
+        assert at.n_found == 1
+        assert at.violations[0] < 1e-3
 
 
 def test_a_move_is_exact_for_waves() -> None:
