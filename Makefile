@@ -220,7 +220,8 @@ results-searches: results-seeds
 	$(PY) experiments/discovery/search_symmetries.py $(SPLITTINGS) --out runs/symmetry_search
 	$(PY) experiments/discovery/search_symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls \
 		--systems well --packets 2 --frames 4 --step 1 --out runs/symmetry_search-gru
-	$(PY) experiments/discovery/search_partners.py $(SPLITTINGS) --out runs/intertwiners
+	$(PY) experiments/discovery/search_partners.py $(foreach seed,0 1 2 3 4,runs/demo-seed-$(seed)) \
+		$(foreach seed,0 1 2 3 4,runs/unitary-seed-$(seed)) --out runs/intertwiners
 	$(call keep,symmetry_search symmetry_search-gru intertwiners)
 	$(call draw,symmetry_search symmetry_search-gru intertwiners)
 

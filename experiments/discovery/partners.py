@@ -13,8 +13,8 @@ from qdistill.physics.grid import Grid
 
 # W is looked for within this distance of the middle, on knots this far apart, in bohr.
 REACH, GAP = 13.0, 0.5
-# Scales of the true partner among the decoys.
-SCALES = (0.9, 1.1)
+# The true partner, scaled by this, is the closest decoy.
+SCALE = 1.1
 
 
 class Pair(NamedTuple):
@@ -53,13 +53,10 @@ def draw_pair(grid: Grid, draw: int) -> Pair:
 def decoys(pairs: Sequence[Pair], of: int) -> dict[str, Float[np.ndarray, " n_x"]]:
     """Return false partners of one of the pairs, by name.
 
-    They are the partners of all other pairs, and its own partner mirrored and scaled.
+    They are the partners of all other pairs, and its own partner scaled by 1.1.
     """
-    own = pairs[of].second
     found = {f"partner of {i}": each.second for i, each in enumerate(pairs) if i != of}
-    # The points are at origin + i dx, so that a mirror about the middle is a shifted flip.
-    found["mirrored"] = np.roll(own[::-1], -1)
-    return found | {f"times {scale:g}": scale * own for scale in SCALES}
+    return found | {f"times {SCALE:g}": SCALE * pairs[of].second}
 
 
 def draw_packets(grid: Grid, n_packet: int, seed: int) -> Complex[Array, "n_packet n_x"]:

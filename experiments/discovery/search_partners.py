@@ -35,7 +35,7 @@ class Args:
     """Folder of the results."""
     nulls: tuple[int, ...] = (1, 2)
     """Numbers of FFT pairs per frame of the null models, clamped split steps."""
-    schemes: tuple[str, ...] = tuple(emulators.NULLS)
+    schemes: tuple[str, ...] = ("clamped", "takahashi-imada")
     """Schemes of these split steps."""
     pairs: int = 20
     """Number of random potentials with their partners."""

@@ -125,16 +125,18 @@ def intertwine(states: States, images: States, targets: States) -> Intertwiner:
         require_shape(np.shape(states), states=each)
     before, after, wanted = (_real(np.asarray(each)) for each in (states, images, targets))
     rest = after - wanted
-    weights = np.linalg.lstsq(rest[:, 1:], -rest[:, 0], rcond=SEEN)[0]
+    # The normal equations, since there are far more numbers than knots.
+    gram = rest @ rest.T
+    weights = -np.linalg.pinv(gram[1:, 1:], SEEN**2, hermitian=True) @ gram[1:, 0]
     row = np.append(1.0, weights)
-    motion = np.linalg.norm((wanted - before) @ row) / np.linalg.norm(before @ row)
+    motion = np.linalg.norm(row @ (wanted - before)) / np.linalg.norm(row @ before)
     if not motion > 0:
         refuse("targets", "packets that move", "the same as `states`")
-    size = np.linalg.norm(before[:, 0]) * motion
-    return Intertwiner(float(np.linalg.norm(rest @ row) / size), weights)
+    size = np.linalg.norm(before[0]) * motion
+    return Intertwiner(float(np.linalg.norm(row @ rest) / size), weights)
 
 
-def _real(states: np.ndarray) -> Float[np.ndarray, "n n_term"]:
-    """Real and imaginary parts below each other, one column for each term."""
-    rows = states.reshape(len(states), -1).T.astype(np.complex128)
-    return np.concatenate([rows.real, rows.imag])
+def _real(states: np.ndarray) -> Float[np.ndarray, "n_term n"]:
+    """Real and imaginary parts of all packets, one row for each term."""
+    rows = np.ascontiguousarray(states.reshape(len(states), -1).astype(np.complex128))
+    return rows.view(np.float64)
