@@ -1,6 +1,5 @@
-"""Random pairs of supersymmetric potentials on a line, and decoys for their partners."""
+"""Random pairs of supersymmetric potentials on a line, and packets that meet them."""
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import jax
@@ -48,15 +47,6 @@ def draw_pair(grid: Grid, draw: int) -> Pair:
         w, slope = w + bump, slope - 2 * (x - c) / width**2 * bump
     middle = (w**2 - a**2) / 2
     return Pair(w, middle - slope / 2, middle + slope / 2)
-
-
-def decoys(pairs: Sequence[Pair], of: int) -> dict[str, Float[np.ndarray, " n_x"]]:
-    """Return false partners of one of the pairs, by name.
-
-    They are the partners of all other pairs, and its own partner scaled by 1.1.
-    """
-    found = {f"partner of {i}": each.second for i, each in enumerate(pairs) if i != of}
-    return found | {f"times {SCALE:g}": SCALE * pairs[of].second}
 
 
 def draw_packets(grid: Grid, n_packet: int, seed: int) -> Complex[Array, "n_packet n_x"]:

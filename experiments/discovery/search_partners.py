@@ -63,10 +63,10 @@ def search(args: Args) -> runner.Results:
     nulls = emulators.make_nulls(exact.system, args.nulls, args.schemes)
     members, roles = members_of(ensembles, nulls, exact, args.seed)
     pairs = [partners.draw_pair(exact.system.grid, i) for i in range(args.pairs)]
-    truth = _evolved(exact, args, pairs)
+    truth = [_images(exact, args, each.second) for each in pairs]
     found: dict[str, Any] = {
         "roles": roles,
-        "n_decoy": len(partners.decoys(pairs, 0)),
+        "n_decoy": args.pairs,
         "members": {
             who: [_look(each, args, pairs, truth) for each in of] for who, of in members.items()
         },
@@ -75,58 +75,50 @@ def search(args: Args) -> runner.Results:
     return runner.Results(runner.rounded(found), table(found), {"partners": plot(found)})
 
 
-def _evolved(propagator: Propagator, args: Args, pairs: list[partners.Pair]) -> np.ndarray:
-    """The packets after the forecast, in all first potentials."""
-    psi = partners.draw_packets(propagator.system.grid, args.packets, args.seed)[:, None]
-    evolved = [
-        discovery.follow(propagator, jnp.asarray(each.first, float), args.frames)(psi)[:, -1]
-        for each in pairs
-    ]
-    return np.stack(evolved)
+def _images(propagator: Propagator, args: Args, v: np.ndarray) -> np.ndarray:
+    """The terms of A on the packets, after the forecast in a potential."""
+    grid = propagator.system.grid
+    psi = partners.draw_packets(grid, args.packets, args.seed)
+    states = discovery.apply_terms(discovery.make_terms(grid, partners.knots(grid)), psi)
+    evolve = discovery.follow(propagator, jnp.asarray(v, float), args.frames)
+    return np.asarray(discovery.advance(states, evolve))
 
 
 def _look(
-    propagator: Propagator, args: Args, pairs: list[partners.Pair], truth: np.ndarray
+    propagator: Propagator, args: Args, pairs: list[partners.Pair], truth: list[np.ndarray]
 ) -> dict[str, Any]:
-    """The rank of the true partner of every pair, with its residual and that of the best decoy."""
+    """The rank of the true partner of every pair, with its residual and that of the best decoy.
+
+    The error is that of the states on which the residual is measured: derivatives of packets, and
+    packets times bumps. These have shorter waves than packets, and larger errors.
+    """
     grid = propagator.system.grid
     terms = discovery.make_terms(grid, partners.knots(grid))
     psi = partners.draw_packets(grid, args.packets, args.seed)
     states = discovery.apply_terms(terms, psi)
-    cache: dict[bytes, np.ndarray] = {}
     inside = np.abs(np.asarray(grid.positions(), float) - grid.middle[0]) < SEEN
-
-    def images(v: np.ndarray) -> np.ndarray:
-        key = v.tobytes()
-        if key not in cache:
-            evolve = discovery.follow(propagator, jnp.asarray(v, float), args.frames)
-            cache[key] = np.asarray(discovery.advance(states, evolve))
-        return cache[key]
-
-    row: dict[str, Any] = {
-        "rank": [],
-        "residual": [],
-        "decoy": [],
-        "best": [],
-        "w": [],
-        "error": [],
-    }
-    for i, (pair, later) in enumerate(zip(pairs, _evolved(propagator, args, pairs), strict=True)):
-        targets = discovery.apply_terms(terms, later)
-        own = discovery.intertwine(states, images(pair.second), targets)
+    seconds = [_images(propagator, args, each.second) for each in pairs]
+    row: dict[str, Any] = {key: [] for key in ("rank", "residual", "decoy", "best", "w", "error")}
+    for i, pair in enumerate(pairs):
+        evolve = discovery.follow(propagator, jnp.asarray(pair.first, float), args.frames)
+        targets = discovery.apply_terms(terms, evolve(psi[:, None])[:, -1])
+        own = discovery.intertwine(states, seconds[i], targets)
+        images = {f"partner of {j}": each for j, each in enumerate(seconds) if j != i}
+        scaled = partners.SCALE * pair.second
+        images[f"times {partners.SCALE:g}"] = _images(propagator, args, scaled)
         false = {
-            name: discovery.intertwine(states, images(v), targets).residual
-            for name, v in partners.decoys(pairs, i).items()
+            name: discovery.intertwine(states, each, targets).residual
+            for name, each in images.items()
         }
         best = min(false, key=lambda name: false[name])
         wrong = (own.potential(terms) - pair.w)[inside]
-        size = np.linalg.norm(truth[i])
         row["rank"].append(1 + sum(each < own.residual for each in false.values()))
         row["residual"].append(own.residual)
         row["decoy"].append(false[best])
         row["best"].append(best)
         row["w"].append(float(np.linalg.norm(wrong) / np.linalg.norm(pair.w[inside])))
-        row["error"].append(float(np.linalg.norm(later - truth[i]) / size))
+        lost = np.linalg.norm(seconds[i] - truth[i])
+        row["error"].append(float(lost / np.linalg.norm(truth[i])))
     return row
 
 
