@@ -80,15 +80,17 @@ results-seeds: .venv/.core
 
 # Ten long trainings from scratch, one or two hours.
 OF_UNITARY = $(addprefix unitary-seed-,$(SEEDS))
-results-unitary: .venv/.core
+results-unitary: results-seeds
 	for seed in $(SEEDS); do \
 		rm -rf runs/unitary-seed-$$seed && \
 		$(RUN) unitary --seed $$seed --out runs/unitary-seed-$$seed || exit 1; \
 	done
-	rm -rf runs/from_scratch
+	rm -rf runs/from_scratch runs/fixed_questions
 	$(PY) experiments/corrections/from_scratch.py $(addprefix runs/,$(OF_UNITARY)) \
 		--out runs/from_scratch
-	$(call keep,$(OF_UNITARY) from_scratch)
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY)) --seed 1 \
+		--out runs/fixed_questions
+	$(call keep,$(OF_UNITARY) from_scratch fixed_questions)
 
 results-newton: .venv/.core
 	for seed in $(SEEDS); do \
