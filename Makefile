@@ -53,7 +53,7 @@ SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds unitary newton continuum frames solvers throughput ladder frontier insight \
-	importance curriculum placebos discovery corrections edges order generalisation design diffraction \
+	importance published curriculum placebos discovery corrections edges order generalisation design diffraction \
 	reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
@@ -191,6 +191,14 @@ results-importance: .venv/.core
 	$(PY) experiments/importance.py quick --out runs/importance
 	$(call keep,importance)
 	$(call draw,importance)
+
+# Three trainings of some 45 minutes, kept in runs/published-trainings and continued where they
+# stopped; scores of the short ones are kept in runs/changes-trainings.
+results-published: .venv/.core
+	rm -rf runs/published runs/changes
+	$(PY) experiments/published/published.py --out runs/published
+	$(PY) experiments/published/changes.py --out runs/changes
+	$(call keep,published changes)
 
 # Trainings are kept in runs/curriculum-trainings.
 results-curriculum: .venv/.core
