@@ -133,7 +133,14 @@ def partners() -> str:
         ]
         head = _head(of, name, len(list(trainings)))
         rows.append([head, f"{first} of {len(each['rank'])}", *middles])
-    heads = ("", "true partner first", "residual", "best decoy", "error of W", "error of forecast")
+    heads = (
+        "",
+        "true partner first",
+        "residual",
+        "best decoy",
+        "error of W",
+        "error of these states",
+    )
     return table(heads, rows)
 
 
