@@ -48,7 +48,7 @@ LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no
 	--training.stages.0.power 0.7
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
-PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
+PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum tully-run
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
@@ -266,9 +266,10 @@ results-reliability: .venv/.core
 
 # Trainings, and what was measured of them, are kept in runs/tully-trainings.
 results-tully: .venv/.core
-	rm -rf runs/tully
+	rm -rf runs/tully runs/tully-run
+	$(RUN) tully --out runs/tully-run
 	$(PY) experiments/tully/tully.py --kinds strong --out runs/tully
-	$(call keep,tully)
+	$(call keep,tully tully-run)
 	$(call draw,tully)
 
 results-fuzz: .venv/.core
@@ -283,12 +284,11 @@ results-movie: .venv/.core
 	$(call keep,movie)
 	cp runs/movie/forecast.gif results/movie/
 
-# The packaged emulators, of the runs of results-emulators and results-continuum.
+# The packaged emulators, of the runs of results-emulators, results-continuum and results-tully.
 package: .venv/.core
 	for run in $(PACKAGED); do \
-		rm -f qdistill/runs/packaged/$$run.npz && \
-		$(BIN)/qdistill export runs/$$run --emulator-file --out qdistill/runs/packaged/$$run.npz \
-			|| exit 1; \
+		file=qdistill/runs/packaged/$${run%-run}.npz && rm -f $$file && \
+		$(BIN)/qdistill export runs/$$run --emulator-file --out $$file || exit 1; \
 	done
 
 clean:
