@@ -279,10 +279,12 @@ results-fuzz: .venv/.core
 	$(call keep,fuzz fuzz-seed-1)
 
 results-movie: .venv/.core
-	rm -rf runs/movie
+	rm -rf runs/movie runs/movie-tully
 	$(PY) experiments/movie.py demo --title "A staircase, held out" --out runs/movie
-	$(call keep,movie)
-	cp runs/movie/forecast.gif results/movie/
+	$(PY) experiments/movie.py tully --case tully-2 --out runs/movie-tully \
+		--title "Tully's second model, two crossings, by a student of single ones"
+	$(call keep,movie movie-tully)
+	for run in movie movie-tully; do cp runs/$$run/forecast.gif results/$$run/ || exit 1; done
 
 # The packaged emulators, of the runs of results-emulators, results-continuum and results-tully.
 package: .venv/.core

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import pathlib
 from typing import Any, NamedTuple
@@ -208,18 +209,22 @@ def time_solvers(flight: Flight, args: Args) -> dict[str, float]:
     for scheme, n in TIMED:
         solver = split_step(flight.system, n, scheme=scheme)
         fly = jax.jit(lambda psi, s=solver: rollout(s, psi[None], flight.v, args.n_frames)[-1])
-        runs[f"{scheme}, {n} substeps"] = lambda fly=fly: fly(flight.psi).block_until_ready()
+        runs[f"{scheme}, {n} substeps"] = functools.partial(_wait, fly, flight.psi)
     for method, options in QUTIP.items():
         with contextlib.suppress(ImportError):
             import qutip
 
             h, start, every = _for_qutip(flight, {"method": method, **options})
-            runs[f"QuTiP, {method}"] = lambda h=h, start=start, every=every: qutip.sesolve(
-                h, start, [0.0, t], options=every
+            runs[f"QuTiP, {method}"] = functools.partial(
+                qutip.sesolve, h, start, [0.0, t], options=every
             )
     # Compiled before they are timed.
     timing.seconds_by_round(runs, 1)
     return timing.interleave(runs, args.n_rounds)
+
+
+def _wait(run: Any, psi: jax.Array) -> None:
+    run(psi).block_until_ready()
 
 
 def draw(args: Args, found: dict[int, plots.Outcomes], flight: Flight) -> None:
