@@ -53,7 +53,7 @@ SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds unitary newton continuum frames solvers throughput ladder frontier insight \
-	importance curriculum placebos discovery corrections edges order generalisation design diffraction \
+	importance published curriculum placebos discovery corrections edges order generalisation design diffraction \
 	reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
@@ -80,15 +80,17 @@ results-seeds: .venv/.core
 
 # Ten long trainings from scratch, one or two hours.
 OF_UNITARY = $(addprefix unitary-seed-,$(SEEDS))
-results-unitary: .venv/.core
+results-unitary: results-seeds
 	for seed in $(SEEDS); do \
 		rm -rf runs/unitary-seed-$$seed && \
 		$(RUN) unitary --seed $$seed --out runs/unitary-seed-$$seed || exit 1; \
 	done
-	rm -rf runs/from_scratch
+	rm -rf runs/from_scratch runs/fixed_questions
 	$(PY) experiments/corrections/from_scratch.py $(addprefix runs/,$(OF_UNITARY)) \
 		--out runs/from_scratch
-	$(call keep,$(OF_UNITARY) from_scratch)
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY)) --seed 1 \
+		--out runs/fixed_questions
+	$(call keep,$(OF_UNITARY) from_scratch fixed_questions)
 
 results-newton: .venv/.core
 	for seed in $(SEEDS); do \
@@ -189,6 +191,14 @@ results-importance: .venv/.core
 	$(PY) experiments/importance.py quick --out runs/importance
 	$(call keep,importance)
 	$(call draw,importance)
+
+# Three trainings of some 45 minutes, kept in runs/published-trainings and continued where they
+# stopped; scores of the short ones are kept in runs/changes-trainings.
+results-published: .venv/.core
+	rm -rf runs/published runs/changes
+	$(PY) experiments/published/published.py --out runs/published
+	$(PY) experiments/published/changes.py --out runs/changes
+	$(call keep,published changes)
 
 # Trainings are kept in runs/curriculum-trainings.
 results-curriculum: .venv/.core
