@@ -37,6 +37,7 @@ from qdistill._checks import (
 )
 from qdistill._doors import (
     as_floating,
+    at_positions,
     cast,
     note_precision,
     precision,
@@ -48,7 +49,7 @@ from qdistill._doors import (
     require_state,
     require_step,
 )
-from qdistill._refusals import explained, is_refusal
+from qdistill._refusals import explained
 from qdistill.physics import files
 from qdistill.physics.grid import Grid, Scalar
 
@@ -187,7 +188,7 @@ class System:
         if isinstance(user, str):
             user = files.from_formula(self.grid, user)
         elif callable(user):
-            user = self._at_positions(user)
+            user = at_positions(self.grid, user)
         if self.has_plain_potential or isinstance(user, list):
             v = as_floating(user)
         else:
@@ -201,17 +202,6 @@ class System:
         require_bounds(self, v)
         note_precision(v=given)
         return v
-
-    def _at_positions(self, user: Callable[..., Any]) -> Any:
-        """The values of a user's function of the positions; one that fails is refused."""
-        n_axis = self.grid.n_dim
-        try:
-            return user(*(self.grid.positions(axis) for axis in range(n_axis)))
-        except (TypeError, ValueError) as error:
-            if is_refusal(error):
-                raise
-            wanted = "a function of x" if n_axis == 1 else f"a function of {n_axis} positions"
-            refuse("user", wanted, f"one that raises {type(error).__name__}: {error}")
 
     @property
     def has_plain_potential(self) -> bool:
@@ -343,9 +333,8 @@ def rollout(
 
     Raises:
       ValueError: For an object that is not a propagator; frames of another shape, or too few; a
-        potential that is not finite or not of the system; outside of `jit`, frames that are not
-        finite, and what an emulator's `check` refuses; an `n_frames` that is not a multiple of
-        `every`; a wrong `Step`.
+        potential not finite or not of the system; outside of `jit`, frames that are not finite and
+        what an emulator's `check` refuses; `n_frames` not a multiple of `every`; a wrong `Step`.
     """
     if not isinstance(propagator, Propagator):
         cure = "A student becomes one by student.bind(params)."

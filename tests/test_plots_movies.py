@@ -235,6 +235,9 @@ def test_bad_input_is_refused_by_words(tmp_path) -> None:
         "`truth` must be of shape (6, 2, 48)": lambda: plots.animate_forecast(
             X, T, np.stack([V, V]), LINE, LINE, path
         ),
+        "`v` must be of shape (n_x,), or (n_channel, n_x)": lambda: plots.animate_forecast(
+            X, T, np.ones((2, 2, 48)), LINE, LINE, path
+        ),
         "`n_given` must be between 0 and 6": lambda: plots.animate_forecast(
             X, T, V, LINE, LINE, path, 7
         ),

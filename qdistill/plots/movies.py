@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
-from qdistill._checks import require_between, require_finite, require_shape
+from qdistill._checks import refuse, require_between, require_finite, require_shape
 from qdistill._refusals import explained
 from qdistill.plots import film, style, wavefunctions
 from qdistill.plots.colours import colour_disc, colour_phase
@@ -49,42 +49,28 @@ def animate_forecast(
     """
     path = film.require_film(path, seconds)
     x, t = style.axis("x", x, True), style.axis("t", t)
-    several = np.shape(v)[:-1]
-    require_shape((*several, x.size), v=v)
-    require_shape((t.size, *several, x.size), truth=truth, forecast=forecast)
-    require_finite(truth=truth)
     require_between(0, t.size, n_given=n_given)
-    curves = [style.potential(x, each) for each in np.atleast_2d(v)]
-    n = len(curves)
-    true, guess = (np.reshape(each, (t.size, n, x.size)) for each in (truth, forecast))
+    curves, true, guess = _by_channel(x, t, v, truth, forecast)
     error = np.sqrt(np.sum(np.abs(guess - true) ** 2, axis=1))
-    top = 1.2 * max(float(np.abs(true).max()), 1e-12)
+    n, top = len(curves), 1.2 * max(float(np.abs(true).max()), 1e-12)
     figure = Figure(figsize=(10, 3.3 + 2.2 * n), layout="constrained")
     *panels, bottom = figure.subplots(2 * n + 1, 1, sharex=True, height_ratios=[3] * 2 * n + [1.4])
     # From below: the channels of the forecast, then those of the truth.
-    of_guess, of_true = panels[: n - 1 : -1], panels[n - 1 :: -1]
-    lines = [
-        (frames[:, i], *_fill(ax, x, curves[i], top, np.array(curves)))
-        for axes, frames in ((of_true, true), (of_guess, guess))
-        for i, ax in enumerate(axes)
-    ]
+    frames = np.concatenate([guess, true], axis=1)
+    filled = [_fill(ax, x, curves[i % n], top, curves) for i, ax in enumerate(reversed(panels))]
+    of_guess = panels[: n - 1 : -1]
     dotted = [ax.plot(x, 0 * x, color=INK, lw=1, ls=(0, (1, 1.5)))[0] for ax in of_guess]
     _phase_bar(panels[0])
-    highest = np.clip(np.max(error, initial=0, where=np.isfinite(error)), 1e-12, top)
-    bottom.set(xlabel="x (bohr)", ylabel="error\n(bohr$^{-1/2}$)", ylim=(0, 1.5 * highest))
-    bottom.grid(axis="y", color=GRID, lw=0.8)
-    area = bottom.fill_between(x, 0 * x, color=ORANGE, lw=0)
-    _say(bottom, 0.01, "|forecast $-$ truth|")
+    area = _error_area(bottom, x, error, top)
     words = [_say(ax, 0.01, "") for ax in (panels[0], panels[n])]
     words.append(_say(bottom, 0.99, "", "right"))
-    for i in range(n if several else 0):
-        for ax in (of_true[i], of_guess[i]):
-            _say(ax, 0.6, f"channel {i}")
+    for i, ax in enumerate(reversed(panels) if np.ndim(v) > 1 else ()):
+        _say(ax, 0.6, f"channel {i % n}")
     figure.suptitle(title)
 
     def update(i: int) -> None:
-        for frames, _, set_line in lines:
-            set_line(frames[i])
+        for (_, set_line), psi in zip(filled, frames[i], strict=True):
+            set_line(psi)
         for line, psi in zip(dotted, true[i], strict=True):
             line.set_ydata(np.abs(psi))
         area.set_data(x, 0 * x, np.where(np.isfinite(error[i]), error[i], 0))
@@ -93,7 +79,7 @@ def animate_forecast(
         words[1].set_text(_whose(i, n_given, t.size, bool(np.isfinite(size))))
         words[2].set_text(f"relative error {size:.1e}" if i >= n_given else "")
 
-    artists = [*dotted, *(each for _, drawn, _ in lines for each in drawn), area, *words]
+    artists = [*dotted, *(each for drawn, _ in filled for each in drawn), area, *words]
     film.shoot(figure, (artists, update), t.size, path, seconds)
 
 
@@ -188,6 +174,29 @@ def animate_wavefunction_2d(
         time.set_text(f"{title}   t = {t[i]:.1f} a.u.".strip())
 
     film.shoot(figure, ([image, *above, time], update), t.size, path, seconds, colour_disc())
+
+
+def _by_channel(
+    x: np.ndarray, t: np.ndarray, v: Values, truth: Values, forecast: Values
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The potentials (n, n_x) and frames (n_t, n, n_x) of n channels; one without channels."""
+    several = np.shape(v)[:-1]
+    if len(several) > 1 or 0 in several:
+        refuse("v", "of shape (n_x,), or (n_channel, n_x)", f"of shape {np.shape(v)}")
+    require_shape((*several, x.size), v=v)
+    require_shape((t.size, *several, x.size), truth=truth, forecast=forecast)
+    require_finite(v=v, truth=truth)
+    one, n = (t.size, -1, x.size), (-1, x.size)
+    return np.reshape(np.asarray(v, float), n), np.reshape(truth, one), np.reshape(forecast, one)
+
+
+def _error_area(ax: Axes, x: np.ndarray, error: np.ndarray, top: float) -> Any:
+    """The moving area of the error, in a panel on a scale of its own."""
+    highest = np.clip(np.max(error, initial=0, where=np.isfinite(error)), 1e-12, top)
+    ax.set(xlabel="x (bohr)", ylabel="error\n(bohr$^{-1/2}$)", ylim=(0, 1.5 * highest))
+    ax.grid(axis="y", color=GRID, lw=0.8)
+    _say(ax, 0.01, "|forecast $-$ truth|")
+    return ax.fill_between(x, 0 * x, color=ORANGE, lw=0)
 
 
 def _fill(
