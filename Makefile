@@ -48,7 +48,7 @@ LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no
 	--training.stages.0.power 0.7
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
-PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
+PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum tully-run
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
@@ -288,9 +288,10 @@ results-reliability: .venv/.core
 
 # Trainings, and what was measured of them, are kept in runs/tully-trainings.
 results-tully: .venv/.core
-	rm -rf runs/tully
+	rm -rf runs/tully runs/tully-run
+	$(RUN) tully --out runs/tully-run
 	$(PY) experiments/tully/tully.py --kinds strong --out runs/tully
-	$(call keep,tully)
+	$(call keep,tully tully-run)
 	$(call draw,tully)
 
 results-fuzz: .venv/.core
@@ -300,17 +301,18 @@ results-fuzz: .venv/.core
 	$(call keep,fuzz fuzz-seed-1)
 
 results-movie: .venv/.core
-	rm -rf runs/movie
+	rm -rf runs/movie runs/movie-tully
 	$(PY) experiments/movie.py demo --title "A staircase, held out" --out runs/movie
-	$(call keep,movie)
-	cp runs/movie/forecast.gif results/movie/
+	$(PY) experiments/movie.py tully --case tully-2 --out runs/movie-tully \
+		--title "Tully's second model, two crossings, by a student of single ones"
+	$(call keep,movie movie-tully)
+	for run in movie movie-tully; do cp runs/$$run/forecast.gif results/$$run/ || exit 1; done
 
-# The packaged emulators, of the runs of results-emulators and results-continuum.
+# The packaged emulators, of the runs of results-emulators, results-continuum and results-tully.
 package: .venv/.core
 	for run in $(PACKAGED); do \
-		rm -f qdistill/runs/packaged/$$run.npz && \
-		$(BIN)/qdistill export runs/$$run --emulator-file --out qdistill/runs/packaged/$$run.npz \
-			|| exit 1; \
+		file=qdistill/runs/packaged/$${run%-run}.npz && rm -f $$file && \
+		$(BIN)/qdistill export runs/$$run --emulator-file --out $$file || exit 1; \
 	done
 
 clean:
