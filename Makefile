@@ -48,13 +48,13 @@ LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no
 	--training.stages.0.power 0.7
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
-PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum
+PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum tully-run
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds unitary newton continuum frames solvers throughput ladder frontier insight \
-	importance curriculum placebos discovery blind corrections edges order generalisation design \
-	diffraction reliability tully fuzz movie
+	importance published curriculum placebos discovery searches blind corrections edges order \
+	generalisation design diffraction reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
@@ -80,15 +80,17 @@ results-seeds: .venv/.core
 
 # Ten long trainings from scratch, one or two hours.
 OF_UNITARY = $(addprefix unitary-seed-,$(SEEDS))
-results-unitary: .venv/.core
+results-unitary: results-seeds
 	for seed in $(SEEDS); do \
 		rm -rf runs/unitary-seed-$$seed && \
 		$(RUN) unitary --seed $$seed --out runs/unitary-seed-$$seed || exit 1; \
 	done
-	rm -rf runs/from_scratch
+	rm -rf runs/from_scratch runs/fixed_questions
 	$(PY) experiments/corrections/from_scratch.py $(addprefix runs/,$(OF_UNITARY)) \
 		--out runs/from_scratch
-	$(call keep,$(OF_UNITARY) from_scratch)
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY)) --seed 1 \
+		--out runs/fixed_questions
+	$(call keep,$(OF_UNITARY) from_scratch fixed_questions)
 
 results-newton: .venv/.core
 	for seed in $(SEEDS); do \
@@ -190,6 +192,14 @@ results-importance: .venv/.core
 	$(call keep,importance)
 	$(call draw,importance)
 
+# Three trainings of some 45 minutes, kept in runs/published-trainings and continued where they
+# stopped; scores of the short ones are kept in runs/changes-trainings.
+results-published: .venv/.core
+	rm -rf runs/published runs/changes
+	$(PY) experiments/published/published.py --out runs/published
+	$(PY) experiments/published/changes.py --out runs/changes
+	$(call keep,published changes)
+
 # Trainings are kept in runs/curriculum-trainings.
 results-curriculum: .venv/.core
 	rm -rf runs/curriculum
@@ -217,6 +227,18 @@ results-blind: .venv/.core
 	rm -rf runs/blind
 	$(PY) experiments/discovery/blind.py --out runs/blind
 	$(call keep,blind)
+
+# After results-seeds and results-unitary.
+SPLITTINGS = $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY))
+results-searches: results-seeds
+	rm -rf runs/symmetry_search runs/symmetry_search-gru runs/intertwiners
+	$(PY) experiments/discovery/search_symmetries.py $(SPLITTINGS) --out runs/symmetry_search
+	$(PY) experiments/discovery/search_symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls \
+		--systems well --packets 2 --frames 4 --step 1 --out runs/symmetry_search-gru
+	$(PY) experiments/discovery/search_partners.py $(foreach seed,0 1 2 3 4,runs/demo-seed-$(seed)) \
+		$(foreach seed,0 1 2 3 4,runs/unitary-seed-$(seed)) --out runs/intertwiners
+	$(call keep,symmetry_search symmetry_search-gru intertwiners)
+	$(call draw,symmetry_search symmetry_search-gru intertwiners)
 
 # Trainings are kept in runs/corrections-trainings, and continued where they stopped.
 results-corrections: .venv/.core
@@ -271,9 +293,10 @@ results-reliability: .venv/.core
 
 # Trainings, and what was measured of them, are kept in runs/tully-trainings.
 results-tully: .venv/.core
-	rm -rf runs/tully
+	rm -rf runs/tully runs/tully-run
+	$(RUN) tully --out runs/tully-run
 	$(PY) experiments/tully/tully.py --kinds strong --out runs/tully
-	$(call keep,tully)
+	$(call keep,tully tully-run)
 	$(call draw,tully)
 
 results-fuzz: .venv/.core
@@ -283,17 +306,18 @@ results-fuzz: .venv/.core
 	$(call keep,fuzz fuzz-seed-1)
 
 results-movie: .venv/.core
-	rm -rf runs/movie
+	rm -rf runs/movie runs/movie-tully
 	$(PY) experiments/movie.py demo --title "A staircase, held out" --out runs/movie
-	$(call keep,movie)
-	cp runs/movie/forecast.gif results/movie/
+	$(PY) experiments/movie.py tully --case tully-2 --out runs/movie-tully \
+		--title "Tully's second model, two crossings, by a student of single ones"
+	$(call keep,movie movie-tully)
+	for run in movie movie-tully; do cp runs/$$run/forecast.gif results/$$run/ || exit 1; done
 
-# The packaged emulators, of the runs of results-emulators and results-continuum.
+# The packaged emulators, of the runs of results-emulators, results-continuum and results-tully.
 package: .venv/.core
 	for run in $(PACKAGED); do \
-		rm -f qdistill/runs/packaged/$$run.npz && \
-		$(BIN)/qdistill export runs/$$run --emulator-file --out qdistill/runs/packaged/$$run.npz \
-			|| exit 1; \
+		file=qdistill/runs/packaged/$${run%-run}.npz && rm -f $$file && \
+		$(BIN)/qdistill export runs/$$run --emulator-file --out $$file || exit 1; \
 	done
 
 clean:

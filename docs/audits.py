@@ -60,17 +60,29 @@ def _trained(name: str, n: int) -> str:
     return f"`{name}`" + (" (null model)" if is_null else f", {n} training{'s' * (n > 1)}")
 
 
+RHO = ("cases", "symmetry", "rho (95%)", "lowest rho of a matched null model", "verdict")
+
+
 def symmetries() -> str:
     """Tabulate rho of what is not built in, for `demo` and its matched null models."""
-    of = RESULTS()["symmetries"].metrics
-    rows = []
-    for kind, found in of.findings.demo.items():
-        for symmetry, row in found.items():
-            if row.verdict not in BUILT_IN:
-                cells = [_rho(row), _lowest(of, row, kind, symmetry) or "—", _verdict(row)]
-                rows.append([kind, symmetry, *cells])
-    head = ("cases", "symmetry", "rho (95%)", "lowest rho of a matched null model", "verdict")
-    return table(head, rows)
+    return table(RHO, _audited(RESULTS()["symmetries"].metrics, "demo"))
+
+
+def new_cases() -> str:
+    """Tabulate the same for `unitary` and `demo` on the cases of the questions fixed in advance."""
+    of = RESULTS()["fixed_questions"].metrics
+    rows = [[f"`{name}`", *row] for name in ("unitary", "demo") for row in _audited(of, name)]
+    return table(("ten trainings", *RHO), rows)
+
+
+def _audited(of: Any, name: str) -> list[list[str]]:
+    """The rows of an audit on what is not built in."""
+    return [
+        [kind, symmetry, _rho(row), _lowest(of, row, kind, symmetry) or "—", _verdict(row)]
+        for kind, found in of.findings[name].items()
+        for symmetry, row in found.items()
+        if row.verdict not in BUILT_IN
+    ]
 
 
 def _lowest(of: Any, row: Any, kind: str, symmetry: str) -> str:

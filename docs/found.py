@@ -71,6 +71,94 @@ def evidence() -> str:
     return table(("student", "matched null models", "energy in anharmonic systems", "p"), rows)
 
 
+def searched() -> str:
+    """Tabulate the symmetries that were searched for with splittings."""
+    return _searched("symmetry_search")
+
+
+def searched_gru() -> str:
+    """Tabulate the symmetries that were searched for with the paper's network."""
+    return _searched("symmetry_search-gru")
+
+
+def _searched(run: str) -> str:
+    of = RESULTS()[run].metrics
+    names = list(next(iter(of.systems.items()))[1])
+    rows = [["error of the forecast", "", *_median_errors(of, names)]]
+    for system, counts in of.counts.items():
+        for family, n in counts.items():
+            cells = []
+            for name in names:
+                at = [row.families[family] for row in of.systems[system][name]
+                      if list(row.families)]  # fmt: skip
+                cells.append(_found(at) if at else "diverges")
+            rows.append([f"{system}: {family}", f"{n}", *cells])
+    heads = [_head(of, name, len(list(of.systems.well[name]))) for name in names]
+    return table(["number found; smallest violation", "truth", *heads], rows)
+
+
+def _head(of: Any, name: str, n: int) -> str:
+    return name + " (null model)" * (of.roles[name] == "null") + f", {n} trainings" * (n > 1)
+
+
+def _median_errors(of: Any, names: list[str]) -> list[str]:
+    cells = []
+    for name in names:
+        errors = [row.error for system in of.systems for row in of.systems[system][name]]
+        middle = Number(statistics.median(errors))
+        cells.append(f"{middle:.0e}" if math.isfinite(middle) else "diverges")
+    return cells
+
+
+def _found(at: list[Any]) -> str:
+    """All numbers found in several trainings, and the median of the smallest violation."""
+    counts = ", ".join(map(str, sorted({int(each.n_found) for each in at})))
+    least = [next(iter(each.violations)) for each in at if list(each.violations)]
+    return counts + (f"; {Number(statistics.median(least)):.0e}" if least else "")
+
+
+def partners() -> str:
+    """Tabulate the ranks of true partners of potentials among decoys."""
+    of = RESULTS()["intertwiners"].metrics
+    rows = []
+    for name, trainings in of.members.items():
+        each = {
+            key: [value for row in trainings for value in row[key]]
+            for key in ("rank", "residual", "decoy", "w", "error")
+        }
+        first = sum(rank == 1 for rank in each["rank"])
+        middles = [
+            f"{Number(statistics.median(each[key])):.1e}"
+            for key in ("residual", "decoy", "w", "error")
+        ]
+        head = _head(of, name, len(list(trainings)))
+        rows.append([head, f"{first} of {len(each['rank'])}", *middles])
+    heads = (
+        "",
+        "true partner first",
+        "residual",
+        "best decoy",
+        "error of W",
+        "error of these states",
+    )
+    return table(heads, rows)
+
+
+def searched_evidence() -> str:
+    """Tabulate whether symmetries and intertwiners are kept better than by null models."""
+    rows = []
+    for run, what in (
+        ("symmetry_search", "symmetries"),
+        ("symmetry_search-gru", "symmetries"),
+        ("intertwiners", "intertwiners"),
+    ):
+        for name, each in RESULTS()[run].metrics.evidence.items():
+            p = f"{each.p:.1g}" if math.isfinite(each.p) else "—"
+            nulls = ", ".join(each.nulls) or "none"
+            rows.append([f"`{name}`", what, nulls, each.verdict, p])
+    return table(("student", "what", "matched null models", "verdict", "p"), rows)
+
+
 def placebos() -> str:
     """Tabulate the share of each process in skill and symmetries, in decades."""
     of = RESULTS()["placebos"].metrics

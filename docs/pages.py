@@ -7,8 +7,8 @@ generated, up to the marker that closes it::
 
 The first name is a folder of results/, the second one of its JSON files, then come keys and
 indices. `{tables.NAME}` is a function of docs/tables.py, and so for the modules costs, learned,
-filters, audits, compared, found, laws_found, plans and crossed: a whole table, or a number that is computed
-from several. A marker alone on its line has its text on the lines below it.
+filters, audits, compared, found, laws_found, plans and crossed: a whole table, or a number that
+is computed from several. A marker alone on its line has its text on the lines below it.
 """
 
 import functools

@@ -1,8 +1,9 @@
-"""The tables of results/learned.md on curricula and on few runs; see `pages.py`.
+"""The tables on curricula, on few runs and on the paper's own training; see `pages.py`.
 
 Each function without arguments is `{plans.NAME}` in a marker.
 """
 
+import statistics
 from typing import Any
 
 from pages import RESULTS, Number, table
@@ -79,3 +80,39 @@ def _ratio(row: Any) -> str:
     mean, low, high = (10 ** row[key] for key in ("mean", "low", "high"))
     text = f"{mean:.2f} ({low:.2f} to {high:.2f})"
     return f"**{text}**" if row.verdict != "not shown" else text
+
+
+def published() -> str:
+    """Tabulate the correlations of the paper's training in this code, next to the published."""
+    of = RESULTS()["published"].metrics
+    trainings = [row for _, row in of.trainings.items()]
+    rows = []
+    for name, paper in of.published.cases.items():
+        ours = [row.cases[name].correlation for row in trainings]
+        rows.append([name, *_next_to(paper, ours)])
+    of_all = of["over seeds"]
+    rows.append(["the 11 barriers", *_next_to(of.published.barriers, of_all.barriers)])
+    rows.append(["all 25", *_next_to(of.published.correlation, of_all.correlation)])
+    head = ("case", "the paper", f"our {len(trainings)} trainings: mean (range)")
+    return table(head, rows)
+
+
+def _next_to(paper: float, ours: Any) -> list[str]:
+    """The published correlation, and the mean of ours with its range or interval."""
+    if isinstance(ours, list):
+        mean, low, high = statistics.mean(ours), min(ours), max(ours)
+        return [f"{paper:.3f}", f"{mean:.3f} ({low:.3f} to {high:.3f})"]
+    return [f"{paper:.3f}", f"{ours.mean:.3f} (95%: {ours.low:.3f} to {ours.high:.3f})"]
+
+
+def changes() -> str:
+    """Tabulate the scores of the paper's network with one change after another."""
+    of, rows = RESULTS()["changes"].metrics, []
+    for name, row in of["over seeds"].items():
+        gain = dict(of.steps.items()).get(name)
+        error = row.mean_infidelity.mean
+        gained = f"{gain.mean:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" if gain else ""
+        cells = [f"{row.mean_correlation.mean:.3f}", f"{Number(error):.1e}", gained]
+        rows.append([name, *cells])
+    head = ("change", "correlation", "1 − correlation", "decades gained (95%)")
+    return table(head, rows)

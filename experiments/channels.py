@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import functools
 import itertools
 import pathlib
 from typing import Any, NamedTuple
@@ -10,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments import runner
+from experiments import runner, timing
 from qdistill import plots
 from qdistill._checks import require_at_least, require_one_of
 from qdistill.physics import channels, crossings, packets, stationary
@@ -36,6 +37,8 @@ PUBLISHED: dict[int, dict[float, tuple[float, ...]]] = {
 MOMENTA = {1: (4.0, 25.0), 2: (8.0, 35.0), 3: (6.0, 35.0)}
 TITLES = {1: "one crossing", 2: "two crossings", 3: "extended coupling"}
 FRAME, MOMENTUM, MODEL = 20.0, 20.0, 2
+# Solvers that are timed next to QuTiP's, of about the errors of these.
+TIMED = (("takahashi-imada", 2), ("takahashi-imada", 4), ("chin", 2), ("chin", 8))
 # Solvers of QuTiP, if it is installed: the one that it takes by default, and a precise one.
 QUTIP: dict[str, dict[str, Any]] = {
     "adams": {},
@@ -59,6 +62,8 @@ class Args:
     """Schemes of split steps whose errors are measured."""
     n_substeps: tuple[int, ...] = (2, 4, 8)
     """Substeps a frame of these."""
+    n_rounds: int = 0
+    """Rounds of interleaved timing, for an idle machine; by default nothing is timed."""
     smoke: bool = False
     """Take few points, momenta and frames, in seconds."""
 
@@ -172,6 +177,7 @@ def by_qutip(flight: Flight, t: float, options: dict[str, Any]) -> tuple[np.ndar
     """Return psi after t by a solver of QuTiP, and the number of products with its Hamiltonian."""
     import qutip
 
+    matrix, start, options = _for_qutip(flight, options)
     n_product = 0
 
     def count(t: float, **kwargs: Any) -> float:
@@ -180,13 +186,45 @@ def by_qutip(flight: Flight, t: float, options: dict[str, Any]) -> tuple[np.ndar
         return 1.0
 
     # The Hamiltonian has a factor of 1, which counts.
-    h = qutip.QobjEvo([[qutip.Qobj(_matrix(flight)).to("dense"), count]])
-    size = float(np.linalg.norm(flight.psi))
-    start = qutip.Qobj(np.asarray(flight.psi).reshape(-1, 1) / size)
-    options = {"store_final_state": True, "progress_bar": "", "nsteps": 1_000_000, **options}
-    options["normalize_output"] = False
+    h = qutip.QobjEvo([[matrix, count]])
     found = qutip.sesolve(h, start, [0.0, t], options=options)
+    size = float(np.linalg.norm(flight.psi))
     return size * found.final_state.full().reshape(flight.psi.shape), n_product
+
+
+def _for_qutip(flight: Flight, options: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """The Hamiltonian, the normalised packet and all options."""
+    import qutip
+
+    psi = np.asarray(flight.psi).reshape(-1, 1)
+    options = {"store_final_state": True, "progress_bar": "", "nsteps": 1_000_000, **options}
+    start = qutip.Qobj(psi / np.linalg.norm(psi))
+    return qutip.Qobj(_matrix(flight)).to("dense"), start, options | {"normalize_output": False}
+
+
+def time_solvers(flight: Flight, args: Args) -> dict[str, float]:
+    """Return the median seconds of the whole flight by each solver, in interleaved rounds."""
+    runs: dict[str, timing.Run] = {}
+    t = args.n_frames * FRAME
+    for scheme, n in TIMED:
+        solver = split_step(flight.system, n, scheme=scheme)
+        fly = jax.jit(lambda psi, s=solver: rollout(s, psi[None], flight.v, args.n_frames)[-1])
+        runs[f"{scheme}, {n} substeps"] = functools.partial(_wait, fly, flight.psi)
+    for method, options in QUTIP.items():
+        with contextlib.suppress(ImportError):
+            import qutip
+
+            h, start, every = _for_qutip(flight, {"method": method, **options})
+            runs[f"QuTiP, {method}"] = functools.partial(
+                qutip.sesolve, h, start, [0.0, t], options=every
+            )
+    # Compiled before they are timed.
+    timing.seconds_by_round(runs, 1)
+    return timing.interleave(runs, args.n_rounds)
+
+
+def _wait(run: Any, psi: jax.Array) -> None:
+    run(psi).block_until_ready()
 
 
 def draw(args: Args, found: dict[int, plots.Outcomes], flight: Flight) -> None:
@@ -220,11 +258,13 @@ def measure(args: Args) -> runner.Results:
     """Scatter, propagate, draw."""
     require_at_least(2, n_points=args.n_points, n_momenta=args.n_momenta)
     require_at_least(4, n_frames=args.n_frames)
+    require_at_least(0, n_rounds=args.n_rounds)
     for scheme in args.schemes:
         require_one_of(SCHEMES, schemes=scheme)
     with jax.enable_x64(True):
         found, flight = scatter(args), take_off()
         rows = errors_of_solvers(flight, args)
+        seconds = time_solvers(flight, args) if args.n_rounds else {}
         draw(args, found, flight)
     deviations = {TITLES[model]: largest_deviation(each) for model, each in found.items()}
     kept = {
@@ -236,8 +276,10 @@ def measure(args: Args) -> runner.Results:
             for model, each in found.items()
         },
     }
+    kept |= {"seconds": seconds} if seconds else {}
     lines = [f"{title}: within {value:.1e}" for title, value in deviations.items()]
     lines += [f"{name:34} {row['relative_error']:.1e}" for name, row in rows.items()]
+    lines += [f"{name:34} {value:.3g} s" for name, value in seconds.items()]
     return runner.Results(runner.rounded(kept), "\n".join(lines))
 
 

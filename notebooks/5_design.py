@@ -128,4 +128,4 @@ for name, slope in slopes.items():
 # %% [markdown]
 # So a potential can be designed through an emulator too. `python experiments/design/design.py` does
 # this for a splitter, a narrow filter, and a mirror that is half as high as the energies that it
-# reflects.
+# reflects. Next: [two electronic states](6_two_states.ipynb).

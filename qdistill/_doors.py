@@ -6,6 +6,7 @@ Inside `jit` shapes and types are checked too, but values are not known.
 import pathlib
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any, NoReturn
 
 import jax
@@ -14,7 +15,7 @@ import numpy as np
 from jaxtyping import Array, PyTree
 
 from qdistill._checks import is_known, refuse, require_finite, require_hermitian, require_real
-from qdistill._refusals import is_asked_from_outside
+from qdistill._refusals import is_asked_from_outside, is_refusal
 
 PACKAGE = str(pathlib.Path(__file__).parent)
 
@@ -60,6 +61,21 @@ def require_bounds(system: Any, v: PyTree) -> None:
     if low < allowed[0] - sliver or high > allowed[1] + sliver:
         cure = "Use a system with wider bounds."
         refuse("v", f"within {system.bounds}", f"between {low:g} and {high:g}", cure)
+
+
+def at_positions(grid: Any, user: Callable[..., Any]) -> Any:
+    """Return the values of a user's function of the positions along each axis of a grid.
+
+    Raises:
+      ValueError: If the function does not take them.
+    """
+    try:
+        return user(*(grid.positions(axis) for axis in range(grid.n_dim)))
+    except (TypeError, ValueError) as error:
+        if is_refusal(error):
+            raise
+        wanted = "a function of x" if grid.n_dim == 1 else f"a function of {grid.n_dim} positions"
+        refuse("user", wanted, f"one that raises {type(error).__name__}: {error}")
 
 
 def as_floating(user: Any) -> Array:

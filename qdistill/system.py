@@ -37,6 +37,7 @@ from qdistill._checks import (
 )
 from qdistill._doors import (
     as_floating,
+    at_positions,
     cast,
     note_precision,
     precision,
@@ -187,7 +188,7 @@ class System:
         if isinstance(user, str):
             user = files.from_formula(self.grid, user)
         elif callable(user):
-            user = user(*(self.grid.positions(axis) for axis in range(self.grid.n_dim)))
+            user = at_positions(self.grid, user)
         if self.has_plain_potential or isinstance(user, list):
             v = as_floating(user)
         else:
@@ -332,8 +333,8 @@ def rollout(
 
     Raises:
       ValueError: For an object that is not a propagator; frames of another shape, or too few; a
-        potential that is not finite or not of the system; outside of `jit`, what an emulator's
-        `check` refuses; an `n_frames` that is not a multiple of `every`; a wrong `Step`.
+        potential not finite or not of the system; outside of `jit`, frames that are not finite and
+        what an emulator's `check` refuses; `n_frames` not a multiple of `every`; a wrong `Step`.
     """
     if not isinstance(propagator, Propagator):
         cure = "A student becomes one by student.bind(params)."
@@ -343,6 +344,8 @@ def rollout(
     if n_frames % every:
         refuse("n_frames", f"a multiple of every = {every}", n_frames)
     require_frames(system, n_history, frames, n0)
+    if is_known(frames):
+        require_finite(frames=frames)
     require_potential(system, v)
     note_precision(frames=frames, v=v)
     # An emulator knows what it was taught.

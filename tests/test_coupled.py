@@ -159,6 +159,9 @@ def test_many_energies_and_packets() -> None:
     assert many.shape == (2, 2, 2)
     one = stationary.scatter(grid, v, energies[1])
     np.testing.assert_allclose(many[1], one.transmission, atol=1e-13)
+    # Compiled, with a potential that is known.
+    same = jax.jit(lambda energy: stationary.scatter(grid, v, energy).transmission)(energies[1])
+    np.testing.assert_allclose(same, one.transmission, atol=1e-13)
     # A packet that is broad has one momentum.
     through, back = stationary.average(grid, v, 500.0, 20.0, n_momentum=20)
     np.testing.assert_allclose(through, one.transmission[:, 0], atol=1e-4)
@@ -181,5 +184,7 @@ def test_refusals_name_what_is_wrong() -> None:
         crossings.single(grid.positions() - 5, coupling=0.005j)  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="`channel` must be between 0 and 1, but is 2"):
         stationary.average(grid, v, 1.0, 5.0, channel=2)
+    with pytest.raises(ValueError, match="`n_momentum` must be at least 11, but is 2"):
+        stationary.average(grid, v, 1.0, 5.0, n_momentum=2)
     with pytest.raises(ValueError, match=r"`momentum` must be between 2\.5 and"):
         stationary.average(grid, v, 1.0, 2.0)

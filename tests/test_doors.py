@@ -13,6 +13,7 @@ import pytest
 from steps import one
 
 from qdistill.insight import harness
+from qdistill.physics import crossings
 from qdistill.physics.grid import Grid
 from qdistill.students import FORMS, StudentConfig, register
 from qdistill.system import LESSONS, SYSTEMS, System, lesson, rollout
@@ -205,6 +206,15 @@ def test_in_a_plane_a_function_is_one_of_both_positions() -> None:
     # At x = 0 and y = 3.
     assert v[7, 11] == 3.0
     np.testing.assert_allclose(plane.as_potential("3*exp(-2*(x**2 + (y-3)**2))"), v, atol=1e-6)
+
+
+def test_a_function_that_does_not_take_the_positions_is_refused() -> None:
+    two = System(Grid(16, 8.0), n_channel=2)
+    with pytest.raises(ValueError, match="`user` must be a function of x, but is one that raises"):
+        two.as_potential(crossings.linear)
+    plane = System(Grid((4, 6), (8.0, 6.0)), n_channel=2)
+    with pytest.raises(ValueError, match="`user` must be a function of 2 positions"):
+        plane.as_potential(crossings.single)
 
 
 def test_a_potential_may_be_traced() -> None:

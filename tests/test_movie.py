@@ -47,11 +47,27 @@ def test_smoke_run_films_given_and_forecast_frames(folder: pathlib.Path, tmp_pat
     assert "is not an empty folder" in scripts.run("movie", *options).stderr
 
 
+def test_smoke_run_films_two_channels(tmp_path) -> None:
+    out = tmp_path / "movie"
+    done = scripts.run("movie", "tully", "--case", "tully-2", "--smoke", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / "metrics.json").read_text())
+    assert list(found["benchmark"]["cases"]) == ["tully-2"]
+    # 8 frames before the first crossing, of a mass that is right to a few parts in 10^4.
+    assert found["benchmark"]["mean_nrmse"] < 1e-3
+    with Image.open(out / "forecast.gif") as film:
+        assert len(list(ImageSequence.Iterator(film))) == 9
+        assert film.size[0] == 800
+    assert (out / "populations.png").stat().st_size > 10_000
+
+
 @pytest.mark.parametrize(
     ("options", "words"),
     [
         (("nowhere",), "There is no run in `nowhere`"),
-        (("nowhere", "--case", "cliff"), "Argument `case` must be one of 'barrier-15.0"),
+        (("demo", "--case", "cliff"), "Argument `case` must be one of 'barrier-15.0"),
+        (("tully", "--case", "steps"), "Argument `case` must be one of 'tully-1', 'tully-2'"),
+        (("tully", "--case", "tully-1", "--momentum", "0"), "`momentum` must be finite and pos"),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(options, words, tmp_path) -> None:

@@ -30,11 +30,16 @@ task = dataclasses.replace(
 search = design.SearchConfig(n_starts=2, n_steps=5)
 packet_width = 2.0
 """,
+    "6_two_states": """
+n_frames, momenta = 6, np.array([20.0, 30.0])
+n_points, n_waves = 64, 11
+stages = tuple(map(presets.smoke_stage, presets.PRESETS["tully"][1].training.stages[:1]))
+""",
 }
 
 
 def test_there_are_notebooks() -> None:
-    assert [name[:2] for name in NAMES] == ["1_", "2_", "3_", "4_", "5_"]
+    assert [name[:2] for name in NAMES] == ["1_", "2_", "3_", "4_", "5_", "6_"]
 
 
 @pytest.fixture(scope="module")

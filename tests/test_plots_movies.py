@@ -93,6 +93,39 @@ def test_forecast_draws_both_over_one_potential_and_the_error_on_its_own_scale(m
     assert all(artist in figure.findobj() for artist in artists)
 
 
+def test_channels_stand_on_one_scale_each_in_its_panel(moved) -> None:
+    energies, weights = np.stack([-V - 1, V + 1]), np.array([1.0, 0.5j])[:, None]
+    truth, forecast = (frames[:, None] * weights for frames in (LINE, wrong()))
+    plots.animate_forecast(X, T, energies, truth, forecast, "run.gif", 2)
+    figure, (artists, update) = moved[0]
+    *panels, bottom = figure.axes[:5]
+    update(4)
+    for i, ax in enumerate(panels):
+        # The first channel is the lowest of two.
+        channel = 1 - i % 2
+        np.testing.assert_allclose(ax.lines[0].get_ydata(), np.abs(truth[4, channel]))
+        assert len(ax.lines) == (2 if i > 1 else 1)
+        assert f"channel {channel}" in [text.get_text() for text in ax.texts]
+        shown = np.concatenate([c.get_paths()[0].vertices[:, 1] for c in behind(figure, i)])
+        assert np.ptp(shown) >= np.ptp(np.append(energies[channel], 0)) - 1e-9
+    scales = {ax.get_ylim() for ax in figure.axes if ax.get_ylabel() == "V (hartree)"}
+    assert len(scales) == len({ax.get_ylim() for ax in panels}) == 1
+    corners = np.asarray(bottom.collections[0].get_paths()[0].vertices)
+    error = np.linalg.norm(forecast[4] - truth[4], axis=0)
+    assert corners[:, 1].max() == pytest.approx(error.max())
+    assert f"relative error {abs(np.exp(0.4j) - 1):.1e}" in texts(figure)
+    update(5)
+    assert "frame 4 of 4: not finite" in texts(figure)
+    assert all(artist in figure.findobj() for artist in artists)
+
+
+def behind(figure: Figure, i: int) -> list:
+    """The filled potential behind a panel."""
+    axes = [ax for ax in figure.axes if ax.get_ylabel() == "V (hartree)"]
+    where = figure.axes[i].get_position().bounds
+    return [c for ax in axes if ax.get_position().bounds == where for c in ax.collections]
+
+
 def test_words_stand_above_the_potential(moved) -> None:
     for potential in (V, -V):
         plots.animate_wavefunction(X, T, potential, LINE, "run.gif")
@@ -199,6 +232,12 @@ def test_bad_input_is_refused_by_words(tmp_path) -> None:
             X, T, V, LINE, LINE[1:], path
         ),
         "`truth` must be finite": lambda: plots.animate_forecast(X, T, V, wrong(), LINE, path),
+        "`truth` must be of shape (6, 2, 48)": lambda: plots.animate_forecast(
+            X, T, np.stack([V, V]), LINE, LINE, path
+        ),
+        "`v` must be of shape (n_x,), or (n_channel, n_x)": lambda: plots.animate_forecast(
+            X, T, np.ones((2, 2, 48)), LINE, LINE, path
+        ),
         "`n_given` must be between 0 and 6": lambda: plots.animate_forecast(
             X, T, V, LINE, LINE, path, 7
         ),

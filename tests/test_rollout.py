@@ -174,6 +174,7 @@ GOOD = {"propagator": SOLVER, "frames": PSI[None], "v": V, "n_frames": 2}
         ({"frames": jnp.zeros((0, 32), complex)}, "`frames` must be at least 1 frames, but is 0"),
         ({"frames": jnp.ones((1, 32), int)}, "an array of complex numbers, but is of type int32"),
         ({"frames": [PSI]}, "`frames` must be an array of complex numbers, but is of type list"),
+        ({"frames": PSI[None] * jnp.nan}, "`frames` must be finite"),
         ({"v": jnp.zeros((2, 32))}, r"`v` must be of shape \(32,\), but is of shape \(2, 32\)"),
         ({"v": 0.0}, r"`v` must be of shape \(32,\), but is of shape \(\)"),
         ({"v": V.at[3].set(jnp.inf)}, "`v` must be finite"),

@@ -37,6 +37,12 @@ def discover(calls: Calls, s: Samples) -> None:
     add(discovery.structure, basis=[f, g, {(1, 1): 1.0}])
     constants = discovery.structure([f, g, {(1, 1): 1.0}]).constants
     add(discovery.recognise, constants=constants, tolerance=1e-6)
+    read_laws(calls, s)
+    search(calls, s)
+
+
+def read_laws(calls: Calls, s: Samples) -> None:
+    """Add the calls of laws."""
     runs = np.stack([np.roll(np.asarray(s.frames), 4 * i, axis=-1) for i in range(4)])
     x, t, v = np.asarray(s.x), 0.1 * np.arange(3), np.stack([np.asarray(s.v)] * 4)
     calls.add_slow(
@@ -44,4 +50,41 @@ def discover(calls: Calls, s: Samples) -> None:
         read=lambda law: [law.energies, law.values],
         x=x, t=t, v=v, psi=runs, seed=0,
     )  # fmt: skip
-    add(discovery.largest_wavenumber, grid=s.line, psi=runs)
+    calls.add(discovery.largest_wavenumber, grid=s.line, psi=runs)
+
+
+def search(calls: Calls, s: Samples) -> None:
+    """Add the calls of symmetry search and intertwiners."""
+    add = calls.add
+    families = discovery.make_families(s.system, 4.0)
+    add(
+        discovery.make_families,
+        read=lambda made: [each.scanned for each in made.values()],
+        system=s.system, step=4.0,
+    )  # fmt: skip
+    mirror = families["mirror"]._replace(scanned=(families["mirror"].scanned[0][:3],))
+    add(discovery.operations.candidates, family=mirror)
+    add(discovery.move, grid=s.line, psi=s.psi, axis=0, by=0.3, is_mirror=True)
+    add(discovery.find_period, shifts=np.array([2.0, 4.0]), tolerance=0.01)
+    frames = np.asarray(s.frames)[:2, None]
+    add(
+        discovery.follow,
+        read=lambda evolve: evolve(frames),
+        propagator=s.solver, v=s.v, n_frames=1,
+    )  # fmt: skip
+    evolve = discovery.follow(s.solver, s.v, 1)
+    add(discovery.find_symmetries, family=mirror, evolve=evolve, frames=frames)
+    add(
+        discovery.make_terms,
+        read=lambda made: made.bumps,
+        grid=s.line, knots=np.array([1.0, 2.0, 3.0]),
+    )  # fmt: skip
+    terms = discovery.make_terms(s.line, np.array([1.0, 2.0, 3.0]))
+    psi = np.asarray(s.frames)[:2]
+    add(discovery.apply_terms, terms=terms, psi=psi)
+    states = discovery.apply_terms(terms, psi)
+    add(discovery.advance, states=states, evolve=evolve)
+    images, targets = discovery.advance(states, evolve), np.roll(states, 1, axis=1)
+    add(discovery.intertwine, states=states, images=images, targets=targets)
+    found = discovery.intertwine(states, images, targets)
+    add(discovery.Intertwiner.potential, self=found, terms=terms)

@@ -171,7 +171,7 @@ def _channels(calls: Calls, s: Samples) -> None:
         add(measure, grid=s.line, psi=psi)
     add(
         stationary.average,
-        grid=s.line, v=v, width=2.0, momentum=3.0, channel=0, n_momentum=4,
+        grid=s.line, v=v, width=2.0, momentum=3.0, channel=0, n_momentum=11,
     )  # fmt: skip
     add(channels.sides, grid=s.line, psi=psi, left=12.0, right=18.0, axis=0)
 

@@ -161,7 +161,8 @@ def average(
       width: Position spread S0 of the packet, in bohr: its momenta have the spread 1 / (2 S0).
       momentum: Its mean momentum in 1/bohr, at least 5 spreads of momentum.
       channel: The adiabatic channel in which it comes.
-      n_momentum: Number of momenta, evenly spaced over 5 spreads to each side.
+      n_momentum: Number of momenta, at least 11, evenly spaced over 5 spreads to each
+        side.
 
     Returns:
       The probabilities of transmission and of reflection, by channel.
@@ -173,7 +174,8 @@ def average(
     0.507 0.493
     """
     require_positive(width=width, momentum=momentum)
-    require_at_least(2, n_momentum=n_momentum)
+    # Momenta less than a spread apart; the sum over a Gaussian then converges fast.
+    require_at_least(11, n_momentum=n_momentum)
     _require_line_of(grid, v)
     if v.ndim != 3:
         refuse("v", "of shape (n_channel, n_channel, n)", f"of shape {v.shape}")
@@ -236,7 +238,7 @@ def _require_energy(grid: Grid, v: Array, **energy: Any) -> None:
     _require_line_of(grid, v)
     bottom = 0.0
     if v.ndim == 3 and is_known(v):
-        bottom = float(np.linalg.eigvalsh(np.asarray(v[..., 0]))[0])
+        bottom = float(np.linalg.eigvalsh(np.asarray(v)[..., 0])[0])
     if v.ndim < 3 or is_known(v):
         highest = 0.999 * float(grid.kinetic_energy().max())
         require_between(bottom + 1e-6, bottom + highest, **energy)

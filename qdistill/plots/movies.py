@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.path import Path as Outline
 
-from qdistill._checks import require_between, require_finite, require_shape
+from qdistill._checks import refuse, require_between, require_finite, require_shape
 from qdistill._refusals import explained
 from qdistill.plots import film, style, wavefunctions
 from qdistill.plots.colours import colour_disc, colour_phase
@@ -21,9 +21,9 @@ from qdistill.plots.style import GRID, INK, ORANGE, Along, Frames, Times, Values
 def animate_forecast(
     x: Along,
     t: Times,
-    v: Along,
-    truth: Frames,
-    forecast: Frames,
+    v: Along | Float[Values, "n n_x"],
+    truth: Frames | Complex[Values, "n_t n n_x"],
+    forecast: Frames | Complex[Values, "n_t n n_x"],
     path: film.Path,
     n_given: int = 0,
     title: str = "",
@@ -33,11 +33,12 @@ def animate_forecast(
 
     The height is |psi|, the colour its phase. The outline of the truth is dotted behind the
     forecast. The error |forecast - truth| has its own panel and scale. If a forecast is not finite,
-    its panel says so.
+    its panel says so. Of several channels, each has a panel, the first one lowest.
 
     Args:
-      x, t, v: Positions in bohr, times of the frames in a.u., and potential in hartree.
-      truth, forecast: psi of the solver and of the emulator.
+      x, t: Positions in bohr, and times of the frames in a.u.
+      v: Potential in hartree; of channels, the energy of each, such as the adiabatic ones.
+      truth, forecast: psi of the solver and of the emulator; of channels, over those of `v`.
       path: Path of a .gif, or of a .mp4 if ffmpeg is installed (the extra `video`).
       n_given: Number of given frames at the beginning, which are marked.
       title: Title of the figure.
@@ -47,37 +48,38 @@ def animate_forecast(
       FileNotFoundError: For an MP4 without ffmpeg.
     """
     path = film.require_film(path, seconds)
-    x, t, v = style.axis("x", x, True), style.axis("t", t), style.potential(x, v)
-    require_shape((t.size, x.size), truth=truth, forecast=forecast)
-    require_finite(truth=truth)
+    x, t = style.axis("x", x, True), style.axis("t", t)
     require_between(0, t.size, n_given=n_given)
-    truth, guess = np.asarray(truth), np.asarray(forecast)
-    error = np.abs(guess - truth)
-    top = 1.2 * max(float(np.abs(truth).max()), 1e-12)
-    figure = Figure(figsize=(10, 5.5), layout="constrained")
-    upper, lower, bottom = figure.subplots(3, 1, sharex=True, height_ratios=[3, 3, 1.4])
-    lines = [(truth, *_fill(upper, x, v, top)), (guess, *_fill(lower, x, v, top))]
-    (dotted,) = lower.plot(x, 0 * x, color=INK, lw=1, ls=(0, (1, 1.5)))
-    _phase_bar(upper)
-    highest = np.clip(np.max(error, initial=0, where=np.isfinite(error)), 1e-12, top)
-    bottom.set(xlabel="x (bohr)", ylabel="error\n(bohr$^{-1/2}$)", ylim=(0, 1.5 * highest))
-    bottom.grid(axis="y", color=GRID, lw=0.8)
-    area = bottom.fill_between(x, 0 * x, color=ORANGE, lw=0)
-    _say(bottom, 0.01, "|forecast $-$ truth|")
-    words = [_say(ax, 0.01, "") for ax in (upper, lower)] + [_say(bottom, 0.99, "", "right")]
+    curves, true, guess = _by_channel(x, t, v, truth, forecast)
+    error = np.sqrt(np.sum(np.abs(guess - true) ** 2, axis=1))
+    n, top = len(curves), 1.2 * max(float(np.abs(true).max()), 1e-12)
+    figure = Figure(figsize=(10, 3.3 + 2.2 * n), layout="constrained")
+    *panels, bottom = figure.subplots(2 * n + 1, 1, sharex=True, height_ratios=[3] * 2 * n + [1.4])
+    # From below: the channels of the forecast, then those of the truth.
+    frames = np.concatenate([guess, true], axis=1)
+    filled = [_fill(ax, x, curves[i % n], top, curves) for i, ax in enumerate(reversed(panels))]
+    of_guess = panels[: n - 1 : -1]
+    dotted = [ax.plot(x, 0 * x, color=INK, lw=1, ls=(0, (1, 1.5)))[0] for ax in of_guess]
+    _phase_bar(panels[0])
+    area = _error_area(bottom, x, error, top)
+    words = [_say(ax, 0.01, "") for ax in (panels[0], panels[n])]
+    words.append(_say(bottom, 0.99, "", "right"))
+    for i, ax in enumerate(reversed(panels) if np.ndim(v) > 1 else ()):
+        _say(ax, 0.6, f"channel {i % n}")
     figure.suptitle(title)
 
     def update(i: int) -> None:
-        for frames, _, set_line in lines:
-            set_line(frames[i])
-        dotted.set_ydata(np.abs(truth[i]))
+        for (_, set_line), psi in zip(filled, frames[i], strict=True):
+            set_line(psi)
+        for line, psi in zip(dotted, true[i], strict=True):
+            line.set_ydata(np.abs(psi))
         area.set_data(x, 0 * x, np.where(np.isfinite(error[i]), error[i], 0))
-        size = np.linalg.norm(error[i]) / max(float(np.linalg.norm(truth[i])), 1e-12)
+        size = np.linalg.norm(error[i]) / max(float(np.linalg.norm(true[i])), 1e-12)
         words[0].set_text(f"exact solver, t = {t[i]:.1f} a.u.")
         words[1].set_text(_whose(i, n_given, t.size, bool(np.isfinite(size))))
         words[2].set_text(f"relative error {size:.1e}" if i >= n_given else "")
 
-    artists = [dotted, *(each for _, drawn, _ in lines for each in drawn), area, *words]
+    artists = [*dotted, *(each for drawn, _ in filled for each in drawn), area, *words]
     film.shoot(figure, (artists, update), t.size, path, seconds)
 
 
@@ -111,7 +113,7 @@ def animate_wavefunction(
     psi = np.asarray(psi)
     figure = Figure(figsize=(10, 4), layout="constrained")
     ax = figure.subplots()
-    artists, set_line = _fill(ax, x, v, 1.2 * max(float(np.abs(psi).max()), 1e-12))
+    artists, set_line = _fill(ax, x, v, 1.2 * max(float(np.abs(psi).max()), 1e-12), v)
     ax.set_xlabel("x (bohr)")
     _phase_bar(ax)
     time = _say(ax, 0.01, "")
@@ -174,11 +176,39 @@ def animate_wavefunction_2d(
     film.shoot(figure, ([image, *above, time], update), t.size, path, seconds, colour_disc())
 
 
-def _fill(ax: Axes, x: np.ndarray, v: np.ndarray, top: float) -> tuple[list, Callable]:
-    """The moving artists of a panel with |psi|, filled by phase, and what moves them."""
+def _by_channel(
+    x: np.ndarray, t: np.ndarray, v: Values, truth: Values, forecast: Values
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The potentials (n, n_x) and frames (n_t, n, n_x) of n channels; one without channels."""
+    several = np.shape(v)[:-1]
+    if len(several) > 1 or 0 in several:
+        refuse("v", "of shape (n_x,), or (n_channel, n_x)", f"of shape {np.shape(v)}")
+    require_shape((*several, x.size), v=v)
+    require_shape((t.size, *several, x.size), truth=truth, forecast=forecast)
+    require_finite(v=v, truth=truth)
+    one, n = (t.size, -1, x.size), (-1, x.size)
+    return np.reshape(np.asarray(v, float), n), np.reshape(truth, one), np.reshape(forecast, one)
+
+
+def _error_area(ax: Axes, x: np.ndarray, error: np.ndarray, top: float) -> Any:
+    """The moving area of the error, in a panel on a scale of its own."""
+    highest = np.clip(np.max(error, initial=0, where=np.isfinite(error)), 1e-12, top)
+    ax.set(xlabel="x (bohr)", ylabel="error\n(bohr$^{-1/2}$)", ylim=(0, 1.5 * highest))
+    ax.grid(axis="y", color=GRID, lw=0.8)
+    _say(ax, 0.01, "|forecast $-$ truth|")
+    return ax.fill_between(x, 0 * x, color=ORANGE, lw=0)
+
+
+def _fill(
+    ax: Axes, x: np.ndarray, v: np.ndarray, top: float, every_v: np.ndarray
+) -> tuple[list, Callable]:
+    """The moving artists of a panel with |psi|, filled by phase, and what moves them.
+
+    The scale of the potential holds all potentials of the figure.
+    """
     behind = ax.twinx()
     style.draw_potential(behind, x, v)
-    low, high = min(v.min(), 0), max(v.max(), 0)
+    low, high = min(every_v.min(), 0), max(every_v.max(), 0)
     span = max(high - low, 1e-3)
     # The zeros of both axes agree if V is not negative; there is space for text above.
     behind.set_ylim(low - 0.05 * span * (low < 0), high + 0.25 * span)

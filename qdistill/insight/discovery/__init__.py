@@ -1,8 +1,10 @@
-"""Discovery: conserved quantities, closed sets, their algebra and laws, from trajectories.
+"""Discovery: charges, closed sets and their algebra, discrete symmetries, intertwiners, laws.
 
 Nothing is named in advance. A dictionary of operators is given, and the combinations that do not
 change are found: see `find_charges` and `find_closure`. `structure` and `recognise` tell which
-algebra they form. `find_law` reads the Hamiltonian itself from recorded frames.
+algebra they form. `find_symmetries` scans families of operations, such as mirrors about any point,
+and `intertwine` looks for an operator that maps the evolution in one potential to that in another.
+`find_law` reads the Hamiltonian itself from recorded frames.
 
     >>> import jax, jax.numpy as jnp
     >>> from qdistill import Grid, System, rollout
@@ -21,7 +23,15 @@ algebra they form. `find_law` reads the Hamiltonian itself from recorded frames.
     T + V
 """
 
-from qdistill.insight.discovery import algebra, charges, laws, weyl
+from qdistill.insight.discovery import (
+    algebra,
+    charges,
+    intertwiners,
+    laws,
+    operations,
+    scans,
+    weyl,
+)
 from qdistill.insight.discovery.algebra import Structure, recognise, structure
 from qdistill.insight.discovery.charges import (
     Charges,
@@ -34,31 +44,57 @@ from qdistill.insight.discovery.charges import (
     measure,
     reduce,
 )
+from qdistill.insight.discovery.intertwiners import (
+    Intertwiner,
+    Terms,
+    advance,
+    apply_terms,
+    intertwine,
+    make_terms,
+)
 from qdistill.insight.discovery.laws import Law, find_law, largest_wavenumber
+from qdistill.insight.discovery.operations import Family, find_period, make_families, move
+from qdistill.insight.discovery.scans import Found, find_symmetries, follow
 from qdistill.insight.discovery.weyl import bracket, monomials, name_of, operate
 
 __all__ = [
     "Charges",
     "Closure",
+    "Family",
+    "Found",
+    "Intertwiner",
     "Law",
     "Structure",
+    "Terms",
+    "advance",
     "algebra",
+    "apply_terms",
     "bracket",
     "charges",
     "count",
     "find_charges",
     "find_closure",
     "find_law",
+    "find_period",
+    "find_symmetries",
+    "follow",
     "in_words",
+    "intertwine",
+    "intertwiners",
     "largest_wavenumber",
     "laws",
     "make_dictionary",
+    "make_families",
+    "make_terms",
     "measure",
     "monomials",
+    "move",
     "name_of",
     "operate",
+    "operations",
     "recognise",
     "reduce",
+    "scans",
     "structure",
     "weyl",
 ]

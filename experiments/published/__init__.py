@@ -1,0 +1,1 @@
+"""The paper's own training: its network, its data and its optimiser, as published."""

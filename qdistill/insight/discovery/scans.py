@@ -1,0 +1,225 @@
+"""Search for discrete and antiunitary symmetries of a propagator in one potential.
+
+An operation S is a symmetry of the evolution U if U S = S U, and an antiunitary one, which reverses
+time, if U S U = S. The violation is the norm of the difference on several packets. Its unit is
+|U psi - psi| |S psi - psi|, up to phases, so that neither an evolution that does nothing nor an
+operation that does nothing counts as kept. All operations of a family are scanned, the local minima
+refined by Gauss-Newton steps, and a gap to the spread of the family decides.
+
+Packets must break the symmetry themselves, as random ones do, and meet the potential.
+"""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill._checks import refuse, require_at_least, require_finite
+from qdistill._refusals import explained
+from qdistill.insight.discovery.charges import LARGEST, count
+from qdistill.insight.discovery.operations import Family, candidates
+from qdistill.system import Potential, Propagator, rollout
+
+# From given frames of several packets, oldest first, to as many later ones.
+Evolve: TypeAlias = Callable[
+    [Complex[Array | np.ndarray, "n_packet n_given *n_x"]],
+    Complex[np.ndarray, "n_packet n_given *n_x"],
+]
+
+# States that are propagated at once.
+N_AT_ONCE = 32
+# Local minima below this share of the median are refined, at most so many, in so many steps.
+LOW, N_MINIMUM, N_STEP = 0.7, 32, 5
+# Step of derivatives, in units of the scanned distance.
+NUDGE = 0.1
+# Two operations whose images differ by less than this, up to a phase, are the same.
+SAME = 0.1
+# Smallest motion of the packets.
+STILL = 1e-3
+
+
+class Found(NamedTuple):
+    """The symmetries of one family, the best kept first.
+
+    Attributes:
+      parameters: Parameters of the refined minima.
+      violations: Their violations, in units of the motion and of what the operation does.
+      n_found: Number of symmetries among them.
+      is_whole: Whether all operations of the family are symmetries; then none is listed.
+      scanned: Parameters of all candidates.
+      spread: Their violations.
+    """
+
+    parameters: Float[np.ndarray, "n n_parameter"]
+    violations: Float[np.ndarray, " n"]
+    n_found: int
+    is_whole: bool
+    scanned: Float[np.ndarray, "n_candidate n_parameter"]
+    spread: Float[np.ndarray, " n_candidate"]
+
+
+@explained
+def follow(propagator: Propagator, v: Potential, n_frames: int) -> Evolve:
+    """Return the function that advances given frames by a number of frames in one potential.
+
+    Args:
+      propagator: The propagator; it needs `n_history` given frames.
+      v: Potential.
+      n_frames: Number of frames, at least `n_history`.
+    """
+    require_at_least(max(1, propagator.n_history), n_frames=n_frames)
+    # Without config and score, so that several trainings share one program.
+    bare = jax.tree.map(lambda leaf: leaf, propagator)
+
+    def evolve(frames: Array | np.ndarray) -> np.ndarray:
+        parts = []
+        for start in range(0, len(frames), N_AT_ONCE):
+            part = np.asarray(frames[start : start + N_AT_ONCE])
+            # All batches are full, so that one program is compiled.
+            rest = [part[:1]] * (N_AT_ONCE - len(part))
+            full = jnp.asarray(np.concatenate([part, *rest]))
+            parts.append(np.asarray(_follow(bare, n_frames, full, v))[: len(part)])
+        return np.concatenate(parts)
+
+    return evolve
+
+
+@functools.partial(jax.jit, static_argnums=1)
+def _follow(propagator: Propagator, n_frames: int, given: Array, v: Potential) -> Array:
+    n = given.shape[1]
+
+    def one(frames: Array) -> Array:
+        later = rollout(propagator, frames, v, n_frames)
+        return later[n_frames - n :]
+
+    return jax.vmap(one)(given)
+
+
+@explained
+def find_symmetries(
+    family: Family, evolve: Evolve, frames: Complex[Array | np.ndarray, "n_packet n_given *n_x"]
+) -> Found:
+    """Return the operations of a family that are symmetries of an evolution.
+
+    A symmetry is violated by less than 0.05 of the median of the family, and the next minimum is at
+    least 5 times larger: see `count`. If no candidate is violated by 0.05, the whole family is
+    kept, as shifts are in empty space.
+
+    Args:
+      family: The family of operations.
+      evolve: The evolution, such as the result of `follow`.
+      frames: Given frames of at least two packets, oldest first.
+
+    Raises:
+      ValueError: For packets that do not move, and frames that are not finite.
+    """
+    require_at_least(2, n_packet=len(frames))
+    require_finite(frames=frames)
+    scanned = candidates(family)
+    scan = _Scan(family, evolve, np.asarray(frames))
+    spread, _ = scan.measure(scanned)
+    if not family.scanned:
+        n_found = int(spread[0] < LARGEST)
+        return Found(scanned, spread, n_found, False, scanned, spread)
+    middle = float(np.median(spread))
+    if spread.max() < LARGEST:
+        return Found(scanned[:0], spread[:0], 0, True, scanned, spread)
+    at, violations = scan.refine(scanned[_minima(family, spread, LOW * middle)])
+    n_found = count(np.append(np.minimum(violations, middle), middle) / middle)
+    return Found(at, violations, min(n_found, len(at)), False, scanned, spread)
+
+
+def _minima(family: Family, spread: np.ndarray, highest: float) -> np.ndarray:
+    """Indices of the lowest local minima of a scan, best first."""
+    grid = spread.reshape([len(axis) for axis in family.scanned])
+    padded = np.pad(grid, 1, constant_values=np.inf)
+    around = np.lib.stride_tricks.sliding_window_view(padded, (3,) * grid.ndim)
+    lowest = around.reshape(*grid.shape, -1).min(axis=-1)
+    places = np.flatnonzero((grid <= lowest).ravel() & (spread <= highest))
+    return places[np.argsort(spread[places], kind="stable")][:N_MINIMUM]
+
+
+class _Scan:
+    """The violations of the operations of one family."""
+
+    def __init__(self, family: Family, evolve: Evolve, frames: np.ndarray) -> None:
+        self.evolve, self.frames, self.after = evolve, frames, evolve(frames)
+        if not np.all(np.isfinite(self.after)):
+            refuse("evolve", "an evolution whose frames are finite", "one that diverges")
+        self.motion = _distance(self.after[:, -1], frames[:, -1])
+        if not self.motion > STILL:
+            refuse("frames", "packets that move", f"moved by {self.motion:.1g} of their norm")
+        self.is_antiunitary = family.is_antiunitary
+        widths = [np.ptp(axis) / max(len(axis) - 1, 1) for axis in family.scanned]
+        self.step = np.array(widths)
+        over_time = jax.vmap(family.operate, (0, None))
+        over_packets = jax.vmap(over_time, (0, None))
+        # Not jitted: every search would be compiled anew.
+        self.operate = jax.vmap(over_packets, (None, 0))
+
+    def images(self, frames: np.ndarray, parameters: np.ndarray) -> np.ndarray:
+        """The images of all packets by all operations, (n, n_packet, n_t, *n_x)."""
+        real = frames.real.dtype
+        return np.asarray(self.operate(jnp.asarray(frames), jnp.asarray(parameters, real)))
+
+    def measure(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The violations of some operations, and the differences, one row for each operation."""
+        frames, after = self.frames, self.after
+        if self.is_antiunitary:
+            frames, after = after[:, ::-1], frames[:, ::-1]
+        given, wanted = self.images(frames, parameters), self.images(after[:, -1:], parameters)
+        later = self.evolve(given.reshape(-1, *given.shape[2:]))
+        rest = later[:, -1].reshape(wanted[:, :, 0].shape) - wanted[:, :, 0]
+        size = np.linalg.norm(self.frames[:, -1])
+        images = self.images(self.frames[:, -1:], parameters)[:, :, 0]
+        moved = np.array([_distance(each, self.frames[:, -1]) for each in images])
+        rows = rest.reshape(len(parameters), -1) / size
+        unit = self.motion * np.maximum(moved, np.finfo(rows.real.dtype).tiny)
+        return np.linalg.norm(rows, axis=1) / unit, rows
+
+    def refine(self, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The best operations near some of them, each once, in the order of their violations."""
+        at, (n, n_parameter) = start.copy(), start.shape
+        best, lowest = start.copy(), np.full(n, np.inf)
+        nudges = np.concatenate(
+            [np.zeros((1, n_parameter)), *(s * np.eye(n_parameter) for s in (1, -1))]
+        )
+        for _ in range(N_STEP if n else 0):
+            tried = at[:, None] + NUDGE * self.step * nudges
+            violations, rows = self.measure(tried.reshape(-1, n_parameter))
+            violations = violations.reshape(n, -1)[:, 0]
+            rows = rows.reshape(n, len(nudges), -1)
+            is_better = violations < lowest
+            best[is_better], lowest[is_better] = at[is_better], violations[is_better]
+            ahead, back = rows[:, 1 : n_parameter + 1], rows[:, n_parameter + 1 :]
+            slopes = (ahead - back) / (2 * NUDGE)
+            gram = np.einsum("nix,njx->nij", slopes.conj(), slopes).real
+            gram += 1e-6 * np.trace(gram, axis1=1, axis2=2)[:, None, None] * np.eye(n_parameter)
+            force = np.einsum("nix,nx->ni", slopes.conj(), rows[:, 0]).real
+            by = -np.linalg.solve(gram, force[..., None])[..., 0]
+            at = at + np.clip(by, -1, 1) * self.step
+        order = np.argsort(lowest, kind="stable")
+        return self._without_twins(best[order], lowest[order])
+
+    def _without_twins(
+        self, at: np.ndarray, violations: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The operations that differ in what they do."""
+        kept: list[int] = []
+        images = self.images(self.frames[:, -1:], at)
+        for i, image in enumerate(images):
+            if all(_distance(image, images[j]) > SAME for j in kept):
+                kept.append(i)
+        return at[kept], violations[kept]
+
+
+def _distance(first: np.ndarray, second: np.ndarray) -> float:
+    """The distance of packets up to a phase of each, relative to the norm of the second ones."""
+    a, b = (each.reshape(len(each), -1).astype(np.complex128) for each in (first, second))
+    overlap = np.abs(np.sum(a.conj() * b, axis=1))
+    squares = np.sum(np.abs(a) ** 2 + np.abs(b) ** 2, axis=1) - 2 * overlap
+    return float(np.sqrt(np.maximum(squares, 0).sum() / np.sum(np.abs(b) ** 2)))

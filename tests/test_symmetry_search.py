@@ -1,0 +1,228 @@
+"""Search for mirrors, shifts, turns, exchanges and time reversal; the exact solver decides."""
+
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from qdistill.insight import discovery
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid
+from qdistill.physics.hamiltonian import hamiltonian
+from qdistill.system import Propagator, Step, System
+from qdistill.teacher import chebyshev, split_step
+
+GRID = Grid(128, 32.0, "continuum", origin=-16.0)
+SYSTEM = System(GRID, dt=0.3, bounds=(-6.0, 6.0))
+SOLVER = chebyshev(SYSTEM, 1e-7)
+FAMILIES = discovery.make_families(SYSTEM)
+X = np.asarray(GRID.positions(), float)
+N_FRAME = 10
+
+
+def along(grid: Grid, reach: float, n_packet: int = 4, fastest: float = 2.0) -> jax.Array:
+    rng = np.random.default_rng(0)
+    ranges = ((-reach, reach), (0.8, 1.4), (-fastest, fastest))
+    drawn = [rng.uniform(*r, (n_packet, grid.n_dim)) for r in ranges]
+    make = jax.vmap(lambda c, w, k: packets.gaussian(grid, tuple(c), tuple(w), tuple(k)))
+    return make(*(jnp.asarray(each, float) for each in drawn))[:, None]
+
+
+def found(name: str, v: np.ndarray, solver: Propagator = SOLVER) -> discovery.Found:
+    evolve = discovery.follow(solver, jnp.asarray(v, float), N_FRAME)
+    return discovery.find_symmetries(FAMILIES[name], evolve, along(GRID, 5.0))
+
+
+def test_a_mirror_is_found_between_the_points_of_the_grid() -> None:
+    at = found("mirror", -4 * np.exp(-((X - 0.7071) ** 2) / 8))
+    assert at.n_found == 1
+    assert at.parameters[0, 0] == pytest.approx(0.7071, abs=1e-3)
+    # Rounding of single precision.
+    assert at.violations[0] < 1e-4
+    assert np.median(at.spread) > 0.1
+
+
+def test_a_broken_mirror_is_lost() -> None:
+    broken = -4 * np.exp(-(X**2) / 8) * (1 + 0.3 * np.tanh(X))
+    assert found("mirror", broken).n_found == 0
+    assert found("shift", broken).n_found == 0
+    assert found("time reversal", broken).n_found == 1
+
+
+def test_the_period_of_a_lattice_is_found_with_its_mirrors() -> None:
+    period = 32 / 7
+    lattice = 2 * np.cos(2 * np.pi * (X - 0.3) / period)
+    at = found("shift", lattice)
+    # On the ring there are three different shifts, and their inverses.
+    assert at.n_found == 3
+    found_period = discovery.find_period(at.parameters[:3, 0])
+    assert found_period == pytest.approx(period, abs=1e-3)
+    mirrors = found("mirror", lattice)
+    # One at each maximum, which on a ring of odd length is one at a minimum elsewhere.
+    assert mirrors.n_found == 7
+    places = (mirrors.parameters[:7, 0] - 0.3) / (period / 2)
+    np.testing.assert_allclose(places, np.round(places), atol=1e-3)
+
+
+def test_empty_space_has_all_shifts_and_mirrors() -> None:
+    for name in ("shift", "mirror", "time reversal and mirror"):
+        at = found(name, 0 * X)
+        assert at.is_whole
+        assert at.n_found == 0
+
+
+class Absorbed(System):
+    """A system with an absorber where V is high."""
+
+    is_hermitian = False
+
+    def local(self, v: jax.Array, t: object, psi: object) -> jax.Array:
+        del t, psi
+        return v - 0.2j * jnp.exp(-(jnp.asarray(X, v.dtype) ** 2))
+
+
+def test_an_absorber_loses_time_reversal_and_keeps_the_mirror() -> None:
+    leaky = split_step(Absorbed(GRID, dt=0.3), 16)
+    well = -4 * np.exp(-(X**2) / 8)
+    assert found("time reversal", well, leaky).n_found == 0
+    assert found("time reversal and mirror", well, leaky).n_found == 0
+    assert found("mirror", well, leaky).n_found == 1
+    # A real potential keeps it.
+    assert found("time reversal", well).n_found == 1
+
+
+def coupled(phase: np.ndarray) -> np.ndarray:
+    """Two channels that are coupled, with a phase of the coupling."""
+    coupling = 0.8 * np.exp(-(X**2) / 8) * np.exp(1j * phase)
+    bend = 0.5 * np.tanh(X / 2)
+    return np.array([[bend + 0j, coupling], [coupling.conj(), -bend + 0.4 * np.exp(-(X**2))]])
+
+
+@pytest.mark.parametrize(
+    ("phase", "kept"),
+    [
+        (0.0 * X, {"time reversal", "time reversal and phase"}),
+        (0.0 * X + 0.6, {"time reversal and phase"}),
+        (0.7 * X, set()),
+    ],
+    ids=["real", "constant phase", "phase that turns"],
+)
+def test_a_complex_coupling_loses_plain_time_reversal(phase: np.ndarray, kept: set[str]) -> None:
+    system = System(GRID, dt=0.3, n_channel=2, bounds=(-3.0, 3.0))
+    one = along(GRID, 3.0)
+    psi = jnp.stack([one, 0.5 * jnp.roll(one, 7, -1) * (1 + 0.3j)], axis=2)
+    v = jnp.asarray(coupled(phase), complex)
+    evolve = discovery.follow(chebyshev(system, 1e-7), v, N_FRAME)
+    families = discovery.make_families(system)
+    names = [name for name in families if name.startswith("time reversal")]
+    at = {name: discovery.find_symmetries(families[name], evolve, psi) for name in names}
+    assert {name for name in names if at[name].n_found} == kept
+    if "time reversal and phase" in kept:
+        # With the phase twice that of the coupling, up to the sign.
+        angle = at["time reversal and phase"].parameters[0, 0]
+        assert abs(angle) == pytest.approx(2 * phase[0], abs=1e-3)
+
+
+def test_a_turning_phase_and_even_potentials_keep_time_reversal_with_a_mirror() -> None:
+    system = System(GRID, dt=0.3, n_channel=2, bounds=(-3.0, 3.0))
+    one = along(GRID, 3.0)
+    psi = jnp.stack([one, 0.5 * jnp.roll(one, 7, -1)], axis=2)
+    v = coupled(0.7 * (X - 0.4))
+    even = np.exp(-((X - 0.4) ** 2) / 8)
+    v[0, 0], v[1, 1] = 0.5 * even, -even
+    v[0, 1], v[1, 0] = v[0, 1] / np.abs(v[0, 1]) * even, v[1, 0] / np.abs(v[1, 0]) * even
+    evolve = discovery.follow(chebyshev(system, 1e-7), jnp.asarray(v, complex), N_FRAME)
+    families = discovery.make_families(system)
+    both = discovery.find_symmetries(families["time reversal and mirror"], evolve, psi)
+    assert both.n_found == 1
+    assert both.parameters[0, 0] == pytest.approx(0.4, abs=1e-3)
+    for name in ("time reversal", "mirror"):
+        assert discovery.find_symmetries(families[name], evolve, psi).n_found == 0
+
+
+def test_turns_and_exchanges_of_a_plane() -> None:
+    grid = Grid((24, 24), (12.0, 12.0), "continuum", origin=(-6.0, -5.0))
+    system = System(grid, dt=0.4, bounds=(-5.0, 5.0))
+    x, y = (np.asarray(grid.positions(axis), float) for axis in (0, 1))
+    x, y = x - 0.4, y - 1.3
+    families = discovery.make_families(system, step=1.2)
+    # Slow packets, so that few places have to be scanned.
+    psi = along(grid, 1.5, 2, 1.0)
+    square = -4 * np.exp(-(x**4 + y**4) / 20)
+    # The same with a handle that turns keep and mirrors do not.
+    wheel = square * (1 + 0.3 * x * y * (x**2 - y**2) * np.exp(-(x**2 + y**2) / 3))
+    names = ("mirror x", "exchange of axes", "quarter turn")
+    for v, counts in ((square, (1, 1, 1)), (wheel, (0, 0, 1))):
+        evolve = discovery.follow(chebyshev(system, 1e-6), jnp.asarray(v, float), 3)
+        at = {name: discovery.find_symmetries(families[name], evolve, psi) for name in names}
+        assert tuple(at[name].n_found for name in names) == counts
+        np.testing.assert_allclose(at["quarter turn"].parameters[0], (0.4, 1.3), atol=5e-3)
+        if at["exchange of axes"].n_found:
+            diagonal = at["exchange of axes"].parameters[0, 0]
+            assert diagonal == pytest.approx(0.9, abs=5e-3)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Leapfrog:
+    """A propagator that needs two given frames; it is reversible whatever its step is."""
+
+    system: System = dataclasses.field(metadata={"static": True})
+    n_history = 2
+    is_linear = is_differentiable = True
+    is_unitary = False
+
+    def __call__(self, v: jax.Array) -> Step:
+        h = hamiltonian(self.system.grid, v)
+        dt = self.system.dt
+        return Step(
+            lambda frames, n: (frames[0], frames[1]),
+            lambda state: (state[1], state[0] - 2j * dt * h(state[1])),
+            lambda state: state[1],
+        )
+
+
+def test_time_reversal_is_found_with_a_history_of_frames() -> None:
+    grid = Grid(64, 32.0, "continuum", origin=-16.0)
+    system = System(grid, dt=0.03)
+    x = np.asarray(grid.positions(), float)
+    psi = along(grid, 4.0, 2, 1.0)
+    step = np.exp(-1j * 0.03 * grid.kinetic_energy())
+    frames = jnp.concatenate([psi, jnp.fft.ifft(step[None, None] * jnp.fft.fft(psi))], axis=1)
+    frames = frames.astype(psi.dtype)
+    v = jnp.asarray(-2 * np.exp(-((x - 0.3) ** 2) / 8), float)
+    families = discovery.make_families(system, 1.0)
+    evolve = discovery.follow(Leapfrog(system), v, 40)
+    for name in ("mirror", "time reversal"):
+        at = discovery.find_symmetries(families[name], evolve, frames)
+        assert at.n_found == 1
+        assert at.violations[0] < 1e-3
+
+
+def test_a_move_is_exact_for_waves() -> None:
+    with jax.enable_x64(True):
+        k = 2 * np.pi * 3 / 32
+        wave = jnp.exp(1j * k * GRID.positions())
+        moved = discovery.move(GRID, wave, 0, 0.123)
+        np.testing.assert_allclose(moved, wave * np.exp(-1j * k * 0.123), atol=1e-12)
+        mirrored = discovery.move(GRID, wave, 0, 0.246, is_mirror=True)
+        np.testing.assert_allclose(mirrored, np.exp(1j * k * (0.246 - X)), atol=1e-12)
+
+
+def test_what_cannot_be_searched_is_refused() -> None:
+    evolve = discovery.follow(SOLVER, jnp.zeros(128), 1)
+    psi = along(GRID, 5.0)
+    family = FAMILIES["mirror"]
+    with pytest.raises(ValueError, match="Argument `n_packet` must be at least 2"):
+        discovery.find_symmetries(family, evolve, psi[:1])
+    with pytest.raises(ValueError, match="Argument `frames` must be packets that move"):
+        discovery.find_symmetries(family, np.asarray, psi)
+    with pytest.raises(ValueError, match="Argument `evolve` must be an evolution whose frames"):
+        discovery.find_symmetries(family, lambda frames: np.nan * np.asarray(frames), psi)
+    with pytest.raises(ValueError, match="Argument `n_frames`"):
+        discovery.follow(SOLVER, jnp.zeros(128), 0)
+    empty = family._replace(scanned=(np.zeros(0),))
+    with pytest.raises(ValueError, match="Argument `scanned`"):
+        discovery.find_symmetries(empty, evolve, psi)
