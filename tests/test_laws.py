@@ -11,6 +11,7 @@ from experiments.discovery.hidden import GRID, NOTHING, Hidden
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law
 from qdistill.insight.discovery import _generators as generators
+from qdistill.insight.discovery import _terms as terms
 from qdistill.physics.grid import Grid
 from qdistill.runs import export
 
@@ -82,14 +83,14 @@ def test_nothing_is_claimed_below_the_noise() -> None:
     assert discovery.find_law(*recorded({"mass": 1e-5, "drift": 1e-5}, 1e-3)).is_usual
 
 
-@pytest.mark.parametrize("kind", [*generators.LOCAL, "p", generators.DENSITY, generators.NONLOCAL])
+@pytest.mark.parametrize("kind", [*terms.LOCAL, "p", terms.DENSITY, terms.NONLOCAL])
 def test_derivatives_are_those_of_the_propagator(kind: str) -> None:
     grid = Grid(256, 40.0, "continuum", origin=-20.0)
     _, _, v, psi = recorded({})
     recording = generators.record(grid, 0.2, v[:1], psi[:1, :2], 8.0)
     step = 1e-2
     # To second order, between two models on both sides.
-    model = generators.begin(generators.USUAL, (kind,))
+    model = generators.begin(terms.USUAL, (kind,))
     up, down = (
         generators.linearise(recording, model._replace(values=model.values + side * step))
         for side in (1, -1)

@@ -20,16 +20,15 @@ from jaxtyping import Array, Complex, Float
 from qdistill._checks import refuse, require_at_least, require_finite, require_shape
 from qdistill._refusals import explained
 from qdistill.insight.discovery import _generators as generators
-from qdistill.insight.discovery._generators import (
+from qdistill.insight.discovery._generators import Model, Normal, Recording
+from qdistill.insight.discovery._terms import (
     CONSTANT,
+    COUPLING,
     FORMS,
     FREE,
     LATTICE,
     TERMS,
     USUAL,
-    Model,
-    Normal,
-    Recording,
 )
 from qdistill.physics.grid import Grid
 
@@ -238,7 +237,7 @@ def _is_better(gains: Float[np.ndarray, " n_run"], margin: float = MARGIN) -> bo
 
 
 def _with(model: Model, term: str) -> Model:
-    start = float(term == generators.COUPLING)
+    start = float(term == COUPLING)
     return Model(model.form, (*model.terms, term), np.append(model.values, start))
 
 
@@ -299,7 +298,7 @@ def _absent(model: Model, normal: Normal, term: str) -> Normal:
     """The normal equations after a term took the value that it has in its absence."""
     i = normal.names.index(term)
     move = np.zeros(len(normal.names))
-    move[i] = float(term == generators.COUPLING) - model.values[model.names.index(term)]
+    move[i] = float(term == COUPLING) - model.values[model.names.index(term)]
     rest = generators.errors(normal, move)
     return normal._replace(image=normal.image - normal.squares @ move, rest=rest)
 
