@@ -53,7 +53,7 @@ SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
 STUDIES = emulators seeds unitary newton continuum frames solvers throughput ladder frontier insight \
-	importance published curriculum placebos discovery searches blind corrections edges order \
+	importance published curriculum placebos discovery searches laws blind corrections edges order \
 	generalisation design diffraction reliability tully fuzz movie
 # Keep the JSON files and the pictures of runs.
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
@@ -227,6 +227,13 @@ results-blind: .venv/.core
 	rm -rf runs/blind
 	$(PY) experiments/discovery/blind.py --out runs/blind
 	$(call keep,blind)
+
+# After results-seeds and results-unitary.
+results-laws: results-unitary
+	rm -rf runs/laws
+	$(PY) experiments/discovery/emulator_laws.py \
+		$(addprefix runs/,$(OF_DEMO) $(OF_UNITARY) $(OF_GRU)) --out runs/laws
+	$(call keep,laws)
 
 # After results-seeds and results-unitary.
 SPLITTINGS = $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY))

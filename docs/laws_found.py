@@ -26,6 +26,8 @@ _COUNTS = ("found", "not told apart", "missed")
 def false() -> str:
     """Return the files with a false claim, as text."""
     rows = [row for row in RESULTS()["blind"].metrics.files if list(row["false"])]
+    if not rows:
+        return "none"
     return "; ".join(
         f"file {row.seed} ({_hidden(row)}) {', '.join(row['false']).replace('|', ' or ')}"
         for row in rows
@@ -45,3 +47,29 @@ def missed() -> str:
 def _hidden(row: Any) -> str:
     words = [f"{kind} {size:.2g}" for kind, size in row.hidden.items()]
     return ", ".join(words) or "nothing unusual"
+
+
+def laws() -> str:
+    """Tabulate the laws read from forecasts."""
+    of = RESULTS()["laws"].metrics
+    rows = []
+    for name, row in of.summary.items():
+        n = f", {row.n} trainings" * (row.n > 1)
+        role = " (null model)" * (of.roles[name] == "null")
+        forms = "; ".join(f"{form}: {count} of {row.n}" for form, count in row.forms.items())
+        terms = ", ".join(f"{term} ({count})" for term, count in row.terms.items())
+        cells = [
+            f"{row.error.mean:.1e}",
+            forms.replace("|k|", "k"),
+            _interval(row.mass, 5),
+            _interval(row.quartic, 3),
+            terms.replace("|", "\\|") or "none",
+        ]
+        rows.append([f"{name}{role}{n}", *cells])
+    heads = ("member", "error", "T", "mass", "k⁴ over the lattice's", "further terms (in how many)")
+    return table(heads, rows)
+
+
+def _interval(of: Any, digits: int) -> str:
+    ends = f" ({of.low:.{digits}f} to {of.high:.{digits}f})" if "low" in list(of) else ""
+    return f"{of.mean:.{digits}f}{ends}"

@@ -1,10 +1,12 @@
 """Discovery: the law of recorded frames, against frames of exact diagonalisation."""
 
+import json
 import pathlib
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scripts
 
 from experiments.discovery import blind, hidden
 from experiments.discovery.hidden import GRID, NOTHING, Hidden
@@ -199,3 +201,15 @@ def test_a_file_is_reported_in_words(tmp_path: pathlib.Path) -> None:
     assert list(found["law"]["coefficients"]) == ["-i"]
     assert found["seen"]["duration"] == pytest.approx(T[-1], rel=1e-3)
     assert "T: k^2/2" in report.report
+
+
+def test_laws_of_emulators_and_of_controls_are_read(tmp_path: pathlib.Path) -> None:
+    done = scripts.run("emulator_laws", "demo", "--smoke", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["summary"]
+    # The exact solver has the lattice's dispersion and the mass 1, to the held-out error.
+    exact = found["exact solver"]
+    assert exact["forms"] == {"lattice": 1}
+    assert exact["mass"]["mean"] == pytest.approx(1, abs=1e-5)
+    assert exact["terms"] == {}
+    assert {"demo", "clamped-2"} <= set(found)

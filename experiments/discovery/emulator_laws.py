@@ -1,0 +1,198 @@
+"""The laws of emulators: `experiments/discovery/emulator_laws.py runs/demo-seed-0 ...`.
+
+The Hamiltonian is read from forecasts, as from any recorded runs. The same is done with null
+models, the exact step plus a random network among them, and with the exact solver.
+"""
+
+import dataclasses
+import functools
+import pathlib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import tyro
+from jaxtyping import Array, Complex, Float
+
+from experiments import emulators, runner
+from experiments.corrections import study
+from experiments.discovery import blind
+from qdistill._checks import require_at_least
+from qdistill.insight import discovery, harness
+from qdistill.insight.discovery import laws
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid
+from qdistill.students import Emulator
+from qdistill.system import Propagator, rollout
+from qdistill.teacher import Chebyshev
+
+# Dispersions whose errors are compared, besides the one that is chosen.
+SHOWN = (laws.LATTICE, "lattice, mass", laws.USUAL, "k^2/2m", laws.FREE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Read the laws of emulators, null models and the exact solver from their forecasts."""
+
+    runs: tyro.conf.Positional[tuple[str, ...]]
+    """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
+    out: pathlib.Path = pathlib.Path("runs/laws")
+    """Folder of the results."""
+    nulls: tuple[int, ...] = (1, 2)
+    """Numbers of FFT pairs per frame of the null models."""
+    n: int = 5
+    """Number of runs, each with a potential of its own."""
+    frames: int = 5
+    """Frames of a forecast."""
+    seed: int = 0
+    """Random seed of potentials and packets."""
+    smoke: bool = False
+    """Run the same steps at tiny sizes, in seconds."""
+
+
+def smoke(args: Args) -> Args:
+    """Return options for a run of seconds."""
+    return dataclasses.replace(args, nulls=(2,), n=4, frames=2)
+
+
+def read_laws(args: Args) -> runner.Results:
+    """Read the laws of all members."""
+    require_at_least(2, frames=args.frames)
+    ensembles = emulators.load_ensembles(args.runs)
+    system = next(iter(ensembles.values()))[0].system
+    exact = harness.solve_exactly(system, (-12.0, 12.0))
+    n_given = max(each.n_history for each, *_ in ensembles.values())
+    v, psi = make_runs(system.grid, args)
+    recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given)))
+    given = recall(psi, v)
+    nulls: harness.Ensembles = {
+        **emulators.make_nulls(system, args.nulls),
+        **_disturb(ensembles, exact, given[:, -1], v, args),
+    }
+    panel = harness.make_panel(ensembles, nulls).with_controls(exact)
+    true = follow(exact, given, v, args.frames)
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for who, member in panel.members.items():
+        for each in member.seeds:
+            rows.setdefault(who, []).append(_row(each, given, v, true, args))
+            print(f"{who}: {line(rows[who][-1])}", flush=True)
+    summary = {who: summarise(each) for who, each in rows.items()}
+    found = {"roles": panel.roles, "laws": rows, "summary": summary}
+    return runner.Results(runner.rounded(found, 5), table(found))
+
+
+def make_runs(
+    grid: Grid, args: Args
+) -> tuple[Float[Array, "n_run n_x"], Complex[Array, "n_run n_x"]]:
+    """Return smooth potentials and two packets in each, near the middle of the box."""
+    rng, x = np.random.default_rng(args.seed), np.asarray(grid.positions(), float)
+    vs, states = [], []
+    for _ in range(args.n):
+        bumps = zip(
+            rng.uniform(-4, 4, 4), rng.uniform(-12, 12, 4), rng.uniform(1, 3, 4), strict=True
+        )
+        vs.append(sum(a * np.exp(-(((x - grid.middle[0] - b) / c) ** 2)) for a, b, c in bumps))
+        pair = [
+            packets.gaussian(
+                grid,
+                centre=grid.middle[0] + rng.uniform(-10, 10),
+                width=rng.uniform(1, 2),
+                momentum=rng.uniform(-4, 4),
+            )
+            for _ in range(2)
+        ]
+        psi = sum(pair[1:], pair[0])
+        states.append(psi / (jnp.linalg.norm(psi) * np.sqrt(grid.cell)))
+    return jnp.asarray(np.stack(vs), float), jnp.stack(states)
+
+
+@functools.partial(jax.jit, static_argnums=3)
+def follow(
+    propagator: Propagator, given: Array, v: Array, n_frames: int
+) -> Complex[Array, "n_run n_t n_x"]:
+    """The newest given frame and those that follow, of all runs."""
+
+    def one(pair: tuple[Array, Array]) -> Array:
+        given, v = pair
+        later = rollout(propagator, given[-propagator.n_history :], v, n_frames)
+        return jnp.concatenate([given[-1:], later])
+
+    return jax.lax.map(one, (given, v))
+
+
+def _disturb(
+    ensembles: Mapping[str, Sequence[Emulator]], exact: Chebyshev, psi: Array, v: Array, args: Args
+) -> dict[str, harness.Disturbed]:
+    """Null models of the emulators that are not linear, with the same error."""
+    key = jax.random.key(args.seed + 1)
+    return {
+        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.frames, key)
+        for name, (first, *_) in ensembles.items()
+        if not first.is_linear
+    }
+
+
+def _row(propagator: Propagator, given: Array, v: Array, true: Array, args: Args) -> dict[str, Any]:
+    """The law of one propagator, and its error after the last frame."""
+    bare = jax.tree.map(lambda leaf: leaf, propagator)
+    frames = np.asarray(follow(bare, given, v, args.frames))
+    last = np.asarray(true[:, -1])
+    error = np.linalg.norm(frames[:, -1] - last, axis=-1) / np.linalg.norm(last, axis=-1)
+    system = propagator.system
+    t = system.dt * np.arange(frames.shape[1])
+    law = discovery.find_law(np.asarray(system.grid.positions(), float), t, v, frames)
+    dx = system.grid.dx[0]
+    lattice, quartic = law.fits["lattice, mass"], law.fits["k^2/2m + b k^4"]
+    return {
+        "error": float(error.mean()),
+        "law": blind.describe(law),
+        "mass": 1 / float(lattice.values[0]),
+        # 1 for the lattice, 0 for the continuum.
+        "quartic": float(quartic.values[1] / quartic.values[0]) / (-(dx**2) / 24),
+    }
+
+
+def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return, over trainings, the forms chosen, and mean and interval of what was read."""
+    forms = [" or ".join([row["law"]["form"], *row["law"]["alike"]]) for row in rows]
+    names = [
+        name
+        for row in rows
+        for name in row["law"]["coefficients"]
+        if name in laws.TERMS and name != "1"
+    ]
+    return {
+        "n": len(rows),
+        "forms": {form: forms.count(form) for form in dict.fromkeys(forms)},
+        "terms": {name: names.count(name) for name in dict.fromkeys(names)},
+        **{key: study.summarise(row[key] for row in rows) for key in ("error", "mass", "quartic")},
+        "errors": {
+            form: float(np.mean([row["law"]["errors"][form] for row in rows])) for form in SHOWN
+        },
+    }
+
+
+def line(row: dict[str, Any]) -> str:
+    """Return one law as text."""
+    law = row["law"]
+    terms = ", ".join(
+        f"{value:.2g} {name}"
+        for name, (value, *_) in law["coefficients"].items()
+        if name in laws.TERMS
+    )
+    forms = " or ".join([law["form"], *law["alike"]])
+    return (
+        f"error {row['error']:.1e}, T {forms}, mass {row['mass']:.5f}, quartic over the lattice's "
+        f"{row['quartic']:.3f}, held out {law['error']:.1e}, further terms {terms or 'none'}"
+    )
+
+
+def table(found: dict[str, Any]) -> str:
+    """Return the laws as text, the first training of each member."""
+    return "\n".join(f"{who}: {line(rows[0])}" for who, rows in found["laws"].items())
+
+
+if __name__ == "__main__":
+    runner.main(read_laws, Args, smoke)
