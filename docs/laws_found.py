@@ -23,6 +23,12 @@ def blind() -> str:
 _COUNTS = ("found", "not told apart", "missed")
 
 
+def seen() -> int:
+    """Return the number of hidden terms that were found, told apart from others or not."""
+    summary = RESULTS()["blind"].metrics.summary
+    return int(summary.found) + int(summary["not told apart"])
+
+
 def false() -> str:
     """Return the files with a false claim, as text."""
     rows = [row for row in RESULTS()["blind"].metrics.files if list(row["false"])]
