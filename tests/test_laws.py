@@ -11,7 +11,7 @@ import scripts
 from experiments.discovery import blind, hidden
 from experiments.discovery.hidden import GRID, NOTHING, Hidden
 from qdistill.insight import discovery
-from qdistill.insight.discovery import Law
+from qdistill.insight.discovery import Law, laws
 from qdistill.insight.discovery import _generators as generators
 from qdistill.insight.discovery import _terms as terms
 from qdistill.physics.grid import Grid
@@ -136,8 +136,9 @@ def test_bad_frames_are_refused() -> None:
         ("`psi` must be different from zero", (x, t, v, 0 * psi)),
     ]
     for message, given in bad:
+        # Of the function itself the types are checked before.
         with pytest.raises(ValueError, match=f"Argument {message}"):
-            discovery.find_law(*given)
+            laws._recorded(*given)
 
 
 def test_what_occurs_ends_where_noise_begins() -> None:
@@ -153,6 +154,74 @@ def test_the_nonlocal_matrix_of_a_constant_is_a_function_of_k() -> None:
     np.testing.assert_allclose(matrix @ waves, expected * waves, atol=1e-9)
     v, _ = hidden.make(1, Hidden({}, 0.0))
     np.testing.assert_allclose(hidden._spread(v[0], 0.0), np.diag(v[0]), atol=0.02)
+
+
+def test_what_is_not_on_the_list_is_not_explained() -> None:
+    # A potential that the file does not name moves the frames.
+    x, t, v, psi = recorded({})
+    law = discovery.find_law(x, t, v - 0.3 * np.exp(-((X - 3) ** 2)).astype(np.float32), psi)
+    assert not law.is_explained
+    assert not law.is_usual
+    assert "NOT EXPLAINED" in str(law)
+    known = discovery.find_law(x, t, v, psi)
+    assert known.is_explained
+    assert known.is_usual
+    assert "NOT EXPLAINED" not in str(known)
+
+
+def test_noise_is_that_of_the_frames() -> None:
+    # White noise of one frame is on all wave numbers; an error of one frame has that of two.
+    x, _, _, psi = recorded({}, 1e-3)
+    grid = Grid(len(x), float(np.ptp(x)) * len(x) / (len(x) - 1), "continuum")
+    largest = discovery.largest_wavenumber(grid, psi)
+    share = np.mean(np.abs(grid.wavenumbers()) <= largest)
+    found = generators.find_noise(grid, psi, largest)
+    # What is cut from the frames, up to three times the density of noise, counts as noise too.
+    assert 0.95 < found / (np.sqrt(2 * share) * 1e-3) < np.sqrt(3)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [("v", "`v` must be real"), ("psi", "`psi` must be complex"), ("still", "frames that move")],
+)
+def test_frames_that_have_no_law_are_refused(name: str, words: str) -> None:
+    x, t, v, psi = recorded({})
+    if name == "v":
+        v = v - 0.05j
+    elif name == "psi":
+        psi = psi.real + 0j
+    else:
+        psi = np.repeat(psi[:, :1], len(t), axis=1)
+    # Of the function itself the types are checked before.
+    with pytest.raises(ValueError, match=words):
+        laws._recorded(x, t, v, psi)
+
+
+def test_a_lost_norm_hides_no_charges() -> None:
+    found = blind.look(recorded({"absorber": 0.1}))
+    assert found["conserved"] == []
+    assert "norm" in found["why"]
+    # Positions are means of normalised frames.
+    low, high = found["moves"]["mean x"]
+    twice = blind.Runs(*recorded({})[:3], 2 * recorded({}).psi)
+    assert low < high
+    assert blind.look(twice)["moves"]["mean x"] == pytest.approx(
+        blind.look(recorded({}))["moves"]["mean x"], rel=1e-5
+    )
+
+
+def test_damaged_files_are_refused_in_words(tmp_path: pathlib.Path) -> None:
+    empty, text = tmp_path / "empty.npz", tmp_path / "text.npz"
+    empty.write_bytes(b"")
+    text.write_bytes(b"no archive of arrays")
+    for path in (empty, text):
+        with pytest.raises(ValueError, match="is damaged, or no file of NumPy"):
+            blind.read(path)
+    one = tmp_path / "one.npy"
+    np.save(one, np.zeros(3))
+    one.rename(tmp_path / "one.npz")
+    with pytest.raises(ValueError, match="a file of several arrays"):
+        blind.read(tmp_path / "one.npz")
 
 
 def test_seeds_draw_every_kind() -> None:
@@ -176,6 +245,7 @@ def test_claims_that_fit_alike_are_one() -> None:
         errors={},
         fits={},
         floor=0.0,
+        noise=0.0,
         k=np.zeros(1),
         energies=np.zeros(1),
     )

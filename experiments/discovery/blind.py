@@ -7,6 +7,7 @@ counts what was found, missed and falsely claimed.
 import dataclasses
 import pathlib
 import tempfile
+import zipfile
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -101,10 +102,15 @@ def read(path: pathlib.Path, name: str = "psi") -> Runs:
         arrays = {key: np.asarray(data[key].values) for key in data.variables}
     elif path.suffix == ".npz":
         try:
-            with np.load(path) as file:
+            file = np.load(path)
+            if isinstance(file, np.ndarray):
+                refuse("frames", "a file of several arrays", f"`{path}`, which has one")
+            with file:
                 arrays = {key: file[key] for key in file.files}
-        except ValueError as error:
-            raise ValueError(f"`{path}` cannot be read as arrays of NumPy: {error}") from error
+        except (EOFError, zipfile.BadZipFile, ValueError) as error:
+            if "Argument" in str(error):
+                raise
+            raise ValueError(f"`{path}` is damaged, or no file of NumPy: {error}") from error
     else:
         refuse("frames", "a file that ends in .npz or .nc", f"`{path}`")
     found = {}
@@ -115,6 +121,10 @@ def read(path: pathlib.Path, name: str = "psi") -> Runs:
         found[key] = arrays[known[0]]
     if found["v"].ndim == 1 and found["psi"].ndim == 3:
         found["v"] = np.broadcast_to(found["v"], (len(found["psi"]), len(found["v"])))
+    for name, kinds in (("psi", "c"), ("v", "fiu"), ("t", "fiu"), ("x", "fiu")):
+        if found[name].dtype.kind not in kinds:
+            wanted = "complex numbers" if kinds == "c" else "real numbers"
+            refuse(f"frames[{name!r}]", wanted, f"of type {found[name].dtype}")
     psi = found["psi"].astype(np.complex64)
     return Runs(found["x"], found["t"], found["v"].astype(np.float32), psi)
 
@@ -155,19 +165,20 @@ def look(runs: Runs) -> dict[str, Any]:
         dictionary = discovery.make_dictionary(system, jnp.asarray(v), 2, more)
         parts.append(discovery.measure(dictionary, psi[:, None], grid.cell, pairs=False))
     names, numbers = list(dictionary), np.concatenate(parts, axis=-1)
-    charges = discovery.find_charges(names, numbers)
     means = {name: numbers[names.index(name)].real for name in ("1", "x", "p")}
+    conserved = _conserved(names, numbers, means["1"])
     density = np.abs(runs.psi) ** 2
     waves = np.fft.fftshift(np.mean(np.abs(np.fft.fft(runs.psi)) ** 2, axis=(0, 1)))
     places = density.mean(axis=(0, 1))
     return {
         "moves": {
             "norm squared, end over start": float(np.mean(means["1"][-1] / means["1"][0])),
-            "mean x": [float(means["x"].min()), float(means["x"].max())],
-            "mean p": [float(means["p"].min()), float(means["p"].max())],
+            **{
+                f"mean {name}": [float(f(means[name] / means["1"])) for f in (np.min, np.max)]
+                for name in ("x", "p")
+            },
         },
-        "conserved": str(charges).splitlines(),
-        "drifts": charges.drifts[: charges.n_static + 1].tolist(),
+        **conserved,
         "seen": {
             "k": _range(np.fft.fftshift(grid.wavenumbers()), waves),
             "x": _range(runs.x, places),
@@ -176,6 +187,21 @@ def look(runs: Runs) -> dict[str, Any]:
             "duration": float(abs(runs.t[-1] - runs.t[0])),
             "frame": abs(dt),
         },
+    }
+
+
+def _conserved(names: list[str], numbers: np.ndarray, norms: np.ndarray) -> dict[str, Any]:
+    """The combinations whose expectation values are conserved, and their drifts."""
+    change = float(np.max(np.abs(norms[-1] / norms[0] - 1)))
+    if change > laws.MARGIN:
+        return {"conserved": [], "drifts": [], "why": f"the norm changes by {change:.1g}"}
+    if numbers[0].size < len(names):
+        return {"conserved": [], "drifts": [], "why": "too few frames"}
+    charges = discovery.find_charges(names, numbers)
+    return {
+        "conserved": str(charges).splitlines(),
+        "drifts": charges.drifts[: charges.n_static].tolist(),
+        "why": "",
     }
 
 
@@ -220,7 +246,7 @@ def in_words(law: Law, found: dict[str, Any]) -> str:
                 *moves["mean x"], *moves["mean p"]
             ),
             f"The squared norm becomes {moves['norm squared, end over start']:.5g} of its start.",
-            "Conserved, besides: " + ("; ".join(found["conserved"]) or "nothing in the dictionary"),
+            "Conserved: " + _conserved_in_words(found),
             "Law, i dpsi/dt = [T + V + further terms] psi:",
             *("  " + each for each in str(law).splitlines()),
             f"  by dispersion, with the same further terms: {others}",
@@ -235,6 +261,12 @@ def in_words(law: Law, found: dict[str, Any]) -> str:
             f"{', '.join(laws.TERMS)}.",
         ]
     )
+
+
+def _conserved_in_words(found: dict[str, Any]) -> str:
+    if found["conserved"]:
+        return f"{'; '.join(found['conserved'])} (drift at most {max(found['drifts']):.1g})"
+    return "nothing that was looked for" + (f": {found['why']}" if found["why"] else "")
 
 
 def score(seed: int, runs: Runs) -> dict[str, Any]:

@@ -114,6 +114,18 @@ def record(grid: Grid, dt: float, v: Any, psi: Any, largest: float) -> Recording
     )
 
 
+def find_noise(grid: Grid, psi: Any, largest: float) -> float:
+    """Return the error of one frame by noise, from what frames have beyond a wave number."""
+    frames = np.asarray(psi).reshape(-1, grid.shape[0])
+    density = np.mean(np.abs(np.fft.fft(frames)) ** 2, axis=0)
+    is_beyond = np.abs(grid.wavenumbers()) > largest
+    n_beyond = int(np.sum(is_beyond))
+    # Without noise it is what is cut from the frames.
+    share = max((len(density) - n_beyond) / n_beyond, 1.0) if n_beyond else 0.0
+    # A frame and the one that it is compared with both have it.
+    return float(np.sqrt(2 * share * density[is_beyond].sum() / density.sum()))
+
+
 def begin(form: str, terms: Sequence[str] = ()) -> Model:
     """Return a model before any fit: V with the coefficient 1, and other terms with 0."""
     values = [*FORMS[form].start, *(float(term == COUPLING) for term in terms)]

@@ -45,6 +45,11 @@ MOST = 5
 # number counts as occurring.
 OCCURS, ABOVE = 1e-10, 3.0
 N_RESAMPLED = 400
+# A law does not explain the frames if their error is more than this multiple of what noise and
+# method imply.
+UNEXPLAINED = 10.0
+# Smallest motion of the frames, relative to their norm.
+STILL = 1e-4
 
 
 class Law(NamedTuple):
@@ -59,7 +64,9 @@ class Law(NamedTuple):
       error: Root mean squared error of one frame, relative, of runs left out of the fit.
       errors: The same for each dispersion, with the further terms found.
       fits: The fit of each dispersion.
-      floor: The error of the method.
+      floor: The error of the splitting in which frames are propagated.
+      noise: The error of one frame that the noise of the frames implies, from what they have beyond
+        the wave numbers that occur.
       k, energies: The wave numbers that occur, and the kinetic energy there that is of no form.
     """
 
@@ -74,6 +81,7 @@ class Law(NamedTuple):
     errors: dict[str, float]
     fits: dict[str, Model]
     floor: float
+    noise: float
     k: Float[np.ndarray, " n_k"]
     energies: Float[np.ndarray, " n_k"]
 
@@ -83,9 +91,18 @@ class Law(NamedTuple):
         return self.names[len(FORMS[self.form].names) :]
 
     @property
+    def is_explained(self) -> bool:
+        """Whether the frames have no more error than noise and method imply, by a factor of 10.
+
+        If not, something that is not on the list moves the frames, or the fit did not converge, as
+        for a mass far from 1. The law is then not to be trusted, nor are its intervals.
+        """
+        return self.error <= UNEXPLAINED * float(np.hypot(self.noise, self.floor))
+
+    @property
     def is_usual(self) -> bool:
-        """Whether it is k^2 / 2 + V, in atomic units, and nothing else."""
-        return self.form == USUAL and not self.terms
+        """Whether it is k^2 / 2 + V, in atomic units, and nothing else moves the frames."""
+        return self.form == USUAL and not self.terms and self.is_explained
 
     def __str__(self) -> str:
         """Return the law as text."""
@@ -101,6 +118,12 @@ class Law(NamedTuple):
             of = "" if i < n_own else "coefficient of "
             lines.append(f"{of}{name}: {value:.4g} ({low:.4g} to {high:.4g}){words}")
         lines.append(f"held-out error of a frame {self.error:.1e}")
+        if not self.is_explained:
+            implied = float(np.hypot(self.noise, self.floor))
+            lines.append(
+                f"NOT EXPLAINED: noise and method imply an error of {implied:.1e}; something that "
+                "is not on the list moves the frames, or the fit did not converge"
+            )
         return "\n".join(lines)
 
 
@@ -118,6 +141,8 @@ def find_law(
     slopes of V, a force, losses, odd terms in k, a nonlinear and a nonlocal term. What has another
     form is not found, nor what the runs do not visit.
 
+    Fits begin at a mass of 1, so the frames are to be in units in which it is near 1.
+
     Args:
       x: Positions in bohr, equally spaced, on a periodic box.
       t: Times of the frames in a.u., equally spaced.
@@ -127,7 +152,7 @@ def find_law(
 
     Raises:
       ValueError: For other shapes, fewer than 4 runs or 2 frames, unequal steps, numbers that are
-        not finite, and frames that are zero.
+        not finite, a potential that is not real, and frames that are real, zero or at rest.
     """
     recording = _recorded(x, t, v, psi)
     recording, floor = generators.resolve(recording, generators.begin(FREE))
@@ -156,6 +181,7 @@ def find_law(
         {name: float(np.sqrt(each.mean())) for name, each in scores.items()},
         named,
         float(np.sqrt(floor)),
+        generators.find_noise(recording.grid, psi, recording.largest),
         k[seen],
         generators.energies(recording, bare)[seen].astype(float),
     )
@@ -164,6 +190,8 @@ def find_law(
 def _recorded(x: Any, t: Any, v: Any, psi: Any) -> Recording:
     """The frames with their grid, checked."""
     require_finite(x=x, t=t, v=v, psi=psi)
+    if np.iscomplexobj(v):
+        refuse("v", "real; losses are found, not given", f"of type {np.asarray(v).dtype}")
     if np.ndim(psi) != 3:
         refuse("psi", "of shape (n_run, n_t, n_x)", f"of shape {np.shape(psi)}")
     n_run, n_t, n_x = np.shape(psi)
@@ -178,6 +206,11 @@ def _recorded(x: Any, t: Any, v: Any, psi: Any) -> Recording:
         refuse("x", "rising", f"falling by {-dx:g}")
     if not np.all(np.linalg.norm(np.asarray(psi), axis=-1) > 0):
         refuse("psi", "different from zero in each frame", "zero in one")
+    if not np.any(np.imag(psi)):
+        refuse("psi", "complex", "real")
+    moved = np.linalg.norm(np.diff(np.asarray(psi), axis=1)) / np.linalg.norm(np.asarray(psi))
+    if moved < STILL:
+        refuse("psi", "frames that move", f"at rest, but for {moved:.1g} of their norm")
     grid = Grid(n_x, n_x * dx, "continuum", origin=float(np.asarray(x, float)[0]) - dx)
     return generators.record(grid, dt, v, psi, largest_wavenumber(grid, psi))
 
