@@ -226,3 +226,10 @@ def test_what_cannot_be_searched_is_refused() -> None:
     empty = family._replace(scanned=(np.zeros(0),))
     with pytest.raises(ValueError, match="Argument `scanned`"):
         discovery.find_symmetries(empty, evolve, psi)
+
+
+@pytest.mark.parametrize("by", [np.nan, np.inf])
+def test_a_move_to_nowhere_is_refused(by: float) -> None:
+    grid = Grid(8, 4.0)
+    with pytest.raises(ValueError, match="Argument `by` must be finite"):
+        discovery.move(grid, jnp.ones(8) + 0j, 0, by)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import refuse, require_positive
+from qdistill._checks import refuse, require_finite, require_positive
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 from qdistill.system import System
@@ -104,6 +104,7 @@ def move(
     [4.0, 1.0, 2.0, 3.0]
     """
     grid.require_axis(axis)
+    require_finite(by=by)
     at = psi.ndim - grid.n_dim + axis
     k = np.ravel(grid.wavenumbers(axis)).reshape([-1 if a == at else 1 for a in range(psi.ndim)])
     turn, waves = 1j * jnp.asarray(k, psi.real.dtype), jnp.fft.fft(psi, axis=at)
