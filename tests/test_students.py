@@ -13,7 +13,7 @@ from steps import roll
 
 from qdistill import students
 from qdistill.physics.grid import Grid
-from qdistill.runs import pretrained
+from qdistill.runs import presets, pretrained
 from qdistill.students import (
     FORMS,
     Student,
@@ -287,6 +287,8 @@ def test_trees_of_parameters_are_those_of_the_packaged_files(name: str, arrays: 
     if name.startswith("informed"):
         form = UnitaryConfig(int(name[9]), "informed", reach=16, n_units=32)
     system = System(continuum if "continuum" in name or name == "propagator" else Grid())
+    if name == "tully":
+        form, system = presets.PRESETS[name][1].student, presets.PRESETS[name][1].system
     leaves = jax.tree.leaves_with_path(shapes(form.build(system)))
     places = {jax.tree_util.keystr(at, simple=True, separator="/"): x.shape for at, x in leaves}
     assert places == arrays
