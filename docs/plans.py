@@ -105,16 +105,3 @@ def _next_to(paper: float, ours: list[float]) -> list[str]:
     """The published correlation, and the mean of ours with its range."""
     mean = statistics.mean(ours)
     return [f"{paper:.3f}", f"{mean:.3f} ({min(ours):.3f} to {max(ours):.3f})"]
-
-
-def changes() -> str:
-    """Tabulate the scores of the paper's network with one change after another."""
-    of, rows = RESULTS()["changes"].metrics, []
-    for name, row in of["over seeds"].items():
-        gain = dict(of.steps.items()).get(name)
-        error = row.mean_infidelity.mean
-        gained = f"{gain.mean:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" if gain else ""
-        cells = [f"{row.mean_correlation.mean:.3f}", f"{Number(error):.1e}", gained]
-        rows.append([name, *cells])
-    head = ("change", "correlation", "1 − correlation", "decades gained (95%)")
-    return table(head, rows)
