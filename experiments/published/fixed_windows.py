@@ -14,15 +14,12 @@ from qdistill import teacher
 from qdistill._checks import refuse
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
-from qdistill.students import windows
 from qdistill.system import System, rollout
-from qdistill.training.batches import Block
+from qdistill.training.batches import BatchConfig, Block, window_weights
 
 # Of each run 90% of the times, and at each time 10% of the positions.
 SHARE_OF_TIMES = 0.9
 SHARE_OF_POSITIONS = 0.1
-# A window that overlaps the barrier is as many times as likely as another.
-PREFERENCE = 50.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -148,7 +145,7 @@ def choose(
     """Return the codes of the windows of a training set.
 
     Of each run a share of the times is drawn, and at each of them a share of the positions, both
-    without replacement; positions are weighted by `PREFERENCE`.
+    without replacement; positions are weighted as in the placement ``"potential"`` of batches.
 
     Args:
       v: Potentials, of shape (n_run, n_x).
@@ -163,8 +160,10 @@ def choose(
     n_positions = round(SHARE_OF_POSITIONS * n_x)
     codes = np.empty((len(v), n_times, n_positions), np.int32)
     for run, potential in enumerate(v):
-        near = np.asarray(windows.around_all(jnp.asarray(potential), n_window))
-        weights = np.where(np.any(near != 0, axis=-1), PREFERENCE, 1.0)
+        one_frame = jnp.zeros((1, n_x), complex)
+        (weights,) = np.asarray(
+            window_weights(BatchConfig(), n_window, one_frame, jnp.asarray(potential))
+        )
         times = rng.choice(n_starts, n_times, replace=False)
         # The largest of log(weight) + Gumbel noise are a weighted draw without replacement.
         keys = np.log(weights) + rng.gumbel(size=(n_times, n_x))
