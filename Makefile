@@ -197,14 +197,15 @@ results-importance: .venv/.core
 results-published: .venv/.core
 	rm -rf runs/published runs/changes
 	$(PY) experiments/published/published.py --out runs/published
-	$(PY) experiments/published/changes.py --out runs/changes
+	$(PY) experiments/published/changes.py --n-forecast 100 --out runs/changes
 	$(call keep,published changes)
 
-# Trainings are kept in runs/curriculum-trainings.
+# Trainings are kept in runs/curriculum-trainings, errors of the GRU in runs/recurrent-trainings.
 results-curriculum: .venv/.core
-	rm -rf runs/curriculum
+	rm -rf runs/curriculum runs/curriculum-gru
 	$(PY) experiments/curriculum/curricula.py --out runs/curriculum
-	$(call keep,curriculum)
+	$(PY) experiments/curriculum/recurrent.py --out runs/curriculum-gru
+	$(call keep,curriculum curriculum-gru)
 	$(call draw,curriculum)
 
 # Errors of trainings are kept in runs/placebos-trainings.
@@ -302,7 +303,7 @@ results-reliability: .venv/.core
 results-tully: .venv/.core
 	rm -rf runs/tully runs/tully-run
 	$(RUN) tully --out runs/tully-run
-	$(PY) experiments/tully/tully.py --kinds strong --out runs/tully
+	$(PY) experiments/tully/tully.py --n-seeds 10 --kinds strong --out runs/tully
 	$(call keep,tully tully-run)
 	$(call draw,tully)
 

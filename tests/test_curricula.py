@@ -80,6 +80,19 @@ def test_sorted_plans_show_the_examples_of_mixed_in_another_order() -> None:
             assert [lesson for lesson, _ in as_drawn] == rank.tolist()
 
 
+def test_sorted_in_each_stage_every_run_is_shown_in_its_stage() -> None:
+    shape = SHAPE._replace(n_blocks=4, n_stages=2)
+    rank = np.random.default_rng(0).permutation(4 * 3).astype(float)
+    first, last = (
+        np.asarray(syllabus.of_plan(f"{name}, each stage", shape, rank).runs)
+        for name in ("easy to hard", "hard to easy")
+    )
+    for stage in (slice(0, 2), slice(2, 4)):
+        assert np.all(np.diff(rank[first[stage].ravel()]) > 0)
+        np.testing.assert_array_equal(last[stage], first[stage][::-1])
+        assert sorted(first[stage].ravel()) == list(range(3 * stage.start, 3 * stage.stop))
+
+
 def test_few_runs_are_shown_again_and_again() -> None:
     few = syllabus.of_few(4, SHAPE, 0)
     counts = np.bincount(np.asarray(few.runs).ravel())

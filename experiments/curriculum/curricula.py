@@ -49,21 +49,27 @@ class Sizes:
     """
 
     n_seeds: int = 10
-    n_steps: tuple[int, ...] = (240, 480)
+    n_steps: tuple[int, ...] = (240, 480, 1920)
     plans: tuple[tuple[str, ...], ...] = (
         (
             "mixed",
             "easy only",
             "easy to hard",
             "hard to easy",
+            "easy to hard, each stage",
+            "hard to easy, each stage",
             "staged",
             "staged, reversed",
+            "ramped",
+            "loss-driven",
+            "loss-driven, yoked",
             "adaptive",
             "adaptive, yoked",
         ),
         ("mixed", "easy only"),
+        ("mixed", "easy only", "hard to easy"),
     )
-    few: tuple[int, ...] = (3, 10, 30, 100)
+    few: tuple[int, ...] = (1, 3, 10, 30, 100, 300)
     n_case: int = 6
     n_frames: int = 60
     n_paper_frames: int = 400

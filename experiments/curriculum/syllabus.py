@@ -21,6 +21,8 @@ PLANS: dict[str, tuple[CurriculumConfig, str]] = {
     "easy only": (CurriculumConfig(difficulty=(0.0, 0.0)), "as drawn"),
     "easy to hard": (_MIXED, "by hardness"),
     "hard to easy": (_MIXED, "by hardness, reversed"),
+    "easy to hard, each stage": (_MIXED, "by hardness, each stage"),
+    "hard to easy, each stage": (_MIXED, "by hardness, each stage, reversed"),
     "staged": (_MIXED, "by lesson"),
     "staged, reversed": (_MIXED, "by lesson, reversed"),
     "ramped": (CurriculumConfig(plan="ramped"), "as drawn"),
@@ -50,11 +52,12 @@ class Syllabus(NamedTuple):
 
 
 class Shape(NamedTuple):
-    """Numbers of a training: blocks, steps of a block, and runs of a block."""
+    """Numbers of a training: blocks, steps of a block, runs of a block, and equally long stages."""
 
     n_blocks: int
     n_block: int
     n_runs: int
+    n_stages: int = 1
 
 
 def of_plan(name: str, shape: Shape, rank: Sequence[float] = ()) -> Syllabus:
@@ -78,15 +81,20 @@ def of_plan(name: str, shape: Shape, rank: Sequence[float] = ()) -> Syllabus:
 def ordered(order: str, shape: Shape, rank: Sequence[float] = ()) -> Int[Array, "n_blocks n_runs"]:
     """Return all runs of a training, each once, in one of `ORDERS`; they are sorted by a rank.
 
-    A reverse order is that of the blocks.
+    A reverse order is that of the blocks. Sorted in each stage, every run is shown in the stage in
+    which it is drawn.
     """
     require_one_of(ORDERS, order=order)
-    runs = np.arange(shape.n_blocks * shape.n_runs)
+    n_parts = shape.n_stages if "each stage" in order else 1
+    runs = np.arange(shape.n_blocks * shape.n_runs).reshape(n_parts, -1)
     if order != "as drawn":
-        require_shape(runs.shape, rank=rank)
-        runs = np.argsort(np.asarray(rank), kind="stable")
-    of_blocks = runs.reshape(shape.n_blocks, shape.n_runs)
-    return jnp.asarray(of_blocks[::-1] if order.endswith("reversed") else of_blocks)
+        require_shape((runs.size,), rank=rank)
+        places = np.argsort(np.asarray(rank).reshape(runs.shape), axis=1, kind="stable")
+        runs = np.take_along_axis(runs, places, axis=1)
+    of_blocks = runs.reshape(n_parts, -1, shape.n_runs)
+    if order.endswith("reversed"):
+        of_blocks = of_blocks[:, ::-1]
+    return jnp.asarray(of_blocks.reshape(shape.n_blocks, shape.n_runs))
 
 
 def of_few(n_distinct: int, shape: Shape, seed: int) -> Syllabus:

@@ -64,7 +64,8 @@ class Classroom:
     def shape(self) -> Shape:
         """The numbers of a training."""
         of = self.training.stages[0].batches
-        return Shape(self.training.boundaries[-1] // of.n_block, of.n_block, of.n_runs)
+        n_blocks, stages = self.training.boundaries[-1] // of.n_block, self.training.stages
+        return Shape(n_blocks, of.n_block, of.n_runs, len(stages))
 
     @property
     def curriculum(self) -> CurriculumConfig:

@@ -1,0 +1,141 @@
+"""Compare curricula of the paper's network: `python experiments/curriculum/recurrent.py`."""
+
+import dataclasses
+import json
+import pathlib
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from experiments import runner
+from experiments.curriculum import curricula, taught_scores
+from experiments.curriculum.taught_scores import BASELINE, Errors
+from qdistill._checks import require_at_least, require_one_of
+from qdistill.curriculum import CurriculumConfig
+from qdistill.forecast.cases import Cases
+from qdistill.runs import folder, presets, records
+from qdistill.runs.config import Config
+from qdistill.training.loop import fit
+
+PLANS = {
+    "mixed": CurriculumConfig(),
+    "easy only": CurriculumConfig(difficulty=(0.0, 0.0)),
+    "easy to hard": CurriculumConfig(difficulty=(0.0, 1.0)),
+    "hard to easy": CurriculumConfig(difficulty=(1.0, 0.0)),
+    "adaptive": CurriculumConfig(plan="adaptive", difficulty=(0.0, 1.0)),
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Train the preset `gru-demo` by several plans, on the lessons of single processes."""
+
+    plans: tuple[str, ...] = ("mixed", "easy only", "easy to hard")
+    """Plans, by the settings of the curriculum."""
+    seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
+    """Seeds of the trainings."""
+    n_steps: int = 8_000
+    """Steps of a training."""
+    sizes: curricula.Sizes = dataclasses.field(default_factory=curricula.Sizes)
+    """Numbers of cases and frames of the tests; those of trainings are not used."""
+    trained: pathlib.Path = pathlib.Path("runs/recurrent-trainings")
+    """Folder of the errors of trainings, which are not repeated."""
+    out: pathlib.Path = pathlib.Path("runs/curriculum-gru")
+    """Folder of the results."""
+    smoke: bool = False
+    """Run the same steps at tiny sizes, in seconds."""
+
+
+def smoke(args: Args) -> Args:
+    """Return options for a run of seconds."""
+    sizes = dataclasses.replace(args.sizes, n_case=1, n_frames=2, n_paper_frames=2)
+    return dataclasses.replace(
+        args, plans=("mixed", "easy only"), seeds=(0, 1), n_steps=4, sizes=sizes,
+        trained=args.out / "trainings",
+    )  # fmt: skip
+
+
+def measure(args: Args) -> runner.Results:
+    """Train and test the networks, and compare the plans."""
+    require_at_least(2, seeds=len(args.seeds))
+    for name in args.plans:
+        require_one_of(PLANS, plans=name)
+    plans = tuple(dict.fromkeys((BASELINE, *args.plans)))
+    sizes, system = args.sizes, config_of(BASELINE, args).system
+    tests = taught_scores.make_tests(
+        system, curricula.TEST_SEED, sizes.n_case, sizes.n_frames, sizes.n_paper_frames
+    )
+    families = tuple(dict.fromkeys(tests["families"].family))
+    # Seed by seed, so that what is there is a comparison whenever it is stopped.
+    each = {
+        (name, seed): errors_of(name, seed, args, tests) for seed in args.seeds for name in plans
+    }
+    raw = {
+        name: {of: np.concatenate([each[name, seed][of] for seed in args.seeds]) for of in tests}
+        for name in plans
+    }
+    skill = {name: taught_scores.skills(errors, families) for name, errors in raw.items()}
+    found = {
+        "lessons": curricula.STUDY.curriculum.lessons,
+        "families": families,
+        "paper": tests["paper"].family,
+        "steps": args.n_steps,
+        **taught_scores.compare(skill),
+    }
+    plain = {name: taught_scores.plain(errors) for name, errors in raw.items()}
+    records.write_json(args.out / "errors.json", plain)
+    return runner.Results(runner.rounded(found), table(found))
+
+
+def config_of(name: str, args: Args) -> Config:
+    """Return the settings of a training: those of `gru-demo`, with a plan and other lessons."""
+    config = presets.PRESETS["gru-demo"][1]
+    lessons = curricula.STUDY.curriculum.lessons
+    (stage,) = config.training.stages
+    batches = stage.batches
+    if args.smoke:
+        batches = dataclasses.replace(batches, n_block=2, n_runs=2, n_batch=4)
+    stage = dataclasses.replace(stage, n_steps=args.n_steps, batches=batches)
+    return dataclasses.replace(
+        config,
+        curriculum=dataclasses.replace(PLANS[name], lessons=lessons),
+        training=dataclasses.replace(config.training, stages=(stage,)),
+    )
+
+
+def errors_of(name: str, seed: int, args: Args, tests: Mapping[str, Cases]) -> Errors:
+    """Return the errors of one training, from their file or measured and kept."""
+    file = args.trained / f"{name.replace(' ', '-')}-{args.n_steps}-{seed}.json"
+    if not file.exists():
+        config = config_of(name, args)
+        setup = folder.set_up(config)
+        state = setup.trainers[0].init(jax.random.key(seed))
+        for last, _ in fit(setup.trainers, config.training.boundaries, state):
+            state = last
+        params = jax.tree.map(lambda leaf: leaf[None], state.params)
+        made = taught_scores.measure(setup.student, params, tests)
+        file.parent.mkdir(parents=True, exist_ok=True)
+        records.write_json(file, {of: errors.tolist() for of, errors in made.items()})
+        print(f"{name}, seed {seed}: {np.median(made['paper']):.3f}", flush=True)
+    return {of: np.array(errors) for of, errors in json.loads(file.read_text()).items()}
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return the errors of all plans, and their ratios to `mixed`, as text."""
+    lines = [f"{found['steps']} steps: error, over mixed"]
+    for name, row in found["error"].items():
+        line = f"  {name:16}"
+        for each in taught_scores.SETS:
+            line += f"{each} {10 ** row[each]['mean']:.2e}"
+            if name in found["over mixed"]:
+                ratio = found["over mixed"][name][each]
+                line += f" x{10 ** ratio['mean']:.2f} {ratio['verdict']}"
+            line += "  "
+        lines.append(line.rstrip())
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    runner.main(measure, Args, smoke)
