@@ -10,25 +10,20 @@ Packets must break the symmetry themselves, as random ones do, and meet the pote
 """
 
 import functools
-from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import refuse, require_at_least, require_finite
+from qdistill._checks import refuse, require_at_least, require_complex, require_finite
+from qdistill._doors import require_potential
 from qdistill._refusals import explained
+from qdistill.insight.discovery._evolutions import Evolve, evolved, require_like
 from qdistill.insight.discovery.charges import LARGEST, count
 from qdistill.insight.discovery.operations import Family, candidates
 from qdistill.system import Potential, Propagator, rollout
-
-# From given frames of several packets, oldest first, to as many later ones.
-Evolve: TypeAlias = Callable[
-    [Complex[Array | np.ndarray, "n_packet n_given *n_x"]],
-    Complex[np.ndarray, "n_packet n_given *n_x"],
-]
 
 # States that are propagated at once.
 N_AT_ONCE = 32
@@ -70,12 +65,24 @@ def follow(propagator: Propagator, v: Potential, n_frames: int) -> Evolve:
       propagator: The propagator; it needs `n_history` given frames.
       v: Potential.
       n_frames: Number of frames, at least `n_history`.
+
+    Raises:
+      ValueError: For a potential that is not of the system. The function that is returned refuses
+        frames that are not of the system, fewer than `n_history`, or more than `n_frames`.
     """
     require_at_least(max(1, propagator.n_history), n_frames=n_frames)
+    require_potential(propagator.system, v)
+    shape, least = propagator.system.shape, propagator.n_history
     # Without config and score, so that several trainings share one program.
     bare = jax.tree.map(lambda leaf: leaf, propagator)
 
     def evolve(frames: Array | np.ndarray) -> np.ndarray:
+        wanted = f"(n_packet, n_given, {', '.join(map(str, shape))})"
+        if np.shape(frames)[2:] != shape or not len(frames):
+            refuse("frames", f"of shape {wanted}", f"of shape {np.shape(frames)}")
+        if not least <= frames.shape[1] <= n_frames:
+            words = f"{least} to {n_frames} given frames of each packet"
+            refuse("frames", words, frames.shape[1])
         parts = []
         for start in range(0, len(frames), N_AT_ONCE):
             part = np.asarray(frames[start : start + N_AT_ONCE])
@@ -115,9 +122,12 @@ def find_symmetries(
       frames: Given frames of at least two packets, oldest first.
 
     Raises:
-      ValueError: For packets that do not move, and frames that are not finite.
+      ValueError: For packets that do not move, frames that are not finite, and an evolution or
+        operations that return another shape.
     """
+    require_complex("n_packet n_given *n_x", frames=frames)
     require_at_least(2, n_packet=len(frames))
+    require_at_least(1, n_given=frames.shape[1])
     require_finite(frames=frames)
     scanned = candidates(family)
     scan = _Scan(family, evolve, np.asarray(frames))
@@ -147,13 +157,15 @@ class _Scan:
     """The violations of the operations of one family."""
 
     def __init__(self, family: Family, evolve: Evolve, frames: np.ndarray) -> None:
-        self.evolve, self.frames, self.after = evolve, frames, evolve(frames)
+        self.evolve, self.frames, self.after = evolve, frames, evolved(evolve, frames)
         if not np.all(np.isfinite(self.after)):
             refuse("evolve", "an evolution whose frames are finite", "one that diverges")
         self.motion = _distance(self.after[:, -1], frames[:, -1])
         if not self.motion > STILL:
             refuse("frames", "packets that move", f"moved by {self.motion:.1g} of their norm")
-        self.is_antiunitary = family.is_antiunitary
+        self.family = family
+        psi, at = frames[0, 0], np.zeros(len(family.scanned), frames.real.dtype)
+        require_like("family.operate", "psi", jax.eval_shape(family.operate, psi, at), psi.shape)
         widths = [np.ptp(axis) / max(len(axis) - 1, 1) for axis in family.scanned]
         self.step = np.array(widths)
         over_time = jax.vmap(family.operate, (0, None))
@@ -169,10 +181,10 @@ class _Scan:
     def measure(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The violations of some operations, and the differences, one row for each operation."""
         frames, after = self.frames, self.after
-        if self.is_antiunitary:
+        if self.family.is_antiunitary:
             frames, after = after[:, ::-1], frames[:, ::-1]
         given, wanted = self.images(frames, parameters), self.images(after[:, -1:], parameters)
-        later = self.evolve(given.reshape(-1, *given.shape[2:]))
+        later = evolved(self.evolve, given.reshape(-1, *given.shape[2:]))
         rest = later[:, -1].reshape(wanted[:, :, 0].shape) - wanted[:, :, 0]
         size = np.linalg.norm(self.frames[:, -1])
         images = self.images(self.frames[:, -1:], parameters)[:, :, 0]
