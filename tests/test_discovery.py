@@ -324,6 +324,12 @@ def test_operators_and_potentials_of_another_form_are_refused() -> None:
             discovery.measure({"a": operator}, frames, GRID.cell)
     with pytest.raises(ValueError, match="`frames` must be an array of complex numbers of shape"):
         discovery.measure({"1": lambda psi: psi}, frames.real, GRID.cell)
+    powers: list[Any] = [(1, -1), (1, 0.5)]
+    for each in powers:
+        with pytest.raises(ValueError, match="`exponents` must be"):
+            discovery.bracket({each: 1.0}, {each: 1.0})
+    with pytest.raises(ValueError, match=r"`basis\[1\]` must be finite"):
+        discovery.structure([{(1, 0): 1.0}, {(0, 1): np.nan}])
     with pytest.raises(ValueError, match=r"`row` must be of shape \(1,\)"):
         discovery.in_words(np.ones(3), ["a"])
 

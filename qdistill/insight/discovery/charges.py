@@ -290,6 +290,7 @@ def reduce(
     require_finite(vectors=vectors, scales=scales)
     require_shape(vectors.shape[1:], scales=scales)
     require_positive(scales=scales)
+    scales = np.asarray(scales)
     rows = np.array(vectors, float) / scales
     pivots: list[int] = []
     for i in range(len(rows)):

@@ -2,8 +2,8 @@
 
 Such an A maps every solution in the potential V0 to one in V1. In atomic units and with mass 1 it
 exists on the continuum for supersymmetric partners V0, V1 = (W^2 -+ dW/dx) / 2, up to a common
-constant (Darboux, 1882; Witten, 1981). The search is not told so: W is free on knots, and found by
-linear least squares from forecasts of a few packets in both potentials.
+constant (Darboux, 1882; Witten, 1981). The search does not use this: W is free on knots, and found
+by linear least squares from forecasts of a few packets in both potentials.
 
     >>> import jax.numpy as jnp
     >>> from qdistill import Grid, System
@@ -64,6 +64,7 @@ class Terms(NamedTuple):
     bumps: Float[np.ndarray, "n_knot n_x"]
 
 
+@explained
 class Intertwiner(NamedTuple):
     """The best A = d/dx + W for two evolutions.
 
