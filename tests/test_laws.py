@@ -200,6 +200,11 @@ def test_bad_frames_are_refused() -> None:
             laws._recorded(*given)
 
 
+def test_a_seed_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="`seed` must be at least 0, but is -7"):
+        discovery.find_law(*recorded({}), seed=-7)
+
+
 def test_what_occurs_ends_where_noise_begins() -> None:
     _, _, _, psi = recorded({}, 1e-3)
     largest = discovery.largest_wavenumber(GRID, psi)
