@@ -74,6 +74,29 @@ def test_empty_space_has_all_shifts_and_mirrors() -> None:
         assert at.n_found == 0
 
 
+@pytest.mark.parametrize(("centre", "n_found"), [(0.7071, 0), (0.2, 1)], ids=["here", "elsewhere"])
+def test_a_mirror_that_all_packets_have_is_not_decided(centre: float, n_found: int) -> None:
+    """The potential has one mirror, there or elsewhere; the packets cannot tell."""
+    pairs = [
+        packets.gaussian(GRID, 0.7071 + x, 1.2, k) + packets.gaussian(GRID, 0.7071 - x, 1.2, -k)
+        for x, k in ((3.0, 1.0), (1.5, -1.5))
+    ]
+    psi = jnp.stack(pairs)[:, None]
+    well = jnp.asarray(-4 * np.exp(-((X - centre) ** 2) / 8), float)
+    evolve = discovery.follow(SOLVER, well, N_FRAME)
+    at = discovery.find_symmetries(FAMILIES["mirror"], evolve, psi)
+    assert at.n_found == n_found
+    np.testing.assert_allclose(at.undecided, [[0.7071]], atol=1e-3)
+    np.testing.assert_allclose(at.parameters[:n_found, 0], [centre] * n_found, atol=1e-3)
+    # Nothing is moved by no shift, which is no candidate.
+    assert discovery.find_symmetries(FAMILIES["shift"], evolve, psi).undecided.shape == (0, 1)
+    # Real packets are their own images in time.
+    reverse, real = FAMILIES["time reversal"], jnp.abs(psi).astype(psi.dtype)
+    assert discovery.find_symmetries(reverse, evolve, psi).n_found == 1
+    at = discovery.find_symmetries(reverse, evolve, real)
+    assert (at.n_found, at.undecided.shape) == (0, (1, 0))
+
+
 class Absorbed(System):
     """A system with an absorber where V is high."""
 
