@@ -82,7 +82,7 @@ def bracket(f: Polynomial, g: Polynomial) -> dict[Exponents, float]:
             refuse("g", f"of {n_dim} axes, as f is", f"of {_n_dim(second)}")
         most = min(sum(first), sum(second))
         for order in range(1, most + 1, 2):
-            factor = a * b * (-1) ** (order // 2) * 2.0 ** (1 - order)
+            factor = float(a) * float(b) * (-1) ** (order // 2) * 2.0 ** (1 - order)
             for counts in _partitions(order, 2 * n_dim):
                 # In f it is x that is differentiated counts[:n_dim] times, in g it is p.
                 ahead = (*counts[:n_dim], *counts[n_dim:])
