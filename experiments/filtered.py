@@ -6,6 +6,7 @@ replaces it by what first-order perturbation theory says at sharp edges.
 
 import dataclasses
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -20,12 +21,25 @@ from qdistill.physics.grid import Grid
 from qdistill.system import Potential, Step, System
 from qdistill.teacher import schemes
 
-# Of the split steps with filters of perturbation theory, by the number of FFT pairs: the largest
-# kinetic phase of a pair in radians and the smoothing in bohr of the V whose slope is taken, those
-# with the least 1 - correlation on the paper's test; and the coefficients of (V')^2 in units of
-# h^2 / 24. For slow waves the filters of two pairs are 1/6, 2/3, 1/6, Simpson's rule and the
-# shares of Chin's scheme 4A, whose coefficients these are; those of one pair are Takahashi-Imada's.
-THEORY = {1: (2.8, 0.1, (-0.5, -0.5)), 2: (2.5, 0.075, (0.0, -4 / 3, 0.0))}
+
+class Theory(NamedTuple):
+    """What perturbation theory of first order leaves open, for one number of FFT pairs.
+
+    Attributes:
+      phase: Largest kinetic phase of an FFT pair in radians.
+      smoothing: Width in bohr of the Gaussian that smooths V before its slope is taken.
+      corrections: Coefficients of (V')^2 in the kicks, in units of h^2 / 24.
+    """
+
+    phase: float
+    smoothing: float
+    corrections: tuple[float, ...]
+
+
+# Phase and smoothing are those with the least 1 - correlation on the paper's test. For slow waves
+# the filters of two pairs are 1/6, 2/3, 1/6, Simpson's rule and the shares of Chin's scheme 4A,
+# whose correction it has; that of one pair is Takahashi and Imada's.
+THEORY = {1: Theory(2.8, 0.1, (-0.5, -0.5)), 2: Theory(2.5, 0.075, (0.0, -4 / 3, 0.0))}
 
 
 @jax.tree_util.register_dataclass
@@ -100,7 +114,7 @@ def make_smoothed(
         phases = NULLS["clamped"][1]
         if n not in phases:
             refuse("nulls", "numbers of FFT pairs from 1 to 3", n)
-        plain = _strang(system, n, phases[n])
+        plain = _strang(system, n, phases[n] * n / system.dt)
         for width in widths:
             gaussian = np.exp(-0.5 * (width * _waves(system)) ** 2)
             shares = plain.shares[:, None] * gaussian
@@ -111,29 +125,37 @@ def make_smoothed(
 def make_theory(system: System, pairs: Sequence[int] = tuple(THEORY)) -> dict[str, Filtered]:
     """Return split steps with the filters of first-order perturbation theory by name.
 
-    They have a correction by (V')^2 too, which makes them of fourth order at slow waves.
-
     Args:
       system: The system of the emulators, one-dimensional.
       pairs: Numbers of FFT pairs per frame, 1 or 2.
     """
-    found = {}
     for n in pairs:
         if n not in THEORY:
             refuse("nulls", f"numbers of FFT pairs among {list(THEORY)}", n)
-        phase, smoothing, corrections = THEORY[n]
-        plain = _strang(system, n, phase)
-        shares = filters.perturbation_theory(plain).at(_waves(system)).shares
-        gradients = plain.unit * np.array(corrections)
-        found[f"theory-{n}"] = _filtered(plain, shares, gradients, smoothing)
-    return found
+    return {f"theory-{n}": theory(system, n, THEORY[n].phase * n / system.dt) for n in pairs}
 
 
-def _strang(system: System, n: int, phase: float) -> splittings.Splitting:
+def theory(system: System, n: int, cap: float) -> Filtered:
+    """Return the split step whose filters are those of first-order perturbation theory.
+
+    It has a correction by (V')^2 too, which makes it of fourth order at slow waves.
+
+    Args:
+      system: A one-dimensional system.
+      n: Number of FFT pairs per frame, 1 or 2.
+      cap: Largest kinetic energy in hartree.
+    """
+    plain = _strang(system, n, cap)
+    shares = filters.perturbation_theory(plain).at(_waves(system)).shares
+    gradients = plain.unit * np.array(THEORY[n].corrections)
+    return _filtered(plain, shares, gradients, THEORY[n].smoothing)
+
+
+def _strang(system: System, n: int, cap: float) -> splittings.Splitting:
     """Strang's splitting of n substeps, with clamped kinetic energy."""
     shares = np.full(n + 1, 1 / n)
     shares[[0, -1]] /= 2
-    return splittings.of_solver(system, shares, [1 / n] * n, cap=phase * n / system.dt)
+    return splittings.of_solver(system, shares, [1 / n] * n, cap=cap)
 
 
 def _square_of_slope(grid: Grid, v: Float[Array, " n_x"]) -> Float[Array, " n_x"]:

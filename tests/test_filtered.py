@@ -46,7 +46,7 @@ def test_theory_is_a_scheme_of_fourth_order_where_potentials_are_smooth() -> Non
 
 def test_filters_are_those_of_perturbation_theory() -> None:
     (null,) = filtered.make_theory(SYSTEM, (1,)).values()
-    plain = filtered._strang(SYSTEM, 1, filtered.THEORY[1][0])
+    plain = filtered._strang(SYSTEM, 1, filtered.THEORY[1].phase / SYSTEM.dt)
     theory = filters.perturbation_theory(plain)
     q = np.abs(SYSTEM.grid.wavenumbers())[: len(null.shares[0])]
     np.testing.assert_allclose(null.shares, theory.at(q).shares, rtol=1e-6)
