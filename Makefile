@@ -85,12 +85,14 @@ results-unitary: results-seeds
 		rm -rf runs/unitary-seed-$$seed && \
 		$(RUN) unitary --seed $$seed --out runs/unitary-seed-$$seed || exit 1; \
 	done
-	rm -rf runs/from_scratch runs/fixed_questions
+	rm -rf runs/from_scratch runs/fixed_questions runs/filtered_nulls
 	$(PY) experiments/corrections/from_scratch.py $(addprefix runs/,$(OF_UNITARY)) \
 		--out runs/from_scratch
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY)) --seed 1 \
 		--out runs/fixed_questions
-	$(call keep,$(OF_UNITARY) from_scratch fixed_questions)
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY)) --seed 1 \
+		--smoothings 0.01 0.02 0.05 --theory --out runs/filtered_nulls
+	$(call keep,$(OF_UNITARY) from_scratch fixed_questions filtered_nulls)
 
 results-newton: .venv/.core
 	for seed in $(SEEDS); do \
