@@ -23,8 +23,14 @@ from qdistill._checks import refuse
 from qdistill._words import of_annotation, of_value
 
 T = TypeVar("T")
-# Errors with messages of their own, which are not replaced.
-SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
+# Errors with messages of their own, which are passed on as they are.
+PASSED_ON = (
+    OSError,
+    ImportError,
+    FloatingPointError,
+    NotImplementedError,
+    jaxtyping.TypeCheckError,
+)
 # Words of JAX and NumPy in errors about arrays that do not fit together.
 ABOUT_SHAPES = ("incompatible shapes", "Incompatible shapes", "broadcast", "for array of dim")
 
@@ -58,7 +64,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             result = function(*args, **kwargs)
-        except SPEAKING:
+        except PASSED_ON:
             raise
         except Exception as error:
             if _is_ours(sys._getframe(1)):
@@ -75,7 +81,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
     def generate(*args: Any, **kwargs: Any) -> Any:
         try:
             yield from function(*args, **kwargs)
-        except SPEAKING:
+        except PASSED_ON:
             raise
         except Exception as error:
             _raise_refusal(function, args, kwargs, error)
@@ -88,7 +94,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_ours(caller: types.FrameType) -> bool:
-    """Whether a call comes from inside the package, whose arguments the user has not seen."""
+    """Whether a call comes from inside the package, whose arguments the user did not give."""
     return str(caller.f_globals.get("__name__", "")).split(".")[0] == "qdistill"
 
 
@@ -99,7 +105,7 @@ def is_asked_from_outside() -> bool:
         frame.f_globals is not globals() or frame.f_code.co_name != "call"
     ):
         frame = frame.f_back
-    # Type checkers of arrays may stand between the two.
+    # Type checkers of arrays may be between the two.
     while frame is not None and (frame.f_globals is globals() or _is_checker(frame)):
         frame = frame.f_back
     return frame is None or not _is_ours(frame)
@@ -183,7 +189,7 @@ def _parts(value: Any, hint: Any) -> list[tuple[str, Any, Any]]:
 def _by_words(
     function: Callable[..., Any], given: dict[str, Any], hints: dict[str, Any], error: Exception
 ) -> ValueError | None:
-    """The refusal of an argument that the words of an error point at, if they do."""
+    """The refusal of an argument that the message of an error points at, if there is one."""
     words = str(error).strip().split("\n")[0]
     for name, value in given.items():
         parts = value if isinstance(value, tuple | list) else [value]
