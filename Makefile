@@ -222,7 +222,7 @@ results-discovery: results-seeds
 	rm -rf runs/discovery runs/discovery-gru
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) unitary --out runs/discovery
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_GRU)) --nulls --draws 2 --packets 12 \
-		--frames 40 --out runs/discovery-gru
+		--n-frames 40 --out runs/discovery-gru
 	$(call keep,discovery discovery-gru)
 	$(call draw,discovery discovery-gru)
 
@@ -244,7 +244,7 @@ results-searches: results-seeds
 	rm -rf runs/symmetry_search runs/symmetry_search-gru runs/intertwiners
 	$(PY) experiments/discovery/search_symmetries.py $(SPLITTINGS) --out runs/symmetry_search
 	$(PY) experiments/discovery/search_symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls \
-		--systems well --packets 2 --frames 4 --step 1 --out runs/symmetry_search-gru
+		--systems well --packets 2 --n-frames 4 --step 1 --out runs/symmetry_search-gru
 	$(PY) experiments/discovery/search_partners.py $(foreach seed,0 1 2 3 4,runs/demo-seed-$(seed)) \
 		$(foreach seed,0 1 2 3 4,runs/unitary-seed-$(seed)) --out runs/intertwiners
 	$(call keep,symmetry_search symmetry_search-gru intertwiners)
