@@ -317,7 +317,7 @@ def test_claims_that_fit_alike_are_one() -> None:
         energies=np.zeros(1),
     )
     assert blind.claims_of(law) == [("mass",), ("quartic", "relativistic"), ("V^2", "coupling")]
-    assert "not told from relativistic, mass" in str(law)
+    assert "not distinguished from relativistic, mass" in str(law)
 
 
 def test_the_bound_of_no_false_claim_is_the_rule_of_three() -> None:

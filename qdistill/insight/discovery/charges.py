@@ -186,7 +186,7 @@ def find_charges(names: Sequence[str], numbers: Numbers) -> Charges:
     """Return the combinations of operators, ordered by their change over time.
 
     Take packets of different energies, and times long enough that what is not conserved changes by
-    much more than `LARGEST` of its spread: slower quantities are not told from charges.
+    much more than `LARGEST` of its spread: slower ones may count as charges.
 
     Args:
       names: Names of the operators; one of them is the identity, ``"1"``.

@@ -106,7 +106,7 @@ class Law(NamedTuple):
 
     def __str__(self) -> str:
         """Return the law as text."""
-        alike = f" (not told from {', '.join(self.alike)})" if self.alike else ""
+        alike = f" (not distinguished from {', '.join(self.alike)})" if self.alike else ""
         lines = [f"T: {self.form}{alike}"]
         n_own = len(FORMS[self.form].names)
         rows = zip(self.names, self.values, self.low, self.high, strict=True)
