@@ -71,9 +71,9 @@ class Fault(NamedTuple):
 
 
 FAULTS = {
-    "heavier along y": Fault(mass=(1.0, 1.25)),
+    "lighter along y": Fault(mass=(1.0, 0.7)),
     "a force along x": Fault(added={(1, 0): 0.1}),
-    "stiffer along x": Fault(added={(4, 0): 0.01}),
+    "stiffer along x": Fault(added={(4, 0): 0.05}),
 }
 
 
