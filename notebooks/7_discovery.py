@@ -86,7 +86,7 @@ for name, propagator in panel.items():
     numbers = discovery.measure(dictionary, record(propagator, psi, v), grid.cell, pairs=False)
     charges[name] = discovery.find_charges(list(dictionary), numbers)
     found = str(charges[name]).replace("\n", "; ") or "nothing"
-    print(f"{name}: conserved is {found}; changes {charges[name].drifts[:2]}")
+    print(f"{name}: conserved: {found}; changes {charges[name].drifts[:2]}")
 
 # %%
 figure, ax = plt.subplots(figsize=(7, 2.6), layout="constrained")
@@ -140,7 +140,7 @@ for name, propagator in panel.items():
     ax.plot(found.scanned[:, 0] - grid.middle[0], found.spread, color=colours[name], label=name)
     ax.plot(places, found.violations[: found.n_found], "o", color=colours[name])
 ax.set(yscale="log", xlabel="place of the mirror in bohr", ylabel="violation")
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # All four find it, the random form as well: its network treats both sides of a point alike. So here
@@ -170,7 +170,7 @@ for name, propagator in panel.items():
     ax.plot(x, w, color=colours[name], label=name)
 ax.plot(x, -np.tanh(x), ":", color="tab:red", linewidth=3, label="-tanh x")
 ax.set(xlim=(-6, 6), ylim=(-1.6, 1.6), xlabel="x in bohr", ylabel="W in 1/bohr")
-ax.legend(frameon=False)
+_ = ax.legend(frameon=False)
 
 # %% [markdown]
 # W is -tanh x, as theory says (Darboux), in all but the random form, whose best W leaves a large
