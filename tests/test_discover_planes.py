@@ -1,5 +1,6 @@
 """Charges in a plane and across channels: exact counts, what the exact solver shows, faults."""
 
+import dataclasses
 import functools
 import re
 
@@ -111,6 +112,23 @@ def test_a_fault_breaks_the_charges_that_it_should(fault: str, name: str) -> Non
         x2, y2, px2, py2 = (value / left["py^2"] for value in left.values())
         assert (y2, py2) == pytest.approx((0.72, 1.0), rel=0.01)
         assert (x2, px2) == pytest.approx((0.0, 0.0), abs=0.02)
+
+
+@pytest.mark.parametrize(("off", "n_static"), [(0.02, 4), (0.04, 2)])
+def test_a_ratio_is_seen_as_precisely_as_time_allows(
+    off: float, n_static: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # The phases of the cubic charges change by 5.6 * 0.9 * off radians.
+    name = "2:1 oscillator"
+    known = planes.SYSTEMS[name]
+    x2 = known.potential[2, 0] * (1 + off) ** 2
+    wrong = known._replace(potential={**known.potential, (2, 0): x2})
+    monkeypatch.setattr(planes, "SYSTEMS", {name: wrong})
+    exact = harness.solve_exactly(PLANE, (-16.0, 16.0))
+    args = dataclasses.replace(ARGS, frames=14, every=2)
+    (case,) = discover.make_cases(args, exact, 1)
+    assert case.known.n_static == 2
+    assert discover.look(exact, PLANE, args, case)["n_static"] == n_static
 
 
 def test_between_channels_the_energy_is_the_one_charge() -> None:
