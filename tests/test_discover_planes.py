@@ -155,3 +155,5 @@ def test_populations_and_coherences_are_those_of_psi() -> None:
 def test_other_systems_are_refused() -> None:
     with pytest.raises(ValueError, match="a line, a plane, or two channels on a line"):
         wells.known(System(Grid((4, 4, 4), (2.0, 2.0, 2.0))))
+    with pytest.raises(ValueError, match="Argument `faults` must be False except in a plane"):
+        discover.load(discover.Args(runs=("demo",), faults=True))

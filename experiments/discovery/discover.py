@@ -20,7 +20,7 @@ from jaxtyping import Array, Complex
 
 from experiments import emulators, runner
 from experiments.discovery import charges_figure, planes, wells
-from qdistill._checks import require_at_least
+from qdistill._checks import refuse, require_at_least
 from qdistill.insight import discovery, harness
 from qdistill.insight.harness import Ensembles
 from qdistill.students import Emulator
@@ -125,6 +125,8 @@ def load(args: Args) -> tuple[dict[str, list[Emulator]], System]:
         lengths = tuple(args.n_x * dx for dx in grid.dx)
         grid = dataclasses.replace(grid, shape=(args.n_x,) * grid.n_dim, lengths=lengths)
         ensembles = {name: [each.on(grid) for each in of] for name, of in ensembles.items()}
+    if args.faults and grid.n_dim != 2:
+        refuse("faults", "False except in a plane", args.faults)
     return ensembles, next(iter(ensembles.values()))[0].system
 
 
