@@ -74,11 +74,14 @@ def wide() -> str:
             for name in names
         ]
         for system, draws in of.systems.items():
-            theory, cells = of.theory[system], []
+            theory, cells, errors = of.theory[system], [], []
             for name in (*names, f"{student}, random phases"):
                 each = [row for draw in draws for row in draw[name]]
                 cells.append(_cell(each, theory.n_static))
+                errors.append(f"{Number(statistics.median(row.error for row in each)):.0e}")
             rows.append([_named(system), f"{theory.n_static}; {theory.closure}", *cells])
+            if theory.is_anharmonic:
+                rows.append([f"{_named(system)}: error", "", *errors])
     first = "static charges; largest drift; closed set"
     return table([first, "theory", *heads, "student, random phases"], rows)
 
