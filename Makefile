@@ -85,12 +85,14 @@ results-unitary: results-seeds
 		rm -rf runs/unitary-seed-$$seed && \
 		$(RUN) unitary --seed $$seed --out runs/unitary-seed-$$seed || exit 1; \
 	done
-	rm -rf runs/from_scratch runs/fixed_questions
+	rm -rf runs/from_scratch runs/fixed_questions runs/filtered_nulls
 	$(PY) experiments/corrections/from_scratch.py $(addprefix runs/,$(OF_UNITARY)) \
 		--out runs/from_scratch
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY)) --seed 1 \
 		--out runs/fixed_questions
-	$(call keep,$(OF_UNITARY) from_scratch fixed_questions)
+	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY)) --seed 1 \
+		--smoothings 0.01 0.02 0.05 --theory --out runs/filtered_nulls
+	$(call keep,$(OF_UNITARY) from_scratch fixed_questions filtered_nulls)
 
 results-newton: .venv/.core
 	for seed in $(SEEDS); do \
@@ -220,12 +222,12 @@ results-discovery: results-seeds
 	rm -rf runs/discovery runs/discovery-gru runs/plane-short runs/discovery-plane runs/discovery-tully
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) unitary --out runs/discovery
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_GRU)) --nulls --draws 2 --packets 12 \
-		--frames 40 --out runs/discovery-gru
+		--n-frames 40 --out runs/discovery-gru
 	$(RUN) plane --training.stages.2.n-steps 160 --training.stages.3.n-steps 80 \
 		--benchmark.n-frames 60 --benchmark.n-cases 8 --out runs/plane-short
-	$(PY) experiments/discovery/discover.py runs/plane-short --n-x 128 --draws 2 --frames 56 \
+	$(PY) experiments/discovery/discover.py runs/plane-short --n-x 128 --draws 2 --n-frames 56 \
 		--every 14 --faults --out runs/discovery-plane
-	$(PY) experiments/discovery/discover.py tully --frames 100 --every 20 --out runs/discovery-tully
+	$(PY) experiments/discovery/discover.py tully --n-frames 100 --every 20 --out runs/discovery-tully
 	$(call keep,discovery discovery-gru discovery-plane discovery-tully)
 	$(call draw,discovery discovery-gru)
 
@@ -247,7 +249,7 @@ results-searches: results-seeds
 	rm -rf runs/symmetry_search runs/symmetry_search-gru runs/intertwiners
 	$(PY) experiments/discovery/search_symmetries.py $(SPLITTINGS) --out runs/symmetry_search
 	$(PY) experiments/discovery/search_symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls \
-		--systems well --packets 2 --frames 4 --step 1 --out runs/symmetry_search-gru
+		--systems well --packets 2 --n-frames 4 --step 1 --out runs/symmetry_search-gru
 	$(PY) experiments/discovery/search_partners.py $(foreach seed,0 1 2 3 4,runs/demo-seed-$(seed)) \
 		$(foreach seed,0 1 2 3 4,runs/unitary-seed-$(seed)) --out runs/intertwiners
 	$(call keep,symmetry_search symmetry_search-gru intertwiners)

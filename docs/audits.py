@@ -75,6 +75,13 @@ def new_cases() -> str:
     return table(("ten trainings", *RHO), rows)
 
 
+def filtered() -> str:
+    """Tabulate the same next to null models that see the potential through a filter."""
+    of = RESULTS()["filtered_nulls"].metrics
+    rows = [[f"`{name}`", *row] for name in ("unitary", "demo") for row in _audited(of, name)]
+    return table(("ten trainings", *RHO), [row for row in rows if row[2] != "energy"])
+
+
 def _audited(of: Any, name: str) -> list[list[str]]:
     """The rows of an audit on what is not built in."""
     return [

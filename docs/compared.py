@@ -17,6 +17,7 @@ SCHEMES = {
     "strang": "clamped split step",
     "takahashi-imada, smoothed 0.1": "Takahashi-Imada",
     "chin, smoothed 0.1": "fourth order (Chin)",
+    "theory": "filters of perturbation theory",
 }
 ONE_TRAINING = ("unitary", "gru", "gru-wide")
 PUBLISHED = ("demo-gru", "full-gru")

@@ -86,6 +86,12 @@ def all_probabilities() -> str:
     return f"{Number(max(max(row.probability) for row in rows)):.1e}"
 
 
+def met() -> str:
+    """Return how many trainings have no error of a probability above 0.002 in model 2."""
+    rows = _of_students("model 2")
+    return f"{sum(max(row.probability) <= 0.002 for row in rows)} of the {len(rows)}"
+
+
 def lost() -> str:
     """Return how many packets of model 3 have mean errors above 0.1."""
     rows = _of_students("model 3")

@@ -31,25 +31,40 @@ def hardness() -> str:
 
 def plans() -> str:
     """Tabulate the error of each plan and control over that of `mixed`, for all budgets."""
-    budgets = dict(_found().budgets.items())
     rows = []
-    for name in dict.fromkeys(name for of in budgets.values() for name in of.error):
-        cells = []
-        for of in budgets.values():
-            for each in SETS:
-                if name == "mixed":
-                    cells.append(f"{Number(10 ** of.error.mixed[each].mean):.1e}")
-                else:
-                    is_there = name in dict(of["over mixed"].items())
-                    cells.append(_ratio(of["over mixed"][name][each]) if is_there else "—")
-        rows.append(["mixed: the error itself" if name == "mixed" else name, *cells])
-    words = (f"{int(budget):,} steps, {label}" for budget in budgets for label in SETS.values())
-    return table(("error over `mixed`", *words), rows)
+    for budget, of in _found().budgets.items():
+        mixed = [f"{Number(10 ** of.error.mixed[each].mean):.1e}" for each in SETS]
+        rows.append([f"{int(budget):,}", "mixed: the error itself", *mixed])
+        rows += _over_mixed(of)
+    return table(("steps", "error over `mixed`", *SETS.values()), rows)
+
+
+def recurrent() -> str:
+    """Tabulate the same for the paper's network."""
+    of = RESULTS()["curriculum-gru"].metrics
+    mixed = [f"{Number(10 ** of.error.mixed[each].mean):.1e}" for each in SETS]
+    rows = [["mixed: the error itself", *mixed], *(row[1:] for row in _over_mixed(of))]
+    return table(("error over `mixed`", *SETS.values()), rows)
+
+
+def _over_mixed(of: Any) -> list[list[str]]:
+    return [
+        ["", name, *(_ratio(row[each]) for each in SETS)] for name, row in of["over mixed"].items()
+    ]
 
 
 def yoked() -> str:
     """Return the error of `adaptive` over its control on each set, after the first budget."""
-    row = next(iter(dict(_found().budgets.items()).values()))["over yoked"].adaptive
+    return _over_yoked("adaptive")
+
+
+def yoked_losses() -> str:
+    """Return the error of `loss-driven` over its control on each set, after the first budget."""
+    return _over_yoked("loss-driven")
+
+
+def _over_yoked(name: str) -> str:
+    row = next(iter(dict(_found().budgets.items()).values()))["over yoked"][name]
     return ", ".join(f"{_ratio(row[each])} ({label})" for each, label in SETS.items())
 
 
@@ -105,3 +120,16 @@ def _next_to(paper: float, ours: list[float]) -> list[str]:
     """The published correlation, and the mean of ours with its range."""
     mean = statistics.mean(ours)
     return [f"{paper:.3f}", f"{mean:.3f} ({min(ours):.3f} to {max(ours):.3f})"]
+
+
+def changes() -> str:
+    """Tabulate the scores of the paper's network with one change after another."""
+    of, rows = RESULTS()["changes"].metrics, []
+    for name, row in of["over seeds"].items():
+        gain = dict(of.steps.items()).get(name)
+        gained = f"{gain.mean:+.2f} ({gain.low:+.2f} to {gain.high:+.2f})" if gain else ""
+        scores = [each.mean_correlation for _, each in of.rows[name].items()]
+        ours = f"{statistics.mean(scores):.3f} ({min(scores):.3f} to {max(scores):.3f})"
+        rows.append([name, ours, f"{Number(row.mean_infidelity.mean):.1e}", gained])
+    head = ("change", "correlation (range)", "1 − correlation", "decades gained (95%)")
+    return table(head, rows)

@@ -5,6 +5,8 @@ import pathlib
 import re
 from collections.abc import Sequence
 
+import tyro
+
 from qdistill._checks import refuse, require_one_of
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
@@ -24,6 +26,24 @@ NULLS: dict[str, tuple[Scheme, dict[int, float]]] = {
     ),
     "fourth-order": (dataclasses.replace(SCHEMES["chin"], smoothing=SMOOTHING), {2: 2.1}),
 }
+
+
+@dataclasses.dataclass(frozen=True)
+class Compared:
+    """Options of a comparison of emulators with null models and the exact solver."""
+
+    runs: tyro.conf.Positional[tuple[str, ...]] = ()
+    """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
+    nulls: tuple[int, ...] = (1, 2)
+    """Numbers of FFT pairs per frame of the null models of linear students, clamped split steps."""
+    schemes: tuple[str, ...] = ("clamped", "takahashi-imada")
+    """Schemes of these split steps."""
+    n_frames: int = 12
+    """Number of frames of a forecast."""
+    seed: int = 0
+    """Random seed of packets and potentials."""
+    smoke: bool = False
+    """Run the same steps at tiny sizes, in seconds."""
 
 
 def load(places: Sequence[str], most: int | None = None) -> dict[str, Emulator]:

@@ -15,14 +15,14 @@ import numpy as np
 from jaxtyping import Array
 from tqdm.auto import tqdm
 
-from experiments import runner
+from experiments import filtered, runner
 from qdistill._checks import refuse, require_at_least
 from qdistill.forecast import baselines, cases, held_out, metrics
 from qdistill.forecast.baselines import CaseErrors
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig
-from qdistill.physics.grid import Grid, Scalar
-from qdistill.system import Potential, System, rollout
+from qdistill.physics.grid import Grid
+from qdistill.system import Potential, Propagator, System, rollout
 from qdistill.teacher import SCHEMES, Scheme, SplitStep
 
 # Families of potentials with sharp edges; the others are smooth.
@@ -50,7 +50,12 @@ class Args:
 
     pairs: tuple[int, ...] = (1, 2, 3)
     """Numbers of FFT pairs per frame."""
-    only: tuple[str, ...] = ("strang", "takahashi-imada, smoothed 0.1", "chin, smoothed 0.1")
+    only: tuple[str, ...] = (
+        "strang",
+        "takahashi-imada, smoothed 0.1",
+        "chin, smoothed 0.1",
+        "theory",
+    )
     """Names of the candidates to score; nothing for all."""
     dispersions: tuple[str, ...] = ("lattice", "continuum")
     """Dispersions of the grid."""
@@ -142,16 +147,58 @@ def score_all(
     """Return the scores of every candidate on some sets of cases."""
     rows = {}
     for n_pairs in tqdm(pairs, unit="number of pairs", leave=False):
-        for name, (scheme, n_substeps) in make_schemes(n_pairs).items():
+        for name, candidate in make_candidates(system, n_pairs).items():
             if args.only and name not in args.only:
                 continue
-            row: dict[str, Any] = {"n_substeps": n_substeps, **dataclasses.asdict(scheme)}
-            measured = measure(system, n_substeps, scheme, tests)
-            for test, errors in measured.items():
+            row: dict[str, Any] = dict(candidate.settings)
+            for test, errors in measure(candidate, tests).items():
                 summarise = _of_paper if test == "paper" else _of_held_out
                 row[test] = summarise(tests[test].family, errors)
             rows[f"{name}, {n_pairs} pairs"] = row
     return rows
+
+
+class Candidate(NamedTuple):
+    """A split step whose cap is to be found.
+
+    Attributes:
+      settings: All of its settings but the cap.
+      caps: The caps in hartree that can be tried.
+      make: Function from a cap to the propagator.
+    """
+
+    settings: Mapping[str, Any]
+    caps: Sequence[float]
+    make: Callable[[float], Propagator]
+
+
+def make_candidates(system: System, n_pairs: int) -> dict[str, Candidate]:
+    """Return the candidates with a number of FFT pairs per frame, by name.
+
+    Those of `make_schemes`, and for one and two pairs the split step whose filters are those of
+    first-order perturbation theory.
+    """
+    found = {}
+    for name, (scheme, n_substeps) in make_schemes(n_pairs).items():
+        is_one = scheme.n_pairs == 1
+        phases = baselines.CAP_PHASES if is_one else baselines.CAP_PHASES_OF_SEVERAL
+        found[name] = Candidate(
+            {"n_substeps": n_substeps, **dataclasses.asdict(scheme)},
+            [float(phase) * n_substeps / system.dt for phase in phases],
+            functools.partial(_split_step, system, n_substeps, scheme),
+        )
+    if n_pairs in filtered.THEORY:
+        of = filtered.THEORY[n_pairs]
+        found["theory"] = Candidate(
+            {"corrections": of.corrections, "smoothing": of.smoothing},
+            [float(phase) * n_pairs / system.dt for phase in baselines.CAP_PHASES],
+            functools.partial(filtered.theory, system, n_pairs),
+        )
+    return found
+
+
+def _split_step(system: System, n_substeps: int, scheme: Scheme, cap: float) -> SplitStep:
+    return SplitStep(system, n_substeps, cap, scheme)
 
 
 def make_fresh(args: Args, system: System, config: BenchmarkConfig) -> Cases:
@@ -161,15 +208,11 @@ def make_fresh(args: Args, system: System, config: BenchmarkConfig) -> Cases:
     return cases.simulate(solver, psi0, v, config.n_given, config.n_frames, families)
 
 
-def measure(
-    system: System, n_substeps: int, scheme: Scheme, tests: Mapping[str, Cases]
-) -> dict[str, Errors]:
-    """Return the errors of a scheme on sets of cases, computed for the caps that are tried."""
+def measure(candidate: Candidate, tests: Mapping[str, Cases]) -> dict[str, Errors]:
+    """Return the errors of a candidate on sets of cases, computed for the caps that are tried."""
 
     @jax.jit
-    def run(cap: Scalar, truth: Cases) -> tuple[Array, Array]:
-        solver = SplitStep(system, n_substeps, cap, scheme)
-
+    def run(solver: Propagator, truth: Cases) -> tuple[Array, Array]:
         def of_case(case: tuple[Array, Potential, Array]) -> tuple[Array, Array]:
             given, v, true = case
             frames = rollout(solver, given, v, len(true))
@@ -179,14 +222,15 @@ def measure(
         return jax.lax.map(of_case, (truth.given, truth.v, truth.frames), batch_size=N_CHUNK)
 
     def errors_of(truth: Cases) -> Callable[[float], CaseErrors]:
-        return functools.cache(
-            lambda cap: CaseErrors(*(np.asarray(each, float) for each in run(cap, truth)))
-        )
+        @functools.cache
+        def of(cap: float) -> CaseErrors:
+            return CaseErrors(
+                *(np.asarray(each, float) for each in run(candidate.make(cap), truth))
+            )
 
-    is_one = scheme.n_pairs == 1
-    phases = baselines.CAP_PHASES if is_one else baselines.CAP_PHASES_OF_SEVERAL
-    caps = [float(phase) * n_substeps / system.dt for phase in phases]
-    return {name: Errors(caps, errors_of(truth)) for name, truth in tests.items()}
+        return of
+
+    return {name: Errors(candidate.caps, errors_of(truth)) for name, truth in tests.items()}
 
 
 def best(errors: Errors, chosen: np.ndarray) -> tuple[dict[str, float], CaseErrors]:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import tyro
 
-from experiments import emulators, runner
+from experiments import emulators, filtered, runner
 from qdistill import plots
 from qdistill.insight import harness, symmetries
 from qdistill.insight.harness import BY_RATIO, EXACT, Ensembles
@@ -27,6 +27,10 @@ class Args:
     """Numbers of FFT pairs per frame of the null models of linear students, clamped split steps."""
     schemes: tuple[str, ...] = tuple(emulators.NULLS)
     """Schemes of these split steps."""
+    smoothings: tuple[float, ...] = ()
+    """Widths in bohr of Gaussians that smooth V in further null models, clamped split steps."""
+    theory: bool = False
+    """Whether split steps with filters of V by perturbation theory are null models too."""
     networks: int = 1
     """Number of random networks in the null model of each student that is not linear."""
     cases: int = 24
@@ -76,6 +80,8 @@ def audit(args: Args) -> runner.Results:
     system = next(iter(ensembles.values()))[0].system
     nulls: Ensembles = {
         **emulators.make_nulls(system, args.nulls, args.schemes),
+        **filtered.make_smoothed(system, args.nulls, args.smoothings),
+        **(filtered.make_theory(system) if args.theory else {}),
         **disturb(ensembles, args),
     }
     report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames, nulls)

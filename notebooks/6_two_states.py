@@ -213,7 +213,7 @@ for number, model in crossings.TULLY.items():
 
 # %% [markdown]
 # The student that never saw a coupling forecasts the three models too: here with up to about
-# twice the relative L2 error, and with smaller errors of the probabilities. Over five trainings of
+# twice the relative L2 error, and with smaller errors of the probabilities. Over ten trainings of
 # each kind no difference is shown. The solvers are better than both: Takahashi and Imada's step has
 # more than two hundred times less error at the same cost. Strang's step even has the form of the
 # students, with shares of V for its kicks and the exact kinetic energy, and it was not trained.
@@ -258,6 +258,6 @@ for name, each in (("tully", emulator), ("placebo", placebo)):
 
 # %% [markdown]
 # What forecasts Tully's models is the form of the splitting. The training adds the mass. These are
-# single trainings and one momentum: [the page on two states](../../docs/channels.md) has five
+# single trainings and one momentum: [the page on two states](../../docs/channels.md) has ten
 # trainings of each kind, 20 momenta, longer frames, and intervals. Next:
 # [discovery](7_discovery.ipynb).

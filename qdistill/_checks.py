@@ -15,6 +15,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
+from qdistill._words import FEW, KINDS, in_brief, kind_of, of_value
+
 
 def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
     """Raise a `ValueError` that names the argument, what it must be and what it was.
@@ -23,7 +25,7 @@ def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
     Traceback (most recent call last):
     ValueError: Argument `n_x` must be at least 2, but is 1.
     """
-    message = f"Argument `{name}` must be {requirement}, but is {value}."
+    message = f"Argument `{name}` must be {requirement}, but is {in_brief(value)}."
     raise ValueError(f"{message} {cure}".rstrip())
 
 
@@ -40,11 +42,48 @@ def require_real(**values: Any) -> None:
             refuse(name, "an array of real floating-point numbers", f"of type {kind}")
 
 
+def require_complex(axes: str, **values: Any) -> None:
+    """Refuse values that are not arrays of complex numbers with some axes, such as ``"n_t *n_x"``.
+
+    >>> require_complex("n_t *n_x", psi=np.zeros(3))
+    Traceback (most recent call last):
+    ValueError: Argument `psi` must be an array of complex numbers of shape (n_t, *n_x), but is ...
+    """
+    names = axes.split()
+    for name, value in values.items():
+        n = np.ndim(value) if kind_of(value) is jnp.complexfloating else 0
+        if n != len(names) and not ("*" in axes and n > len(names)):
+            wanted = f"an array of complex numbers of shape ({', '.join(names)})"
+            refuse(name, wanted, of_value(value))
+
+
 def require_finite(**values: Any) -> None:
     """Refuse NaN and infinity."""
     for name, value in values.items():
-        if is_known(value) and not np.all(np.isfinite(_numbers(name, value))):
-            refuse(name, "finite", value)
+        if is_known(value):
+            _require_everywhere(name, "finite", value, np.isfinite(_numbers(name, value)))
+
+
+def _require_everywhere(name: str, requirement: str, value: Any, is_good: Any) -> None:
+    """Refuse a value, by the number of its bad entries and the first of them.
+
+    >>> x = np.arange(20.0)
+    >>> _require_everywhere("x", "below 18", x, x < 18)
+    Traceback (most recent call last):
+    ValueError: Argument `x` must be below 18, but is not in 2 of 20 entries: x[18] is 18.0.
+    """
+    if np.all(is_good):
+        return
+    if np.size(value) > FEW:
+        first = tuple(map(int, np.argwhere(~is_good)[0]))
+        n_bad, place = int(np.sum(~is_good)), ", ".join(map(str, first))
+        entry = np.asarray(value)[first].item()
+        refuse(
+            name,
+            requirement,
+            f"not in {n_bad} of {is_good.size} entries: {name}[{place}] is {entry}",
+        )
+    refuse(name, requirement, value)
 
 
 def require_positive(**values: Any) -> None:
@@ -54,8 +93,8 @@ def require_positive(**values: Any) -> None:
             array = _numbers(name, value, is_real=True)
             # What is smaller than any number of the session's precision is zero in it.
             tiny = jnp.finfo(jnp.result_type(float)).tiny
-            if not np.all(np.isfinite(array) & (array >= tiny)):
-                refuse(name, "finite and positive", value)
+            is_good = np.isfinite(array) & (array >= tiny)
+            _require_everywhere(name, "finite and positive", value, is_good)
 
 
 def require_between(low: float, high: float, **values: Any) -> None:
@@ -63,8 +102,8 @@ def require_between(low: float, high: float, **values: Any) -> None:
     for name, value in values.items():
         if is_known(value):
             array = _numbers(name, value, is_real=True)
-            if not np.all((array >= low) & (array <= high)):
-                refuse(name, f"between {low:g} and {high:g}", value)
+            is_good = (array >= low) & (array <= high)
+            _require_everywhere(name, f"between {low:g} and {high:g}", value, is_good)
 
 
 def require_at_least(minimum: int, **values: Any) -> None:
@@ -160,7 +199,7 @@ def require_arrays(**trees: PyTree) -> None:
         if not leaves:
             refuse(name, "made of arrays", repr(tree))
         for path, leaf in leaves:
-            if _kind(leaf) is None:
+            if kind_of(leaf) is None:
                 refuse(name + jax.tree_util.keystr(path), "an array of numbers", repr(leaf))
 
 
@@ -173,7 +212,7 @@ def require_alike(wanted: PyTree, **trees: PyTree) -> None:
 
     >>> require_alike({"a": np.zeros(3)}, params={"a": np.zeros(2)})
     Traceback (most recent call last):
-    ValueError: Argument `params['a']` must be an array of floating numbers of shape (3,), but...
+    ValueError: Argument `params['a']` must be an array of real numbers of shape (3,), but is...
     """
     forms = _forms(wanted)
     for name, tree in trees.items():
@@ -213,22 +252,14 @@ def require_each(what: str, n: int | None = None, **trees: PyTree) -> None:
 def _forms(tree: PyTree) -> dict[str, tuple[Any, tuple[int, ...]]]:
     """The kinds of numbers and the shapes of the leaves of a pytree, by their paths."""
     leaves = jax.tree.leaves_with_path(tree)
-    return {jax.tree_util.keystr(path): (_kind(leaf), np.shape(leaf)) for path, leaf in leaves}
-
-
-def _kind(leaf: Any) -> Any:
-    """The kind of the numbers of an array, whatever their precision; None for what is no array."""
-    kinds = (jnp.floating, jnp.complexfloating, jnp.integer, jnp.bool_, jax.dtypes.prng_key)
-    if not hasattr(leaf, "dtype") or not hasattr(leaf, "shape"):
-        return None
-    return next((kind for kind in kinds if jnp.issubdtype(leaf.dtype, kind)), None)
+    return {jax.tree_util.keystr(path): (kind_of(leaf), np.shape(leaf)) for path, leaf in leaves}
 
 
 def _form_in_words(form: tuple[Any, tuple[int, ...]]) -> str:
     kind, shape = form
     if kind is None:
         return "no array of numbers"
-    return f"an array of {kind.__name__.removesuffix('_')} numbers of shape {shape}"
+    return f"an array of {KINDS[kind]} of shape {shape}"
 
 
 def require_record(form: Any, **values: Any) -> None:
@@ -337,10 +368,10 @@ def _numbers(name: str, value: Any, is_real: bool = False) -> np.ndarray:
     try:
         array = np.asarray(value)
     except ValueError:
-        refuse(name, "a number or a rectangular array of numbers", repr(value))
+        refuse(name, "a number or a rectangular array of numbers", of_value(value))
     wanted = "real numbers" if is_real else "numbers"
     if array.size and not (jnp.issubdtype(array.dtype, jnp.number) or array.dtype == bool):
-        refuse(name, f"made of {wanted}", repr(value))
+        refuse(name, f"made of {wanted}", of_value(value))
     if is_real and jnp.issubdtype(array.dtype, jnp.complexfloating):
-        refuse(name, f"made of {wanted}", repr(value))
+        refuse(name, f"made of {wanted}", of_value(value))
     return array

@@ -33,10 +33,10 @@ def make_mesh(n_devices: int | None = None) -> Mesh | None:
     >>> make_mesh(1) is None
     True
     """
-    row = devices.mesh(n_devices)
-    if jax.process_count() > 1 and row.size != len(jax.devices()):
-        refuse("devices", f"{len(jax.devices())}, those of all processes", row.size)
-    return row if row.size > 1 else None
+    mesh = devices.mesh(n_devices)
+    if jax.process_count() > 1 and mesh.size != len(jax.devices()):
+        refuse("devices", f"{len(jax.devices())}, those of all processes", mesh.size)
+    return mesh if mesh.size > 1 else None
 
 
 def spread(mesh: Mesh | None, function: Callable[..., Tree]) -> Callable[..., Tree]:
@@ -158,12 +158,12 @@ def start(
       ValueError: If `join` or `make_mesh` raises it.
     """
     require_at_least(1, devices=n_devices)
-    several = join(coordinator, n_processes, process)
-    if several and n_devices == 1:
+    is_several = join(coordinator, n_processes, process)
+    if is_several and n_devices == 1:
         return make_mesh()
     if n_devices > 1:
         # Only the number of CPU devices is set, which has no effect on GPUs.
-        share = n_devices // jax.process_count() if several else n_devices
+        share = n_devices // jax.process_count() if is_several else n_devices
         devices.use_cpu_devices(share)
     return make_mesh(n_devices)
 

@@ -26,6 +26,8 @@ def require_potential(system: Any, v: PyTree) -> None:
     Raises:
       ValueError: For any of these. Traced values are not checked.
     """
+    if isinstance(v, str):
+        refuse("v", "an array of real floating-point numbers", repr(v))
     for leaf in jax.tree.leaves(v):
         require_finite(v=leaf)
     wanted = (system.n_channel,) * 2 * bool(system.n_channel) + system.grid.shape
@@ -118,16 +120,16 @@ def level_of_caller() -> int:
     return level
 
 
-def require_frames(system: Any, n_history: int, frames: Any, n0: Any) -> None:
+def require_frames(system: Any, n_history: int, frames: Any, n0: Any, name: str = "frames") -> None:
     """Refuse given frames of another shape or type, too few frames, and an invalid index."""
     wanted = "(n_t, " + ", ".join(map(str, system.shape)) + ")"
     if not hasattr(frames, "dtype") or not jnp.issubdtype(frames.dtype, jnp.inexact):
         kind = getattr(frames, "dtype", type(frames).__name__)
-        refuse("frames", "an array of complex numbers", f"of type {kind}")
+        refuse(name, "an array of complex numbers", f"of type {kind}")
     if frames.ndim != len(system.shape) + 1 or frames.shape[1:] != system.shape:
-        refuse("frames", f"of shape {wanted}", f"of shape {frames.shape}", "One is psi[None].")
+        refuse(name, f"of shape {wanted}", f"of shape {frames.shape}", "One is psi[None].")
     if len(frames) < n_history:
-        refuse("frames", f"at least {n_history} frames", len(frames))
+        refuse(name, f"at least {n_history} frames", len(frames))
     is_index = isinstance(n0, int) or (
         hasattr(n0, "dtype") and jnp.issubdtype(n0.dtype, jnp.integer)
     )

@@ -20,10 +20,17 @@ import jaxtyping
 import numpy as np
 
 from qdistill._checks import refuse
+from qdistill._words import of_annotation, of_value
 
 T = TypeVar("T")
-# Errors with messages of their own, which are not replaced.
-SPEAKING = (OSError, ImportError, FloatingPointError, NotImplementedError, jaxtyping.TypeCheckError)
+# Errors with messages of their own, which are passed on as they are.
+PASSED_ON = (
+    OSError,
+    ImportError,
+    FloatingPointError,
+    NotImplementedError,
+    jaxtyping.TypeCheckError,
+)
 # Words of JAX and NumPy in errors about arrays that do not fit together.
 ABOUT_SHAPES = ("incompatible shapes", "Incompatible shapes", "broadcast", "for array of dim")
 
@@ -57,7 +64,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             result = function(*args, **kwargs)
-        except SPEAKING:
+        except PASSED_ON:
             raise
         except Exception as error:
             if _is_ours(sys._getframe(1)):
@@ -74,7 +81,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
     def generate(*args: Any, **kwargs: Any) -> Any:
         try:
             yield from function(*args, **kwargs)
-        except SPEAKING:
+        except PASSED_ON:
             raise
         except Exception as error:
             _raise_refusal(function, args, kwargs, error)
@@ -87,7 +94,7 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _is_ours(caller: types.FrameType) -> bool:
-    """Whether a call comes from inside the package, whose arguments the user has not seen."""
+    """Whether a call comes from inside the package, whose arguments the user did not give."""
     return str(caller.f_globals.get("__name__", "")).split(".")[0] == "qdistill"
 
 
@@ -98,7 +105,7 @@ def is_asked_from_outside() -> bool:
         frame.f_globals is not globals() or frame.f_code.co_name != "call"
     ):
         frame = frame.f_back
-    # Type checkers of arrays may stand between the two.
+    # Type checkers of arrays may be between the two.
     while frame is not None and (frame.f_globals is globals() or _is_checker(frame)):
         frame = frame.f_back
     return frame is None or not _is_ours(frame)
@@ -152,35 +159,58 @@ def _by_annotation(given: dict[str, Any], hints: dict[str, Any]) -> ValueError |
     sizes: dict[str, int] = {}
     for name, hint in hints.items():
         if not fits(given[name], hint, sizes):
-            return _refused(name, _words(hint, sizes), _what(given[name]))
+            return _by_part(name, given[name], hint, sizes)
     return None
+
+
+def _by_part(name: str, value: Any, hint: Any, sizes: dict[str, int]) -> ValueError:
+    """The refusal of a value that is not as its annotation says, or of the part that is not."""
+    for part, item, inner in _parts(value, hint):
+        if not fits(item, inner, dict(sizes)):
+            return _by_part(name + part, item, inner, sizes)
+    return _refused(name, of_annotation(hint, sizes), of_value(value))
+
+
+def _parts(value: Any, hint: Any) -> list[tuple[str, Any, Any]]:
+    """The parts of a record or a dictionary: how they are reached, and their annotations."""
+    origin, inner = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        return next((found for each in inner if (found := _parts(value, each))), [])
+    if origin in (dict, Mapping) and len(inner) == 2:
+        if not isinstance(value, Mapping) or not all(fits(key, inner[0], {}) for key in value):
+            return []
+        return [(f"[{key!r}]", item, inner[1]) for key, item in value.items()]
+    if isinstance(hint, type) and issubclass(hint, tuple) and isinstance(value, hint):
+        hints = typing.get_type_hints(hint)
+        return [(f".{k}", item, hints[k]) for k, item in _fields(value) if k in hints]
+    return []
 
 
 def _by_words(
     function: Callable[..., Any], given: dict[str, Any], hints: dict[str, Any], error: Exception
 ) -> ValueError | None:
-    """The refusal of an argument that the words of an error point at, if they do."""
+    """The refusal of an argument that the message of an error points at, if there is one."""
     words = str(error).strip().split("\n")[0]
     for name, value in given.items():
         parts = value if isinstance(value, tuple | list) else [value]
         if "null byte" in words and any("\0" in str(part) for part in parts):
-            return _refused(name, "without null characters in its paths", _what(value))
+            return _refused(name, "without null characters in its paths", of_value(value))
         if words.startswith("unhashable type") and not _has_hash(value):
-            return _refused(name, "a plain value, which has a hash", _what(value))
+            return _refused(name, "a plain value, which has a hash", of_value(value))
         if (
             isinstance(value, tuple | list | dict)
             and not value
             and not _may_be_empty(function, name)
         ):
-            return _refused(name, "not empty", _what(value))
+            return _refused(name, "not empty", of_value(value))
     arrays = {name: each for name, each in given.items() if hasattr(each, "shape")}
     if not arrays or not any(word in words for word in ABOUT_SHAPES):
         return None
     names = " and ".join(f"`{name}`" for name in arrays)
     shapes = " and ".join(str(tuple(each.shape)) for each in arrays.values())
-    many = "s" * (len(arrays) > 1)
+    many, be = ("s", "are") if len(arrays) > 1 else ("", "is")
     wanted = f"of shape{many} that `{getattr(function, '__name__', function)}` can use"
-    return ValueError(f"Argument{many} {names} must be {wanted}, but not of {shapes}: {words}")
+    return ValueError(f"Argument{many} {names} must be {wanted}, but {be} of {shapes}.")
 
 
 def _may_be_empty(function: Callable[..., Any], name: str) -> bool:
@@ -302,41 +332,3 @@ def _sized(shape: tuple[int, ...], axes: list[str], sizes: dict[str, int]) -> bo
         if name.isidentifier() and name != "_" and length != sizes.setdefault(name, length):
             return False
     return True
-
-
-def _words(hint: Any, sizes: dict[str, int]) -> str:
-    """The requirement of an annotation, as text."""
-    if isinstance(hint, TypeVar):
-        hint = hint.__bound__
-    inner = typing.get_args(hint)
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return ", or ".join(dict.fromkeys(_words(each, sizes) for each in inner))
-    if typing.get_origin(hint) is typing.Literal:
-        return "one of " + ", ".join(map(repr, inner))
-    if hasattr(hint, "dim_str"):
-        kinds = {"Float": "real", "Complex": "complex", "Int": "whole", "Bool": "true or false"}
-        kind = kinds.get(hint.__name__.split("[")[0], "")
-        numbers = f"an array of {kind} numbers".replace("  ", " ")
-        known = [f"{axis} = {sizes[axis]}" for axis in hint.dim_str.split() if axis in sizes]
-        shape = f" of shape ({', '.join(hint.dim_str.split())})" if hint.dim_str != "..." else ""
-        if not hint.dim_str:
-            return "a number"
-        return numbers + shape + (f" with {', '.join(known)}" if known else "")
-    if (typing.get_origin(hint) or hint) is Callable:
-        return "a function"
-    names = {int: "an integer", float: "a number", str: "text", bool: "True or False"}
-    if isinstance(hint, type) and hint in names:
-        return names[hint]
-    if hint is None or hint is types.NoneType:
-        return "None"
-    words = getattr(hint, "__name__", str(hint))
-    parts = [_words(each, sizes) for each in inner if each is not Ellipsis]
-    return f"{words} of {', '.join(parts)}" if parts and words != "Callable" else words
-
-
-def _what(value: Any) -> str:
-    """A short description of a value."""
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return f"{value.dtype} of shape {tuple(value.shape)}"
-    words = repr(value)
-    return words if len(words) <= 200 else f"{words[:200]}..."

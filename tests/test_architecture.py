@@ -11,8 +11,8 @@ PACKAGE = pathlib.Path(__file__).parents[1] / "qdistill"
 
 # A room may import only rooms above it.
 ROOMS = [
+    "_words",
     "_checks",
-    "_refusals",
     "_files",
     "_refusals",
     "_doors",

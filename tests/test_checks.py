@@ -140,10 +140,10 @@ def test_what_is_no_array_in_a_tree_is_named(tree, message) -> None:
     [
         (
             {"a": np.zeros(2)},
-            r"`p\['a'\]` must be .* floating .* \(3,\), but is .* \(2,\)",
+            r"`p\['a'\]` must be .* real .* \(3,\), but is .* \(2,\)",
         ),
-        ({"a": np.zeros(3, int)}, r"`p\['a'\]` must be .* floating .* but is .* integer numbers"),
-        ({}, r"`p\['a'\]` must be an array of floating numbers of shape \(3,\), but is missing"),
+        ({"a": np.zeros(3, int)}, r"`p\['a'\]` must be .* real .* but is .* whole numbers"),
+        ({}, r"`p\['a'\]` must be an array of real numbers of shape \(3,\), but is missing"),
         ({"a": None}, "but is missing"),
         ({"a": np.zeros(3), "b": np.zeros(1)}, r"`p` must be made of \['a'\], but is with \['b'\]"),
         (3, "but is missing"),
@@ -174,3 +174,48 @@ def test_a_record_of_another_form_is_refused_by_the_place(record, message) -> No
     checks.require_record(form, r={"n": np.int64(2), "e": {"a": [1, None, NAN]}, "more": "x"})
     with pytest.raises(ValueError, match=message):
         checks.require_record(form, r=record)
+
+
+SPOILT = np.zeros((3, 40), np.complex64)
+SPOILT[1, 7] = SPOILT[2, 0] = NAN
+
+
+@pytest.mark.parametrize(
+    ("refused", "message"),
+    [
+        (
+            lambda: finite(a=SPOILT),
+            "Argument `a` must be finite, but is not in 2 of 120 entries: a[1, 7] is (nan+0j).",
+        ),
+        (
+            lambda: between(a=jnp.arange(12.0)),
+            "Argument `a` must be between -1 and 2.5, but is not in 9 of 12 entries: a[3] is 3.0.",
+        ),
+        (
+            lambda: positive(a=SPOILT),
+            "Argument `a` must be made of real numbers, but is an array of complex numbers "
+            "(complex64) of shape (3, 40).",
+        ),
+        (
+            lambda: checks.refuse("a", "odd", np.zeros(9)),
+            "Argument `a` must be odd, but is an array of real numbers (float64) of shape (9,).",
+        ),
+        (
+            lambda: checks.require_complex("n_t *n_x", a=np.zeros((2, 2))),
+            "Argument `a` must be an array of complex numbers of shape (n_t, *n_x), but is an "
+            "array of real numbers (float64) of shape (2, 2).",
+        ),
+    ],
+)
+def test_large_arrays_are_described_and_not_printed(refused, message) -> None:
+    with pytest.raises(ValueError) as caught:  # noqa: PT011 -- the whole message is compared.
+        refused()
+    assert str(caught.value) == message
+
+
+def test_complex_arrays_pass_by_their_number_of_axes() -> None:
+    one = np.zeros((2, 3, 4), np.complex64)
+    checks.require_complex("n m k", a=one)
+    checks.require_complex("n *n_x", a=one)
+    with pytest.raises(ValueError, match=r"of shape \(n, m\), but is .* of shape \(2, 3, 4\)"):
+        checks.require_complex("n m", a=one)

@@ -82,9 +82,9 @@ def test_sorted_plans_show_the_examples_of_mixed_in_another_order() -> None:
 
 def test_sorted_in_each_stage_every_run_is_shown_in_its_stage() -> None:
     shape = SHAPE._replace(n_blocks=4, n_stages=2)
-    rank = np.random.default_rng(0).permutation(4 * 3).astype(float)
+    rank = np.random.default_rng(0).permutation(4 * 3)
     first, last = (
-        np.asarray(syllabus.of_plan(f"{name}, each stage", shape, rank).runs)
+        np.asarray(syllabus.of_plan(f"{name}, each stage", shape, rank.tolist()).runs)
         for name in ("easy to hard", "hard to easy")
     )
     for stage in (slice(0, 2), slice(2, 4)):

@@ -22,7 +22,7 @@ CROSSING = System(
     n_channel=2,
     bounds=(-0.15, 0.15),
 )
-ARGS = discover.Args(runs=(), draws=1, frames=12, every=3, packets=12)
+ARGS = discover.Args(runs=(), draws=1, n_frames=12, every=3, packets=12)
 
 # By hand: functions of p and the angular momentum; two energies, the angular momentum and
 # x y + px py; two energies, and a real and an imaginary part of the product of ladder operators
@@ -125,7 +125,7 @@ def test_a_ratio_is_seen_as_precisely_as_time_allows(
     wrong = known._replace(potential={**known.potential, (2, 0): x2})
     monkeypatch.setattr(planes, "SYSTEMS", {name: wrong})
     exact = harness.solve_exactly(PLANE, (-16.0, 16.0))
-    args = dataclasses.replace(ARGS, frames=14, every=2)
+    args = dataclasses.replace(ARGS, n_frames=14, every=2)
     (case,) = discover.make_cases(args, exact, 1)
     assert case.known.n_static == 2
     assert discover.look(exact, PLANE, args, case)["n_static"] == n_static

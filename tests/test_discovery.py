@@ -1,6 +1,7 @@
 """Discovery: Weyl-ordered polynomials, conserved quantities, closed sets, algebras."""
 
 import itertools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -308,6 +309,29 @@ def test_bad_input_is_refused(measured: dict) -> None:
         discovery.reduce(np.eye(2), np.zeros(2))
     with pytest.raises(ValueError, match="antisymmetric"):
         discovery.recognise(np.ones((2, 2, 2)))
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_operators_and_potentials_of_another_form_are_refused() -> None:
+    v, frames = jnp.zeros(256), np.asarray(random_packets())[None]
+    with pytest.raises(ValueError, match=r"`v` must be of shape \(256,\)"):
+        discovery.make_dictionary(SYSTEM, v[1:], 1)
+    with pytest.raises(ValueError, match=r"`more\['a'\]` must be a function of 1 argument"):
+        discovery.make_dictionary(SYSTEM, v, 1, {"a": 3})  # type: ignore[dict-item]
+    operators: list[Any] = [lambda psi: psi[:3], jnp.abs, lambda psi: None]
+    for operator in operators:
+        with pytest.raises(ValueError, match=r"`dictionary\['a'\]` must be a function that retu"):
+            discovery.measure({"a": operator}, frames, GRID.cell)
+    with pytest.raises(ValueError, match="`frames` must be an array of complex numbers of shape"):
+        discovery.measure({"1": lambda psi: psi}, frames.real, GRID.cell)
+    powers: list[Any] = [(1, -1), (1, 0.5)]
+    for each in powers:
+        with pytest.raises(ValueError, match="`exponents` must be"):
+            discovery.bracket({each: 1.0}, {each: 1.0})
+    with pytest.raises(ValueError, match=r"`basis\[1\]` must be finite"):
+        discovery.structure([{(1, 0): 1.0}, {(0, 1): np.nan}])
+    with pytest.raises(ValueError, match=r"`row` must be of shape \(1,\)"):
+        discovery.in_words(np.ones(3), ["a"])
 
 
 def test_where_nothing_moves_nothing_counts(measured: dict) -> None:

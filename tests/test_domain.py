@@ -187,6 +187,9 @@ def test_a_batch_where_frames_are_meant_is_refused() -> None:
     scaled = jnp.array([1.0, 2.0, 4.0])[:, None] * PSI[None]
     with pytest.raises(ValueError, match=words + "norms 1, 2, 4" + cure):
         make().forecast(scaled, V, 2)
+    # A state of two channels is not two frames.
+    with pytest.raises(ValueError, match=words + r".* Two channels take .* load\('tully'\)"):
+        make().forecast(jnp.stack([PSI, 0 * PSI]), V, 2)
     for bad in (jnp.nan, jnp.inf):
         with pytest.raises(ValueError, match="`psi` must be finite"):
             make().forecast(PSI.at[3].set(bad), V, 2)

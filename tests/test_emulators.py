@@ -319,7 +319,7 @@ def test_forecasts_in_double_precision(name: str) -> None:
         ({"psi": PSI[None, None]}, r"`psi` must be of shape \(128,\), or several"),
         ({"psi": jnp.zeros((3, 127), complex)}, r"`psi` must be of shape \(128,\), or several"),
         ({"psi": PSI[0]}, r"`psi` must be of shape .*, but is of shape \(\)"),
-        ({"psi": PSI[None][:0]}, "`frames` must be at least . frames, but is 0"),
+        ({"psi": PSI[None][:0]}, "`psi` must be at least . frames, but is 0"),
         ({"psi": jnp.ones(128, int)}, "`psi` must be an array of complex numbers, .* int32"),
         ({"psi": [0.0] * 128}, "`psi` must be an array of complex numbers, .* list"),
         ({"psi": None}, "`psi` must be an array of complex numbers, .* NoneType"),
@@ -346,7 +346,7 @@ def test_what_cannot_be_forecast_is_refused(name: str, given: dict, words: str) 
 
 
 def test_too_few_frames_are_refused() -> None:
-    with pytest.raises(ValueError, match="`frames` must be at least 4 frames, but is 3"):
+    with pytest.raises(ValueError, match="`psi` must be at least 4 frames, but is 3"):
         make("gru").forecast(jnp.tile(PSI, (3, 1)), V, 2)
     # Of psi alone the first three frames are the solver's.
     with pytest.raises(ValueError, match="`n_frames` must be at least 4, but is 3"):
@@ -440,7 +440,7 @@ def test_parameters_of_another_student_are_refused_by_their_place() -> None:
     small, large = (UnitaryConfig(n_units=n, reach=1).build(SYSTEM) for n in (2, 3))
     params = jax.jit(small.init)(jax.random.key(0))
     wrong = large.bind(params)
-    words = r"`params\['landscape'\].*` must be an array of floating numbers of shape"
+    words = r"`params\['landscape'\].*` must be an array of real numbers of shape"
     for forecast in (
         lambda: wrong.forecast(PSI, V, 2),
         lambda: rollout(wrong, PSI[None], V, 2),

@@ -350,13 +350,13 @@ def test_late_writes_of_a_save_that_failed_say_nothing(monkeypatch: pytest.Monke
     """Storage reports them to an event loop that is closed by then; other errors are shown."""
     shown: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", shown.append)
-    checkpoints._hush_late_writes.cache_clear()
-    checkpoints._hush_late_writes()
+    checkpoints._silence_late_writes.cache_clear()
+    checkpoints._silence_late_writes()
     for words in ("Event loop is closed", "another"):
         event = types.SimpleNamespace(exc_value=RuntimeError(words), object=None)
         sys.unraisablehook(event)
     assert [str(event.exc_value) for event in shown] == ["another"]
-    checkpoints._hush_late_writes.cache_clear()
+    checkpoints._silence_late_writes.cache_clear()
 
 
 def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: pathlib.Path) -> None:

@@ -219,7 +219,7 @@ def test_smoke_run_writes_numbers_and_figures(tmp_path: pathlib.Path) -> None:
     assert sum(shares) == pytest.approx(earned)
     settings = json.loads((out / "config.json").read_text())
     assert settings["study"]["curriculum"]["lessons"] == ["free", "trapping"]
-    for name in ("shares.png", "services.png"):
+    for name in ("shares.png", "family_shares.png"):
         assert (out / name).stat().st_size > 10_000
     assert "Shapley (95%)" in done.stdout
     again = scripts.run("importance", "quick", "--smoke", "--out", str(out))

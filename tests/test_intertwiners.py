@@ -68,6 +68,23 @@ def test_what_has_no_intertwiner_is_refused() -> None:
         discovery.apply_terms(TERMS, jnp.zeros((2, 8), complex))
 
 
+@pytest.mark.usefixtures("without_checker")
+def test_real_arrays_and_others_of_another_form_are_refused() -> None:
+    states = discovery.apply_terms(TERMS, PSI)
+    wanted = "must be an array of complex numbers of shape"
+    with pytest.raises(ValueError, match=f"`states` {wanted}"):
+        discovery.intertwine(states.real, states.real, states.real)
+    with pytest.raises(ValueError, match=f"`targets` {wanted}"):
+        discovery.intertwine(states, states, states[0])
+    with pytest.raises(ValueError, match=f"`psi` {wanted}"):
+        discovery.apply_terms(TERMS, np.asarray(PSI).real)
+    with pytest.raises(ValueError, match=r"`psi` must be finite, but is not in 1 of"):
+        discovery.apply_terms(TERMS, PSI.at[0, 3].set(np.nan))
+    fewer = discovery.make_terms(GRID, np.linspace(-12, 12, 5))
+    with pytest.raises(ValueError, match=r"`terms\.bumps` must be of shape"):
+        find(0 * X, -0.64 / np.cosh(0.8 * X) ** 2).potential(fewer)
+
+
 def test_pairs_fit_the_box_and_differ() -> None:
     first, second = (partners.draw_pair(GRID, draw) for draw in (0, 1))
     for pair in (first, second):

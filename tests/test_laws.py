@@ -2,13 +2,14 @@
 
 import json
 import pathlib
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import scripts
 
-from experiments.discovery import blind, hidden
+from experiments.discovery import blind, discover, hidden, recordings
 from experiments.discovery.hidden import GRID, NOTHING, Hidden
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law, laws
@@ -22,9 +23,9 @@ T = hidden.DT * np.arange(hidden.N_FRAME)
 N_T = 6
 
 
-def recorded(strengths: dict[str, float], noise: float = 1e-5) -> blind.Runs:
+def recorded(strengths: dict[str, float], noise: float = 1e-5) -> recordings.Runs:
     v, psi = hidden.make(7, Hidden(strengths, noise))
-    return blind.Runs(X, T[:N_T], v.astype(np.float32), psi[:, :N_T].astype(np.complex64))
+    return recordings.Runs(X, T[:N_T], v.astype(np.float32), psi[:, :N_T].astype(np.complex64))
 
 
 # Hidden physics, what is claimed, and the coefficient that is found with its tolerance.
@@ -108,15 +109,73 @@ def test_files_are_read_as_they_were_written(tmp_path: pathlib.Path) -> None:
         path = tmp_path / name
         runs = [str(i) for i in range(len(psi))]
         export.write(path, GRID, t, v, {"forecast": psi}, runs)
-        found = blind.read(path, "forecast")
+        found = recordings.read(path, "forecast")
         np.testing.assert_array_equal(found.psi, psi)
         np.testing.assert_array_equal(found.v, v)
         np.testing.assert_allclose(found.t, t)
         np.testing.assert_allclose(found.x, x, atol=1e-6)
-    with pytest.raises(ValueError, match="Argument `frames` must be a file with `psi`"):
-        blind.read(tmp_path / "a.npz")
+    words = r"Argument `frames` must be a file with `psi`, or with `psi_real` and `psi_imag`"
+    with pytest.raises(ValueError, match=words):
+        recordings.read(tmp_path / "a.npz")
     with pytest.raises(ValueError, match="Argument `frames` must be a file that ends in"):
-        blind.read(tmp_path / "a.csv")
+        recordings.read(tmp_path / "a.csv")
+
+
+def test_files_of_ones_own_have_plain_names(tmp_path: pathlib.Path) -> None:
+    xarray = pytest.importorskip("xarray")
+    x, t, v, psi = recorded({})
+    axes = ("run", "time", "position")
+    own: dict[str, Any] = {
+        "psi": (axes, psi, {}),
+        "potential": (("position",), v[0], {"units": "hartree"}),
+        "times": (("time",), t, {"units": "a.u."}),
+        "positions": (("position",), x, {"units": "bohr"}),
+    }
+    parts: dict[str, Any] = {"psi_real": (axes, psi.real, {}), "psi_imag": (axes, psi.imag, {})}
+    split = parts | {name: each for name, each in own.items() if name != "psi"}
+    np.savez(tmp_path / "a.npz", **{name: values for name, (_, values, _) in own.items()})
+    np.savez(tmp_path / "b.npz", **{name: values for name, (_, values, _) in split.items()})
+    xarray.Dataset(split).to_netcdf(tmp_path / "c.nc", engine="h5netcdf")
+    for name in ("a.npz", "b.npz", "c.nc"):
+        found = recordings.read(tmp_path / name)
+        np.testing.assert_array_equal(found.psi, psi)
+        np.testing.assert_array_equal(found.v, np.stack([v[0]] * len(psi)))
+        np.testing.assert_array_equal(found.t, t)
+        np.testing.assert_array_equal(found.x, x)
+
+    def written(changed: dict[str, Any], name: str = "bad.npz") -> pathlib.Path:
+        path, content = tmp_path / name, split | changed
+        if name.endswith(".nc"):
+            path.unlink(missing_ok=True)
+            xarray.Dataset(content).to_netcdf(path, engine="h5netcdf")
+        else:
+            np.savez(path, **{key: each[1] for key, each in content.items() if each})
+        return path
+
+    in_time = ("time",)
+    cases: list[tuple[dict[str, Any], str]] = [
+        ({"times": None}, "`frames` must be a file with `t` or `time` or `times`, but is one with"),
+        ({"positions": None}, "`frames` must be a file with `x` or `position` or `positions`"),
+        ({"potential": None}, "`frames` must be a file with `v` or `potential`, but is one with"),
+        ({"psi_imag": None}, "`frames` must be a file with `psi`, or with `psi_real` and"),
+        ({"psi": (axes, psi.real)}, r"`frames\['psi'\]` must be an array of complex numbers, but"),
+        ({"potential": (axes, v + 1j)}, r"`frames\['potential'\]` must be an array of real numb"),
+        ({"psi": (axes, psi[0])}, rf"`frames\['psi'\]` must be of shape \(n_run, {N_T}, 256\), by"),
+        ({"psi": (axes, psi.swapaxes(0, 2))}, r"`frames\['psi'\]` must be of shape \(n_run, "),
+        ({"times": (axes, psi.real)}, r"`frames\['t'\]` must be of one axis"),
+        ({"potential": (axes, v[:2])}, r"`frames\['v'\]` must be of shape \(8, 256\), one for ea"),
+    ]
+    for changed, words in cases:
+        with pytest.raises(ValueError, match=f"Argument {words}"):
+            recordings.read(written(changed))
+    for units, words in (({}, "none"), ({"units": "fs"}, "fs"), ({"units": "s"}, "s")):
+        path = written({"times": (in_time, t, units)}, "bad.nc")
+        wanted = r"`frames\['times'\]` must be in units of a\.u\., by its attribute `units`, but is"
+        with pytest.raises(ValueError, match=rf"Argument {wanted} in {words}\."):
+            recordings.read(path)
+    (tmp_path / "words.nc").write_text("words")
+    with pytest.raises(ValueError, match="is damaged, or no NetCDF file"):
+        recordings.read(tmp_path / "words.nc")
 
 
 def test_bad_frames_are_refused() -> None:
@@ -139,6 +198,11 @@ def test_bad_frames_are_refused() -> None:
         # Of the function itself the types are checked before.
         with pytest.raises(ValueError, match=f"Argument {message}"):
             laws._recorded(*given)
+
+
+def test_a_seed_below_zero_is_refused() -> None:
+    with pytest.raises(ValueError, match="`seed` must be at least 0, but is -7"):
+        discovery.find_law(*recorded({}), seed=-7)
 
 
 def test_what_occurs_ends_where_noise_begins() -> None:
@@ -201,15 +265,15 @@ def test_frames_that_have_no_law_are_refused(name: str, words: str) -> None:
 
 
 def test_a_lost_norm_hides_no_charges() -> None:
-    found = blind.look(recorded({"absorber": 0.1}))
+    found = recordings.look(recorded({"absorber": 0.1}))
     assert found["conserved"] == []
     assert "norm" in found["why"]
     # Positions are means of normalised frames.
     low, high = found["moves"]["mean x"]
-    twice = blind.Runs(*recorded({})[:3], 2 * recorded({}).psi)
+    twice = recordings.Runs(*recorded({})[:3], 2 * recorded({}).psi)
     assert low < high
-    assert blind.look(twice)["moves"]["mean x"] == pytest.approx(
-        blind.look(recorded({}))["moves"]["mean x"], rel=1e-5
+    assert recordings.look(twice)["moves"]["mean x"] == pytest.approx(
+        recordings.look(recorded({}))["moves"]["mean x"], rel=1e-5
     )
 
 
@@ -219,12 +283,12 @@ def test_damaged_files_are_refused_in_words(tmp_path: pathlib.Path) -> None:
     text.write_bytes(b"no archive of arrays")
     for path in (empty, text):
         with pytest.raises(ValueError, match="is damaged, or no file of NumPy"):
-            blind.read(path)
+            recordings.read(path)
     one = tmp_path / "one.npy"
     np.save(one, np.zeros(3))
     one.rename(tmp_path / "one.npz")
     with pytest.raises(ValueError, match="a file of several arrays"):
-        blind.read(tmp_path / "one.npz")
+        recordings.read(tmp_path / "one.npz")
 
 
 def test_seeds_draw_every_kind() -> None:
@@ -253,7 +317,7 @@ def test_claims_that_fit_alike_are_one() -> None:
         energies=np.zeros(1),
     )
     assert blind.claims_of(law) == [("mass",), ("quartic", "relativistic"), ("V^2", "coupling")]
-    assert "not told from relativistic, mass" in str(law)
+    assert "not distinguished from relativistic, mass" in str(law)
 
 
 def test_the_bound_of_no_false_claim_is_the_rule_of_three() -> None:
@@ -266,7 +330,7 @@ def test_a_file_is_reported_in_words(tmp_path: pathlib.Path) -> None:
     v, psi = hidden.make(2, Hidden({"absorber": 0.01}, 1e-5))
     runs = [str(i) for i in range(len(psi))]
     export.write(path, GRID, T, v, {"psi": jnp.asarray(psi, jnp.complex64)}, runs)
-    report = blind.blind(blind.Args(frames=path))
+    report = discover.discover(discover.Args(frames=path))
     found = report.metrics
     # exp(-2 w t)
     expected = np.exp(-2 * 0.01 * T[-1])

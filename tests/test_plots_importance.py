@@ -24,9 +24,9 @@ def test_shares_show_every_measure_and_pair() -> None:
     assert len(figure.axes[1].texts) == 6
 
 
-def test_services_have_a_row_for_each_family() -> None:
+def test_family_shares_have_a_row_for_each_family() -> None:
     families = ["lesson: free", "well"]
-    figure = draw(plots.plot_services(LESSONS, families, INTERVAL[:2]))
+    figure = draw(plots.plot_family_shares(LESSONS, families, INTERVAL[:2]))
     shown: np.ma.MaskedArray = np.ma.asarray(figure.axes[0].images[0].get_array())
     np.testing.assert_allclose(shown, INTERVAL[:2])
     assert_labels(figure, *LESSONS, *families, "Shapley value, decades of error")
@@ -35,16 +35,16 @@ def test_services_have_a_row_for_each_family() -> None:
 def test_figures_survive_values_that_are_all_zero() -> None:
     zero = np.zeros((3, 3))
     draw(plots.plot_shares(LESSONS, {"Shapley value": zero}, zero))
-    draw(plots.plot_services(LESSONS, LESSONS, zero))
+    draw(plots.plot_family_shares(LESSONS, LESSONS, zero))
 
 
 def test_a_report_finds_its_figures() -> None:
     errors = np.random.default_rng(0).uniform(0.01, 1.0, size=(2, 8, 3, 4))
     report = importance.analyse(importance.Errors(tuple(LESSONS), ("a", "b", "c"), errors, errors))
     figures = plots.draw(report)
-    assert set(figures) == {"shares", "services"}
+    assert set(figures) == {"shares", "family_shares"}
     assert_labels(figures["shares"], "Shapley value", "leave one out", "only one")
-    assert_labels(figures["services"], "lesson: free", "all potentials")
+    assert_labels(figures["family_shares"], "lesson: free", "all potentials")
     np.testing.assert_allclose(
         xs(figures["shares"].axes[0].lines[0]), report.shares.mean[-1], atol=1e-12
     )
@@ -60,8 +60,8 @@ def test_bad_input_is_refused_by_words() -> None:
             LESSONS, {"a": INTERVAL * np.nan}, PAIRS
         ),
         "`pairs` must be of shape (3, 3)": lambda: plots.plot_shares(LESSONS, measures, PAIRS[0]),
-        "`families` must be at least one": lambda: plots.plot_services(LESSONS, [], PAIRS),
-        "`shares` must be of shape (1, 3)": lambda: plots.plot_services(LESSONS, ["a"], PAIRS),
+        "`families` must be at least one": lambda: plots.plot_family_shares(LESSONS, [], PAIRS),
+        "`shares` must be of shape (1, 3)": lambda: plots.plot_family_shares(LESSONS, ["a"], PAIRS),
     }
     for words, call in refused.items():
         with pytest.raises(ValueError) as refusal:  # noqa: PT011 -- the words follow.

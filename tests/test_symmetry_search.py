@@ -1,6 +1,7 @@
 """Search for mirrors, shifts, turns, exchanges and time reversal; the exact solver decides."""
 
 import dataclasses
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -71,6 +72,29 @@ def test_empty_space_has_all_shifts_and_mirrors() -> None:
         at = found(name, 0 * X)
         assert at.is_whole
         assert at.n_found == 0
+
+
+@pytest.mark.parametrize(("centre", "n_found"), [(0.7071, 0), (0.2, 1)], ids=["here", "elsewhere"])
+def test_a_mirror_that_all_packets_have_is_not_decided(centre: float, n_found: int) -> None:
+    """The potential has one mirror, there or elsewhere; the packets cannot tell."""
+    pairs = [
+        packets.gaussian(GRID, 0.7071 + x, 1.2, k) + packets.gaussian(GRID, 0.7071 - x, 1.2, -k)
+        for x, k in ((3.0, 1.0), (1.5, -1.5))
+    ]
+    psi = jnp.stack(pairs)[:, None]
+    well = jnp.asarray(-4 * np.exp(-((X - centre) ** 2) / 8), float)
+    evolve = discovery.follow(SOLVER, well, N_FRAME)
+    at = discovery.find_symmetries(FAMILIES["mirror"], evolve, psi)
+    assert at.n_found == n_found
+    np.testing.assert_allclose(at.undecided, [[0.7071]], atol=1e-3)
+    np.testing.assert_allclose(at.parameters[:n_found, 0], [centre] * n_found, atol=1e-3)
+    # Nothing is moved by no shift, which is no candidate.
+    assert discovery.find_symmetries(FAMILIES["shift"], evolve, psi).undecided.shape == (0, 1)
+    # Real packets are their own images in time.
+    reverse, real = FAMILIES["time reversal"], jnp.abs(psi).astype(psi.dtype)
+    assert discovery.find_symmetries(reverse, evolve, psi).n_found == 1
+    at = discovery.find_symmetries(reverse, evolve, real)
+    assert (at.n_found, at.undecided.shape) == (0, (1, 0))
 
 
 class Absorbed(System):
@@ -226,6 +250,63 @@ def test_what_cannot_be_searched_is_refused() -> None:
     empty = family._replace(scanned=(np.zeros(0),))
     with pytest.raises(ValueError, match="Argument `scanned`"):
         discovery.find_symmetries(empty, evolve, psi)
+
+
+RETURNED = {
+    "fewer points": lambda frames: frames[..., :-1],
+    "fewer packets": lambda frames: frames[:1],
+    "another frame": lambda frames: np.concatenate([frames, frames], axis=1),
+    "no history": lambda frames: frames[:, -1],
+    "real numbers": lambda frames: np.abs(frames),
+    "nothing": lambda frames: None,
+    "a list": lambda frames: frames.tolist(),
+}
+
+
+@pytest.mark.usefixtures("without_checker")
+@pytest.mark.parametrize("what", RETURNED)
+def test_an_evolution_that_returns_something_else_is_refused(what: str) -> None:
+    psi = np.asarray(along(GRID, 5.0))
+    words = r"`evolve` must be a function that returns later frames, complex numbers of shape \("
+    with pytest.raises(ValueError, match=words):
+        discovery.find_symmetries(FAMILIES["mirror"], RETURNED[what], psi)
+    with pytest.raises(ValueError, match=words):
+        discovery.advance(psi[None, :, 0], RETURNED[what])
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_what_does_not_fit_the_system_is_refused_at_once() -> None:
+    psi = np.asarray(along(GRID, 5.0))
+    for v, words in (
+        (np.zeros(127), r"`v` must be of shape \(128,\)"),
+        (np.full(128, np.nan), "`v` must be finite, but is not in 128 of 128 entries"),
+        ([0.0] * 128, "`v` must be an array of real"),
+        ("0*x", "`v` must be an array of real"),
+        (None, "`v` must be an array of real"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            discovery.follow(SOLVER, v, 1)
+    evolve = discovery.follow(SOLVER, jnp.zeros(128), 1)
+    of_frames = r"`frames` must be of shape \(n_packet, n_given, 128\)"
+    for frames, words in (
+        (psi[..., :-1], of_frames),
+        (psi[:, 0], of_frames),
+        (psi[:0], of_frames),
+        (np.concatenate([psi, psi], axis=1), "`frames` must be 1 to 1 given frames"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            evolve(frames)
+    mirror = FAMILIES["mirror"]
+    families: list[tuple[Any, str]] = [
+        (mirror._replace(operate=lambda psi, c: psi[:3]), "`family.operate` must be a function th"),
+        (mirror._replace(scanned=(np.array([0, np.nan]),)), r"`scanned\[0\]` must be finite"),
+        ((mirror.operate, np.zeros(2), False), "`family` must be Family"),
+    ]
+    for family, words in families:
+        with pytest.raises(ValueError, match=words):
+            discovery.find_symmetries(family, evolve, psi)
+    with pytest.raises(ValueError, match="`frames` must be an array of complex numbers"):
+        discovery.find_symmetries(mirror, evolve, psi.real)
 
 
 @pytest.mark.parametrize("by", [np.nan, np.inf])

@@ -67,7 +67,7 @@ class Sizes:
             "adaptive, yoked",
         ),
         ("mixed", "easy only"),
-        ("mixed", "easy only", "hard to easy"),
+        ("mixed", "easy only"),
     )
     few: tuple[int, ...] = (1, 3, 10, 30, 100, 300)
     n_case: int = 6

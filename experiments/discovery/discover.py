@@ -1,8 +1,8 @@
-"""Conserved quantities of emulators: `experiments/discovery/discover.py runs/demo-seed-0 ...`.
+"""Conserved quantities of emulators, or the law of recorded runs: `discover.py --frames FILE`.
 
 Trajectories of emulators, of null models and of the exact solver go through the same search, which
-is told neither the system nor its charges. A charge that a null model of the same error keeps as
-well is no evidence of learning.
+knows neither the system nor its charges. A charge that a null model of the same error keeps as well
+is no evidence of learning.
 """
 
 import dataclasses
@@ -15,11 +15,10 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jaxtyping import Array, Complex
 
 from experiments import emulators, runner
-from experiments.discovery import charges_figure, planes, wells
+from experiments.discovery import charges_figure, planes, recordings, wells
 from qdistill._checks import refuse, require_at_least
 from qdistill.insight import discovery, harness
 from qdistill.insight.harness import Ensembles
@@ -32,22 +31,23 @@ RANDOM = "random phases"
 
 
 @dataclasses.dataclass(frozen=True)
-class Args:
-    """Find the conserved quantities of emulators, null models and the exact solver."""
+class Args(emulators.Compared):
+    """Find the conserved quantities of emulators, or the law of recorded runs."""
 
-    runs: tyro.conf.Positional[tuple[str, ...]]
-    """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
+    frames: pathlib.Path | None = None
+    """File of recorded runs instead of emulators, `.npz` or `.nc`, with frames `psi` of shape
+    (n_run, n_t, n_x), potentials `v`, times `t` and positions `x`; see docs/discovery.md."""
+    name: str = "psi"
+    """Name of the frames in the file, such as `forecast`."""
     out: pathlib.Path = pathlib.Path("runs/discovery")
     """Folder of the results."""
-    nulls: tuple[int, ...] = (1, 2)
-    """Numbers of FFT pairs per frame of the null models of linear students, clamped split steps."""
     schemes: tuple[str, ...] = tuple(emulators.NULLS)
     """Schemes of these split steps."""
     draws: int = 3
     """Number of potentials of each kind, with packets of their own."""
     packets: int = 16
     """Number of packets in each system."""
-    frames: int = 60
+    n_frames: int = 60
     """Frames of a forecast."""
     every: int = 4
     """Frames from one measurement to the next."""
@@ -55,16 +55,12 @@ class Args:
     """Points along each axis, at the spacing of the emulators; 0 for their own box."""
     faults: bool = False
     """Also plant faults in the exact solver; in a plane only."""
-    seed: int = 0
-    """Random seed of the packets."""
-    smoke: bool = False
-    """Run the same steps at tiny sizes, in seconds."""
 
 
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
     return dataclasses.replace(
-        args, nulls=(2,), schemes=("clamped",), draws=1, packets=8, frames=8, every=2
+        args, nulls=(2,), schemes=("clamped",), draws=1, packets=8, n_frames=8, every=2
     )
 
 
@@ -78,8 +74,12 @@ class Case(NamedTuple):
 
 
 def discover(args: Args) -> runner.Results:
-    """Find the charges of all members in all systems."""
-    require_at_least(2, n_measured=args.frames // args.every)
+    """Find the charges of all members in all systems, or the law of recorded runs."""
+    if args.frames is not None:
+        if args.runs:
+            refuse("runs", "none if a file of frames is given", args.runs)
+        return recordings.report(args.frames, args.name)
+    require_at_least(2, n_measured=args.n_frames // args.every)
     ensembles, system = load(args)
     exact = harness.solve_exactly(system, system.bounds or (-wells.CEILING - 2, wells.CEILING + 2))
     n_given = max(each.n_history for each, *_ in ensembles.values())
@@ -149,7 +149,7 @@ def make_cases(args: Args, exact: Chebyshev, n_given: int) -> list[Case]:
     for draw, name in itertools.product(range(args.draws), wells.known(system)):
         known = wells.known(system, draw)[name]
         given = recall(wells.draw(system, known, args.packets, args.seed + draw), known.v)
-        true = _follow(exact, args.frames, args.every, given, known.v)
+        true = _follow(exact, args.n_frames, args.every, given, known.v)
         cases.append(Case(name, known, given, true))
     return cases
 
@@ -167,7 +167,7 @@ def disturb(
     v = jnp.concatenate([jnp.stack([case.known.v] * len(case.given)) for case in some])
     key = jax.random.key(args.seed + 1)
     return {
-        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.frames, key)
+        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.n_frames, key)
         for name, (first, *_) in ensembles.items()
         if not first.is_linear
     }
@@ -196,7 +196,7 @@ def look(propagator: Propagator, system: System, args: Args, case: Case) -> dict
     v = known.v
     # Without config and score, so that trainings share one program.
     bare = jax.tree.map(lambda leaf: leaf, propagator)
-    frames = _follow(bare, args.frames, args.every, given, v)
+    frames = _follow(bare, args.n_frames, args.every, given, v)
     last, end = (each[-1].reshape(len(given), -1) for each in (true, frames))
     size = jnp.linalg.norm(last, axis=-1)
     error = float(jnp.mean(jnp.linalg.norm(end - last, axis=-1) / size))

@@ -13,12 +13,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jaxtyping import Array, Complex, Float
 
 from experiments import emulators, runner
 from experiments.corrections import study
-from experiments.discovery import blind
+from experiments.discovery import recordings
 from qdistill._checks import require_at_least
 from qdistill.insight import discovery, harness
 from qdistill.insight.discovery import laws
@@ -33,33 +32,27 @@ SHOWN = (laws.LATTICE, "lattice, mass", laws.USUAL, "k^2/2m", laws.FREE)
 
 
 @dataclasses.dataclass(frozen=True)
-class Args:
+class Args(emulators.Compared):
     """Read the laws of emulators, null models and the exact solver from their forecasts."""
 
-    runs: tyro.conf.Positional[tuple[str, ...]]
-    """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
     out: pathlib.Path = pathlib.Path("runs/laws")
     """Folder of the results."""
-    nulls: tuple[int, ...] = (1, 2)
-    """Numbers of FFT pairs per frame of the null models."""
+    schemes: tuple[str, ...] = ("clamped",)
+    """Schemes of the null models."""
     n: int = 5
     """Number of runs, each with a potential of its own."""
-    frames: int = 5
+    n_frames: int = 5
     """Frames of a forecast."""
-    seed: int = 0
-    """Random seed of potentials and packets."""
-    smoke: bool = False
-    """Run the same steps at tiny sizes, in seconds."""
 
 
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
-    return dataclasses.replace(args, nulls=(2,), n=4, frames=2)
+    return dataclasses.replace(args, nulls=(2,), n=4, n_frames=2)
 
 
 def read_laws(args: Args) -> runner.Results:
     """Read the laws of all members."""
-    require_at_least(2, frames=args.frames)
+    require_at_least(2, n_frames=args.n_frames)
     ensembles = emulators.load_ensembles(args.runs)
     system = next(iter(ensembles.values()))[0].system
     exact = harness.solve_exactly(system, (-12.0, 12.0))
@@ -68,11 +61,11 @@ def read_laws(args: Args) -> runner.Results:
     recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given)))
     given = recall(psi, v)
     nulls: harness.Ensembles = {
-        **emulators.make_nulls(system, args.nulls),
+        **emulators.make_nulls(system, args.nulls, args.schemes),
         **_disturb(ensembles, exact, given[:, -1], v, args),
     }
     panel = harness.make_panel(ensembles, nulls).with_controls(exact)
-    true = follow(exact, given, v, args.frames)
+    true = follow(exact, given, v, args.n_frames)
     rows: dict[str, list[dict[str, Any]]] = {}
     for who, member in panel.members.items():
         for each in member.seeds:
@@ -128,7 +121,7 @@ def _disturb(
     """Null models of the emulators that are not linear, with the same error."""
     key = jax.random.key(args.seed + 1)
     return {
-        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.frames, key)
+        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.n_frames, key)
         for name, (first, *_) in ensembles.items()
         if not first.is_linear
     }
@@ -137,7 +130,7 @@ def _disturb(
 def _row(propagator: Propagator, given: Array, v: Array, true: Array, args: Args) -> dict[str, Any]:
     """The law of one propagator, and its error after the last frame."""
     bare = jax.tree.map(lambda leaf: leaf, propagator)
-    frames = np.asarray(follow(bare, given, v, args.frames))
+    frames = np.asarray(follow(bare, given, v, args.n_frames))
     last = np.asarray(true[:, -1])
     error = np.linalg.norm(frames[:, -1] - last, axis=-1) / np.linalg.norm(last, axis=-1)
     system = propagator.system
@@ -147,7 +140,7 @@ def _row(propagator: Propagator, given: Array, v: Array, true: Array, args: Args
     lattice, quartic = law.fits["lattice, mass"], law.fits["k^2/2m + b k^4"]
     return {
         "error": float(error.mean()),
-        "law": blind.describe(law),
+        "law": recordings.describe(law),
         "mass": 1 / float(lattice.values[0]),
         # 1 for the lattice, 0 for the continuum.
         "quartic": float(quartic.values[1] / quartic.values[0]) / (-(dx**2) / 24),

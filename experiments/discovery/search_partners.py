@@ -10,7 +10,6 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from matplotlib.figure import Figure
 
 from experiments import emulators, runner
@@ -26,27 +25,15 @@ SEEN = 5.0
 
 
 @dataclasses.dataclass(frozen=True)
-class Args:
+class Args(emulators.Compared):
     """Search for partners of potentials with emulators, null models and the exact solver."""
 
-    runs: tyro.conf.Positional[tuple[str, ...]]
-    """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
     out: pathlib.Path = pathlib.Path("runs/intertwiners")
     """Folder of the results."""
-    nulls: tuple[int, ...] = (1, 2)
-    """Numbers of FFT pairs per frame of the null models, clamped split steps."""
-    schemes: tuple[str, ...] = ("clamped", "takahashi-imada")
-    """Schemes of these split steps."""
     pairs: int = 20
     """Number of random potentials with their partners."""
     packets: int = 3
     """Number of packets."""
-    frames: int = 12
-    """Frames of a forecast."""
-    seed: int = 0
-    """Random seed of the packets."""
-    smoke: bool = False
-    """Run the same steps at tiny sizes, in seconds."""
 
 
 def smoke(args: Args) -> Args:
@@ -80,7 +67,7 @@ def _images(propagator: Propagator, args: Args, v: np.ndarray) -> np.ndarray:
     grid = propagator.system.grid
     psi = partners.draw_packets(grid, args.packets, args.seed)
     states = discovery.apply_terms(discovery.make_terms(grid, partners.knots(grid)), psi)
-    evolve = discovery.follow(propagator, jnp.asarray(v, float), args.frames)
+    evolve = discovery.follow(propagator, jnp.asarray(v, float), args.n_frames)
     return np.asarray(discovery.advance(states, evolve))
 
 
@@ -100,7 +87,7 @@ def _look(
     seconds = [_images(propagator, args, each.second) for each in pairs]
     row: dict[str, Any] = {key: [] for key in ("rank", "residual", "decoy", "best", "w", "error")}
     for i, pair in enumerate(pairs):
-        evolve = discovery.follow(propagator, jnp.asarray(pair.first, float), args.frames)
+        evolve = discovery.follow(propagator, jnp.asarray(pair.first, float), args.n_frames)
         targets = discovery.apply_terms(terms, evolve(psi[:, None])[:, -1])
         own = discovery.intertwine(states, seconds[i], targets)
         images = {f"partner of {j}": each for j, each in enumerate(seconds) if j != i}

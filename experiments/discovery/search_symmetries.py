@@ -1,7 +1,7 @@
 """Symmetries of emulators: `experiments/discovery/search_symmetries.py runs/demo-seed-0 ...`.
 
 Mirrors, shifts and time reversal are searched for in four potentials, by every member in the same
-way. The search is told neither the potential nor its symmetries.
+way. The search knows neither the potential nor its symmetries.
 """
 
 import dataclasses
@@ -12,7 +12,6 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-import tyro
 from jaxtyping import Array, Complex, Float
 from matplotlib.figure import Figure
 
@@ -37,29 +36,17 @@ Spreads: TypeAlias = dict[str, dict[str, discovery.Found]]
 
 
 @dataclasses.dataclass(frozen=True)
-class Args:
+class Args(emulators.Compared):
     """Search for the symmetries of emulators, null models and the exact solver."""
 
-    runs: tyro.conf.Positional[tuple[str, ...]]
-    """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
     out: pathlib.Path = pathlib.Path("runs/symmetry_search")
     """Folder of the results."""
-    nulls: tuple[int, ...] = (1, 2)
-    """Numbers of FFT pairs per frame of the null models of linear students, clamped split steps."""
-    schemes: tuple[str, ...] = ("clamped", "takahashi-imada")
-    """Schemes of these split steps."""
     systems: tuple[str, ...] = ("well", "skewed well", "lattice", "superlattice")
     """Potentials."""
     packets: int = 3
     """Number of packets in each system."""
-    frames: int = 12
-    """Frames of a forecast."""
     step: float = 0.5
     """Distance of the scanned shifts in bohr; mirrors are scanned at half of it."""
-    seed: int = 0
-    """Random seed of the packets."""
-    smoke: bool = False
-    """Run the same steps at tiny sizes, in seconds."""
 
 
 def smoke(args: Args) -> Args:
@@ -148,7 +135,7 @@ def search(args: Args) -> runner.Results:
     for name, (first, *_) in ensembles.items():
         if not first.is_linear:
             key = jax.random.key(args.seed + 1)
-            null = harness.disturb(first, exact, every, fields, args.frames, key)
+            null = harness.disturb(first, exact, every, fields, args.n_frames, key)
             nulls[f"disturbed {name}"] = null
     members, roles = members_of(ensembles, nulls, exact, args.seed)
     families = discovery.make_families(exact.system, args.step)
@@ -156,12 +143,12 @@ def search(args: Args) -> runner.Results:
     spreads: Spreads = {}
     for name, (v, counts) in systems.items():
         found["counts"][name] = counts
-        true = discovery.follow(exact, v, args.frames)(given[name][:, -1:])[:, -1]
+        true = discovery.follow(exact, v, args.n_frames)(given[name][:, -1:])[:, -1]
         rows: dict[str, list[Any]] = {}
         for who, of in members.items():
             rows[who] = []
             for i, one in enumerate(of):
-                evolve = discovery.follow(one, v, max(args.frames, one.n_history))
+                evolve = discovery.follow(one, v, max(args.n_frames, one.n_history))
                 at, error = _look(families, evolve, given[name][:, -one.n_history :], true)
                 numbers = {family: _in_numbers(family, each) for family, each in at.items()}
                 rows[who].append({"error": error, "families": numbers})

@@ -120,7 +120,7 @@ def _made_up(calls: Calls) -> None:
     interval = np.array([[0.5, 0.2], [0.4, 0.1], [0.6, 0.3]])
     pairs = np.array([[0.0, 0.3], [0.3, 0.0]])
     add(room.plot_shares, lessons=NAMES, measures={"Shapley value": interval}, pairs=pairs)
-    add(room.plot_services, lessons=NAMES, families=["well"], shares=interval[:1])
+    add(room.plot_family_shares, lessons=NAMES, families=["well"], shares=interval[:1])
     cells = [(1e-7, None, "holds"), (3e-3, 0.5, "partly kept")]
     add(
         room.plot_symmetries,

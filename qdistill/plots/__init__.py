@@ -19,7 +19,7 @@ from qdistill.plots.channels import (
 from qdistill.plots.colours import colour_phase
 from qdistill.plots.design import plot_designs
 from qdistill.plots.forecasts import plot_correlations, plot_snapshots, plot_spacetime
-from qdistill.plots.importance import plot_services, plot_shares
+from qdistill.plots.importance import plot_family_shares, plot_shares
 from qdistill.plots.interventions import plot_interventions, plot_sensitivity
 from qdistill.plots.lessons import plot_potentials, plot_training, plot_window_map
 from qdistill.plots.movies import animate_forecast, animate_wavefunction, animate_wavefunction_2d
@@ -51,6 +51,7 @@ __all__ = [
     "plot_designs",
     "plot_dispersion",
     "plot_errors",
+    "plot_family_shares",
     "plot_interventions",
     "plot_light_cones",
     "plot_order",
@@ -61,7 +62,6 @@ __all__ = [
     "plot_response",
     "plot_runs",
     "plot_sensitivity",
-    "plot_services",
     "plot_shares",
     "plot_snapshots",
     "plot_spacetime",

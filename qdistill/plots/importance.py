@@ -36,7 +36,7 @@ def draw_importance(report: Importance) -> dict[str, Figure]:
     }
     return {
         "shares": plot_shares(report.lessons, measures, report.pairs.mean[last]),
-        "services": plot_services(report.lessons, report.columns, report.shares.mean),
+        "family_shares": plot_family_shares(report.lessons, report.columns, report.shares.mean),
     }
 
 
@@ -88,7 +88,7 @@ def plot_shares(
 
 @explained
 @style.styled
-def plot_services(
+def plot_family_shares(
     lessons: Sequence[str],
     families: Sequence[str],
     shares: Float[np.ndarray, "n_family n_lesson"],

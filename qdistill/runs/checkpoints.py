@@ -60,7 +60,7 @@ class Checkpoints:
             best_mode="min",
             enable_async_checkpointing=False,
         )
-        _hush_late_writes()
+        _silence_late_writes()
         self._run = _run_of(directory)
         self._manager = ocp.CheckpointManager(directory.resolve(), options=options)
 
@@ -105,11 +105,11 @@ class Checkpoints:
 
 
 @functools.cache
-def _hush_late_writes() -> None:
-    """Keep silent about writes that fail after the save that they belong to has failed.
+def _silence_late_writes() -> None:
+    """Do not report writes that fail after their save has failed.
 
-    Where the disk is full several fail at once. Storage reports each to the event loop of the save,
-    which the first has closed; `Checkpoints.save` has said what is wrong.
+    On a full disk several writes fail at once. Each is reported to the event loop of the save,
+    which the first failure has closed; `Checkpoints.save` has raised the error already.
     """
     show = sys.unraisablehook
 

@@ -85,12 +85,12 @@ def make_folder(out: pathlib.Path, cure: str = "Choose another with --out.") -> 
     Raises:
       FileExistsError: If results would mix with existing files.
     """
-    if out.exists() and (not out.is_dir() or not all(map(_is_litter, out.iterdir()))):
+    if out.exists() and (not out.is_dir() or not all(map(_is_remnant, out.iterdir()))):
         raise FileExistsError(f"`{out}` exists and is not an empty folder. {cure}")
     out.mkdir(parents=True, exist_ok=True)
 
 
-def _is_litter(path: pathlib.Path) -> bool:
+def _is_remnant(path: pathlib.Path) -> bool:
     """Whether a file is a remnant of a process that was killed before it wrote its first file."""
     return path.name == LOCK or (path.name.startswith("config.json.") and path.suffix == ".new")
 
@@ -226,8 +226,8 @@ def _report_gap(out: pathlib.Path, step: int) -> None:
     last = max((line["step"] for line in read_log(out)), default=0)
     if last < step:
         log.warning(
-            "`%s` ends at step %d, before the checkpoint of step %d: what was lost is not made "
-            "again.", out / "metrics.jsonl", last, step,
+            "`%s` ends at step %d, before the checkpoint of step %d: the lines between "
+            "are lost.", out / "metrics.jsonl", last, step,
         )  # fmt: skip
 
 

@@ -260,7 +260,7 @@ class Emulator:
         frames = frames[None] if is_alone else frames
         given, v = v, system.as_potential(v)
         note_precision(psi=psi, v=given)
-        require_frames(self.system, self.n_history - n_solved, frames, 0)
+        require_frames(self.system, self.n_history - n_solved, frames, 0, "psi")
         if is_known((frames, v)):
             with jax.ensure_compile_time_eval():
                 self.check(frames, v)

@@ -137,6 +137,8 @@ def require_successive(system: System, frames: Complex[Array, "n_t *n_x"], v: Po
         correlation below 0.9.
     """
     cure = "For a batch of packets take jax.vmap(lambda psi: emulator.forecast(psi, v, n_frames))."
+    if len(frames) == 2 and not system.n_channel:
+        cure += " Two channels take an emulator of a system with channels, such as load('tully')."
     shape = "(n_frames, " + ", ".join(map(str, system.shape)) + ")"
     wanted = f"frames that follow each other, {shape}"
     norms = np.linalg.norm(np.reshape(frames, (len(frames), -1)), axis=1)

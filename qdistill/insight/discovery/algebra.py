@@ -40,13 +40,16 @@ def structure(basis: Sequence[Polynomial]) -> Structure:
     """Return the structure constants of a basis of polynomials, by least squares.
 
     Raises:
-      ValueError: For an empty basis, or polynomials that are linearly dependent.
+      ValueError: For an empty basis, coefficients that are not finite, and polynomials that are
+        linearly dependent.
 
     >>> made = structure([{(1, 0): 1.0}, {(0, 1): 1.0}, {(0, 0): 1.0}])
     >>> made.constants[0, 1].tolist(), made.residual
     ([0.0, 0.0, 1.0], 0.0)
     """
     require_at_least(1, n=len(basis))
+    for i, f in enumerate(basis):
+        require_finite(**{f"basis[{i}]": tuple(f.values())})
     n = len(basis)
     pairs = [[weyl.bracket(f, g) for g in basis] for f in basis]
     every = [*basis, *itertools.chain(*pairs)]

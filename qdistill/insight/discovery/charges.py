@@ -29,12 +29,16 @@ from qdistill._checks import (
     refuse,
     require_at_least,
     require_between,
+    require_callable,
+    require_complex,
     require_finite,
     require_positive,
     require_shape,
 )
+from qdistill._doors import require_potential
 from qdistill._refusals import explained
 from qdistill.insight.discovery import weyl
+from qdistill.insight.discovery._evolutions import require_like
 from qdistill.insight.discovery.weyl import Exponents
 from qdistill.physics.hamiltonian import apply, kinetic
 from qdistill.system import Potential, System
@@ -116,8 +120,9 @@ def make_dictionary(
       more: Further Hermitian operators, functions of psi.
 
     Raises:
-      ValueError: For a name that is used twice.
+      ValueError: For a potential that is not of the system, and a name that is used twice.
     """
+    require_potential(system, v)
     grid, local = system.grid, system.local(v, 0.0, None)
 
     def polynomial(exponents: Exponents, matrix: np.ndarray | None) -> Operator:
@@ -146,6 +151,7 @@ def make_dictionary(
     for name, operator in (more or {}).items():
         if name in found:
             refuse("more", "names that are not in the dictionary yet", repr(name))
+        require_callable(1, **{f"more[{name!r}]": operator})
         found[name] = operator
     return found
 
@@ -175,13 +181,19 @@ def measure(
       cell: Volume of a cell of the grid, in bohr^d.
       pairs: Whether phi and psi are all pairs of packets, which takes a linear evolution, or each
         packet with itself.
+
+    Raises:
+      ValueError: For frames that are not finite, and an operator that returns another shape.
     """
+    require_complex("n_t n_packet *n_x", frames=frames)
     require_positive(cell=cell)
     require_finite(frames=frames)
     n_t, n_packet = frames.shape[:2]
     flat, every = np.asarray(frames).reshape(n_t, n_packet, -1), jnp.concatenate(list(frames))
     found = []
-    for operator in dictionary.values():
+    for name, operator in dictionary.items():
+        one = jax.eval_shape(operator, every[0])
+        require_like(f"dictionary[{name!r}]", "psi", one, every[0].shape)
         # Not jitted: every dictionary would be compiled anew.
         image = np.asarray(jax.vmap(operator)(every)).reshape(n_t, n_packet, -1)
         if pairs:
@@ -197,7 +209,7 @@ def find_charges(names: Sequence[str], numbers: Numbers) -> Charges:
     """Return the combinations of operators, ordered by their change over time.
 
     Take packets of different energies, and times long enough that what is not conserved changes by
-    much more than `LARGEST` of its spread: slower quantities are not told from charges.
+    much more than `LARGEST` of its spread: slower ones may count as charges.
 
     Args:
       names: Names of the operators; one of them is the identity, ``"1"``.
@@ -301,6 +313,7 @@ def reduce(
     require_finite(vectors=vectors, scales=scales)
     require_shape(vectors.shape[1:], scales=scales)
     require_positive(scales=scales)
+    scales = np.asarray(scales)
     rows = np.array(vectors, float) / scales
     pivots: list[int] = []
     for i in range(len(rows)):
@@ -328,6 +341,7 @@ def in_words(
     >>> in_words(np.array([1.0, 0.001, -0.5]), ["T", "x", "V"])
     'T - 0.5 V'
     """
+    require_shape((len(names),), row=row)
     parts = []
     for value, name in zip(row, names, strict=True):
         if abs(value) < smallest * np.abs(row).max():

@@ -2,8 +2,8 @@
 
 Such an A maps every solution in the potential V0 to one in V1. In atomic units and with mass 1 it
 exists on the continuum for supersymmetric partners V0, V1 = (W^2 -+ dW/dx) / 2, up to a common
-constant (Darboux, 1882; Witten, 1981). The search is not told so: W is free on knots, and found by
-linear least squares from forecasts of a few packets in both potentials.
+constant (Darboux, 1882; Witten, 1981). The search does not use this: W is free on knots, and found
+by linear least squares from forecasts of a few packets in both potentials.
 
     >>> import jax.numpy as jnp
     >>> from qdistill import Grid, System
@@ -31,12 +31,19 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import refuse, require_at_least, require_finite, require_shape
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_complex,
+    require_finite,
+    require_shape,
+)
 from qdistill._refusals import explained
 from qdistill.insight.discovery import weyl
-from qdistill.insight.discovery.scans import Evolve
+from qdistill.insight.discovery._evolutions import Evolve, evolved
 from qdistill.physics.grid import Grid, require_line
 
+STATES = "n_term n_packet n_x"
 States: TypeAlias = Complex[Array | np.ndarray, "n_term n_packet n_x"]
 
 # Width of a bump in units of the distance of knots: a sum of equal ones is flat to 1e-5.
@@ -57,6 +64,7 @@ class Terms(NamedTuple):
     bumps: Float[np.ndarray, "n_knot n_x"]
 
 
+@explained
 class Intertwiner(NamedTuple):
     """The best A = d/dx + W for two evolutions.
 
@@ -71,6 +79,8 @@ class Intertwiner(NamedTuple):
 
     def potential(self, terms: Terms) -> Float[np.ndarray, " n_x"]:
         """Return W on the grid, in 1/bohr; where no packet comes to, it has no meaning."""
+        wanted = (len(self.weights), *terms.grid.shape)
+        require_shape(wanted, **{"terms.bumps": terms.bumps})
         return self.weights @ terms.bumps
 
 
@@ -93,7 +103,9 @@ def make_terms(grid: Grid, knots: Float[np.ndarray, " n_knot"]) -> Terms:
 @explained
 def apply_terms(terms: Terms, psi: Complex[Array | np.ndarray, "n_packet n_x"]) -> States:
     """Return every term applied to every packet, d/dx first."""
+    require_complex("n_packet n_x", psi=psi)
     require_shape((len(psi), *terms.grid.shape), psi=psi)
+    require_finite(psi=psi)
     psi = jnp.asarray(psi)
     slope = 1j * jax.vmap(lambda each: weyl.operate(terms.grid, (0, 1), each))(psi)
     bumps = jnp.asarray(terms.bumps, psi.real.dtype)
@@ -102,9 +114,15 @@ def apply_terms(terms: Terms, psi: Complex[Array | np.ndarray, "n_packet n_x"]) 
 
 @explained
 def advance(states: States, evolve: Evolve) -> States:
-    """Return the states after an evolution that needs one given frame."""
+    """Return the states after an evolution that needs one given frame.
+
+    Raises:
+      ValueError: For states that are no complex numbers with three axes, and an evolution that
+        returns another shape.
+    """
+    require_complex(STATES, states=states)
     states = np.asarray(states)
-    return evolve(states.reshape(-1, 1, states.shape[-1]))[:, -1].reshape(states.shape)
+    return evolved(evolve, states.reshape(-1, 1, states.shape[-1])).reshape(states.shape)
 
 
 @explained
@@ -117,12 +135,13 @@ def intertwine(states: States, images: States, targets: States) -> Intertwiner:
       targets: The terms of A on the packets after the evolution U0.
 
     Raises:
-      ValueError: For states that do not move.
+      ValueError: For states that do not move, and arrays that are not complex, not finite, or not
+        of one shape.
     """
+    require_complex(STATES, states=states, images=images, targets=targets)
     require_at_least(2, n_term=len(states))
     require_finite(states=states, images=images, targets=targets)
-    for each in (images, targets):
-        require_shape(np.shape(states), states=each)
+    require_shape(np.shape(states), images=images, targets=targets)
     before, after, wanted = (_real(np.asarray(each)) for each in (states, images, targets))
     rest = after - wanted
     # The normal equations, since there are far more numbers than knots.

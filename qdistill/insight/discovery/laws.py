@@ -106,7 +106,7 @@ class Law(NamedTuple):
 
     def __str__(self) -> str:
         """Return the law as text."""
-        alike = f" (not told from {', '.join(self.alike)})" if self.alike else ""
+        alike = f" (not distinguished from {', '.join(self.alike)})" if self.alike else ""
         lines = [f"T: {self.form}{alike}"]
         n_own = len(FORMS[self.form].names)
         rows = zip(self.names, self.values, self.low, self.high, strict=True)
@@ -148,12 +148,13 @@ def find_law(
       t: Times of the frames in a.u., equally spaced.
       v: Potential of each run in hartree.
       psi: Frames of each run in bohr^(-1/2).
-      seed: Seed of the bootstrap.
+      seed: Seed of the bootstrap, at least 0.
 
     Raises:
       ValueError: For other shapes, fewer than 4 runs or 2 frames, unequal steps, numbers that are
         not finite, a potential that is not real, and frames that are real, zero or at rest.
     """
+    require_at_least(0, seed=seed)
     recording = _recorded(x, t, v, psi)
     recording, floor = generators.resolve(recording, generators.begin(FREE))
     floor += _rounding(recording)

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import refuse, require_finite, require_positive
+from qdistill._checks import refuse, require_finite, require_positive, require_shape
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 from qdistill.system import System
@@ -105,6 +105,9 @@ def move(
     """
     grid.require_axis(axis)
     require_finite(by=by)
+    if np.shape(by) != ():
+        refuse("by", "a number", f"of shape {np.shape(by)}")
+    require_shape((*psi.shape[: -grid.n_dim], *grid.shape), psi=psi)
     at = psi.ndim - grid.n_dim + axis
     k = np.ravel(grid.wavenumbers(axis)).reshape([-1 if a == at else 1 for a in range(psi.ndim)])
     turn, waves = 1j * jnp.asarray(k, psi.real.dtype), jnp.fft.fft(psi, axis=at)
@@ -179,5 +182,7 @@ def candidates(family: Family) -> Float[np.ndarray, "n_candidate n_parameter"]:
     """
     if any(not len(axis) for axis in family.scanned):
         refuse("scanned", "at least one value of each parameter", family.scanned)
+    for i, axis in enumerate(family.scanned):
+        require_finite(**{f"scanned[{i}]": axis})
     rows = list(itertools.product(*family.scanned))
     return np.array(rows, float).reshape(math.prod(map(len, family.scanned)), len(family.scanned))

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex
 
-from qdistill._checks import refuse, require_at_least, require_shape
+from qdistill._checks import refuse, require_at_least, require_finite, require_shape
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 
@@ -67,13 +67,14 @@ def bracket(f: Polynomial, g: Polynomial) -> dict[Exponents, float]:
     most it is the Poisson bracket. Source: Moyal (1949).
 
     Raises:
-      ValueError: For polynomials of different numbers of axes.
+      ValueError: For polynomials of different numbers of axes, and coefficients not finite.
 
     >>> bracket({(2, 0): 0.5}, {(0, 2): 0.5})
     {(1, 1): 1.0}
     >>> bracket({(3, 0): 1.0}, {(0, 3): 1.0})
     {(2, 2): 9.0, (0, 0): -1.5}
     """
+    require_finite(f=tuple(f.values()), g=tuple(g.values()))
     found: dict[Exponents, float] = {}
     for (first, a), (second, b) in itertools.product(f.items(), g.items()):
         n_dim = _n_dim(first)
@@ -81,7 +82,7 @@ def bracket(f: Polynomial, g: Polynomial) -> dict[Exponents, float]:
             refuse("g", f"of {n_dim} axes, as f is", f"of {_n_dim(second)}")
         most = min(sum(first), sum(second))
         for order in range(1, most + 1, 2):
-            factor = a * b * (-1) ** (order // 2) * 2.0 ** (1 - order)
+            factor = float(a) * float(b) * (-1) ** (order // 2) * 2.0 ** (1 - order)
             for counts in _partitions(order, 2 * n_dim):
                 # In f it is x that is differentiated counts[:n_dim] times, in g it is p.
                 ahead = (*counts[:n_dim], *counts[n_dim:])
@@ -156,4 +157,6 @@ def _partitions(total: int, n: int) -> list[tuple[int, ...]]:
 def _n_dim(exponents: Exponents) -> int:
     if not exponents or len(exponents) % 2:
         refuse("exponents", "as many powers of x as of p", exponents)
+    for power in exponents:
+        require_at_least(0, exponents=power)
     return len(exponents) // 2
