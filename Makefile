@@ -219,11 +219,16 @@ results-placebos: .venv/.core
 
 # After results-seeds.
 results-discovery: results-seeds
-	rm -rf runs/discovery runs/discovery-gru
+	rm -rf runs/discovery runs/discovery-gru runs/plane-short runs/discovery-plane runs/discovery-tully
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) unitary --out runs/discovery
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_GRU)) --nulls --draws 2 --packets 12 \
 		--n-frames 40 --out runs/discovery-gru
-	$(call keep,discovery discovery-gru)
+	$(RUN) plane --training.stages.2.n-steps 160 --training.stages.3.n-steps 80 \
+		--benchmark.n-frames 60 --benchmark.n-cases 8 --out runs/plane-short
+	$(PY) experiments/discovery/discover.py runs/plane-short --n-x 128 --draws 2 --n-frames 56 \
+		--every 14 --faults --out runs/discovery-plane
+	$(PY) experiments/discovery/discover.py tully --n-frames 100 --every 20 --out runs/discovery-tully
+	$(call keep,discovery discovery-gru discovery-plane discovery-tully)
 	$(call draw,discovery discovery-gru)
 
 results-blind: .venv/.core

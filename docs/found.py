@@ -40,12 +40,12 @@ def _charges(run: str) -> str:
     for system, draws in of.systems.items():
         names = list(next(iter(draws)))
         cells = [_cell([row for draw in draws for row in draw[name]]) for name in names]
-        rows.append([system.replace("Poeschl", "Pöschl"), *cells])
+        rows.append([_named(system), *cells])
     return table(_heads(of, "static charges; drift; closed set"), rows)
 
 
-def _cell(rows: list[Any]) -> str:
-    """The numbers of charges, the median drift of the best one, and the dimensions of closed sets.
+def _cell(rows: list[Any], nth: int = 1) -> str:
+    """The numbers of charges, the median drift of the n-th best, and the sizes of closed sets.
 
     Where trainings or draws differ, all numbers are listed.
     """
@@ -53,7 +53,7 @@ def _cell(rows: list[Any]) -> str:
     if not finite:
         return "diverges"
     counts = ", ".join(map(str, sorted({row.n_static for row in rows})))
-    drift = Number(statistics.median(row.drifts[0] for row in finite))
+    drift = Number(statistics.median(row.drifts[nth - 1] for row in finite))
     cell = f"{counts}; {drift:.0e}"
     # A null of JSON is read as a number.
     sets = [row.closure for row in finite if not isinstance(row.closure, Number)]
@@ -61,10 +61,55 @@ def _cell(rows: list[Any]) -> str:
     return cell + f"; {', '.join(map(str, closed))}" * bool(closed)
 
 
+def wide() -> str:
+    """Tabulate the charges in a plane and across channels, next to theory."""
+    rows, heads = [], []
+    for run in ("discovery-plane", "discovery-tully"):
+        of = RESULTS()[run].metrics
+        names = [name for name, role in of.roles.items() if role != "fault"]
+        student = next(name for name in names if of.roles[name] == "emulator")
+        heads = [
+            {"emulator": "student"}.get(of.roles[name], name)
+            + " (null model)" * (of.roles[name] == "null")
+            for name in names
+        ]
+        for system, draws in of.systems.items():
+            theory, cells, errors = of.theory[system], [], []
+            for name in (*names, f"{student}, random phases"):
+                each = [row for draw in draws for row in draw[name]]
+                cells.append(_cell(each, theory.n_static))
+                errors.append(f"{Number(statistics.median(row.error for row in each)):.0e}")
+            rows.append([_named(system), f"{theory.n_static}; {theory.closure}", *cells])
+            if theory.is_anharmonic:
+                rows.append([f"{_named(system)}: error", "", *errors])
+    first = "static charges; largest drift; closed set"
+    return table([first, "theory", *heads, "student, random phases"], rows)
+
+
+def faults() -> str:
+    """Tabulate the numbers of charges that planted faults leave, next to theory."""
+    of = RESULTS()["discovery-plane"].metrics
+    names = [name for name, role in of.roles.items() if role == "fault"]
+    rows = []
+    for system, draws in of.systems.items():
+        cells = [f"{of.theory[system].n_static}"]
+        for name in names:
+            found = sorted({row.n_static for draw in draws for row in draw[name]})
+            cells.append(f"{', '.join(map(str, found))} ({of.theory[system].faults[name]})")
+        rows.append([_named(system), *cells])
+    return table(["static charges (theory)", "no fault, theory", *names], rows)
+
+
+def _named(system: str) -> str:
+    return (
+        system.replace("Poeschl", "Pöschl").replace("Henon", "Hénon").replace("sqrt(2)", "√2")
+    ).replace("-Heiles", "–Heiles")
+
+
 def evidence() -> str:
     """Tabulate whether the best charge is kept better than by null models."""
     rows = []
-    for run in ("discovery", "discovery-gru"):
+    for run in ("discovery", "discovery-gru", "discovery-plane", "discovery-tully"):
         for name, each in RESULTS()[run].metrics.evidence.items():
             p = f"{each.p:.1g}" if math.isfinite(each.p) else "—"
             rows.append([f"`{name}`", ", ".join(each.nulls) or "none", each.verdict, p])

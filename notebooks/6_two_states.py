@@ -259,4 +259,5 @@ for name, each in (("tully", emulator), ("placebo", placebo)):
 # %% [markdown]
 # What forecasts Tully's models is the form of the splitting. The training adds the mass. These are
 # single trainings and one momentum: [the page on two states](../../docs/channels.md) has ten
-# trainings of each kind, 20 momenta, longer frames, and intervals.
+# trainings of each kind, 20 momenta, longer frames, and intervals. Next:
+# [discovery](7_discovery.ipynb).

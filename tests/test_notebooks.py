@@ -35,11 +35,15 @@ n_frames, momenta = 6, np.array([20.0, 30.0])
 n_points, n_waves = 64, 11
 stages = tuple(map(presets.smoke_stage, presets.PRESETS["tully"][1].training.stages[:1]))
 """,
+    "7_discovery": """
+n_packet, n_frames, every = 6, 16, 4
+step, gap, n_runs = 2.0, 1.0, 4
+""",
 }
 
 
 def test_there_are_notebooks() -> None:
-    assert [name[:2] for name in NAMES] == ["1_", "2_", "3_", "4_", "5_", "6_"]
+    assert [name[:2] for name in NAMES] == ["1_", "2_", "3_", "4_", "5_", "6_", "7_"]
 
 
 @pytest.fixture(scope="module")

@@ -7,9 +7,9 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from qdistill.plots import style
-from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE
+from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE, STONE
 
-ROLES = {"exact": INK, "emulator": BLUE, "null": GREY, "random": ORANGE}
+ROLES = {"exact": INK, "emulator": BLUE, "null": GREY, "random": ORANGE, "fault": STONE}
 
 
 @style.styled
@@ -49,7 +49,5 @@ def plot(found: Mapping[str, Any]) -> Figure:
         ax.set_axisbelow(True)
     panels[0].set_yticks(range(len(names)), names)
     panels[0].invert_yaxis()
-    figure.supxlabel(
-        "change in time of each combination of x, p, x², xp, p², T and V (its spread = 1)"
-    )
+    figure.supxlabel("change in time of each combination of operators (its spread = 1)")
     return figure

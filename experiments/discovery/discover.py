@@ -15,18 +15,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex
 
 from experiments import emulators, runner
-from experiments.discovery import charges_figure, recordings, wells
+from experiments.discovery import charges_figure, planes, recordings, wells
 from qdistill._checks import refuse, require_at_least
 from qdistill.insight import discovery, harness
 from qdistill.insight.harness import Ensembles
 from qdistill.students import Emulator
-from qdistill.system import Propagator, rollout
+from qdistill.system import Propagator, System, rollout
 from qdistill.teacher import Chebyshev
 
-DEGREE = 2
 # Names of the null models that share an emulator's form, with random parameters.
 RANDOM = "random phases"
 
@@ -52,6 +51,10 @@ class Args(emulators.Compared):
     """Frames of a forecast."""
     every: int = 4
     """Frames from one measurement to the next."""
+    n_x: int = 0
+    """Points along each axis, at the spacing of the emulators; 0 for their own box."""
+    faults: bool = False
+    """Also plant faults in the exact solver; in a plane only."""
 
 
 def smoke(args: Args) -> Args:
@@ -62,12 +65,12 @@ def smoke(args: Args) -> Args:
 
 
 class Case(NamedTuple):
-    """A system of one draw: its name, potential, given frames and true frames of all packets."""
+    """A system of one draw: its name and truth, given frames and true frames of all packets."""
 
     name: str
-    v: Float[Array, " n_x"]
-    given: Complex[Array, "n_packet n_given n_x"]
-    true: Complex[Array, "n_t n_packet n_x"]
+    known: wells.Known
+    given: Complex[Array, "n_packet n_given *n_x"]
+    true: Complex[Array, "n_t n_packet *n_x"]
 
 
 def discover(args: Args) -> runner.Results:
@@ -77,9 +80,8 @@ def discover(args: Args) -> runner.Results:
             refuse("runs", "none if a file of frames is given", args.runs)
         return recordings.report(args.frames, args.name)
     require_at_least(2, n_measured=args.n_frames // args.every)
-    ensembles = emulators.load_ensembles(args.runs)
-    system = next(iter(ensembles.values()))[0].system
-    exact = harness.solve_exactly(system, (-wells.CEILING - 2, wells.CEILING + 2))
+    ensembles, system = load(args)
+    exact = harness.solve_exactly(system, system.bounds or (-wells.CEILING - 2, wells.CEILING + 2))
     n_given = max(each.n_history for each, *_ in ensembles.values())
     cases = make_cases(args, exact, n_given)
     nulls: Ensembles = {
@@ -87,39 +89,68 @@ def discover(args: Args) -> runner.Results:
         **disturb(ensembles, args, exact, cases),
     }
     panel = harness.make_panel(ensembles, nulls).with_controls(exact)
+    faults = planes.FAULTS if args.faults else {}
+    wrong = {name: planes.plant(each, exact, wells.CEILING) for name, each in faults.items()}
     found: dict[str, Any] = {
-        "roles": panel.roles,
+        "roles": {**panel.roles, **dict.fromkeys(wrong, "fault")},
         "thresholds": {
             "largest": discovery.charges.LARGEST,
             "gap": discovery.charges.GAP,
             "residual": discovery.charges.RESIDUAL,
         },
+        "theory": {case.name: tell(case.name, case.known, args.faults) for case in cases},
         "systems": {},
     }
     for case in cases:
         members = {
-            who: [_look(each, args, case) for each in member.seeds]
+            who: [look(each, system, args, case) for each in member.seeds]
             for who, member in panel.members.items()
         }
         for who, of in ensembles.items():
             random = harness.randomise(of[0], jax.random.key(args.seed))
-            members[f"{who}, {RANDOM}"] = [_look(random, args, case)]
+            members[f"{who}, {RANDOM}"] = [look(random, system, args, case)]
+        for who, each in wrong.items():
+            members[who] = [look(each, system, args, case)]
         found["systems"].setdefault(case.name, []).append(members)
     found["evidence"] = weigh(found)
     figures = {"charges": charges_figure.plot(found)}
     return runner.Results(runner.rounded(found), table(found), figures)
 
 
+def load(args: Args) -> tuple[dict[str, list[Emulator]], System]:
+    """Return the emulators on the box of the study, and their system."""
+    ensembles = emulators.load_ensembles(args.runs)
+    grid = next(iter(ensembles.values()))[0].system.grid
+    if args.n_x:
+        lengths = tuple(args.n_x * dx for dx in grid.dx)
+        grid = dataclasses.replace(grid, shape=(args.n_x,) * grid.n_dim, lengths=lengths)
+        ensembles = {name: [each.on(grid) for each in of] for name, of in ensembles.items()}
+    if args.faults and grid.n_dim != 2:
+        refuse("faults", "False except in a plane", args.faults)
+    return ensembles, next(iter(ensembles.values()))[0].system
+
+
+def tell(name: str, known: wells.Known, is_faulty: bool) -> dict[str, Any]:
+    """Return what theory says of a system, and of each planted fault the number of charges."""
+    potential, degree = planes.SYSTEMS[name].potential if is_faulty else {}, known.degree
+    faults = {
+        fault: planes.count(planes.hamiltonian(potential, each), degree)[0]
+        for fault, each in (planes.FAULTS if is_faulty else {}).items()
+    }
+    counts = {"n_static": known.n_static, "closure": known.closure}
+    return {"degree": degree, **counts, "is_anharmonic": known.is_anharmonic, "faults": faults}
+
+
 def make_cases(args: Args, exact: Chebyshev, n_given: int) -> list[Case]:
     """Return all systems of all draws, solved exactly."""
-    grid = exact.system.grid
+    system = exact.system
     recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given), (0, None)))
     cases = []
-    for draw, name in itertools.product(range(args.draws), wells.known(grid)):
-        known = wells.known(grid, draw)[name]
-        given = recall(wells.draw(grid, known, args.packets, args.seed + draw), known.v)
+    for draw, name in itertools.product(range(args.draws), wells.known(system)):
+        known = wells.known(system, draw)[name]
+        given = recall(wells.draw(system, known, args.packets, args.seed + draw), known.v)
         true = _follow(exact, args.n_frames, args.every, given, known.v)
-        cases.append(Case(name, known.v, given, true))
+        cases.append(Case(name, known, given, true))
     return cases
 
 
@@ -131,9 +162,9 @@ def disturb(
     Each is the exact step plus a network with random parameters, and errs as much as the first
     training after the last frame, in the systems by which it is judged.
     """
-    some = [case for case in cases if case.name in wells.ANHARMONIC]
+    some = [case for case in cases if case.known.is_anharmonic]
     psi = jnp.concatenate([case.given[:, -1] for case in some])
-    v = jnp.concatenate([jnp.stack([case.v] * len(case.given)) for case in some])
+    v = jnp.concatenate([jnp.stack([case.known.v] * len(case.given)) for case in some])
     key = jax.random.key(args.seed + 1)
     return {
         f"disturbed {name}": harness.disturb(first, exact, psi, v, args.n_frames, key)
@@ -156,18 +187,22 @@ def _follow(
     return jax.lax.map(one, given, batch_size=8).swapaxes(0, 1)
 
 
-def _look(propagator: Propagator, args: Args, case: Case) -> dict[str, Any]:
-    """The charges and closed set of one propagator, and its error."""
-    _, v, given, true = case
+def look(propagator: Propagator, system: System, args: Args, case: Case) -> dict[str, Any]:
+    """Return the charges and closed set of one propagator, and its error.
+
+    The dictionary is that of the system, which a propagator with a fault does not follow.
+    """
+    _, known, given, true = case
+    v = known.v
     # Without config and score, so that trainings share one program.
     bare = jax.tree.map(lambda leaf: leaf, propagator)
     frames = _follow(bare, args.n_frames, args.every, given, v)
-    size = jnp.linalg.norm(true[-1], axis=-1)
-    error = float(jnp.mean(jnp.linalg.norm(frames[-1] - true[-1], axis=-1) / size))
+    last, end = (each[-1].reshape(len(given), -1) for each in (true, frames))
+    size = jnp.linalg.norm(last, axis=-1)
+    error = float(jnp.mean(jnp.linalg.norm(end - last, axis=-1) / size))
     if not np.isfinite(error) or not np.all(np.isfinite(frames)):
         return {"error": None, "n_static": 0, "drifts": [], "charges": [], "closure": None}
-    system = propagator.system
-    dictionary = discovery.make_dictionary(system, v, DEGREE)
+    dictionary = discovery.make_dictionary(system, v, known.degree)
     names, cell = list(dictionary), system.grid.cell
     # Every number is an expectation value, so that a nonlinear student is measured likewise.
     means = discovery.measure(dictionary, frames, cell, pairs=False)
@@ -212,8 +247,9 @@ def _numbers(found: dict[str, Any], name: str) -> tuple[np.ndarray, np.ndarray]:
         np.array(
             [
                 [read(row) for row in members[name]]
-                for system in wells.ANHARMONIC
-                for members in found["systems"][system]
+                for system, draws in found["systems"].items()
+                if found["theory"][system]["is_anharmonic"]
+                for members in draws
             ]
         )
         for read in (

@@ -1,4 +1,4 @@
-"""Systems on a line with known charges, and packets in them."""
+"""Systems with known charges, by the number of axes and channels, and packets in them."""
 
 from typing import NamedTuple
 
@@ -7,13 +7,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill.physics import packets
+from experiments.discovery import planes
+from qdistill._checks import refuse
+from qdistill.physics import crossings, packets
 from qdistill.physics.grid import Grid
+from qdistill.system import System
 
 # Potentials are cut off here, in hartree, far above the packets.
 CEILING = 14.0
-# Systems in which the form of a splitting does not decide what is conserved.
-ANHARMONIC = ("quartic", "double well", "Poeschl-Teller", "barrier")
 
 
 class Known(NamedTuple):
@@ -21,30 +22,62 @@ class Known(NamedTuple):
 
     Attributes:
       v: The potential.
-      n_static: Number of static charges of degree 2 in x and p, T and V, besides the identity.
+      n_static: Number of static charges in the dictionary, besides the identity.
       closure: Dimension of the largest closed set, with the identity.
       place, speed: Ranges of the packets' centres, relative to the middle of the box, and momenta.
+      width: Range of their widths.
+      degree: Degree in x and p of the dictionary, which has T and V as well.
     """
 
-    v: Float[Array, " n_x"]
+    v: Float[Array, "..."]
     n_static: int
     closure: int
     place: tuple[float, float] = (-4.0, 4.0)
     speed: tuple[float, float] = (-2.0, 2.0)
+    width: tuple[float, float] = (1.0, 2.0)
+    degree: int = 2
+
+    @property
+    def is_anharmonic(self) -> bool:
+        """Whether only the energy is closed, so that the form of a splitting does not decide."""
+        return self.closure == 2
 
 
-def known(grid: Grid, draw: int = 0) -> dict[str, Known]:
-    """Return the systems, by name.
+def known(system: System, draw: int = 0) -> dict[str, Known]:
+    """Return the systems for a box, by name.
+
+    Args:
+      system: Its grid and channels: a line, a plane, or two channels on a line.
+      draw: Number of the draw; from 1 on potentials are scaled by up to 20%.
+
+    Raises:
+      ValueError: For other numbers of axes and channels.
+    """
+    grid, kind = system.grid, (system.grid.n_dim, system.n_channel)
+    scale = 1.0 if draw == 0 else np.random.default_rng(draw).uniform(0.8, 1.2)
+    if kind == (1, 0):
+        return _line(grid, scale)
+    if kind == (1, 2):
+        v = system.as_potential(lambda x: scale * crossings.dual(x))
+        return {"Tully 2": Known(v, 1, 2, (-7.0, 3.0), (12.0, 26.0), (0.8, 1.2))}
+    if kind == (2, 0):
+        return {name: _plane(grid, each, scale) for name, each in planes.SYSTEMS.items()}
+    refuse("system", "a line, a plane, or two channels on a line", system)
+
+
+def _plane(grid: Grid, of: planes.Plane, scale: float) -> Known:
+    v = planes.on_grid(grid, of.potential, scale, CEILING)
+    n_static, closure = planes.count(planes.hamiltonian(of.potential), of.degree)
+    return Known(v, n_static, closure, of.place, of.speed, of.width, of.degree)
+
+
+def _line(grid: Grid, scale: float) -> dict[str, Known]:
+    """The systems on a line.
 
     On the lattice p is sin(k dx) / dx, and T a function of its own. Packets with k dx = 0.2 feel
     the difference to p^2 / 2 by about 1%.
-
-    Args:
-      grid: The grid.
-      draw: Number of the draw; from 1 on potentials are scaled by up to 20%.
     """
     x = np.asarray(grid.positions()).astype(np.float64) - grid.middle[0]
-    scale = 1.0 if draw == 0 else np.random.default_rng(draw).uniform(0.8, 1.2)
 
     def made(v: np.ndarray) -> Float[Array, " n_x"]:
         return jnp.asarray(np.minimum(scale * v, CEILING), float)
@@ -61,11 +94,22 @@ def known(grid: Grid, draw: int = 0) -> dict[str, Known]:
     }
 
 
-def draw(grid: Grid, system: Known, n_packet: int, seed: int) -> Complex[Array, "n_packet n_x"]:
-    """Return packets, 1 to 2 bohr wide."""
-    rng = np.random.default_rng(seed)
-    ranges = (system.place, (1.0, 2.0), system.speed)
-    place, width, speed = (jnp.asarray(rng.uniform(*r, n_packet), float) for r in ranges)
-    return jax.vmap(lambda x, w, k: packets.gaussian(grid, grid.middle[0] + x, w, k))(
-        place, width, speed
+def draw(system: System, of: Known, n_packet: int, seed: int) -> Complex[Array, "n_packet *n_x"]:
+    """Return packets of a system; with channels, each over all of them with random amplitudes."""
+    rng, grid = np.random.default_rng(seed), system.grid
+    place, width, speed = (
+        jnp.asarray(rng.uniform(*r, (n_packet, grid.n_dim)), float)
+        for r in (of.place, of.width, of.speed)
     )
+
+    def make(place: Array, width: Array, speed: Array) -> Array:
+        centre = jnp.asarray(grid.middle, float) + place
+        return packets.gaussian(grid, tuple(centre), tuple(width), tuple(speed))
+
+    psi = jax.vmap(make)(place, width, speed)
+    if not system.n_channel:
+        return psi
+    parts = rng.normal(size=(2, n_packet, system.n_channel))
+    amplitudes = parts[0] + 1j * parts[1]
+    amplitudes /= np.linalg.norm(amplitudes, axis=1, keepdims=True)
+    return jnp.einsum("nc,n...->nc...", jnp.asarray(amplitudes, psi.dtype), psi)

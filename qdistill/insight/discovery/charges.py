@@ -16,6 +16,7 @@ Related: neural and numerical searches for conservation laws (Liu and Tegmark, 2
 mode decomposition with residuals (Colbrook and Townsend, 2024).
 """
 
+import itertools
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeAlias
 
@@ -39,7 +40,7 @@ from qdistill._refusals import explained
 from qdistill.insight.discovery import weyl
 from qdistill.insight.discovery._evolutions import require_like
 from qdistill.insight.discovery.weyl import Exponents
-from qdistill.physics.hamiltonian import apply
+from qdistill.physics.hamiltonian import apply, kinetic
 from qdistill.system import Potential, System
 
 Operator: TypeAlias = Callable[[Complex[Array, "..."]], Complex[Array, "..."]]
@@ -108,6 +109,10 @@ def make_dictionary(
 ) -> dict[str, Operator]:
     """Return operators by name: polynomials up to a degree, T, V, and further ones.
 
+    With channels each polynomial comes alone and times a basis of the Hermitian matrices: the
+    population `P0` of channel 0 and so on, the last one left out, and between channels 0 and 1 the
+    real and the imaginary part of the coherence, `Re01` and `Im01`.
+
     Args:
       system: The system; its T is the kinetic energy of the grid.
       v: Its potential, of which V is the local part.
@@ -115,31 +120,49 @@ def make_dictionary(
       more: Further Hermitian operators, functions of psi.
 
     Raises:
-      ValueError: For a system with channels, a potential that is not of the system, and a name that
-        is used twice.
+      ValueError: For a potential that is not of the system, and a name that is used twice.
     """
-    if system.n_channel:
-        refuse("system", "one without channels", f"of {system.n_channel} channels")
     require_potential(system, v)
-    grid = system.grid
-    omega, local = grid.kinetic_energy(), system.local(v, 0.0, None)
+    grid, local = system.grid, system.local(v, 0.0, None)
 
-    def polynomial(exponents: Exponents) -> Operator:
-        return lambda psi: weyl.operate(grid, exponents, psi)
+    def polynomial(exponents: Exponents, matrix: np.ndarray | None) -> Operator:
+        def alone(psi: Array) -> Array:
+            return weyl.operate(grid, exponents, psi)
+
+        def on_channels(psi: Array) -> Array:
+            mixed = psi if matrix is None else jnp.tensordot(jnp.asarray(matrix, psi.dtype), psi, 1)
+            return jax.vmap(alone)(mixed)
+
+        return on_channels if system.n_channel else alone
 
     # Of operators that are combinations of each other the first are kept: T and V before p^2.
     found: dict[str, Operator] = {
         IDENTITY: lambda psi: psi,
-        KINETIC: lambda psi: jnp.fft.ifftn(jnp.asarray(omega, psi.real.dtype) * jnp.fft.fftn(psi)),
+        KINETIC: lambda psi: kinetic(grid, 1.0, psi),
         POTENTIAL: lambda psi: apply(local, psi),
     }
-    for term in weyl.monomials(grid.n_dim, degree)[1:]:
-        found[weyl.name_of(term)] = polynomial(term)
+    matrices: dict[str, np.ndarray | None] = {"": None, **_between(system.n_channel)}
+    for term, (name, matrix) in itertools.product(
+        weyl.monomials(grid.n_dim, degree), matrices.items()
+    ):
+        words = [weyl.name_of(term)] * any(term) + [name] * bool(name)
+        if words:
+            found[" ".join(words)] = polynomial(term, matrix)
     for name, operator in (more or {}).items():
         if name in found:
             refuse("more", "names that are not in the dictionary yet", repr(name))
         require_callable(1, **{f"more[{name!r}]": operator})
         found[name] = operator
+    return found
+
+
+def _between(n_channel: int) -> dict[str, Complex[np.ndarray, "c c"]]:
+    """A basis of the Hermitian matrices of channels without the identity, by name."""
+    unit = np.eye(max(n_channel, 1), dtype=complex)
+    found = {f"P{i}": np.outer(unit[i], unit[i]) for i in range(n_channel - 1)}
+    for i, j in itertools.combinations(range(n_channel), 2):
+        hop = np.outer(unit[i], unit[j])
+        found |= {f"Re{i}{j}": hop + hop.T, f"Im{i}{j}": 1j * (hop.T - hop)}
     return found
 
 
