@@ -30,7 +30,7 @@ SHARP = ("barrier", "double", "triple", "steps", "well")
 # Share of the potential in the first and the last kick of two FFT pairs; Strang's is 1/4.
 SHARES = (0.21,)
 # Gaussian widths in bohr over which the gradient of a potential is smoothed.
-SMOOTHINGS = (0.0, 0.1)
+SMOOTHINGS = (0.0, 0.075, 0.1)
 # Cases that are evolved together; the arrays of all are larger than the cache.
 N_CHUNK = 25
 # The caps that are tried first, by their place; the search walks on from the best of them.
@@ -52,6 +52,7 @@ class Args:
     """Numbers of FFT pairs per frame."""
     only: tuple[str, ...] = (
         "strang",
+        "takahashi-imada, smoothed 0.075",
         "takahashi-imada, smoothed 0.1",
         "chin, smoothed 0.1",
         "theory",
