@@ -15,9 +15,9 @@ from jaxtyping import Array, Float
 
 from experiments.corrections import filters, splittings
 from experiments.emulators import NULLS
-from qdistill._checks import refuse
+from qdistill._checks import refuse, require_positive
 from qdistill._doors import require_potential
-from qdistill.physics.grid import Grid
+from qdistill.physics.grid import Grid, require_line
 from qdistill.system import Potential, Step, System
 from qdistill.teacher import schemes
 
@@ -109,13 +109,15 @@ def make_smoothed(
       pairs: Numbers of FFT pairs per frame, 1 to 3.
       widths: Standard deviations in bohr of the Gaussians.
     """
+    _require_line(system)
     found = {}
+    phases = NULLS["clamped"][1]
     for n in pairs:
-        phases = NULLS["clamped"][1]
         if n not in phases:
-            refuse("nulls", "numbers of FFT pairs from 1 to 3", n)
+            refuse("pairs", "numbers of FFT pairs from 1 to 3", n)
         plain = _strang(system, n, phases[n] * n / system.dt)
         for width in widths:
+            require_positive(widths=width)
             gaussian = np.exp(-0.5 * (width * _waves(system)) ** 2)
             shares = plain.shares[:, None] * gaussian
             found[f"smoothed-{width:g}-{n}"] = _filtered(plain, shares)
@@ -129,26 +131,43 @@ def make_theory(system: System, pairs: Sequence[int] = tuple(THEORY)) -> dict[st
       system: The system of the emulators, one-dimensional.
       pairs: Numbers of FFT pairs per frame, 1 or 2.
     """
-    for n in pairs:
-        if n not in THEORY:
-            refuse("nulls", f"numbers of FFT pairs among {list(THEORY)}", n)
-    return {f"theory-{n}": theory(system, n, THEORY[n].phase * n / system.dt) for n in pairs}
+    phases = {n: THEORY[n].phase if n in THEORY else 1.0 for n in pairs}
+    return {f"theory-{n}": theory(system, n, phases[n] * n / system.dt) for n in pairs}
 
 
-def theory(system: System, n: int, cap: float) -> Filtered:
+def theory(system: System, n: int, cap: float, smoothing: float | None = None) -> Filtered:
     """Return the split step whose filters are those of first-order perturbation theory.
 
-    It has a correction by (V')^2 too, which makes it of fourth order at slow waves.
+    They are made for packets of up to 5/bohr and 40 frames, as those of `perturbation_theory`. It
+    has a correction by (V')^2 too, which makes it of fourth order at slow waves.
 
     Args:
-      system: A one-dimensional system.
+      system: A line without channels.
       n: Number of FFT pairs per frame, 1 or 2.
       cap: Largest kinetic energy in hartree.
+      smoothing: Width in bohr of the Gaussian that smooths V before its slope is taken; by default
+        that of `THEORY`.
+
+    Raises:
+      ValueError: For another system or number of pairs, or a cap that is not positive.
     """
+    _require_line(system)
+    if n not in THEORY:
+        refuse("n", f"a number of FFT pairs among {list(THEORY)}", n)
+    require_positive(cap=cap)
+    smoothing = THEORY[n].smoothing if smoothing is None else smoothing
+    if not 0 <= smoothing < np.inf:
+        refuse("smoothing", "a length of at least 0", smoothing)
     plain = _strang(system, n, cap)
     shares = filters.perturbation_theory(plain).at(_waves(system)).shares
     gradients = plain.unit * np.array(THEORY[n].corrections)
-    return _filtered(plain, shares, gradients, THEORY[n].smoothing)
+    return _filtered(plain, shares, gradients, smoothing)
+
+
+def _require_line(system: System) -> None:
+    require_line(system.grid)
+    if system.n_channel:
+        refuse("system", "without channels", f"of {system.n_channel}")
 
 
 def _strang(system: System, n: int, cap: float) -> splittings.Splitting:

@@ -31,6 +31,8 @@ SHARP = ("barrier", "double", "triple", "steps", "well")
 SHARES = (0.21,)
 # Gaussian widths in bohr over which the gradient of a potential is smoothed.
 SMOOTHINGS = (0.0, 0.075, 0.1)
+# Others of the filters of perturbation theory, next to those of `filtered.THEORY`.
+FILTER_SMOOTHINGS = (0.05, 0.1)
 # Cases that are evolved together; the arrays of all are larger than the cache.
 N_CHUNK = 25
 # The caps that are tried first, by their place; the search walks on from the best of them.
@@ -56,6 +58,8 @@ class Args:
         "takahashi-imada, smoothed 0.1",
         "chin, smoothed 0.1",
         "theory",
+        "theory, smoothed 0.05",
+        "theory, smoothed 0.1",
     )
     """Names of the candidates to score; nothing for all."""
     dispersions: tuple[str, ...] = ("lattice", "continuum")
@@ -79,7 +83,7 @@ def smoke(args: Args) -> Args:
     return dataclasses.replace(
         args,
         pairs=(2,),
-        only=("strang", "takahashi-imada, share 0.21"),
+        only=("strang", "takahashi-imada, share 0.21", "theory"),
         dispersions=("lattice",),
         long_frames=(0.2,),
         n_cases=6,
@@ -190,11 +194,13 @@ def make_candidates(system: System, n_pairs: int) -> dict[str, Candidate]:
         )
     if n_pairs in filtered.THEORY:
         of = filtered.THEORY[n_pairs]
-        found["theory"] = Candidate(
-            {"corrections": of.corrections, "smoothing": of.smoothing},
-            [float(phase) * n_pairs / system.dt for phase in baselines.CAP_PHASES],
-            functools.partial(filtered.theory, system, n_pairs),
-        )
+        widths = {f", smoothed {width:g}": width for width in FILTER_SMOOTHINGS}
+        for label, width in {"": of.smoothing, **widths}.items():
+            found[f"theory{label}"] = Candidate(
+                {"corrections": of.corrections, "smoothing": width},
+                [float(phase) * n_pairs / system.dt for phase in baselines.CAP_PHASES],
+                functools.partial(filtered.theory, system, n_pairs, smoothing=width),
+            )
     return found
 
 

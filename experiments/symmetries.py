@@ -78,10 +78,11 @@ def audit(args: Args) -> runner.Results:
     """Load the emulators and audit them."""
     ensembles = emulators.load_ensembles(args.runs)
     system = next(iter(ensembles.values()))[0].system
+    of_theory = tuple(n for n in args.nulls if n in filtered.THEORY)
     nulls: Ensembles = {
         **emulators.make_nulls(system, args.nulls, args.schemes),
         **filtered.make_smoothed(system, args.nulls, args.smoothings),
-        **(filtered.make_theory(system) if args.theory else {}),
+        **(filtered.make_theory(system, of_theory) if args.theory else {}),
         **disturb(ensembles, args),
     }
     report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames, nulls)

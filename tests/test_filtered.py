@@ -55,5 +55,11 @@ def test_filters_are_those_of_perturbation_theory() -> None:
 def test_other_numbers_of_pairs_are_refused() -> None:
     with pytest.raises(ValueError, match="pairs"):
         filtered.make_theory(SYSTEM, (3,))
+    with pytest.raises(ValueError, match="`cap` must be finite and positive"):
+        filtered.theory(SYSTEM, 2, -1.0)
+    with pytest.raises(ValueError, match="`smoothing` must be a length"):
+        filtered.theory(SYSTEM, 2, 40.0, smoothing=-0.1)
+    with pytest.raises(ValueError, match="one-dimensional"):
+        filtered.theory(System(Grid((32, 32), (8.0, 8.0)), dt=0.1), 2, 40.0)
     with pytest.raises(ValueError, match="pairs"):
         filtered.make_smoothed(SYSTEM, (4,), (0.1,))
