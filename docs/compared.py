@@ -50,6 +50,21 @@ def shelf() -> str:
     return table(head, rows)
 
 
+def smoothings() -> str:
+    """Tabulate the width of smoothing in two FFT pairs, on sharp edges and smooth potentials."""
+    rows, of = [], RESULTS()["shelf"].metrics.lattice
+    for key, row in of.items():
+        name, pairs = key.rsplit(", ", 1)
+        label = next((SCHEMES[each] for each in SCHEMES if each.split(",")[0] in name), "")
+        if pairs != "2 pairs" or "smoothing" not in row or not row.smoothing:
+            continue
+        kinds = (row["held out"].sharp, row["held out"].smooth)
+        errors = [f"{each.median_nrmse:.1e}" for each in kinds]
+        rows.append([label, f"{row.smoothing:g}", f"{row.paper.mean_infidelity:.1e}", *errors])
+    head = ("", "smoothed over, bohr", "paper's test, 1 − correlation", "sharp edges", "smooth")
+    return table(head, sorted(rows))
+
+
 def infidelity_of(scores: Any, name: str) -> Number:
     """Return 1 - correlation of one case of the paper's test."""
     case = scores.cases[name]

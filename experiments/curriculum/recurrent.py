@@ -1,6 +1,7 @@
 """Compare curricula of the paper's network: `python experiments/curriculum/recurrent.py`."""
 
 import dataclasses
+import hashlib
 import json
 import pathlib
 from collections.abc import Mapping
@@ -22,8 +23,8 @@ from qdistill.training.loop import fit
 PLANS = {
     "mixed": CurriculumConfig(),
     "easy only": CurriculumConfig(difficulty=(0.0, 0.0)),
-    "easy to hard": CurriculumConfig(difficulty=(0.0, 1.0)),
-    "hard to easy": CurriculumConfig(difficulty=(1.0, 0.0)),
+    "rising difficulty": CurriculumConfig(difficulty=(0.0, 1.0)),
+    "falling difficulty": CurriculumConfig(difficulty=(1.0, 0.0)),
     "adaptive": CurriculumConfig(plan="adaptive", difficulty=(0.0, 1.0)),
 }
 
@@ -107,9 +108,11 @@ def config_of(name: str, args: Args) -> Config:
 
 def errors_of(name: str, seed: int, args: Args, tests: Mapping[str, Cases]) -> Errors:
     """Return the errors of one training, from their file or measured and kept."""
-    file = args.trained / f"{name.replace(' ', '-')}-{args.n_steps}-{seed}.json"
+    config, sizes = config_of(name, args), args.sizes
+    settings = repr((config, sizes.n_case, sizes.n_frames, sizes.n_paper_frames))
+    digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
+    file = args.trained / f"{name.replace(' ', '-')}-{args.n_steps}-{digest}-{seed}.json"
     if not file.exists():
-        config = config_of(name, args)
         setup = folder.set_up(config)
         state = setup.trainers[0].init(jax.random.key(seed))
         for last, _ in fit(setup.trainers, config.training.boundaries, state):

@@ -13,11 +13,15 @@ from qdistill._refusals import is_refusal
 from qdistill._words import of_array
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law, laws
-from qdistill.physics.grid import Grid
+from qdistill.physics.grid import Dispersion, Grid
 from qdistill.system import System
 
 # Share of the probability within the ranges that count as visited.
 VISITED = 0.999
+# Of an absolute value of psi; powers of it have to fit into single precision.
+LARGEST = 1e6
+# Frames of a run below which slow combinations cannot be told from conserved ones.
+FEWEST = 5
 # Names of the arrays of a file, and units that they may have.
 NAMES = {
     "x": ("x", "position", "positions"),
@@ -76,6 +80,8 @@ def read(path: pathlib.Path, name: str = "psi") -> Runs:
         found["v"] = np.broadcast_to(found["v"], (len(found["psi"]), len(found["v"])))
     _require_axes(**found)
     psi = found["psi"].astype(np.complex64)
+    if np.max(np.abs(psi)) > LARGEST:
+        refuse("frames['psi']", f"of absolute values up to {LARGEST:g}", np.max(np.abs(psi)))
     return Runs(found["x"], found["t"], found["v"].astype(np.float32), psi)
 
 
@@ -90,7 +96,7 @@ def _from_numpy(path: pathlib.Path) -> tuple[dict[str, np.ndarray], None]:
     except (EOFError, zipfile.BadZipFile, ValueError) as error:
         if is_refusal(error):
             raise
-        raise ValueError(f"`{path}` is damaged, or no file of NumPy: {error}") from error
+        raise ValueError(f"`{path}` is damaged, or no file of NumPy.") from error
 
 
 def _from_netcdf(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, str]]:
@@ -106,7 +112,7 @@ def _from_netcdf(path: pathlib.Path) -> tuple[dict[str, np.ndarray], dict[str, s
         with xarray.open_dataset(path, decode_times=False) as file:
             data = file.load()
     except (OSError, ValueError) as error:
-        raise ValueError(f"`{path}` is damaged, or no NetCDF file: {error}") from error
+        raise ValueError(f"`{path}` is damaged, or no NetCDF file.") from error
     arrays = {str(key): np.asarray(data[key].values) for key in data.variables}
     units = {str(key): data[key].attrs.get("units") for key in data.variables}
     return arrays, {key: str(each) for key, each in units.items() if each is not None}
@@ -149,19 +155,28 @@ def report(path: pathlib.Path, name: str = "psi") -> runner.Results:
     """Return the law of the runs of a file, what moves, what is conserved, and what was visited."""
     runs = read(path, name)
     law = discovery.find_law(*runs)
-    found = {"law": describe(law), **look(runs)}
+    dispersion: Dispersion = "lattice" if law.form.startswith("lattice") else "continuum"
+    found = {"law": describe(law), **look(runs, dispersion, "|psi|^2" in law.terms)}
     return runner.Results(runner.rounded(found), in_words(law, found))
 
 
-def look(runs: Runs) -> dict[str, Any]:
-    """Return what moves, what is conserved, and what was visited."""
+def look(
+    runs: Runs, dispersion: Dispersion = "continuum", is_nonlinear: bool = True
+) -> dict[str, Any]:
+    """Return what moves, what is conserved, and what was visited.
+
+    Args:
+      runs: The recorded runs.
+      dispersion: That of T in the dictionary.
+      is_nonlinear: Whether |psi|^2 is in the dictionary.
+    """
     dx, dt = float(np.diff(runs.x).mean()), float(np.diff(runs.t).mean())
     n_x = len(runs.x)
-    grid = Grid(n_x, n_x * dx, "continuum", origin=float(runs.x[0]) - dx)
+    grid = Grid(n_x, n_x * dx, dispersion, origin=float(runs.x[0]) - dx)
     system = System(grid, dt)
     parts = []
     for v, psi in zip(runs.v, runs.psi, strict=True):
-        more = {"|psi|^2": lambda psi: jnp.abs(psi) ** 2 * psi}
+        more = {"|psi|^2": lambda psi: jnp.abs(psi) ** 2 * psi} if is_nonlinear else {}
         dictionary = discovery.make_dictionary(system, jnp.asarray(v), 2, more)
         parts.append(discovery.measure(dictionary, psi[:, None], grid.cell, pairs=False))
     names, numbers = list(dictionary), np.concatenate(parts, axis=-1)
@@ -195,7 +210,7 @@ def _conserved(names: list[str], numbers: np.ndarray, norms: np.ndarray) -> dict
     change = float(np.max(np.abs(norms[-1] / norms[0] - 1)))
     if change > laws.MARGIN:
         return {"conserved": [], "drifts": [], "why": f"the norm changes by {change:.1g}"}
-    if numbers[0].size < len(names):
+    if len(norms) < FEWEST or numbers[0].size < len(names):
         return {"conserved": [], "drifts": [], "why": "too few frames"}
     charges = discovery.find_charges(names, numbers)
     return {
@@ -265,5 +280,6 @@ def in_words(law: Law, found: dict[str, Any]) -> str:
 
 def _conserved_in_words(found: dict[str, Any]) -> str:
     if found["conserved"]:
-        return f"{'; '.join(found['conserved'])} (drift at most {max(found['drifts']):.1g})"
+        drifts = ", ".join(f"{drift:.1g}" for drift in found["drifts"])
+        return f"{'; '.join(found['conserved'])} (together, changes over spreads of {drifts})"
     return "nothing that was looked for" + (f": {found['why']}" if found["why"] else "")

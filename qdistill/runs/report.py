@@ -174,13 +174,13 @@ def summary(metrics: dict[str, Any]) -> str:
     for model, steps in models.items() if _published(list(scores["cases"])) else ():
         means = paper.published_means(model)
         names = ("correlation", "final_correlation", "mae")
-        rows.append((f"paper's {model}", *(means[name] for name in names), steps))
+        rows.append((f"paper's {model}, 400 frames", *(means[name] for name in names), steps))
     worst = None if scores["worst_correlation"] is None else 1 - scores["worst_correlation"]
     lines = [
         f"{len(scores['cases'])} held-out runs of {scores['n_frames']} forecast frames each",
-        f"{'':26}{'correlation':>12}{'last frame':>12}{'MAE':>10}{'steps':>12}",
+        f"{'':30}{'correlation':>12}{'last frame':>12}{'MAE':>10}{'steps':>12}",
         *(
-            f"{name:26}{_number(c, '.5f'):>12}{_number(last, '.5f'):>12}"
+            f"{name:30}{_number(c, '.5f'):>12}{_number(last, '.5f'):>12}"
             f"{_number(mae, '.5f'):>10}{n:>12}"
             for name, c, last, mae, n in rows
         ),
