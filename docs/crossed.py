@@ -92,6 +92,12 @@ def met() -> str:
     return f"{sum(max(row.probability) <= 0.002 for row in rows)} of the {len(rows)}"
 
 
+def lowest_and_highest() -> str:
+    """Return the range over trainings of the median error in model 3."""
+    medians = [statistics.median(row.final) for row in _of_students("model 3")]
+    return f"{Number(min(medians)):.1e} to {Number(max(medians)):.1e}"
+
+
 def lost() -> str:
     """Return how many packets of model 3 have mean errors above 0.1."""
     rows = _of_students("model 3")
