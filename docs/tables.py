@@ -244,11 +244,14 @@ def accuracy() -> str:
 
 def channels() -> str:
     """Tabulate error and work of the solvers of two channels, and of QuTiP."""
+    of = RESULTS()["channels"].metrics
+    times = dict(of.seconds.items()) if "seconds" in of else {}
     rows = [
         [name, f"{row.relative_error:.1e}", f"{row.work:,} {row.unit}"]
-        for name, row in RESULTS()["channels"].metrics.solvers.items()
+        + [f"{times[name]:.2g} s" if name in times else ""] * bool(times)
+        for name, row in of.solvers.items()
     ]
-    return table(("solver", "relative L2 error", "work"), rows)
+    return table(("solver", "relative L2 error", "work", *["time"] * bool(times)), rows)
 
 
 def throughput() -> str:
