@@ -124,7 +124,7 @@ results-solvers: .venv/.core
 	$(PY) experiments/solver_accuracy.py --out runs/solver_accuracy
 	$(PY) experiments/shelf.py --dispersions lattice --out runs/shelf
 	$(PY) experiments/shelf.py --dispersions continuum --long-frames --out runs/shelf-continuum
-	$(PY) experiments/channels.py --out runs/channels
+	$(PY) experiments/channels.py --n-rounds 5 --out runs/channels
 	$(call keep,solver_accuracy shelf shelf-continuum channels)
 	$(call draw,channels)
 

@@ -254,6 +254,21 @@ def channels() -> str:
     return table(("solver", "relative L2 error", "work", *["time"] * bool(times)), rows)
 
 
+def qutip_over_takahashi() -> str:
+    """Return how many times as long QuTiP takes as a split step of about its error."""
+    return _ratio_of_times("QuTiP, adams", "takahashi-imada, 2 substeps")
+
+
+def qutip_over_chin() -> str:
+    """Return the same for its integrator of high order."""
+    return _ratio_of_times("QuTiP, vern9", "chin, 8 substeps")
+
+
+def _ratio_of_times(first: str, second: str) -> str:
+    times = RESULTS()["channels"].metrics.seconds
+    return f"{times[first] / times[second]:.0f}"
+
+
 def throughput() -> str:
     """Tabulate the speed and error of the teachers and of other libraries."""
     found = RESULTS()["throughput"].metrics.solvers
