@@ -206,7 +206,7 @@ class _Scan:
         return np.linalg.norm(rows, axis=1) / unit, rows
 
     def move(self, parameters: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """How far some operations move the packets, up to phases, and the differences."""
+        """Return how far operations move the packets, up to phases, and the differences."""
         psi = self.frames[:, -1]
         images = self.images(self.frames[:, -1:], parameters)[:, :, 0]
         overlap = np.sum(images.conj() * psi, axis=tuple(range(2, images.ndim)), keepdims=True)
