@@ -324,7 +324,7 @@ def rollout(
     Args:
       propagator: A solver or a trained emulator.
       frames: Given frames, oldest first, (n_t, *n_x) or (n_t, n_channel, *n_x); the last
-        `propagator.n_history` are used. One state is ``psi[None]``.
+        `propagator.n_history` are used. One state is ``psi[None]``. Real ones become complex.
       v: Potential, without a batch; use `jax.vmap` for many.
       n_frames: Number of frames, a multiple of `every`.
       n0: Index of the last given frame, which is at time n0 dt.
@@ -351,7 +351,7 @@ def rollout(
     # An emulator knows what it was taught.
     if hasattr(propagator, "check") and is_known((propagator, frames, v)):
         with jax.ensure_compile_time_eval():
-            propagator.check(jnp.asarray(frames)[-1:], v)
+            propagator.check(jnp.asarray(frames[-1:], precision(frames)), v)
     dtype = precision(frames, v, propagator)
     v = jax.tree.map(lambda leaf: cast(leaf, dtype), v)
     step = propagator(v)

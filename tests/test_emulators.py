@@ -247,6 +247,18 @@ def test_an_emulator_without_a_history_needs_psi_alone() -> None:
     np.testing.assert_allclose(emulator.forecast(PSI[None], V, 5), expected, atol=1e-6)
 
 
+def test_a_real_state_becomes_complex_and_a_linear_emulator_takes_any_norm() -> None:
+    emulator, real = make("unitary"), PSI.real
+    assert real.dtype == jnp.float32
+    expected = emulator.forecast(real.astype(complex), V, 5)
+    np.testing.assert_array_equal(emulator.forecast(real, V, 5), expected)
+    np.testing.assert_array_equal(emulator.forecast(np.asarray(real), V, 5), expected)
+    rolled = rollout(emulator, real[None], V, 5)
+    np.testing.assert_array_equal(rolled, rollout(emulator, real[None].astype(complex), V, 5))
+    # Products of float32 over five frames.
+    np.testing.assert_allclose(emulator.forecast(3 * real, V, 5), 3 * expected, atol=1e-5)
+
+
 def test_first_frames_come_from_the_solver_that_taught() -> None:
     emulator = make("gru")
     assert emulator.solver == chebyshev(SYSTEM, 1e-4)

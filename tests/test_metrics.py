@@ -69,6 +69,15 @@ def test_where_the_truth_is_not_known_nothing_is(truth: jax.Array, value: float)
     assert jnp.isnan(metrics.horizon(metrics.correlation(truth, broken), 0.1))
 
 
+def test_nothing_is_relative_to_a_truth_of_zero(truth: jax.Array) -> None:
+    empty = truth.at[2].set(0)
+    for forecast in (truth, empty):
+        assert metrics.correlation(forecast, empty)[2] == 0
+        assert metrics.nrmse(forecast, empty)[2] == jnp.inf
+        assert jnp.all(metrics.nrmse(forecast, empty)[jnp.array([0, 1, 3, 4])] == 0)
+    assert jnp.all(metrics.norm_drift(truth, empty[2]) == jnp.inf)
+
+
 def test_a_huge_forecast_does_not_overflow_its_correlation(truth: jax.Array) -> None:
     np.testing.assert_allclose(metrics.correlation(1e30 * truth, truth), 1, rtol=1e-5)
     np.testing.assert_array_equal(metrics.correlation(0 * truth, truth), 0)

@@ -19,7 +19,7 @@ from qdistill._checks import (
     require_finite,
     require_new,
 )
-from qdistill._doors import note_precision, require_frames
+from qdistill._doors import note_precision, precision, require_frames
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
 from qdistill.students import domain
@@ -230,7 +230,10 @@ class Emulator:
         and `jax.grad` values are not known, so there are no checks and no warnings.
 
         Args:
-          psi: One frame, or several, oldest first, the first at t = 0; in bohr^(-d/2).
+          psi: One frame, or several, oldest first, the first at t = 0; in bohr^(-d/2). A real one
+            becomes complex. Of a student that is not linear, it should have the norm of the
+            lessons, which is 1 in those of the package. Two frames of a student without channels
+            are (2, *n_x), as one frame of two channels is.
           v: Potential in hartree: values on the grid, a function of the positions, or a formula;
             see `System.as_potential`.
           n_frames: Number of frames.
@@ -256,7 +259,7 @@ class Emulator:
         # Only the solver needs the bounds.
         system = self.system if n_solved else dataclasses.replace(self.system, bounds=None)
         solver = self.solver if n_solved else None
-        frames = jnp.asarray(psi, jax.dtypes.canonicalize_dtype(kind))
+        frames = jnp.asarray(psi, precision(psi))
         frames = frames[None] if is_alone else frames
         given, v = v, system.as_potential(v)
         note_precision(psi=psi, v=given)
