@@ -144,15 +144,16 @@ def find_law(
     Fits begin at a mass of 1, so the frames are to be in units in which it is near 1.
 
     Args:
-      x: Positions in bohr, equally spaced, on a periodic box.
+      x: Positions in bohr, rising in equal steps, on a periodic box.
       t: Times of the frames in a.u., equally spaced.
       v: Potential of each run in hartree.
       psi: Frames of each run in bohr^(-1/2).
       seed: Seed of the bootstrap, at least 0.
 
     Raises:
-      ValueError: For other shapes, fewer than 4 runs or 2 frames, unequal steps, numbers that are
-        not finite, a potential that is not real, and frames that are real, zero or at rest.
+      ValueError: For other shapes, fewer than 4 runs or 2 frames, unequal steps, falling positions,
+        numbers that are not finite, a potential that is not real, and frames that are real, zero or
+        at rest.
     """
     require_at_least(0, seed=seed)
     recording = _recorded(x, t, v, psi)
