@@ -16,7 +16,7 @@ from jaxtyping import Array
 from tqdm.auto import tqdm
 
 from experiments import filtered, runner
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_at_least, require_one_of
 from qdistill.forecast import baselines, cases, held_out, metrics
 from qdistill.forecast.baselines import CaseErrors
 from qdistill.forecast.cases import Cases
@@ -129,6 +129,10 @@ def score(args: Args) -> runner.Results:
     if not args.pairs:
         refuse("pairs", "at least one number of FFT pairs", args.pairs)
     require_at_least(1, pairs=min(args.pairs))
+    # Some candidates have one or two pairs only, and others a multiple of two.
+    known = [name for n in {1, 2, *args.pairs} for name in make_candidates(System(), n)]
+    for name in args.only:
+        require_one_of(dict.fromkeys(known), only=name)
     found: dict[str, Any] = {}
     for dispersion in args.dispersions:
         system = System(Grid(dispersion=dispersion), dt=0.1)

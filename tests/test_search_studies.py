@@ -28,6 +28,13 @@ def test_a_short_run_finds_a_mirror_and_no_shift() -> None:
     assert list(results.figures) == ["symmetries"]
 
 
+@pytest.mark.parametrize("systems", [(), ("well", "hill")])
+def test_potentials_without_a_name_are_refused(systems: tuple[str, ...]) -> None:
+    args = search_symmetries.Args(runs=("demo",), systems=systems)
+    with pytest.raises(ValueError, match=r"`systems` must be (at least one|one of .*'superlat)"):
+        search_symmetries.search(args)
+
+
 def test_a_short_run_finds_partners_unless_parameters_are_random() -> None:
     args = search_partners.smoke(search_partners.Args(runs=("demo",)))
     results = search_partners.search(args)

@@ -50,8 +50,17 @@ def test_the_shelf_is_scored_case_by_case(tmp_path: pathlib.Path) -> None:
         assert row["held out"]["sharp"]["n_case"] + row["held out"]["smooth"]["n_case"] == 6
 
 
-@pytest.mark.parametrize("pairs", [[], ["0"]])
-def test_the_shelf_needs_pairs(pairs: list[str], tmp_path: pathlib.Path) -> None:
-    done = scripts.run("shelf", "--out", str(tmp_path / "out"), "--pairs", *pairs)
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--pairs"], "`pairs` must be at least one number of FFT pairs"),
+        (["--pairs", "0"], "`pairs` must be at least 1, but is 0"),
+        (["--only", "strang", "strung"], "`only` must be one of 'strang', "),
+    ],
+)
+def test_the_shelf_needs_pairs_and_names_that_exist(
+    options: list[str], message: str, tmp_path: pathlib.Path
+) -> None:
+    done = scripts.run("shelf", "--out", str(tmp_path / "out"), *options)
     assert done.returncode == 1
-    assert "`pairs` must be at least" in done.stderr
+    assert message in done.stderr

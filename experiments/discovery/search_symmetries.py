@@ -16,6 +16,7 @@ from jaxtyping import Array, Complex, Float
 from matplotlib.figure import Figure
 
 from experiments import emulators, runner
+from qdistill._checks import refuse, require_one_of
 from qdistill.insight import discovery, harness
 from qdistill.insight.harness import Ensembles
 from qdistill.physics import packets
@@ -124,7 +125,12 @@ def search(args: Args) -> runner.Results:
     ensembles, exact = load(args.runs)
     grid = exact.system.grid
     n_given = max(each[0].n_history for each in ensembles.values())
-    systems = {name: each for name, each in known(grid).items() if name in args.systems}
+    if not args.systems:
+        refuse("systems", "at least one potential", args.systems)
+    every_system = known(grid)
+    for name in args.systems:
+        require_one_of(every_system, systems=name)
+    systems = {name: every_system[name] for name in every_system if name in args.systems}
     psi = draw_packets(grid, args.packets, args.seed)
     recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given), (0, None)))
     given = {name: np.asarray(recall(psi, each.v)) for name, each in systems.items()}
