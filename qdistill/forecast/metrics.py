@@ -1,8 +1,8 @@
 """Metrics of a forecast against the exact solution, frame by frame.
 
 A forecast with values that are not finite has a correlation of 0 and an infinite error. If the
-exact solution is not finite, the score is NaN. If it is zero, so that nothing is relative to it, the
-correlation is 0 and the relative error infinite, whatever the forecast is.
+exact solution is not finite, the score is NaN. If it is zero, so that nothing is relative to it,
+the correlation is 0 and the relative error infinite, whatever the forecast is.
 """
 
 import jax
