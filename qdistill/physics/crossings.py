@@ -1,9 +1,16 @@
 """Potentials between two channels by name: Tully's models, linear crossing, levels, two wells.
 
 Each is a pure function of positions and parameters that returns the real symmetric matrix of two
-diabatic states, (2, 2, *n_x) in hartree; ``System(grid, dt, n_channel=2).as_potential(crossing)``
-takes one as it is. Lengths are in bohr. Defaults of Tully's three models are those of his paper,
-for a mass of 2000: J. Chem. Phys. 93, 1061 (1990).
+diabatic states, (2, 2, *n_x) in hartree. Lengths are in bohr. Defaults of Tully's three models are
+those of his paper, for a mass of 2000: J. Chem. Phys. 93, 1061 (1990). `System.as_potential` takes
+one of these as it is, and any other with its parameters.
+
+    >>> import functools
+    >>> import qdistill as qd
+    >>> two = qd.System(qd.Grid(64, 20.0, origin=-10.0), n_channel=2)
+    >>> v = two.as_potential(functools.partial(linear, slope=0.1, coupling=0.02))
+    >>> v.shape, two.as_potential(single).shape
+    ((2, 2, 64), (2, 2, 64))
 
 Most of them differ at the two ends of the periodic box. Psi must stay away from the ends.
 """
