@@ -80,7 +80,7 @@ def test_refusals_name_the_command(
         (["gru-demo", "--student.name", "oracle"], "`name` must be one of 'linear', 'dense', 'con"),
         (["demo", "--curriculum.lessons", "diving"], "`lessons` must be one of "),
         (["demo", "--system.grid.dispersion", "relativistic"], "invalid choice"),
-        (["oracle"], "Unrecognized options: oracle"),
+        (["oracle"], "qdistill distill: Argument `preset` must be one of 'demo', "),
     ],
 )
 def test_bad_options_are_refused_in_a_sentence(
@@ -232,7 +232,7 @@ def test_scripts_of_the_first_edition_are_the_command(tmp_path: pathlib.Path) ->
     assert "There is no run in" in done.words
     done = scripts.run("distill", "oracle")
     assert done.returncode == 2
-    assert "Unrecognized options: oracle" in done.words
+    assert "`preset` must be one of 'demo', " in done.words
 
 
 MODULE = """

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 import tyro
 
-from qdistill._checks import refuse
+from qdistill._checks import refuse, require_one_of
 from qdistill._refusals import explained
 
 # The class of the options, or presets: for each name a description and the options.
@@ -26,6 +26,12 @@ def parse(options: Options, prog: str, words: Sequence[str]) -> Any:
       prog: Name of the command or script.
       words: The words after the name.
     """
+    if isinstance(options, Mapping) and words and not words[0].startswith("-"):
+        try:
+            require_one_of(map(_typed, options), preset=_typed(words[0]))
+        except ValueError as refusal:
+            print(f"{prog}: {refusal} See {prog} --help.", file=sys.stderr)
+            sys.exit(2)
     told = io.StringIO()
     try:
         with contextlib.redirect_stderr(told):
@@ -66,13 +72,18 @@ def plain(text: str, prog: str, words: Sequence[str]) -> str:
     return f"{prog}: {message} See {prog} --help.\n"
 
 
+def _typed(name: str) -> str:
+    """A name as the help shows it; underscores are taken as hyphens."""
+    return name.replace("_", "-")
+
+
 def _unframed(line: str) -> str:
     return line.strip("│|╭╮╰╯+─").rstrip().removeprefix(" ") if line[:1] in "│|╭╰+" else line
 
 
 def _given(name: str, words: Sequence[str]) -> list[str]:
     """The words given to an option."""
-    rest = iter(word.replace("_", "-") if word.startswith("--") else word for word in words)
+    rest = iter(_typed(word) if word.startswith("--") else word for word in words)
     for word in rest:
         if word.startswith(f"{name}="):
             return [word.removeprefix(f"{name}=")]
