@@ -54,6 +54,9 @@ def test_a_run_is_evaluated_from_its_folder_alone(finished: pathlib.Path) -> Non
     assert written["training_steps"] == 20
     assert 0 < written["teacher_share"] < 1
     assert "of which the teacher" in report.summary(metrics)
+    assert "and compilation 7 s more" in report.summary(metrics | {"compile_seconds": 7.2})
+    metrics.pop("compile_seconds")
+    assert "compilation" not in report.summary(metrics)
     assert "Training took" not in report.summary(metrics | {"training_seconds": None})
     assert pretrained.from_run(finished).score == distillation.means(written)
 

@@ -154,6 +154,8 @@ def _dispersion(student: Splitting, params: PyTree) -> plots.Figure:
 def summary(metrics: dict[str, Any]) -> str:
     """Return a text table of the scores of a run and of the paper."""
     require_record(SUMMARISED, metrics=metrics)
+    compiled = metrics.get("compile_seconds")
+    require_record(float | None, **{"metrics['compile_seconds']": compiled})
     if "dispersion" in metrics:
         found, name = metrics["dispersion"], "metrics['dispersion']"
         require_record({column: [float] for column in DISPERSION}, **{name: found})
@@ -199,11 +201,13 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _time_lines(metrics: dict[str, Any]) -> list[str]:
-    """The time of the training, if it is known."""
+    """The time of the training, if it is known, and that of compilation, which it excludes."""
     seconds, share = metrics["training_seconds"], metrics["teacher_share"]
     if seconds is None or share is None:
         return []
-    return [f"Training took {seconds:.0f} s, of which the teacher {100 * share:.0f}%."]
+    compiled = metrics.get("compile_seconds")
+    more = "" if compiled is None else f", and compilation {compiled:.0f} s more"
+    return [f"Training took {seconds:.0f} s, of which the teacher {100 * share:.0f}%{more}."]
 
 
 def _dispersion_lines(metrics: dict[str, Any]) -> list[str]:
