@@ -209,7 +209,7 @@ def designs() -> str:
 
 
 def designs_through() -> str:
-    """Tabulate what was designed through a forecast, as believed and by the exact solver."""
+    """Tabulate what was designed through a forecast, by this forecast and by the exact solver."""
     through = RESULTS()["design"].metrics.through
     rows = []
     for name in through.splitter.designers:

@@ -172,10 +172,10 @@ class System:
 
         Args:
           user: The potential in hartree: values on the points of the grid (NumPy, JAX, lists), a
-            function of the positions along each axis alone, such as one of `physics.crossings` for two
-            channels with its parameters, or a formula such as ``"5*exp(-(x-50)**2/8)"``. For a system that overrides
-            `local`, also its pytree. NumPy's float64 becomes float32, with a warning, unless
-            JAX_ENABLE_X64=1 is set.
+            function of the positions along each axis alone, such as one of `physics.crossings` for
+            two channels with its parameters, or a formula such as ``"5*exp(-(x-50)**2/8)"``. For a
+            system that overrides `local`, also its pytree. NumPy's float64 becomes float32, with a
+            warning, unless JAX_ENABLE_X64=1 is set.
 
         Raises:
           ValueError: For another shape, values that are not real and finite, that lie outside

@@ -1,4 +1,4 @@
-"""The shape of the house: rooms, one direction of imports, and a light import."""
+"""The layers of the package, one direction of imports, and a light import."""
 
 import ast
 import pathlib
@@ -9,8 +9,8 @@ import pytest
 
 PACKAGE = pathlib.Path(__file__).parents[1] / "qdistill"
 
-# A room may import only rooms above it.
-ROOMS = [
+# A layer may import only those above it.
+LAYERS = [
     "_words",
     "_checks",
     "_files",
@@ -32,7 +32,7 @@ ROOMS = [
 
 
 def imported(path: pathlib.Path) -> set[str]:
-    """The rooms and packages that a file imports."""
+    """The layers and packages that a file imports."""
     names = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.ImportFrom) and node.level == 0:
@@ -46,26 +46,26 @@ def imported(path: pathlib.Path) -> set[str]:
     return names
 
 
-def room(path: pathlib.Path) -> str:
+def layer(path: pathlib.Path) -> str:
     return path.relative_to(PACKAGE).with_suffix("").parts[0]
 
 
-def test_every_room_has_its_place() -> None:
-    rooms = {room(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "__main__"}
-    assert rooms == set(ROOMS)
+def test_every_layer_has_its_place() -> None:
+    layers = {layer(path) for path in PACKAGE.rglob("*.py")} - {"__init__", "__main__"}
+    assert layers == set(LAYERS)
 
 
-@pytest.mark.parametrize("name", ROOMS)
+@pytest.mark.parametrize("name", LAYERS)
 def test_imports_point_one_way(name: str) -> None:
-    above = set(ROOMS[: ROOMS.index(name) + 1])
+    above = set(LAYERS[: LAYERS.index(name) + 1])
     for path in PACKAGE.rglob("*.py"):
-        if room(path) == name:
-            assert imported(path) & set(ROOMS) <= above, path
+        if layer(path) == name:
+            assert imported(path) & set(LAYERS) <= above, path
             assert "experiments" not in imported(path), path
 
 
 def test_only_plots_imports_matplotlib() -> None:
-    users = {room(path) for path in PACKAGE.rglob("*.py") if "matplotlib" in imported(path)}
+    users = {layer(path) for path in PACKAGE.rglob("*.py") if "matplotlib" in imported(path)}
     assert users == {"plots"}
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from experiments.fuzz.calls import Call, arrays, calls_of
-from experiments.fuzz.names import EXEMPT, ROOMS, is_record, public
+from experiments.fuzz.names import EXEMPT, SUBPACKAGES, is_record, public
 from qdistill.students import Emulator
 
 # What does not change where its input does by a little, and why.
@@ -86,13 +86,13 @@ def traced(call: Call) -> set[Any] | None:
 
 
 @pytest.mark.usefixtures("in_double")
-@pytest.mark.parametrize("room", ROOMS)
+@pytest.mark.parametrize("part", SUBPACKAGES)
 def test_every_public_function_has_a_call_that_keeps_double_precision(
-    room: str, capsys: pytest.CaptureFixture
+    part: str, capsys: pytest.CaptureFixture
 ) -> None:
     """Where a function can be traced nothing in it is single; elsewhere its results are not."""
-    calls = calls_of(room)
-    here = {name: thing for name, thing in public().items() if name.startswith(f"{room}.")}
+    calls = calls_of(part)
+    here = {name: thing for name, thing in public().items() if name.startswith(f"{part}.")}
     wanted = {name for name, thing in here.items() if not is_record(thing)}
     missing = wanted - set(calls) - set(EXEMPT)
     assert not missing, f"add to experiments/fuzz/calls_*.py: {sorted(missing)}"
@@ -109,7 +109,7 @@ def test_every_public_function_has_a_call_that_keeps_double_precision(
             single[name] = types
     capsys.readouterr()
     with capsys.disabled():
-        print(f"\n{room}: {len(calls)} calls, {n_traced} traced, {n_called} done")
+        print(f"\n{part}: {len(calls)} calls, {n_traced} traced, {n_called} done")
     assert not single
 
 

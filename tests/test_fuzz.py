@@ -11,7 +11,7 @@ from qdistill.physics.grid import Grid
 
 ROOT = pathlib.Path(__file__).parents[1]
 # Those that are quick to set up; `experiments/fuzz/fuzz.py` tries all.
-ROOMS, N_CALLS, SEED = ("physics", "system", "teacher"), 300, 3
+SUBPACKAGES, N_CALLS, SEED = ("physics", "system", "teacher"), 300, 3
 
 
 @pytest.mark.usefixtures("without_checker")
@@ -19,7 +19,7 @@ def test_hostile_calls_are_refused_in_words_right_or_legitimate(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    calls = trials.valid_calls(ROOMS, slow=False)
+    calls = trials.valid_calls(SUBPACKAGES, slow=False)
     tried = list(trials.trials(N_CALLS, SEED, calls))
     counted = trials.count(tried)["all"]
     with capsys.disabled():

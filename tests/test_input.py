@@ -611,7 +611,7 @@ def assert_refused(name: str, argument: str, bad: Any) -> None:
 
 
 def test_every_config_is_a_door() -> None:
-    """Whatever the reasons of a room: a config is what a user writes."""
+    """Whatever a module does with it: a config is what a user writes."""
     configs = {name for name in public_names() if name.endswith("Config")}
     assert configs - set(DOORS) == {"students.base.StudentConfig"}, "which has no settings"
 

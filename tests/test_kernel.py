@@ -103,7 +103,7 @@ def test_frames_of_half_the_length_compose(noisy: PyTree) -> None:
 
 
 def test_it_is_right_to_first_order(noisy: PyTree) -> None:
-    """The error falls with the square of the landscape, whatever was learned."""
+    """The error falls with the square of the potential, whatever was learned."""
     psi = packets.gaussian(BOX, 6.25, 0.9, 2.0)
     solver = chebyshev(System(BOX, 1.0, bounds=(0.0, 8.0)), 1e-6)
 

@@ -120,9 +120,9 @@ def test_the_copies_show_what_their_text_says() -> None:
     assert three < blind / 10
     lowest, highest = numbers(rf"hartree pass by {number} to {number}", "5_design")
     assert 0.48 < lowest < highest < 0.52
-    exact, believed = (
+    exact, forecast = (
         numbers(rf"{name}: {number} of the packet passes", "5_design")[0]
         for name in ("exact solver", "unitary")
     )
     assert abs(exact - 0.5) < 0.02
-    assert abs(believed - exact) < 0.01
+    assert abs(forecast - exact) < 0.01

@@ -252,9 +252,9 @@ ROWS = {
 
 
 @functools.cache
-def calls_in(room: str) -> Calls:
+def calls_in(part: str) -> Calls:
     """The valid calls of a subpackage."""
-    return calls_of(room, samples())
+    return calls_of(part, samples())
 
 
 @functools.cache

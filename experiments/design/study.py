@@ -171,7 +171,7 @@ def through(
 
 
 def _judged(
-    task: RolloutConfig, v: Array, believed: Array, exact: Array, losses: np.ndarray
+    task: RolloutConfig, v: Array, forecast: Array, exact: Array, losses: np.ndarray
 ) -> dict[str, Any]:
     asked, inside = jnp.asarray(task.shares, float), np.flatnonzero(np.asarray(v))
 
@@ -179,11 +179,11 @@ def _judged(
         return float(jnp.sqrt(jnp.mean(a**2)))
 
     return {
-        "believed": np.asarray(believed, float).tolist(),
+        "believed": np.asarray(forecast, float).tolist(),
         "exact": np.asarray(exact, float).tolist(),
-        "rms_amiss_believed": rms(believed - asked),
+        "rms_amiss_believed": rms(forecast - asked),
         "rms_amiss_exact": rms(exact - asked),
-        "rms_belief_error": rms(believed - exact),
+        "rms_belief_error": rms(forecast - exact),
         "losses": np.sort(losses).tolist(),
         "v_hartree": np.asarray(v, float)[inside].tolist(),
     }

@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.fuzz.names import name_of
+from qdistill._checks import require_one_of
 from qdistill.forecast.cases import Cases
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
@@ -116,7 +117,7 @@ class Samples:
         self.cases = Cases(given, self.many_v, given[:, :3], ("barrier", "well"))
 
 
-def calls_of(room: str, samples: Samples | None = None) -> Calls:
+def calls_of(part: str, samples: Samples | None = None) -> Calls:
     """Return the calls of a subpackage, with arguments in the present precision."""
     from experiments.fuzz import calls_insight, calls_physics, calls_plots, calls_runs, calls_work
 
@@ -132,8 +133,9 @@ def calls_of(room: str, samples: Samples | None = None) -> Calls:
         "plots": calls_plots.plots,
         "runs": calls_runs.runs,
     }
+    require_one_of(makers, subpackages=part)
     found = Calls()
-    makers[room](found, samples or Samples())
+    makers[part](found, samples or Samples())
     return found
 
 

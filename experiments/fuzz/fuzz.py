@@ -10,7 +10,7 @@ import jax
 from experiments import runner
 from experiments.fuzz import trials
 from experiments.fuzz.calls import scratch
-from experiments.fuzz.names import ROOMS
+from experiments.fuzz.names import SUBPACKAGES
 from qdistill.insight.harness import make_table
 
 
@@ -21,20 +21,20 @@ class Args:
     out: pathlib.Path = pathlib.Path("runs/fuzz")
     """Folder of metrics.json: it must be new or empty."""
     smoke: bool = False
-    """A few hundred calls of one room."""
+    """Run a few hundred calls of one subpackage."""
     n_calls: int = 50_000
     """How many."""
     seed: int = 0
     """Seed of the hostile values."""
-    rooms: tuple[str, ...] = ROOMS
-    """Rooms of the package."""
+    subpackages: tuple[str, ...] = SUBPACKAGES
+    """Names of subpackages and modules of the package."""
     clear_every: int = 2500
     """Compiled programs are dropped after so many calls: each new shape leaves some."""
 
 
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
-    return dataclasses.replace(args, n_calls=200, rooms=("teacher",))
+    return dataclasses.replace(args, n_calls=200, subpackages=("teacher",))
 
 
 def fuzz(args: Args) -> runner.Results:
@@ -45,7 +45,7 @@ def fuzz(args: Args) -> runner.Results:
     out, start = args.out.resolve(), time.perf_counter()
     progress = out / "progress.txt"
     with contextlib.chdir(scratch()):
-        calls = trials.valid_calls(args.rooms)
+        calls = trials.valid_calls(args.subpackages)
         tried: list[trials.Trial] = []
         with contextlib.suppress(KeyboardInterrupt):
             for trial in trials.trials(args.n_calls, args.seed, calls):
@@ -67,7 +67,7 @@ def fuzz(args: Args) -> runner.Results:
         "failures": [t._asdict() for t in tried if t.outcome in trials.BAD],
     }
     names = (*trials.GOOD, *trials.BAD)
-    rows = {room: [f"{counted[name]:,}" for name in names] for room, counted in counts.items()}
+    rows = {part: [f"{counted[name]:,}" for name in names] for part, counted in counts.items()}
     return runner.Results(metrics, make_table(names, {"": rows}))
 
 

@@ -6,7 +6,7 @@ import pkgutil
 from types import ModuleType
 from typing import Any
 
-ROOMS = (
+SUBPACKAGES = (
     "physics",
     "system",
     "teacher",
@@ -46,8 +46,8 @@ def public() -> dict[str, Any]:
     underscore in front. The modules of a package that has no `__all__` are public.
     """
     found: dict[str, Any] = {}
-    for room in ROOMS:
-        _look_into(importlib.import_module(f"qdistill.{room}"), found)
+    for part in SUBPACKAGES:
+        _look_into(importlib.import_module(f"qdistill.{part}"), found)
     return found
 
 

@@ -16,7 +16,7 @@ import numpy as np
 
 from experiments.fuzz.calls import Call, arrays, calls_of
 from experiments.fuzz.hostile import hostile
-from experiments.fuzz.names import ROOMS
+from experiments.fuzz.names import SUBPACKAGES
 from qdistill._refusals import is_refusal
 from qdistill.runs import extensions
 from qdistill.students import FORMS
@@ -123,13 +123,13 @@ def guarded() -> Iterator[None]:
             registry.update(names)
 
 
-def valid_calls(rooms: tuple[str, ...] = ROOMS, slow: bool = True) -> dict[str, Known]:
+def valid_calls(subpackages: tuple[str, ...] = SUBPACKAGES, slow: bool = True) -> dict[str, Known]:
     """Return all valid calls of some subpackages with results; each runs twice for its duration."""
     found = {}
-    for room in rooms:
+    for part in subpackages:
         with guarded():
             signal.setitimer(signal.ITIMER_REAL, 0)
-            for name, call in calls_of(room).items():
+            for name, call in calls_of(part).items():
                 has_arguments = bool(set(call.arguments) - {"self"})
                 if has_arguments and name not in MADE and (slow or not call.is_slow):
                     result = [np.asarray(array) for array in arrays(call())]
@@ -230,9 +230,9 @@ def trials(n_calls: int, seed: int, calls: dict[str, Known]) -> Iterator[Trial]:
 def count(tried: list[Trial]) -> dict[str, dict[str, int]]:
     """Return the numbers of outcomes by subpackage."""
     found: dict[str, dict[str, int]] = {}
-    for room in (*ROOMS, "all"):
-        mine = [t.outcome for t in tried if room == "all" or t.name.startswith(f"{room}.")]
+    for part in (*SUBPACKAGES, "all"):
+        mine = [t.outcome for t in tried if part == "all" or t.name.startswith(f"{part}.")]
         counted = collections.Counter(mine)
         if mine:
-            found[room] = {outcome: counted[outcome] for outcome in (*GOOD, *BAD)}
+            found[part] = {outcome: counted[outcome] for outcome in (*GOOD, *BAD)}
     return found
