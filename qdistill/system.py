@@ -336,48 +336,62 @@ def rollout(
         potential not finite or not of the system; outside of `jit`, frames that are not finite and
         what an emulator's `check` refuses; `n_frames` not a multiple of `every`; a wrong `Step`.
     """
-    if not isinstance(propagator, Propagator):
-        cure = "A student becomes one by student.bind(params)."
-        refuse("propagator", "a solver or an emulator", type(propagator).__name__, cure)
-    system, n_history = propagator.system, propagator.n_history
     require_at_least(1, n_frames=n_frames, every=every)
     if n_frames % every:
         refuse("n_frames", f"a multiple of every = {every}", n_frames)
-    require_frames(system, n_history, frames, n0)
-    if is_known(frames):
-        require_finite(frames=frames)
-    require_potential(system, v)
+    _require_given(propagator, frames, v, n0)
     note_precision(frames=frames, v=v)
-    # An emulator knows what it was taught.
-    if hasattr(propagator, "check") and is_known((propagator, frames, v)):
-        with jax.ensure_compile_time_eval():
-            propagator.check(jnp.asarray(frames[-1:], precision(frames)), v)
     dtype = precision(frames, v, propagator)
     v = jax.tree.map(lambda leaf: cast(leaf, dtype), v)
-    step = propagator(v)
-    require_step(propagator, step)
-
-    def advance_one(_: Any, state: PyTree) -> PyTree:
-        later = step.advance(state)
-        require_state(propagator, state, later)
-        return later
+    step = _checked_step(propagator, v)
 
     def advance(state: PyTree, _: None) -> tuple[PyTree, PyTree]:
         if every == 1:
-            state = advance_one(0, state)
+            state = step.advance(state)
         else:
-            state = jax.lax.fori_loop(0, every, advance_one, state)
+            state = jax.lax.fori_loop(0, every, lambda _, state: step.advance(state), state)
         psi = step.decode(state)
-        # A wrapper may decode something else, such as a mean over the frames.
-        if not isinstance(propagator, Wrapped):
-            require_psi(propagator, psi)
         return state, psi if observe is None else observe(psi)
 
-    given = jnp.asarray(frames, dtype)[len(frames) - n_history :]
+    given = jnp.asarray(frames, dtype)[len(frames) - propagator.n_history :]
     state = step.encode(given, jnp.asarray(n0))
     if is_known((propagator, frames, v, n0)):
         return _scan_once(advance, state, n_frames // every)
     return jax.lax.scan(advance, state, None, length=n_frames // every)[1]
+
+
+def _require_given(propagator: Propagator, frames: Any, v: Potential, n0: Any) -> None:
+    """Refuse what is no propagator, and frames and a potential that it cannot start from."""
+    if not isinstance(propagator, Propagator):
+        cure = "A student becomes one by student.bind(params)."
+        refuse("propagator", "a solver or an emulator", type(propagator).__name__, cure)
+    require_frames(propagator.system, propagator.n_history, frames, n0)
+    require_finite(frames=frames)
+    require_potential(propagator.system, v)
+    # An emulator knows what it was taught.
+    if hasattr(propagator, "check") and is_known((propagator, frames, v)):
+        with jax.ensure_compile_time_eval():
+            propagator.check(jnp.asarray(frames[-1:], precision(frames)), v)
+
+
+def _checked_step(propagator: Propagator, v: Potential) -> Step:
+    """The step of a propagator, checked; its results are checked while they are traced."""
+    step = propagator(v)
+    require_step(propagator, step)
+
+    def advance(state: PyTree) -> PyTree:
+        later = step.advance(state)
+        require_state(propagator, state, later)
+        return later
+
+    def decode(state: PyTree) -> Complex[Array, "..."]:
+        psi = step.decode(state)
+        # A wrapper may decode something else, such as a mean over the frames.
+        if not isinstance(propagator, Wrapped):
+            require_psi(propagator, psi)
+        return psi
+
+    return Step(step.encode, advance, decode)
 
 
 def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:
