@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import PyTree
 
-from qdistill._words import FEW, KINDS, in_brief, kind_of, of_value
+from qdistill._words import FEW, KINDS, NAMES, in_brief, kind_of, of_value
 
 
 def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
@@ -25,8 +25,13 @@ def refuse(name: str, requirement: str, value: Any, cure: str = "") -> NoReturn:
     Traceback (most recent call last):
     ValueError: Argument `n_x` must be at least 2, but is 1.
     """
+    raise refusal(name, requirement, value, cure)
+
+
+def refusal(name: str, requirement: str, value: Any, cure: str = "") -> ValueError:
+    """Return the error that `refuse` raises."""
     message = f"Argument `{name}` must be {requirement}, but is {in_brief(value)}."
-    raise ValueError(f"{message} {cure}".rstrip())
+    return ValueError(f"{message} {cure}".rstrip())
 
 
 def is_known(value: Any) -> bool:
@@ -291,9 +296,7 @@ def require_record(form: Any, **values: Any) -> None:
         else:
             kinds = typing.get_args(form) or (form,)
             if not any(_is_of(kind, value) for kind in kinds):
-                words = {float: "a number", int: "an integer", bool: "True or False", str: "text"}
-                words |= {type(None): "None"}
-                wanted = [words.get(kind, kind.__name__) for kind in kinds]
+                wanted = [NAMES.get(kind, kind.__name__) for kind in kinds]
                 refuse(name, " or ".join(wanted), repr(value))
 
 

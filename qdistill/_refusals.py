@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import jaxtyping
 import numpy as np
 
-from qdistill._checks import refuse
+from qdistill._checks import refusal
 from qdistill._words import of_annotation, of_value
 
 T = TypeVar("T")
@@ -72,9 +72,9 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
             _raise_refusal(function, args, kwargs, error)
         results = result if isinstance(result, tuple | list) else [result]
         if any(map(callable, results)) and not _is_ours(sys._getframe(1)):
-            refusal = _by_annotation(*_given(function, args, kwargs))
-            if refusal is not None:
-                raise refusal
+            refused = _by_annotation(*_given(function, args, kwargs))
+            if refused is not None:
+                raise refused
         return result
 
     @functools.wraps(function)
@@ -127,10 +127,10 @@ def _raise_refusal(
     if is_refusal(error):
         raise error
     given, hints = _given(function, args, kwargs)
-    refusal = _by_annotation(given, hints) or _by_words(function, given, hints, error)
-    if refusal is None:
+    refused = _by_annotation(given, hints) or _by_words(function, given, hints, error)
+    if refused is None:
         raise error
-    raise refusal from error
+    raise refused from error
 
 
 def _given(
@@ -168,7 +168,7 @@ def _by_part(name: str, value: Any, hint: Any, sizes: dict[str, int]) -> ValueEr
     for part, item, inner in _parts(value, hint):
         if not fits(item, inner, dict(sizes)):
             return _by_part(name + part, item, inner, sizes)
-    return _refused(name, of_annotation(hint, sizes), of_value(value))
+    return refusal(name, of_annotation(hint, sizes), of_value(value))
 
 
 def _parts(value: Any, hint: Any) -> list[tuple[str, Any, Any]]:
@@ -194,15 +194,15 @@ def _by_words(
     for name, value in given.items():
         parts = value if isinstance(value, tuple | list) else [value]
         if "null byte" in words and any("\0" in str(part) for part in parts):
-            return _refused(name, "without null characters in its paths", of_value(value))
+            return refusal(name, "without null characters in its paths", of_value(value))
         if words.startswith("unhashable type") and not _has_hash(value):
-            return _refused(name, "a plain value, which has a hash", of_value(value))
+            return refusal(name, "a plain value, which has a hash", of_value(value))
         if (
             isinstance(value, tuple | list | dict)
             and not value
             and not _may_be_empty(function, name)
         ):
-            return _refused(name, "not empty", of_value(value))
+            return refusal(name, "not empty", of_value(value))
     arrays = {name: each for name, each in given.items() if hasattr(each, "shape")}
     if not arrays or not any(word in words for word in ABOUT_SHAPES):
         return None
@@ -216,13 +216,6 @@ def _by_words(
 def _may_be_empty(function: Callable[..., Any], name: str) -> bool:
     default = inspect.signature(function).parameters[name].default
     return isinstance(default, tuple | list | dict) and not default
-
-
-def _refused(name: str, requirement: str, value: str) -> ValueError:
-    try:
-        refuse(name, requirement, value)
-    except ValueError as refusal:
-        return refusal
 
 
 def _has_hash(value: Any) -> bool:

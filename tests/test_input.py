@@ -414,6 +414,8 @@ door(
 )  # fmt: skip
 BAD |= {"none": [()], "at most 1": [1.0, 0.5], "large": [1.0, 2.0]}
 door(stages.clip_each, max_norm=(1.0, POSITIVE))
+door(stages.smoke_stage, stage=(stages.Stage(),), n_blocks=(2, "blocks"))
+BAD["blocks"] = [0, -1, 0.5]
 door(
     losses.window_loss,
     student=(WINDOWED, "frames only"),
@@ -525,8 +527,6 @@ door(
 )  # fmt: skip
 door(presets.spectra_stage, n_steps=(40, COUNT), peak_rate=(1e-3, POSITIVE))
 door(presets.newton_stage, n_steps=(2, COUNT), n_batch=(4, COUNT))
-door(presets.smoke_stage, stage=(stages.Stage(),), n_blocks=(2, "blocks"))
-BAD["blocks"] = [0, -1, 0.5]
 door(config.Config, seed=(0, "seed"))
 door(pretrained.load, name=("unitary", "name"))
 door(cluster.make_mesh, n_devices=(1, "devices"))

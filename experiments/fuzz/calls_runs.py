@@ -92,7 +92,6 @@ def _configs(calls: Calls, settings: Config) -> None:
     add(presets.spectra_stage, n_steps=40, peak_rate=1e-3)
     add(presets.newton_stage, n_steps=2, n_batch=4)
     add(presets.fine, stage=FRAMES)
-    add(presets.smoke_stage, stage=FRAMES, n_blocks=2)
     add(presets.smoke, config=settings)
     own = scratch() / "own.py"
     own.write_text("ANSWER = 42\n")

@@ -103,8 +103,8 @@ def staged(values: Sequence[Scalar | Sequence[float]], boundaries: Sequence[int]
         require_at_least(1, boundaries=boundary)
     if len(boundaries) != len(values) - 1:
         refuse("boundaries", f"{len(values) - 1} steps for {len(values)} values", boundaries)
-    if list(boundaries) != sorted(set(boundaries)) or (boundaries and boundaries[0] <= 0):
-        refuse("boundaries", "increasing and positive", boundaries)
+    if list(boundaries) != sorted(set(boundaries)):
+        refuse("boundaries", "increasing", boundaries)
     table = jnp.asarray(values, float)
     edges = jnp.asarray(boundaries, int)
     return lambda step: table[jnp.searchsorted(edges, step, side="right")]
@@ -216,6 +216,7 @@ def loss_driven(
     require_finite(power=power)
 
     def weights(state: Array) -> Array:
+        # With a power of 0 even NaN would give 1.
         return _shares(jnp.where(jnp.isnan(state), jnp.nan, state**power), floor)
 
     return LossDriven(

@@ -12,7 +12,7 @@ from qdistill.students import PropagatorConfig, UnitaryConfig, WindowConfig, Win
 from qdistill.system import System
 from qdistill.training.batches import BatchConfig
 from qdistill.training.boxes import SpectraConfig
-from qdistill.training.stages import Stage, TrainingConfig
+from qdistill.training.stages import Stage, TrainingConfig, smoke_stage
 
 _GAUGED = WindowedConfig("gru", windows=WindowConfig(gauge=True))
 _BARRIERS = CurriculumConfig(lessons=("barrier",))
@@ -304,21 +304,6 @@ PRESETS |= {
         ),
     ),
 }
-
-
-@explained
-def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
-    """Return a stage with a few small blocks."""
-    small = dataclasses.replace(
-        stage.batches,
-        n_block=4,
-        n_batch=min(stage.batches.n_batch, 16),
-        n_runs=2,
-        n_target=min(stage.batches.n_target, 3),
-        n_frames=8,
-        spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
-    )
-    return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
 
 
 @explained

@@ -106,6 +106,21 @@ class Stage:
 
 
 @explained
+def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
+    """Return a stage with a few small blocks."""
+    small = dataclasses.replace(
+        stage.batches,
+        n_block=4,
+        n_batch=min(stage.batches.n_batch, 16),
+        n_runs=2,
+        n_target=min(stage.batches.n_target, 3),
+        n_frames=8,
+        spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
+    )
+    return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
+
+
+@explained
 @dataclasses.dataclass(frozen=True)
 class TrainingConfig:
     """Settings of a whole training.

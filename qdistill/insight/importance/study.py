@@ -25,7 +25,7 @@ from qdistill.students import Student, StudentConfig, UnitaryConfig
 from qdistill.system import System
 from qdistill.teacher import TeacherConfig
 from qdistill.training.batches import BatchConfig
-from qdistill.training.stages import Stage, TrainingConfig
+from qdistill.training.stages import Stage, TrainingConfig, smoke_stage
 
 # Time until packets of `baselines.sample_cases` are close to their potential, in a.u. per bohr of
 # the box length.
@@ -112,24 +112,14 @@ STUDIES: dict[str, tuple[str, Study]] = {
 @explained
 def smoke(study: Study) -> Study:
     """Return a small version of a study that takes seconds: a coarse grid, one block per stage."""
-    stages = []
-    for stage in dict.fromkeys((study.training.stages[0], study.training.stages[-1])):
-        batches = dataclasses.replace(
-            stage.batches,
-            n_block=4,
-            n_batch=min(stage.batches.n_batch, 16),
-            n_runs=2,
-            n_target=min(stage.batches.n_target, 3),
-            n_frames=8,
-            spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
-        )
-        stages.append(dataclasses.replace(stage, n_steps=4, batches=batches))
+    ends = dict.fromkeys((study.training.stages[0], study.training.stages[-1]))
+    stages = tuple(smoke_stage(stage, n_blocks=1) for stage in ends)
     return dataclasses.replace(
         study,
         system=dataclasses.replace(
             study.system, grid=dataclasses.replace(study.system.grid, shape=(128,))
         ),
-        training=dataclasses.replace(study.training, stages=tuple(stages)),
+        training=dataclasses.replace(study.training, stages=stages),
         n_seed=min(2, study.n_seed),
         n_case=1,
         n_frames=4,
