@@ -9,9 +9,6 @@ from typing import Any
 
 from pages import RESULTS, Number, table
 
-# Systems that are quadratic in x and p: closed sets of all polynomials of degree 2.
-QUADRATIC = ("free", "uniform field", "harmonic")
-
 
 def _heads(of: Any, first: str) -> list[str]:
     """The names of the members, with the number of their trainings."""

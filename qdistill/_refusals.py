@@ -127,7 +127,7 @@ def _raise_refusal(
     if is_refusal(error):
         raise error
     given, hints = _given(function, args, kwargs)
-    refused = _by_annotation(given, hints) or _by_words(function, given, hints, error)
+    refused = _by_annotation(given, hints) or _by_words(function, given, error)
     if refused is None:
         raise error
     raise refused from error
@@ -187,7 +187,7 @@ def _parts(value: Any, hint: Any) -> list[tuple[str, Any, Any]]:
 
 
 def _by_words(
-    function: Callable[..., Any], given: dict[str, Any], hints: dict[str, Any], error: Exception
+    function: Callable[..., Any], given: dict[str, Any], error: Exception
 ) -> ValueError | None:
     """The refusal of an argument that the message of an error points at, if there is one."""
     words = str(error).strip().split("\n")[0]

@@ -231,9 +231,9 @@ class Emulator:
 
         Args:
           psi: One frame, or several, oldest first, the first at t = 0; in bohr^(-d/2). A real one
-            becomes complex. Of a student that is not linear, it should have the norm of the
-            lessons, which is 1 in those of the package. Two frames of a student without channels
-            are (2, *n_x), as one frame of two channels is.
+            becomes complex. For a student that is not linear it should have the norm of the
+            lessons, which is 1 in those of the package. A student without channels reads a state of
+            two channels, (2, *n_x), as two frames, and refuses it unless they follow each other.
           v: Potential in hartree: values on the grid, a function of the positions, or a formula;
             see `System.as_potential`.
           n_frames: Number of frames.

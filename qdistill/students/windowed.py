@@ -95,7 +95,7 @@ class Windowed(Student):
             kind = type(self.system).__name__
             refuse("system", "autonomous and Hermitian for this student", kind)
         n_x = self.system.grid.shape[0]
-        require_at_least(self.form.windows.n_window, **{"n_x": n_x})
+        require_at_least(self.form.windows.n_window, n_x=n_x)
 
     @property
     def n_history(self) -> int:
