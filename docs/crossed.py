@@ -218,27 +218,26 @@ MEASURES = {
     "error": "relative L2 error",
     "median error of probabilities": "error of a probability, median",
     "largest error of probabilities": "largest",
+    "median error of shares": "scaled to a sum of one, median",
     "median error of populations in time": "of populations in time, median",
 }
 
 
 def gru() -> str:
-    """Tabulate the paper's network next to its null models, if it was measured."""
+    """Tabulate the paper's network next to its null models, and by seed next to placebos."""
     if "tully-gru" not in RESULTS():
-        return ""
+        return "These trainings are not measured yet."
     of = RESULTS()["tully-gru"].metrics.summary
     rows = []
     for model in MODELS:
         for i, (measure, words) in enumerate(MEASURES.items()):
             cells = [_with_range(of[f"{group}, {model}"][measure]) for group in GROUPS]
             rows.append(["" if i else model, words, *cells])
-    return table(("", "", *GROUPS.values()), rows)
+    return table(("", "", *GROUPS.values()), rows) + "\n\n" + _gru_pairs()
 
 
-def gru_pairs() -> str:
-    """Tabulate the ratios of errors, crossings over placebos, paired by seed."""
-    if "tully-gru" not in RESULTS():
-        return ""
+def _gru_pairs() -> str:
+    """The ratios of errors, crossings over placebos, paired by seed."""
     students = RESULTS()["tully-gru"].metrics.students
     n = int(RESULTS()["tully-gru"].metrics.summary["gru-crossing-dt10, model 1"].error.n)
     rows = []

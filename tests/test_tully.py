@@ -154,6 +154,9 @@ def test_the_gru_is_measured_next_to_its_null_model() -> None:
     alone = passages.compare(of, tully_study.frames_of(null, Model(2), of), exact)
     # In 192 frames of single precision.
     assert alone["final"][0] < 1e-3
+    faded = passages.compare(of, 0.5 * exact, exact, is_in_time=True)
+    assert faded["probability"][0] > 0.1
+    assert faded["scaled"][0] < 1e-5
     diverged = passages.compare(of, exact * jnp.nan, exact)
     assert diverged["final"] == [passages.HIGHEST]
 

@@ -191,19 +191,22 @@ def compare(
       frames: Its frames.
       truth: The exact ones.
       kept: The segments of which errors are returned.
-      is_in_time: Whether to return the population of the upper state in time too.
+      is_in_time: Whether to return the population of the upper state in time too, and the errors
+        of final probabilities that are scaled to add up to one: for what does not keep the norm.
     """
     own, true = (_finite(observe(passages, each)["probabilities"]) for each in (frames, truth))
     difference, populations = np.abs(own - true), np.abs(own.sum(-1) - true.sum(-1))
     errors = _finite(deviation(frames, truth))
-    upper = {"upper in time": own.sum(-1)[..., 1].tolist()} if is_in_time else {}
-    return (
-        by_channel(own[:, -1])
-        | upper
-        | {
-            "error": errors[:, kept].tolist(),
-            "final": errors[:, -1].tolist(),
-            "probability": difference[:, -1].max(axis=(1, 2)).tolist(),
-            "populations": populations.max(axis=(1, 2)).tolist(),
-        }
-    )
+    further = {}
+    if is_in_time:
+        last = own[:, -1] / np.maximum(own[:, -1].sum(axis=(1, 2), keepdims=True), 1e-12)
+        scaled = np.abs(last - true[:, -1]).max(axis=(1, 2))
+        further = {"upper in time": own.sum(-1)[..., 1].tolist(), "scaled": scaled.tolist()}
+    return {
+        **by_channel(own[:, -1]),
+        **further,
+        "error": errors[:, kept].tolist(),
+        "final": errors[:, -1].tolist(),
+        "probability": difference[:, -1].max(axis=(1, 2)).tolist(),
+        "populations": populations.max(axis=(1, 2)).tolist(),
+    }

@@ -210,8 +210,9 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
                 "n left": int(left.sum()),
             }
             if "nulls" in found:
-                in_time = [float(np.median(row[model]["populations"])) for row in rows]
-                of["median error of populations in time"] = summarise(in_time)
+                for key, words in (("populations", "populations in time"), ("scaled", "shares")):
+                    each = [float(np.median(row[model][key])) for row in rows]
+                    of[f"median error of {words}"] = summarise(each)
                 continue
             equal = found["equal cost"][f"{rows[0]['dt']:g}"][model]
             result[f"{group}, {model}"] = of | {
