@@ -51,4 +51,5 @@ def disturb(made: Emulator, seed: int) -> Disturbed:
 def on(null: Disturbed, model: Model) -> Disturbed:
     """Return a disturbed step in the box of a model."""
     exact = moving.exact(model, null.system.dt)
+    assert isinstance(null.network, Emulator)
     return dataclasses.replace(null, exact=exact, network=null.network.on(model.grid))
