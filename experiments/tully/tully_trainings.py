@@ -103,8 +103,8 @@ class Training:
 def _gru_stage() -> Stage:
     """A stage as of the preset `gru-demo`, on the runs of the preset `tully`.
 
-    With sigma = 1 forecasts of single crossings diverged within 60 to 256 frames, at noises of 0.001
-    to 0.03: waves faster than those of the lessons grew.
+    With sigma = 1 forecasts of single crossings diverged within 60 to 256 frames, at noises of
+    0.001 to 0.03: waves faster than those of the lessons grew.
     """
     stage = presets.gauged_stage(GRU_STEPS)
     batches = dataclasses.replace(stage.batches, n_batch=256, n_block=500, n_runs=32, n_frames=71)
