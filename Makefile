@@ -308,10 +308,11 @@ results-reliability: .venv/.core
 
 # Trainings, and what was measured of them, are kept in runs/tully-trainings.
 results-tully: .venv/.core
-	rm -rf runs/tully runs/tully-run
+	rm -rf runs/tully runs/tully-run runs/tully-gru
 	$(RUN) tully --out runs/tully-run
 	$(PY) experiments/tully/tully.py --n-seeds 10 --kinds strong --out runs/tully
-	$(call keep,tully tully-run)
+	$(PY) experiments/tully/tully.py --student gru --n-seeds 5 --every 3 --out runs/tully-gru
+	$(call keep,tully tully-run tully-gru)
 	$(call draw,tully)
 
 results-fuzz: .venv/.core

@@ -203,3 +203,55 @@ def stueckelberg_range() -> str:
     """Return by how much the exact probability varies with the distance, at most."""
     exact = [pair[0] for pair in _apart()]
     return f"{max(exact) - min(exact):.2f}"
+
+
+# Groups of the study of the GRU, and the measures of each.
+GROUPS = {
+    "gru-crossing-dt10": "taught crossings",
+    "gru-placebo-dt10": "taught placebos",
+    "disturbed-gru-crossing-dt10": "null of matched error",
+    "without coupling": "without coupling",
+    "adiabatic": "adiabatic",
+    "free": "free",
+}
+MEASURES = {
+    "error": "relative L2 error",
+    "median error of probabilities": "error of a probability, median",
+    "largest error of probabilities": "largest",
+    "median error of shares": "scaled to a sum of one, median",
+    "median error of populations in time": "of populations in time, median",
+}
+
+
+def gru() -> str:
+    """Tabulate the paper's network next to its null models, and by seed next to placebos."""
+    if "tully-gru" not in RESULTS():
+        return "These trainings are not measured yet."
+    of = RESULTS()["tully-gru"].metrics.summary
+    rows = []
+    for model in MODELS:
+        for i, (measure, words) in enumerate(MEASURES.items()):
+            cells = [_with_range(of[f"{group}, {model}"][measure]) for group in GROUPS]
+            rows.append(["" if i else model, words, *cells])
+    return table(("", "", *GROUPS.values()), rows) + "\n\n" + _gru_pairs()
+
+
+def _gru_pairs() -> str:
+    """The ratios of errors, crossings over placebos, paired by seed."""
+    students = RESULTS()["tully-gru"].metrics.students
+    n = int(RESULTS()["tully-gru"].metrics.summary["gru-crossing-dt10, model 1"].error.n)
+    rows = []
+    for model in MODELS:
+        cells = []
+        for name in ("final", "probability", "populations"):
+            first, second = (
+                [
+                    statistics.median(students[f"gru-{kind}-dt10-seed{seed}"][model][name])
+                    for seed in range(n)
+                ]
+                for kind in ("crossing", "placebo")
+            )
+            cells.append(_ratio(first, second))
+        rows.append([model, *cells])
+    head = ("crossings / placebos (95%)", "relative L2 error", "probabilities", "populations")
+    return table(head, rows)

@@ -200,7 +200,6 @@ class Fading(System):
     ("system", "words"),
     [
         (System(Grid((64, 64), (8.0, 8.0))), "`grid` must be one-dimensional for this student"),
-        (System(Grid(64, 8.0), n_channel=2), "`n_channel` must be 0 for this student, but is 2"),
         (System(Grid(22, 8.0)), "`n_x` must be at least 23, but is 22"),
         (Pushed(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),
         (Fading(Grid(64, 8.0)), "`system` must be autonomous and Hermitian for this student"),

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.tully import apart, passages, readout, tully_nulls, tully_study
+from experiments.tully import apart, passages, readout, tully_nulls, tully_study, untaught
 from experiments.tully import tully_trainings as trainings
 from experiments.tully.grown import GrownConfig
 from experiments.tully.passages import Model
+from qdistill.insight.harness import Disturbed
 from qdistill.physics.grid import Grid
 from qdistill.runs import presets
 from qdistill.students import UnitaryConfig
@@ -121,6 +122,43 @@ def test_the_preset_trains_and_the_study_measures_it(tmp_path: pathlib.Path) -> 
     tully_study.run(tmp_path, plan, bench, is_small=True)
     again = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "measured").iterdir()}
     assert files == again
+
+
+@pytest.mark.parametrize(
+    ("name", "through"),
+    [("without coupling", "T upper"), ("adiabatic", "T lower"), ("free", "T upper")],
+)
+def test_trivial_forecasts_pass_on_one_state(name: str, through: str) -> None:
+    """In model 1 the diabatic state of the packet is the upper one behind the crossing."""
+    of = passages.passages(Model(1), np.array([25.0]))
+    frames = untaught.trivial(name, Model(1), of)
+    found = passages.compare(of, frames, frames)
+    assert found[through] == [pytest.approx(1, abs=1e-3)]
+    assert max(found["final"]) == 0
+
+
+def test_the_gru_is_measured_next_to_its_null_model() -> None:
+    training = trainings.Training(student="gru")
+    config = training.config_in(pathlib.Path("place"))
+    assert config.benchmark.n_given == config.student.windows.n_history == 4  # type: ignore[attr-defined]
+    assert config.curriculum == presets.PRESETS["tully"][1].curriculum
+    student = dataclasses.replace(trainings.GRU, n_units=2).build(config.system)
+    made = student.bind(jax.jit(student.init)(KEY))
+    bench = tully_study.Bench((33.5,), (2,))
+    untrained = tully_study.emulator(made, bench)["model 2"]
+    # Nothing is learned: errors are of order one, whatever becomes of the norm.
+    assert untrained["final"][0] > 0.5
+    of, exact = bench.of(Model(2))
+    system = passages.system_of(Model(2), 10.0)
+    null = Disturbed(passages.exact(Model(2), 10.0), student.on(system.grid).bind(made.params), 0.0)
+    alone = passages.compare(of, tully_study.frames_of(null, Model(2), of), exact)
+    # In 192 frames of single precision.
+    assert alone["final"][0] < 1e-3
+    faded = passages.compare(of, 0.5 * exact, exact, is_in_time=True)
+    assert faded["probability"][0] > 0.1
+    assert faded["scaled"][0] < 1e-5
+    diverged = passages.compare(of, exact * jnp.nan, exact)
+    assert diverged["final"] == [passages.HIGHEST]
 
 
 def test_the_exact_probabilities_are_those_of_the_table() -> None:

@@ -4,9 +4,9 @@ import dataclasses
 import pathlib
 
 from experiments import runner
-from experiments.tully import tully_figure, tully_study
+from experiments.tully import passages, tully_figure, tully_study
 from experiments.tully import tully_trainings as trainings
-from qdistill._checks import require_one_of
+from qdistill._checks import require_at_least, require_one_of
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,8 +15,12 @@ class Args:
 
     n_seeds: int = 5
     """Trainings at frames of 10 a.u."""
+    student: str = "unitary"
+    """unitary, or gru: crossings and placebos, next to null models."""
     kinds: tuple[str, ...] = ()
     """Further trainings: strong, apart and scratch."""
+    every: int = 1
+    """Take every n-th momentum only."""
     trained: pathlib.Path = pathlib.Path("runs/tully-trainings")
     """Folder of the trainings and of what was measured of them; what is there is not repeated."""
     train: bool = True
@@ -34,14 +38,19 @@ def smoke(args: Args) -> Args:
 
 def compare(args: Args) -> runner.Results:
     """Train and examine the students, and return the comparison."""
-    bench = tully_study.Bench((30.0, 32.0)) if args.smoke else tully_study.Bench()
+    momenta = (30.0, 32.0) if args.smoke else tuple(passages.MOMENTA[:: args.every])
+    bench = tully_study.Bench(momenta)
+    require_one_of(trainings.STUDENTS, student=args.student)
+    require_at_least(1, every=args.every)
     for kind in args.kinds:
         require_one_of(trainings.KINDS, kinds=kind)
-    plan = list(trainings.all_of_them(args.n_seeds, args.kinds))[: 2 if args.smoke else None]
+    every = trainings.all_of_them(args.n_seeds, args.kinds, args.student)
+    plan = list(every)[: 2 if args.smoke else None]
     if not args.train:
         plan = [each for each in plan if trainings.is_finished(each, args.trained)]
     found = tully_study.run(args.trained, plan, bench, args.smoke)
-    return runner.Results(found, tully_study.table(found), {"tully": tully_figure.plot(found)})
+    figures = {"tully": tully_figure.plot(found)} if args.student == "unitary" else {}
+    return runner.Results(found, tully_study.table(found), figures)
 
 
 if __name__ == "__main__":

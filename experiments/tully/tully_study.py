@@ -10,14 +10,15 @@ import numpy as np
 from experiments import runner
 from experiments.corrections.study import summarise
 from experiments.tully import passages as moving
-from experiments.tully import readout
+from experiments.tully import readout, untaught
 from experiments.tully import tully_nulls as nulls
 from experiments.tully import tully_trainings as trainings
 from experiments.tully.apart import Apart
 from experiments.tully.passages import Model, Passages
 from experiments.tully.tully_trainings import Training
+from qdistill.insight.harness import Disturbed
 from qdistill.runs import records
-from qdistill.students import Emulator
+from qdistill.students import Emulator, Splitting
 
 # Lengths in bohr by which the crossings of model 2 are moved apart, and the momenta there.
 APART, AT_APART = tuple(np.linspace(0.0, 2.0, 11)), np.array([16.0, 30.0])
@@ -85,6 +86,7 @@ def truth(bench: Bench) -> dict[str, Any]:
             "time": (np.asarray(of.longest) * moving.LONGEST * moving.N_SEGMENT).tolist(),
             **moving.by_channel(sides),
             "inside": np.asarray(seen["inside"])[:, -1].tolist(),
+            "upper in time": np.asarray(seen["probabilities"])[..., 1, :].sum(-1).tolist(),
             "deviation of a finer solver": np.asarray(
                 moving.deviation(again, frames)
             )[:, -1].tolist(),
@@ -94,21 +96,47 @@ def truth(bench: Bench) -> dict[str, Any]:
 
 def emulator(made: Emulator, bench: Bench) -> dict[str, Any]:
     """Return the errors of an emulator on every model, and what it learned."""
-    found: dict[str, Any] = {"dt": made.system.dt, "learned": readout.measure(made)}
-    waves = None if isinstance(made.student, Apart) else readout.with_exact_waves(made)
+    found: dict[str, Any] = {"dt": made.system.dt}
+    waves, is_splitting = None, isinstance(made.student, Splitting)
+    if is_splitting:
+        found["learned"] = readout.measure(made)
+        waves = None if isinstance(made.student, Apart) else readout.with_exact_waves(made)
     for name, model in bench.models.items():
         of, exact = bench.of(model)
-        found[name] = moving.compare(of, frames_of(made, model, of), exact)
+        frames = frames_of(made.on(model.grid), model, of)
+        found[name] = moving.compare(of, frames, exact, is_in_time=not is_splitting)
         if waves:
-            of_kicks = moving.deviation(frames_of(waves, model, of), exact)
+            of_kicks = moving.deviation(frames_of(waves.on(model.grid), model, of), exact)
             found[name]["with exact waves"] = np.asarray(of_kicks)[:, -1].tolist()
     return found
 
 
-def frames_of(made: Emulator, model: Model, of: Passages) -> Any:
-    """Return the frames of an emulator in the box of a model."""
-    per_longest = round(moving.LONGEST / made.system.dt)
-    return moving.evolve(made.on(model.grid), of.psi, of.v, of.longest * per_longest)
+def frames_of(made: Emulator | Disturbed, model: Model, of: Passages) -> Any:
+    """Return the frames of an emulator, or of a null model of one, in the box of a model."""
+    dt = made.system.dt
+    given = moving.given_to(made, moving.exact(model, dt), of)
+    return moving.evolve(made, given, of.v, of.longest * round(moving.LONGEST / dt))
+
+
+def without_teaching(name: str, made: Emulator | None, seed: int, bench: Bench) -> dict[str, Any]:
+    """Return the errors of a null model on every model: a trivial forecast, or a disturbed step.
+
+    Args:
+      name: Name of a trivial forecast.
+      made: The emulator that is matched, or None for a trivial forecast.
+      seed: Random seed of the network.
+      bench: The packets.
+    """
+    null = untaught.disturb(made, seed) if made else None
+    found: dict[str, Any] = {}
+    for each, model in bench.models.items():
+        of, exact = bench.of(model)
+        if null:
+            frames = frames_of(untaught.on(null, model), model, of)
+        else:
+            frames = untaught.trivial(name, model, of)
+        found[each] = moving.compare(of, frames, exact, is_in_time=True)
+    return found
 
 
 def apart(made: Emulator, bench: Bench) -> dict[str, Any]:
@@ -119,7 +147,7 @@ def apart(made: Emulator, bench: Bench) -> dict[str, Any]:
         of, exact = bench.of(model, AT_APART)
         upper = [
             np.asarray(moving.observe(of, frames)["probabilities"])[:, -1, 1, 1].tolist()
-            for frames in (exact, frames_of(made, model, of))
+            for frames in (exact, frames_of(made.on(model.grid), model, of))
         ]
         rows.append({"apart": float(distance), "exact": upper[0], "student": upper[1]})
     return {"momenta": AT_APART.tolist(), "rows": rows}
@@ -129,13 +157,25 @@ def run(
     place: pathlib.Path, plan: list[Training], bench: Bench, is_small: bool = False
 ) -> dict[str, Any]:
     """Train what is not trained, and return all results; both are kept in files of `place`."""
-    kept = Kept(place / "measured")
+    is_unitary = all(each.student == "unitary" for each in plan)
+    kept = Kept(place / ("measured" if is_unitary else f"measured-gru-{len(bench.momenta)}"))
     found: dict[str, Any] = {"truth": kept.get("truth", truth, bench), "students": {}, "apart": {}}
+    nulls_of: dict[str, Any] = {}
     for each in plan:
         made = trainings.train(each, place, is_small)
         found["students"][each.name] = kept.get(each.name, emulator, made, bench)
-        if each.dt == moving.SHORTEST and each.kind == "crossing":
+        if each.dt != moving.SHORTEST or each.kind != "crossing":
+            continue
+        if is_unitary:
             found["apart"][each.name] = kept.get(f"apart-{each.name}", apart, made, bench)
+        else:
+            name = f"disturbed-{each.name}"
+            nulls_of[name] = kept.get(name, without_teaching, name, made, each.seed, bench)
+    if not is_unitary:
+        for name in untaught.TRIVIAL:
+            nulls_of[name] = kept.get(name, without_teaching, name, None, 0, bench)
+        found["nulls"] = nulls_of
+        return found | {"summary": summary(found)}
     frames = sorted({each.dt for each in plan})
     found["shelf"], found["equal cost"] = {}, {f"{dt:g}": {} for dt in frames}
     for name, model in bench.models.items():
@@ -154,26 +194,32 @@ def summary(found: dict[str, Any]) -> dict[str, Any]:
     has the student's median error.
     """
     groups: dict[str, list[dict[str, Any]]] = {}
-    for name, row in found["students"].items():
+    for name, row in (found["students"] | found.get("nulls", {})).items():
         groups.setdefault(name.rsplit("-seed", 1)[0], []).append(row)
     result: dict[str, Any] = {}
     for group, rows in groups.items():
-        dt = f"{rows[0]['dt']:g}"
         for model in found["truth"]:
             left = np.asarray(found["truth"][model]["inside"]) < LEFT
             medians = [float(np.median(row[model]["final"])) for row in rows]
             wrong = [float(np.max(np.asarray(row[model]["probability"])[left])) for row in rows]
             middle = [float(np.median(row[model]["probability"])) for row in rows]
-            equal = found["equal cost"][dt][model]
-            result[f"{group}, {model}"] = {
-                "pairs in 10 a.u.": 20 / rows[0]["dt"],
+            result[f"{group}, {model}"] = of = {
                 "error": summarise(medians),
-                "error with exact waves": summarise(
-                    [float(np.median(row[model].get("with exact waves", [0]))) for row in rows]
-                ),
                 "largest error of probabilities": summarise(wrong),
                 "median error of probabilities": summarise(middle),
                 "n left": int(left.sum()),
+            }
+            if "nulls" in found:
+                for key, words in (("populations", "populations in time"), ("scaled", "shares")):
+                    each = [float(np.median(row[model][key])) for row in rows]
+                    of[f"median error of {words}"] = summarise(each)
+                continue
+            equal = found["equal cost"][f"{rows[0]['dt']:g}"][model]
+            result[f"{group}, {model}"] = of | {
+                "pairs in 10 a.u.": 20 / rows[0]["dt"],
+                "error with exact waves": summarise(
+                    [float(np.median(row[model].get("with exact waves", [0]))) for row in rows]
+                ),
                 **{name: of["median"] for name, of in equal.items()},
                 "pairs needed": needed(found["shelf"][model], float(np.mean(medians))),
             }
@@ -191,6 +237,11 @@ def needed(rows: list[dict[str, Any]], error: float) -> dict[str, Any] | None:
 
 def table(found: dict[str, Any]) -> str:
     """Return the summary as text."""
+    if "nulls" in found:
+        return "\n".join(
+            f"{name:40}" + "".join(f"{row[each]['mean']:10.1e}" for each in row if each != "n left")
+            for name, row in found["summary"].items()
+        )
     head = f"{'':28}{'student':>10}{'Strang':>10}{'best':>10}{'max dP':>10}  pairs needed"
     lines = [head]
     for name, row in found["summary"].items():

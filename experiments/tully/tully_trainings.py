@@ -12,7 +12,7 @@ from experiments.tully.grown import GrownConfig
 from qdistill.curriculum import CurriculumConfig
 from qdistill.runs import folder, presets
 from qdistill.runs.config import Config
-from qdistill.students import Emulator
+from qdistill.students import Emulator, WindowConfig, WindowedConfig
 from qdistill.training.stages import Stage
 
 # What is taught, and what is built in.
@@ -26,13 +26,28 @@ KINDS = {
 }
 
 
+# What is trained.
+STUDENTS = {
+    "unitary": "the learned splitting, of the preset `tully`",
+    "gru": "the paper's network, on windows of both channels",
+}
+# In a frame waves move by at most five points.
+GRU = WindowedConfig(
+    "gru",
+    n_units=64,
+    windows=WindowConfig(n_window=15, n_history=4, sigma=2.0, v_scale=0.05, gauge=True),
+)
+GRU_STEPS = 12_000
+
+
 @dataclasses.dataclass(frozen=True)
 class Training:
-    """One training: what is taught, the duration of a frame, and the seed."""
+    """One training: what is taught, the duration of a frame, the seed, and the student."""
 
     kind: str = "crossing"
     dt: float = 10.0
     seed: int = 0
+    student: str = "unitary"
 
     @property
     def name(self) -> str:
@@ -40,8 +55,11 @@ class Training:
 
         >>> Training(seed=3).name
         'crossing-dt10-seed3'
+        >>> Training("placebo", student="gru").name
+        'gru-placebo-dt10-seed0'
         """
-        return f"{self.kind}-dt{self.dt:g}-seed{self.seed}"
+        of = "" if self.student == "unitary" else f"{self.student}-"
+        return f"{of}{self.kind}-dt{self.dt:g}-seed{self.seed}"
 
     @property
     def shorter(self) -> "Training | None":
@@ -52,7 +70,8 @@ class Training:
     def config_in(self, place: pathlib.Path) -> Config:
         """Return all settings; of the preset `tully` but for what differs."""
         config = dataclasses.replace(presets.PRESETS["tully"][1], seed=self.seed)
-        if self.kind == "crossing" and self.dt == config.system.dt:
+        is_gru = self.student == "gru"
+        if self.kind == "crossing" and self.dt == config.system.dt and not is_gru:
             return config
         system = dataclasses.replace(config.system, dt=self.dt)
         curriculum, student = config.curriculum, config.student
@@ -68,13 +87,28 @@ class Training:
         if self.shorter:
             student = GrownConfig(**fields, grown_from=str(place / self.shorter.name))
             planned = (planned[1], _many(planned[2]), planned[3])
+        if is_gru:
+            student, planned = GRU, (_gru_stage(),)
         stages = tuple(in_frames(stage, self.dt / config.system.dt) for stage in planned)
         training = dataclasses.replace(config.training, stages=stages)
-        name = f"tully-{self.kind}-dt{self.dt:g}"
+        name = f"tully-{self.name.rsplit('-seed', 1)[0]}"
         return dataclasses.replace(
             config, preset=name, system=system, curriculum=curriculum, student=student,
             training=training,
+            benchmark=dataclasses.replace(config.benchmark, n_given=GRU.windows.n_history)
+            if is_gru else config.benchmark,
         )  # fmt: skip
+
+
+def _gru_stage() -> Stage:
+    """A stage as of the preset `gru-demo`, on the runs of the preset `tully`.
+
+    With sigma = 1 forecasts of single crossings diverged within 60 to 256 frames, at noises of
+    0.001 to 0.03: waves faster than those of the lessons grew.
+    """
+    stage = presets.gauged_stage(GRU_STEPS)
+    batches = dataclasses.replace(stage.batches, n_batch=256, n_block=500, n_runs=32, n_frames=71)
+    return dataclasses.replace(stage, batches=batches, loss_sigma=GRU.windows.sigma, noise=0.01)
 
 
 def _many(stage: Stage) -> Stage:
@@ -95,10 +129,17 @@ def in_frames(stage: Stage, ratio: float) -> Stage:
     )
 
 
-def all_of_them(n_seeds: int, kinds: tuple[str, ...] = ()) -> Iterator[Training]:
-    """Return every training of the study: seeds, controls, longer frames, and further kinds."""
-    yield from (Training(seed=seed) for seed in range(n_seeds))
-    yield from (Training("placebo", seed=seed) for seed in range(n_seeds))
+def all_of_them(
+    n_seeds: int, kinds: tuple[str, ...] = (), student: str = "unitary"
+) -> Iterator[Training]:
+    """Return every training of the study: seeds, controls, longer frames, and further kinds.
+
+    Of the GRU there are seeds and placebos only.
+    """
+    for kind in ("crossing", "placebo"):
+        yield from (Training(kind, seed=seed, student=student) for seed in range(n_seeds))
+    if student != "unitary":
+        return
     yield Training("untrained")
     yield from (Training(dt=dt) for dt in (20.0, 40.0, 80.0))
     yield from (Training(kind, dt=40.0 if kind == "scratch" else 10.0) for kind in kinds)

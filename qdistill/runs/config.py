@@ -66,10 +66,12 @@ class Config:
         require_lessons(self.system, self.curriculum.lessons)
         student = self.student.build(self.system)
         require_at_least(student.n_history, **{"benchmark.n_given": self.benchmark.n_given})
-        if self.system.grid.n_dim > 1 or self.system.n_channel:
+        is_plane = self.system.grid.n_dim > 1
+        if is_plane or self.system.n_channel:
+            allowed = ("frames",) if is_plane else ("frames", "windows")
             for stage in self.training.stages:
                 words = {"training.stages.batches.examples": stage.batches.examples}
-                require_one_of(("frames",), **words)
+                require_one_of(allowed, **words)
         if self.curriculum.plan == "staged":
             n_lessons = len(self.curriculum.lessons)
             n_block = max(stage.batches.n_block for stage in self.training.stages)

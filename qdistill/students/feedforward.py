@@ -11,10 +11,10 @@ class Linear(nn.Module):
 
     @nn.compact
     def __call__(
-        self, window: Float[Array, "n_history n_window n_channel"]
-    ) -> Float[Array, "n_window 2"]:
-        """Return the next frame of one window, (Re psi, Im psi)."""
-        return layers.decode(window[-1].ravel(), window.shape[1])
+        self, window: Float[Array, "n_history n_window n_field"]
+    ) -> Float[Array, "n_window n_part"]:
+        """Return the next frame of one window, Re psi and Im psi."""
+        return layers.decode(window[-1].ravel(), window)
 
 
 class Dense(nn.Module):
@@ -28,12 +28,12 @@ class Dense(nn.Module):
 
     @nn.compact
     def __call__(
-        self, window: Float[Array, "n_history n_window n_channel"]
-    ) -> Float[Array, "n_window 2"]:
-        """Return the next frame of one window, (Re psi, Im psi)."""
+        self, window: Float[Array, "n_history n_window n_field"]
+    ) -> Float[Array, "n_window n_part"]:
+        """Return the next frame of one window, Re psi and Im psi."""
         frames = layers.encode(window, self.n_units)
         over_time = nn.Dense(self.n_units, param_dtype=float, name="over_time")
-        return layers.decode(nn.relu(over_time(frames.ravel())), window.shape[1])
+        return layers.decode(nn.relu(over_time(frames.ravel())), window)
 
 
 class Conv(nn.Module):
@@ -49,12 +49,11 @@ class Conv(nn.Module):
 
     @nn.compact
     def __call__(
-        self, window: Float[Array, "n_history n_window n_channel"]
-    ) -> Float[Array, "n_window 2"]:
-        """Return the next frame of one window, (Re psi, Im psi)."""
-        n_history, n_window, _ = window.shape
+        self, window: Float[Array, "n_history n_window n_field"]
+    ) -> Float[Array, "n_window n_part"]:
+        """Return the next frame of one window, Re psi and Im psi."""
         # A (n_history, 1) convolution over n_history frames equals a dense layer over the frames.
         filters = nn.Dense(self.n_filters, param_dtype=float, name="filters")
-        filtered = nn.relu(filters(window.reshape(n_history, -1).T))
+        filtered = nn.relu(filters(window.reshape(len(window), -1).T))
         dense = nn.Dense(self.n_units, param_dtype=float, name="dense")
-        return layers.decode(nn.relu(dense(filtered.ravel())), n_window)
+        return layers.decode(nn.relu(dense(filtered.ravel())), window)

@@ -26,9 +26,9 @@ class GRU(nn.Module):
 
     @nn.compact
     def __call__(
-        self, window: Float[Array, "n_history n_window n_channel"]
-    ) -> Float[Array, "n_window 2"]:
-        """Return the next frame of one window, (Re psi, Im psi)."""
+        self, window: Float[Array, "n_history n_window n_field"]
+    ) -> Float[Array, "n_window n_part"]:
+        """Return the next frame of one window, Re psi and Im psi."""
         frames = layers.encode(window, self.n_units)
         from_frames = nn.Dense(3 * self.n_units, param_dtype=float, name="input")(frames)
         recurrent = self.param("recurrent", _three_orthogonal, (self.n_units, 3 * self.n_units))
@@ -46,7 +46,7 @@ class GRU(nn.Module):
             update = nn.sigmoid(update_x + update_h)
             candidate = nn.relu(candidate_x + reset * (candidate_h + bias))
             state = (1 - update) * candidate + update * state
-        return layers.decode(state, window.shape[1])
+        return layers.decode(state, window)
 
 
 def _three_orthogonal(key: Array, shape: tuple[int, int], dtype: type = float) -> Array:

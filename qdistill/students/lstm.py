@@ -19,9 +19,9 @@ class LSTM(nn.Module):
 
     @nn.compact
     def __call__(
-        self, window: Float[Array, "n_history n_window n_channel"]
-    ) -> Float[Array, "n_window 2"]:
-        """Return the next frame of one window, (Re psi, Im psi)."""
+        self, window: Float[Array, "n_history n_window n_field"]
+    ) -> Float[Array, "n_window n_part"]:
+        """Return the next frame of one window, Re psi and Im psi."""
         frames = layers.encode(window, self.n_units)
         cell = nn.OptimizedLSTMCell(self.n_units, activation_fn=nn.relu, param_dtype=float)
         # Flax needs a key although the initial state is zero.
@@ -29,4 +29,4 @@ class LSTM(nn.Module):
         carry = jax.tree.map(lambda zero: jnp.asarray(zero, window.dtype), carry)
         for frame in frames:
             carry, state = cell(carry, frame)
-        return layers.decode(state, window.shape[1])
+        return layers.decode(state, window)

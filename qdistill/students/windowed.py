@@ -5,7 +5,7 @@ import dataclasses
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Complex, Float, Key, PyTree
+from jaxtyping import Array, Complex, Inexact, Key, PyTree
 
 from qdistill._checks import refuse, require_at_least, require_new, require_one_of, require_settings
 from qdistill._refusals import explained
@@ -61,8 +61,9 @@ def register(name: str, network: type[nn.Module]) -> None:
     Args:
       name: Name of the student.
       network: A Flax module that maps (n_history, n_window, 3) to (n_window, 2), without a batch
-        axis; the last input axis is Re psi, Im psi, v. An attribute `n_units` is set from the
-        config.
+        axis; the last input axis is Re psi, Im psi, v. With channels it is Re psi and Im psi of
+        each, and the real numbers of the matrix (`windows.encode`), and the last output axis is Re
+        psi and Im psi of each. An attribute `n_units` is set from the config.
 
     Raises:
       ValueError: For the name of another student. The same network may be registered again.
@@ -77,18 +78,19 @@ def register(name: str, network: type[nn.Module]) -> None:
 class Windowed(Student):
     """A student that applies a network to the windows around all points and stitches them.
 
-    Its state is the last frames, oldest first. Windows wrap around the periodic box.
+    Its state is the last frames, oldest first. Windows wrap around the periodic box. Translations
+    are built in, and the gauge if it is on, nothing else: a step is not linear nor unitary, and
+    with channels a change of basis changes the forecast. Of a potential that was real in all
+    lessons, nothing is learned of its imaginary parts.
 
     Raises:
       ValueError: For a system that is not one-dimensional, is shorter than a window, or whose
-        potential changes in time or absorbs: windows see the real values of a static potential.
+        potential changes in time or absorbs: windows see the values of a static potential.
     """
 
     form: WindowedConfig
 
     def __post_init__(self) -> None:  # noqa: D105
-        if self.system.n_channel:
-            refuse("n_channel", "0 for this student", self.system.n_channel)
         if self.system.grid.n_dim != 1:
             refuse("grid", "one-dimensional for this student", self.system.grid)
         if not (self.system.is_autonomous and self.system.is_hermitian):
@@ -109,38 +111,40 @@ class Windowed(Student):
 
     @property
     def network(self) -> nn.Module:
-        """The Flax module that maps (n_history, n_window, 3) to (n_window, 2)."""
+        """The Flax module that maps (n_history, n_window, n_field) to (n_window, n_part)."""
         kind = NETWORKS[self.form.name]
         return kind(n_units=self.form.n_units) if hasattr(kind, "n_units") else kind()
 
     def init(self, key: Key[Array, ""]) -> PyTree:
         """Return random parameters."""
         config = self.form.windows
-        window = jnp.zeros((config.n_history, config.n_window, 3), float)
+        n_field = (max(1, self.system.n_channel) + 1) ** 2 - 1
+        window = jnp.zeros((config.n_history, config.n_window, n_field), float)
         return self.network.init(key, window).get("params", {})
 
     def forecast_window(
         self,
         params: PyTree,
-        psi: Complex[Array, "n_history n_window"],
-        v: Float[Array, " n_window"],
-    ) -> Complex[Array, " n_window"]:
+        psi: Complex[Array, "n_history *n_channel n_window"],
+        v: Inexact[Array, "*matrix n_window"],
+    ) -> Complex[Array, "*n_channel n_window"]:
         """Return the next frame of one window."""
         inputs, unit = windows.encode(self.form.windows, psi, v)
         forecast = jnp.asarray(self.network.apply({"params": params}, inputs))
-        if forecast.shape != (len(v), 2):
-            wanted = f"one that returns Re and Im of psi, of shape {(len(v), 2)}"
+        shape = v.shape[-1], 2 * max(1, self.system.n_channel)
+        if forecast.shape != shape:
+            wanted = f"one that returns Re and Im of psi, of shape {shape}"
             kind = type(self.network).__name__
             refuse(f"network {kind}", wanted, f"one that returns shape {forecast.shape}")
-        return windows.decode(forecast, unit)
+        return windows.decode(forecast, unit, self.system.n_channel)
 
     def step(self, params: PyTree, v: Potential) -> Step:
         """Return the step: forecasts of all windows, stitched."""
         config = self.form.windows
-        forecast_all = jax.vmap(self.forecast_window, in_axes=(None, 1, 0))
+        forecast_all = jax.vmap(self.forecast_window, in_axes=(None, -2, -2), out_axes=-2)
         v_windows = windows.around_all(self.system.local(v, 0.0, None), config.n_window)
 
-        def advance(history: Complex[Array, "n_history n_x"]) -> Complex[Array, "n_history n_x"]:
+        def advance(history: Complex[Array, "..."]) -> Complex[Array, "..."]:
             psi_windows = windows.around_all(history, config.n_window)
             forecasts = forecast_all(params, psi_windows, v_windows)
             psi = windows.stitch(forecasts, config.sigma)

@@ -5,7 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float, Int, Shaped
+from jaxtyping import Array, Complex, Float, Inexact, Int, Shaped
 
 from qdistill._checks import refuse, require_at_least, require_positive, require_settings
 from qdistill._refusals import explained
@@ -24,7 +24,8 @@ class WindowConfig:
       v_scale: Scale in hartree by which potentials are divided.
       gauge: Whether to divide the window's psi by one complex number, its amplitude and phase,
         before the network, and multiply the forecast by it. Then f(c psi) = c f(psi) holds exactly
-        where the amplitude is well above the floor.
+        where the amplitude is well above the floor. All channels are divided by the same number:
+        their relative phase is physics, and stays.
       floor: Amplitude in bohr^(-1/2) below which the gauge does not amplify, for empty space.
     """
 
@@ -94,7 +95,9 @@ def stitching_weights(n_window: int, sigma: float) -> Float[np.ndarray, " n_wind
 
 
 @explained
-def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[Array, " n_x"]:
+def stitch(
+    forecasts: Complex[Array, "*axes n_x n_window"], sigma: float
+) -> Complex[Array, "*axes n_x"]:
     """Return one frame, stitched from the forecasts of the windows around all points.
 
     The value at a point is the average of all window forecasts that cover it, weighted by a
@@ -104,21 +107,25 @@ def stitch(forecasts: Complex[Array, "n_x n_window"], sigma: float) -> Complex[A
     >>> bool(jnp.allclose(stitch(around_all(frame, 5), 2.8), frame))
     True
     """
-    n_x, n_window = forecasts.shape
+    n_x, n_window = forecasts.shape[-2:]
     weights = jnp.asarray(stitching_weights(n_window, sigma), forecasts.real.dtype)
     # The window around x - s has the point x at offset s.
     centres = (jnp.arange(n_x)[:, None] - offsets(n_window)[None]) % n_x
-    return forecasts[centres, jnp.arange(n_window)[None]] @ weights.astype(forecasts.dtype)
+    return forecasts[..., centres, jnp.arange(n_window)[None]] @ weights.astype(forecasts.dtype)
 
 
 @explained
-def gauge_unit(config: WindowConfig, psi: Complex[Array, " n_window"]) -> Complex[Array, ""]:
+def gauge_unit(
+    config: WindowConfig, psi: Complex[Array, "*n_channel n_window"]
+) -> Complex[Array, ""]:
     """Return the root-mean-square amplitude of a window times the phase of its sum.
 
-    Both use the stitching weights, and the amplitude includes the floor. Gradients are stopped: the
-    phase of a vanishing sum has no derivative.
+    Both are sums over points, with the stitching weights, and over channels, and the amplitude
+    includes the floor. Gradients are stopped: the phase of a vanishing sum has no derivative. Waves
+    of more than about 1 / sigma per point have sums that nearly vanish.
     """
     weights = jnp.asarray(stitching_weights(config.n_window, config.sigma), psi.real.dtype)
+    weights = jnp.broadcast_to(weights, psi.shape)
     amplitude = jnp.sqrt(jnp.sum(weights * jnp.abs(psi) ** 2) + config.floor**2)
     phase = jnp.exp(1j * jnp.angle(jnp.sum(weights * psi)))
     return jax.lax.stop_gradient(amplitude * phase)
@@ -127,22 +134,58 @@ def gauge_unit(config: WindowConfig, psi: Complex[Array, " n_window"]) -> Comple
 @explained
 def encode(
     config: WindowConfig,
-    psi: Complex[Array, "n_history n_window"],
-    v: Float[Array, " n_window"],
-) -> tuple[Float[Array, "n_history n_window 3"], Complex[Array, ""]]:
+    psi: Complex[Array, "n_history *n_channel n_window"],
+    v: Inexact[Array, "*matrix n_window"],
+) -> tuple[Float[Array, "n_history n_window n_field"], Complex[Array, ""]]:
     """Return the network's input (Re psi, Im psi, v / v_scale), and the complex unit of its psi.
 
-    The unit is 1 without the gauge, and the `gauge_unit` of the last frame with it.
+    The unit is 1 without the gauge, and the `gauge_unit` of the last frame with it. With channels
+    Re psi and Im psi are those of each channel, and v is the real numbers of a Hermitian matrix:
+    its diagonal, then Re and Im of what is above it. So n_field is (n_channel + 1)^2 - 1, and 3
+    without channels.
+
+    Args:
+      config: Settings of the windows.
+      psi: Given frames, oldest first.
+      v: Potential in hartree; (n_channel, n_channel, n_window) with channels, else (n_window,).
     """
     unit = gauge_unit(config, psi[-1]) if config.gauge else jnp.ones((), psi.dtype)
     scaled = psi / unit
-    channels = [scaled.real, scaled.imag, jnp.broadcast_to(v / config.v_scale, scaled.shape)]
-    return jnp.stack(channels, axis=-1), unit
+    n_history, *channels, n_window = psi.shape
+    if v.shape != (*channels, *channels, n_window):
+        refuse("v", f"of shape {(*channels, *channels, n_window)}", f"of shape {v.shape}")
+    parts = [part.reshape(n_history, -1, n_window) for part in (scaled.real, scaled.imag)]
+    entries = _entries(v) / config.v_scale
+    parts.append(jnp.broadcast_to(entries, (n_history, *entries.shape)))
+    return jnp.moveaxis(jnp.concatenate(parts, axis=1), 1, -1), unit
 
 
 @explained
 def decode(
-    forecast: Float[Array, "n_window 2"], unit: Complex[Array, ""]
-) -> Complex[Array, " n_window"]:
-    """Return the complex window that a network's output represents."""
-    return unit * (forecast[:, 0] + 1j * forecast[:, 1])
+    forecast: Float[Array, "n_window n_part"], unit: Complex[Array, ""], n_channel: int = 0
+) -> Complex[Array, "*n_channel n_window"]:
+    """Return the complex window that a network's output represents.
+
+    Args:
+      forecast: Re psi, then Im psi, of each channel.
+      unit: The complex unit of its psi, of `encode`.
+      n_channel: Number of channels, 0 for psi without an axis of channels.
+
+    Raises:
+      ValueError: For another number of parts than 2, or 2 n_channel.
+    """
+    require_at_least(0, n_channel=n_channel)
+    n_window, n_part = forecast.shape
+    if n_part != 2 * max(1, n_channel):
+        refuse("forecast", f"of shape {(n_window, 2 * max(1, n_channel))}", forecast.shape)
+    real, imag = forecast.T.reshape(2, *[n_channel] * bool(n_channel), n_window)
+    return unit * (real + 1j * imag)
+
+
+def _entries(v: Inexact[Array, "*matrix n_window"]) -> Float[Array, "n_entry n_window"]:
+    """The independent real numbers of a Hermitian matrix, or of one potential."""
+    if v.ndim == 1:
+        return v.real[None]
+    above = np.triu_indices(len(v), 1)
+    diagonal = np.arange(len(v))
+    return jnp.concatenate([v[diagonal, diagonal].real, v[above].real, v[above].imag])

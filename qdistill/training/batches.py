@@ -12,7 +12,7 @@ from typing import Literal, NamedTuple, TypeAlias, get_args
 import jax
 import jax.numpy as jnp
 from jax.sharding import Mesh
-from jaxtyping import Array, Complex, Float, Int, Key
+from jaxtyping import Array, Complex, Float, Inexact, Int, Key
 
 from qdistill import _distribute as cluster
 from qdistill._checks import (
@@ -169,12 +169,15 @@ def cut_batch(
     require_between(0, len(block.run) - 1, i=i)
     run, time, centre = block.run[i], block.time[i], block.centre[i]
     times, n = time[:, None] + jnp.arange(n_history + n_target)[None], time + n_history - 1
-    v, lesson = jax.tree.map(lambda leaf: leaf[run], block.v), block.lesson[run]
+    lesson = block.lesson[run]
     if n_window is None:
+        v = jax.tree.map(lambda leaf: leaf[run], block.v)
         return Batch(block.frames[run[:, None], times], v, n, lesson)
     points = (centre[:, None] + windows.offsets(n_window)[None]) % block.v.shape[-1]
-    psi = block.frames[run[:, None, None], times[:, :, None], points[:, None, :]]
-    return Batch(psi, jnp.take_along_axis(v, points, axis=1), n, lesson)
+    # Axes of channels come last in what is indexed, the points last in an example.
+    psi = block.frames[run[:, None, None], times[:, :, None], ..., points[:, None, :]]
+    v = block.v[run[:, None], ..., points]
+    return Batch(jnp.moveaxis(psi, 2, -1), jnp.moveaxis(v, 1, -1), n, lesson)
 
 
 @explained
@@ -219,20 +222,25 @@ def make_batch(
 def window_weights(
     config: BatchConfig,
     n_window: int,
-    psi: Complex[Array, "n_t n_x"],
-    v: Float[Array, " n_x"],
+    psi: Complex[Array, "n_t *n_channel n_x"],
+    v: Inexact[Array, "*matrix n_x"],
 ) -> Float[Array, "n_t n_x"]:
-    """Return the relative probability of the window around each point, for every frame of a run."""
+    """Return the relative probability of the window around each point, for every frame of a run.
+
+    With channels psi has the amplitude of all of them, and v any entry of the matrix.
+    """
     require_finite(v=v)
-    v_windows = windows.around_all(v, n_window)
+    n_t, n_x = len(psi), psi.shape[-1]
+    entries = windows.around_all(v, n_window).reshape(-1, n_x, n_window)
     if config.placement == "potential":
-        weights = jnp.where(jnp.any(v_windows != 0, axis=-1), 50.0, 1.0).astype(v.dtype)
-        return jnp.broadcast_to(weights[None], psi.shape)
-    steepest = jnp.max(jnp.abs(jnp.diff(v_windows, axis=-1)), axis=-1)
-    weights = jnp.sqrt(_sum_around(jnp.abs(psi) ** 2, n_window))
+        weights = jnp.where(jnp.any(entries != 0, axis=(0, -1)), 50.0, 1.0).astype(v.real.dtype)
+        return jnp.broadcast_to(weights[None], (n_t, n_x))
+    steepest = jnp.max(jnp.abs(jnp.diff(entries, axis=-1)), axis=(0, -1))
+    density = jnp.sum((jnp.abs(psi) ** 2).reshape(n_t, -1, n_x), axis=1)
+    weights = jnp.sqrt(_sum_around(density, n_window))
     weights = weights * jnp.where(steepest > EDGE, 3, 1)[None]
     share = weights / jnp.sum(weights, axis=1, keepdims=True)
-    return (1 - config.floor) * share + config.floor / psi.shape[1]
+    return (1 - config.floor) * share + config.floor / n_x
 
 
 # A change of the potential between neighbouring points, in hartree, that counts as an edge.
@@ -268,7 +276,7 @@ def _sample_places(
     cumulative = jnp.cumsum(weigh(frames, v), axis=-1)
     # The last given frame determines the position of the window.
     last_given = time + n_history - 1
-    level = jax.random.uniform(key_centre, shape, v.dtype) * cumulative[run, last_given, -1]
+    level = jax.random.uniform(key_centre, shape, v.real.dtype) * cumulative[run, last_given, -1]
     return run, time, _search(cumulative, run, last_given, level)
 
 

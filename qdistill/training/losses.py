@@ -31,6 +31,8 @@ def window_loss(
 ) -> Loss:
     """Return the loss of a window student: the squared error, mean over points, Re and Im.
 
+    With channels it is the sum over them.
+
     Args:
       student: A window student.
       relative: Whether to divide by the squared amplitude of the window's last given frame.
@@ -50,7 +52,8 @@ def window_loss(
     def loss(params: PyTree, psi: Array, v: Array, n: Array, key: Key[Array, ""]) -> Array:
         given, target = psi[: window.n_history], psi[window.n_history]
         forecast = student.forecast_window(params, _disturb(key, given, noise), v)
-        error = jnp.sum(weights * jnp.abs(forecast - target) ** 2) / 2
+        each = jnp.abs(forecast - target) ** 2
+        error = jnp.sum(np.broadcast_to(weights, each.shape) * each) / 2
         if relative:
             error = error / jnp.abs(windows.gauge_unit(window, given[-1])) ** 2
         return error
