@@ -94,6 +94,7 @@ def newton_stage(n_steps: int, n_batch: int) -> Stage:
         batches=BatchConfig(
             n_batch=n_batch, n_block=1, n_runs=n_batch, examples="spectra", spectra=spectra
         ),
+        power=0.4,
         optimiser="gauss-newton",
     )
 

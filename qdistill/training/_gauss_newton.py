@@ -26,6 +26,14 @@ from qdistill.training.boxes import Spectra, SpectraConfig, box_of
 DAMPING, DAMPINGS = 0.1, (1e-5, 1e3)
 # Smallest diagonal element of the normal matrix, relative to the largest.
 SMALLEST = 1e-7
+# Frames over which plane waves gather errors, in units of those of a box: a packet meets an edge
+# now and then, and is in empty space nearly always.
+FREE = 10
+# Weight of the plane waves that no box has, up to this share of the largest phase: a packet that
+# starts near an end of the box, or at an edge, has a few of them.
+FAST, FASTEST = 0.003, 0.9
+# Loss below which a box has no more weight, relative to the median.
+LEAST = 0.03
 
 
 class Normal(NamedTuple):
@@ -36,7 +44,9 @@ class Normal(NamedTuple):
     gradient: Float[Array, " n_param"]
     # The loss of each box, without that of plane waves.
     each: Float[Array, " n_box"]
-    # The mean loss of the boxes, plus that of plane waves.
+    # The weight of each box.
+    weights: Float[Array, " n_box"]
+    # The mean weighted loss of the boxes, plus that of plane waves.
     loss: Float[Array, ""]
 
 
@@ -44,16 +54,16 @@ class LeastSquares(NamedTuple):
     """The loss of a splitting in boxes and in empty space, and its normal equations.
 
     Attributes:
-      loss: ``(params, Spectra) -> loss``.
+      loss: ``(params, Spectra, weights of boxes) -> loss``.
       normal: ``(params, Spectra) -> Normal``.
     """
 
-    loss: Callable[[PyTree, Spectra], Float[Array, ""]]
+    loss: Callable[[PyTree, Spectra, Array], Float[Array, ""]]
     normal: Callable[[PyTree, Spectra], Normal]
 
 
 @explained
-def least_squares(student: Student, config: SpectraConfig) -> LeastSquares:
+def least_squares(student: Student, config: SpectraConfig, power: float = 1.0) -> LeastSquares:
     """Return the least-squares problem of a splitting on boxes and on plane waves.
 
     Let phi_n be an eigenstate of a box with the phase exp(-i E_n dt) per frame, and chi_m one of
@@ -62,8 +72,15 @@ def least_squares(student: Student, config: SpectraConfig) -> LeastSquares:
     a sum of t phases; so it has the weight (|exp(-i theta_m) - exp(-i E_n dt)|^2 + horizon^-2)^-1,
     as in `losses.spectral_loss`, but this also sees resonances of the student between fast and slow
     waves. In empty space the error is that of sum_j b_j(k), at all wavenumbers of the grid, most
-    of which a small box does not have. The weights of energies are those of `spectral_loss`. A sum
-    of b_j(k) above 2 pi - V_max dt costs its squared excess: below it no wave is in resonance.
+    of which a small box does not have, over ten times as many frames. The weights of energies are
+    those of `spectral_loss`; in empty space faster waves have a small weight too. A sum of b_j(k)
+    above 2 pi - V_max dt costs its squared excess: below it no wave is in resonance.
+
+    Args:
+      student: The splitting.
+      config: Settings of the boxes.
+      power: The mean of (loss of a box)^power is minimised, by boxes of the weight
+        (loss / median)^(power - 1) in each step. With 1 the few boxes of high edges dominate.
 
     Raises:
       ValueError: For a student that is not a splitting on a line with time-reversal symmetry, and
@@ -75,7 +92,7 @@ def least_squares(student: Student, config: SpectraConfig) -> LeastSquares:
         refuse("student", wanted, type(student).__name__)
     if config.n_box % 2:
         refuse("n_box", "even for Gauss-Newton steps", config.n_box)
-    problem = _Problem(student, config)  # type: ignore[arg-type]
+    problem = _Problem(student, config, power)  # type: ignore[arg-type]
     return LeastSquares(problem.loss, problem.normal)
 
 
@@ -97,7 +114,7 @@ def step(
     damped = normal.matrix / (unit[:, None] * unit[None]) + damping * jnp.eye(len(flat))
     change = -jnp.linalg.solve(damped, normal.gradient / unit) / unit
     new = unravel(flat + change)
-    fall = normal.loss - problem.loss(new, spectra)
+    fall = normal.loss - problem.loss(new, spectra, normal.weights)
     expected = -(2 * normal.gradient + normal.matrix @ change) @ change
     factor = jnp.where(fall > 0.7 * expected, 1 / 3, jnp.where(fall > 0.25 * expected, 1.0, 4.0))
     params = jax.tree.map(functools.partial(jnp.where, fall > 0), new, params)
@@ -107,8 +124,9 @@ def step(
 class _Problem:
     """The residuals of a splitting, and their derivatives."""
 
-    def __init__(self, student: Splitting, config: SpectraConfig) -> None:
-        self.config, self.dt, self.n_pairs = config, student.system.dt, student.form.n_pairs
+    def __init__(self, student: Splitting, config: SpectraConfig, power: float) -> None:
+        self.config, self.power = config, power
+        self.dt, self.n_pairs = student.system.dt, student.form.n_pairs
         self.boxed = student.on(box_of(student.system, config).grid)
         self.network = student.network
         # Products with these matrices are as fast as FFTs in boxes that are so small.
@@ -122,21 +140,32 @@ class _Problem:
         bounds = student.system.bounds or (0.0, 0.0)
         self.largest = 2 * np.pi - max(bounds[1], 0.0) * self.dt
 
-    def loss(self, params: PyTree, spectra: Spectra) -> Array:
-        each = jax.lax.map(lambda box: self._residuals(params, *box)[1], spectra[:3])
-        return jnp.mean(each) + jnp.sum(self._in_empty_space(params) ** 2)
+    def loss(self, params: PyTree, spectra: Spectra, weights: Array) -> Array:
+        in_boxes = jnp.mean(weights * self._each(params, spectra))
+        return in_boxes + jnp.sum(self._in_empty_space(params) ** 2)
+
+    def _each(self, params: PyTree, spectra: Spectra) -> Array:
+        """The loss of each box."""
+        return jax.lax.map(lambda box: self._residuals(params, *box)[1], spectra[:3])
+
+    def _weights(self, params: PyTree, spectra: Spectra) -> Array:
+        """The weight of each box."""
+        if self.power == 1:
+            return jnp.ones(len(spectra.v), spectra.v.dtype)
+        each = self._each(params, spectra)
+        return (each / jnp.median(each) + LEAST) ** (self.power - 1)
 
     def normal(self, params: PyTree, spectra: Spectra) -> Normal:
         flat, unravel = ravel_pytree(params)
+        weights = self._weights(params, spectra)
 
-        def add(
-            total: tuple[Array, Array], box: tuple[Array, Array, Array]
-        ) -> tuple[tuple[Array, Array], Array]:
-            matrix, gradient, loss = self._of_box(flat, unravel, *box)
-            return (total[0] + matrix, total[1] + gradient), loss
+        def add(total: tuple[Array, Array], box: tuple) -> tuple[tuple[Array, Array], Array]:
+            weight, energies, states, v = box
+            matrix, gradient, loss = self._of_box(flat, unravel, energies, states, v)
+            return (total[0] + weight * matrix, total[1] + weight * gradient), loss
 
         start = jnp.zeros((len(flat), len(flat)), flat.dtype), jnp.zeros_like(flat)
-        (matrix, gradient), each = jax.lax.scan(add, start, spectra[:3])
+        (matrix, gradient), each = jax.lax.scan(add, start, (weights, *spectra[:3]))
 
         def empty(flat: Array) -> Array:
             return self._in_empty_space(unravel(flat))
@@ -147,19 +176,21 @@ class _Problem:
             matrix / n + slopes.T @ slopes,
             gradient / n + slopes.T @ free,
             each,
-            jnp.mean(each) + jnp.sum(free**2),
+            weights,
+            jnp.mean(weights * each) + jnp.sum(free**2),
         )
 
     def _in_empty_space(self, params: PyTree) -> Array:
-        """The weighted errors of the phases of plane waves, after `horizon` frames."""
+        """The weighted errors of the phases of plane waves, after 10 `horizon` frames."""
         phases = self.network.apply(
             {"params": params}, self.shape, method=SplittingPhases.kinetic_phases
         )
         phases = jnp.sum(jnp.asarray(phases), axis=0)[: self.n_half]
+        fastest = FASTEST * self.largest / self.dt
         weights = np.exp(-np.logaddexp(0, self.kinetic - self.config.ceiling))
-        # A packet is in empty space nearly always, and meets an edge now and then.
+        weights += FAST * np.exp(-np.logaddexp(0, self.kinetic - fastest))
         share = self.shape[0] / self.config.n_box
-        weights = self.config.horizon * np.sqrt(share * weights / np.sum(weights))
+        weights = FREE * self.config.horizon * np.sqrt(share * weights / np.sum(weights))
         error = weights * (phases - self.kinetic * self.dt)
         excess = jnp.maximum(phases - self.largest, 0) / self.n_half**0.5
         return jnp.concatenate([error, excess])

@@ -210,7 +210,7 @@ def _steps(student: Student, stage: Stage, losses_of: Loss) -> tuple[Callable, C
     if stage.optimiser != "gauss-newton":
         optimiser = make_optimiser(stage)
         return optimiser.init, functools.partial(train_step, losses_of, stage.power, optimiser)
-    problem = _gauss_newton.least_squares(student, stage.batches.spectra)
+    problem = _gauss_newton.least_squares(student, stage.batches.spectra, stage.power)
 
     def take_step(state: TrainState, batch: Spectra) -> tuple[TrainState, Array]:
         params, damping, each = _gauss_newton.step(problem, state.params, state.opt_state, batch)

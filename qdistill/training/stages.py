@@ -92,9 +92,8 @@ class Stage:
         if self.optimiser == "gauss-newton":
             if examples != "spectra":
                 refuse("examples", "spectra for Gauss-Newton steps", examples)
-            if self.relative or self.power != 1:
-                given = f"relative = {self.relative}, power = {self.power}"
-                refuse("optimiser", "another, unless relative = False and power = 1", given)
+            if self.relative:
+                refuse("relative", "False for Gauss-Newton steps", self.relative)
         if examples == "frames" and self.relative:
             refuse("relative", "False with frames", self.relative)
         if examples != "windows" and self.loss_sigma:
