@@ -86,7 +86,7 @@ def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
 
 
 @explained
-def newton_stage(n_steps: int, n_batch: int) -> Stage:
+def newton_stage(n_steps: int, n_batch: int, power: float) -> Stage:
     """Return a stage of Gauss-Newton steps on eigenstates of very small boxes."""
     spectra = SpectraConfig(n_box=64, n_states=16, ceiling=14.0)
     return Stage(
@@ -94,7 +94,7 @@ def newton_stage(n_steps: int, n_batch: int) -> Stage:
         batches=BatchConfig(
             n_batch=n_batch, n_block=1, n_runs=n_batch, examples="spectra", spectra=spectra
         ),
-        power=0.4,
+        power=power,
         optimiser="gauss-newton",
     )
 
@@ -153,7 +153,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             curriculum=_BARRIERS,
             student=UnitaryConfig(smooth=True),
             training=TrainingConfig(
-                (_FROM_NOTHING[0], newton_stage(14, 160), newton_stage(4, 400)),
+                (_FROM_NOTHING[0], newton_stage(12, 160, 0.4), newton_stage(12, 320, 0.2)),
                 checkpoint_every=100,
             ),
         ),
