@@ -158,6 +158,17 @@ PRESETS: dict[str, tuple[str, Config]] = {
             ),
         ),
     ),
+    "informed-2-newton": (
+        "As `informed-2`, smaller, and trained by Gauss-Newton steps.",
+        Config(
+            "informed-2-newton",
+            curriculum=CurriculumConfig(lessons=("potentials",)),
+            student=UnitaryConfig(start="informed", kinetic_cap=46.0),
+            training=TrainingConfig(
+                (newton_stage(8, 160, 0.4), newton_stage(14, 320, 0.2)), checkpoint_every=100
+            ),
+        ),
+    ),
     "unitary": (
         "The unitary student from scratch, longer, also on potentials of every family.",
         Config(
