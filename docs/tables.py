@@ -6,6 +6,7 @@ Each function without arguments is `{tables.NAME}` in a marker.
 import ast
 import re
 import statistics
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ WITHOUT_EDGES = tuple(
     for name in paper.CASES
     if name.startswith(("half-circle", "quadratic", "random", "trapezoid", "triangle"))
 )
+SETS = (tuple(paper.CASES), BARRIERS, WITHOUT_EDGES)
 
 
 def paper_test() -> str:
@@ -69,8 +71,7 @@ def _scores(scores: Any) -> list[str]:
 
 def _numbers(scores: Any) -> tuple[float, float, float]:
     """1 - correlation on all cases and on the barriers, and the relative L2 error."""
-    on_barriers = statistics.mean(infidelity_of(scores, name) for name in BARRIERS)
-    return scores.mean_infidelity, on_barriers, scores.mean_nrmse
+    return scores.mean_infidelity, _mean(scores, BARRIERS), scores.mean_nrmse
 
 
 def seeds() -> str:
@@ -99,25 +100,39 @@ def _trainings(preset: str) -> list[Any]:
 
 
 def newton() -> str:
-    """Tabulate `demo` and `demo-newton` of the same seeds: medians, and the range of the first."""
-    rows, both = [], {preset: _trainings(preset) for preset in ("demo", "demo-newton")}
-    for preset, trainings in both.items():
-        runs = trainings[: min(map(len, both.values()))]
-        of_cases = [
-            [
-                statistics.mean(1 - run.benchmark.cases[name].correlation for name in names)
-                for run in runs
-            ]
-            for names in (paper.CASES, BARRIERS, WITHOUT_EDGES)
-        ]
-        of_cases.append([run.benchmark.mean_nrmse for run in runs])
+    """Tabulate students and solvers of two FFT pairs: the paper's test and held-out potentials."""
+    rows = []
+    for label, row in shelf_rows("lattice", (2,)).items():
+        scores, held_out = row.paper, row["held out"]["all"]
+        of_cases = [_mean(scores, names) for names in SETS]
+        errors = [*of_cases, scores.mean_nrmse, held_out.mean_infidelity, held_out.median_nrmse]
+        rows.append([label, "", "", *(f"{Number(error):.1e}" for error in errors)])
+    for preset in ("demo", "demo-newton", "informed-2", "informed-2-newton"):
+        runs = _trainings(preset) or [RESULTS()[preset].metrics]
+        of_cases = [[_mean(run.benchmark, names) for run in runs] for names in SETS]
         low, high = (Number(end(of_cases[0])) for end in (min, max))
+        of_cases.append([run.benchmark.mean_nrmse for run in runs])
+        folders = (preset, *(f"{preset}-seed-{seed}" for seed in range(len(runs))))
+        scored = [
+            RESULTS()[name]
+            for name in folders
+            if name in RESULTS() and "evaluation-1" in RESULTS()[name]
+        ]
+        held_out = [next(iter(each["evaluation-1"].scores.items()))[1]["all"] for each in scored]
+        of_cases.append([each.mean_infidelity for each in held_out])
+        of_cases.append([each.median_nrmse for each in held_out])
         medians = [f"{Number(statistics.median(each)):.1e}" for each in of_cases]
-        medians[0] += f" ({low:.1e} to {high:.1e})"
+        if len(runs) > 1:
+            medians[0] += f" ({low:.1e} to {high:.1e})"
         rows.append([f"`{preset}`", f"{len(runs)}", f"{runs[0].training_steps:,}", *medians])
     head = ("", "trainings", "steps", "1 − correlation, 25 runs", "11 barriers",
-            "8 without vertical edges", "relative L2 error")  # fmt: skip
+            "8 without vertical edges", "relative L2 error", "held out, 1 − correlation",
+            "held out, relative L2 error")  # fmt: skip
     return table(head, rows)
+
+
+def _mean(scores: Any, names: Iterable[str]) -> float:
+    return statistics.mean(infidelity_of(scores, name) for name in names)
 
 
 def cut_packet() -> Number:
