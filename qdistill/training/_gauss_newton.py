@@ -33,7 +33,7 @@ FREE = 10
 # starts near an end of the box, or at an edge, has a few of them.
 FAST, FASTEST = 0.003, 0.9
 # Loss below which a box has no more weight, relative to the median.
-LEAST = 0.03
+LEAST = 0.3
 
 
 class Normal(NamedTuple):
@@ -80,7 +80,7 @@ def least_squares(student: Student, config: SpectraConfig, power: float = 1.0) -
       student: The splitting.
       config: Settings of the boxes.
       power: The mean of (loss of a box)^power is minimised, by boxes of the weight
-        (loss / median)^(power - 1) in each step. With 1 the few boxes of high edges dominate.
+        (loss / median + 0.3)^(power - 1). With 1 the few boxes of high edges dominate.
 
     Raises:
       ValueError: For a student that is not a splitting on a line with time-reversal symmetry, and

@@ -29,7 +29,7 @@ from qdistill._refusals import explained
 from qdistill.curriculum import sampling
 from qdistill.curriculum.schedules import Difficulty
 from qdistill.physics.eigenstates import eigenstates
-from qdistill.physics.grid import Grid
+from qdistill.physics.grid import Grid, Scalar
 from qdistill.system import System
 
 
@@ -45,6 +45,8 @@ class SpectraConfig:
         region of zero potential does not contain them.
       ceiling: Energy in hartree above which states have little weight.
       horizon: Number of frames over which errors accumulate in the loss.
+      softness: Largest width in bohr of a Gaussian that smooths the potential of every fourth box,
+        so that lessons of vertical edges determine the phases on gentle slopes too.
     """
 
     n_box: int = 256
@@ -52,12 +54,14 @@ class SpectraConfig:
     floor: float = 0.0
     ceiling: float = 12.0
     horizon: int = 100
+    softness: float = 0.0
 
     def __post_init__(self) -> None:  # noqa: D105
         require_settings(self)
         require_at_least(2, n_box=self.n_box)
         require_at_least(1, n_states=self.n_states, horizon=self.horizon)
         require_finite(floor=self.floor, ceiling=self.ceiling)
+        require_between(0, float("inf"), softness=self.softness)
         require_positive(**{"ceiling - floor": self.ceiling - self.floor})
         if self.n_states > self.n_box:
             refuse("n_states", f"at most n_box = {self.n_box}", self.n_states)
@@ -107,6 +111,12 @@ def cut_out(key: Key[Array, ""], v: Float[Array, " n_x"], n_box: int) -> Float[A
     return v[(first + jnp.arange(n_box)) % len(v)]
 
 
+def _smoothed(grid: Grid, v: Float[Array, " n_x"], width: Scalar) -> Float[Array, " n_x"]:
+    """A potential convolved with a Gaussian of a standard deviation in bohr, on a periodic box."""
+    k = jnp.asarray(grid.wavenumbers()[: grid.shape[0] // 2 + 1], v.dtype)
+    return jnp.fft.irfft(jnp.exp(-((width * k) ** 2) / 2) * jnp.fft.rfft(v), len(v))
+
+
 @explained
 def box_of(system: System, config: SpectraConfig) -> System:
     """Return the system in a box of `n_box` points."""
@@ -152,6 +162,9 @@ def make_block(
         key_lesson, key_cut = jax.random.split(key)
         lesson, (_, v) = sampling.sample(key_lesson, system, names, weights, difficulty)
         v = cut_out(key_cut, v, config.n_box)
+        if config.softness:
+            drawn = jax.random.uniform(jax.random.fold_in(key_cut, 1), (), v.dtype, -3)
+            v = _smoothed(box, v, config.softness * jnp.maximum(drawn, 0))
         return Spectra(*eigenstates(box, v, config.n_states), v, lesson)
 
     def block(key: Key[Array, ""], weights: Array, difficulty: Difficulty) -> SpectraBlock:
