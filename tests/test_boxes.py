@@ -125,6 +125,29 @@ def test_a_block_is_a_pure_function_of_its_key() -> None:
     np.testing.assert_array_equal(batch.v, one.spectra.v[one.run[2]])
 
 
+def test_some_boxes_are_smoothed_by_gaussians_of_random_width() -> None:
+    sharp = SpectraConfig(n_box=32, n_states=2)
+    soft = dataclasses.replace(sharp, softness=0.2)
+    made = [
+        jax.jit(boxes.make_block(LINE, ("barrier",), config, 40, (1, 1)))(
+            jax.random.key(0), jnp.ones(1), 1.0
+        ).spectra.v
+        for config in (sharp, soft)
+    ]
+    waves = np.abs(np.fft.rfft(np.array(made, float)))[..., 1:]
+    k = 2 * np.pi * np.fft.rfftfreq(32, LINE.grid.dx[0])[1:]
+    widths = []
+    for before, after in zip(*waves, strict=True):
+        known = before > 1e-2 * np.max(before)
+        ratio = (after / np.maximum(before, 1e-9))[known]
+        square = np.median(-2 * np.log(ratio) / k[known] ** 2)
+        widths.append(max(square, 0) ** 0.5)
+        np.testing.assert_allclose(ratio, np.exp(-((widths[-1] * k[known]) ** 2) / 2), atol=1e-3)
+    smoothed = np.array(widths) > 5e-3
+    assert 3 <= smoothed.sum() <= 20
+    assert np.max(widths) <= 0.2
+
+
 @pytest.mark.parametrize("mass", [1.0, 3.0])
 def test_a_boxs_states_are_those_of_the_systems_own_grid(mass: float) -> None:
     system = System(Grid(256, 25.0, "continuum", origin=-12.5, mass=mass), 0.2)
