@@ -99,7 +99,14 @@ results-newton: .venv/.core
 		rm -rf runs/demo-newton-seed-$$seed && $(RUN) demo-newton --seed $$seed \
 			--out runs/demo-newton-seed-$$seed || exit 1; \
 	done
-	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)))
+	for seed in 0 1 2; do \
+		rm -rf runs/informed-2-newton-seed-$$seed && $(RUN) informed-2-newton --seed $$seed \
+			--out runs/informed-2-newton-seed-$$seed || exit 1; \
+	done
+	for run in $(addprefix demo-newton-seed-,0 1 2 3 4) $(addprefix informed-2-newton-seed-,0 1 2); do \
+		$(SCORE) runs/$$run --seed 1 || exit 1; \
+	done
+	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)) $(addprefix informed-2-newton-seed-,0 1 2))
 
 results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \

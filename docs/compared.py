@@ -73,7 +73,9 @@ def infidelity_of(scores: Any, name: str) -> Number:
 
 def held_out() -> str:
     """Tabulate 100 held-out potentials on the lattice."""
-    return _held_out({name: name for name in ("demo", "unitary", *INFORMED)}, "lattice")
+    folders = {name: name for name in ("demo", "unitary", *INFORMED)}
+    folders |= {name: f"{name}-seed-0" for name in ("demo-newton", "informed-2-newton")}
+    return _held_out(folders, "lattice")
 
 
 def held_out_continuum() -> str:

@@ -139,6 +139,18 @@ def require_frames(system: Any, n_history: int, frames: Any, n0: Any, name: str 
         refuse("n0", "an index of 32 bits", n0)
 
 
+def require_start(propagator: Any, frames: Any, v: PyTree, n0: Any) -> None:
+    """Refuse frames and a potential from which a propagator cannot start."""
+    require_frames(propagator.system, propagator.n_history, frames, n0)
+    if is_known(frames):
+        require_finite(frames=frames)
+    require_potential(propagator.system, v)
+    # An emulator knows what it was taught.
+    if hasattr(propagator, "check") and is_known((propagator, frames, v)):
+        with jax.ensure_compile_time_eval():
+            propagator.check(jnp.asarray(frames[-1:], precision(frames)), v)
+
+
 def _is_floating(leaf: Any) -> bool:
     return hasattr(leaf, "dtype") and jnp.issubdtype(leaf.dtype, jnp.inexact)
 

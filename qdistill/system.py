@@ -42,10 +42,10 @@ from qdistill._doors import (
     note_precision,
     precision,
     require_bounds,
-    require_frames,
     require_potential,
     require_psi,
     require_sample,
+    require_start,
     require_state,
     require_step,
 )
@@ -336,10 +336,13 @@ def rollout(
         potential not finite or not of the system; outside of `jit`, frames that are not finite and
         what an emulator's `check` refuses; `n_frames` not a multiple of `every`; a wrong `Step`.
     """
+    if not isinstance(propagator, Propagator):
+        cure = "A student becomes one by student.bind(params)."
+        refuse("propagator", "a solver or an emulator", type(propagator).__name__, cure)
     require_at_least(1, n_frames=n_frames, every=every)
     if n_frames % every:
         refuse("n_frames", f"a multiple of every = {every}", n_frames)
-    _require_given(propagator, frames, v, n0)
+    require_start(propagator, frames, v, n0)
     note_precision(frames=frames, v=v)
     dtype = precision(frames, v, propagator)
     v = jax.tree.map(lambda leaf: cast(leaf, dtype), v)
@@ -358,20 +361,6 @@ def rollout(
     if is_known((propagator, frames, v, n0)):
         return _scan_once(advance, state, n_frames // every)
     return jax.lax.scan(advance, state, None, length=n_frames // every)[1]
-
-
-def _require_given(propagator: Propagator, frames: Any, v: Potential, n0: Any) -> None:
-    """Refuse what is no propagator, and frames and a potential that it cannot start from."""
-    if not isinstance(propagator, Propagator):
-        cure = "A student becomes one by student.bind(params)."
-        refuse("propagator", "a solver or an emulator", type(propagator).__name__, cure)
-    require_frames(propagator.system, propagator.n_history, frames, n0)
-    require_finite(frames=frames)
-    require_potential(propagator.system, v)
-    # An emulator knows what it was taught.
-    if hasattr(propagator, "check") and is_known((propagator, frames, v)):
-        with jax.ensure_compile_time_eval():
-            propagator.check(jnp.asarray(frames[-1:], precision(frames)), v)
 
 
 def _checked_step(propagator: Propagator, v: Potential) -> Step:
@@ -395,11 +384,7 @@ def _checked_step(propagator: Propagator, v: Potential) -> Step:
 
 
 def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:
-    """The outputs of `jax.lax.scan`, by a program that is dropped with the results.
-
-    A scan outside `jit` is compiled whenever it is called, and JAX keeps thousands of its programs,
-    of some MiB each.
-    """
+    """The outputs of `jax.lax.scan`, by a program that is dropped: JAX would keep MiB of each."""
     closed, later = jax.make_jaxpr(advance, return_shape=True)(state, None)
     if not is_known(closed.consts):
         return jax.lax.scan(advance, state, None, length=n)[1]
