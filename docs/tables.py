@@ -103,9 +103,9 @@ def newton() -> str:
     """Tabulate students and solvers of two FFT pairs: the paper's test and held-out potentials."""
     rows = []
     for label, row in shelf_rows("lattice", (2,)).items():
-        scores, held_out = row.paper, row["held out"]["all"]
-        of_cases = [_mean(scores, names) for names in SETS]
-        errors = [*of_cases, scores.mean_nrmse, held_out.mean_infidelity, held_out.median_nrmse]
+        scores, unseen = row.paper, row["held out"]["all"]
+        errors = [_mean(scores, names) for names in SETS]
+        errors += [scores.mean_nrmse, unseen.mean_infidelity, unseen.median_nrmse]
         rows.append([label, "", "", *(f"{Number(error):.1e}" for error in errors)])
     for preset in ("demo", "demo-newton", "informed-2", "informed-2-newton"):
         runs = _trainings(preset) or [RESULTS()[preset].metrics]
