@@ -388,7 +388,7 @@ door(
 door(
     boxes.SpectraConfig,
     n_box=(64, COUNT), n_states=(8, COUNT, "long"), floor=(0.0, FINITE), ceiling=(12.0, FINITE),
-    horizon=(100, COUNT), softness=(1.0, "energy"),
+    horizon=(100, COUNT),
 )  # fmt: skip
 door(boxes.cut_out, key=(KEY,), v=(V, "positions"), n_box=(8, COUNT, "long"))
 door(boxes.cut_batch, block=(SPECTRA,), i=(1, "index"))

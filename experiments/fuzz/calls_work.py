@@ -192,15 +192,7 @@ def _boxes(calls: Calls, s: Samples) -> None:
         jnp.ones((2, 4), float), states, jnp.zeros((2, 16), float), jnp.zeros(2, int)
     )
     block = boxes.SpectraBlock(spectra, jnp.zeros((2, 2), int))
-    add(
-        boxes.SpectraConfig,
-        n_box=16,
-        n_states=4,
-        floor=0.0,
-        ceiling=12.0,
-        horizon=100,
-        softness=0.5,
-    )
+    add(boxes.SpectraConfig, n_box=16, n_states=4, floor=0.0, ceiling=12.0, horizon=100)
     add(boxes.cut_out, key=s.key, v=s.v, n_box=16)
     add(boxes.box_of, system=s.system, config=config)
     add(

@@ -88,7 +88,7 @@ def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
 @explained
 def newton_stage(n_steps: int, n_batch: int, power: float) -> Stage:
     """Return a stage of Gauss-Newton steps on eigenstates of very small boxes."""
-    spectra = SpectraConfig(n_box=64, n_states=16, ceiling=14.0, softness=1.0)
+    spectra = SpectraConfig(n_box=64, n_states=16, ceiling=14.0)
     return Stage(
         n_steps=n_steps,
         batches=BatchConfig(

@@ -32,8 +32,10 @@ FREE = 10
 # Weight of the plane waves that no box has, up to this share of the largest phase: a packet that
 # starts near an end of the box, or at an edge, has a few of them.
 FAST, FASTEST = 0.003, 0.9
-# Loss below which a box has no more weight, relative to the median.
+# Added to the losses of boxes, relative to the median, before they become weights.
 LEAST = 0.3
+# Softness of the boxes in bohr.
+SOFTNESS = 1.0
 
 
 class Normal(NamedTuple):

@@ -45,8 +45,6 @@ class SpectraConfig:
         region of zero potential does not contain them.
       ceiling: Energy in hartree above which states have little weight.
       horizon: Number of frames over which errors accumulate in the loss.
-      softness: Largest width in bohr of a Gaussian that smooths the potential of every fourth box,
-        so that lessons of vertical edges determine the phases on gentle slopes too.
     """
 
     n_box: int = 256
@@ -54,14 +52,12 @@ class SpectraConfig:
     floor: float = 0.0
     ceiling: float = 12.0
     horizon: int = 100
-    softness: float = 0.0
 
     def __post_init__(self) -> None:  # noqa: D105
         require_settings(self)
         require_at_least(2, n_box=self.n_box)
         require_at_least(1, n_states=self.n_states, horizon=self.horizon)
         require_finite(floor=self.floor, ceiling=self.ceiling)
-        require_between(0, float("inf"), softness=self.softness)
         require_positive(**{"ceiling - floor": self.ceiling - self.floor})
         if self.n_states > self.n_box:
             refuse("n_states", f"at most n_box = {self.n_box}", self.n_states)
@@ -133,6 +129,7 @@ def make_block(
     n_runs: int,
     shape: tuple[int, int],
     mesh: Mesh | None = None,
+    softness: float = 0.0,
 ) -> SpectraMaker:
     """Return the pure function ``(key, weights, difficulty) -> SpectraBlock``, to be jitted.
 
@@ -143,12 +140,15 @@ def make_block(
       n_runs: Number of boxes in a block.
       shape: (n_block, n_batch).
       mesh: Devices that share the boxes.
+      softness: Largest width in bohr of a Gaussian that smooths the potential of every fourth box,
+        so that lessons of vertical edges determine the phases on gentle slopes too.
 
     Raises:
       ValueError: For a grid of more than one dimension, a box that does not fit into it, or a
         system that overrides `local`.
     """
     require_at_least(1, n_runs=n_runs, n_block=shape[0], n_batch=shape[1])
+    require_between(0, float("inf"), softness=softness)
     grid = system.grid
     if grid.n_dim != 1 or system.n_channel:
         refuse("grid", "one-dimensional", grid)
@@ -162,9 +162,9 @@ def make_block(
         key_lesson, key_cut = jax.random.split(key)
         lesson, (_, v) = sampling.sample(key_lesson, system, names, weights, difficulty)
         v = cut_out(key_cut, v, config.n_box)
-        if config.softness:
+        if softness:
             drawn = jax.random.uniform(jax.random.fold_in(key_cut, 1), (), v.dtype, -3)
-            v = _smoothed(box, v, config.softness * jnp.maximum(drawn, 0))
+            v = _smoothed(box, v, softness * jnp.maximum(drawn, 0))
         return Spectra(*eigenstates(box, v, config.n_states), v, lesson)
 
     def block(key: Key[Array, ""], weights: Array, difficulty: Difficulty) -> SpectraBlock:

@@ -230,8 +230,9 @@ def _examples(
     config, n_history = stage.batches, student.n_history
     if config.examples == "spectra":
         shape = (config.n_block, config.n_batch)
+        softness = _gauss_newton.SOFTNESS * (stage.optimiser == "gauss-newton")
         spectra_maker = boxes.make_block(
-            teacher.system, names, config.spectra, config.n_runs, shape, mesh
+            teacher.system, names, config.spectra, config.n_runs, shape, mesh, softness
         )
         start = student.init(jax.random.key(0)) if stage.relative else None
         loss = losses.spectral_loss(student, config.spectra, start=start)
