@@ -34,8 +34,6 @@ FREE = 10
 FAST, FASTEST = 0.003, 0.9
 # Added to the losses of boxes, relative to the median, before they become weights.
 LEAST = 0.3
-# Softness of the boxes in bohr.
-SOFTNESS = 1.0
 
 
 class Normal(NamedTuple):
@@ -96,6 +94,15 @@ def least_squares(student: Student, config: SpectraConfig, power: float = 1.0) -
         refuse("n_box", "even for Gauss-Newton steps", config.n_box)
     problem = _Problem(student, config, power)  # type: ignore[arg-type]
     return LeastSquares(problem.loss, problem.normal)
+
+
+@explained
+def softness(student: Splitting) -> float:
+    """Return the largest width in bohr over which boxes are smoothed.
+
+    A student from scratch cannot know gentle slopes from vertical edges; an informed start does.
+    """
+    return 1.0 if student.form.start == "nothing" else 0.0
 
 
 @explained

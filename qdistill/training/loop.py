@@ -230,7 +230,8 @@ def _examples(
     config, n_history = stage.batches, student.n_history
     if config.examples == "spectra":
         shape = (config.n_block, config.n_batch)
-        softness = _gauss_newton.SOFTNESS * (stage.optimiser == "gauss-newton")
+        is_newton = stage.optimiser == "gauss-newton"
+        softness = _gauss_newton.softness(student) if is_newton else 0.0
         spectra_maker = boxes.make_block(
             teacher.system, names, config.spectra, config.n_runs, shape, mesh, softness
         )
