@@ -97,12 +97,13 @@ def least_squares(student: Student, config: SpectraConfig, power: float = 1.0) -
 
 
 @explained
-def softness(student: Splitting) -> float:
+def softness(student: Student) -> float:
     """Return the largest width in bohr over which boxes are smoothed.
 
     A student from scratch cannot know gentle slopes from vertical edges; an informed start does.
     """
-    return 1.0 if student.form.start == "nothing" else 0.0
+    is_from_scratch = isinstance(student, Splitting) and student.form.start == "nothing"
+    return 1.0 if is_from_scratch else 0.0
 
 
 @explained
