@@ -228,12 +228,13 @@ def gru() -> str:
     if "tully-gru" not in RESULTS():
         return "These trainings are not measured yet."
     of = RESULTS()["tully-gru"].metrics.summary
-    rows = []
+    rows, groups = [], [group for group in GROUPS if f"{group}, {MODELS[0]}" in of]
     for model in MODELS:
         for i, (measure, words) in enumerate(MEASURES.items()):
-            cells = [_with_range(of[f"{group}, {model}"][measure]) for group in GROUPS]
+            cells = [_with_range(of[f"{group}, {model}"][measure]) for group in groups]
             rows.append(["" if i else model, words, *cells])
-    return table(("", "", *GROUPS.values()), rows) + "\n\n" + _gru_pairs()
+    found = table(("", "", *(GROUPS[group] for group in groups)), rows)
+    return found + "\n\n" + _gru_pairs() if "gru-placebo-dt10" in groups else found
 
 
 def _gru_pairs() -> str:

@@ -17,7 +17,7 @@ from qdistill.students import Emulator
 N_CASES, N_FRAMES = 16, 10
 TRIVIAL = {
     "without coupling": "the exact passage, with the coupling switched off",
-    "adiabatic": "the exact passage on the lower state alone",
+    "adiabatic": "the passage without transitions between adiabatic states",
     "free": "free flight, without the potential",
 }
 
@@ -29,7 +29,7 @@ def trivial(name: str, model: Model, of: Passages) -> Complex[Array, "n_case n_s
         v = jnp.eye(2, dtype=v.dtype)[..., None] * of.v
     if name == "adiabatic":
         v = jnp.eye(2, dtype=v.dtype)[..., None] * channels.adiabatic(of.v).energies[:, None]
-        psi = jnp.einsum("acx,ncx->nax", of.states, psi)
+        psi = jnp.einsum("acx,ncx->nax", of.states.conj(), psi)
     frames = moving.evolve(exact, psi, v, of.longest)
     if name == "adiabatic":
         frames = jnp.einsum("acx,nsax->nscx", of.states, frames)

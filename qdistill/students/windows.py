@@ -23,9 +23,9 @@ class WindowConfig:
       sigma: Width of the Gaussian, in points, by which overlapping forecasts are averaged.
       v_scale: Scale in hartree by which potentials are divided.
       gauge: Whether to divide the window's psi by one complex number, its amplitude and phase,
-        before the network, and multiply the forecast by it. Then f(c psi) = c f(psi) holds exactly
-        where the amplitude is well above the floor. All channels are divided by the same number:
-        their relative phase is physics, and stays.
+        before the network, and multiply the forecast by it. Then f(c psi) = c f(psi) holds for
+        phases c, and for amplitudes that stay well above the floor. All channels are divided by the
+        same number: their relative phase is physics, and stays.
       floor: Amplitude in bohr^(-1/2) below which the gauge does not amplify, for empty space.
     """
 

@@ -1,6 +1,6 @@
 """Gauss-Newton steps for a learned splitting, on eigenstates of small boxes and on plane waves.
 
-A splitting has few parameters, and its errors on many boxes are nearly linear in them. So a dozen
+A splitting has few parameters, and its errors on many boxes are nearly linear in them. So two dozen
 steps that solve the linearised least squares replace a thousand steps along the gradient.
 """
 
@@ -29,8 +29,8 @@ SMALLEST = 1e-7
 # Frames over which plane waves gather errors, in units of those of a box: a packet meets an edge
 # now and then, and is in empty space nearly always.
 FREE = 10
-# Weight of the plane waves that no box has, up to this share of the largest phase: a packet that
-# starts near an end of the box, or at an edge, has a few of them.
+# Weight of plane waves above `ceiling`, up to this share of the largest phase: a packet that starts
+# near an end of the box, or at an edge, has a few of them.
 FAST, FASTEST = 0.003, 0.9
 # Added to the losses of boxes, relative to the median, before they become weights.
 LEAST = 0.3
@@ -40,7 +40,7 @@ class Normal(NamedTuple):
     """The normal equations of a linearised least-squares problem: matrix @ step = -gradient."""
 
     matrix: Float[Array, "n_param n_param"]
-    # Half the gradient of the loss.
+    # Half the gradient of the loss, with the student's eigenstates and all weights held fixed.
     gradient: Float[Array, " n_param"]
     # The loss of each box, without that of plane waves.
     each: Float[Array, " n_box"]
@@ -79,8 +79,8 @@ def least_squares(student: Student, config: SpectraConfig, power: float = 1.0) -
     Args:
       student: The splitting.
       config: Settings of the boxes.
-      power: The mean of (loss of a box)^power is minimised, by boxes of the weight
-        (loss / median + 0.3)^(power - 1). With 1 the few boxes of high edges dominate.
+      power: A box has the weight (loss / median + 0.3)^(power - 1), fixed during a step. With 1 the
+        few boxes of high edges dominate.
 
     Raises:
       ValueError: For a student that is not a splitting on a line with time-reversal symmetry, and

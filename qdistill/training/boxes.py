@@ -140,8 +140,8 @@ def make_block(
       n_runs: Number of boxes in a block.
       shape: (n_block, n_batch).
       mesh: Devices that share the boxes.
-      softness: Largest width in bohr of a Gaussian that smooths the potential of every fourth box,
-        so that lessons of vertical edges determine the phases on gentle slopes too.
+      softness: Largest width in bohr of a Gaussian that smooths the potential of a box with the
+        probability 1/4, so that lessons of vertical edges determine the phases on gentle slopes.
 
     Raises:
       ValueError: For a grid of more than one dimension, a box that does not fit into it, or a

@@ -48,7 +48,8 @@ class Stage:
       noise: Size of the complex white noise on the given frames, relative to the amplitude.
       optimiser: ``"adam"`` with decoupled weight decay, or ``"muon"`` for the kernels. For spectra
         of a splitting also ``"gauss-newton"``, which solves the least squares of a batch in each
-        step; the settings after this one then have no effect.
+        step, with losses relative to their median in `power`; the settings after this one then have
+        no effect. For a student from scratch it smooths a quarter of the boxes by up to 1 bohr.
       peak_rate: Learning rate after the warm-up, during which it rises linearly from 0.
       final_rate: Learning rate at the end.
       decay: Decay of the learning rate after the peak: ``"linear"`` or ``"cosine"``.
