@@ -127,6 +127,23 @@ def test_a_stage_of_six_steps_learns() -> None:
     assert losses[-1] < losses[0] / 2
 
 
+def test_boxes_of_a_student_from_scratch_are_smoothed() -> None:
+    lessons = CurriculumConfig(lessons=("barrier",))
+    plan = TrainingConfig((STAGE,), checkpoint_every=2)
+    steepest = {}
+    for start in ("nothing", "informed"):
+        student = Splitting(dataclasses.replace(FORM, start=start), LINE)
+        (trainer,) = make_trainers(student, chebyshev(LINE, 1e-6), lessons, plan)
+        v = trainer.make_block(trainer.init(jax.random.key(0))).spectra.v
+        steepest[start] = np.max(np.abs(np.diff(v, axis=1)), axis=1)
+    # The same edges, but for those that are smoothed.
+    is_gentler = steepest["nothing"] < 0.9 * steepest["informed"]
+    assert 0 < is_gentler.sum() < len(is_gentler)
+    np.testing.assert_allclose(
+        steepest["nothing"][~is_gentler], steepest["informed"][~is_gentler], rtol=1e-3
+    )
+
+
 def test_a_step_that_raises_the_loss_is_not_taken() -> None:
     student = Splitting(FORM, LINE)
     params = student.init(jax.random.key(0))

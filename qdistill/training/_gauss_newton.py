@@ -74,7 +74,7 @@ def least_squares(student: Student, config: SpectraConfig, power: float = 1.0) -
     waves. In empty space the error is that of sum_j b_j(k), at all wavenumbers of the grid, most
     of which a small box does not have, over ten times as many frames. The weights of energies are
     those of `spectral_loss`; in empty space faster waves have a small weight too. A sum of b_j(k)
-    above 2 pi - V_max dt costs its squared excess: below it no wave is in resonance.
+    above 2 pi - V_max dt costs its mean squared excess: below it no wave is in resonance.
 
     Args:
       student: The splitting.
