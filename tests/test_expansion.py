@@ -190,6 +190,20 @@ def test_a_known_potential_stays_known_inside_jit(precision) -> None:
         np.testing.assert_allclose(frame, evolve(solver, single, psi, 1), atol=2e-6)
 
 
+@pytest.mark.parametrize("bounds", [None, (-1.0, 1.0), (-0.1, 0.1)])
+def test_a_known_potential_of_channels_stays_known_inside_jit(bounds) -> None:
+    """Its range is read, or compared with the bounds, as outside of `jit`."""
+    solver = chebyshev(System(Grid(8, 4.0), n_channel=2, bounds=bounds))
+    v = jnp.asarray(0.2 * np.ones((2, 2, 8)) - 0.3 * np.eye(2)[..., None], float)
+    psi = jnp.ones((2, 8), jnp.complex64)
+    frame = jax.jit(lambda psi: rollout(solver, psi[None], v, 1))
+    if bounds == (-0.1, 0.1):
+        with pytest.raises(ValueError, match=r"`v` must be within the system's bounds \(-0.1, 0.1"):
+            frame(psi)
+    else:
+        np.testing.assert_allclose(frame(psi), rollout(solver, psi[None], v, 1), atol=1e-6)
+
+
 @both_dispersions
 def test_a_traced_potential_outside_the_bounds_gives_nan_and_only_it(dispersion) -> None:
     solver = chebyshev(System(Grid(16, 4.0, dispersion), bounds=(-1.0, 2.0)))

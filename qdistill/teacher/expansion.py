@@ -155,7 +155,7 @@ def _extent(system: System, local: Array | np.ndarray) -> tuple[Any, Any]:
         local = np.asarray(local)
     if system.n_channel:
         local = numpy.linalg.eigvalsh(numpy.moveaxis(local, (0, 1), (-2, -1)))
-        local = jax.lax.stop_gradient(local)
+        local = local if is_known(local) else jax.lax.stop_gradient(local)
     return numpy.min(local), numpy.max(local)
 
 
