@@ -123,6 +123,15 @@ def test_a_block_is_a_pure_function_of_its_key() -> None:
     batch = boxes.cut_batch(one, 2)
     assert batch.states.shape == (2, 24, 64)
     np.testing.assert_array_equal(batch.v, one.spectra.v[one.run[2]])
+    # Each of the three boxes is in two or three of the eight places.
+    assert sorted(np.bincount(one.run.ravel())) == [2, 3, 3]
+    assert np.any(other.run != one.run)
+
+
+def test_a_batch_as_large_as_a_block_has_every_box_once() -> None:
+    make = jax.jit(boxes.make_block(LINE, ("barrier",), SMALL, 6, (1, 6)))
+    block = make(jax.random.key(0), jnp.ones(1), 1.0)
+    assert sorted(block.run[0].tolist()) == list(range(6))
 
 
 def test_some_boxes_are_smoothed_by_gaussians_of_random_width() -> None:

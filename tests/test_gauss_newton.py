@@ -1,6 +1,7 @@
 """Gauss-Newton steps: their normal equations by another way, and what a few steps reach."""
 
 import dataclasses
+import functools
 
 import jax
 import jax.numpy as jnp
@@ -152,11 +153,36 @@ def test_a_step_that_raises_the_loss_is_not_taken() -> None:
     wrong = problem._replace(
         normal=lambda *given: (found := problem.normal(*given))._replace(gradient=-found.gradient)
     )
-    same, damping, _ = jax.jit(lambda p, s: _gauss_newton.step(wrong, p, jnp.array(1.0), s))(
+    past = _gauss_newton.no_steps(params)
+    same, kept, _ = jax.jit(lambda p, s: _gauss_newton.step(wrong, p, past, 0.5, s))(
         params, examples
     )
     jax.tree.map(np.testing.assert_array_equal, same, params)
-    assert damping == 4
+    assert kept.damping == pytest.approx(0.4)
+
+
+def test_a_step_is_divided_by_the_normal_matrices_of_all_batches() -> None:
+    """Each older one has half the weight of the next."""
+    student = Splitting(FORM, LINE)
+    params, rng = student.init(jax.random.key(0)), np.random.default_rng(0)
+    problem = _gauss_newton.least_squares(student, BOXES)
+    step, normal = (
+        jax.jit(f) for f in (functools.partial(_gauss_newton.step, problem), problem.normal)
+    )
+    past, matrix = _gauss_newton.no_steps(params), np.zeros(())
+    for _ in range(3):
+        # With so much damping every step lowers the loss.
+        examples, past = spectra(rng), past._replace(damping=jnp.array(10.0))
+        found = normal(params, examples)
+        matrix = 0.5 * matrix + np.asarray(found.matrix, float)
+        new, past, _ = step(params, past, 0.5, examples)
+        size = float(np.max(np.abs(matrix)))
+        np.testing.assert_allclose(past.matrix, matrix, atol=1e-4 * size)
+        diagonal = np.maximum(np.diag(matrix), 1e-7 * np.max(np.diag(matrix)))
+        wanted = -np.linalg.solve(matrix + 10 * np.diag(diagonal), found.gradient)
+        change = ravel_pytree(new)[0] - ravel_pytree(params)[0]
+        np.testing.assert_allclose(change, wanted, atol=2e-3 * np.max(np.abs(wanted)))
+        params = new
 
 
 def test_other_students_and_examples_are_refused() -> None:

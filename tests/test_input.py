@@ -526,7 +526,7 @@ door(
     power=(1.0, POSITIVE), n_runs=(4, COUNT),
 )  # fmt: skip
 door(presets.spectra_stage, n_steps=(40, COUNT), peak_rate=(1e-3, POSITIVE))
-door(presets.newton_stage, n_steps=(2, COUNT), n_batch=(4, COUNT), power=(0.4, POSITIVE))
+door(presets.newton_stage, n_steps=(2, COUNT), power=(0.4, POSITIVE))
 door(config.Config, seed=(0, "seed"))
 door(pretrained.load, name=("unitary", "name"))
 door(cluster.make_mesh, n_devices=(1, "devices"))

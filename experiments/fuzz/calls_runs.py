@@ -90,7 +90,7 @@ def _configs(calls: Calls, settings: Config) -> None:
         presets.frames_stage, n_steps=20, n_target=2, n_batch=4, peak_rate=1e-3, power=1.0, n_runs=4
     )
     add(presets.spectra_stage, n_steps=40, peak_rate=1e-3)
-    add(presets.newton_stage, n_steps=2, n_batch=4, power=0.4)
+    add(presets.newton_stage, n_steps=2, power=0.4)
     add(presets.fine, stage=FRAMES)
     add(presets.smoke, config=settings)
     own = scratch() / "own.py"

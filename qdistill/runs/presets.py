@@ -86,16 +86,15 @@ def spectra_stage(n_steps: int, peak_rate: float = 2e-3) -> Stage:
 
 
 @explained
-def newton_stage(n_steps: int, n_batch: int, power: float) -> Stage:
+def newton_stage(n_steps: int, power: float) -> Stage:
     """Return a stage of Gauss-Newton steps on eigenstates of very small boxes."""
     spectra = SpectraConfig(n_box=64, n_states=16, ceiling=14.0)
     return Stage(
         n_steps=n_steps,
-        batches=BatchConfig(
-            n_batch=n_batch, n_block=1, n_runs=n_batch, examples="spectra", spectra=spectra
-        ),
+        batches=BatchConfig(n_batch=80, n_block=1, n_runs=80, examples="spectra", spectra=spectra),
         power=power,
         optimiser="gauss-newton",
+        memory=0.8,
     )
 
 
@@ -153,7 +152,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             curriculum=_BARRIERS,
             student=UnitaryConfig(smooth=True),
             training=TrainingConfig(
-                (_FROM_NOTHING[0], newton_stage(12, 160, 0.4), newton_stage(12, 320, 0.2)),
+                (_FROM_NOTHING[0], newton_stage(24, 0.4), newton_stage(48, 0.2)),
                 checkpoint_every=100,
             ),
         ),
@@ -165,7 +164,7 @@ PRESETS: dict[str, tuple[str, Config]] = {
             curriculum=CurriculumConfig(lessons=("potentials",)),
             student=UnitaryConfig(start="informed", kinetic_cap=46.0),
             training=TrainingConfig(
-                (newton_stage(8, 160, 0.4), newton_stage(14, 320, 0.2)), checkpoint_every=100
+                (newton_stage(24, 0.4), newton_stage(48, 0.2)), checkpoint_every=100
             ),
         ),
     ),

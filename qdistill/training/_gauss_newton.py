@@ -106,29 +106,56 @@ def softness(student: Student) -> float:
     return 1.0 if is_from_scratch else 0.0
 
 
+class Curvature(NamedTuple):
+    """What a Gauss-Newton step leaves to the next."""
+
+    damping: Scalar
+    # The sum of the normal matrices of all batches, with the weights memory^age.
+    matrix: Float[Array, "n_param n_param"]
+
+
+@explained
+def no_steps(params: PyTree) -> Curvature:
+    """Return what the first step needs."""
+    n = sum(leaf.size for leaf in jax.tree.leaves(params))
+    return Curvature(jnp.asarray(DAMPING, float), jnp.zeros((n, n), float))
+
+
 @explained
 def step(
-    problem: LeastSquares, params: PyTree, damping: Scalar, spectra: Spectra
-) -> tuple[PyTree, Float[Array, ""], Float[Array, " n_box"]]:
+    problem: LeastSquares, params: PyTree, past: Curvature, memory: Scalar, spectra: Spectra
+) -> tuple[PyTree, Curvature, Float[Array, " n_box"]]:
     """Take a damped step (Levenberg-Marquardt), unless the loss on the same boxes would rise.
 
-    The damping falls where the loss falls as the linearised problem predicts, and rises where not.
+    A batch has fewer boxes than determine all parameters. So the gradient of its loss is divided by
+    the normal matrices of all batches: where the earlier ones were solved, their gradient is zero,
+    and the step is that of recursive least squares. The damping falls where the loss of the batch
+    falls as its linearised problem predicts, and rises where not.
+
+    Args:
+      problem: The least squares.
+      params: The parameters.
+      past: What earlier steps left.
+      memory: The weight of the batch before, and of each older one relative to the next; below 1.
+      spectra: The batch.
 
     Returns:
-      The new parameters, the new damping, and the loss of each box before the step.
+      The new parameters, what the next step needs, and the loss of each box before the step.
     """
     flat, unravel = ravel_pytree(params)
     normal = problem.normal(params, spectra)
-    diagonal = jnp.diagonal(normal.matrix)
+    matrix = memory * past.matrix + normal.matrix
+    diagonal = jnp.diagonal(matrix)
     unit = jnp.sqrt(jnp.maximum(diagonal, SMALLEST * jnp.max(diagonal)) + 1e-30)
-    damped = normal.matrix / (unit[:, None] * unit[None]) + damping * jnp.eye(len(flat))
+    damped = matrix / (unit[:, None] * unit[None]) + past.damping * jnp.eye(len(flat))
     change = -jnp.linalg.solve(damped, normal.gradient / unit) / unit
     new = unravel(flat + change)
     fall = normal.loss - problem.loss(new, spectra, normal.weights)
     expected = -(2 * normal.gradient + normal.matrix @ change) @ change
     factor = jnp.where(fall > 0.7 * expected, 1 / 3, jnp.where(fall > 0.25 * expected, 1.0, 4.0))
     params = jax.tree.map(functools.partial(jnp.where, fall > 0), new, params)
-    return params, jnp.clip(damping * factor, *DAMPINGS), normal.each
+    damping = jnp.clip(past.damping * factor, *DAMPINGS)
+    return params, Curvature(damping, matrix), normal.each
 
 
 class _Problem:
@@ -158,24 +185,25 @@ class _Problem:
         """The loss of each box."""
         return jax.lax.map(lambda box: self._residuals(params, *box)[1], spectra[:3])
 
-    def _weights(self, params: PyTree, spectra: Spectra) -> Array:
+    def _weights(self, each: Array) -> Array:
         """The weight of each box."""
         if self.power == 1:
-            return jnp.ones(len(spectra.v), spectra.v.dtype)
-        each = self._each(params, spectra)
+            return jnp.ones_like(each)
         return (each / jnp.median(each) + LEAST) ** (self.power - 1)
 
     def normal(self, params: PyTree, spectra: Spectra) -> Normal:
         flat, unravel = ravel_pytree(params)
-        weights = self._weights(params, spectra)
+        found, each = jax.lax.map(lambda box: self._residuals(params, *box), spectra[:3])
+        weights = self._weights(each)
 
-        def add(total: tuple[Array, Array], box: tuple) -> tuple[tuple[Array, Array], Array]:
-            weight, energies, states, v = box
-            matrix, gradient, loss = self._of_box(flat, unravel, energies, states, v)
-            return (total[0] + weight * matrix, total[1] + weight * gradient), loss
+        def add(total: tuple[Array, Array], box: tuple) -> tuple[tuple[Array, Array], None]:
+            weight, found, states, v = box
+            matrix, gradient = self._of_box(flat, unravel, found, states, v)
+            return (total[0] + weight * matrix, total[1] + weight * gradient), None
 
         start = jnp.zeros((len(flat), len(flat)), flat.dtype), jnp.zeros_like(flat)
-        (matrix, gradient), each = jax.lax.scan(add, start, (weights, *spectra[:3]))
+        boxes = (weights, found, spectra.states, spectra.v)
+        (matrix, gradient), _ = jax.lax.scan(add, start, boxes)
 
         def empty(flat: Array) -> Array:
             return self._in_empty_space(unravel(flat))
@@ -213,7 +241,7 @@ class _Problem:
         return kicks[:n_kicks], drifts[:n_drifts, : len(v) // 2 + 1]
 
     def _residuals(self, params: PyTree, energies: Array, states: Array, v: Array) -> tuple:
-        """The frame of a box, the weighted residuals, and the sum of their squares.
+        """The student's eigenstates in a box, weights and residuals of them, and the loss.
 
         The frame's matrix is symmetric, by the palindrome, so its eigenvectors are real.
         """
@@ -230,13 +258,14 @@ class _Problem:
         weights /= jnp.abs(turns - exact) ** 2 + self.config.horizon**-2
         error = frame.through(states + 0j)[-1] - exact * states
         residuals = jnp.sqrt(weights) * (error @ own.T)
-        return (frame, own, jnp.sqrt(weights), residuals), jnp.sum(jnp.abs(residuals) ** 2)
+        return (own, jnp.sqrt(weights), residuals), jnp.sum(jnp.abs(residuals) ** 2)
 
     def _of_box(
-        self, flat: Array, unravel: Callable, energies: Array, states: Array, v: Array
-    ) -> tuple[Array, Array, Array]:
-        """The normal matrix, half the gradient and the loss of a box."""
-        (frame, own, weights, residuals), loss = self._residuals(unravel(flat), energies, states, v)
+        self, flat: Array, unravel: Callable, found: tuple, states: Array, v: Array
+    ) -> tuple[Array, Array]:
+        """The normal matrix and half the gradient of a box."""
+        own, weights, residuals = found
+        frame = _Frame(self, *self._free_phases(unravel(flat), v))
 
         def phases(flat: Array) -> Array:
             return jnp.concatenate([x.ravel() for x in self._free_phases(unravel(flat), v)])
@@ -245,9 +274,10 @@ class _Problem:
         by_phase = by_phase.reshape(-1, by_phase.shape[-1])
         by_phase = jnp.concatenate([by_phase.real, by_phase.imag])
         residuals = jnp.concatenate([residuals.real.ravel(), residuals.imag.ravel()])
-        by_param = jax.jacfwd(phases)(flat)
+        # A box has fewer phases than a student has parameters.
+        by_param = jax.jacrev(phases)(flat)
         matrix = by_param.T @ (by_phase.T @ by_phase) @ by_param
-        return matrix, by_param.T @ (by_phase.T @ residuals), loss
+        return matrix, by_param.T @ (by_phase.T @ residuals)
 
 
 class _Frame:

@@ -171,7 +171,11 @@ def make_block(
         key_runs, key_places = jax.random.split(key)
         keys = jax.random.split(key_runs, n_runs)
         spectra = cluster.spread(mesh, jax.vmap(solve, (0, None, None)))(keys, weights, difficulty)
-        return SpectraBlock(spectra, jax.random.randint(key_places, shape, 0, n_runs))
+        # Every box as often as any other.
+        n_drawn = shape[0] * shape[1]
+        run = jnp.arange(max(n_drawn, n_runs)) % n_runs
+        run = jax.random.permutation(key_places, run)[:n_drawn]
+        return SpectraBlock(spectra, run.reshape(shape))
 
     return block
 

@@ -213,10 +213,12 @@ def _steps(student: Student, stage: Stage, losses_of: Loss) -> tuple[Callable, C
     problem = _gauss_newton.least_squares(student, stage.batches.spectra, stage.power)
 
     def take_step(state: TrainState, batch: Spectra) -> tuple[TrainState, Array]:
-        params, damping, each = _gauss_newton.step(problem, state.params, state.opt_state, batch)
-        return state._replace(step=state.step + 1, params=params, opt_state=damping), each
+        params, past, each = _gauss_newton.step(
+            problem, state.params, state.opt_state, stage.memory, batch
+        )
+        return state._replace(step=state.step + 1, params=params, opt_state=past), each
 
-    return lambda params: jnp.asarray(_gauss_newton.DAMPING, float), take_step
+    return _gauss_newton.no_steps, take_step
 
 
 def _examples(

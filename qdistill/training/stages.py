@@ -48,12 +48,14 @@ class Stage:
       noise: Size of the complex white noise on the given frames, relative to the amplitude.
       optimiser: ``"adam"`` with decoupled weight decay, or ``"muon"`` for the kernels. For spectra
         of a splitting also ``"gauss-newton"``, which solves the least squares of a batch in each
-        step, with losses relative to their median in `power`; the settings after this one then have
-        no effect. For a student from scratch it smooths a quarter of the boxes by up to 1 bohr.
+        step, with losses relative to their median in `power`; of the settings after this one only
+        `memory` then has an effect. For a student from scratch it smooths a quarter of the boxes by
+        up to 1 bohr.
       peak_rate: Learning rate after the warm-up, during which it rises linearly from 0.
       final_rate: Learning rate at the end.
       decay: Decay of the learning rate after the peak: ``"linear"`` or ``"cosine"``.
-      memory: Adam's b2, the decay per step of the mean squared gradient; below 1.
+      memory: Adam's b2, the decay per step of the mean squared gradient; below 1. For Gauss-Newton
+        steps the decay per step of the sum of normal matrices.
       warm_up: Share of the steps in the warm-up.
       weight_decay: Decoupled weight decay, of kernels only.
       clip: Largest norm of the gradient of each parameter array.
