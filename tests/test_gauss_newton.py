@@ -44,7 +44,7 @@ def spectra(rng: np.random.Generator) -> Spectra:
 
 
 def waves(student: Splitting, params: PyTree) -> jax.Array:
-    """The weighted errors of plane waves over 200 frames, and phases that are too large."""
+    """The weighted errors of plane waves over 200 frames, and phases that are out of bounds."""
     phases = student.network.apply({"params": params}, (64,), method=SplittingPhases.kinetic_phases)
     kinetic, largest = LINE.grid.kinetic_energy()[:33], 2 * np.pi - 16 * LINE.dt
     phases = jnp.sum(jnp.asarray(phases), axis=0)[:33]
@@ -52,7 +52,9 @@ def waves(student: Splitting, params: PyTree) -> jax.Array:
     weights += 0.003 / (1 + np.exp(kinetic - 0.9 * largest / LINE.dt))
     n_frames = 10 * BOXES.horizon
     errors = n_frames * np.sqrt(2 * weights / weights.sum()) * (phases - kinetic * LINE.dt)
-    return jnp.concatenate([errors, jnp.maximum(phases - largest, 0) / 33**0.5])
+    outside = jnp.maximum(phases - largest, 0)
+    outside -= jnp.maximum(0.9 * largest - phases, 0) * (kinetic * LINE.dt > 0.9 * largest)
+    return jnp.concatenate([errors, outside / 33**0.5])
 
 
 @pytest.mark.parametrize("n_pairs", [1, 2, 3])
