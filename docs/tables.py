@@ -127,7 +127,7 @@ def newton() -> str:
         ]
         held_out = [each["evaluation-1"].scores[preset]["all"] for each in scored]
         of_cases += [[each[key] for each in held_out] for key in UNSEEN]
-        medians = [f"{Number(statistics.median(each)):.1e}" for each in of_cases]
+        medians = [_resolved(statistics.median(each)) for each in of_cases]
         if len(runs) > 1:
             medians[0] += f" ({low:.1e} to {high:.1e})"
         medians.insert(4, f"{len(scored)}")
