@@ -108,7 +108,7 @@ def softness(student: Student) -> float:
 
 
 class Curvature(NamedTuple):
-    """What a Gauss-Newton step leaves to the next."""
+    """The state between Gauss-Newton steps: damping, and curvature of the batches so far."""
 
     damping: Scalar
     # The sum of the normal matrices of all batches, with the weights memory^age.
@@ -276,7 +276,7 @@ class _Problem:
         by_phase = by_phase.reshape(-1, by_phase.shape[-1])
         by_phase = jnp.concatenate([by_phase.real, by_phase.imag])
         residuals = jnp.concatenate([residuals.real.ravel(), residuals.imag.ravel()])
-        # A box has fewer phases than a student has parameters.
+        # Backwards: as a rule a box has fewer phases than a student has parameters.
         by_param = jax.jacrev(phases)(flat)
         matrix = by_param.T @ (by_phase.T @ by_phase) @ by_param
         return matrix, by_param.T @ (by_phase.T @ residuals)
