@@ -48,7 +48,8 @@ LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no
 	--training.stages.0.power 0.7
 INFORMED = informed-1 informed-2 informed-3
 CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
-PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum tully-run
+PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum tully-run \
+	demo-newton-seed-0 informed-2-newton-seed-0
 SEEDS = 0 1 2 3 4 5 6 7 8 9
 OF_DEMO = $(addprefix demo-seed-,$(SEEDS))
 OF_GRU = $(addprefix gru-demo-seed-,0 1 2 3 4)
@@ -336,10 +337,10 @@ results-movie: .venv/.core
 	$(call keep,movie movie-tully)
 	for run in movie movie-tully; do cp runs/$$run/forecast.gif results/$$run/ || exit 1; done
 
-# The packaged emulators, of the runs of results-emulators, results-continuum and results-tully.
+# The packaged emulators, of the runs of results-emulators, -newton, -continuum and -tully.
 package: .venv/.core
 	for run in $(PACKAGED); do \
-		file=qdistill/runs/packaged/$${run%-run}.npz && rm -f $$file && \
+		name=$${run%-run} && file=qdistill/runs/packaged/$${name%-seed-0}.npz && rm -f $$file && \
 		$(BIN)/qdistill export runs/$$run --emulator-file --out $$file || exit 1; \
 	done
 

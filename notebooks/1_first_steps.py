@@ -95,7 +95,7 @@ for n in (n_frames // 8, n_frames // 4, n_frames):
 # %% [markdown]
 # ## The emulator
 #
-# Ten emulators come with the package. `demo` was trained for about a minute on single barriers
+# Twelve emulators come with the package. `demo` was trained for about a minute on single barriers
 # and wells only, with no prior on the kinetic energy.
 
 # %%

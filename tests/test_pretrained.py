@@ -36,11 +36,14 @@ from qdistill.system import rollout
 
 ROOT = pathlib.Path(__file__).parents[1]
 NAMES = [
-    "demo", "gru", "gru-wide", "informed-1", "informed-2", "informed-2-continuum", "informed-3",
-    "propagator", "tully", "unitary",
+    "demo", "demo-newton", "gru", "gru-wide", "informed-1", "informed-2", "informed-2-continuum",
+    "informed-2-newton", "informed-3", "propagator", "tully", "unitary",
 ]  # fmt: skip
 # The folder of a run, where it is not that of its name.
-FOLDERS = {"tully": "tully-run"}
+FOLDERS = {
+    "tully": "tully-run", "demo-newton": "demo-newton-seed-0",
+    "informed-2-newton": "informed-2-newton-seed-0",
+}  # fmt: skip
 N_FRAMES = {"propagator": 40, "tully": 60}
 
 
@@ -246,7 +249,7 @@ def test_an_emulator_is_found_by_name_by_file_and_by_folder(run: pathlib.Path) -
     file = pretrained.FOLDER / "demo.npz"
     assert pretrained.find("demo").score == pretrained.find(str(file)).score == load("demo").score
     assert pretrained.find(str(run)).config == small.UNITARY
-    words = r"There is no run in `oracle`, and no emulator .* there are demo, gru, "
+    words = r"There is no run in `oracle`, and no emulator .* there are demo, demo-newton, "
     with pytest.raises(FileNotFoundError, match=words):
         pretrained.find("oracle")
 
