@@ -3,6 +3,7 @@
 import json
 import pathlib
 
+import jax
 import numpy as np
 import pytest
 import scripts
@@ -15,10 +16,12 @@ from experiments.corrections import (
     splittings,
     study,
     theory,
+    unsmoothed,
 )
 from experiments.corrections.fits import Ensemble
 from experiments.shelf import correction
 from qdistill.physics.grid import Grid
+from qdistill.runs import folder
 from qdistill.system import System
 
 both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
@@ -179,3 +182,22 @@ def test_the_question_on_splittings_from_scratch_is_decided_by_intervals() -> No
     # An interval that contains 1 as well says nothing.
     assert not found["is of fourth order"]
     assert "negative: False" in from_scratch.table(found)
+
+
+def test_trainings_without_smoothed_boxes_differ_in_nothing_else(tmp_path: pathlib.Path) -> None:
+    done = scripts.run("unsmoothed", "--smoke", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    before, after = (found["versions"][name] for name in (unsmoothed.FIRST, unsmoothed.LAST))
+    assert after["error"]["sharp"]["mean"] < before["error"]["sharp"]["mean"]
+    # The preset's own smoothing gives the preset's own boxes; none gives vertical edges.
+    config = unsmoothed.config_of(unsmoothed.Args(smoke=True))
+    setup = folder.set_up(config)
+    state = setup.trainers[1].init(jax.random.key(0))
+    drawn = setup.trainers[1].make_block(state).spectra.v
+    same, sharp = (
+        unsmoothed.with_softness(config, softness)[1].make_block(state).spectra.v
+        for softness in (1.0, 0.0)
+    )
+    np.testing.assert_array_equal(same, drawn)
+    assert all(len(np.unique(v)) <= 2 for v in np.asarray(sharp))
