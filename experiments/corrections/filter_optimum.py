@@ -14,7 +14,9 @@ KNOTS = np.array([0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0, 25.0, 3
 # Weight of the distance from equal shares, relative to that of a typical coefficient: it holds
 # those of waves that hardly matter.
 RIDGE = 1e-5
-N_ITERATIONS = 4
+N_ITERATIONS = 6
+# Parts of a Gauss-Newton step, of which the first that lowers the error is taken.
+PARTS = 0.5 ** np.arange(6)
 
 
 def find(splitting: Splitting, problem: Problem) -> Filters:
@@ -34,13 +36,26 @@ def find(splitting: Splitting, problem: Problem) -> Filters:
     free = -(-n_a // 2)
     start = np.zeros((free, 2, n_q))
     start[:, 0] = splitting.shares[:free, None]
-    theta = start
-    for _ in range(N_ITERATIONS):
+
+    def linearise(theta: np.ndarray) -> list[np.ndarray]:
         found = _linearise(jnp.asarray(theta, jnp.float32), phases, *cases)
-        slope, curve = (np.asarray(each, float).sum(axis=0) for each in found)
-        weight = RIDGE * np.median(np.diag(curve)) * np.eye(len(curve))
-        step = np.linalg.solve(curve + weight, slope + weight @ (theta - start).ravel())
-        theta = theta - step.reshape(theta.shape)
+        return [np.asarray(each, float).sum(axis=0) for each in found]
+
+    theta = start
+    square, slope, curve = linearise(theta)
+    for _ in range(N_ITERATIONS):
+        weight = RIDGE * np.median(np.diag(curve))
+        change = np.linalg.solve(
+            curve + weight * np.eye(len(curve)), slope + weight * (theta - start).ravel()
+        ).reshape(theta.shape)
+        held = square + weight * np.sum((theta - start) ** 2)
+        # From a poor start a whole step may raise the error.
+        for part in PARTS:
+            trial = theta - part * change
+            found = linearise(trial)
+            if found[0] + weight * np.sum((trial - start) ** 2) < held:
+                theta, (square, slope, curve) = trial, found
+                break
     every = np.stack([theta[min(j, n_a - 1 - j)] for j in range(n_a)])
     return Filters(KNOTS, every[:, 0], every[:, 1])
 
@@ -59,8 +74,8 @@ def _linearise(
     fields: Float[Array, "n_case 2 n_q n_x"],
     psi: Complex[Array, "n_case n_x"],
     truth: Complex[Array, "n_case n_t n_x"],
-) -> tuple[Array, Array]:
-    """Half the gradient of the mean square error of each case, and its Gauss-Newton matrix."""
+) -> tuple[Array, Array, Array]:
+    """The square error of each case, half its gradient, and its Gauss-Newton matrix."""
     drifts = jnp.exp(-1j * phases)
     n_a = len(phases) + 1
 
@@ -80,10 +95,11 @@ def _linearise(
         _, frames = jax.lax.scan(several, psi, None, len(truth))
         return frames - truth
 
-    def linearise(case: tuple[Array, ...]) -> tuple[Array, Array]:
+    def linearise(case: tuple[Array, ...]) -> tuple[Array, Array, Array]:
         rest = residual(theta, *case).ravel()
         jacobian = jax.jacfwd(residual)(theta, *case).reshape(len(rest), -1)
         slope = jnp.real(rest.conj() @ jacobian)
-        return slope, jnp.real(jacobian.conj().T @ jacobian)
+        square = jnp.real(rest.conj() @ rest)
+        return square, slope, jnp.real(jacobian.conj().T @ jacobian)
 
     return jax.lax.map(linearise, (fields, psi, truth))
