@@ -21,6 +21,8 @@ SCHEMES = {
 }
 ONE_TRAINING = ("unitary", "gru", "gru-wide")
 PUBLISHED = ("demo-gru", "full-gru")
+# Families of held-out potentials with sharp edges, as in experiments/shelf.py.
+SHARP = ("barrier", "double", "triple", "steps", "well")
 # Solvers with two FFT pairs a frame, by their names in results/shelf.
 SOLVERS = ("strang, 2 pairs", "takahashi-imada, smoothed 0.1, 2 pairs")
 
@@ -61,8 +63,29 @@ def smoothings() -> str:
         kinds = (row["held out"].sharp, row["held out"].smooth)
         errors = [f"{each.median_nrmse:.1e}" for each in kinds]
         rows.append([label, f"{row.smoothing:g}", f"{row.paper.mean_infidelity:.1e}", *errors])
+    rows.sort()
+    for name, n in (("demo-newton", 5), ("informed-2-newton", 3)):
+        runs = [RESULTS()[f"{name}-seed-{seed}"] for seed in range(n)]
+        paper_test = statistics.median(run.metrics.benchmark.mean_infidelity for run in runs)
+        kinds = zip(*(_sharp_and_smooth(run["evaluation-1"], name) for run in runs), strict=True)
+        errors = [f"{Number(statistics.mean(each)):.1e}" for each in kinds]
+        rows.append([f"`{name}`, {n} trainings", "", f"{paper_test:.1e}", *errors])
     head = ("", "smoothed over, bohr", "paper's test, 1 − correlation", "sharp edges", "smooth")
-    return table(head, sorted(rows))
+    return table(head, rows)
+
+
+def _sharp_and_smooth(evaluation: Any, name: str) -> tuple[float, float]:
+    """The median relative L2 errors on potentials with sharp edges and on smooth ones."""
+    families = [each for each, _ in evaluation.scores[name].items() if each != "all"]
+    errors = [float(each) for each in evaluation.cases[name].nrmse]
+    of = [errors[i :: len(families)] for i in range(len(families))]
+    for family, each in zip(families, of, strict=True):
+        wanted = float(evaluation.scores[name][family].median_nrmse)
+        assert abs(statistics.median(each) / wanted - 1) < 0.01, family
+    kinds = ([], [])
+    for family, each in zip(families, of, strict=True):
+        kinds[family not in SHARP].extend(each)
+    return statistics.median(kinds[0]), statistics.median(kinds[1])
 
 
 def infidelity_of(scores: Any, name: str) -> Number:

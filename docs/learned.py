@@ -286,14 +286,59 @@ def parts() -> str:
 def from_scratch() -> str:
     """Tabulate the coefficients of long trainings from scratch."""
     over = RESULTS()["from_scratch"].metrics["over seeds"]
-    rows = [
-        [
-            name.replace("gradient", "(V′)²").replace("invariant", "β − α"),
-            f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f})",
-        ]
-        for name, row in over.items()
-    ]
+    rows = [[_plain(name), _with_interval(row)] for name, row in over.items()]
     return table(("ten trainings of `unitary`", "mean (95%)"), rows)
+
+
+def newton() -> str:
+    """Tabulate the coefficients of trainings from scratch by Gauss-Newton steps."""
+    whole = RESULTS()["from_scratch-newton"].metrics["over seeds"]
+    parts = RESULTS()["unsmoothed"].metrics.versions
+    others = [
+        parts[name]["over seeds"]
+        for name in ("vertical edges", "vertical edges, Adam", "first stage")
+    ]
+    solvers = RESULTS()["corrections"].metrics.solvers["lattice-2-dt0.1"]
+    rows = []
+    for name, _ in whole.items():
+        cells = [_known(solvers[each], name) for each in ("strang", "fourth order")]
+        cells.append(_optimal(solvers["optimum with shares"], name))
+        cells += [_with_interval(of[name]) for of in (whole, *others)]
+        rows.append([_plain(name), *cells])
+    head = ("mean (95%)", "Strang", "fourth order (Chin)", "optimum of the form",
+            "`demo-newton`, ten trainings", "without smoothed boxes, five",
+            "Adam in place of Gauss-Newton steps, five", "before either, five")  # fmt: skip
+    return table(head, rows)
+
+
+def _known(solver: Any, name: str) -> str:
+    """The number of a solver, by the names of `from_scratch.answer`."""
+    if name.startswith("share"):
+        return f"{solver.shares[0]:.2f}"
+    if name.startswith("gradient"):
+        return f"{solver.ensembles[name.split(', ')[1]].gradient:.2f}"
+    of = solver.energies.invariant if name.startswith("shift") else solver.ensembles.medium[name]
+    return f"{of:z.2f}"
+
+
+def _optimal(best: Any, name: str) -> str:
+    """The number of the optimum of the form; it has no V'', and its levels were not read."""
+    of = best[name.split(", ")[1]] if name.startswith("gradient") else best.medium
+    keys = {"share of the end kicks": "shares", "curvature": "", "shift of energies": ""}
+    key = keys.get(name, name.split(",")[0])
+    found = of[key] if key else ""
+    return f"{found[0] if key == 'shares' else found:.2f}" if key else ""
+
+
+def _plain(name: str) -> str:
+    words = {"gradient": "(V′)²", "invariant": "β − α", "curvature": "V″, medium, per hartree",
+             "alpha": "α", "beta": "β"}  # fmt: skip
+    first, *rest = name.split(", ")
+    return ", ".join((words.get(first, first), *rest))
+
+
+def _with_interval(row: Any) -> str:
+    return f"{row.mean:.2f} ({row.low:.2f} to {row.high:.2f})"
 
 
 def scatter() -> str:

@@ -39,6 +39,14 @@ def plans() -> str:
     return table(("steps", "error over `mixed`", *SETS.values()), rows)
 
 
+def recurrent() -> str:
+    """Tabulate the error of the paper's network by each plan over that of `mixed`."""
+    of = RESULTS()["curriculum-gru"].metrics
+    mixed = [f"{Number(10 ** of.error.mixed[each].mean):.1e}" for each in SETS]
+    rows = [["mixed: the error itself", *mixed], *(row[1:] for row in _over_mixed(of))]
+    return table(("error over `mixed`", *SETS.values()), rows)
+
+
 def _over_mixed(of: Any) -> list[list[str]]:
     return [
         ["", name, *(_ratio(row[each]) for each in SETS)] for name, row in of["over mixed"].items()

@@ -224,8 +224,9 @@ def plot(found: Mapping[str, Any]) -> Figure:
         *ax.plot([], [], color=BLUE, label=f"{name}, each training"),
         *ax.plot([], [], "o--", color=ORANGE, label="first-order perturbation theory"),
         *ax.plot([], [], "s:", color=INK, label="least squares, no network"),
+        *ax.plot([], [], color=GREY, label="local phases zero"),
     ]
-    figure.legend(handles=lines, loc="outside upper center", ncols=3)
+    figure.legend(handles=lines, loc="outside upper center", ncols=2)
     _draw_errors(of["errors"], found["emulators"])
     return figure
 
@@ -236,7 +237,6 @@ def _draw_shares(ax: Axes, row: Mapping[str, Any], optimum: Mapping[str, Any]) -
     ax.plot(Q, [each["mean"] for each in row["theory"]], "o--", color=ORANGE, lw=2)
     ax.plot(Q, optimum["filters"]["end"], "s:", color=INK, lw=1.5, ms=5)
     ax.axhline(np.mean([each["share"] for each in row["trainings"]]), color=GREY, lw=1.5)
-    ax.annotate("local phases zero", (1, 0.27), fontsize=11, color=SLATE)
     ax.set(ylim=(0, 0.38), ylabel="share of each end kick, c₀(q)", title="filter of V")
     _finish(ax)
 

@@ -1,7 +1,8 @@
 """Train `demo-newton` on vertical edges alone: `python experiments/corrections/unsmoothed.py`.
 
-The preset smooths a quarter of its boxes. What it knows on gentle slopes is read from trainings
-without these boxes, and from the first stage, before any Gauss-Newton step.
+The preset smooths a quarter of its boxes and takes Gauss-Newton steps. What both do is read from
+trainings without these boxes, from others with Adam in place of these steps, and from the first
+stage, before either.
 """
 
 import dataclasses
@@ -13,7 +14,7 @@ from typing import Any
 import jax
 
 from experiments import runner
-from experiments.corrections import from_scratch, replacements, splittings, study
+from experiments.corrections import from_scratch, replacements, splittings, study, trainings
 from experiments.corrections.bench import Bench, Sizes
 from experiments.corrections.splittings import Splitting
 from qdistill import curriculum
@@ -23,7 +24,7 @@ from qdistill.runs.config import Config
 from qdistill.training import boxes
 from qdistill.training.loop import Trainer, fit
 
-FIRST, LAST = "first stage", "vertical edges"
+FIRST, LAST, ADAM = "first stage", "vertical edges", "vertical edges, Adam"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,14 +60,30 @@ def config_of(args: Args) -> Config:
     return dataclasses.replace(config, training=training)
 
 
+def with_adam(config: Config) -> Config:
+    """Return the settings with Adam on eigenstates in place of the Gauss-Newton steps.
+
+    The stage is that of the trainings of the study, without what needs an informed start. The
+    kinetic energy is not given.
+    """
+    first, last = config.training.stages[0], trainings.informed()
+    last = dataclasses.replace(last, relative=False, power=0.5)
+    if config.training.boundaries[-1] < 10:
+        last = dataclasses.replace(last, n_steps=2, batches=config.training.stages[-1].batches)
+    training = dataclasses.replace(config.training, stages=(first, last))
+    return dataclasses.replace(config, training=training)
+
+
 def read(args: Args) -> runner.Results:
-    """Train, and read what was learned before and after the Gauss-Newton steps."""
+    """Train, and read what was learned after the first stage and after the last one."""
     require_at_least(2, seeds=len(args.seeds))
     config, bench = config_of(args), Bench(args.sizes, args.out / "measured")
-    rows: dict[str, dict[str, Any]] = {FIRST: {}, LAST: {}}
+    rows: dict[str, dict[str, Any]] = {FIRST: {}, LAST: {}, ADAM: {}}
     for seed in args.seeds:
-        for name, made in zip(rows, train(config, seed), strict=True):
-            rows[name][f"seed {seed}"] = study.measure(made, bench) | {"error": errors(made, bench)}
+        made = dict(zip((FIRST, LAST), train(config, seed), strict=True))
+        *_, made[ADAM] = train(with_adam(config), seed)
+        for name, each in made.items():
+            rows[name][f"seed {seed}"] = study.measure(each, bench) | {"error": errors(each, bench)}
     found = {
         "unit": "h^2 / 24 with h = dt / n_pairs",
         "versions": {name: {"trainings": each, **answer(each)} for name, each in rows.items()},
@@ -78,9 +95,10 @@ def train(config: Config, seed: int, softness: float = 0.0) -> Iterator[Splittin
     """Return the splitting after the first stage and after the last one.
 
     Args:
-      config: The settings. All stages but the first take Gauss-Newton steps.
+      config: The settings.
       seed: The seed of the training.
-      softness: Largest width in bohr over which a quarter of the boxes is smoothed.
+      softness: Largest width in bohr over which a quarter of the boxes of Gauss-Newton steps is
+        smoothed.
     """
     setup, boundaries = folder.set_up(config), config.training.boundaries
     trainers = with_softness(config, softness)
