@@ -107,7 +107,15 @@ results-newton: .venv/.core
 	for run in $(addprefix demo-newton-seed-,0 1 2 3 4) $(addprefix informed-2-newton-seed-,0 1 2); do \
 		$(SCORE) runs/$$run --seed 1 || exit 1; \
 	done
+	rm -rf runs/sharp_edges-newton runs/from_scratch-newton runs/unsmoothed
+	$(PY) experiments/corrections/sharp_edges.py $(addprefix runs/demo-newton-seed-,$(SEEDS)) \
+		$(addprefix runs/informed-2-newton-seed-,0 1 2) --out runs/sharp_edges-newton
+	$(PY) experiments/corrections/from_scratch.py \
+		$(addprefix runs/demo-newton-seed-,$(SEEDS)) --out runs/from_scratch-newton
+	$(PY) experiments/corrections/unsmoothed.py --out runs/unsmoothed
 	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)) $(addprefix informed-2-newton-seed-,0 1 2))
+	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed)
+	$(call draw,sharp_edges-newton)
 
 results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \

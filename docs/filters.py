@@ -105,3 +105,13 @@ def near_theory() -> str:
         largest = max(abs(one.mean - other.mean) for at, one, other in rows if at <= ELASTIC)
         words.append(f"{largest:.3f} for {name}")
     return " and ".join(words)
+
+
+def gradients() -> str:
+    """Return the coefficient of (V')^2 of `demo-newton` at slow waves and at q = 12, and spread."""
+    q = list(_found().q_per_bohr)
+    rows = [list(each.gradients) for each in _newton().emulators["demo-newton"].trainings]
+    columns = dict(zip(q, zip(*rows, strict=True), strict=True))
+    ends = [statistics.mean(float(x) for x in columns[at]) for at in (1.0, 12.0)]
+    spread = max(statistics.stdev(map(float, each)) for at, each in columns.items() if at <= 12)
+    return f"{ends[0]:.2f} at q = 1 to {ends[1]:.2f} at q = 12 (standard deviation at most {spread:.2f})"

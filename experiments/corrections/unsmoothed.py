@@ -21,6 +21,7 @@ from qdistill import curriculum
 from qdistill._checks import require_at_least
 from qdistill.runs import folder, presets
 from qdistill.runs.config import Config
+from qdistill.students import Splitting as Student
 from qdistill.training import boxes
 from qdistill.training.loop import Trainer, fit
 
@@ -100,12 +101,13 @@ def train(config: Config, seed: int, softness: float = 0.0) -> Iterator[Splittin
       softness: Largest width in bohr over which a quarter of the boxes of Gauss-Newton steps is
         smoothed.
     """
-    setup, boundaries = folder.set_up(config), config.training.boundaries
+    student, boundaries = folder.set_up(config).student, config.training.boundaries
+    assert isinstance(student, Student)
     trainers = with_softness(config, softness)
     start = trainers[0].init(jax.random.key(seed))
     for state, _ in fit(trainers, boundaries, start):
         if int(state.step) in (boundaries[0], boundaries[-1]):
-            yield splittings.of_parameters(setup.student, state.params)
+            yield splittings.of_parameters(student, state.params)
 
 
 @functools.cache
