@@ -114,4 +114,5 @@ def gradients() -> str:
     columns = dict(zip(q, zip(*rows, strict=True), strict=True))
     ends = [statistics.mean(float(x) for x in columns[at]) for at in (1.0, 12.0)]
     spread = max(statistics.stdev(map(float, each)) for at, each in columns.items() if at <= 12)
-    return f"{ends[0]:.2f} at q = 1 to {ends[1]:.2f} at q = 12 (standard deviation at most {spread:.2f})"
+    words = f"{ends[0]:.2f} at q = 1 to {ends[1]:.2f} at q = 12"
+    return f"{words} (standard deviation at most {spread:.2f})"
