@@ -54,3 +54,21 @@ def test_smoke_run_writes_filters_and_a_figure(tmp_path: pathlib.Path) -> None:
     # Elastic scattering needs the sum 1; the emulator is trained.
     assert abs(row["learned"]["total"][1] - 1) < 0.01
     assert (tmp_path / "out" / "sharp_edges.png").exists()
+
+
+@pytest.mark.parametrize("dispersion", ["continuum", "lattice"])
+@pytest.mark.parametrize(("shares", "wanted"), [((1, 4, 1), -4 / 3), ((1, 3, 3, 1), -9 / 8)])
+def test_second_order_theory_has_the_corrections_of_fourth_order_on_gentle_hills(
+    dispersion: str, shares: tuple[int, ...], wanted: float
+) -> None:
+    n = len(shares) - 1
+    parts = np.array(shares) / sum(shares)
+    system = System(Grid(1024, 100.0, dispersion), dt=0.1)
+    made = splittings.of_solver(system, parts, [1 / n] * n, cap=1e9)
+    box = filters.make_box(made)
+    hill = np.exp(-((np.asarray(box.positions(), float) - box.middle[0]) ** 2) / 2)
+    flat = np.repeat(parts[:, None], 2, axis=1)
+    of_v = filters.Filters(np.array([0.0, 100.0]), flat, np.zeros_like(flat))
+    found = filters.second_order(made, of_v, hill, largest=2.0)
+    # What is left is of the next order in k h, and on the lattice in k dx.
+    np.testing.assert_allclose(found.gradients.sum(axis=0), wanted, rtol=0.01)

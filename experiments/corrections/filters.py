@@ -1,6 +1,7 @@
 """What a local network does at sharp edges, read as filters of V and of (V')^2."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -13,7 +14,10 @@ from qdistill.physics.grid import Grid
 N_BOX, BARRIER = 256, slice(64, 161)
 # Waves that a barrier hardly contains, relative to the strongest one, are interpolated.
 FAINTEST = 1e-3
-# Frames at which first-order amplitudes are compared, as those on which `demo` is trained.
+# Waves of (V')^2 at which second-order amplitudes are compared, relative to the strongest one, and
+# the strength of V for second derivatives by differences.
+STRONG, WEAK = 0.2, 1e-2
+# Frames at which amplitudes are compared, as those on which `demo` is trained.
 FRAMES = np.arange(5, 41, 5)
 
 
@@ -39,6 +43,19 @@ class Filters(NamedTuple):
         return Filters(q, interpolate(self.shares), interpolate(self.gradients))
 
 
+def make_box(splitting: Splitting) -> Grid:
+    """Return the periodic box of the barrier."""
+    grid = splitting.system.grid
+    return Grid(N_BOX, N_BOX * grid.dx[0], grid.dispersion, mass=grid.mass)
+
+
+def make_barrier(height: float = 1.0) -> Float[np.ndarray, " n_x"]:
+    """Return a barrier in this box, of a height in hartree."""
+    v = np.zeros(N_BOX)
+    v[BARRIER] = height
+    return v
+
+
 def read(splitting: Splitting, height: float) -> Filters:
     """Return the filters with which a splitting responds to rectangular barriers.
 
@@ -49,10 +66,8 @@ def read(splitting: Splitting, height: float) -> Filters:
       splitting: The splitting.
       height: Height of the barrier and depth of the well in hartree.
     """
-    grid = splitting.system.grid
-    box = Grid(N_BOX, N_BOX * grid.dx[0], grid.dispersion, mass=grid.mass)
-    v = np.zeros((2, N_BOX))
-    v[:, BARRIER] = [[height], [-height]]
+    box = make_box(splitting)
+    v = np.stack([make_barrier(height), make_barrier(-height)])
     up, down = splitting.local(box, v)
     q = np.abs(box.wavenumbers()[: N_BOX // 2 + 1])
     shares = splitting.shares[:, None] + _ratio((up - down) / 2, v[0])
@@ -123,6 +138,71 @@ def perturbation_theory(splitting: Splitting, largest: float = 5.0, every: int =
     half = np.array(found).T
     shares = np.stack([half[min(j, n_a - 1 - j)] for j in range(n_a)])
     return Filters(np.abs(k[steps]), shares, np.zeros_like(shares))
+
+
+def second_order(
+    splitting: Splitting,
+    shares: Filters,
+    v: Float[np.ndarray, " n_x"],
+    largest: float = 5.0,
+) -> Filters:
+    """Return the filter of (V')^2 that second-order perturbation theory prefers on a potential.
+
+    In second order in V a wave k becomes k + q with an amplitude that is a sum over pairs of waves
+    of V. Where the splitting has filters of V only, its amplitude differs from the exact one. A
+    correction w(q) ((V')^2)_q adds an amplitude of the same order. The w(q) minimise the mean
+    square of what is left, over frames and over all k up to the largest momentum of the lessons.
+    The correction acts in the kick in the middle, or in the two there; the sum over kicks hardly
+    depends on this. Nothing is fitted to a student but the kinetic phases.
+
+    Args:
+      splitting: A splitting that is a palindrome.
+      shares: Its filters of V, such as those of `perturbation_theory`.
+      v: A potential in hartree, in the box of `make_box`; only its form matters.
+      largest: Largest |k| of the packets, in 1/bohr.
+
+    Returns:
+      The filters of V and of (V')^2 at the waves that (V')^2 has.
+    """
+    box, dt = make_box(splitting), splitting.system.dt
+    k = np.asarray(box.wavenumbers(), float)
+    plain = filtered(splitting, shares, with_gradients=False)
+    left = _second(lambda v: _exact(box, v, dt), v) - _second(lambda v: plain.matrix(box, v), v)
+    drifts = plain.drifts(box)
+    cause = -2j * dt * splitting.unit * np.fft.fft(square_of_slope(box, v[None])[0]) / N_BOX
+    half = np.abs(cause[: N_BOX // 2])
+    steps = np.flatnonzero(half > STRONG * half.max())
+    start = np.flatnonzero((np.abs(k) > 0.2) & (np.abs(k) <= largest))
+    n_a = len(splitting.shares)
+    middle = [j for j in range(n_a) if abs(2 * j - (n_a - 1)) < 2]
+    gradients = np.zeros((n_a, len(steps)))
+    for i, step in enumerate(steps):
+        end = (start + step) % N_BOX
+        made = _amplitudes(drifts[:, start].sum(axis=0), drifts[:, end].sum(axis=0))
+        factor = _palindrome(_kick_factors(drifts[:, start], drifts[:, end]))[-1]
+        a, b = (cause[step] * made * factor).ravel(), left[:, end, start].ravel()
+        gradients[middle, i] = (a.conj() @ b).real / (a.conj() @ a).real
+    q = np.abs(k[steps])
+    return Filters(q, shares.at(q).shares, gradients)
+
+
+def _exact(box: Grid, v: Float[np.ndarray, " n_x"], dt: float) -> Complex[np.ndarray, "n_x n_x"]:
+    """The exact frame as a matrix between points."""
+    waves = np.fft.fft(np.eye(len(v)), axis=0) / len(v) ** 0.5
+    kinetic = waves.conj().T @ (np.asarray(box.kinetic_energy(), float)[:, None] * waves)
+    energies, states = np.linalg.eigh(kinetic + np.diag(v))
+    return (states * np.exp(-1j * dt * energies)) @ states.conj().T
+
+
+def _second(
+    frame: Callable[[np.ndarray], np.ndarray], v: Float[np.ndarray, " n_x"]
+) -> Complex[np.ndarray, "n_t n_k n_k"]:
+    """The second derivative, by the strength of V, of all `FRAMES` as matrices between waves."""
+    waves = np.fft.fft(np.eye(len(v)), axis=0) / len(v) ** 0.5
+    up, none, down = (waves @ frame(each * v) @ waves.conj().T for each in (WEAK, 0, -WEAK))
+    power = np.linalg.matrix_power
+    found = [power(up, n) + power(down, n) - 2 * power(none, n) for n in FRAMES]
+    return np.array(found) / WEAK**2
 
 
 def _kick_factors(

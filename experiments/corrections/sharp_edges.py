@@ -87,6 +87,7 @@ def measure(args: Args) -> runner.Results:
         "heights_hartree": [LOW, HIGH],
         "emulators": rows,
         "optimum": of_optimum(splittings.of_emulator(first), bench),
+        "second order": of_theory(splittings.of_emulator(first)),
         "untrained": of_untrained(first, args.untrained, bench),
     }
     return runner.Results(found, table(found), {"sharp_edges": plot(found)})
@@ -132,6 +133,13 @@ def of_optimum(splitting: Splitting, bench: Bench) -> dict[str, Any]:
         "gradients": best.at(np.array(Q)).gradients.sum(axis=0).tolist(),
         "errors": replacements.by_kind(replacements.errors(made, truth), truth),
     }
+
+
+def of_theory(splitting: Splitting) -> list[float]:
+    """Return the filter of (V')^2 of second-order perturbation theory, in the sum of the kicks."""
+    shares = filters.perturbation_theory(splitting)
+    found = filters.second_order(splitting, shares, filters.make_barrier())
+    return found.at(np.array(Q)).gradients.sum(axis=0).tolist()
 
 
 def of_untrained(made: Emulator, n: int, bench: Bench) -> dict[str, list[float]]:
@@ -218,11 +226,11 @@ def plot(found: Mapping[str, Any]) -> Figure:
     of = figure.subplot_mosaic([["shares", "gradients"], ["errors", "errors"]])
     name, row = next(iter(found["emulators"].items()))
     _draw_shares(of["shares"], row, found["optimum"])
-    _draw_gradients(of["gradients"], row, found["optimum"])
+    _draw_gradients(of["gradients"], row, found)
     ax = of["gradients"]
     lines = [
         *ax.plot([], [], color=BLUE, label=f"{name}, each training"),
-        *ax.plot([], [], "o--", color=ORANGE, label="first-order perturbation theory"),
+        *ax.plot([], [], "o--", color=ORANGE, label="perturbation theory"),
         *ax.plot([], [], "s:", color=INK, label="least squares, no network"),
         *ax.plot([], [], color=GREY, label="local phases zero"),
     ]
@@ -241,10 +249,12 @@ def _draw_shares(ax: Axes, row: Mapping[str, Any], optimum: Mapping[str, Any]) -
     _finish(ax)
 
 
-def _draw_gradients(ax: Axes, row: Mapping[str, Any], optimum: Mapping[str, Any]) -> None:
+def _draw_gradients(ax: Axes, row: Mapping[str, Any], found: Mapping[str, Any]) -> None:
     for each in row["trainings"]:
         ax.plot(Q, each["gradients"], color=BLUE, lw=1, alpha=0.7)
-    ax.plot(Q, optimum["gradients"], "s:", color=INK, lw=1.5, ms=5)
+    n = np.count_nonzero(np.array(Q) <= ELASTIC)
+    ax.plot(Q[:n], found["second order"][:n], "o--", color=ORANGE, lw=2)
+    ax.plot(Q, found["optimum"]["gradients"], "s:", color=INK, lw=1.5, ms=5)
     ax.axhline(-1, color=GREY, lw=1.5)
     ax.annotate("Takahashi-Imada", (1, -1.2), fontsize=11, color=SLATE)
     ax.set(ylim=(-1.6, 1.0), ylabel="coefficient of (dV/dx)², h²/24", title="filter of (dV/dx)²")
