@@ -222,7 +222,7 @@ results-published: .venv/.core
 results-curriculum: .venv/.core
 	rm -rf runs/curriculum runs/curriculum-gru
 	$(PY) experiments/curriculum/curricula.py --out runs/curriculum
-	$(PY) experiments/curriculum/recurrent.py --n-steps 4000 --out runs/curriculum-gru
+	$(PY) experiments/curriculum/recurrent.py --out runs/curriculum-gru
 	$(call keep,curriculum curriculum-gru)
 	$(call draw,curriculum)
 

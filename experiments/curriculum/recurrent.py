@@ -33,7 +33,7 @@ PLANS = {
 class Args:
     """Train the preset `gru-demo` by several plans, on the lessons of single processes."""
 
-    plans: tuple[str, ...] = ("mixed", "easy only")
+    plans: tuple[str, ...] = ("mixed", "rising difficulty", "easy only")
     """Plans, by the settings of the curriculum."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of the trainings."""
