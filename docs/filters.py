@@ -108,11 +108,24 @@ def near_theory() -> str:
 
 
 def gradients() -> str:
-    """Return the coefficient of (V')^2 of `demo-newton` at slow waves and at q = 12, and spread."""
-    q = list(_found().q_per_bohr)
+    """Return the range of the coefficients of (V')^2 of `demo-newton` up to q = 7 per bohr."""
     rows = [list(each.gradients) for each in _newton().emulators["demo-newton"].trainings]
-    columns = dict(zip(q, zip(*rows, strict=True), strict=True))
-    ends = [statistics.mean(float(x) for x in columns[at]) for at in (1.0, 12.0)]
-    spread = max(statistics.stdev(map(float, each)) for at, each in columns.items() if at <= 12)
-    words = f"{ends[0]:.2f} at q = 1 to {ends[1]:.2f} at q = 12"
-    return f"{words} (standard deviation at most {spread:.2f})"
+    return _range(rows, 7.0)
+
+
+def second_order() -> str:
+    """Return the range of those of second-order perturbation theory."""
+    return _range([list(_newton()["second order"])], 7.0)
+
+
+def _range(rows: list[list[Any]], largest: float) -> str:
+    n = sum(q <= largest for q in _found().q_per_bohr)
+    every = [float(w) for row in rows for w in row[:n]]
+    return f"{min(every):.2f} to {max(every):.2f}"
+
+
+def at_twelve() -> float:
+    """Return the mean coefficient of (V')^2 of `demo-newton` at q = 12 per bohr."""
+    i = list(_found().q_per_bohr).index(12.0)
+    trainings = _newton().emulators["demo-newton"].trainings
+    return statistics.mean(float(each.gradients[i]) for each in trainings)
