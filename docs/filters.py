@@ -34,7 +34,10 @@ def shares() -> str:
         ("local phases zero", [f"{_mean(row, 'share'):.3f}"] * len(q)),
         _of_seeds("demo-newton", other),
         ("theory for its kinetic phases", [f"{one.mean:.3f}" for one in other.theory]),
-        ("least squares for them", [f"{share:.3f}" for share in newton.optimum.filters.end]),
+        (
+            "least squares for its kinetic phases",
+            [f"{share:.3f}" for share in newton.optimum.filters.end],
+        ),
     ]
     # One row for each wave number, since intervals are wide.
     head = ("q, bohr⁻¹", *(label for label, _ in rows))
@@ -122,6 +125,16 @@ def _range(rows: list[list[Any]], largest: float) -> str:
     n = sum(q <= largest for q in _found().q_per_bohr)
     every = [float(w) for row in rows for w in row[:n]]
     return f"{min(every):.2f} to {max(every):.2f}"
+
+
+def theory_at_twelve() -> float:
+    """Return that of second-order perturbation theory."""
+    return float(_newton()["second order"][list(_found().q_per_bohr).index(12.0)])
+
+
+def untrained_newton() -> float:
+    """Return the median part of untrained networks in the place of `demo-newton` that is left."""
+    return statistics.median(float(each) for each in _newton().untrained.residual)
 
 
 def at_twelve() -> float:

@@ -307,7 +307,8 @@ def newton() -> str:
         rows.append([_plain(name), *cells])
     head = ("mean (95%)", "Strang", "fourth order (Chin)", "optimum of the form",
             "`demo-newton`, ten trainings", "without smoothed boxes, five",
-            "Adam in place of Gauss-Newton steps, five", "before either, five")  # fmt: skip
+            "these with Adam in place of Gauss-Newton steps, five",
+            "after the first stage only, five")  # fmt: skip
     return table(head, rows)
 
 

@@ -103,8 +103,9 @@ plots.plot_phases(
 # On a gentle hill the correction is a formula. Least squares take each kick apart: a share of V,
 # and multiples of (dV/dx)² and d²V/dx², in units of h²/24 with h = dt/2, half a frame. Theory knows
 # two answers of higher order. Takahashi and Imada's has the shares 1/4, 1/2, 1/4, and -1 for the
-# coefficient of (dV/dx)²; Chin's has 1/6, 2/3, 1/6, and -4/3. `demo-newton` was taught as `demo`,
-# but a quarter of its potentials was smoothed, and it was trained by Gauss-Newton steps.
+# coefficient of (dV/dx)²; Chin's has 1/6, 2/3, 1/6, and -4/3. `demo-newton` was taught the
+# lesson of `demo`, partly smoothed, was given the kinetic energy, and was trained by Gauss-Newton
+# steps.
 
 # %%
 hill = 4.0 * np.exp(-((x - 50.0) ** 2) / 8.0)
@@ -118,9 +119,10 @@ for name in ("demo", "demo-newton"):
     print(f"{name}: shares {found[0].round(2)}, (dV/dx)² {square:.2f}, d²V/dx² {curvature:.2f}")
 
 # %% [markdown]
-# `demo-newton` has found Chin's scheme; nobody told it the shares or the form of the correction.
-# Ten trainings agree (results/learned.md). `demo` was taught vertical edges only, and is far from
-# any formula on a gentle hill.
+# `demo-newton` has come close to Chin's scheme; nobody told it the shares or the form of the
+# correction. Ten trainings agree in these numbers, which are sums over kicks, and not in how the
+# correction is divided among them (results/learned.md). `demo` was taught vertical edges only, and
+# is far from any formula on a gentle hill.
 
 # %% [markdown]
 # ## Symmetries

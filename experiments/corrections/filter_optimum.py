@@ -11,8 +11,8 @@ from experiments.corrections.splittings import Splitting, square_of_slope
 
 # Wave numbers in 1/bohr between which filters are linear; the last one is that of the grid.
 KNOTS = np.array([0.0, 2.0, 4.0, 6.0, 8.0, 10.0, 12.0, 14.0, 17.0, 20.0, 25.0, 33.0])
-# Weight of the distance from equal shares, relative to that of a typical coefficient: it holds
-# those of waves that hardly matter.
+# Weight of the distance from the splitting's own shares, relative to that of a typical coefficient:
+# it holds those of waves that hardly matter.
 RIDGE = 1e-5
 N_ITERATIONS = 6
 # Parts of a Gauss-Newton step, of which the first that lowers the error is taken.
