@@ -240,7 +240,7 @@ def gru() -> str:
 def _gru_pairs() -> str:
     """The ratios of errors, crossings over placebos, paired by seed."""
     students = RESULTS()["tully-gru"].metrics.students
-    n = int(RESULTS()["tully-gru"].metrics.summary["gru-crossing-dt10, model 1"].error.n)
+    seeds = [name[-1] for name, _ in students.items() if name.startswith("gru-placebo-dt10")]
     rows = []
     for model in MODELS:
         cells = []
@@ -248,7 +248,7 @@ def _gru_pairs() -> str:
             first, second = (
                 [
                     statistics.median(students[f"gru-{kind}-dt10-seed{seed}"][model][name])
-                    for seed in range(n)
+                    for seed in seeds
                 ]
                 for kind in ("crossing", "placebo")
             )

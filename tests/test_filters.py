@@ -70,5 +70,6 @@ def test_second_order_theory_has_the_corrections_of_fourth_order_on_gentle_hills
     flat = np.repeat(parts[:, None], 2, axis=1)
     of_v = filters.Filters(np.array([0.0, 100.0]), flat, np.zeros_like(flat))
     found = filters.second_order(made, of_v, hill, largest=2.0)
-    # What is left is of the next order in k h, and on the lattice in k dx.
-    np.testing.assert_allclose(found.gradients.sum(axis=0), wanted, rtol=0.01)
+    # What is left is of the next order in k h, and on the lattice (k dx)^2 / 4, 1% at 2 per bohr.
+    slow = found.q <= 2
+    np.testing.assert_allclose(found.gradients.sum(axis=0)[slow], wanted, rtol=0.01)
