@@ -67,8 +67,8 @@ def smoothings() -> str:
     for name, n in (("demo-newton", 5), ("informed-2-newton", 3)):
         runs = [RESULTS()[f"{name}-seed-{seed}"] for seed in range(n)]
         paper_test = statistics.median(run.metrics.benchmark.mean_infidelity for run in runs)
-        kinds = zip(*(_sharp_and_smooth(run["evaluation-1"], name) for run in runs), strict=True)
-        errors = [f"{Number(statistics.mean(each)):.1e}" for each in kinds]
+        medians = [_sharp_and_smooth(run["evaluation-1"], name) for run in runs]
+        errors = [f"{Number(statistics.mean(each)):.1e}" for each in zip(*medians, strict=True)]
         rows.append([f"`{name}`, {n} trainings", "", f"{paper_test:.1e}", *errors])
     head = ("", "smoothed over, bohr", "paper's test, 1 − correlation", "sharp edges", "smooth")
     return table(head, rows)
@@ -82,7 +82,7 @@ def _sharp_and_smooth(evaluation: Any, name: str) -> tuple[float, float]:
     for family, each in zip(families, of, strict=True):
         wanted = float(evaluation.scores[name][family].median_nrmse)
         assert abs(statistics.median(each) / wanted - 1) < 0.01, family
-    kinds = ([], [])
+    kinds: tuple[list[float], list[float]] = ([], [])
     for family, each in zip(families, of, strict=True):
         kinds[family not in SHARP].extend(each)
     return statistics.median(kinds[0]), statistics.median(kinds[1])
