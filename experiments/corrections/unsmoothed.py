@@ -61,7 +61,7 @@ def config_of(args: Args) -> Config:
     return dataclasses.replace(config, training=training)
 
 
-def with_adam(config: Config) -> Config:
+def with_adam(config: Config, is_small: bool = False) -> Config:
     """Return the settings with Adam on eigenstates in place of the Gauss-Newton steps.
 
     The stage is that of the trainings of the study, without what needs an informed start. The
@@ -69,7 +69,7 @@ def with_adam(config: Config) -> Config:
     """
     first, last = config.training.stages[0], trainings.informed()
     last = dataclasses.replace(last, relative=False, power=0.5)
-    if config.training.boundaries[-1] < 10:
+    if is_small:
         last = dataclasses.replace(last, n_steps=2, batches=config.training.stages[-1].batches)
     training = dataclasses.replace(config.training, stages=(first, last))
     return dataclasses.replace(config, training=training)
@@ -82,7 +82,7 @@ def read(args: Args) -> runner.Results:
     rows: dict[str, dict[str, Any]] = {FIRST: {}, LAST: {}, ADAM: {}}
     for seed in args.seeds:
         made = dict(zip((FIRST, LAST), train(config, seed), strict=True))
-        *_, made[ADAM] = train(with_adam(config), seed)
+        *_, made[ADAM] = train(with_adam(config, args.smoke), seed)
         for name, each in made.items():
             rows[name][f"seed {seed}"] = study.measure(each, bench) | {"error": errors(each, bench)}
     found = {
