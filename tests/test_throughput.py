@@ -98,9 +98,8 @@ def test_the_whole_in_small_on_two_devices(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "out"
     command = [sys.executable, str(script), "--smoke", "--devices", "2", "--out", str(out)]
     path = os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])
-    ran = subprocess.run(
-        command, capture_output=True, text=True, env=os.environ | {"PYTHONPATH": path}
-    )
+    on_cpu = os.environ | {"PYTHONPATH": path, "JAX_PLATFORMS": "cpu"}
+    ran = subprocess.run(command, capture_output=True, text=True, env=on_cpu)
     assert ran.returncode == 0, ran.stderr
     found = json.loads((out / "metrics.json").read_text())
     assert found["environment"]["n_devices"] == 2

@@ -4,7 +4,7 @@ import dataclasses
 import hashlib
 import json
 import pathlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -16,6 +16,7 @@ from experiments.curriculum.taught_scores import BASELINE, Errors
 from qdistill._checks import require_at_least, require_one_of
 from qdistill.curriculum import CurriculumConfig
 from qdistill.forecast.cases import Cases
+from qdistill.insight.importance import trainings
 from qdistill.runs import folder, presets, records
 from qdistill.runs.config import Config
 from qdistill.training.loop import fit
@@ -69,14 +70,12 @@ def measure(args: Args) -> runner.Results:
         system, curricula.TEST_SEED, sizes.n_case, sizes.n_frames, sizes.n_paper_frames
     )
     families = tuple(dict.fromkeys(tests["families"].family))
-    # Seed by seed, so that what is there is a comparison whenever it is stopped.
-    each = {
-        (name, seed): errors_of(name, seed, args, tests) for seed in args.seeds for name in plans
-    }
-    raw = {
-        name: {of: np.concatenate([each[name, seed][of] for seed in args.seeds]) for of in tests}
-        for name in plans
-    }
+    # On a CPU seed by seed, so that what is there is a comparison whenever it is stopped.
+    n_together = 1 if jax.default_backend() == "cpu" else len(args.seeds)
+    for i in range(0, len(args.seeds), n_together):
+        for name in plans:
+            train(name, args.seeds[i : i + n_together], args, tests)
+    raw = {name: errors_of(name, args, tests) for name in plans}
     skill = {name: taught_scores.skills(errors, families) for name, errors in raw.items()}
     found = {
         "lessons": curricula.STUDY.curriculum.lessons,
@@ -106,23 +105,48 @@ def config_of(name: str, args: Args) -> Config:
     )
 
 
-def errors_of(name: str, seed: int, args: Args, tests: Mapping[str, Cases]) -> Errors:
-    """Return the errors of one training, from their file or measured and kept."""
-    config, sizes = config_of(name, args), args.sizes
-    settings = repr((config, sizes.n_case, sizes.n_frames, sizes.n_paper_frames))
+def file_of(name: str, seed: int, args: Args) -> pathlib.Path:
+    """Return the file of a training's errors."""
+    sizes = args.sizes
+    settings = repr((config_of(name, args), sizes.n_case, sizes.n_frames, sizes.n_paper_frames))
     digest = hashlib.sha256(settings.encode()).hexdigest()[:8]
-    file = args.trained / f"{name.replace(' ', '-')}-{args.n_steps}-{digest}-{seed}.json"
-    if not file.exists():
-        setup = folder.set_up(config)
-        state = setup.trainers[0].init(jax.random.key(seed))
-        for last, _ in fit(setup.trainers, config.training.boundaries, state):
-            state = last
-        params = jax.tree.map(lambda leaf: leaf[None], state.params)
-        made = taught_scores.measure(setup.student, params, tests)
-        file.parent.mkdir(parents=True, exist_ok=True)
-        records.write_json(file, {of: errors.tolist() for of, errors in made.items()})
-        print(f"{name}, seed {seed}: {np.median(made['paper']):.3f}", flush=True)
-    return {of: np.array(errors) for of, errors in json.loads(file.read_text()).items()}
+    return args.trained / f"{name.replace(' ', '-')}-{args.n_steps}-{digest}-{seed}.json"
+
+
+def train(name: str, seeds: Sequence[int], args: Args, tests: Mapping[str, Cases]) -> None:
+    """Train and test networks together, and keep their errors, unless they are kept already."""
+    config = config_of(name, args)
+    missing = [seed for seed in seeds if not file_of(name, seed, args).exists()]
+    if not missing:
+        return
+    setup = folder.set_up(config)
+    if config.curriculum.plan == "constant":
+        weights = np.ones((len(missing), len(config.curriculum.lessons)))
+        *_, last = trainings.train(
+            setup.student, setup.teacher, config.curriculum, config.training, weights, missing,
+            n_at_once=len(missing),
+        )  # fmt: skip
+        params = last.params
+    else:
+        each = []
+        for seed in missing:
+            state = setup.trainers[0].init(jax.random.key(seed))
+            for last_state, _ in fit(setup.trainers, config.training.boundaries, state):
+                state = last_state
+            each.append(state.params)
+        params = jax.tree.map(lambda *leaves: np.stack(leaves), *each)
+    made = taught_scores.measure(setup.student, params, tests)
+    args.trained.mkdir(parents=True, exist_ok=True)
+    for i, seed in enumerate(missing):
+        errors = {of: values[i : i + 1].tolist() for of, values in made.items()}
+        records.write_json(file_of(name, seed, args), errors)
+        print(f"{name}, seed {seed}: {np.median(errors['paper']):.3f}", flush=True)
+
+
+def errors_of(name: str, args: Args, tests: Mapping[str, Cases]) -> Errors:
+    """Return the errors of all trainings of a plan from their files."""
+    each = [json.loads(file_of(name, seed, args).read_text()) for seed in args.seeds]
+    return {of: np.concatenate([np.array(errors[of]) for errors in each]) for of in tests}
 
 
 def table(found: Mapping[str, Any]) -> str:

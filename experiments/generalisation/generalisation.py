@@ -104,10 +104,7 @@ def table(found: dict[str, Any]) -> str:
         for label in of["errors"]:
             means = [10 ** row["mean"] for row in found["over seeds"][name][label]["error"]]
             lines.append(f"  {label:20}" + "".join(f"{mean:9.1e}" for mean in means))
-    lines.append("error without a family over with it")
-    for name, row in found["left out"]["families"].items():
-        ratios = 10 ** row["log10 of the ratio"]["own"]["mean"]
-        lines.append(f"  {name:20}{ratios:9.2f}")
+    lines.append(left_out.table(found["left out"]))
     return "\n".join(lines)
 
 

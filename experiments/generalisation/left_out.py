@@ -1,9 +1,12 @@
-"""Trainings from which one family of potentials is left out."""
+"""Trainings from which one family of potentials is left out.
+
+`python experiments/generalisation/left_out.py` trains `unitary` in full without each family.
+"""
 
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -11,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
+from experiments import runner
 from experiments.corrections.study import summarise
 from experiments.generalisation.beyond import errors
 from qdistill.curriculum.lessons import ALL_OVER
@@ -24,7 +28,7 @@ from qdistill.physics.grid import Grid, Scalar
 from qdistill.runs import folder, presets, records
 from qdistill.runs.config import Config
 from qdistill.system import LESSONS, System, lesson
-from qdistill.training.stages import TrainingConfig
+from qdistill.training.stages import Stage, TrainingConfig
 
 # The name of the trainings on all families.
 NONE = "none"
@@ -36,23 +40,45 @@ class LeftOut:
 
     Attributes:
       n_seeds: Trainings for each family that is left out, and for none.
-      n_steps: Training steps; the preset has 5,000.
-      n_batch: Boxes in a batch.
-      n_runs: Boxes in a block of 40 steps.
+      n_steps: Training steps of each stage; None for those of the preset.
+      n_batch: Examples in a batch; None likewise.
+      n_runs: Runs, or boxes, in a block of steps; None likewise.
       n_case: Held-out potentials of each family.
       n_frames: Frames of a forecast.
       seed: Random seed of the held-out potentials.
       families: The families that are left out in turn.
+      preset: Name of the preset that is trained.
     """
 
     n_seeds: int = 3
-    n_steps: int = 160
-    n_batch: int = 8
-    n_runs: int = 24
+    n_steps: int | None = 160
+    n_batch: int | None = 8
+    n_runs: int | None = 24
     n_case: int = 8
     n_frames: int = 100
     seed: int = 1
     families: tuple[str, ...] = tuple(FAMILIES)
+    preset: str = "informed-2"
+
+
+@dataclasses.dataclass(frozen=True)
+class Args:
+    """Train a student in full without each family of potentials in turn."""
+
+    sizes: LeftOut = LeftOut(n_steps=None, n_batch=None, n_runs=None, preset="unitary")
+    """The trainings and their test."""
+    trained: pathlib.Path = pathlib.Path("runs/generalisation-trainings")
+    """Folder of the errors of trainings, which are not repeated."""
+    out: pathlib.Path = pathlib.Path("runs/left_out-unitary")
+    """Folder of the results."""
+    smoke: bool = False
+    """Run the same steps at tiny sizes, in seconds."""
+
+
+def smoke(args: Args) -> Args:
+    """Return options for a run of seconds."""
+    tiny = LeftOut(1, 2, 2, 2, 1, 3, families=("well",), preset=args.sizes.preset)
+    return dataclasses.replace(args, sizes=tiny, trained=args.out / "trainings")
 
 
 def lessons_of_families() -> tuple[str, ...]:
@@ -74,36 +100,44 @@ def _sample(family: str, key: Any, grid: Grid, difficulty: Scalar) -> tuple[Arra
 
 
 def config_of(sizes: LeftOut) -> Config:
-    """Return the settings of a short training of `informed-2`."""
-    preset = presets.PRESETS["informed-2"][1]
-    (stage,) = preset.training.stages
+    """Return the settings of a training, with a lesson for each family."""
+    preset = presets.PRESETS[sizes.preset][1]
+    lessons = CurriculumConfig(lessons=lessons_of_families())
+    stages = tuple(_resized(stage, sizes) for stage in preset.training.stages)
+    return dataclasses.replace(preset, curriculum=lessons, training=TrainingConfig(stages))
+
+
+def _resized(stage: Stage, sizes: LeftOut) -> Stage:
+    n_steps = stage.n_steps if sizes.n_steps is None else sizes.n_steps
     batches = dataclasses.replace(
         stage.batches,
-        n_batch=sizes.n_batch,
-        n_runs=sizes.n_runs,
-        n_block=min(stage.batches.n_block, sizes.n_steps),
+        n_batch=stage.batches.n_batch if sizes.n_batch is None else sizes.n_batch,
+        n_runs=stage.batches.n_runs if sizes.n_runs is None else sizes.n_runs,
+        n_block=min(stage.batches.n_block, n_steps),
     )
-    stage = dataclasses.replace(stage, n_steps=sizes.n_steps, batches=batches)
-    lessons = CurriculumConfig(lessons=lessons_of_families())
-    return dataclasses.replace(preset, curriculum=lessons, training=TrainingConfig((stage,)))
+    return dataclasses.replace(stage, n_steps=n_steps, batches=batches)
 
 
-def train(sizes: LeftOut, seed: int) -> dict[str, PyTree]:
-    """Return the parameters after each training of a seed, by the family that was left out.
+def train(sizes: LeftOut, seeds: Sequence[int]) -> dict[int, dict[str, PyTree]]:
+    """Return the parameters after each training, by seed and by the family that was left out.
 
-    The trainings differ in the weights of the families only.
+    The trainings of a seed differ in the weights of the families only.
     """
     config = config_of(sizes)
     setup = folder.set_up(config)
     names = (NONE, *sizes.families)
     weights = np.array([[float(family != name) for family in FAMILIES] for name in names])
-    seeds = [seed] * len(names)
+    every = [(seed, name) for seed in seeds for name in names]
+    # A GPU is busy with all of them, a CPU with one.
+    n_at_once = 1 if jax.default_backend() == "cpu" else len(every)
     *_, last = trainings.train(
-        setup.student, setup.teacher, config.curriculum, config.training, weights, seeds
-    )
-    return {
-        name: jax.tree.map(lambda leaf, i=i: leaf[i], last.params) for i, name in enumerate(names)
-    }
+        setup.student, setup.teacher, config.curriculum, config.training,
+        np.tile(weights, (len(seeds), 1)), [seed for seed, _ in every], n_at_once,
+    )  # fmt: skip
+    found: dict[int, dict[str, PyTree]] = {}
+    for i, (seed, name) in enumerate(every):
+        found.setdefault(seed, {})[name] = jax.tree.map(lambda leaf, i=i: leaf[i], last.params)
+    return found
 
 
 def make_cases(system: System, sizes: LeftOut) -> Cases:
@@ -132,15 +166,17 @@ def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
     family = np.array(truth.family)
     start = jax.tree.map(lambda leaf: leaf[0], trainings.initial_params(student, [0]))
     raw = {"start": [_errors(student, start, truth)]}
-    for seed in range(sizes.n_seeds):
-        file = place / f"{config.preset}-{sizes.n_steps}-seed{seed}.json"
-        if not file.exists():
-            found = {
-                name: _errors(student, params, truth).tolist()
-                for name, params in train(sizes, seed).items()
+    n_steps = "full" if sizes.n_steps is None else sizes.n_steps
+    files = {i: place / f"{sizes.preset}-{n_steps}-seed{i}.json" for i in range(sizes.n_seeds)}
+    missing = [seed for seed, file in files.items() if not file.exists()]
+    for seeds in [[seed] for seed in missing] if jax.default_backend() == "cpu" else [missing]:
+        for seed, of_seed in (train(sizes, seeds) if seeds else {}).items():
+            errors_of = {
+                name: _errors(student, params, truth).tolist() for name, params in of_seed.items()
             }
             place.mkdir(parents=True, exist_ok=True)
-            records.write_json(file, found)
+            records.write_json(files[seed], errors_of)
+    for file in files.values():
         for name, each in records.read_json(file).items():
             raw.setdefault(name, []).append(np.array(each))
     return {
@@ -191,3 +227,21 @@ def compare(
         "without": medians(without, own),
         "log10 of the ratio": {kind: summarise(values) for kind, values in ratios.items()},
     }
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return the ratios of errors without each family over with it, means over seeds."""
+    lines = ["error without a family over with it"]
+    for name, row in found["families"].items():
+        lines.append(f"  {name:20}{10 ** row['log10 of the ratio']['own']['mean']:9.2f}")
+    return "\n".join(lines)
+
+
+def alone(args: Args) -> runner.Results:
+    """Train and compare."""
+    found = measure(args.sizes, args.trained)
+    return runner.Results(found, table(found))
+
+
+if __name__ == "__main__":
+    runner.main(alone, Args, smoke)

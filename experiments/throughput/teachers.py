@@ -24,7 +24,8 @@ class Teacher:
       n_jump: Number of frames in one step; None for all of them.
       is_double: Whether it runs in complex128.
       is_dense: Whether all packets are in one potential, whose setup is not timed.
-      n_chunk: Number of packets that are evolved together; None for all.
+      n_chunk: Number of packets that are evolved together on a CPU, whose cache is small; None for
+        all.
     """
 
     make: Callable[[System], Propagator]
@@ -89,7 +90,8 @@ def prepare(
         v, psi = jnp.asarray(problem.v, real), jnp.asarray(problem.psi, complex_)
         if solver.is_dense:
             propagator = Prepared(propagator, propagator(v[0]))
-        mapped = jax.vmap(evolve) if solver.n_chunk is None else in_chunks
+        is_whole = solver.n_chunk is None or jax.default_backend() != "cpu"
+        mapped = jax.vmap(evolve) if is_whole else in_chunks
         v, psi = devices.split(row, (v, psi))
         compiled = jax.jit(devices.on_each(row, mapped)).lower(v, psi).compile()
 
