@@ -76,12 +76,18 @@ def measure(args: Args) -> runner.Results:
         for name in plans:
             train(name, args.seeds[i : i + n_together], args, tests)
     raw = {name: errors_of(name, args, tests) for name in plans}
-    skill = {name: taught_scores.skills(errors, families) for name, errors in raw.items()}
+    # Worse than a forecast of zero, whose error is 1, is as bad as it: some forecasts diverge.
+    bounded = {name: {of: np.fmin(each, 1) for of, each in raw[name].items()} for name in plans}
+    skill = {name: taught_scores.skills(errors, families) for name, errors in bounded.items()}
     found = {
         "lessons": curricula.STUDY.curriculum.lessons,
         "families": families,
         "paper": tests["paper"].family,
         "steps": args.n_steps,
+        "diverged": {
+            name: {of: (~(each <= 1)).mean(axis=(1, 2)).tolist() for of, each in raw[name].items()}
+            for name in plans
+        },
         **taught_scores.compare(skill),
     }
     plain = {name: taught_scores.plain(errors) for name, errors in raw.items()}
@@ -144,9 +150,9 @@ def train(name: str, seeds: Sequence[int], args: Args, tests: Mapping[str, Cases
 
 
 def errors_of(name: str, args: Args, tests: Mapping[str, Cases]) -> Errors:
-    """Return the errors of all trainings of a plan from their files."""
+    """Return the errors of all trainings of a plan from their files; not a number if infinite."""
     each = [json.loads(file_of(name, seed, args).read_text()) for seed in args.seeds]
-    return {of: np.concatenate([np.array(errors[of]) for errors in each]) for of in tests}
+    return {of: np.concatenate([np.array(errors[of], float) for errors in each]) for of in tests}
 
 
 def table(found: Mapping[str, Any]) -> str:
