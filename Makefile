@@ -226,6 +226,23 @@ results-curriculum: .venv/.core
 	$(call keep,curriculum curriculum-gru)
 	$(call draw,curriculum)
 
+# With a GPU, after .venv/bin/pip install '.[cuda]'; on a CPU it takes days.
+results-gpu: .venv/.core
+	rm -rf runs/throughput-gpu runs/gru-seed-0 runs/gru-seed-1 runs/gru-seed-2 runs/left_out-unitary
+	rm -rf runs/placebos-gru runs/curriculum-gru-long
+	$(PY) experiments/throughput/throughput.py --n-packets 4096 --n-frames 20 --n-repeats 5 \
+		--n-blocks 2 --scaling.n-packets 64 256 1024 4096 16384 --scaling.n-frames 10 20 40 80 \
+		--scaling.fixed 1024 1024 20 --scaling.teachers "chebyshev, 1e-5" "clamped, 4 substeps" \
+		--out runs/throughput-gpu
+	for seed in 0 1 2; do \
+		.venv/bin/qdistill distill gru --seed $$seed --out runs/gru-seed-$$seed || exit 1; \
+	done
+	$(PY) experiments/generalisation/left_out.py --out runs/left_out-unitary
+	$(PY) experiments/placebos/placebos.py --budgets gru --seeds 3 --out runs/placebos-gru
+	$(PY) experiments/curriculum/recurrent.py --n-steps 40000 --out runs/curriculum-gru-long
+	$(call keep,throughput-gpu gru-seed-0 gru-seed-1 gru-seed-2 left_out-unitary placebos-gru \
+		curriculum-gru-long)
+
 # Errors of trainings are kept in runs/placebos-trainings.
 results-placebos: .venv/.core
 	rm -rf runs/placebos

@@ -109,3 +109,90 @@ def _in_words(name: Any) -> str:
     for short, plain in WORDS.items():
         name = name.replace(short, plain) if name.startswith(short) else name
     return name.replace("eigenstates of barrier,", "eigenstates of single barriers,")
+
+
+def throughput() -> str:
+    """Tabulate the speed and error of the teachers and of other libraries."""
+    found = RESULTS()["throughput"].metrics.solvers
+    rows = []
+    for name, of_lattice in found.lattice.items():
+        is_shown = not of_lattice.is_ours or name in SHOWN
+        if is_shown and name != "C, real-space splitting":
+            rows.append(
+                [name, *_speed_and_error(of_lattice), *_speed_and_error(found.continuum[name])]
+            )
+    row = found.lattice["C, real-space splitting"]
+    rows.append(["C, real-space splitting (the paper's)", *_speed_and_error(row), "", ""])
+    head = ("solver", "lattice, a second", "error", "continuum, a second", "error")
+    return table(head, rows)
+
+
+SHOWN = (
+    "chebyshev, 1e-6", "chebyshev, 1e-5, one frame in five", "chebyshev, 1e-10, complex128",
+    "clamped, 4 substeps", "clamped, 7 substeps",
+)  # fmt: skip
+
+
+def _speed_and_error(row: Any) -> list[str]:
+    return [f"{row.packet_frames_per_second:,.0f}", f"{row.rms_relative_error:.1e}"]
+
+
+def lead_of_c() -> dict[str, Number]:
+    """Return how many times as fast and as exact the lattice's stencil is as the loop in C."""
+    found = RESULTS()["throughput"].metrics.solvers.lattice
+    ours, theirs = found["chebyshev, 1e-6"], found["C, real-space splitting"]
+    return {
+        "speed": Number(ours.packet_frames_per_second / theirs.packet_frames_per_second),
+        "error": Number(theirs.rms_relative_error / ours.rms_relative_error),
+    }
+
+
+def on_gpu() -> str:
+    """Tabulate the steps a second of trainings, on two cores and on a GPU."""
+    here, there = (RESULTS()[run].metrics.trainings for run in ("throughput", "throughput-gpu"))
+    rows = []
+    for name, training in there.items():
+        for i, (gpu, cpu) in enumerate(zip(training.stages, here[name].stages, strict=True)):
+            speeds = cpu.steps_per_second, gpu.steps_per_second
+            cells = (f"{number:,.0f}" for number in (*speeds, speeds[1] / speeds[0]))
+            rows.append([f"`{name}`, stage {i + 1}", *cells, f"{gpu.teacher_share:.0%}"])
+    head = ("training", "steps a second, two cores", "H100", "ratio", "teacher's share, H100")
+    return table(head, rows)
+
+
+def gru_gain() -> str:
+    """Return how many times as fast the steps of `gru` are on a GPU as on two cores."""
+    return f"{_gains('gru')[0]:.0f}"
+
+
+def unitary_gains() -> str:
+    """Return the least and the largest such factor over the stages of `unitary`."""
+    gains = _gains("unitary")
+    return f"{min(gains):.0f} to {max(gains):.0f}"
+
+
+def _gains(name: str) -> list[float]:
+    here, there = (
+        [stage.steps_per_second for stage in RESULTS()[run].metrics.trainings[name].stages]
+        for run in ("throughput", "throughput-gpu")
+    )
+    return [gpu / cpu for cpu, gpu in zip(here, there, strict=True)]
+
+
+def solvers_on_gpu() -> str:
+    """Tabulate the speed and error of solvers on a GPU."""
+    found = RESULTS()["throughput-gpu"].metrics.solvers
+    rows = []
+    for name, of_lattice in found.lattice.items():
+        if name in SHOWN or name.startswith("torch"):
+            cells = *_speed_and_error(of_lattice), *_speed_and_error(found.continuum[name])
+            rows.append([name, *cells])
+    row = found.continuum["matterwave, 10 substeps"]
+    rows.append(["matterwave, 10 substeps", "", "", *_speed_and_error(row)])
+    return table(("solver", "lattice, a second", "error", "continuum, a second", "error"), rows)
+
+
+def long_trainings() -> str:
+    """Return 1 - correlation of the long trainings of the paper's network on a GPU."""
+    scores = [RESULTS()[f"gru-seed-{seed}"].metrics.benchmark.mean_infidelity for seed in range(3)]
+    return ", ".join(f"{Number(score):.1e}" for score in scores)

@@ -203,7 +203,16 @@ def searched_evidence() -> str:
 
 def placebos() -> str:
     """Tabulate the share of each process in skill and symmetries, in decades."""
-    of = RESULTS()["placebos"].metrics
+    return _placebos("placebos")
+
+
+def placebos_gru() -> str:
+    """Tabulate the share of each process in the skill of the paper's network, in decades."""
+    return _placebos("placebos-gru")
+
+
+def _placebos(run: str) -> str:
+    of = RESULTS()[run].metrics
     rows = []
     for budget, tests in of.budgets.items():
         for name, row in tests.items():
@@ -214,6 +223,22 @@ def placebos() -> str:
             rows.append([budget, name.removeprefix("test of "), *ends, *cells])
     heads = ("training", "test", "placebos only", "all processes", *of.processes)
     return table(heads, rows)
+
+
+def alone() -> str:
+    """Tabulate the skill of the paper's network with one process alone, and with all but it."""
+    of, rows = RESULTS()["placebos-gru"].metrics, []
+    # The last process is the twin of the first, and takes no part. Bit i of the index of a
+    # coalition is that of process i.
+    processes = list(of.processes)[:-1]
+    every = 2 ** len(processes) - 1
+    for name, row in of.budgets.gru.items():
+        skill = [statistics.mean(map(float, seeds)) for seeds in zip(*row["values"], strict=True)]
+        pairs = [(skill[1 << i], skill[every ^ 1 << i]) for i in range(len(processes))]
+        cells = [f"{alone:.2f} / {without:.2f}" for alone, without in pairs]
+        ends = f"{skill[0]:.2f}", f"{skill[every]:.2f}"
+        rows.append([name.removeprefix("test of "), *ends, *cells])
+    return table(("test", "placebos only", "all processes", *processes), rows)
 
 
 def in_run() -> str:

@@ -255,9 +255,18 @@ def _power(row: Any) -> str:
 
 
 def families() -> str:
-    """Tabulate the errors of short trainings with and without each family."""
+    """Tabulate the errors of full trainings of `unitary` with and without each family."""
+    return _families(RESULTS()["left_out-unitary"].metrics.families)
+
+
+def families_in_short() -> str:
+    """Tabulate the errors of short trainings of `informed-2` with and without each family."""
+    return _families(RESULTS()["generalisation"].metrics["left out"].families)
+
+
+def _families(of: Any) -> str:
     rows = []
-    for name, row in RESULTS()["generalisation"].metrics["left out"].families.items():
+    for name, row in of.items():
         own, others = (_ratio(row["log10 of the ratio"][kind]) for kind in ("own", "others"))
         errors = [row.start, *(statistics.median(row[kind]) for kind in ("with", "without"))]
         rows.append([name, *(f"{Number(error):.1e}" for error in errors), own, others])

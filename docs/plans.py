@@ -41,10 +41,20 @@ def plans() -> str:
 
 def recurrent() -> str:
     """Tabulate the error of the paper's network by each plan over that of `mixed`."""
-    of = RESULTS()["curriculum-gru"].metrics
-    mixed = [f"{Number(10 ** of.error.mixed[each].mean):.1e}" for each in SETS]
-    rows = [["mixed: the error itself", *mixed], *(row[1:] for row in _over_mixed(of))]
-    return table(("error over `mixed`", *SETS.values()), rows)
+    rows = []
+    for run in ("curriculum-gru", "curriculum-gru-long"):
+        of = RESULTS()[run].metrics
+        mixed = [f"{Number(10 ** of.error.mixed[each].mean):.1e}" for each in SETS]
+        rows.append([f"{of.steps:,}", "mixed: the error itself", *mixed])
+        rows += _over_mixed(of)
+    return table(("steps", "error over `mixed`", *SETS.values()), rows)
+
+
+def diverged() -> str:
+    """Return the shares of the paper's cases with an error above 1, by plan, after most steps."""
+    of = RESULTS()["curriculum-gru-long"].metrics.diverged
+    shares = {name: statistics.mean(map(float, row.paper)) for name, row in of.items()}
+    return ", ".join(f"{share:.0%} ({name})" for name, share in shares.items())
 
 
 def _over_mixed(of: Any) -> list[list[str]]:

@@ -308,42 +308,6 @@ def _ratio_of_times(first: str, second: str) -> str:
     return f"{times[first] / times[second]:.0f}"
 
 
-def throughput() -> str:
-    """Tabulate the speed and error of the teachers and of other libraries."""
-    found = RESULTS()["throughput"].metrics.solvers
-    rows = []
-    for name, of_lattice in found.lattice.items():
-        is_shown = not of_lattice.is_ours or name in SHOWN
-        if is_shown and name != "C, real-space splitting":
-            rows.append(
-                [name, *_speed_and_error(of_lattice), *_speed_and_error(found.continuum[name])]
-            )
-    row = found.lattice["C, real-space splitting"]
-    rows.append(["C, real-space splitting (the paper's)", *_speed_and_error(row), "", ""])
-    head = ("solver", "lattice, a second", "error", "continuum, a second", "error")
-    return table(head, rows)
-
-
-SHOWN = (
-    "chebyshev, 1e-6", "chebyshev, 1e-5, one frame in five", "chebyshev, 1e-10, complex128",
-    "clamped, 4 substeps", "clamped, 7 substeps",
-)  # fmt: skip
-
-
-def _speed_and_error(row: Any) -> list[str]:
-    return [f"{row.packet_frames_per_second:,.0f}", f"{row.rms_relative_error:.1e}"]
-
-
-def lead_of_c() -> dict[str, Number]:
-    """Return how many times as fast and as exact the lattice's stencil is as the loop in C."""
-    found = RESULTS()["throughput"].metrics.solvers.lattice
-    ours, theirs = found["chebyshev, 1e-6"], found["C, real-space splitting"]
-    return {
-        "speed": Number(ours.packet_frames_per_second / theirs.packet_frames_per_second),
-        "error": Number(theirs.rms_relative_error / ours.rms_relative_error),
-    }
-
-
 def largest_checkpoints() -> str:
     """Return the most that the checkpoints of the long run took."""
     found = RESULTS()["reliability"].metrics.long_run.largest_checkpoints_bytes

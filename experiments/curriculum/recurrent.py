@@ -34,7 +34,7 @@ PLANS = {
 class Args:
     """Train the preset `gru-demo` by several plans, on the lessons of single processes."""
 
-    plans: tuple[str, ...] = ("mixed", "rising difficulty", "easy only")
+    plans: tuple[str, ...] = ("mixed", "rising difficulty", "easy only", "falling difficulty")
     """Plans, by the settings of the curriculum."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of the trainings."""

@@ -5,7 +5,6 @@ from collections.abc import Callable
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array
 
@@ -66,12 +65,10 @@ TEACHERS: dict[str, Teacher] = {
 }
 
 
-def prepare(
-    problem: Problem, solver: Teacher, n_devices: int | None = None
-) -> Callable[[], np.ndarray]:
+def prepare(problem: Problem, solver: Teacher, n_devices: int | None = None) -> Callable[[], Array]:
     """Return a compiled run of all packets, on some or all devices; it returns the last states.
 
-    The potential of a dense solver is the first of the problem.
+    They stay on the devices. The potential of a dense solver is the first of the problem.
     """
     real, complex_ = ("f8", "c16") if solver.is_double else ("f4", "c8")
     n_jump = problem.n_frames if solver.n_jump is None else solver.n_jump
@@ -95,9 +92,9 @@ def prepare(
         v, psi = devices.split(row, (v, psi))
         compiled = jax.jit(devices.on_each(row, mapped)).lower(v, psi).compile()
 
-    def run() -> np.ndarray:
+    def run() -> Array:
         with jax.enable_x64(solver.is_double):
-            return np.asarray(compiled(v, psi))
+            return jax.block_until_ready(compiled(v, psi))
 
     return run
 
