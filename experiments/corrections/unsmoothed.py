@@ -51,8 +51,11 @@ def smoke(args: Args) -> Args:
 def config_of(args: Args) -> Config:
     """Return the settings of a training."""
     config = presets.PRESETS["demo-newton"][1]
-    if not args.smoke:
-        return config
+    return reduced(config) if args.smoke else config
+
+
+def reduced(config: Config) -> Config:
+    """Return a config with two steps of two examples in every stage."""
     stages = []
     for stage in config.training.stages:
         batches = dataclasses.replace(stage.batches, n_block=2, n_runs=2, n_batch=2)
