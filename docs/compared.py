@@ -9,6 +9,7 @@ from typing import Any
 from pages import RESULTS, Number, table
 
 from qdistill.forecast import paper
+from qdistill.physics.families import SHARP
 
 INFORMED = ("informed-1", "informed-2", "informed-3")
 BARRIERS = tuple(name for name in paper.CASES if name.startswith("barrier"))
@@ -21,8 +22,6 @@ SCHEMES = {
 }
 ONE_TRAINING = ("unitary", "gru", "gru-wide")
 PUBLISHED = ("demo-gru", "full-gru")
-# Families of held-out potentials with sharp edges, as in experiments/shelf.py.
-SHARP = ("barrier", "double", "triple", "steps", "well")
 # Solvers with two FFT pairs a frame, by their names in results/shelf.
 SOLVERS = ("strang, 2 pairs", "takahashi-imada, smoothed 0.1, 2 pairs")
 

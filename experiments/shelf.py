@@ -21,12 +21,11 @@ from qdistill.forecast import baselines, cases, held_out, metrics
 from qdistill.forecast.baselines import CaseErrors
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig
+from qdistill.physics.families import SHARP
 from qdistill.physics.grid import Grid
 from qdistill.system import Potential, Propagator, System, rollout
 from qdistill.teacher import SCHEMES, Scheme, SplitStep
 
-# Families of potentials with sharp edges; the others are smooth.
-SHARP = ("barrier", "double", "triple", "steps", "well")
 # Share of the potential in the first and the last kick of two FFT pairs; Strang's is 1/4.
 SHARES = (0.21,)
 # Gaussian widths in bohr over which the gradient of a potential is smoothed.

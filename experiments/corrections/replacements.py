@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Complex, Float
 
 from experiments.corrections.splittings import Splitting
-from experiments.shelf import SHARP
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.cases import Cases
+from qdistill.physics.families import SHARP
 from qdistill.system import System
 
 

@@ -25,6 +25,7 @@ from experiments.corrections.filters import Filters
 from experiments.corrections.replacements import Edges
 from experiments.corrections.splittings import Splitting
 from qdistill.forecast.cases import Cases
+from qdistill.physics.families import SHARP
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE, SLATE
 from qdistill.students import Emulator
@@ -158,7 +159,7 @@ def of_untrained(made: Emulator, n: int, bench: Bench) -> dict[str, list[float]]
 
 def residual(splitting: Splitting, truth: Cases) -> float:
     """Return the part of the local phases at sharp edges that both filters leave, relative rms."""
-    is_sharp = np.array([family in replacements.SHARP for family in truth.family])
+    is_sharp = np.array([family in SHARP for family in truth.family])
     v, grid = np.asarray(truth.v, float)[is_sharp], splitting.system.grid
     whole = splitting.local(grid, v)
     rest = whole - filters.filtered(splitting, filters.read(splitting, HIGH)).local(grid, v)

@@ -11,12 +11,12 @@ from jaxtyping import Array, Float, PyTree
 from experiments.corrections.study import summarise
 from experiments.curriculum.syllabus import YOKED
 from experiments.order.levels import p_of_mean
-from experiments.shelf import SHARP
 from qdistill.forecast.cases import Cases
 from qdistill.forecast.held_out import BenchmarkConfig, make_paper_cases
 from qdistill.insight import harness
 from qdistill.insight.importance.study import sample_potentials
 from qdistill.insight.probes.learning import forecast_errors
+from qdistill.physics.families import SHARP
 from qdistill.students import Student
 from qdistill.system import System
 

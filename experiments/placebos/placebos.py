@@ -20,12 +20,10 @@ from experiments.placebos.processes import PROCESSES
 from qdistill._checks import require_at_least
 from qdistill.insight.importance import games, skill
 from qdistill.insight.symmetries import make_symmetries
+from qdistill.physics.families import SHARP
 from qdistill.physics.grid import Grid
 from qdistill.system import System
 from qdistill.teacher import chebyshev
-
-# Families of potentials without jumps.
-SMOOTH = ("half-circle", "quadratic", "random", "triangle", "trapezoid")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,7 +109,7 @@ def _exact(tests: Tests, n_frames: int, system: System) -> dict[str, float]:
 def columns(table: Table, names: list[str]) -> dict[str, Float[np.ndarray, "n_seed n_coalition"]]:
     """Return the values of coalitions: decades of error on every test, and of violation."""
     of_processes, of_potentials = skill(table.processes), skill(table.potentials)
-    is_smooth = np.array([name in SMOOTH for name in names])
+    is_smooth = np.array([name not in SHARP for name in names])
     values = {f"test of {name}": of_processes[..., i] for i, name in enumerate(PROCESSES[:-1])}
     for name, chosen in (("smooth potentials", is_smooth), ("sharp potentials", ~is_smooth)):
         values[name] = of_potentials[..., chosen].mean(axis=-1)
@@ -148,7 +146,7 @@ def compare(
 ) -> dict[str, Any]:
     """Return the in-run attribution next to the exact shares, on smooth and sharp potentials."""
     found = {}
-    is_smooth = np.array([name in SMOOTH for name in families])
+    is_smooth = np.array([name not in SHARP for name in families])
     values = columns(table, families)
     for name, chosen in (("smooth potentials", is_smooth), ("sharp potentials", ~is_smooth)):
         exact = games.shapley(values[name])

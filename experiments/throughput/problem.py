@@ -4,13 +4,12 @@ from typing import NamedTuple
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from qdistill._checks import refuse, require_at_least, require_shape
 from qdistill.physics import families, packets
 from qdistill.physics.grid import Grid
 from qdistill.system import System
-
-SHARP = ("barrier", "double", "triple", "steps", "well")
 
 
 class Problem(NamedTuple):
@@ -67,7 +66,7 @@ def sample(
     key_v, key_psi = jax.random.split(jax.random.key(seed))
     grid = system.grid
     each_v = [
-        np.asarray(families.sample(key, grid, SHARP[i % len(SHARP)]), "f8")
+        np.asarray(families.sample(key, grid, families.SHARP[i % len(families.SHARP)]), "f8")
         for i, key in enumerate(jax.random.split(key_v, n_potentials))
     ]
     keys = jax.random.split(key_psi, n_packets)
@@ -92,8 +91,9 @@ def dense_hamiltonian(grid: Grid, v: np.ndarray) -> np.ndarray:
     return row[(i[:, None] - i) % len(row)] + np.diag(v)
 
 
-def relative_error(problem: Problem, last: np.ndarray) -> float:
+def relative_error(problem: Problem, last: ArrayLike) -> float:
     """Return the root mean square of |last - truth| / |truth| over the first packets."""
+    last = np.asarray(last)
     truth = problem.truth[: len(last)]
     require_shape(truth.shape, last=last)
     wrong = np.linalg.norm(last - truth, axis=1) / np.linalg.norm(truth, axis=1)

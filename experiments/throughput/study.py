@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import jax
 import numpy as np
+from jax.typing import ArrayLike
 
 from experiments.throughput.problem import Problem, relative_error, sample
 from experiments.throughput.scaling import BOUNDS, ScalingConfig, measure_memory, measure_scaling
@@ -122,7 +123,7 @@ def _compare(
     system = System(Grid(study.n_x, 100.0, dispersion), 0.1, bounds=BOUNDS)
     draw = functools.partial(sample, system, study.n_frames, study.n_packets, seed=study.seed)
     problem, alone = draw(n_potentials=study.n_potentials), draw(n_potentials=1)
-    runs: dict[str, Callable[[], np.ndarray]] = {}
+    runs: dict[str, Callable[[], ArrayLike]] = {}
     rows: dict[str, dict[str, Any]] = {}
     for name in study.teachers:
         where = alone if TEACHERS[name].is_dense else problem

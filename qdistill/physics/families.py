@@ -89,6 +89,9 @@ FAMILIES: dict[str, Family] = {
     "well": Family(potentials.well, {"depth": (1, 10), "width": (0.02, 0.24), "centre": _MIDDLE}),
 }
 
+SHARP = ("barrier", "double", "triple", "steps", "well")
+"""The families whose potentials jump; those of the others are continuous."""
+
 
 @explained
 def sample_parameters(key: Key[Array, ""], grid: Grid, family: str) -> dict[str, Array]:
