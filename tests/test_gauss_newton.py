@@ -10,6 +10,7 @@ import pytest
 from jax.flatten_util import ravel_pytree
 from jaxtyping import PyTree
 
+from experiments.corrections import optimisers
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.physics.eigenstates import eigenstates
 from qdistill.physics.grid import Grid
@@ -196,3 +197,18 @@ def test_other_students_and_examples_are_refused() -> None:
         dataclasses.replace(STAGE, batches=BatchConfig(n_block=2))
     with pytest.raises(ValueError, match="`relative` must be False for Gauss-Newton steps"):
         dataclasses.replace(STAGE, relative=True)
+
+
+@pytest.mark.parametrize("kind", [_gauss_newton._Problem, optimisers._Untold])
+def test_adam_in_the_study_follows_the_gradient_of_the_same_loss(kind: type) -> None:
+    student = Splitting(FORM, LINE)
+    flat, unravel = ravel_pytree(student.init(jax.random.key(0)))
+    rng = np.random.default_rng(0)
+    flat, examples = flat + jnp.asarray(rng.normal(0, 0.1, flat.shape), float), spectra(rng)
+    problem, params = kind(student, BOXES, 0.5), unravel(flat)
+    gradient = ravel_pytree(jax.grad(optimisers.loss(problem))(params, examples))[0]
+    expected = 2 * problem.normal(params, examples).gradient
+    assert jnp.linalg.norm(gradient - expected) < 1e-3 * jnp.linalg.norm(expected)
+    assert optimisers.loss(problem)(params, examples) == pytest.approx(
+        float(problem.normal(params, examples).loss), rel=1e-4
+    )
