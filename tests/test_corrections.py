@@ -1,5 +1,6 @@
 """Corrections of splittings: closed forms, planted corrections, and the script."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -11,6 +12,8 @@ import scripts
 from experiments.corrections import (
     fits,
     from_scratch,
+    newton_grid,
+    optimisers,
     optimum,
     replacements,
     splittings,
@@ -21,7 +24,7 @@ from experiments.corrections import (
 from experiments.corrections.fits import Ensemble
 from experiments.shelf import correction
 from qdistill.physics.grid import Grid
-from qdistill.runs import folder
+from qdistill.runs import folder, presets
 from qdistill.system import System
 
 both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
@@ -201,3 +204,29 @@ def test_trainings_without_smoothed_boxes_differ_in_nothing_else(tmp_path: pathl
     )
     np.testing.assert_array_equal(same, drawn)
     assert all(len(np.unique(v)) <= 2 for v in np.asarray(sharp))
+
+
+def test_every_combination_is_trained_once(tmp_path: pathlib.Path) -> None:
+    every = list(newton_grid.combinations(newton_grid.Args()))
+    assert len(every) == len(set(every)) == 32
+    for start, dispersion, dt, n_pairs in every:
+        made = newton_grid.config_of(start, dispersion, dt, n_pairs, is_small=False)
+        assert made.training == presets.PRESETS[newton_grid.PRESET[start]][1].training
+        assert (made.system.dt, made.system.grid.dispersion) == (dt, dispersion)
+    done = scripts.run("newton_grid", "--smoke", "--out", str(tmp_path / "out"))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())["trainings"]
+    assert found["informed-continuum-3-dt0.2"]["theory"] == {"share": 0.125, "gradient": -1.125}
+
+
+def test_adam_lowers_the_loss_of_the_gauss_newton_steps() -> None:
+    args = dataclasses.replace(optimisers.smoke(optimisers.Args()), n_blocks=10)
+    config = unsmoothed.config_of(unsmoothed.Args(smoke=True))
+    student, stage = folder.set_up(config).student, config.training.stages[-1]
+    trainer = folder.set_up(config).trainers[-1]
+    state = trainer.init(jax.random.key(0))
+    examples = trainer.make_block(state._replace(step=state.step + 100)).spectra
+    measure = optimisers.loss(optimisers._problem(student, stage, False))
+    before = measure(state.params, examples)
+    after = optimisers._by_adam(student, stage, trainer, state, False, args)
+    assert measure(after, examples) < before

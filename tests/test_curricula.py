@@ -1,6 +1,8 @@
 """The study of curricula: orders of examples, controls, schedules, and comparisons."""
 
 import collections
+import dataclasses
+import json
 import math
 import pathlib
 
@@ -10,7 +12,14 @@ import numpy as np
 import pytest
 import scripts
 
-from experiments.curriculum import curricula, hardness, syllabus, taught, taught_scores
+from experiments.curriculum import (
+    curricula,
+    hardness,
+    recurrent,
+    syllabus,
+    taught,
+    taught_scores,
+)
 from experiments.curriculum.curricula import Keeper
 from experiments.curriculum.syllabus import PLANS, Shape, Syllabus
 from experiments.curriculum.taught import Classroom
@@ -205,3 +214,23 @@ def test_the_script_runs(tmp_path: pathlib.Path) -> None:
     assert done.returncode == 0, done.stderr
     names = {file.name for file in tmp_path.iterdir()}
     assert {"metrics.json", "errors-few.json", "curriculum.png", "few_runs.png"} <= names
+
+
+def test_networks_trained_together_are_those_trained_alone(tmp_path: pathlib.Path) -> None:
+    out = tmp_path / "out"
+    done = scripts.run("recurrent", "--smoke", "--out", str(out))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((out / "metrics.json").read_text())
+    assert set(found["over mixed"]) == {"easy only"}
+    shares = found["shares of errors above 1"]["mixed"]["paper"]
+    assert all(0 <= share <= 1 for share in shares)
+    alone = recurrent.smoke(recurrent.Args(out=out))
+    together = dataclasses.replace(alone, trained=tmp_path / "together")
+    tests = taught_scores.make_tests(
+        recurrent.config_of("mixed", alone).system, curricula.TEST_SEED, 1, 2, 2
+    )
+    recurrent.train("mixed", together.seeds, together, tests)
+    for of, errors in recurrent.errors_of("mixed", together, tests).items():
+        np.testing.assert_allclose(
+            errors, recurrent.errors_of("mixed", alone, tests)[of], rtol=1e-3
+        )

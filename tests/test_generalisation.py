@@ -1,9 +1,12 @@
 """Generalisation: sweeps of one property, lessons without a family, replaced parts."""
 
 import dataclasses
+import json
+import pathlib
 
 import numpy as np
 import pytest
+import scripts
 
 import qdistill
 from experiments.corrections import splittings
@@ -11,7 +14,7 @@ from experiments.generalisation import beyond, left_out, parts
 from experiments.generalisation.beyond import Sweeps
 from experiments.generalisation.generalisation import over_seeds
 from qdistill.physics import families
-from qdistill.runs import config
+from qdistill.runs import config, presets
 from qdistill.system import LESSONS
 
 
@@ -31,19 +34,43 @@ def test_a_family_that_is_left_out_has_no_weight() -> None:
     assert settings.curriculum.lessons == names
     assert list(settings.training.boundaries) == [40]
     assert config.from_json(config.to_json(settings)) == settings
+    # In full: the stages of the preset, with these lessons.
+    of_preset = presets.PRESETS["unitary"][1]
+    settings = left_out.config_of(left_out.Args().sizes)
+    assert settings.training.stages == of_preset.training.stages
+    assert (settings.student, settings.curriculum.lessons) == (of_preset.student, names)
 
 
-def test_ratios_are_paired_by_seed() -> None:
-    own = np.array([True, False])
-    start = [np.array([9.0, 9.0])]
-    with_it = [np.array([1.0, 1.0]), np.array([2.0, 1.0])]
-    without = [np.array([10.0, 1.0]), np.array([20.0, 10.0])]
-    found = left_out.compare(start, with_it, without, own)
-    assert found["start"] == 9
-    ratios = found["log10 of the ratio"]
-    assert ratios["own"]["mean"] == pytest.approx(1)
-    assert ratios["own"]["deviation"] == pytest.approx(0)
-    assert ratios["others"]["mean"] == pytest.approx(0.5)
+def test_the_families_script_runs_alone(tmp_path: pathlib.Path) -> None:
+    done = scripts.run(
+        "left_out", "--smoke", "--sizes.preset", "informed-2", "--out", str(tmp_path / "out")
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert set(found["families"]) == {"well"}
+    assert {name: len(rows) for name, rows in found["cases"].items()} == {
+        "start": 1, "none": 1, "well": 1,
+    }  # fmt: skip
+
+
+def test_trainings_without_a_family_are_compared_with_all_that_saw_it() -> None:
+    family = np.array(["a", "b"])
+    raw = {
+        "start": [np.array([9.0, 9.0])],
+        "none": [np.array([1.0, 4.0]), np.array([2.0, 4.0])],
+        "a": [np.array([10.0, 1.0]), np.array([20.0, 1.0])],
+        "b": [np.array([1.0, 20.0]), np.array([2.0, 20.0])],
+    }
+    found = left_out.compare(raw, family, ("a", "b"))
+    ratio = {name: row["log10 of the ratio"]["own"] for name, row in found["families"].items()}
+    assert found["families"]["a"]["start"] == 9
+    assert ratio["a"]["mean"] == pytest.approx(1)
+    assert ratio["a"]["deviation"] == pytest.approx(0)
+    # b was seen with the errors 4 and 1, whose geometric mean is 2.
+    assert found["families"]["b"]["with"] == pytest.approx([2, 2])
+    assert ratio["b"]["mean"] == pytest.approx(1)
+    assert found["all families"]["mean"] == pytest.approx(1)
+    assert found["largest ratio"] == pytest.approx(10)
 
 
 def test_errors_over_solvers_are_paired_by_case() -> None:

@@ -1,7 +1,7 @@
 """Errors of trainings on held-out potentials and on the paper's cases, and their comparison."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
@@ -62,15 +62,23 @@ def _errors_of(student: Student, params: PyTree, truth: Cases) -> Float[Array, "
     return jax.lax.map(lambda of_one: forecast_errors(student.bind(of_one), truth), params)
 
 
-def skills(errors: Errors, families: Sequence[str]) -> dict[str, Float[np.ndarray, " n_seed"]]:
-    """Return log10 of the error, mean over the cases of each set, for each seed."""
+def skills(
+    errors: Errors, families: Sequence[str], average: Callable[..., Any] = np.mean
+) -> dict[str, Float[np.ndarray, " n_seed"]]:
+    """Return log10 of the error, mean over the cases of each set, for each seed.
+
+    Args:
+      errors: Raw errors.
+      families: Names of the families.
+      average: In place of the mean; of errors that diverge there is a median only.
+    """
     is_sharp = np.array([family in SHARP for family in families])
     chosen = {
         "smooth": errors["families"][:, ~is_sharp],
         "sharp": errors["families"][:, is_sharp],
         "paper": errors["paper"],
     }
-    return {name: np.log10(each).mean(axis=(1, 2)) for name, each in chosen.items()}
+    return {name: average(np.log10(each), axis=(1, 2)) for name, each in chosen.items()}
 
 
 def compare(
@@ -94,6 +102,15 @@ def compare(
     return {"error": _errors(skill)} | {
         kind: _differences(skill, each) for kind, each in pairs.items()
     }
+
+
+def ratios(
+    skill: Mapping[str, Mapping[str, Float[np.ndarray, " n_seed"]]], first: str, second: str
+) -> dict[str, Any]:
+    """Return log10 of the ratio of the errors of two plans, for each set; empty without both."""
+    if first not in skill or second not in skill:
+        return {}
+    return {name: summarise(each - skill[second][name]) for name, each in skill[first].items()}
 
 
 def compare_few(

@@ -5,6 +5,8 @@
 
 import dataclasses
 import functools
+import hashlib
+import json
 import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -157,8 +159,8 @@ def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
         there are not trained again.
 
     Returns:
-      Raw errors under ``"cases"``, by what was left out, seed and case; and under ``"families"``
-      the paired logarithms (base 10) of the ratio of errors, without the family over with it.
+      Raw errors under ``"cases"``, by what was left out, seed and case, and the results of
+      `compare`.
     """
     config = config_of(sizes)
     student = folder.set_up(config).student
@@ -166,8 +168,9 @@ def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
     family = np.array(truth.family)
     start = jax.tree.map(lambda leaf: leaf[0], trainings.initial_params(student, [0]))
     raw = {"start": [_errors(student, start, truth)]}
-    n_steps = "full" if sizes.n_steps is None else sizes.n_steps
-    files = {i: place / f"{sizes.preset}-{n_steps}-seed{i}.json" for i in range(sizes.n_seeds)}
+    about = json.dumps([runner.settings(sizes), runner.settings(config)], default=str)
+    digest = hashlib.sha256(about.encode()).hexdigest()[:8]
+    files = {i: place / f"{sizes.preset}-{digest}-seed{i}.json" for i in range(sizes.n_seeds)}
     missing = [seed for seed, file in files.items() if not file.exists()]
     for seeds in [[seed] for seed in missing] if jax.default_backend() == "cpu" else [missing]:
         for seed, of_seed in (train(sizes, seeds) if seeds else {}).items():
@@ -184,10 +187,7 @@ def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
         "cases": {
             name: [[float(f"{x:.3g}") for x in row] for row in rows] for name, rows in raw.items()
         },
-        "families": {
-            name: compare(raw["start"], raw[NONE], raw[name], family == name)
-            for name in sizes.families
-        },
+        **compare(raw, family, sizes.families),
     }
 
 
@@ -197,36 +197,50 @@ def _errors(student: Any, params: PyTree, truth: Cases) -> np.ndarray:
 
 
 def compare(
-    start: Sequence[np.ndarray],
-    with_it: Sequence[np.ndarray],
-    without: Sequence[np.ndarray],
-    own: np.ndarray,
+    raw: Mapping[str, Sequence[np.ndarray]], family: np.ndarray, names: Sequence[str]
 ) -> dict[str, Any]:
-    """Return errors on one family of trainings with and without it, by seed.
+    """Return the errors on each family of trainings without it, next to all that have seen it.
 
     Args:
-      start: Errors of each case before the training.
-      with_it, without: Errors of each case after it, for each seed.
-      own: Whether a case is of the family.
+      raw: Errors of each case before the training (``"start"``) and after the trainings of every
+        seed, by what was left out.
+      family: Family of each case.
+      names: The families that were left out in turn.
 
     Returns:
-      Medians over the family's cases, by seed; and over seeds the summary of the paired logarithm
-      of their ratio (base 10), for this family and for the others.
+      Under ``"families"`` medians over a family's cases: before the training, and by seed without
+      the family and with it, the geometric mean over all trainings of the seed that have seen it;
+      and over seeds the logarithm (base 10) of their ratio; on the other families that to the
+      training on all, which shows how much trainings scatter. Under ``"all families"`` the mean of
+      the former over families, and under ``"largest ratio"`` that of a single case and seed.
     """
-
-    def medians(rows: Sequence[np.ndarray], chosen: np.ndarray) -> list[float]:
-        return [float(np.median(row[chosen])) for row in rows]
-
-    ratios = {
-        kind: np.log10(medians(without, chosen)) - np.log10(medians(with_it, chosen))
-        for kind, chosen in (("own", own), ("others", ~own))
-    }
+    found, ratios, largest = {}, [], 0.0
+    for name in names:
+        own = family == name
+        rest = [rows for of, rows in raw.items() if of not in ("start", name)]
+        with_it = np.exp(np.mean([np.log(_medians(rows, own)) for rows in rest], axis=0))
+        without = _medians(raw[name], own)
+        ratios.append(np.log10(without / with_it))
+        others = np.log10(_medians(raw[name], ~own) / _medians(raw[NONE], ~own))
+        of_cases = np.array([row[own] for row in raw[name]])
+        seen = np.exp(np.mean([np.log([row[own] for row in rows]) for rows in rest], axis=0))
+        largest = max(largest, float(np.max(of_cases / seen)))
+        found[name] = {
+            "start": float(_medians(raw["start"], own)[0]),
+            "with": with_it.tolist(),
+            "without": without.tolist(),
+            "log10 of the ratio": {"own": summarise(ratios[-1]), "others": summarise(others)},
+        }
     return {
-        "start": medians(start, own)[0],
-        "with": medians(with_it, own),
-        "without": medians(without, own),
-        "log10 of the ratio": {kind: summarise(values) for kind, values in ratios.items()},
+        "families": found,
+        "all families": summarise(np.mean(ratios, axis=0)),
+        "largest ratio": largest,
     }
+
+
+def _medians(rows: Sequence[np.ndarray], chosen: np.ndarray) -> np.ndarray:
+    """The median error over the chosen cases, of each seed."""
+    return np.array([np.median(row[chosen]) for row in rows])
 
 
 def table(found: Mapping[str, Any]) -> str:
@@ -234,6 +248,7 @@ def table(found: Mapping[str, Any]) -> str:
     lines = ["error without a family over with it"]
     for name, row in found["families"].items():
         lines.append(f"  {name:20}{10 ** row['log10 of the ratio']['own']['mean']:9.2f}")
+    lines.append(f"  {'all':20}{10 ** found['all families']['mean']:9.2f}")
     return "\n".join(lines)
 
 

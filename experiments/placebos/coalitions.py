@@ -75,11 +75,13 @@ class Tests:
       of_processes: Cases of each process, from its lesson.
       of_potentials: Cases of each family of held-out potentials.
       pairs: Potentials and pairs of packets on which violations are measured.
+      seed: Their random seed.
     """
 
     of_processes: Cases
     of_potentials: Cases
     pairs: tuple[Complex[Array, "n_case 2 *n_x"], Float[Array, "n_case *n_x"]]
+    seed: int
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +112,7 @@ def make_tests(system: System, seed: int, n_case: int, n_frames: int) -> Tests:
         sample_lessons(system, *sizes, names),
         on_potentials,
         (pairs, on_potentials.v[:: max(1, n_case // 2)]),
+        seed,
     )
 
 
@@ -138,7 +141,8 @@ def measure(
     student = budget.student.build(system)
     rows = []
     for seed in seeds:
-        about = runner.settings(budget), seed, tests.of_processes.frames.shape, n_frames
+        sizes = tests.of_processes.frames.shape, n_frames, tests.seed
+        about = runner.settings(budget), seed, *sizes
         code = hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:12]
         path = kept / f"{name}-{seed}-{code}.npz"
         if not path.exists():

@@ -137,8 +137,18 @@ def describe(table: Table, families: list[str]) -> dict[str, Any]:
             },
             # Raw values, by seed and coalition.
             "values": values.tolist(),
+            **_medians(name, table),
         }
     return found
+
+
+def _medians(name: str, table: Table) -> dict[str, Any]:
+    """The median error on the test of a process by coalition, over seeds and cases."""
+    tests = [f"test of {process}" for process in PROCESSES]
+    if name not in tests:
+        return {}
+    errors = table.processes[:, :, tests.index(name)]
+    return {"median error": np.median(errors, axis=(0, 2)).tolist()}
 
 
 def compare(
