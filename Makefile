@@ -239,7 +239,9 @@ results-gpu: .venv/.core
 	done
 	$(PY) experiments/generalisation/left_out.py --out runs/left_out-unitary
 	$(PY) experiments/placebos/placebos.py --budgets gru --seeds 3 --out runs/placebos-gru
-	$(PY) experiments/curriculum/recurrent.py --n-steps 40000 --out runs/curriculum-gru-long
+	$(PY) experiments/curriculum/recurrent.py --n-steps 40000 \
+		--plans mixed "rising difficulty" "easy only" "falling difficulty" \
+		--out runs/curriculum-gru-long
 	$(call keep,throughput-gpu gru-seed-0 gru-seed-1 gru-seed-2 left_out-unitary placebos-gru \
 		curriculum-gru-long)
 

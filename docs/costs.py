@@ -155,8 +155,12 @@ def on_gpu() -> str:
         for i, (gpu, cpu) in enumerate(zip(training.stages, here[name].stages, strict=True)):
             speeds = cpu.steps_per_second, gpu.steps_per_second
             cells = (f"{number:,.0f}" for number in (*speeds, speeds[1] / speeds[0]))
-            rows.append([f"`{name}`, stage {i + 1}", *cells, f"{gpu.teacher_share:.0%}"])
-    head = ("training", "steps a second, two cores", "H100", "ratio", "teacher's share, H100")
+            n_batch = gpu.examples_per_second / gpu.steps_per_second
+            label = f"`{name}`, stage {i + 1}"
+            rows.append([label, f"{n_batch:,.0f}", *cells, f"{gpu.teacher_share:.0%}"])
+    head = (
+        "training", "batch", "steps a second, two cores", "H100", "ratio", "teacher's share, H100"
+    )  # fmt: skip
     return table(head, rows)
 
 

@@ -226,19 +226,18 @@ def _placebos(run: str) -> str:
 
 
 def alone() -> str:
-    """Tabulate the skill of the paper's network with one process alone, and with all but it."""
+    """Tabulate the error of the paper's network with one process alone, and with all but it."""
     of, rows = RESULTS()["placebos-gru"].metrics, []
     # The last process is the twin of the first, and takes no part. Bit i of the index of a
     # coalition is that of process i.
     processes = list(of.processes)[:-1]
     every = 2 ** len(processes) - 1
-    for name, row in of.budgets.gru.items():
-        skill = [statistics.mean(map(float, seeds)) for seeds in zip(*row["values"], strict=True)]
-        pairs = [(skill[1 << i], skill[every ^ 1 << i]) for i in range(len(processes))]
-        cells = [f"{alone:.2f} / {without:.2f}" for alone, without in pairs]
-        ends = f"{skill[0]:.2f}", f"{skill[every]:.2f}"
-        rows.append([name.removeprefix("test of "), *ends, *cells])
-    return table(("test", "placebos only", "all processes", *processes), rows)
+    for test in processes:
+        error = [float(each) for each in of.budgets.gru[f"test of {test}"]["median error"]]
+        pairs = [(error[1 << i], error[every ^ 1 << i]) for i in range(len(processes))]
+        cells = [f"{alone:.2g} / {without:.2g}" for alone, without in pairs]
+        rows.append([test, f"{error[0]:.2g}", f"{error[every]:.2g}", *cells])
+    return table(("test", "placebos only", "four processes", *processes), rows)
 
 
 def in_run() -> str:

@@ -256,22 +256,18 @@ def _power(row: Any) -> str:
 
 def families() -> str:
     """Tabulate the errors of full trainings of `unitary` with and without each family."""
-    return _families(RESULTS()["left_out-unitary"].metrics.families)
-
-
-def families_in_short() -> str:
-    """Tabulate the errors of short trainings of `informed-2` with and without each family."""
-    return _families(RESULTS()["generalisation"].metrics["left out"].families)
-
-
-def _families(of: Any) -> str:
     rows = []
-    for name, row in of.items():
+    for name, row in RESULTS()["left_out-unitary"].metrics.families.items():
         own, others = (_ratio(row["log10 of the ratio"][kind]) for kind in ("own", "others"))
-        errors = [row.start, *(statistics.median(row[kind]) for kind in ("with", "without"))]
+        errors = (statistics.median(row[kind]) for kind in ("with", "without"))
         rows.append([name, *(f"{Number(error):.1e}" for error in errors), own, others])
-    head = ("left out", "before training", "taught", "left out", "ratio (95%)", "others (95%)")
+    head = ("left out", "taught", "left out", "ratio (95%)", "other families, ratio (95%)")
     return table(head, rows)
+
+
+def all_families() -> str:
+    """Return the mean ratio over all families that were left out in turn."""
+    return _ratio(RESULTS()["left_out-unitary"].metrics["all families"])
 
 
 def _ratio(of: Any) -> str:

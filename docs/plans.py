@@ -50,11 +50,27 @@ def recurrent() -> str:
     return table(("steps", "error over `mixed`", *SETS.values()), rows)
 
 
-def diverged() -> str:
+def above_one() -> str:
     """Return the shares of the paper's cases with an error above 1, by plan, after most steps."""
-    of = RESULTS()["curriculum-gru-long"].metrics.diverged
+    of = RESULTS()["curriculum-gru-long"].metrics["shares of errors above 1"]
     shares = {name: statistics.mean(map(float, row.paper)) for name, row in of.items()}
     return ", ".join(f"{share:.0%} ({name})" for name, share in shares.items())
+
+
+def _falling_over(other: str) -> str:
+    """Return the error of falling difficulty over that of another plan, on each set."""
+    row = RESULTS()["curriculum-gru-long"].metrics[f"falling over {other}"]
+    return ", ".join(f"{_ratio(row[each])} ({label})" for each, label in SETS.items())
+
+
+def falling_over_rising() -> str:
+    """Return the error of falling over that of rising difficulty."""
+    return _falling_over("rising")
+
+
+def falling_over_easy() -> str:
+    """Return the error of falling difficulty over that of easy examples only."""
+    return _falling_over("easy only")
 
 
 def _over_mixed(of: Any) -> list[list[str]]:
@@ -105,7 +121,8 @@ def _ratio(row: Any) -> str:
     """A ratio with its interval, in bold where a difference is shown."""
     mean, low, high = (10 ** row[key] for key in ("mean", "low", "high"))
     text = f"{mean:.2f} ({low:.2f} to {high:.2f})"
-    return f"**{text}**" if row.verdict != "not shown" else text
+    is_shown = "verdict" in list(row) and row.verdict != "not shown"
+    return f"**{text}**" if is_shown else text
 
 
 def published() -> str:
