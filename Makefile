@@ -113,8 +113,11 @@ results-newton: .venv/.core
 	$(PY) experiments/corrections/from_scratch.py \
 		$(addprefix runs/demo-newton-seed-,$(SEEDS)) --out runs/from_scratch-newton
 	$(PY) experiments/corrections/unsmoothed.py --out runs/unsmoothed
+	rm -rf runs/newton_grid runs/optimisers
+	$(PY) experiments/corrections/newton_grid.py --out runs/newton_grid
+	$(PY) experiments/corrections/optimisers.py --out runs/optimisers
 	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)) $(addprefix informed-2-newton-seed-,0 1 2))
-	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed)
+	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed newton_grid optimisers)
 	$(call draw,sharp_edges-newton)
 
 results-continuum: .venv/.core

@@ -16,7 +16,7 @@ def pages() -> Any:
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(str(DOCS))
         yield importlib.import_module("pages")
-    for name in ("pages", "tables", "costs", "learned", "filters", "audits", "compared"):
+    for name in ("pages", "tables", "costs", "learned", "scratch", "filters", "audits", "compared"):
         sys.modules.pop(name, None)
 
 
