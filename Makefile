@@ -107,17 +107,20 @@ results-newton: .venv/.core
 	for run in $(addprefix demo-newton-seed-,0 1 2 3 4) $(addprefix informed-2-newton-seed-,0 1 2); do \
 		$(SCORE) runs/$$run --seed 1 || exit 1; \
 	done
-	rm -rf runs/sharp_edges-newton runs/from_scratch-newton runs/unsmoothed
+	rm -rf runs/sharp_edges-newton runs/from_scratch-newton runs/unsmoothed runs/filtered_nulls-newton
 	$(PY) experiments/corrections/sharp_edges.py $(addprefix runs/demo-newton-seed-,$(SEEDS)) \
 		$(addprefix runs/informed-2-newton-seed-,0 1 2) --out runs/sharp_edges-newton
 	$(PY) experiments/corrections/from_scratch.py \
 		$(addprefix runs/demo-newton-seed-,$(SEEDS)) --out runs/from_scratch-newton
 	$(PY) experiments/corrections/unsmoothed.py --out runs/unsmoothed
+	$(PY) experiments/symmetries.py $(addprefix runs/demo-newton-seed-,$(SEEDS)) --nulls 2 --seed 1 \
+		--smoothings 0.01 0.02 0.05 --theory --out runs/filtered_nulls-newton
 	rm -rf runs/newton_grid runs/optimisers
 	$(PY) experiments/corrections/newton_grid.py --out runs/newton_grid
 	$(PY) experiments/corrections/optimisers.py --out runs/optimisers
 	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)) $(addprefix informed-2-newton-seed-,0 1 2))
-	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed newton_grid optimisers)
+	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed newton_grid optimisers \
+		filtered_nulls-newton)
 	$(call draw,sharp_edges-newton)
 
 results-continuum: .venv/.core

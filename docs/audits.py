@@ -77,8 +77,13 @@ def new_cases() -> str:
 
 def filtered() -> str:
     """Tabulate the same next to null models that see the potential through a filter."""
-    of = RESULTS()["filtered_nulls"].metrics
-    rows = [[f"`{name}`", *row] for name in ("unitary", "demo") for row in _audited(of, name)]
+    runs = {"unitary": "filtered_nulls", "demo": "filtered_nulls"}
+    runs["demo-newton"] = "filtered_nulls-newton"
+    rows = [
+        [f"`{name}`", *row]
+        for name, run in runs.items()
+        for row in _audited(RESULTS()[run].metrics, name)
+    ]
     return table(("ten trainings", *RHO), [row for row in rows if row[2] != "energy"])
 
 

@@ -102,11 +102,11 @@ def _learned(row: Any) -> list[str]:
 
 
 def _in_grid(number: str, start: str) -> str:
-    """Return the range of a number over the combinations with frames below 0.2 a.u."""
+    """Return the range of a number where frames are below 0.2 a.u. and substeps above 1/60."""
     rows = RESULTS()["newton_grid"].metrics.trainings.items()
     found = []
     for _, row in rows:
-        if row.start != start or row.dt > 0.15:
+        if row.start != start or row.dt > 0.15 or row.dt / row.n_pairs < 0.02:
             continue
         of = row.ensembles.medium
         found.append(

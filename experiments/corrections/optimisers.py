@@ -44,7 +44,7 @@ class Args:
     """Ways to go on; the first of all, that of the preset, is read by `from_scratch.py` too."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of the trainings."""
-    n_blocks: int = 600
+    n_blocks: int = 300
     """Blocks of boxes for Adam, each of ten steps; those of Gauss-Newton steps are the preset's."""
     peak_rate: float = 3e-3
     """Largest rate of Adam; it rises linearly and falls as a cosine to a 300th."""
