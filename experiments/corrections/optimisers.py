@@ -40,8 +40,8 @@ N_BATCH = 8
 class Args:
     """Read the correction of trainings that go on from one stage in several ways."""
 
-    ways: tuple[str, ...] = WAYS[1:]
-    """Ways to go on; the first of all, that of the preset, is read by `from_scratch.py` too."""
+    ways: tuple[str, ...] = (NEWTON + UNTOLD, ADAM)
+    """Ways to go on; that of the preset, Gauss-Newton, is read by `from_scratch.py`."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of the trainings."""
     n_blocks: int = 300
