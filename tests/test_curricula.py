@@ -224,7 +224,7 @@ def test_networks_trained_together_are_those_trained_alone(tmp_path: pathlib.Pat
     assert set(found["over mixed"]) == {"easy only"}
     shares = found["shares of errors above 1"]["mixed"]["paper"]
     assert all(0 <= share <= 1 for share in shares)
-    alone = recurrent.smoke(recurrent.Args(out=out))
+    alone = recurrent.smoke(recurrent.Args(out=out, smoke=True))
     together = dataclasses.replace(alone, trained=tmp_path / "together")
     tests = taught_scores.make_tests(
         recurrent.config_of("mixed", alone).system, curricula.TEST_SEED, 1, 2, 2
