@@ -228,14 +228,15 @@ results-published: .venv/.core
 results-curriculum: .venv/.core
 	rm -rf runs/curriculum runs/curriculum-gru
 	$(PY) experiments/curriculum/curricula.py --out runs/curriculum
-	$(PY) experiments/curriculum/recurrent.py --out runs/curriculum-gru
+	$(PY) experiments/curriculum/recurrent.py \
+		--plans mixed "rising difficulty" "easy only" "falling difficulty" --out runs/curriculum-gru
 	$(call keep,curriculum curriculum-gru)
 	$(call draw,curriculum)
 
 # With a GPU, after .venv/bin/pip install '.[cuda]'; on a CPU it takes days.
 results-gpu: .venv/.core
 	rm -rf runs/throughput-gpu runs/gru-seed-0 runs/gru-seed-1 runs/gru-seed-2 runs/left_out-unitary
-	rm -rf runs/placebos-gru runs/curriculum-gru-long
+	rm -rf runs/placebos-gru runs/curriculum-gru-long runs/left_out-only runs/shifted
 	$(PY) experiments/throughput/throughput.py --n-packets 4096 --n-frames 20 --n-repeats 5 \
 		--n-blocks 2 --scaling.n-packets 64 256 1024 4096 16384 --scaling.n-frames 10 20 40 80 \
 		--scaling.fixed 1024 1024 20 --scaling.teachers "chebyshev, 1e-5" "clamped, 4 substeps" \
@@ -244,12 +245,15 @@ results-gpu: .venv/.core
 		.venv/bin/qdistill distill gru --seed $$seed --out runs/gru-seed-$$seed || exit 1; \
 	done
 	$(PY) experiments/generalisation/left_out.py --out runs/left_out-unitary
+	$(PY) experiments/generalisation/left_out.py --only \
+		--sizes.families barrier half-circle random steps well --out runs/left_out-only
 	$(PY) experiments/placebos/placebos.py --budgets gru --seeds 3 --out runs/placebos-gru
+	$(PY) experiments/placebos/shifted.py --out runs/shifted
 	$(PY) experiments/curriculum/recurrent.py --n-steps 40000 \
 		--plans mixed "rising difficulty" "easy only" "falling difficulty" \
 		--out runs/curriculum-gru-long
-	$(call keep,throughput-gpu gru-seed-0 gru-seed-1 gru-seed-2 left_out-unitary placebos-gru \
-		curriculum-gru-long)
+	$(call keep,throughput-gpu gru-seed-0 gru-seed-1 gru-seed-2 left_out-unitary left_out-only \
+		placebos-gru shifted curriculum-gru-long)
 
 # Errors of trainings are kept in runs/placebos-trainings.
 results-placebos: .venv/.core

@@ -53,6 +53,28 @@ def test_the_families_script_runs_alone(tmp_path: pathlib.Path) -> None:
     }  # fmt: skip
 
 
+def test_one_family_only_is_taught_alone(tmp_path: pathlib.Path) -> None:
+    weights = left_out.weights_of(("none", "well"), only=True)
+    assert weights[0].all()
+    assert [name for name, w in zip(families.FAMILIES, weights[1], strict=True) if w] == ["well"]
+    done = scripts.run(
+        "left_out", "--smoke", "--only", "--sizes.preset", "informed-2",
+        "--out", str(tmp_path / "out"),
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "out" / "metrics.json").read_text())
+    assert len(found["families"]["well"]["each other"]) == len(families.FAMILIES) - 1
+    raw = {
+        "start": [np.array([9.0, 9.0])],
+        "none": [np.array([1.0, 4.0]), np.array([2.0, 4.0])],
+        "a": [np.array([1.0, 40.0]), np.array([2.0, 40.0])],
+    }
+    compared = left_out.compare_only(raw, np.array(["a", "b"]), ("a",))
+    ratio = compared["families"]["a"]["log10 of the ratio"]
+    assert ratio["own"]["mean"] == pytest.approx(0)
+    assert ratio["others"]["mean"] == compared["all families"]["mean"] == pytest.approx(1)
+
+
 def test_trainings_without_a_family_are_compared_with_all_that_saw_it() -> None:
     family = np.array(["a", "b"])
     raw = {

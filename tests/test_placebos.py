@@ -1,6 +1,7 @@
 """Lessons with placebos: what differs, coalitions, violations, and shares."""
 
 import itertools
+import json
 import pathlib
 
 import jax
@@ -9,14 +10,18 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from experiments.placebos import coalitions, placebos, placebos_figure, processes
+from experiments.placebos import coalitions, placebos, placebos_figure, processes, shifted
 from experiments.placebos.coalitions import SYMMETRIES, Table
 from experiments.placebos.processes import PROCESSES
+from qdistill import teacher
+from qdistill.forecast import cases
 from qdistill.insight.importance import games
+from qdistill.insight.probes.learning import sample_lessons
 from qdistill.insight.symmetries import make_symmetries
 from qdistill.physics.grid import Grid
 from qdistill.system import LESSONS, System
 from qdistill.teacher import split_step
+from tests import scripts
 
 GRID = Grid(256, 100.0, "continuum")
 KEYS = jax.random.split(jax.random.key(0), 40)
@@ -155,6 +160,44 @@ def test_trainings_are_kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPa
     assert found.processes.shape == (2, *row.processes.shape[1:])
     with pytest.raises(ValueError, match="Argument `budgets`"):
         coalitions.measure("none", [0], tests, 2, tmp_path, print, system)
+
+
+def test_a_constant_in_v_is_a_phase_of_the_exact_frames() -> None:
+    system, names = System(Grid(128, 100.0), bounds=(-24.0, 24.0)), shifted.register()
+    test = sample_lessons(system, 0, 1, 3, names[:4])
+    moved = shifted.shifted(test, 1.0, system.dt)
+    v = np.asarray(moved.v)
+    # The floor of the well and the tops of barriers are at zero.
+    assert v[2].min() == pytest.approx(0, abs=1e-5)
+    np.testing.assert_allclose(v[:2].max(axis=1), 0, atol=1e-5)
+    assert np.all(v[3] < 0)
+    solved = cases.forecast(teacher.chebyshev(system), moved)
+    np.testing.assert_allclose(solved, moved.frames, atol=1e-4)
+    np.testing.assert_allclose(np.abs(moved.frames), np.abs(test.frames), atol=1e-6)
+
+
+def test_lessons_with_a_constant_have_the_same_packets() -> None:
+    shifted.register()
+    draw = [LESSONS[f"matched tunnelling{end}"](KEYS[0], GRID, 1.0) for end in ("", ", shifted")]
+    np.testing.assert_array_equal(draw[0][0], draw[1][0])
+    constant = np.asarray(draw[1][1] - draw[0][1])
+    assert -shifted.DEEPEST < constant.min() < constant.max() + 1e-5 < 0.1
+    np.testing.assert_allclose(constant, constant[0], atol=1e-5)
+    taught = shifted.weights()
+    np.testing.assert_allclose(taught.sum(axis=1), 1)
+    assert np.all((taught > 0).sum(axis=1) == 5)
+
+
+def test_the_script_of_constants_runs(tmp_path: pathlib.Path) -> None:
+    done = scripts.run("shifted", "--smoke", "--out", str(tmp_path))
+    assert done.returncode == 0, done.stderr
+    found = json.loads((tmp_path / "metrics.json").read_text())
+    assert np.shape(found["cases"]) == (2, 3, 3, 2, 4)
+    errors = np.ones((3, 3, 3, 2, 4))
+    errors[:, 1, 0, :, 2] = 100
+    made = shifted.describe(errors)
+    assert made["ratios"]["relative L2 error"]["trapping"]["without trapping"][0]["mean"] == 2
+    assert made["errors"]["without global phase"]["trapping"]["all"][0]["median"] == 1
 
 
 def test_the_figure_has_a_row_for_each_budget() -> None:

@@ -1,6 +1,7 @@
 """Trainings from which one family of potentials is left out.
 
-`python experiments/generalisation/left_out.py` trains `unitary` in full without each family.
+`python experiments/generalisation/left_out.py` trains `unitary` in full without each family. With
+`--only` it trains on each family alone, which shows whether the test can see a deficit at all.
 """
 
 import dataclasses
@@ -71,6 +72,8 @@ class Args:
     """The trainings and their test."""
     trained: pathlib.Path = pathlib.Path("runs/generalisation-trainings")
     """Folder of the errors of trainings, which are not repeated."""
+    only: bool = False
+    """Whether to teach one family only in place of all but one, as a positive control."""
     out: pathlib.Path = pathlib.Path("runs/left_out-unitary")
     """Folder of the results."""
     smoke: bool = False
@@ -120,7 +123,17 @@ def _resized(stage: Stage, sizes: LeftOut) -> Stage:
     return dataclasses.replace(stage, n_steps=n_steps, batches=batches)
 
 
-def train(sizes: LeftOut, seeds: Sequence[int]) -> dict[int, dict[str, PyTree]]:
+def weights_of(names: Sequence[str], *, only: bool) -> np.ndarray:
+    """Return the weights of all families, without each of the names in turn, or with it only."""
+    rows = [
+        [float(name == NONE or (family == name) == only) for family in FAMILIES] for name in names
+    ]
+    return np.array(rows)
+
+
+def train(
+    sizes: LeftOut, seeds: Sequence[int], *, only: bool = False
+) -> dict[int, dict[str, PyTree]]:
     """Return the parameters after each training, by seed and by the family that was left out.
 
     The trainings of a seed differ in the weights of the families only.
@@ -128,7 +141,7 @@ def train(sizes: LeftOut, seeds: Sequence[int]) -> dict[int, dict[str, PyTree]]:
     config = config_of(sizes)
     setup = folder.set_up(config)
     names = (NONE, *sizes.families)
-    weights = np.array([[float(family != name) for family in FAMILIES] for name in names])
+    weights = weights_of(names, only=only)
     every = [(seed, name) for seed in seeds for name in names]
     # A GPU is busy with all of them, a CPU with one.
     n_at_once = 1 if jax.default_backend() == "cpu" else len(every)
@@ -150,17 +163,18 @@ def make_cases(system: System, sizes: LeftOut) -> Cases:
     return cases.simulate(cases.exact(system, v), psi, v, 1, sizes.n_frames, names)
 
 
-def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
+def measure(sizes: LeftOut, place: pathlib.Path, *, only: bool = False) -> dict[str, Any]:
     """Return the errors before the training, and after those with and without each family.
 
     Args:
       sizes: The sizes.
       place: Folder in which the errors of the trainings of every seed are kept; those that are
         there are not trained again.
+      only: Whether each family is taught alone, in place of being left out.
 
     Returns:
-      Raw errors under ``"cases"``, by what was left out, seed and case, and the results of
-      `compare`.
+      Raw errors under ``"cases"``, by what was left out or taught alone, seed and case, and the
+      results of `compare` or `compare_only`.
     """
     config = config_of(sizes)
     student = folder.set_up(config).student
@@ -168,12 +182,14 @@ def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
     family = np.array(truth.family)
     start = jax.tree.map(lambda leaf: leaf[0], trainings.initial_params(student, [0]))
     raw = {"start": [_errors(student, start, truth)]}
-    about = json.dumps([runner.settings(sizes), runner.settings(config)], default=str)
+    about = json.dumps(
+        [runner.settings(sizes), runner.settings(config)] + ["only"] * only, default=str
+    )
     digest = hashlib.sha256(about.encode()).hexdigest()[:8]
     files = {i: place / f"{sizes.preset}-{digest}-seed{i}.json" for i in range(sizes.n_seeds)}
     missing = [seed for seed, file in files.items() if not file.exists()]
     for seeds in [[seed] for seed in missing] if jax.default_backend() == "cpu" else [missing]:
-        for seed, of_seed in (train(sizes, seeds) if seeds else {}).items():
+        for seed, of_seed in (train(sizes, seeds, only=only) if seeds else {}).items():
             errors_of = {
                 name: _errors(student, params, truth).tolist() for name, params in of_seed.items()
             }
@@ -187,7 +203,7 @@ def measure(sizes: LeftOut, place: pathlib.Path) -> dict[str, Any]:
         "cases": {
             name: [[float(f"{x:.3g}") for x in row] for row in rows] for name, rows in raw.items()
         },
-        **compare(raw, family, sizes.families),
+        **(compare_only if only else compare)(raw, family, sizes.families),
     }
 
 
@@ -238,24 +254,63 @@ def compare(
     }
 
 
+def compare_only(
+    raw: Mapping[str, Sequence[np.ndarray]], family: np.ndarray, names: Sequence[str]
+) -> dict[str, Any]:
+    """Return the errors of trainings on one family only, next to those on all of the same seed.
+
+    Args:
+      raw: As in `compare`, of trainings on all families (``"none"`` is left out) and on each only.
+      family: Family of each case.
+      names: The families that were taught alone.
+
+    Returns:
+      Under ``"families"`` medians over cases, by seed, and over seeds the logarithm (base 10) of
+      the ratio to trainings on all: on the family that was taught (``"own"``), and the mean over
+      the families that were not (``"others"``); under ``"each other"`` the mean of it on each.
+      Under ``"all families"`` the mean of the others over the families that were taught.
+    """
+    found, ratios = {}, []
+    for name in names:
+        of = {
+            each: np.log10(
+                _medians(raw[name], family == each) / _medians(raw[NONE], family == each)
+            )
+            for each in dict.fromkeys(family.tolist())
+        }
+        others = np.mean([ratio for each, ratio in of.items() if each != name], axis=0)
+        ratios.append(others)
+        found[name] = {
+            "start": float(_medians(raw["start"], family == name)[0]),
+            "alone": _medians(raw[name], family == name).tolist(),
+            "all": _medians(raw[NONE], family == name).tolist(),
+            "each other": {each: float(r.mean()) for each, r in of.items() if each != name},
+            "log10 of the ratio": {"own": summarise(of[name]), "others": summarise(others)},
+        }
+    return {"families": found, "all families": summarise(np.mean(ratios, axis=0))}
+
+
 def _medians(rows: Sequence[np.ndarray], chosen: np.ndarray) -> np.ndarray:
     """The median error over the chosen cases, of each seed."""
     return np.array([np.median(row[chosen]) for row in rows])
 
 
-def table(found: Mapping[str, Any]) -> str:
+def table(found: Mapping[str, Any], *, only: bool = False) -> str:
     """Return the ratios of errors without each family over with it, means over seeds."""
     lines = ["error without a family over with it"]
+    if only:
+        lines = ["error of those taught one family only over those taught all, on the others"]
     for name, row in found["families"].items():
-        lines.append(f"  {name:20}{10 ** row['log10 of the ratio']['own']['mean']:9.2f}")
+        ratio = row["log10 of the ratio"]["others" if only else "own"]["mean"]
+        lines.append(f"  {name:20}{10**ratio:9.2f}")
     lines.append(f"  {'all':20}{10 ** found['all families']['mean']:9.2f}")
     return "\n".join(lines)
 
 
 def alone(args: Args) -> runner.Results:
     """Train and compare."""
-    found = measure(args.sizes, args.trained)
-    return runner.Results(found, table(found))
+    found = measure(args.sizes, args.trained, only=args.only)
+    return runner.Results(found, table(found, only=args.only))
 
 
 if __name__ == "__main__":
