@@ -8,6 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+import scripts
 from matplotlib.figure import Figure
 
 from experiments.placebos import coalitions, placebos, placebos_figure, processes, shifted
@@ -21,7 +22,6 @@ from qdistill.insight.symmetries import make_symmetries
 from qdistill.physics.grid import Grid
 from qdistill.system import LESSONS, System
 from qdistill.teacher import split_step
-from tests import scripts
 
 GRID = Grid(256, 100.0, "continuum")
 KEYS = jax.random.split(jax.random.key(0), 40)

@@ -144,13 +144,13 @@ def shifted(test: Cases, step: float, dt: float) -> Cases:
     The constant c multiplies the frames at t by exp(-i c t), and changes nothing else.
     """
     sign = np.repeat([1.0 if name == "trapping" else -1.0 for name in TESTS], len(test) // 4)
-    constant = jnp.asarray(step * sign * scales(test))
+    constant = (step * sign * scales(test))[:, None]
     n_given, n_t = test.given.shape[1], test.frames.shape[1]
-    phases = jnp.exp(-1j * constant[:, None] * dt * np.arange(n_given + n_t))[..., None]
+    phases = jnp.asarray(np.exp(-1j * dt * constant * np.arange(n_given + n_t)))[..., None]
     return dataclasses.replace(
         test,
         given=test.given * phases[:, :n_given],
-        v=test.v + constant[:, None],
+        v=test.v + jnp.asarray(constant),
         frames=test.frames * phases[:, n_given:],
     )
 
@@ -165,8 +165,8 @@ def train(
         batches = dataclasses.replace(batches, n_block=2, n_runs=2, n_batch=4)
     stage = dataclasses.replace(stage, n_steps=args.n_steps, batches=batches)
     form = coalitions.BUDGETS["gru"].student
-    about = [runner.settings(each) for each in (form, stage, system)]
-    about += [test.frames.shape, args.seed, weights().tolist()]
+    settings = [runner.settings(each) for each in (form, stage, system)]
+    about = settings, weights().tolist(), test.frames.shape, args.seed
     code = hashlib.sha256(json.dumps(about, default=str).encode()).hexdigest()[:12]
     files = {args.seed + i: args.kept / f"{args.seed + i}-{code}.npy" for i in range(args.seeds)}
     missing = [seed for seed, file in files.items() if not file.exists()]
@@ -177,7 +177,7 @@ def train(
         each = np.tile(weights(), (len(seeds), 1))
         *_, last = trainings.train(
             student, teacher.make(TeacherConfig(), system), CurriculumConfig(lessons=register()),
-            TrainingConfig((stage,)), each, list(np.repeat(seeds, len(TAUGHT))),
+            TrainingConfig((stage,)), each, [seed for seed in seeds for _ in TAUGHT],
             1 if is_cpu else len(each),
         )  # fmt: skip
         made = examine(student, last.params, test)
