@@ -159,7 +159,7 @@ def on_gpu() -> str:
             label = f"`{name}`, stage {i + 1}"
             rows.append([label, f"{n_batch:,.0f}", *cells, f"{gpu.teacher_share:.0%}"])
     head = (
-        "training", "batch", "steps a second, two cores", "H100", "ratio", "teacher's share, H100"
+        "training", "batch", "steps a second, two cores", "H200", "ratio", "teacher's share, H200"
     )  # fmt: skip
     return table(head, rows)
 
@@ -181,6 +181,13 @@ def _gains(name: str) -> list[float]:
         for run in ("throughput", "throughput-gpu")
     )
     return [gpu / cpu for cpu, gpu in zip(here, there, strict=True)]
+
+
+def clamped_gain() -> str:
+    """Return how many times as fast the clamped split step is as the Chebyshev solver on a GPU."""
+    found = RESULTS()["throughput-gpu"].metrics.solvers.lattice
+    speeds = [found[name].packet_frames_per_second for name in (SHOWN[3], SHOWN[0])]
+    return f"{speeds[0] / speeds[1]:.1f}"
 
 
 def solvers_on_gpu() -> str:
