@@ -196,13 +196,12 @@ results-frontier: .venv/.core
 	$(call draw,work_precision work_precision-continuum coarse coarse_plane)
 
 # After results-seeds, whose trainings are audited together.
-INSIGHT = symmetries symmetries-gru symmetries-gru-long probes probes-gru interventions
+INSIGHT = symmetries symmetries-gru probes probes-gru interventions
 results-insight: results-seeds
 	rm -rf $(addprefix runs/,$(INSIGHT) learning_curve)
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls --cases 8 --frames 4 \
 		--out runs/symmetries-gru
-	$(PY) experiments/symmetries.py gru --nulls --cases 8 --frames 4 --out runs/symmetries-gru-long
 	$(PY) experiments/probes.py $(addprefix runs/,$(OF_DEMO)) --out runs/probes
 	$(PY) experiments/probes.py gru --nulls --no-follow --out runs/probes-gru
 	$(PY) experiments/interventions.py $(addprefix runs/,$(OF_DEMO)) --out runs/interventions
@@ -225,6 +224,7 @@ results-published: .venv/.core
 	$(call keep,published changes)
 
 # Trainings are kept in runs/curriculum-trainings, errors of the GRU in runs/recurrent-trainings.
+# Those of the GRU were recorded with a GPU.
 results-curriculum: .venv/.core
 	rm -rf runs/curriculum runs/curriculum-gru
 	$(PY) experiments/curriculum/curricula.py --out runs/curriculum
@@ -236,7 +236,8 @@ results-curriculum: .venv/.core
 # With a GPU, after .venv/bin/pip install '.[cuda]'; on a CPU it takes days.
 results-gpu: .venv/.core
 	rm -rf runs/throughput-gpu runs/gru-seed-0 runs/gru-seed-1 runs/gru-seed-2 runs/left_out-unitary
-	rm -rf runs/placebos-gru runs/curriculum-gru-long runs/left_out-only runs/shifted
+	rm -rf runs/placebos-gru runs/curriculum-gru-long runs/left_out-only runs/shifted \
+		runs/symmetries-gru-long
 	$(PY) experiments/throughput/throughput.py --n-packets 4096 --n-frames 20 --n-repeats 5 \
 		--n-blocks 2 --scaling.n-packets 64 256 1024 4096 16384 --scaling.n-frames 10 20 40 80 \
 		--scaling.fixed 1024 1024 20 --scaling.teachers "chebyshev, 1e-5" "clamped, 4 substeps" \
@@ -244,16 +245,17 @@ results-gpu: .venv/.core
 	for seed in 0 1 2; do \
 		.venv/bin/qdistill distill gru --seed $$seed --out runs/gru-seed-$$seed || exit 1; \
 	done
+	$(PY) experiments/symmetries.py runs/gru-seed-0 runs/gru-seed-1 runs/gru-seed-2 --nulls \
+		--cases 8 --frames 4 --out runs/symmetries-gru-long
 	$(PY) experiments/generalisation/left_out.py --out runs/left_out-unitary
-	$(PY) experiments/generalisation/left_out.py --only \
-		--sizes.families barrier half-circle random steps well --out runs/left_out-only
+	$(PY) experiments/generalisation/left_out.py --only --out runs/left_out-only
 	$(PY) experiments/placebos/placebos.py --budgets gru --seeds 3 --out runs/placebos-gru
 	$(PY) experiments/placebos/shifted.py --out runs/shifted
 	$(PY) experiments/curriculum/recurrent.py --n-steps 40000 \
 		--plans mixed "rising difficulty" "easy only" "falling difficulty" \
 		--out runs/curriculum-gru-long
 	$(call keep,throughput-gpu gru-seed-0 gru-seed-1 gru-seed-2 left_out-unitary left_out-only \
-		placebos-gru shifted curriculum-gru-long)
+		placebos-gru shifted curriculum-gru-long symmetries-gru-long)
 
 # Errors of trainings are kept in runs/placebos-trainings.
 results-placebos: .venv/.core

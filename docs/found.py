@@ -225,6 +225,28 @@ def _placebos(run: str) -> str:
     return table(heads, rows)
 
 
+def shifted() -> str:
+    """Tabulate errors of the paper's network with constants added to V, and their range."""
+    of = RESULTS()["shifted"].metrics
+    rows = []
+    for test, taught in of.errors["relative L2 error"].items():
+        for i, (name, steps) in enumerate(taught.items()):
+            cells = [f"{x.median:.2g} ({x.low:.2g} to {x.high:.2g})" for x in steps]
+            rows.append(["" if i else test, name, *cells])
+    head = ("test", "taught", "no constant", "half of it", "floor or top at zero")
+    return table(head, rows)
+
+
+def shifted_ratios() -> dict[str, str]:
+    """Return errors on wells over those of networks taught all, floors at zero and as they are."""
+    of = RESULTS()["shifted"].metrics.ratios["relative L2 error"].trapping
+    rows = {"floor": of["without trapping"][2], "lessons": of["without trapping, V shifted"][0]}
+    return {
+        name: f"{10**row.mean:.2f} ({10**row.low:.2f} to {10**row.high:.2f})"
+        for name, row in rows.items()
+    }
+
+
 def alone() -> str:
     """Tabulate the error of the paper's network with one process alone, and with all but it."""
     of, rows = RESULTS()["placebos-gru"].metrics, []

@@ -265,6 +265,40 @@ def families() -> str:
     return table(head, rows)
 
 
+def only() -> str:
+    """Tabulate the errors of trainings on one family only over those of trainings on all."""
+    rows = []
+    for name, row in RESULTS()["left_out-only"].metrics.families.items():
+        own, others = (_ratio(row["log10 of the ratio"][kind]) for kind in ("own", "others"))
+        ordered = sorted((float(ratio), other) for other, ratio in row["each other"].items())
+        ends = (f"{10**ratio:.1f} ({other})" for ratio, other in (ordered[0], ordered[-1]))
+        rows.append([name, own, others, *ends])
+    head = ("taught only", "itself, ratio (95%)", "the others, ratio (95%)", "least", "most")
+    return table(head, rows)
+
+
+def only_others() -> str:
+    """Return the mean ratio on the families that were not taught."""
+    return _ratio(RESULTS()["left_out-only"].metrics["all families"])
+
+
+def only_kinds() -> dict[str, str]:
+    """Return the mean ratio from families with jumps or without to others, by kind of both."""
+    jumps, found = ("barrier", "double", "triple", "steps", "well"), {}
+    families = RESULTS()["left_out-only"].metrics.families
+    for first in (True, False):
+        for second in (True, False):
+            ratios = [
+                float(ratio)
+                for name, row in families.items()
+                for other, ratio in row["each other"].items()
+                if ((name in jumps), (other in jumps)) == (first, second)
+            ]
+            words = (("smooth", "sharp")[is_sharp] for is_sharp in (first, second))
+            found[" to ".join(words)] = f"{10 ** statistics.mean(ratios):.1f}"
+    return found
+
+
 def all_families() -> str:
     """Return the mean ratio over all families that were left out in turn."""
     return _ratio(RESULTS()["left_out-unitary"].metrics["all families"])
