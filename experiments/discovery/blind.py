@@ -1,5 +1,7 @@
 """Files with hidden physics, and what is found in them: `experiments/discovery/blind.py`.
 
+With `--unlisted` what is hidden has no form on any list.
+
 Files are made from seeds, each is read as any other would be, and what was found, missed and
 falsely claimed is counted.
 """
@@ -9,6 +11,7 @@ import pathlib
 import tempfile
 from typing import Any
 
+import numpy as np
 import scipy.special
 
 from experiments import runner
@@ -32,7 +35,14 @@ CLAIMS: dict[str, tuple[str, ...]] = {
     "|psi|^2": ("nonlinear",),
     "V p^2": ("nonlocal",),
     "p": ("drift",),
+    "W(x)": ("potential",),
+    "-i w(x)": ("local absorber",),
+    "f(V)": ("shape",),
+    "g(|psi|^2)": ("quintic",),
+    "F(t) x": ("drive",),
 }
+# Largest error of the place of a mirror in bohr.
+NEAR = 0.1
 # The coefficient that each hidden strength is, as `discovery.find_law` gives it.
 COEFFICIENTS: dict[str, tuple[str, Any]] = {
     "mass": ("1/m", lambda s: 1 + s),
@@ -56,6 +66,8 @@ class Args:
     """Number of files of hidden physics."""
     seed: int = 0
     """Seed of the first of them."""
+    unlisted: bool = False
+    """Hide what is on no list of terms."""
     smoke: bool = False
     """Run the same steps at tiny sizes, in seconds."""
 
@@ -72,8 +84,9 @@ def blind(args: Args) -> runner.Results:
     with tempfile.TemporaryDirectory() as folder:
         for seed in range(args.seed, args.seed + args.files):
             path = pathlib.Path(folder) / f"{seed}.npz"
-            hidden.write(hidden.Args(path, seed))
-            rows.append(score(seed, recordings.read(path)))
+            hidden.write(hidden.Args(path, seed, args.unlisted))
+            truth = (hidden.draw_unlisted if args.unlisted else hidden.draw)(seed)
+            rows.append(score(seed, truth, recordings.read(path)))
             print(line(rows[-1]), flush=True)
     thresholds = {
         "margin": laws.MARGIN,
@@ -84,11 +97,18 @@ def blind(args: Args) -> runner.Results:
     return runner.Results(runner.rounded(found), table(found))
 
 
-def score(seed: int, runs: recordings.Runs) -> dict[str, Any]:
+def score(seed: int, truth: hidden.Hidden, runs: recordings.Runs) -> dict[str, Any]:
     """Read one file, and compare the law with the truth."""
-    truth = hidden.draw(seed)
     law = discovery.find_law(*runs)
+    mirrors, true = recordings.find_mirrors(runs, law), set(truth.strengths)
     claims = claims_of(law)
+    if hidden.MIRROR in true:
+        # A part of the potential is hidden there.
+        true.add("potential")
+    unknown = [place for place in mirrors["law"] if not _is_among(place, mirrors["V alone"])]
+    if unknown:
+        is_right = hidden.MIRROR in true and _is_among(hidden.shapes(seed).middle, unknown)
+        claims.append((hidden.MIRROR if is_right else "wrong mirror",))
     single = {claim[0] for claim in claims if len(claim) == 1}
     shared = {label for claim in claims if len(claim) > 1 for label in claim}
     described = recordings.describe(law)
@@ -106,11 +126,29 @@ def score(seed: int, runs: recordings.Runs) -> dict[str, Any]:
         "found": sorted(set(truth.strengths) & single),
         "not told apart": sorted(set(truth.strengths) & shared - single),
         "missed": sorted(set(truth.strengths) - single - shared),
-        "false": ["|".join(each) for each in claims if not set(each) & set(truth.strengths)],
+        "false": ["|".join(each) for each in claims if not set(each) & true],
         "values": covered,
+        "functions": _compare(seed, truth, law),
+        "mirrors": mirrors,
         "law": described,
         "conserved": recordings.look(runs)["conserved"],
     }
+
+
+def _is_among(place: float, places: list[float]) -> bool:
+    return any(abs(place - each) < NEAR for each in places)
+
+
+def _compare(seed: int, truth: hidden.Hidden, law: Law) -> dict[str, list[float]]:
+    """The error of each function, relative to the true one, and the share of it in the interval."""
+    found = {}
+    for name, each in law.functions.items():
+        true = hidden.truths(seed, truth, each.at, each.at, each.at, each.at)
+        for kind in {*CLAIMS[name], *([hidden.MIRROR] if name == "W(x)" else [])} & set(true):
+            error = np.linalg.norm(each.values - true[kind]) / np.linalg.norm(true[kind])
+            is_within = (each.low <= true[kind]) & (true[kind] <= each.high)
+            found[kind] = [float(error), float(is_within.mean())]
+    return found
 
 
 def claims_of(law: Law) -> list[tuple[str, ...]]:
@@ -122,7 +160,7 @@ def claims_of(law: Law) -> list[tuple[str, ...]]:
         claims += [(label,) for label in common]
         rest = {label for each in forms for label in each if label not in common}
         claims += [tuple(sorted(rest))] if rest else []
-    for term in law.terms:
+    for term in (*law.terms, *law.functions):
         every = [CLAIMS.get(each, (each,))[0] for each in (term, *law.rivals[term])]
         claims.append(tuple(dict.fromkeys(every)))
     return claims
@@ -138,8 +176,10 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
             key: sum(kind in row[key] for row in rows)
             for key in ("found", "not told apart", "missed")
         }
-        for kind in hidden.KINDS
+        for kind in (*hidden.KINDS, *hidden.UNLISTED)
+        if any(kind in row["hidden"] for row in rows)
     }
+    functions = np.array([each for row in rows for each in row["functions"].values()])
     return {
         "files": len(rows),
         "hidden": sum(len(row["hidden"]) for row in rows),
@@ -154,6 +194,15 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         "usual bound": upper_bound(sum(bool(row["claims"]) for row in usual), len(usual)),
         "intervals": len(values),
         "intervals that hold the truth": sum(low <= true <= high for true, _, low, high in values),
+        "functions": len(functions),
+        **(
+            {
+                "median error of functions": float(np.median(functions[:, 0])),
+                "median share of functions in intervals": float(np.median(functions[:, 1])),
+            }
+            if len(functions)
+            else {}
+        ),
         "kinds": by_kind,
     }
 

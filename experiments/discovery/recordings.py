@@ -14,7 +14,7 @@ from qdistill._words import of_array
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law, laws
 from qdistill.physics.grid import Dispersion, Grid
-from qdistill.system import System
+from qdistill.system import Propagator, System
 
 # Share of the probability within the ranges that count as visited.
 VISITED = 0.999
@@ -22,6 +22,10 @@ VISITED = 0.999
 LARGEST = 1e6
 # Frames of a run below which slow combinations cannot be told from conserved ones.
 FEWEST = 5
+# Runs in whose potentials mirrors are sought, packets, and frames that they are followed for.
+N_RUN, N_PACKET, N_FRAME = 4, 4, 8
+# In bohr; mirrors of two runs closer than this are one.
+SAME = 0.2
 # Names of the arrays of a file, and units that they may have.
 NAMES = {
     "x": ("x", "position", "positions"),
@@ -156,7 +160,11 @@ def report(path: pathlib.Path, name: str = "psi") -> runner.Results:
     runs = read(path, name)
     law = discovery.find_law(*runs)
     dispersion: Dispersion = "lattice" if law.form.startswith("lattice") else "continuum"
-    found = {"law": describe(law), **look(runs, dispersion, "|psi|^2" in law.terms)}
+    found = {
+        "law": describe(law),
+        **look(runs, dispersion, "|psi|^2" in law.terms),
+        "mirrors": find_mirrors(runs, law),
+    }
     return runner.Results(runner.rounded(found), in_words(law, found))
 
 
@@ -205,6 +213,36 @@ def look(
     }
 
 
+def find_mirrors(runs: Runs, law: Law) -> dict[str, list[float]]:
+    """Return the mirror symmetries that the first runs share: those of the law, and those of V.
+
+    The law is sought as a propagator, which moves mirrored packets as well as recorded ones. A
+    mirror of the law that V alone does not have is hidden.
+    """
+    return {
+        who: _shared([_mirrors(each, v, runs.psi[:N_PACKET, :1]) for v in runs.v[:N_RUN]])
+        for who, each in (("law", law.emulator), ("V alone", law.emulator.usual))
+    }
+
+
+def _mirrors(propagator: Propagator, v: np.ndarray, psi: np.ndarray) -> list[float]:
+    """The mirrors of one potential that are symmetries; all of them if the whole family is."""
+    family = discovery.make_families(propagator.system)["mirror"]
+    evolve = discovery.follow(propagator, jnp.asarray(v), N_FRAME)
+    found = discovery.find_symmetries(family, evolve, psi)
+    return found.parameters[: found.n_found, 0].tolist()
+
+
+def _shared(places: list[list[float]]) -> list[float]:
+    """The means of the places that all lists have."""
+    found = []
+    for first in places[0]:
+        near = [min(each, key=lambda x: abs(x - first), default=np.inf) for each in places]
+        if max(abs(x - first) for x in near) < SAME:
+            found.append(float(np.mean(near)))
+    return found
+
+
 def _conserved(names: list[str], numbers: np.ndarray, norms: np.ndarray) -> dict[str, Any]:
     """The combinations whose expectation values are conserved, and their drifts."""
     change = float(np.max(np.abs(norms[-1] / norms[0] - 1)))
@@ -243,6 +281,10 @@ def describe(law: Law) -> dict[str, Any]:
             for name, value, low, high in zip(law.names, law.values, law.low, law.high, strict=True)
             if law.form != laws.FREE or name in law.terms
         },
+        "functions": {
+            name: {key: np.asarray(getattr(each, key)).tolist() for key in each._fields[1:]}
+            for name, each in law.functions.items()
+        },
         "rivals": {name: list(each) for name, each in law.rivals.items()},
         "error": law.error,
         "errors": law.errors,
@@ -266,16 +308,28 @@ def in_words(law: Law, found: dict[str, Any]) -> str:
             *("  " + each for each in str(law).splitlines()),
             f"  by dispersion, with the same further terms: {others}",
             f"  error of the method {law.floor:.1e}",
+            "Mirrors: " + _mirrors_in_words(found["mirrors"]),
             "Not seen: wave numbers beyond {:.3g} and {:.3g}, x beyond {:.3g} and {:.3g},".format(
                 low, high, *seen["x"]
             ),
             "  V beyond {:.3g} and {:.3g}, |psi|^2 above {:.3g},".format(
                 *seen["V"], seen["largest |psi|^2"]
             ),
-            f"  what takes longer than {seen['duration']:.3g} a.u., and terms that are not in "
-            f"{', '.join(laws.TERMS)}.",
+            f"  what takes longer than {seen['duration']:.3g} a.u., and what is neither one of "
+            f"{', '.join(laws.TERMS)}",
+            f"  nor a function of the form {', '.join(laws.UNKNOWN)}.",
         ]
     )
+
+
+def _mirrors_in_words(mirrors: dict[str, list[float]]) -> str:
+    if not mirrors["law"]:
+        return "none that the runs share"
+    words = []
+    for place in mirrors["law"]:
+        is_known = any(abs(place - each) < SAME for each in mirrors["V alone"])
+        words.append(f"x = {place:.3g}{'' if is_known else ', HIDDEN: V alone does not have it'}")
+    return "; ".join(words)
 
 
 def _conserved_in_words(found: dict[str, Any]) -> str:

@@ -14,27 +14,38 @@ from typing import Any, NamedTuple, TypeAlias
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Float
 
+from qdistill.insight.discovery._recordings import Recording, signed
 from qdistill.insight.discovery._terms import (
+    COLUMNS,
     COUPLING,
+    CROWDING,
     DENSITY,
+    DRIVE,
+    FIELDS,
+    FORCE,
     FORMS,
-    LOCAL,
+    FUNCTION_OF,
     NONLOCAL,
     OF_K,
+    UNKNOWN,
+    splines,
 )
-from qdistill.physics.grid import Grid, Scalar
+from qdistill.physics.grid import Scalar
 from qdistill.teacher import SCHEMES
 
 # Substeps of one frame, each of six pairs of FFTs, are doubled up to the most, until the relative
 # error of the method is below the accuracy.
 MOST_SUBSTEPS, ACCURACY = 16, 3e-6
 # Widths of the batches of derivatives, so that few programs are compiled.
-WIDTHS = (3, 6, 12, 21)
+WIDTHS = (3, 6, 12, 21, 48, 64, 96)
 # Passes of Gauss-Newton, and the relative change of the error at which they end.
 N_PASS, ENDED = 8, 1e-3
-
+# The power of |psi|^2, less 1, of each column.
+POWERS = {DENSITY: 0, **{name: i for i, name in enumerate(COLUMNS[CROWDING])}}
+# Of the mean square of a function's columns, added to each: what hardly occurs hardly changes.
+RIDGE = 1e-3
 Parameters: TypeAlias = dict[str, Any]
 
 
@@ -66,66 +77,6 @@ class Normal(NamedTuple):
     rest: Float[np.ndarray, " n_run"]
 
 
-class Recording(NamedTuple):
-    """Frames of several runs, on a line, with what their generators are made of.
-
-    Attributes:
-      grid: The grid; its dispersion is not used.
-      dt: Time from one frame to the next.
-      largest: Largest wave number that occurs.
-      fields: `LOCAL` at the points, for each run.
-      v: The potential of each run.
-      psi: The frames.
-      n_substep: Substeps of a frame.
-    """
-
-    grid: Grid
-    dt: float
-    largest: float
-    fields: Complex[Array, "n_run n_local n_x"]
-    v: Float[Array, "n_run n_x"]
-    psi: Complex[Array, "n_run n_t n_x"]
-    n_substep: int = 1
-
-
-def record(grid: Grid, dt: float, v: Any, psi: Any, largest: float) -> Recording:
-    """Return a recording, with the slopes of the potentials by Fourier transforms.
-
-    Frames lose what is beyond the largest wave number: noise there would enter with high powers of
-    k.
-    """
-    dtype = jnp.asarray(psi).real.dtype
-    x = grid.origin[0] - grid.middle[0] + np.arange(1, grid.shape[0] + 1) * grid.dx[0]
-    v, kept = np.asarray(v, float), np.abs(grid.wavenumbers()) <= largest
-    slope = np.fft.ifft(1j * _odd(grid) * np.fft.fft(v)).real
-    fields = [
-        [made(x, each, up) for made in LOCAL.values()] for each, up in zip(v, slope, strict=True)
-    ]
-    # The precision is that of the frames.
-    psi = np.fft.ifft(np.fft.fft(np.asarray(psi)) * kept)
-    kind = np.result_type(dtype, np.complex64)
-    return Recording(
-        grid,
-        dt,
-        largest,
-        jnp.asarray(np.asarray(fields, complex), kind),
-        jnp.asarray(v, dtype),
-        jnp.asarray(psi, kind),
-    )
-
-
-def find_noise(grid: Grid, psi: Any, largest: float) -> float:
-    """Return the error of one frame by noise, from what frames have beyond a wave number."""
-    frames = np.asarray(psi).reshape(-1, grid.shape[0])
-    density = np.mean(np.abs(np.fft.fft(frames)) ** 2, axis=0)
-    is_beyond = np.abs(grid.wavenumbers()) > largest
-    n_beyond = int(np.sum(is_beyond))
-    # Without noise it is what is cut from the frames.
-    share = max((len(density) - n_beyond) / n_beyond, 1.0) if n_beyond else 0.0
-    # A frame and the one that it is compared with both have it.
-    return float(np.sqrt(2 * share * density[is_beyond].sum() / density.sum()))
-
-
 def begin(form: str, terms: Sequence[str] = ()) -> Model:
     """Return a model before any fit: V with the coefficient 1, and other terms with 0."""
     values = [*FORMS[form].start, *(float(term == COUPLING) for term in terms)]
@@ -134,19 +85,18 @@ def begin(form: str, terms: Sequence[str] = ()) -> Model:
 
 def energies(recording: Recording, model: Model) -> Float[np.ndarray, " n_k"]:
     """Return the kinetic energy of a model on the FFT grid, with its terms that depend on k."""
-    return np.asarray(_parameters(recording, model)["energies"])
+    return np.asarray(parameters_of(recording, model)["energies"])
 
 
 def linearise(recording: Recording, model: Model, others: Sequence[str] = ()) -> Normal:
     """Return the normal equations about a model, with columns of terms that it lacks."""
-    parameters = _parameters(recording, model)
+    parameters = parameters_of(recording, model)
     names = (*model.names, *others)
-    width = next(width for width in WIDTHS if width >= len(names))
-    tangents = _tangents(recording, model, others, width)
-    k = jnp.asarray(_odd(recording.grid), recording.v.dtype)
+    width = next((width for width in WIDTHS if width >= len(names)), len(names))
+    tangents, settings = _tangents(recording, model, others, width), _settings(recording)
     n, made = len(names), []
     for run in zip(recording.fields, recording.v, recording.psi, strict=True):
-        rest, columns = _columns(parameters, tangents, run, k, recording.dt, recording.n_substep)
+        rest, columns = _columns(parameters, tangents, run, settings, recording.n_substep)
         made.append(_normal(rest, columns[:n], run[2][1:]))
     return Normal(names, *(np.stack(part) for part in zip(*made, strict=True)))
 
@@ -158,9 +108,13 @@ def solve(normal: Normal, names: Sequence[str], runs: Any = None) -> Float[np.nd
     squares = normal.squares[runs].sum(axis=0)[np.ix_(kept, kept)]
     found = np.zeros(len(normal.names))
     if kept:
-        size = np.sqrt(np.maximum(np.diag(squares), np.finfo(float).tiny))
+        of = np.array([FUNCTION_OF.get(name, name) for name in names])
+        means = {each: np.diag(squares)[of == each].mean() for each in dict.fromkeys(of)}
+        size = np.sqrt(np.maximum([means[each] for each in of], np.finfo(float).tiny))
+        ridge = RIDGE * np.array([name in FUNCTION_OF for name in names])
         image = normal.image[runs].sum(axis=0)[kept] / size
-        found[kept] = np.linalg.lstsq(squares / np.outer(size, size), image, rcond=1e-10)[0] / size
+        scaled = squares / np.outer(size, size) + np.diag(ridge)
+        found[kept] = np.linalg.lstsq(scaled, image, rcond=1e-10)[0] / size
     return found
 
 
@@ -204,13 +158,13 @@ def resolve(recording: Recording, model: Model) -> tuple[Recording, float]:
 
     The error is the difference to half as long substeps, in the first frame of each run.
     """
-    k = jnp.asarray(_odd(recording.grid), recording.v.dtype)
-    parameters = _parameters(recording, model)
+    parameters, settings = parameters_of(recording, model), _settings(recording)
+    now = jnp.zeros(UNKNOWN[DRIVE].n, recording.v.dtype)
 
     def ahead(n: int) -> Array:
         return jnp.stack(
             [
-                _one(parameters, *run, k, recording.dt, n)
+                _one(parameters, run[0], now, *run[1:], settings, n)
                 for run in zip(recording.psi[:, 0], recording.fields, recording.v, strict=True)
             ]
         )
@@ -224,27 +178,49 @@ def resolve(recording: Recording, model: Model) -> tuple[Recording, float]:
         n *= 2
 
 
-def _odd(grid: Grid) -> Float[np.ndarray, " n_k"]:
-    """The wave numbers, with 0 for the one that has no sign."""
-    k = grid.wavenumbers()
-    return np.where(np.abs(k) * grid.dx[0] > np.pi * (1 - 1e-9), 0.0, k)
+class Settings(NamedTuple):
+    """What a propagator takes besides parameters and fields.
+
+    Attributes:
+      k: The wave numbers, 0 for the one that has no sign.
+      dt: Time from one frame to the next.
+      density: Largest |psi|^2.
+      weights: Splines of time in the middle of each frame.
+    """
+
+    k: Float[Array, " n_x"]
+    dt: Scalar
+    density: Scalar
+    weights: Float[Array, "n_frame n_spline"]
 
 
-def _parameters(recording: Recording, model: Model) -> Parameters:
-    """The coefficients in the form that the propagator takes."""
+def _settings(recording: Recording) -> Settings:
+    dtype, n_frame = recording.v.dtype, recording.psi.shape[1] - 1
+    middles = recording.dt * (np.arange(n_frame) + 0.5)
+    weights = splines(np, recording.ranges.t, UNKNOWN[DRIVE].n, middles).T
+    numbers = (signed(recording.grid), recording.dt, recording.ranges.density[1], weights)
+    return Settings(*(jnp.asarray(each, dtype) for each in numbers))
+
+
+def parameters_of(recording: Recording, model: Model) -> Parameters:
+    """Return the coefficients of a model in the form that `advance` takes."""
     grid, dtype = recording.grid, recording.v.dtype
     given = dict(zip(model.names, model.values, strict=True))
     form = FORMS[model.form]
     own = jnp.asarray(model.values[: len(form.start)], float)
-    k, odd = np.abs(grid.wavenumbers()), _odd(grid)
+    k, odd = np.abs(grid.wavenumbers()), signed(grid)
     total = form.energies(own, k, grid.dx[0], recording.largest)
     for name, function in OF_K.items():
         total = total + given.get(name, 0.0) * function(odd)
-    local = [given.get(name, float(name == COUPLING)) for name in LOCAL]
+    local = [given.get(name, float(name == COUPLING)) for name in FIELDS]
+    density = np.array([given.get(name, 0.0) for name in COLUMNS[CROWDING]])
+    density[0] += given.get(DENSITY, 0.0)
+    drive = [given.get(name, 0.0) for name in COLUMNS[DRIVE]]
     return {
         "energies": jnp.asarray(total, dtype),
         "local": jnp.asarray(local, dtype),
-        "density": jnp.asarray(given.get(DENSITY, 0.0), dtype),
+        "density": jnp.asarray(density, dtype),
+        "drive": jnp.asarray(drive, dtype),
         "nonlocal": jnp.asarray(given.get(NONLOCAL, 0.0), dtype),
     }
 
@@ -255,8 +231,9 @@ def _tangents(recording: Recording, model: Model, others: Sequence[str], width: 
     form, n_k = FORMS[model.form], recording.v.shape[-1]
     made = {
         "energies": np.zeros((width, n_k)),
-        "local": np.zeros((width, len(LOCAL))),
-        "density": np.zeros(width),
+        "local": np.zeros((width, len(FIELDS))),
+        "density": np.zeros((width, UNKNOWN[CROWDING].n)),
+        "drive": np.zeros((width, UNKNOWN[DRIVE].n)),
         "nonlocal": np.zeros(width),
     }
     n_own = len(form.start)
@@ -268,11 +245,15 @@ def _tangents(recording: Recording, model: Model, others: Sequence[str], width: 
         made["energies"][:n_own] = np.asarray(slopes).T
     for row, name in enumerate((*model.terms, *others), n_own):
         if name in OF_K:
-            made["energies"][row] = OF_K[name](_odd(grid))
-        elif name in LOCAL:
-            made["local"][row, list(LOCAL).index(name)] = 1
+            made["energies"][row] = OF_K[name](signed(grid))
+        elif name in FIELDS:
+            made["local"][row, FIELDS.index(name)] = 1
+        elif name in COLUMNS[DRIVE]:
+            made["drive"][row, COLUMNS[DRIVE].index(name)] = 1
+        elif name in POWERS:
+            made["density"][row, POWERS[name]] = 1
         else:
-            made["density" if name == DENSITY else "nonlocal"][row] = 1
+            made["nonlocal"][row] = 1
     return {name: jnp.asarray(rows, dtype) for name, rows in made.items()}
 
 
@@ -281,17 +262,17 @@ def _columns(
     parameters: Parameters,
     tangents: Parameters,
     run: tuple[Array, Array, Array],
-    k: Array,
-    dt: Scalar,
+    settings: Settings,
     n_substep: int,
 ) -> tuple[Array, Array]:
     """The residuals of one run, and the derivatives of its predictions."""
     fields, v, psi = run
 
     def predict(parameters: Parameters) -> Array:
-        return jax.vmap(lambda each: _advance(parameters, each, fields, v, k, dt, n_substep))(
-            psi[:-1]
-        )
+        def one(psi: Array, now: Array) -> Array:
+            return advance(parameters, psi, now, fields, v, settings, n_substep)
+
+        return jax.vmap(one)(psi[:-1], settings.weights)
 
     def derivative(tangent: Parameters) -> tuple[Array, Array]:
         return jax.jvp(predict, (parameters,), (tangent,))
@@ -309,21 +290,28 @@ def _normal(rest: Array, columns: Array, ahead: Array) -> tuple[np.ndarray, np.n
     return squares, image, float(np.linalg.norm(residual) ** 2 / size)
 
 
-def _advance(
+def advance(
     parameters: Parameters,
     psi: Array,
+    now: Array,
     fields: Array,
     v: Array,
-    k: Array,
-    dt: Scalar,
+    settings: Settings,
     n_substep: int,
 ) -> Array:
-    """One frame of one state."""
-    h, scheme = dt / n_substep, SCHEMES["blanes-moan"]
+    """Return one state a frame later; `now` are the splines of time, `v` enters nonlocal terms."""
+    k, scheme = settings.k, SCHEMES["blanes-moan"]
+    h = settings.dt / n_substep
     local = parameters["local"] @ fields
+    local = local + (parameters["drive"] @ now) * fields[FIELDS.index(FORCE)].real
 
     def kick(psi: Array, share: Scalar) -> Array:
-        field = local + parameters["density"] * jnp.abs(psi) ** 2
+        density = jnp.abs(psi) ** 2
+        # Powers of the density, in units of the largest one but for one factor.
+        relative, field = density / settings.density, 0.0
+        for coefficient in parameters["density"][::-1]:
+            field = coefficient + relative * field
+        field = local + density * field
         return jnp.exp(-1j * share * h * field) * psi
 
     def drift(psi: Array, share: Scalar) -> Array:
@@ -363,4 +351,4 @@ def _advance(
     return jax.lax.fori_loop(0, n_substep, substep, psi)
 
 
-_one = jax.jit(_advance, static_argnames="n_substep")
+_one = jax.jit(advance, static_argnames="n_substep")

@@ -1,23 +1,97 @@
-"""The terms of a generator, and the dispersions that have a name."""
+"""The terms of a generator, functions of no given form, and the dispersions that have a name.
+
+A function of no given form is a sum of cubic splines of one argument, or powers of |psi|^2: each
+is one column of a fit, under the name of the function with its number.
+"""
 
 from collections.abc import Callable
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-CONSTANT, DENSITY, NONLOCAL, COUPLING = "1", "|psi|^2", "V p^2", "V"
+CONSTANT, DENSITY, NONLOCAL, COUPLING, FORCE, LOSS = "1", "|psi|^2", "V p^2", "V", "x", "-i"
 # Operators that are a function of x, from x, V and its slope. Losses are imaginary.
-LOCAL: dict[str, Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]] = {
+LOCAL: dict[str, Callable[[Any, Any, Any], Any]] = {
     COUPLING: lambda x, v, slope: v,
     "V^2": lambda x, v, slope: v**2,
     "dV/dx": lambda x, v, slope: slope,
     "(dV/dx)^2": lambda x, v, slope: slope**2,
-    "x": lambda x, v, slope: x,
-    "-i": lambda x, v, slope: -1j * np.ones_like(v),
-    "-i |V|": lambda x, v, slope: -1j * np.abs(v),
+    FORCE: lambda x, v, slope: x + 0 * v,
+    LOSS: lambda x, v, slope: -1j * (1 + 0 * v),
+    "-i |V|": lambda x, v, slope: -1j * abs(v),
 }
+
+
+class Unknown(NamedTuple):
+    """A function of no given form.
+
+    Attributes:
+      of: Its argument: ``"x"``, ``"V"``, ``"t"`` or ``"|psi|^2"``.
+      n: Number of splines or powers.
+      contains: Terms that it makes superfluous.
+    """
+
+    of: str
+    n: int
+    contains: tuple[str, ...]
+
+
+POTENTIAL, LOSSES, SHAPE, CROWDING, DRIVE = "W(x)", "-i w(x)", "f(V)", "g(|psi|^2)", "F(t) x"
+UNKNOWN: dict[str, Unknown] = {
+    POTENTIAL: Unknown("x", 48, (FORCE, CONSTANT)),
+    LOSSES: Unknown("x", 48, (LOSS,)),
+    SHAPE: Unknown("V", 32, (COUPLING, "V^2", CONSTANT)),
+    CROWDING: Unknown("|psi|^2", 4, (DENSITY,)),
+    DRIVE: Unknown("t", 24, (FORCE,)),
+}
+COLUMNS = {name: tuple(f"{name} [{i}]" for i in range(each.n)) for name, each in UNKNOWN.items()}
+# The function of each of its columns.
+FUNCTION_OF = {column: name for name, columns in COLUMNS.items() for column in columns}
+# Columns that are a function of x in each run.
+FIELDS = (*LOCAL, *COLUMNS[POTENTIAL], *COLUMNS[LOSSES], *COLUMNS[SHAPE])
+
+
+class Ranges(NamedTuple):
+    """The ranges of the arguments of unknown functions: lowest and highest values that occur."""
+
+    x: tuple[float, float]
+    v: tuple[float, float]
+    t: tuple[float, float]
+    density: tuple[float, float]
+
+    def of(self, argument: str) -> tuple[float, float]:
+        """Return the range of an argument of `Unknown`."""
+        return dict(zip(("x", "V", "t", "|psi|^2"), self, strict=True))[argument]
+
+
+def splines(xp: ModuleType, ends: tuple[float, float], n: int, at: Any) -> Any:
+    """Return cubic splines that reach over a range, in front of the axes of `at`.
+
+    Args:
+      xp: `numpy` or `jax.numpy`.
+      ends: Ends of the range.
+      n: Number of splines, at least 4.
+      at: Where.
+    """
+    gap = max((ends[1] - ends[0]) / (n - 3), 1e-6)
+    u = (at - ends[0]) / gap
+    far = abs(u[None] - xp.arange(-1.0, n - 1).reshape((n,) + (1,) * u.ndim))
+    inner, outer = 2 / 3 - far**2 + far**3 / 2, (2 - far) ** 3 / 6
+    return xp.where(far < 1, inner, xp.where(far < 2, outer, 0.0))
+
+
+def fields(xp: ModuleType, ranges: Ranges, x: Any, v: Any, slope: Any) -> Any:
+    """Return `FIELDS` at the points, (n_field, n_x)."""
+    listed = [made(x, v, slope) + 0j for made in LOCAL.values()]
+    of_x = splines(xp, ranges.x, UNKNOWN[POTENTIAL].n, x)
+    # Beyond the values that occur a function of V is constant.
+    of_v = splines(xp, ranges.v, UNKNOWN[SHAPE].n, xp.clip(v, *ranges.v))
+    return xp.concatenate([xp.stack(listed), of_x + 0j, -1j * of_x, of_v + 0j])
+
+
 # Functions of the wave number that are part of no dispersion below, but for the constant of FREE.
 OF_K: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     CONSTANT: np.ones_like,

@@ -2,12 +2,14 @@
 
 The potential of each run is given, the kinetic energy is not. At first it is any function of |k|,
 so that no dispersion stands in the way of other terms. Terms are added one by one, each the one
-that lowers the held-out error most, and dropped again where they are not needed. Then named
-dispersions compete with the free one. All of this is decided on runs left out of the fit: errors
-of emulators are systematic, and tests against noise would accept any term.
+that lowers the held-out error most, and dropped again where they are not needed. What they leave is
+offered functions of no given form: a potential or losses that all runs share, another function of
+V, of |psi|^2, or a force in time. Then named dispersions compete with the free one. All of this is
+decided on runs left out of the fit: errors of emulators are systematic, and tests against noise
+would accept any term.
 
 A more complex model must lower the squared held-out error by the share `MARGIN`, in all but few
-runs.
+runs, and a function by the share `UNNAMED`.
 Related: sparse regression of dynamics (Brunton, Proctor and Kutz, 2016), which takes derivatives
 in time; here a whole frame is propagated.
 """
@@ -20,27 +22,40 @@ from jaxtyping import Array, Complex, Float
 from qdistill._checks import refuse, require_at_least, require_finite, require_shape
 from qdistill._refusals import explained
 from qdistill.insight.discovery import _generators as generators
-from qdistill.insight.discovery._generators import Model, Normal, Recording
+from qdistill.insight.discovery import _recordings, _selection
+from qdistill.insight.discovery._emulators import LawEmulator, make_emulator
+from qdistill.insight.discovery._functions import N_POINT, Function, readings
+from qdistill.insight.discovery._generators import Model, Normal
+from qdistill.insight.discovery._recordings import Recording
+from qdistill.insight.discovery._selection import AGREEING, MARGIN, UNNAMED
 from qdistill.insight.discovery._terms import (
-    CONSTANT,
-    COUPLING,
     FORMS,
     FREE,
+    FUNCTION_OF,
     LATTICE,
     TERMS,
+    UNKNOWN,
     USUAL,
 )
 from qdistill.physics.grid import Grid
 
-__all__ = ["FORMS", "FREE", "LATTICE", "TERMS", "USUAL", "Law", "find_law", "largest_wavenumber"]
+__all__ = [
+    "AGREEING",
+    "FORMS",
+    "FREE",
+    "LATTICE",
+    "MARGIN",
+    "TERMS",
+    "UNKNOWN",
+    "UNNAMED",
+    "USUAL",
+    "Function",
+    "Law",
+    "LawEmulator",
+    "find_law",
+    "largest_wavenumber",
+]
 
-# Share of the squared held-out error by which a further term must lower it, and share of the runs
-# in which it must.
-MARGIN, AGREEING = 0.05, 0.75
-# The same for a dispersion without a name, whose many coefficients also fit what the terms leave.
-UNNAMED = 0.5
-# Most terms besides the dispersion.
-MOST = 5
 # Spectral density, relative to its largest value, and to the level of noise, from which on a wave
 # number counts as occurring.
 OCCURS, ABOVE = 1e-10, 3.0
@@ -53,14 +68,15 @@ STILL = 1e-4
 
 
 class Law(NamedTuple):
-    """A generator read from frames: i dpsi/dt = [T(k) + V + further terms] psi.
+    """A generator read from frames: i dpsi/dt = [T(k) + V + further terms and functions] psi.
 
     Attributes:
       form: Name of the dispersion; see `FORMS`.
       alike: Other dispersions of as many parameters that the frames do not tell from it.
       names: Names of all coefficients, those of the dispersion first.
       values, low, high: Coefficients, and their intervals of 95% over a bootstrap of the runs.
-      rivals: For each further term, those that would do as well in its place.
+      functions: Functions of no given form, by name; see `UNKNOWN`.
+      rivals: For each further term or function, those that would do as well in its place.
       error: Root mean squared error of one frame, relative, of runs left out of the fit.
       errors: The same for each dispersion, with the further terms found.
       fits: The fit of each dispersion.
@@ -68,6 +84,7 @@ class Law(NamedTuple):
       noise: The error of one frame that the noise of the frames implies, from what they have beyond
         the wave numbers that occur.
       k, energies: The wave numbers that occur, and the kinetic energy there that is of no form.
+      emulator: The law as a propagator, for any potential on the grid of the recording.
     """
 
     form: str
@@ -76,6 +93,7 @@ class Law(NamedTuple):
     values: Float[np.ndarray, " n"]
     low: Float[np.ndarray, " n"]
     high: Float[np.ndarray, " n"]
+    functions: dict[str, Function]
     rivals: dict[str, tuple[str, ...]]
     error: float
     errors: dict[str, float]
@@ -84,6 +102,7 @@ class Law(NamedTuple):
     noise: float
     k: Float[np.ndarray, " n_k"]
     energies: Float[np.ndarray, " n_k"]
+    emulator: LawEmulator
 
     @property
     def terms(self) -> tuple[str, ...]:
@@ -102,7 +121,8 @@ class Law(NamedTuple):
     @property
     def is_usual(self) -> bool:
         """Whether it is k^2 / 2 + V, in atomic units, and nothing else moves the frames."""
-        return self.form == USUAL and not self.terms and self.is_explained
+        has_more = self.terms or self.functions
+        return self.form == USUAL and not has_more and self.is_explained
 
     def __str__(self) -> str:
         """Return the law as text."""
@@ -117,6 +137,10 @@ class Law(NamedTuple):
             words = f" (or {', '.join(others)})" if others else ""
             of = "" if i < n_own else "coefficient of "
             lines.append(f"{of}{name}: {value:.4g} ({low:.4g} to {high:.4g}){words}")
+        for name, function in self.functions.items():
+            others = self.rivals.get(name, ())
+            words = f" (or {', '.join(others)})" if others else ""
+            lines.append(f"{name}: {function}{words}")
         lines.append(f"held-out error of a frame {self.error:.1e}")
         if not self.is_explained:
             implied = float(np.hypot(self.noise, self.floor))
@@ -138,8 +162,10 @@ def find_law(
     """Return the Hamiltonian that moves the frames of several runs on a line.
 
     Sought are the dispersion, the coupling of V, and the terms `TERMS`: powers and
-    slopes of V, a force, losses, odd terms in k, a nonlinear and a nonlocal term. What has another
-    form is not found, nor what the runs do not visit.
+    slopes of V, a force, losses, odd terms in k, a nonlinear and a nonlocal term. Then functions of
+    no given form, `UNKNOWN`: a potential W(x) or losses w(x) that all runs share, a potential f(V)
+    or g(|psi|^2), and a force F(t). What has another form is not found, nor what the runs do not
+    visit. Functions are of x, V, t and |psi|^2 where these occur, elsewhere nothing is known.
 
     Fits begin at a mass of 1, so the frames are to be in units in which it is near 1.
 
@@ -160,32 +186,45 @@ def find_law(
     recording, floor = generators.resolve(recording, generators.begin(FREE))
     floor += _rounding(recording)
     free = generators.fit(recording, generators.begin(FREE))
-    free = _extend(recording, free, floor)
-    named = {form: _named(recording, form, free) for form in FORMS}
-    scores = {form: _score(recording, each) for form, each in named.items()}
-    form, alike = _choose(scores, floor)
-    model = _prune(recording, named[form], floor)
-    normal = generators.linearise(recording, model, _missing(model))
-    final = _held_out(normal, model.names)
-    low, high = _resampled(normal, model, floor, seed)
+    free, rivals = _selection.extend(recording, free, floor)
+    named = {form: _selection.name_dispersion(recording, form, free) for form in FORMS}
+    scores = {form: _selection.score(recording, each) for form, each in named.items()}
+    form, alike = _selection.choose(scores, floor)
+    model = _selection.prune(recording, named[form], floor)
+    normal = generators.linearise(recording, model, _selection.missing(model))
+    final = _selection.held_out(normal, model.names)
+    # The coefficients, but for those of functions, and the functions at their points.
+    single = np.array([name not in FUNCTION_OF for name in model.names])
+    read = readings(recording, model)
+    rows = np.concatenate([np.eye(len(single))[single], *(each for _, each in read.values())])
+    low, high = _resampled(normal, model, rows, floor, seed)
+    n = int(single.sum())
+    functions = {
+        name: Function(UNKNOWN[name].of, at, rows[part] @ model.values, low[part], high[part])
+        for i, (name, (at, _)) in enumerate(read.items())
+        for part in [slice(n + i * N_POINT, n + (i + 1) * N_POINT)]
+    }
     k = np.abs(recording.grid.wavenumbers())
     seen = np.flatnonzero((recording.grid.wavenumbers() >= 0) & (k <= recording.largest))
     bare = free._replace(terms=(), values=free.values[: len(FORMS[FREE].names)])
     return Law(
         form,
         alike,
-        model.names,
-        model.values,
-        low,
-        high,
-        _rivals(normal, model, floor),
+        tuple(np.array(model.names)[single].tolist()),
+        model.values[single],
+        low[:n],
+        high[:n],
+        functions,
+        _selection.find_rivals(normal, model, floor)
+        | {name: each for name, each in rivals.items() if name in functions},
         float(np.sqrt(final.mean())),
         {name: float(np.sqrt(each.mean())) for name, each in scores.items()},
         named,
         float(np.sqrt(floor)),
-        generators.find_noise(recording.grid, psi, recording.largest),
+        _recordings.find_noise(recording.grid, psi, recording.largest),
         k[seen],
         generators.energies(recording, bare)[seen].astype(float),
+        make_emulator(recording, model),
     )
 
 
@@ -214,7 +253,7 @@ def _recorded(x: Any, t: Any, v: Any, psi: Any) -> Recording:
     if moved < STILL:
         refuse("psi", "frames that move", f"at rest, but for {moved:.1g} of their norm")
     grid = Grid(n_x, n_x * dx, "continuum", origin=float(np.asarray(x, float)[0]) - dx)
-    return generators.record(grid, dt, v, psi, largest_wavenumber(grid, psi))
+    return _recordings.record(grid, dt, v, psi, largest_wavenumber(grid, psi))
 
 
 def _step_of(name: str, values: Any) -> float:
@@ -251,142 +290,20 @@ def _rounding(recording: Recording) -> float:
     return 100 * float(np.finfo(recording.v.dtype).eps) ** 2
 
 
-def _held_out(normal: Normal, names: tuple[str, ...]) -> Float[np.ndarray, " n_run"]:
-    """The squared error of each run by a fit to the others."""
-    n_run = len(normal.rest)
-    found = []
-    for run in range(n_run):
-        changes = generators.solve(normal, names, [i for i in range(n_run) if i != run])
-        found.append(generators.errors(normal, changes, [run])[0])
-    return np.array(found)
-
-
-def _gains(
-    before: Float[np.ndarray, " n_run"], after: Float[np.ndarray, " n_run"], floor: float
-) -> Float[np.ndarray, " n_run"]:
-    return np.log((before + floor) / (after + floor))
-
-
-def _is_better(gains: Float[np.ndarray, " n_run"], margin: float = MARGIN) -> bool:
-    return bool(gains.mean() > -np.log(1 - margin) and np.mean(gains > 0) >= AGREEING)
-
-
-def _with(model: Model, term: str) -> Model:
-    start = float(term == COUPLING)
-    return Model(model.form, (*model.terms, term), np.append(model.values, start))
-
-
-def _without(model: Model, term: str) -> Model:
-    i = model.names.index(term)
-    terms = tuple(each for each in model.terms if each != term)
-    return Model(model.form, terms, np.delete(model.values, i))
-
-
-def _missing(model: Model) -> list[str]:
-    """The terms that a model could still take up."""
-    has = {*model.terms, *([CONSTANT] if model.form == FREE else [])}
-    return [term for term in TERMS if term not in has]
-
-
-def _score(recording: Recording, model: Model) -> Float[np.ndarray, " n_run"]:
-    return _held_out(generators.linearise(recording, model), model.names)
-
-
-def _extend(recording: Recording, model: Model, floor: float) -> Model:
-    """Add the terms that lower the held-out error, best first, and drop those not needed."""
-    tried: set[frozenset[str]] = {frozenset()}
-    while len(model.terms) < MOST:
-        normal = generators.linearise(recording, model, _missing(model))
-        before = _held_out(normal, model.names)
-        gains = {
-            term: _gains(before, _held_out(normal, (*model.names, term)), floor)
-            for term in _missing(model)
-            if frozenset((*model.terms, term)) not in tried
-        }
-        best = max(gains, key=lambda term: gains[term].mean(), default=None)
-        if best is None or not _is_better(gains[best]):
-            break
-        larger = generators.fit(recording, _with(model, best))
-        tried.add(frozenset(larger.terms))
-        model = _prune(recording, larger, floor)
-        tried.add(frozenset(model.terms))
-    return model
-
-
-def _prune(recording: Recording, model: Model, floor: float) -> Model:
-    """Drop terms that do not lower the held-out error, the least needed first."""
-    while model.terms:
-        normal = generators.linearise(recording, model)
-        after = _held_out(normal, model.names)
-        losses = {}
-        for term in model.terms:
-            kept = tuple(name for name in model.names if name != term)
-            losses[term] = _gains(_held_out(_absent(model, normal, term), kept), after, floor)
-        least = min(losses, key=lambda term: losses[term].mean())
-        if _is_better(losses[least]):
-            break
-        model = generators.fit(recording, _without(model, least))
-    return model
-
-
-def _absent(model: Model, normal: Normal, term: str) -> Normal:
-    """The normal equations after a term took the value that it has in its absence."""
-    i = normal.names.index(term)
-    move = np.zeros(len(normal.names))
-    move[i] = float(term == COUPLING) - model.values[model.names.index(term)]
-    rest = generators.errors(normal, move)
-    return normal._replace(image=normal.image - normal.squares @ move, rest=rest)
-
-
-def _named(recording: Recording, form: str, free: Model) -> Model:
-    """The fit of a dispersion, with the terms that were found with the free one."""
-    if form == FREE:
-        return free
-    start = generators.begin(form, (*free.terms, CONSTANT))
-    n_own, n_free = len(FORMS[form].names), len(FORMS[FREE].names)
-    start.values[n_own:-1] = free.values[n_free:]
-    return generators.fit(recording, start)
-
-
-def _choose(scores: dict[str, Any], floor: float) -> tuple[str, tuple[str, ...]]:
-    """The dispersion of fewest parameters that is as good as the best, and its equals."""
-    named = [form for form in scores if form != FREE]
-    best = min(named, key=lambda form: np.log(scores[form] + floor).mean())
-    if _is_better(_gains(scores[best], scores[FREE], floor), UNNAMED):
-        return FREE, ()
-    allowed = [form for form in named if not _is_better(_gains(scores[form], scores[best], floor))]
-    fewest = min(len(FORMS[form].names) for form in allowed)
-    equal = [form for form in allowed if len(FORMS[form].names) == fewest]
-    first = min(equal, key=lambda form: np.log(scores[form] + floor).mean())
-    return first, tuple(form for form in equal if form != first)
-
-
-def _rivals(normal: Normal, model: Model, floor: float) -> dict[str, tuple[str, ...]]:
-    """For each term, those that lower the held-out error as much in its place."""
-    found = {}
-    best = _held_out(normal, model.names)
-    for term in model.terms:
-        without = _absent(model, normal, term)
-        kept = tuple(name for name in model.names if name != term)
-        found[term] = tuple(
-            each
-            for each in _missing(model)
-            if not _is_better(_gains(_held_out(without, (*kept, each)), best, floor))
-        )
-    return found
-
-
 def _resampled(
-    normal: Normal, model: Model, floor: float, seed: int
+    normal: Normal, model: Model, rows: Float[np.ndarray, "n_row n"], floor: float, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Intervals of 95% of the coefficients over a bootstrap of the runs."""
+    """Intervals of 95% of linear combinations of coefficients over a bootstrap of the runs."""
     rng = np.random.default_rng(seed)
     n_run, n = len(normal.rest), len(model.values)
     draws = rng.integers(0, n_run, (N_RESAMPLED, n_run))
-    values = np.array([generators.solve(normal, model.names, each)[:n] for each in draws])
-    low, high = np.quantile(values.reshape(N_RESAMPLED, n), [0.025, 0.975], axis=0)
+    changes = np.array([generators.solve(normal, model.names, each)[:n] for each in draws])
+    values = changes.reshape(N_RESAMPLED, n) @ rows.T
+    low, high = np.quantile(values, [0.025, 0.975], axis=0)
     # A bootstrap of n runs is too narrow by sqrt(1 - 1 / n); and the method could err along each
-    # coefficient by as much as it errs at all.
+    # combination by as much as it errs at all.
     stretch, squares = np.sqrt(n_run / (n_run - 1)), normal.squares.mean(axis=0)[:n, :n]
-    slack = np.sqrt(floor * np.maximum(np.diag(np.linalg.pinv(squares, hermitian=True)), 0.0))
-    return model.values + stretch * low - slack, model.values + stretch * high + slack
+    inverse = np.linalg.pinv(squares, hermitian=True)
+    slack = np.sqrt(floor * np.maximum(np.einsum("ri,ij,rj->r", rows, inverse, rows), 0.0))
+    middle = rows @ model.values
+    return middle + stretch * low - slack, middle + stretch * high + slack

@@ -1,0 +1,109 @@
+"""A law as a propagator: an emulator distilled from recorded frames."""
+
+import dataclasses
+from typing import ClassVar
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array
+
+from qdistill._refusals import explained
+from qdistill.insight.discovery import _generators as generators
+from qdistill.insight.discovery import _selection
+from qdistill.insight.discovery._generators import Model, Parameters
+from qdistill.insight.discovery._recordings import Recording, places, signed
+from qdistill.insight.discovery._terms import (
+    COUPLING,
+    CROWDING,
+    DENSITY,
+    DRIVE,
+    FIELDS,
+    LOSSES,
+    UNKNOWN,
+    Ranges,
+    fields,
+    splines,
+)
+from qdistill.system import Potential, Step, System
+
+
+@explained
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class LawEmulator:
+    """The propagator of a law, for any potential on the grid of its recording.
+
+    It holds where the recording was: functions of x, V and t end where these did not occur.
+
+    Attributes:
+      system: Grid and frame of the recording.
+      ranges: Ranges of the arguments of functions.
+      n_substep: Substeps of a frame.
+      has_losses, has_density: Whether the law has losses, and terms of |psi|^2.
+      parameters: The coefficients.
+    """
+
+    system: System = dataclasses.field(metadata={"static": True})
+    ranges: Ranges = dataclasses.field(metadata={"static": True})
+    n_substep: int = dataclasses.field(metadata={"static": True})
+    has_losses: bool = dataclasses.field(metadata={"static": True})
+    has_density: bool = dataclasses.field(metadata={"static": True})
+    parameters: Parameters
+
+    n_history: ClassVar[int] = 1
+    is_differentiable: ClassVar[bool] = True
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether no term depends on |psi|^2."""
+        return not self.has_density
+
+    @property
+    def is_unitary(self) -> bool:
+        """Whether the law has no losses."""
+        return not self.has_losses
+
+    @property
+    def usual(self) -> "LawEmulator":
+        """The propagator of k^2 / 2 + V alone, with the same substeps."""
+        given, k = self.parameters, np.abs(self.system.grid.wavenumbers())
+        bare = {name: np.zeros_like(each) for name, each in given.items()}
+        bare["local"][FIELDS.index(COUPLING)] = 1
+        bare["energies"] = np.asarray(k**2 / 2, given["energies"].dtype)
+        return dataclasses.replace(self, has_losses=False, has_density=False, parameters=bare)
+
+    def __call__(self, v: Potential) -> Step:
+        """Return the step of one potential."""
+        grid, dt = self.system.grid, self.system.dt
+        v, k = jnp.asarray(v, float), signed(grid)
+        slope = jnp.fft.ifft(1j * k * jnp.fft.fft(v)).real
+        local = fields(jnp, self.ranges, jnp.asarray(places(grid), v.dtype), v, slope)
+        top = self.ranges.density[1]
+
+        def advance(state: tuple[Array, Array]) -> tuple[Array, Array]:
+            psi, n = state
+            now = splines(jnp, self.ranges.t, UNKNOWN[DRIVE].n, (n + 0.5) * dt)
+            numbers = (jnp.asarray(each, v.dtype) for each in (k, dt, top, now[None]))
+            settings = generators.Settings(*numbers)
+            later = generators.advance(
+                self.parameters, psi, settings.weights[0], local, v, settings, self.n_substep
+            )
+            return later, n + 1
+
+        return Step(lambda frames, n: (frames[-1], n), advance, lambda state: state[0])
+
+
+def make_emulator(recording: Recording, model: Model) -> LawEmulator:
+    """Return the propagator of a model."""
+    units = _selection.units(model)
+    has_losses = any(unit == LOSSES or unit.startswith("-i") for unit in units)
+    parameters = generators.parameters_of(recording, model)
+    return LawEmulator(
+        System(recording.grid, recording.dt),
+        recording.ranges,
+        recording.n_substep,
+        has_losses,
+        bool({DENSITY, CROWDING} & set(units)),
+        jax.tree.map(np.asarray, parameters),
+    )

@@ -1,0 +1,104 @@
+"""Frames of several runs, with what their generators are made of."""
+
+from typing import Any, NamedTuple
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Complex, Float
+
+from qdistill.insight.discovery._terms import Ranges, fields
+from qdistill.physics.grid import Grid
+
+# Share of the probability outside of the ranges of unknown functions.
+UNSEEN = 1e-3
+
+
+class Recording(NamedTuple):
+    """Frames of several runs, on a line, with what their generators are made of.
+
+    Attributes:
+      grid: The grid; its dispersion is not used.
+      dt: Time from one frame to the next.
+      largest: Largest wave number that occurs.
+      ranges: Ranges of the arguments of unknown functions.
+      fields: `FIELDS` at the points, for each run.
+      v: The potential of each run.
+      psi: The frames.
+      n_substep: Substeps of a frame.
+    """
+
+    grid: Grid
+    dt: float
+    largest: float
+    ranges: Ranges
+    fields: Complex[Array, "n_run n_field n_x"]
+    v: Float[Array, "n_run n_x"]
+    psi: Complex[Array, "n_run n_t n_x"]
+    n_substep: int = 1
+
+
+def record(grid: Grid, dt: float, v: Any, psi: Any, largest: float) -> Recording:
+    """Return a recording, with the slopes of the potentials by Fourier transforms.
+
+    Frames lose what is beyond the largest wave number: noise there would enter with high powers of
+    k.
+    """
+    dtype = jnp.asarray(psi).real.dtype
+    x, v = places(grid), np.asarray(v, float)
+    slope = np.fft.ifft(1j * signed(grid) * np.fft.fft(v)).real
+    # The precision is that of the frames.
+    psi = np.fft.ifft(np.fft.fft(np.asarray(psi)) * (np.abs(grid.wavenumbers()) <= largest))
+    kind, ranges = np.result_type(dtype, np.complex64), _ranges(x, dt, v, psi)
+    made = [fields(np, ranges, x, *each) for each in zip(v, slope, strict=True)]
+    return Recording(
+        grid,
+        dt,
+        largest,
+        ranges,
+        jnp.asarray(np.stack(made), kind),
+        jnp.asarray(v, dtype),
+        jnp.asarray(psi, kind),
+    )
+
+
+def places(grid: Grid) -> Float[np.ndarray, " n_x"]:
+    """Return the points relative to the middle of the box, where a force has no energy."""
+    return grid.origin[0] - grid.middle[0] + np.arange(1, grid.shape[0] + 1) * grid.dx[0]
+
+
+def _ranges(x: np.ndarray, dt: float, v: np.ndarray, psi: np.ndarray) -> Ranges:
+    density = np.abs(psi) ** 2
+
+    def ends(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
+        order = np.argsort(values)
+        share = np.cumsum(weights[order]) / weights.sum()
+        first, last = np.searchsorted(share, [UNSEEN / 2, 1 - UNSEEN / 2])
+        return float(values[order[first]]), float(values[order[min(last, len(x) - 1)]])
+
+    of_v = ends_of = [ends(each, run.sum(axis=0)) for each, run in zip(v, density, strict=True)]
+    low, high = min(each[0] for each in of_v), max(each[1] for each in ends_of)
+    duration = dt * (psi.shape[1] - 1)
+    return Ranges(
+        ends(x, density.sum(axis=(0, 1))),
+        (low, high),
+        (min(duration, 0.0), max(duration, 0.0)),
+        (0.0, float(density.max())),
+    )
+
+
+def find_noise(grid: Grid, psi: Any, largest: float) -> float:
+    """Return the error of one frame by noise, from what frames have beyond a wave number."""
+    frames = np.asarray(psi).reshape(-1, grid.shape[0])
+    density = np.mean(np.abs(np.fft.fft(frames)) ** 2, axis=0)
+    is_beyond = np.abs(grid.wavenumbers()) > largest
+    n_beyond = int(np.sum(is_beyond))
+    # Without noise it is what is cut from the frames.
+    share = max((len(density) - n_beyond) / n_beyond, 1.0) if n_beyond else 0.0
+    # A frame and the one that it is compared with both have it.
+    return float(np.sqrt(2 * share * density[is_beyond].sum() / density.sum()))
+
+
+def signed(grid: Grid) -> Float[np.ndarray, " n_k"]:
+    """The wave numbers, with 0 for the one that has no sign."""
+    k = grid.wavenumbers()
+    return np.where(np.abs(k) * grid.dx[0] > np.pi * (1 - 1e-9), 0.0, k)
