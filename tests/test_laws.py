@@ -14,6 +14,7 @@ from experiments.discovery.hidden import GRID, NOTHING, Hidden
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law, laws
 from qdistill.insight.discovery import _generators as generators
+from qdistill.insight.discovery import _recordings as recordings_of
 from qdistill.insight.discovery import _terms as terms
 from qdistill.physics.grid import Grid
 from qdistill.runs import export
@@ -86,11 +87,20 @@ def test_nothing_is_claimed_below_the_noise() -> None:
     assert discovery.find_law(*recorded({"mass": 1e-5, "drift": 1e-5}, 1e-3)).is_usual
 
 
-@pytest.mark.parametrize("kind", [*terms.LOCAL, "p", terms.DENSITY, terms.NONLOCAL])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        *terms.LOCAL,
+        "p",
+        terms.DENSITY,
+        terms.NONLOCAL,
+        *(columns[len(columns) // 2] for columns in terms.COLUMNS.values()),
+    ],
+)
 def test_derivatives_are_those_of_the_propagator(kind: str) -> None:
     grid = Grid(256, 40.0, "continuum", origin=-20.0)
     _, _, v, psi = recorded({})
-    recording = generators.record(grid, 0.2, v[:1], psi[:1, :2], 8.0)
+    recording = recordings_of.record(grid, 0.2, v[:1], psi[:1, :2], 8.0)
     step = 1e-2
     # To second order, between two models on both sides.
     model = generators.begin(terms.USUAL, (kind,))
@@ -224,9 +234,10 @@ def test_the_nonlocal_matrix_of_a_constant_is_a_function_of_k() -> None:
 
 
 def test_what_is_not_on_the_list_is_not_explained() -> None:
-    # A potential that the file does not name moves the frames.
+    # A force that depends on the place and on time.
     x, t, v, psi = recorded({})
-    law = discovery.find_law(x, t, v - 0.3 * np.exp(-((X - 3) ** 2)).astype(np.float32), psi)
+    turns = np.exp(0.3j * np.cos(3 * T[:N_T, None]) * np.exp(-((X - 3) ** 2)))
+    law = discovery.find_law(x, t, v, (psi * turns).astype(np.complex64))
     assert not law.is_explained
     assert not law.is_usual
     assert "NOT EXPLAINED" in str(law)
@@ -242,7 +253,7 @@ def test_noise_is_that_of_the_frames() -> None:
     grid = Grid(len(x), float(np.ptp(x)) * len(x) / (len(x) - 1), "continuum")
     largest = discovery.largest_wavenumber(grid, psi)
     share = np.mean(np.abs(grid.wavenumbers()) <= largest)
-    found = generators.find_noise(grid, psi, largest)
+    found = recordings_of.find_noise(grid, psi, largest)
     # What is cut from the frames, up to three times the density of noise, counts as noise too.
     assert 0.95 < found / (np.sqrt(2 * share) * 1e-3) < np.sqrt(3)
 
@@ -307,7 +318,8 @@ def test_claims_that_fit_alike_are_one() -> None:
         values=np.ones(3),
         low=np.ones(3),
         high=np.ones(3),
-        rivals={"V^2": ("V",)},
+        functions={"W(x)": discovery.Function("x", *np.ones((4, 3)))},
+        rivals={"V^2": ("V",), "W(x)": ("f(V)",)},
         error=0.1,
         errors={},
         fits={},
@@ -315,8 +327,10 @@ def test_claims_that_fit_alike_are_one() -> None:
         noise=0.0,
         k=np.zeros(1),
         energies=np.zeros(1),
+        emulator=discovery.find_law(*recorded({})).emulator,
     )
-    assert blind.claims_of(law) == [("mass",), ("quartic", "relativistic"), ("V^2", "coupling")]
+    claims = [("mass",), ("quartic", "relativistic"), ("V^2", "coupling"), ("potential", "shape")]
+    assert blind.claims_of(law) == claims
     assert "not distinguished from relativistic, mass" in str(law)
 
 

@@ -4,7 +4,8 @@ Nothing is named in advance. A dictionary of operators is given, and the combina
 change are found: see `find_charges` and `find_closure`. `structure` and `recognise` tell which
 algebra they form. `find_symmetries` scans families of operations, such as mirrors about any point,
 and `intertwine` looks for an operator that maps the evolution in one potential to that in another.
-`find_law` reads the Hamiltonian itself from recorded frames.
+`find_law` reads the Hamiltonian itself from recorded frames, with functions that have no form, and
+makes an emulator of it.
 
     >>> import jax, jax.numpy as jnp
     >>> from qdistill import Grid, System, rollout
@@ -52,7 +53,13 @@ from qdistill.insight.discovery.intertwiners import (
     intertwine,
     make_terms,
 )
-from qdistill.insight.discovery.laws import Law, find_law, largest_wavenumber
+from qdistill.insight.discovery.laws import (
+    Function,
+    Law,
+    LawEmulator,
+    find_law,
+    largest_wavenumber,
+)
 from qdistill.insight.discovery.operations import Family, find_period, make_families, move
 from qdistill.insight.discovery.scans import Found, find_symmetries, follow
 from qdistill.insight.discovery.weyl import bracket, monomials, name_of, operate
@@ -62,8 +69,10 @@ __all__ = [
     "Closure",
     "Family",
     "Found",
+    "Function",
     "Intertwiner",
     "Law",
+    "LawEmulator",
     "Structure",
     "Terms",
     "advance",

@@ -194,7 +194,7 @@ def find_law(
     normal = generators.linearise(recording, model, _selection.missing(model))
     final = _selection.held_out(normal, model.names)
     # The coefficients, but for those of functions, and the functions at their points.
-    single = np.array([name not in FUNCTION_OF for name in model.names])
+    single = np.array([name not in FUNCTION_OF for name in model.names], bool)
     read = readings(recording, model)
     rows = np.concatenate([np.eye(len(single))[single], *(each for _, each in read.values())])
     low, high = _resampled(normal, model, rows, floor, seed)

@@ -1,0 +1,147 @@
+"""Discovery of what is on no list: functions without a form, and the emulator of a law."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.discovery import blind, hidden, recordings
+from experiments.discovery.hidden import GRID, MIRROR, Hidden
+from qdistill import Propagator, System, rollout
+from qdistill.insight import discovery
+from qdistill.insight.discovery import _recordings as recordings_of
+from qdistill.insight.discovery import _terms as terms
+from qdistill.insight.discovery import laws
+from qdistill.teacher import chebyshev
+
+X = np.asarray(GRID.positions(), float)
+SEED, N_T = 1001, 12
+
+
+def recorded(strengths: dict[str, float], n_t: int = N_T) -> recordings.Runs:
+    v, psi = hidden.make(SEED, Hidden(strengths, 1e-5))
+    t = hidden.DT * np.arange(n_t)
+    return recordings.Runs(X, t, v.astype(np.float32), psi[:, :n_t].astype(np.complex64))
+
+
+# What is hidden, the function that is found, and its largest relative error.
+CASES: dict[str, tuple[float, str, float]] = {
+    "potential": (0.1, "W(x)", 0.01),
+    "local absorber": (0.05, "-i w(x)", 0.01),
+    # A spline of time stands for the force of whole frames.
+    "drive": (0.05, "F(t) x", 0.1),
+    "shape": (-0.1, "f(V)", 0.1),
+    "quintic": (1.0, "g(|psi|^2)", 0.01),
+}
+
+
+@pytest.mark.parametrize("kind", CASES)
+def test_a_function_on_no_list_is_read(kind: str) -> None:
+    strength, name, tolerance = CASES[kind]
+    law = discovery.find_law(*recorded({kind: strength}))
+    assert law.form == laws.USUAL
+    assert law.terms == ()
+    assert list(law.functions) == [name]
+    assert law.rivals[name] == ()
+    assert law.is_explained
+    assert not law.is_usual
+    assert f"{name}: from " in str(law)
+    found = law.functions[name]
+    (true,) = hidden.truths(
+        SEED, Hidden({kind: strength}, 0.0), found.at, found.at, found.at, found.at
+    ).values()
+    middle = slice(4, -4)
+    error = np.linalg.norm((found.values - true)[middle]) / np.linalg.norm(true[middle])
+    assert error < tolerance
+    assert np.all(found.low <= found.values)
+    assert np.all(found.values <= found.high)
+
+
+def test_a_hidden_mirror_is_found_through_the_emulator_of_the_law() -> None:
+    runs = recorded({MIRROR: 0.5})
+    law = discovery.find_law(*runs)
+    assert list(law.functions) == ["W(x)"]
+    mirrors = recordings.find_mirrors(runs, law)
+    assert mirrors["V alone"] == []
+    assert mirrors["law"] == [pytest.approx(hidden.shapes(SEED).middle, abs=0.01)]
+    words = recordings.in_words(law, {**recordings.look(runs), "mirrors": mirrors})
+    assert "HIDDEN: V alone does not have it" in words
+    row = blind.score(SEED, Hidden({MIRROR: 0.5}, 1e-5), runs)
+    assert row["found"] == [MIRROR]
+    assert row["false"] == row["missed"] == []
+
+
+def test_the_emulator_of_a_law_forecasts_what_it_was_not_shown() -> None:
+    # Frames after the recorded ones, and a run whose potential it never saw.
+    _, psi = hidden.make(SEED, Hidden({"potential": 0.3}, 1e-5))
+    runs = recorded({"potential": 0.3})
+    law = discovery.find_law(runs.x, runs.t, runs.v[1:], runs.psi[1:])
+    assert isinstance(law.emulator, Propagator)
+    assert law.emulator.is_unitary
+    assert law.emulator.is_linear
+    ends = []
+    for each in (law.emulator, law.emulator.usual):
+        later = rollout(each, jnp.asarray(runs.psi[0, :1]), jnp.asarray(runs.v[0]), N_T + 4)
+        ends.append(np.linalg.norm(later[-1] - psi[0, N_T + 4]) / np.linalg.norm(psi[0, 0]))
+    assert ends[0] < 5e-3
+    assert ends[1] > 20 * ends[0]
+
+
+def test_the_emulator_without_anything_hidden_is_the_solver() -> None:
+    law = discovery.find_law(*recorded({"lattice": 1.0}, 6))
+    assert law.form == laws.LATTICE
+    grid = law.emulator.system.grid
+    lattice = System(type(grid)(grid.shape, grid.lengths, "lattice"), hidden.DT, bounds=(-9, 40))
+    v, psi = jnp.asarray(recorded({}, 6).v[0]), jnp.asarray(recorded({}, 6).psi[0, :1])
+    found, exact = (rollout(each, psi, v, 5) for each in (law.emulator, chebyshev(lattice)))
+    # A phase is that of the constant that the dispersion may hold.
+    np.testing.assert_allclose(found, exact, atol=1e-3)
+
+
+def test_losses_and_densities_are_said() -> None:
+    lossy = discovery.find_law(*recorded({"absorber": 0.05}, 6)).emulator
+    dense = discovery.find_law(*recorded({"nonlinear": 0.5}, 6)).emulator
+    assert (lossy.is_unitary, lossy.is_linear) == (False, True)
+    assert (dense.is_unitary, dense.is_linear) == (True, False)
+    assert dense.usual.is_linear
+
+
+def test_splines_are_a_partition_of_one() -> None:
+    at = np.linspace(-1.0, 3.0, 41)
+    made = terms.splines(np, (-1.0, 3.0), 7, at)
+    np.testing.assert_allclose(made.sum(axis=0), 1, atol=1e-12)
+    # A straight line is exact between splines.
+    centres = -1.0 + (np.arange(7) - 1)
+    np.testing.assert_allclose(centres @ made, at, atol=1e-12)
+
+
+def test_ranges_are_those_that_occur() -> None:
+    psi = np.zeros((1, 2, 256), np.complex64)
+    psi[:, :, 100:110] = 1
+    recording = recordings_of.record(GRID, 0.2, X[None], psi, 9.0)
+    low, high = recording.ranges.x
+    # Frames lose their fastest waves, so the edges are not sharp.
+    assert low == pytest.approx(X[100], abs=0.5)
+    assert high == pytest.approx(X[109], abs=0.5)
+    assert recording.ranges.v == pytest.approx((low, high), abs=1e-6)
+    assert recording.ranges.t == (0.0, pytest.approx(0.2))
+
+
+def test_seeds_draw_every_unlisted_kind() -> None:
+    drawn = [hidden.draw_unlisted(seed) for seed in range(200)]
+    kinds = {kind for each in drawn for kind in each.strengths}
+    assert kinds == {*hidden.UNLISTED, "mass", "lattice"}
+    assert any(not each.strengths for each in drawn)
+    assert hidden.draw_unlisted(3) == hidden.draw_unlisted(3)
+
+
+def test_a_mirrored_file_hides_its_mirror() -> None:
+    strengths = {MIRROR: 0.5}
+    v, _ = hidden.make(SEED, Hidden(strengths, 0.0))
+    middle = hidden.shapes(SEED).middle
+    secret = hidden.truths(SEED, Hidden(strengths, 0.0), X)[MIRROR]
+    for each in v:
+        whole = each + secret
+        image = np.interp(2 * middle - X, X, whole)
+        inside = np.abs(X - middle) < 10
+        np.testing.assert_allclose(whole[inside], image[inside], atol=0.02)
+        assert np.max(np.abs(each - np.interp(2 * middle - X, X, each))[inside]) > 0.2
