@@ -9,10 +9,19 @@ from pages import RESULTS, table
 
 
 def blind() -> str:
-    """Tabulate what was found of hidden physics, by kind."""
-    summary = RESULTS()["blind"].metrics.summary
+    """Tabulate what was found of hidden terms, by kind."""
+    return _found("blind")
+
+
+def unlisted() -> str:
+    """Tabulate what was found of what is on no list, by kind."""
+    return _found("blind-unlisted")
+
+
+def _found(study: str) -> str:
+    summary = RESULTS()[study].metrics.summary
     rows = [
-        [kind, str(sum(row[key] for key in row)), *(str(row[key]) for key in _COUNTS)]
+        [_WORDS.get(kind, kind), str(sum(row[key] for key in row)), *(str(row[k]) for k in _COUNTS)]
         for kind, row in summary.kinds.items()
     ]
     total = [summary.hidden, *(summary[key] for key in _COUNTS)]
@@ -21,6 +30,15 @@ def blind() -> str:
 
 
 _COUNTS = ("found", "not told apart", "missed")
+# Kinds of hidden functions, as a page names them.
+_WORDS = {
+    "potential": "a potential W(x)",
+    "local absorber": "losses in one place, w(x)",
+    "drive": "a drive F(t) x",
+    "shape": "another function of V, f(V)",
+    "quintic": "a term of |ψ|⁴, g(|ψ|²)",
+    "hidden mirror": "a mirror symmetry",
+}
 
 
 def seen() -> int:
@@ -31,7 +49,16 @@ def seen() -> int:
 
 def false() -> str:
     """Return the files with a false claim, as text."""
-    rows = [row for row in RESULTS()["blind"].metrics.files if list(row["false"])]
+    return _false("blind")
+
+
+def false_unlisted() -> str:
+    """Return the files with something on no list and a false claim, as text."""
+    return _false("blind-unlisted")
+
+
+def _false(study: str) -> str:
+    rows = [row for row in RESULTS()[study].metrics.files if list(row["false"])]
     if not rows:
         return "none"
     return "; ".join(
@@ -42,7 +69,16 @@ def false() -> str:
 
 def missed() -> str:
     """Return what was missed, with its strength and the noise of the file."""
-    rows = [row for row in RESULTS()["blind"].metrics.files if list(row.missed)]
+    return _missed("blind")
+
+
+def missed_unlisted() -> str:
+    """Return what was missed of what is on no list."""
+    return _missed("blind-unlisted")
+
+
+def _missed(study: str) -> str:
+    rows = [row for row in RESULTS()[study].metrics.files if list(row.missed)]
     return "; ".join(
         f"{kind} of {row.hidden[kind]:.1g} at noise {row.noise:.0e}"
         for row in rows

@@ -199,7 +199,7 @@ def run(psi, v, propagator):
 
 for name in ("unitary", "null model"):
     runs = jax.vmap(run, (0, 0, None))(psi, vs, panel[name])
-    law = discovery.find_law(grid.positions(), system.dt * np.arange(6), vs, runs)
+    law = discovery.find_law(grid.positions(), system.dt * np.arange(6), vs, runs, functions=())
     print(f"{name}:\n{law}\n")
 
 # %% [markdown]

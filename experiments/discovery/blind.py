@@ -15,7 +15,7 @@ import numpy as np
 import scipy.special
 
 from experiments import runner
-from experiments.discovery import hidden, recordings
+from experiments.discovery import blind_figure, hidden, recordings
 from qdistill._checks import require_at_least
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law, laws
@@ -94,7 +94,10 @@ def blind(args: Args) -> runner.Results:
         "agreeing": laws.AGREEING,
     }
     found = {"thresholds": thresholds, "files": rows, "summary": summarise(rows)}
-    return runner.Results(runner.rounded(found), table(found))
+    figure = blind_figure.plot(rows)
+    return runner.Results(
+        runner.rounded(found), table(found), {} if figure is None else {"functions": figure}
+    )
 
 
 def score(seed: int, truth: hidden.Hidden, runs: recordings.Runs) -> dict[str, Any]:

@@ -43,6 +43,8 @@ class Args(emulators.Compared):
     """Number of runs, each with a potential of its own."""
     n_frames: int = 5
     """Frames of a forecast."""
+    functions: tuple[str, ...] = ()
+    """Functions of no given form that are offered, such as `W(x)` or `f(V)`."""
 
 
 def smoke(args: Args) -> Args:
@@ -135,7 +137,9 @@ def _row(propagator: Propagator, given: Array, v: Array, true: Array, args: Args
     error = np.linalg.norm(frames[:, -1] - last, axis=-1) / np.linalg.norm(last, axis=-1)
     system = propagator.system
     t = system.dt * np.arange(frames.shape[1])
-    law = discovery.find_law(np.asarray(system.grid.positions(), float), t, v, frames)
+    law = discovery.find_law(
+        np.asarray(system.grid.positions(), float), t, v, frames, args.functions
+    )
     dx = system.grid.dx[0]
     lattice, quartic = law.fits["lattice, mass"], law.fits["k^2/2m + b k^4"]
     return {
@@ -156,10 +160,12 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
         for name in row["law"]["coefficients"]
         if name in laws.TERMS and name != "1"
     ]
+    functions = [name for row in rows for name in row["law"]["functions"]]
     return {
         "n": len(rows),
         "forms": {form: forms.count(form) for form in dict.fromkeys(forms)},
         "terms": {name: names.count(name) for name in dict.fromkeys(names)},
+        "functions": {name: functions.count(name) for name in dict.fromkeys(functions)},
         **{key: study.summarise(row[key] for row in rows) for key in ("error", "mass", "quartic")},
         "errors": {
             form: float(np.mean([row["law"]["errors"][form] for row in rows])) for form in SHOWN
@@ -175,6 +181,7 @@ def line(row: dict[str, Any]) -> str:
         for name, (value, *_) in law["coefficients"].items()
         if name in laws.TERMS
     )
+    terms = ", ".join(each for each in (terms, *law["functions"]) if each)
     forms = " or ".join([law["form"], *law["alike"]])
     return (
         f"error {row['error']:.1e}, T {forms}, mass {row['mass']:.5f}, quartic over the lattice's "

@@ -83,7 +83,7 @@ class LawEmulator:
 
         def advance(state: tuple[Array, Array]) -> tuple[Array, Array]:
             psi, n = state
-            now = splines(jnp, self.ranges.t, UNKNOWN[DRIVE].n, (n + 0.5) * dt)
+            now = splines(jnp, self.ranges.t, UNKNOWN[DRIVE].n, (n + jnp.arange(2)) * dt).T
             numbers = (jnp.asarray(each, v.dtype) for each in (k, dt, top, now[None]))
             settings = generators.Settings(*numbers)
             later = generators.advance(

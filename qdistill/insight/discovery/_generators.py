@@ -44,9 +44,11 @@ WIDTHS = (3, 6, 12, 21, 48, 64, 96)
 N_PASS, ENDED = 8, 1e-3
 # The power of |psi|^2, less 1, of each column.
 POWERS = {DENSITY: 0, **{name: i for i, name in enumerate(COLUMNS[CROWDING])}}
-# Of the mean square of a function's columns, added to each: what hardly occurs hardly changes.
+# Of the mean square of a function's splines, added to each: what hardly occurs hardly changes.
 RIDGE = 1e-3
 Parameters: TypeAlias = dict[str, Any]
+# A state, and the share of the frame that has passed.
+State: TypeAlias = tuple[Array, Array]
 
 
 class Model(NamedTuple):
@@ -108,10 +110,11 @@ def solve(normal: Normal, names: Sequence[str], runs: Any = None) -> Float[np.nd
     squares = normal.squares[runs].sum(axis=0)[np.ix_(kept, kept)]
     found = np.zeros(len(normal.names))
     if kept:
-        of = np.array([FUNCTION_OF.get(name, name) for name in names])
+        # Powers have different sizes, and occur together.
+        of = np.array([name if name in POWERS else FUNCTION_OF.get(name, name) for name in names])
         means = {each: np.diag(squares)[of == each].mean() for each in dict.fromkeys(of)}
         size = np.sqrt(np.maximum([means[each] for each in of], np.finfo(float).tiny))
-        ridge = RIDGE * np.array([name in FUNCTION_OF for name in names])
+        ridge = RIDGE * (of != np.array(names))
         image = normal.image[runs].sum(axis=0)[kept] / size
         scaled = squares / np.outer(size, size) + np.diag(ridge)
         found[kept] = np.linalg.lstsq(scaled, image, rcond=1e-10)[0] / size
@@ -159,7 +162,7 @@ def resolve(recording: Recording, model: Model) -> tuple[Recording, float]:
     The error is the difference to half as long substeps, in the first frame of each run.
     """
     parameters, settings = parameters_of(recording, model), _settings(recording)
-    now = jnp.zeros(UNKNOWN[DRIVE].n, recording.v.dtype)
+    now = jnp.zeros((2, UNKNOWN[DRIVE].n), recording.v.dtype)
 
     def ahead(n: int) -> Array:
         return jnp.stack(
@@ -185,19 +188,19 @@ class Settings(NamedTuple):
       k: The wave numbers, 0 for the one that has no sign.
       dt: Time from one frame to the next.
       density: Largest |psi|^2.
-      weights: Splines of time in the middle of each frame.
+      weights: Splines of time at both ends of each frame.
     """
 
     k: Float[Array, " n_x"]
     dt: Scalar
     density: Scalar
-    weights: Float[Array, "n_frame n_spline"]
+    weights: Float[Array, "n_frame 2 n_spline"]
 
 
 def _settings(recording: Recording) -> Settings:
     dtype, n_frame = recording.v.dtype, recording.psi.shape[1] - 1
-    middles = recording.dt * (np.arange(n_frame) + 0.5)
-    weights = splines(np, recording.ranges.t, UNKNOWN[DRIVE].n, middles).T
+    ends = recording.dt * (np.arange(n_frame)[:, None] + np.arange(2))
+    weights = np.moveaxis(splines(np, recording.ranges.t, UNKNOWN[DRIVE].n, ends), 0, -1)
     numbers = (signed(recording.grid), recording.dt, recording.ranges.density[1], weights)
     return Settings(*(jnp.asarray(each, dtype) for each in numbers))
 
@@ -299,24 +302,31 @@ def advance(
     settings: Settings,
     n_substep: int,
 ) -> Array:
-    """Return one state a frame later; `now` are the splines of time, `v` enters nonlocal terms."""
+    """Return one state a frame later.
+
+    A force is linear in time within a frame, `now` has the splines at its ends; `v` enters nonlocal
+    terms.
+    """
     k, scheme = settings.k, SCHEMES["blanes-moan"]
     h = settings.dt / n_substep
     local = parameters["local"] @ fields
-    local = local + (parameters["drive"] @ now) * fields[FIELDS.index(FORCE)].real
+    (begin, end), x = now @ parameters["drive"], fields[FIELDS.index(FORCE)].real
 
-    def kick(psi: Array, share: Scalar) -> Array:
+    # The share of the frame that has passed goes with the drifts.
+    def kick(state: State, share: Scalar) -> State:
+        psi, passed = state
         density = jnp.abs(psi) ** 2
         # Powers of the density, in units of the largest one but for one factor.
         relative, field = density / settings.density, 0.0
         for coefficient in parameters["density"][::-1]:
             field = coefficient + relative * field
-        field = local + density * field
-        return jnp.exp(-1j * share * h * field) * psi
+        field = local + density * field + (begin + passed * (end - begin)) * x
+        return jnp.exp(-1j * share * h * field) * psi, passed
 
-    def drift(psi: Array, share: Scalar) -> Array:
+    def drift(state: State, share: Scalar) -> State:
+        psi, passed = state
         turn = jnp.exp(-1j * share * h * parameters["energies"])
-        return jnp.fft.ifft(turn * jnp.fft.fft(psi))
+        return jnp.fft.ifft(turn * jnp.fft.fft(psi)), passed + share / n_substep
 
     def act(psi: Array) -> Array:
         # The operator of the Weyl symbol V p^2.
@@ -335,20 +345,21 @@ def advance(
     kicks, drifts = (jnp.asarray(each[:half], v.dtype) for each in (scheme.kicks, scheme.drifts))
     middle = scheme.kicks[half] / 2
 
-    def ahead(psi: Array, shares: tuple[Array, Array]) -> tuple[Array, None]:
-        return drift(kick(psi, shares[0]), shares[1]), None
+    def ahead(state: State, shares: tuple[Array, Array]) -> tuple[State, None]:
+        return drift(kick(state, shares[0]), shares[1]), None
 
-    def back(psi: Array, shares: tuple[Array, Array]) -> tuple[Array, None]:
-        return kick(drift(psi, shares[1]), shares[0]), None
+    def back(state: State, shares: tuple[Array, Array]) -> tuple[State, None]:
+        return kick(drift(state, shares[1]), shares[0]), None
 
-    def substep(_: Any, psi: Array) -> Array:
+    def substep(_: Any, state: State) -> State:
         # A palindrome about the nonlocal term. Loops, not lists, are compiled quickly.
-        psi, _ = jax.lax.scan(ahead, psi, (kicks, drifts))
-        psi = kick(bend(kick(psi, middle)), middle)
-        return jax.lax.scan(back, psi, (kicks, drifts), reverse=True)[0]
+        state, _ = jax.lax.scan(ahead, state, (kicks, drifts))
+        psi, passed = kick(state, middle)
+        state = kick((bend(psi), passed), middle)
+        return jax.lax.scan(back, state, (kicks, drifts), reverse=True)[0]
 
     # Of fixed length, so that it can be differentiated.
-    return jax.lax.fori_loop(0, n_substep, substep, psi)
+    return jax.lax.fori_loop(0, n_substep, substep, (psi, jnp.zeros((), v.dtype)))[0]
 
 
 _one = jax.jit(advance, static_argnames="n_substep")

@@ -35,9 +35,9 @@ MOST, MOST_FUNCTIONS = 5, 2
 
 
 def extend(
-    recording: Recording, model: Model, floor: float
+    recording: Recording, model: Model, functions: Collection[str], floor: float
 ) -> tuple[Model, dict[str, tuple[str, ...]]]:
-    """Return the model with all terms and functions that are needed.
+    """Return the model with all terms that are needed, and those of some functions that are.
 
     Functions come after terms, since one of a few parameters is preferred. For each function there
     are those that would have done as well in its place.
@@ -45,7 +45,7 @@ def extend(
     rivals: dict[str, tuple[str, ...]] = {}
     model = _add_terms(recording, model, floor)
     for _ in range(MOST_FUNCTIONS):
-        found = _add_function(recording, model, floor)
+        found = _add_function(recording, model, functions, floor)
         if found is None:
             break
         model, name, others = found
@@ -76,14 +76,14 @@ def _add_terms(recording: Recording, model: Model, floor: float) -> Model:
 
 
 def _add_function(
-    recording: Recording, model: Model, floor: float
+    recording: Recording, model: Model, functions: Collection[str], floor: float
 ) -> tuple[Model, str, tuple[str, ...]] | None:
     """The model with the function that lowers the held-out error most, if one is needed.
 
     A function takes the place of terms that it contains.
     """
     before, gains = score(recording, model), {}
-    for name in UNKNOWN:
+    for name in functions:
         if name not in units(model):
             bare = _without_all(model, UNKNOWN[name].contains)
             normal = generators.linearise(recording, bare, COLUMNS[name])

@@ -14,12 +14,19 @@ Related: sparse regression of dynamics (Brunton, Proctor and Kutz, 2016), which 
 in time; here a whole frame is propagated.
 """
 
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import refuse, require_at_least, require_finite, require_shape
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_finite,
+    require_one_of,
+    require_shape,
+)
 from qdistill._refusals import explained
 from qdistill.insight.discovery import _generators as generators
 from qdistill.insight.discovery import _recordings, _selection
@@ -157,6 +164,7 @@ def find_law(
     t: Float[Array | np.ndarray, " n_t"],
     v: Float[Array | np.ndarray, "n_run n_x"],
     psi: Complex[Array | np.ndarray, "n_run n_t n_x"],
+    functions: Sequence[str] = tuple(UNKNOWN),
     seed: int = 0,
 ) -> Law:
     """Return the Hamiltonian that moves the frames of several runs on a line.
@@ -174,19 +182,23 @@ def find_law(
       t: Times of the frames in a.u., equally spaced.
       v: Potential of each run in hartree.
       psi: Frames of each run in bohr^(-1/2).
+      functions: Functions of no given form that are offered, of `UNKNOWN`; with none of them a
+        search takes a third of the time.
       seed: Seed of the bootstrap, at least 0.
 
     Raises:
-      ValueError: For other shapes, fewer than 4 runs or 2 frames, unequal steps, falling positions,
-        numbers that are not finite, a potential that is not real, and frames that are real, zero or
-        at rest.
+      ValueError: For other functions, other shapes, fewer than 4 runs or 2 frames, unequal steps,
+        falling positions, numbers that are not finite, a potential that is not real, and frames
+        that are real, zero or at rest.
     """
     require_at_least(0, seed=seed)
+    for name in functions:
+        require_one_of(UNKNOWN, functions=name)
     recording = _recorded(x, t, v, psi)
     recording, floor = generators.resolve(recording, generators.begin(FREE))
     floor += _rounding(recording)
     free = generators.fit(recording, generators.begin(FREE))
-    free, rivals = _selection.extend(recording, free, floor)
+    free, rivals = _selection.extend(recording, free, functions, floor)
     named = {form: _selection.name_dispersion(recording, form, free) for form in FORMS}
     scores = {form: _selection.score(recording, each) for form, each in named.items()}
     form, alike = _selection.choose(scores, floor)
@@ -199,7 +211,7 @@ def find_law(
     rows = np.concatenate([np.eye(len(single))[single], *(each for _, each in read.values())])
     low, high = _resampled(normal, model, rows, floor, seed)
     n = int(single.sum())
-    functions = {
+    found = {
         name: Function(UNKNOWN[name].of, at, rows[part] @ model.values, low[part], high[part])
         for i, (name, (at, _)) in enumerate(read.items())
         for part in [slice(n + i * N_POINT, n + (i + 1) * N_POINT)]
@@ -214,9 +226,9 @@ def find_law(
         model.values[single],
         low[:n],
         high[:n],
-        functions,
+        found,
         _selection.find_rivals(normal, model, floor)
-        | {name: each for name, each in rivals.items() if name in functions},
+        | {name: each for name, each in rivals.items() if name in found},
         float(np.sqrt(final.mean())),
         {name: float(np.sqrt(each.mean())) for name, each in scores.items()},
         named,
