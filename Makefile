@@ -279,9 +279,11 @@ results-discovery: results-seeds
 	$(call draw,discovery discovery-gru)
 
 results-blind: .venv/.core
-	rm -rf runs/blind
-	$(PY) experiments/discovery/blind.py --out runs/blind
-	$(call keep,blind)
+	rm -rf runs/blind runs/blind-unlisted
+	$(PY) experiments/discovery/blind.py --seed 100 --workers 2 --out runs/blind
+	$(PY) experiments/discovery/blind.py --unlisted --workers 2 --out runs/blind-unlisted
+	$(call keep,blind blind-unlisted)
+	$(call draw,blind-unlisted)
 
 # After results-seeds and results-unitary.
 results-laws: results-unitary

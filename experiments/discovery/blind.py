@@ -6,9 +6,13 @@ Files are made from seeds, each is read as any other would be, and what was foun
 falsely claimed is counted.
 """
 
+import contextlib
 import dataclasses
+import functools
+import multiprocessing
 import pathlib
 import tempfile
+from concurrent import futures
 from typing import Any
 
 import numpy as np
@@ -68,6 +72,8 @@ class Args:
     """Seed of the first of them."""
     unlisted: bool = False
     """Hide what is on no list of terms."""
+    workers: int = 1
+    """Processes that read files side by side."""
     smoke: bool = False
     """Run the same steps at tiny sizes, in seconds."""
 
@@ -80,14 +86,17 @@ def smoke(args: Args) -> Args:
 def blind(args: Args) -> runner.Results:
     """Make files, read them, and count."""
     require_at_least(1, files=args.files)
-    rows = []
-    with tempfile.TemporaryDirectory() as folder:
-        for seed in range(args.seed, args.seed + args.files):
-            path = pathlib.Path(folder) / f"{seed}.npz"
-            hidden.write(hidden.Args(path, seed, args.unlisted))
-            truth = (hidden.draw_unlisted if args.unlisted else hidden.draw)(seed)
-            rows.append(score(seed, truth, recordings.read(path)))
-            print(line(rows[-1]), flush=True)
+    require_at_least(1, workers=args.workers)
+    rows, seeds = [], range(args.seed, args.seed + args.files)
+    read = functools.partial(read_one, is_unlisted=args.unlisted)
+    with contextlib.ExitStack() as stack:
+        each = map
+        if args.workers > 1:
+            apart = multiprocessing.get_context("spawn")
+            each = stack.enter_context(futures.ProcessPoolExecutor(args.workers, apart)).map
+        for row in each(read, seeds):
+            rows.append(row)
+            print(line(row), flush=True)
     thresholds = {
         "margin": laws.MARGIN,
         "unnamed": laws.UNNAMED,
@@ -98,6 +107,15 @@ def blind(args: Args) -> runner.Results:
     return runner.Results(
         runner.rounded(found), table(found), {} if figure is None else {"functions": figure}
     )
+
+
+def read_one(seed: int, is_unlisted: bool) -> dict[str, Any]:
+    """Make one file, and read it."""
+    truth = (hidden.draw_unlisted if is_unlisted else hidden.draw)(seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / f"{seed}.npz"
+        hidden.write(hidden.Args(path, seed, is_unlisted))
+        return score(seed, truth, recordings.read(path))
 
 
 def score(seed: int, truth: hidden.Hidden, runs: recordings.Runs) -> dict[str, Any]:

@@ -59,7 +59,7 @@ def readings(
         if name not in UNKNOWN:
             continue
         kind, ends = UNKNOWN[name], recording.ranges.of(UNKNOWN[name].of)
-        at = np.linspace(*ends, N_POINT)
+        at = np.linspace(*recording.seen.of(kind.of), N_POINT)
         if name == CROWDING:
             made = np.stack([at * (at / ends[1]) ** i for i in range(kind.n)])
         else:

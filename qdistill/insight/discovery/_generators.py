@@ -45,7 +45,7 @@ N_PASS, ENDED = 8, 1e-3
 # The power of |psi|^2, less 1, of each column.
 POWERS = {DENSITY: 0, **{name: i for i, name in enumerate(COLUMNS[CROWDING])}}
 # Of the mean square of a function's splines, added to each: what hardly occurs hardly changes.
-RIDGE = 1e-3
+RIDGE = 1e-5
 Parameters: TypeAlias = dict[str, Any]
 # A state, and the share of the frame that has passed.
 State: TypeAlias = tuple[Array, Array]
@@ -156,7 +156,9 @@ def fit(recording: Recording, model: Model) -> Model:
     return best
 
 
-def resolve(recording: Recording, model: Model) -> tuple[Recording, float]:
+def resolve(
+    recording: Recording, model: Model, accuracy: float = ACCURACY
+) -> tuple[Recording, float]:
     """Return the recording with enough substeps for a model, and the squared error of the method.
 
     The error is the difference to half as long substeps, in the first frame of each run.
@@ -176,7 +178,7 @@ def resolve(recording: Recording, model: Model) -> tuple[Recording, float]:
     while True:
         long, short = short, ahead(2 * n)
         error = float(jnp.sum(jnp.abs(short - long) ** 2) / jnp.sum(jnp.abs(short) ** 2))
-        if error < ACCURACY**2 or n >= MOST_SUBSTEPS:
+        if error < accuracy**2 or n >= MOST_SUBSTEPS:
             return recording._replace(n_substep=n), error
         n *= 2
 

@@ -9,8 +9,8 @@ from jaxtyping import Array, Complex, Float
 from qdistill.insight.discovery._terms import Ranges, fields
 from qdistill.physics.grid import Grid
 
-# Share of the probability outside of the ranges of unknown functions.
-UNSEEN = 1e-3
+# Share of the probability outside of the ranges in which unknown functions are fitted, and read.
+OUTSIDE, UNSEEN = 1e-5, 4e-3
 
 
 class Recording(NamedTuple):
@@ -20,7 +20,7 @@ class Recording(NamedTuple):
       grid: The grid; its dispersion is not used.
       dt: Time from one frame to the next.
       largest: Largest wave number that occurs.
-      ranges: Ranges of the arguments of unknown functions.
+      ranges, seen: Ranges in which unknown functions are fitted, and read.
       fields: `FIELDS` at the points, for each run.
       v: The potential of each run.
       psi: The frames.
@@ -31,6 +31,7 @@ class Recording(NamedTuple):
     dt: float
     largest: float
     ranges: Ranges
+    seen: Ranges
     fields: Complex[Array, "n_run n_field n_x"]
     v: Float[Array, "n_run n_x"]
     psi: Complex[Array, "n_run n_t n_x"]
@@ -48,13 +49,15 @@ def record(grid: Grid, dt: float, v: Any, psi: Any, largest: float) -> Recording
     slope = np.fft.ifft(1j * signed(grid) * np.fft.fft(v)).real
     # The precision is that of the frames.
     psi = np.fft.ifft(np.fft.fft(np.asarray(psi)) * (np.abs(grid.wavenumbers()) <= largest))
-    kind, ranges = np.result_type(dtype, np.complex64), _ranges(x, dt, v, psi)
+    kind = np.result_type(dtype, np.complex64)
+    ranges, seen = (_ranges(x, dt, v, psi, share) for share in (OUTSIDE, UNSEEN))
     made = [fields(np, ranges, x, *each) for each in zip(v, slope, strict=True)]
     return Recording(
         grid,
         dt,
         largest,
         ranges,
+        seen,
         jnp.asarray(np.stack(made), kind),
         jnp.asarray(v, dtype),
         jnp.asarray(psi, kind),
@@ -66,21 +69,20 @@ def places(grid: Grid) -> Float[np.ndarray, " n_x"]:
     return grid.origin[0] - grid.middle[0] + np.arange(1, grid.shape[0] + 1) * grid.dx[0]
 
 
-def _ranges(x: np.ndarray, dt: float, v: np.ndarray, psi: np.ndarray) -> Ranges:
+def _ranges(x: np.ndarray, dt: float, v: np.ndarray, psi: np.ndarray, outside: float) -> Ranges:
     density = np.abs(psi) ** 2
 
-    def ends(values: np.ndarray, weights: np.ndarray) -> tuple[float, float]:
-        order = np.argsort(values)
-        share = np.cumsum(weights[order]) / weights.sum()
-        first, last = np.searchsorted(share, [UNSEEN / 2, 1 - UNSEEN / 2])
-        return float(values[order[first]]), float(values[order[min(last, len(x) - 1)]])
+    def ends(values: np.ndarray) -> tuple[float, float]:
+        order, of_runs = np.argsort(values.ravel()), density.sum(axis=1).ravel()
+        share = np.cumsum(of_runs[order]) / of_runs.sum()
+        first, last = np.searchsorted(share, [outside / 2, 1 - outside / 2])
+        last = min(last, len(order) - 1)
+        return float(values.ravel()[order[first]]), float(values.ravel()[order[last]])
 
-    of_v = ends_of = [ends(each, run.sum(axis=0)) for each, run in zip(v, density, strict=True)]
-    low, high = min(each[0] for each in of_v), max(each[1] for each in ends_of)
     duration = dt * (psi.shape[1] - 1)
     return Ranges(
-        ends(x, density.sum(axis=(0, 1))),
-        (low, high),
+        ends(np.broadcast_to(x, v.shape)),
+        ends(v),
         (min(duration, 0.0), max(duration, 0.0)),
         (0.0, float(density.max())),
     )

@@ -34,8 +34,8 @@ UNNAMED = 0.5
 MOST, MOST_FUNCTIONS = 5, 2
 
 
-def extend(
-    recording: Recording, model: Model, functions: Collection[str], floor: float
+def search(
+    recording: Recording, start: Model, functions: Collection[str], floor: float
 ) -> tuple[Model, dict[str, tuple[str, ...]]]:
     """Return the model with all terms that are needed, and those of some functions that are.
 
@@ -43,8 +43,9 @@ def extend(
     are those that would have done as well in its place.
     """
     rivals: dict[str, tuple[str, ...]] = {}
+    model = prune(recording, generators.fit(recording, start), floor)
     model = _add_terms(recording, model, floor)
-    for _ in range(MOST_FUNCTIONS):
+    while sum(name in UNKNOWN for name in units(model)) < MOST_FUNCTIONS:
         found = _add_function(recording, model, functions, floor)
         if found is None:
             break

@@ -45,7 +45,7 @@ UNKNOWN: dict[str, Unknown] = {
     LOSSES: Unknown("x", 48, (LOSS,)),
     SHAPE: Unknown("V", 32, (COUPLING, "V^2", CONSTANT)),
     CROWDING: Unknown("|psi|^2", 4, (DENSITY,)),
-    DRIVE: Unknown("t", 24, (FORCE,)),
+    DRIVE: Unknown("t", 20, (FORCE,)),
 }
 COLUMNS = {name: tuple(f"{name} [{i}]" for i in range(each.n)) for name, each in UNKNOWN.items()}
 # The function of each of its columns.

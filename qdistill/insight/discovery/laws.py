@@ -70,6 +70,8 @@ N_RESAMPLED = 400
 # A law does not explain the frames if their error is more than this multiple of what noise and
 # method imply.
 UNEXPLAINED = 10.0
+# Error of the method, relative to that of the law, at which shorter substeps gain nothing.
+SMALL = 0.1
 # Smallest motion of the frames, relative to their norm.
 STILL = 1e-4
 
@@ -195,10 +197,15 @@ def find_law(
     for name in functions:
         require_one_of(UNKNOWN, functions=name)
     recording = _recorded(x, t, v, psi)
-    recording, floor = generators.resolve(recording, generators.begin(FREE))
-    floor += _rounding(recording)
-    free = generators.fit(recording, generators.begin(FREE))
-    free, rivals = _selection.extend(recording, free, functions, floor)
+    recording, floor = _resolve(recording, generators.begin(FREE), 0.0)
+    free, rivals = _selection.search(recording, generators.begin(FREE), functions, floor)
+    error = float(np.sqrt(_selection.score(recording, free).mean()))
+    finer, needed = _resolve(recording, free, SMALL * error)
+    if finer.n_substep > recording.n_substep:
+        # What was found needs shorter substeps, as nonlinear terms do.
+        recording, floor = finer, needed
+        free, more = _selection.search(recording, free, functions, floor)
+        rivals |= more
     named = {form: _selection.name_dispersion(recording, form, free) for form in FORMS}
     scores = {form: _selection.score(recording, each) for form, each in named.items()}
     form, alike = _selection.choose(scores, floor)
@@ -297,9 +304,11 @@ def largest_wavenumber(grid: Grid, psi: Complex[Array | np.ndarray, "*n x"]) -> 
     return float(k[occurs].max()) if occurs.any() else float(k.max())
 
 
-def _rounding(recording: Recording) -> float:
+def _resolve(recording: Recording, model: Model, accuracy: float) -> tuple[Recording, float]:
+    """The recording with enough substeps for a model, and the squared error of the method."""
+    recording, error = generators.resolve(recording, model, max(accuracy, generators.ACCURACY))
     # Each pair of FFTs rounds once.
-    return 100 * float(np.finfo(recording.v.dtype).eps) ** 2
+    return recording, error + 100 * float(np.finfo(recording.v.dtype).eps) ** 2
 
 
 def _resampled(
