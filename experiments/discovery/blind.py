@@ -90,7 +90,7 @@ def blind(args: Args) -> runner.Results:
     rows, seeds = [], range(args.seed, args.seed + args.files)
     read = functools.partial(read_one, is_unlisted=args.unlisted)
     with contextlib.ExitStack() as stack:
-        each = map
+        each: Any = map
         if args.workers > 1:
             apart = multiprocessing.get_context("spawn")
             each = stack.enter_context(futures.ProcessPoolExecutor(args.workers, apart)).map
