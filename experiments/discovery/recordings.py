@@ -1,7 +1,9 @@
 """The physics of recorded runs: a file is read, and what moves it is reported."""
 
+import functools
 import pathlib
 import zipfile
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import jax.numpy as jnp
@@ -12,7 +14,7 @@ from qdistill._checks import refuse
 from qdistill._refusals import is_refusal
 from qdistill._words import of_array
 from qdistill.insight import discovery
-from qdistill.insight.discovery import Law, laws
+from qdistill.insight.discovery import Function, Law, laws
 from qdistill.physics.grid import Dispersion, Grid
 from qdistill.system import Propagator, System
 
@@ -162,14 +164,17 @@ def report(path: pathlib.Path, name: str = "psi") -> runner.Results:
     dispersion: Dispersion = "lattice" if law.form.startswith("lattice") else "continuum"
     found = {
         "law": describe(law),
-        **look(runs, dispersion, "|psi|^2" in law.terms),
+        **look(runs, dispersion, "|psi|^2" in law.terms, law.functions),
         "mirrors": find_mirrors(runs, law),
     }
     return runner.Results(runner.rounded(found), in_words(law, found))
 
 
 def look(
-    runs: Runs, dispersion: Dispersion = "continuum", is_nonlinear: bool = True
+    runs: Runs,
+    dispersion: Dispersion = "continuum",
+    is_nonlinear: bool = True,
+    functions: Mapping[str, Function] | None = None,
 ) -> dict[str, Any]:
     """Return what moves, what is conserved, and what was visited.
 
@@ -177,6 +182,7 @@ def look(
       runs: The recorded runs.
       dispersion: That of T in the dictionary.
       is_nonlinear: Whether |psi|^2 is in the dictionary.
+      functions: Functions of a law; those of x and V are in the dictionary, but for losses.
     """
     dx, dt = float(np.diff(runs.x).mean()), float(np.diff(runs.t).mean())
     n_x = len(runs.x)
@@ -185,6 +191,10 @@ def look(
     parts = []
     for v, psi in zip(runs.v, runs.psi, strict=True):
         more = {"|psi|^2": lambda psi: jnp.abs(psi) ** 2 * psi} if is_nonlinear else {}
+        for name in ("W(x)", "f(V)"):
+            if (each := (functions or {}).get(name)) is not None:
+                field = np.interp(runs.x if each.of == "x" else v, each.at, each.values)
+                more[name] = functools.partial(jnp.multiply, field.astype(np.float32))
         dictionary = discovery.make_dictionary(system, jnp.asarray(v), 2, more)
         parts.append(discovery.measure(dictionary, psi[:, None], grid.cell, pairs=False))
     names, numbers = list(dictionary), np.concatenate(parts, axis=-1)

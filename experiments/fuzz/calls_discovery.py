@@ -1,9 +1,12 @@
 """Calls of `qdistill.insight.discovery`."""
 
+import dataclasses
+
 import numpy as np
 
 from experiments.fuzz.calls import Calls, Samples
 from qdistill.insight import discovery
+from qdistill.insight.discovery import _emulators, _generators, _recordings
 
 
 def discover(calls: Calls, s: Samples) -> None:
@@ -48,8 +51,12 @@ def read_laws(calls: Calls, s: Samples) -> None:
     calls.add_slow(
         discovery.find_law,
         read=lambda law: [law.energies, law.values],
-        x=x, t=t, v=v, psi=runs, seed=0,
+        x=x, t=t, v=v, psi=runs, functions=(), seed=0,
     )  # fmt: skip
+    recording = _recordings.record(s.line, 0.1, v, runs, 4.0)
+    emulator = _emulators.make_emulator(recording, _generators.begin(discovery.laws.USUAL))
+    parts = {each.name: getattr(emulator, each.name) for each in dataclasses.fields(emulator)}
+    calls.add(discovery.LawEmulator, read=lambda made: made.parameters, **parts)
     calls.add(discovery.largest_wavenumber, grid=s.line, psi=runs)
 
 

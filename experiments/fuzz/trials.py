@@ -41,6 +41,7 @@ MADE = {
     "students.base.Emulator": "by `Student.bind`",
     "forecast.cases.Cases": "by `simulate`",
     "insight.harness.nulls.Disturbed": "by `disturb`",
+    "insight.discovery._emulators.LawEmulator": "by `find_law`",
     "insight.harness.panel.Member": "by `make_panel`",
     "insight.harness.panel.Panel": "by `make_panel`",
     "insight.harness.reports.Report": "by every analysis",
