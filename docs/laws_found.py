@@ -3,6 +3,7 @@
 Each function without arguments is `{laws_found.NAME}` in a marker.
 """
 
+import statistics
 from typing import Any
 
 from pages import RESULTS, table
@@ -36,7 +37,7 @@ _WORDS = {
     "local absorber": "losses in one place, w(x)",
     "drive": "a drive F(t) x",
     "shape": "another function of V, f(V)",
-    "quintic": "a term of |ψ|⁴, g(|ψ|²)",
+    "quintic": "a nonlinear term of higher order, g",
     "hidden mirror": "a mirror symmetry",
 }
 
@@ -61,10 +62,11 @@ def _false(study: str) -> str:
     rows = [row for row in RESULTS()[study].metrics.files if list(row["false"])]
     if not rows:
         return "none"
-    return "; ".join(
-        f"file {row.seed} ({_hidden(row)}) {', '.join(row['false']).replace('|', ' or ')}"
-        for row in rows
-    )
+    return "; ".join(f"file {row.seed} ({_hidden(row)}) {_claims(row['false'])}" for row in rows)
+
+
+def _claims(claims: Any) -> str:
+    return ", ".join(claims).replace("-i |V|", "losses by V").replace("|", " or ")
 
 
 def missed() -> str:
@@ -84,6 +86,45 @@ def _missed(study: str) -> str:
         for row in rows
         for kind in row.missed
     )
+
+
+def claimed() -> int:
+    """Return the number of functions that were claimed in files with listed terms only."""
+    return sum(len(list(row.law.functions)) for row in RESULTS()["blind"].metrics.files)
+
+
+def beside() -> dict[str, int]:
+    """Count the things on no list, and the listed terms that were hidden beside them."""
+    kinds = RESULTS()["blind-unlisted"].metrics.summary.kinds
+    found = dict.fromkeys(("n", "found", "listed", "listed found"), 0)
+    for kind, row in kinds.items():
+        of = "" if kind in _WORDS else "listed "
+        found[of.strip() or "n"] += sum(row[key] for key in row)
+        found[f"{of}found"] += int(row.found)
+    return found
+
+
+def functions() -> dict[str, str]:
+    """Return errors of the functions that were read, and shares of them in their intervals."""
+    worst = max(
+        (row for row in RESULTS()["blind-unlisted"].metrics.files if list(row.functions)),
+        key=lambda row: max(float(each[0]) for _, each in row.functions.items()),
+    )
+    rows = [
+        each
+        for row in RESULTS()["blind-unlisted"].metrics.files
+        for _, each in row.functions.items()
+    ]
+    errors, shares = (sorted(float(each[i]) for each in rows) for i in (0, 1))
+    return {
+        "n": str(len(rows)),
+        "median": f"{statistics.median(errors):.1%}",
+        "large": str(sum(error > 0.1 for error in errors)),
+        "largest": f"{errors[-1]:.0%}",
+        "left": f"{worst.law.error:.0%}",
+        "share": f"{statistics.median(shares):.0%}",
+        "least": f"{shares[0]:.0%}",
+    }
 
 
 def _hidden(row: Any) -> str:

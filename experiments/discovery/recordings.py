@@ -164,7 +164,12 @@ def report(path: pathlib.Path, name: str = "psi") -> runner.Results:
     dispersion: Dispersion = "lattice" if law.form.startswith("lattice") else "continuum"
     found = {
         "law": describe(law),
-        **look(runs, dispersion, "|psi|^2" in law.terms, law.functions),
+        **look(
+            runs,
+            dispersion,
+            bool({"|psi|^2", "g(|psi|^2)"} & {*law.terms, *law.functions}),
+            law.functions,
+        ),
         "mirrors": find_mirrors(runs, law),
     }
     return runner.Results(runner.rounded(found), in_words(law, found))

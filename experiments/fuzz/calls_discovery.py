@@ -2,6 +2,8 @@
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.fuzz.calls import Calls, Samples
@@ -56,6 +58,7 @@ def read_laws(calls: Calls, s: Samples) -> None:
     recording = _recordings.record(s.line, 0.1, v, runs, 4.0)
     emulator = _emulators.make_emulator(recording, _generators.begin(discovery.laws.USUAL))
     parts = {each.name: getattr(emulator, each.name) for each in dataclasses.fields(emulator)}
+    parts["parameters"] = jax.tree.map(jnp.asarray, parts["parameters"])
     calls.add(discovery.LawEmulator, read=lambda made: made.parameters, **parts)
     calls.add(discovery.largest_wavenumber, grid=s.line, psi=runs)
 

@@ -19,7 +19,7 @@ from qdistill.insight.discovery._terms import (
     DENSITY,
     DRIVE,
     FIELDS,
-    LOSSES,
+    NONLOCAL,
     UNKNOWN,
     Ranges,
     fields,
@@ -34,13 +34,15 @@ from qdistill.system import Potential, Step, System
 class LawEmulator:
     """The propagator of a law, for any potential on the grid of its recording.
 
-    It holds where the recording was: functions of x, V and t end where these did not occur.
+    It holds where the recording was. Beyond, functions of x and t are zero, f(V) is constant, and
+    g(|psi|^2) is extrapolated. The first recorded frame is that of index 0.
 
     Attributes:
       system: Grid and frame of the recording.
       ranges: Ranges of the arguments of functions.
       n_substep: Substeps of a frame.
-      has_losses, has_density: Whether the law has losses, and terms of |psi|^2.
+      has_losses, has_density: Whether the law has losses, or a nonlocal term, whose exponential is
+        cut at the second order, and terms of |psi|^2.
       parameters: The coefficients.
     """
 
@@ -61,7 +63,7 @@ class LawEmulator:
 
     @property
     def is_unitary(self) -> bool:
-        """Whether the law has no losses."""
+        """Whether the law has neither losses nor a nonlocal term."""
         return not self.has_losses
 
     @property
@@ -97,7 +99,7 @@ class LawEmulator:
 def make_emulator(recording: Recording, model: Model) -> LawEmulator:
     """Return the propagator of a model."""
     units = _selection.units(model)
-    has_losses = any(unit == LOSSES or unit.startswith("-i") for unit in units)
+    has_losses = any(unit == NONLOCAL or unit.startswith("-i") for unit in units)
     parameters = generators.parameters_of(recording, model)
     return LawEmulator(
         System(recording.grid, recording.dt),

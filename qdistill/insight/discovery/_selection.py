@@ -45,12 +45,15 @@ def search(
     rivals: dict[str, tuple[str, ...]] = {}
     model = prune(recording, generators.fit(recording, start), floor)
     model = _add_terms(recording, model, floor)
+    left = list(functions)
     while sum(name in UNKNOWN for name in units(model)) < MOST_FUNCTIONS:
-        found = _add_function(recording, model, functions, floor)
+        found = _add_function(recording, model, left, floor)
         if found is None:
             break
         model, name, others = found
         rivals[name] = others
+        # One that is dropped later is not tried again.
+        left.remove(name)
         model = _add_terms(recording, prune(recording, model, floor), floor)
     return model, {name: each for name, each in rivals.items() if name in units(model)}
 

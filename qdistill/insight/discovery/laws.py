@@ -175,7 +175,8 @@ def find_law(
     slopes of V, a force, losses, odd terms in k, a nonlinear and a nonlocal term. Then functions of
     no given form, `UNKNOWN`: a potential W(x) or losses w(x) that all runs share, a potential f(V)
     or g(|psi|^2), and a force F(t). What has another form is not found, nor what the runs do not
-    visit. Functions are of x, V, t and |psi|^2 where these occur, elsewhere nothing is known.
+    visit. Functions are of x, V, t and |psi|^2 where these occur, elsewhere nothing is known. There
+    are at most five terms and two functions. A force has no energy in the middle of the box.
 
     Fits begin at a mass of 1, so the frames are to be in units in which it is near 1.
 
@@ -194,6 +195,8 @@ def find_law(
         that are real, zero or at rest.
     """
     require_at_least(0, seed=seed)
+    if isinstance(functions, str):
+        refuse("functions", "a list of names", repr(functions))
     for name in functions:
         require_one_of(UNKNOWN, functions=name)
     recording = _recorded(x, t, v, psi)
@@ -217,11 +220,13 @@ def find_law(
     read = readings(recording, model)
     rows = np.concatenate([np.eye(len(single))[single], *(each for _, each in read.values())])
     low, high = _resampled(normal, model, rows, floor, seed)
-    n = int(single.sum())
+    starts = range(int(single.sum()), len(rows), N_POINT)
+    parts = (np.split(each, starts) for each in (rows @ model.values, low, high))
+    (values, low, high), *of_functions = zip(*parts, strict=True)
+    start = float(np.asarray(t, float)[0])
     found = {
-        name: Function(UNKNOWN[name].of, at, rows[part] @ model.values, low[part], high[part])
-        for i, (name, (at, _)) in enumerate(read.items())
-        for part in [slice(n + i * N_POINT, n + (i + 1) * N_POINT)]
+        name: Function(UNKNOWN[name].of, at + start * (UNKNOWN[name].of == "t"), *each)
+        for (name, (at, _)), each in zip(read.items(), of_functions, strict=True)
     }
     k = np.abs(recording.grid.wavenumbers())
     seen = np.flatnonzero((recording.grid.wavenumbers() >= 0) & (k <= recording.largest))
@@ -230,9 +235,9 @@ def find_law(
         form,
         alike,
         tuple(np.array(model.names)[single].tolist()),
-        model.values[single],
-        low[:n],
-        high[:n],
+        values,
+        low,
+        high,
         found,
         _selection.find_rivals(normal, model, floor)
         | {name: each for name, each in rivals.items() if name in found},
