@@ -160,3 +160,11 @@ def test_a_mirrored_file_hides_its_mirror() -> None:
         inside = np.abs(X - middle) < 10
         np.testing.assert_allclose(whole[inside], image[inside], atol=0.02)
         assert np.max(np.abs(each - np.interp(2 * middle - X, X, each))[inside]) > 0.2
+
+
+def test_functions_are_names_in_a_list() -> None:
+    runs = recorded({})
+    with pytest.raises(ValueError, match="`functions` must be a list of names, but is 'W"):
+        discovery.find_law(*runs, functions="W(x)")
+    with pytest.raises(ValueError, match="`functions` must be one of"):
+        discovery.find_law(*runs, functions=("W",))

@@ -200,33 +200,17 @@ def find_law(
     for name in functions:
         require_one_of(UNKNOWN, functions=name)
     recording = _recorded(x, t, v, psi)
-    recording, floor = _resolve(recording, generators.begin(FREE), 0.0)
-    free, rivals = _selection.search(recording, generators.begin(FREE), functions, floor)
-    error = float(np.sqrt(_selection.score(recording, free).mean()))
-    finer, needed = _resolve(recording, free, SMALL * error)
-    if finer.n_substep > recording.n_substep:
-        # What was found needs shorter substeps, as nonlinear terms do.
-        recording, floor = finer, needed
-        free, more = _selection.search(recording, free, functions, floor)
-        rivals |= more
+    recording, free, rivals, floor = _search(recording, functions)
     named = {form: _selection.name_dispersion(recording, form, free) for form in FORMS}
     scores = {form: _selection.score(recording, each) for form, each in named.items()}
     form, alike = _selection.choose(scores, floor)
     model = _selection.prune(recording, named[form], floor)
     normal = generators.linearise(recording, model, _selection.missing(model))
     final = _selection.held_out(normal, model.names)
-    # The coefficients, but for those of functions, and the functions at their points.
-    single = np.array([name not in FUNCTION_OF for name in model.names], bool)
-    read = readings(recording, model)
-    rows = np.concatenate([np.eye(len(single))[single], *(each for _, each in read.values())])
-    low, high = _resampled(normal, model, rows, floor, seed)
-    starts = range(int(single.sum()), len(rows), N_POINT)
-    parts = (np.split(each, starts) for each in (rows @ model.values, low, high))
-    (values, low, high), *of_functions = zip(*parts, strict=True)
+    single, (values, low, high), found = _read(recording, normal, model, floor, seed)
     start = float(np.asarray(t, float)[0])
-    found = {
-        name: Function(UNKNOWN[name].of, at + start * (UNKNOWN[name].of == "t"), *each)
-        for (name, (at, _)), each in zip(read.items(), of_functions, strict=True)
+    found |= {
+        name: each._replace(at=each.at + start) for name, each in found.items() if each.of == "t"
     }
     k = np.abs(recording.grid.wavenumbers())
     seen = np.flatnonzero((recording.grid.wavenumbers() >= 0) & (k <= recording.largest))
@@ -234,7 +218,7 @@ def find_law(
     return Law(
         form,
         alike,
-        tuple(np.array(model.names)[single].tolist()),
+        single,
         values,
         low,
         high,
@@ -250,6 +234,40 @@ def find_law(
         generators.energies(recording, bare)[seen].astype(float),
         make_emulator(recording, model),
     )
+
+
+def _search(
+    recording: Recording, functions: Sequence[str]
+) -> tuple[Recording, Model, dict[str, tuple[str, ...]], float]:
+    """The recording with enough substeps, what was found in it, its rivals, and the floor."""
+    recording, floor = _resolve(recording, generators.begin(FREE), 0.0)
+    free, rivals = _selection.search(recording, generators.begin(FREE), functions, floor)
+    error = float(np.sqrt(_selection.score(recording, free).mean()))
+    finer, needed = _resolve(recording, free, SMALL * error)
+    if finer.n_substep > recording.n_substep:
+        # What was found needs shorter substeps, as nonlinear terms do.
+        recording, floor = finer, needed
+        free, more = _selection.search(recording, free, functions, floor)
+        rivals |= more
+    return recording, free, rivals, floor
+
+
+def _read(
+    recording: Recording, normal: Normal, model: Model, floor: float, seed: int
+) -> tuple[tuple[str, ...], tuple[np.ndarray, ...], dict[str, Function]]:
+    """Names, values and intervals of coefficients, but for those of functions, and functions."""
+    single = np.array([name not in FUNCTION_OF for name in model.names], bool)
+    read = readings(recording, model)
+    rows = np.concatenate([np.eye(len(single))[single], *(each for _, each in read.values())])
+    low, high = _resampled(normal, model, rows, floor, seed)
+    starts = range(int(single.sum()), len(rows), N_POINT)
+    parts = (np.split(each, starts) for each in (rows @ model.values, low, high))
+    own, *of_functions = zip(*parts, strict=True)
+    found = {
+        name: Function(UNKNOWN[name].of, at, *each)
+        for (name, (at, _)), each in zip(read.items(), of_functions, strict=True)
+    }
+    return tuple(np.array(model.names)[single].tolist()), own, found
 
 
 def _recorded(x: Any, t: Any, v: Any, psi: Any) -> Recording:
