@@ -77,9 +77,8 @@ def draw(seed: int) -> Hidden:
             kinds.append(others[rng.integers(len(others))])
     strengths = {}
     for kind in kinds:
-        low, high = STRENGTHS.get(kind, (1.0, 1.0))
         sign = rng.choice([-1, 1]) if kind in ("mass", "quartic", "nonlinear", "coupling") else 1
-        strengths[kind] = float(sign * np.exp(rng.uniform(np.log(low), np.log(high))))
+        strengths[kind] = _draw(rng, STRENGTHS.get(kind, (1.0, 1.0)), sign)
     return Hidden(strengths, float(10 ** rng.uniform(-5, -3)))
 
 

@@ -41,30 +41,21 @@ class LawEmulator:
       system: Grid and frame of the recording.
       ranges: Ranges of the arguments of functions.
       n_substep: Substeps of a frame.
-      has_losses, has_density: Whether the law has losses, or a nonlocal term, whose exponential is
-        cut at the second order, and terms of |psi|^2.
+      is_linear: Whether no term depends on |psi|^2.
+      is_unitary: Whether the law has neither losses nor a nonlocal term, whose exponential is cut
+        at the second order.
       parameters: The coefficients.
     """
 
     system: System = dataclasses.field(metadata={"static": True})
     ranges: Ranges = dataclasses.field(metadata={"static": True})
     n_substep: int = dataclasses.field(metadata={"static": True})
-    has_losses: bool = dataclasses.field(metadata={"static": True})
-    has_density: bool = dataclasses.field(metadata={"static": True})
+    is_linear: bool = dataclasses.field(metadata={"static": True})
+    is_unitary: bool = dataclasses.field(metadata={"static": True})
     parameters: Parameters
 
     n_history: ClassVar[int] = 1
     is_differentiable: ClassVar[bool] = True
-
-    @property
-    def is_linear(self) -> bool:
-        """Whether no term depends on |psi|^2."""
-        return not self.has_density
-
-    @property
-    def is_unitary(self) -> bool:
-        """Whether the law has neither losses nor a nonlocal term."""
-        return not self.has_losses
 
     @property
     def usual(self) -> "LawEmulator":
@@ -73,7 +64,7 @@ class LawEmulator:
         bare = {name: np.zeros_like(each) for name, each in given.items()}
         bare["local"][FIELDS.index(COUPLING)] = 1
         bare["energies"] = np.asarray(k**2 / 2, given["energies"].dtype)
-        return dataclasses.replace(self, has_losses=False, has_density=False, parameters=bare)
+        return dataclasses.replace(self, is_linear=True, is_unitary=True, parameters=bare)
 
     def __call__(self, v: Potential) -> Step:
         """Return the step of one potential."""
@@ -99,13 +90,12 @@ class LawEmulator:
 def make_emulator(recording: Recording, model: Model) -> LawEmulator:
     """Return the propagator of a model."""
     units = _selection.units(model)
-    has_losses = any(unit == NONLOCAL or unit.startswith("-i") for unit in units)
     parameters = generators.parameters_of(recording, model)
     return LawEmulator(
         System(recording.grid, recording.dt),
         recording.ranges,
         recording.n_substep,
-        has_losses,
-        bool({DENSITY, CROWDING} & set(units)),
+        not {DENSITY, CROWDING} & set(units),
+        not any(unit == NONLOCAL or unit.startswith("-i") for unit in units),
         jax.tree.map(np.asarray, parameters),
     )

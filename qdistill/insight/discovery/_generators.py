@@ -184,7 +184,7 @@ def resolve(
 
 
 class Settings(NamedTuple):
-    """What a propagator takes besides parameters and fields.
+    """Inputs of a propagator besides parameters and fields.
 
     Attributes:
       k: The wave numbers, 0 for the one that has no sign.

@@ -101,6 +101,6 @@ def find_noise(grid: Grid, psi: Any, largest: float) -> float:
 
 
 def signed(grid: Grid) -> Float[np.ndarray, " n_k"]:
-    """The wave numbers, with 0 for the one that has no sign."""
+    """Return the wave numbers, with 0 for the one that has no sign."""
     k = grid.wavenumbers()
     return np.where(np.abs(k) * grid.dx[0] > np.pi * (1 - 1e-9), 0.0, k)
