@@ -359,7 +359,7 @@ results-reliability: .venv/.core
 results-tully: .venv/.core
 	rm -rf runs/tully runs/tully-run runs/tully-gru
 	$(RUN) tully --out runs/tully-run
-	$(PY) experiments/tully/tully.py --n-seeds 10 --kinds strong --out runs/tully
+	$(PY) experiments/tully/tully.py --n-seeds 10 --kinds strong apart --out runs/tully
 	$(PY) experiments/tully/tully.py --student gru --n-seeds 5 --every 3 --out runs/tully-gru
 	$(call keep,tully tully-run tully-gru)
 	$(call draw,tully)

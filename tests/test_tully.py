@@ -1,6 +1,7 @@
 """The study of Tully's models: its packets, its solvers, and its students, at small sizes."""
 
 import dataclasses
+import collections
 import pathlib
 
 import jax
@@ -102,6 +103,14 @@ def test_longer_frames_cover_the_same_times_and_begin_with_the_shorter_ones() ->
     assert short == presets.PRESETS["tully"][1]
     assert [stage.batches.n_target for stage in config.training.stages] == [2, 4, 8]
     assert {stage.batches.n_frames for stage in config.training.stages} == {19}
+
+
+def test_longer_frames_and_further_kinds_have_seeds_of_their_own() -> None:
+    plan = list(trainings.all_of_them(10, ("apart",)))
+    of = collections.Counter((each.kind, each.dt) for each in plan)
+    assert of["crossing", 10.0] == of["placebo", 10.0] == 10
+    assert of["crossing", 80.0] == of["apart", 10.0] == trainings.N_FURTHER
+    assert {each.shorter for each in plan} <= {None, *plan}
 
 
 def test_the_preset_trains_and_the_study_measures_it(tmp_path: pathlib.Path) -> None:

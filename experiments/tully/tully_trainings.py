@@ -38,6 +38,8 @@ GRU = WindowedConfig(
     windows=WindowConfig(n_window=15, n_history=4, sigma=2.0, v_scale=0.05, gauge=True),
 )
 GRU_STEPS = 12_000
+# Trainings of each longer frame and further kind.
+N_FURTHER = 5
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,15 +136,19 @@ def all_of_them(
 ) -> Iterator[Training]:
     """Return every training of the study: seeds, controls, longer frames, and further kinds.
 
-    Of the GRU there are seeds and placebos only.
+    Of longer frames and further kinds there are `N_FURTHER` seeds at most; of the GRU there are
+    seeds and placebos only.
     """
     for kind in ("crossing", "placebo"):
         yield from (Training(kind, seed=seed, student=student) for seed in range(n_seeds))
     if student != "unitary":
         return
     yield Training("untrained")
-    yield from (Training(dt=dt) for dt in (20.0, 40.0, 80.0))
-    yield from (Training(kind, dt=40.0 if kind == "scratch" else 10.0) for kind in kinds)
+    seeds = range(min(n_seeds, N_FURTHER))
+    yield from (Training(dt=dt, seed=seed) for dt in (20.0, 40.0, 80.0) for seed in seeds)
+    for kind in kinds:
+        dt = 40.0 if kind == "scratch" else 10.0
+        yield from (Training(kind, dt, seed) for seed in seeds)
 
 
 def is_finished(training: Training, place: pathlib.Path) -> bool:
