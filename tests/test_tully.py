@@ -1,7 +1,7 @@
 """The study of Tully's models: its packets, its solvers, and its students, at small sizes."""
 
-import dataclasses
 import collections
+import dataclasses
 import pathlib
 
 import jax
