@@ -4,7 +4,7 @@
 # make docs    the documentation as web pages, in site/
 # make pages   put the numbers of results/ into README and docs
 # make notebooks  run all notebooks, into notebooks/executed
-# make results the runs behind the pages' numbers, some five hours; make results-STUDY one of them
+# make results the runs behind the pages' numbers, more than ten hours; make results-STUDY one of them
 # make clean   remove the environment, the cache, runs/ and site/
 
 PYTHON ?= python3

@@ -151,6 +151,11 @@ def long_frames() -> str:
     return table(("frame, a.u.", "`informed-2`", *SCHEMES.values()), rows)
 
 
+def resolved(error: float) -> str:
+    """An error; correlations are taken in single precision, and resolved to 1e-8."""
+    return f"{Number(error):.1e}" if error > 1e-8 else "below 1e-8"
+
+
 def barriers() -> str:
     """Tabulate 1 - correlation on each of the 11 barriers with the paper's parameters."""
     seeds = [RESULTS()[name] for name in sorted(RESULTS()) if name.startswith("demo-seed-")]
@@ -180,7 +185,7 @@ def barriers() -> str:
 
 def _cells(of_demo: list[Number], others: list[Number]) -> list[str]:
     mean, low, high = (Number(f(of_demo)) for f in (statistics.mean, min, max))
-    cells = [f"{each:.1e}" for each in others]
+    cells = [resolved(each) for each in others]
     return [*cells[:2], f"{mean:.1e} ({low:.1e} to {high:.1e})", *cells[2:]]
 
 

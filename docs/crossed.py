@@ -44,6 +44,16 @@ def errors() -> str:
     return table(head, rows)
 
 
+def in_short() -> str:
+    """Return the errors of students in the three models, next to Strang's."""
+    rows = [_summary()[f"crossing-dt10, {model}"] for model in MODELS]
+    own, strang = (
+        ", ".join(f"{each:.1e}" for each in of)
+        for of in ([row.error.mean for row in rows], [row["strang"] for row in rows])
+    )
+    return f"{own} (Strang's splitting: {strang})"
+
+
 def controls() -> str:
     """Tabulate students of crossings next to those of placebos, and the untrained form."""
     students = RESULTS()["tully"].metrics.students
@@ -205,7 +215,7 @@ def stueckelberg_range() -> str:
     return f"{max(exact) - min(exact):.2f}"
 
 
-# Groups of the study of the GRU, and the measures of each.
+# Groups of the study of the GRU. Above this relative L2 error a forecast has diverged.
 GROUPS = {
     "gru-crossing-dt10": "taught crossings",
     "gru-placebo-dt10": "taught placebos",
@@ -214,45 +224,68 @@ GROUPS = {
     "adiabatic": "adiabatic",
     "free": "free",
 }
-MEASURES = {
-    "error": "relative L2 error",
-    "median error of probabilities": "error of a probability, median",
-    "largest error of probabilities": "largest",
-    "median error of shares": "scaled to a sum of one, median",
-    "median error of populations in time": "of populations in time, median",
-}
+DIVERGED = 10.0
 
 
 def gru() -> str:
-    """Tabulate the paper's network next to its null models, and by seed next to placebos."""
-    if "tully-gru" not in RESULTS():
-        return "These trainings are not measured yet."
-    of = RESULTS()["tully-gru"].metrics.summary
-    rows, groups = [], [group for group in GROUPS if f"{group}, {MODELS[0]}" in of]
-    for model in MODELS:
-        for i, (measure, words) in enumerate(MEASURES.items()):
-            cells = [_with_range(of[f"{group}, {model}"][measure]) for group in groups]
-            rows.append(["" if i else model, words, *cells])
-    found = table(("", "", *(GROUPS[group] for group in groups)), rows)
-    return found + "\n\n" + _gru_pairs() if "gru-placebo-dt10" in groups else found
-
-
-def _gru_pairs() -> str:
-    """The ratios of errors, crossings over placebos, paired by seed."""
-    students = RESULTS()["tully-gru"].metrics.students
-    seeds = [name[-1] for name, _ in students.items() if name.startswith("gru-placebo-dt10")]
+    """Tabulate the paper's network next to its null models, over all packets and trainings."""
     rows = []
     for model in MODELS:
-        cells = []
-        for name in ("final", "probability", "populations"):
-            first, second = (
-                [
-                    statistics.median(students[f"gru-{kind}-dt10-seed{seed}"][model][name])
-                    for seed in seeds
-                ]
-                for kind in ("crossing", "placebo")
-            )
-            cells.append(_ratio(first, second))
-        rows.append([model, *cells])
-    head = ("crossings / placebos (95%)", "relative L2 error", "probabilities", "populations")
-    return table(head, rows)
+        of = {group: _passages(group, model) for group in GROUPS}
+        for i, (words, say) in enumerate(SAID.items()):
+            rows.append(["" if i else model, words, *(say(each) for each in of.values())])
+    return table(("", "", *GROUPS.values()), rows)
+
+
+def _passages(group: str, model: str) -> list[tuple[float, float]]:
+    """The error and the error of scaled probabilities of every packet and training of a group."""
+    found = RESULTS()["tully-gru"].metrics
+    members = {**dict(found.students.items()), **dict(found.nulls.items())}
+    return [
+        pair
+        for name, row in members.items()
+        if name.rsplit("-seed", 1)[0] == group
+        for pair in zip(row[model].final, row[model].scaled, strict=True)
+    ]
+
+
+def _count(each: list[tuple[float, float]]) -> str:
+    return f"{sum(error > DIVERGED for error, _ in each)} of {len(each)}"
+
+
+def _middle(each: list[tuple[float, float]]) -> str:
+    middle = statistics.median(error for error, _ in each)
+    return "diverged" if middle > DIVERGED else f"{Number(middle):.1e}"
+
+
+def _scaled(each: list[tuple[float, float]]) -> str:
+    left = [scaled for error, scaled in each if error <= DIVERGED]
+    return f"{Number(statistics.median(left)):.1e}" if left else ""
+
+
+SAID = {
+    "diverged": _count,
+    "relative L2 error, median": _middle,
+    "error of probabilities scaled to a sum of one, median of the others": _scaled,
+}
+
+
+def gru_pairs() -> str:
+    """Tell how many forecasts of each model diverge, seed by seed: crossings against placebos."""
+    students = RESULTS()["tully-gru"].metrics.students
+    counts = {
+        (name.split("-")[1], name.rsplit("seed", 1)[1], model): sum(
+            error > DIVERGED for error in row[model].final
+        )
+        for name, row in students.items()
+        for model in MODELS
+    }
+    seeds = sorted({seed for _, seed, _ in counts})
+    return "; ".join(
+        f"{model}: "
+        + ", ".join(
+            f"{counts['crossing', seed, model]} against {counts['placebo', seed, model]}"
+            for seed in seeds
+        )
+        for model in MODELS
+    )

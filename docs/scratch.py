@@ -128,6 +128,16 @@ def ranges() -> dict[str, str]:
     }
 
 
+def kicks() -> list[str]:
+    """Return the ranges over trainings of the coefficients of the end and the middle kicks."""
+    found = []
+    for at in (0, 1):
+        trainings = RESULTS()["from_scratch-newton"].metrics.trainings
+        of = [list(row.ensembles.medium.kicks)[at].gradient for _, row in trainings.items()]
+        found.append(f"{Number(min(of)):.1f} and {Number(max(of)):.1f}")
+    return found
+
+
 def ways() -> str:
     """Tabulate trainings that go on in several ways from the first stage of `demo-newton`."""
     rows = []
