@@ -259,9 +259,11 @@ results-gpu: .venv/.core
 
 # Errors of trainings are kept in runs/placebos-trainings.
 results-placebos: .venv/.core
-	rm -rf runs/placebos
+	rm -rf runs/placebos runs/independent
 	$(PY) experiments/placebos/placebos.py --out runs/placebos
-	$(call keep,placebos)
+	$(PY) -m pip install --quiet --disable-pip-version-check shapiq
+	$(PY) experiments/placebos/independent.py --out runs/independent
+	$(call keep,placebos independent)
 	$(call draw,placebos)
 
 # After results-seeds.

@@ -3,6 +3,9 @@
 import itertools
 import json
 import pathlib
+import sys
+from types import SimpleNamespace
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +14,14 @@ import pytest
 import scripts
 from matplotlib.figure import Figure
 
-from experiments.placebos import coalitions, placebos, placebos_figure, processes, shifted
+from experiments.placebos import (
+    coalitions,
+    independent,
+    placebos,
+    placebos_figure,
+    processes,
+    shifted,
+)
 from experiments.placebos.coalitions import SYMMETRIES, Table
 from experiments.placebos.processes import PROCESSES
 from qdistill import teacher
@@ -144,6 +154,46 @@ def test_shapley_values_are_means_over_all_orders() -> None:
             shares[player] += values[coalition | 1 << player] - values[coalition]
             coalition |= 1 << player
     np.testing.assert_allclose(games.shapley(values), shares / len(orders), atol=1e-12)
+
+
+class Orders(NamedTuple):
+    """A package of Shapley values that goes through all orders."""
+
+    game: Any
+    n_players: int
+
+    def __call__(self, index: str, order: int) -> "Orders":
+        assert (index, order) == ("SV", 1)
+        return self
+
+    def get_n_order_values(self, order: int) -> np.ndarray:
+        every = list(itertools.permutations(range(self.n_players)))
+        gains = np.zeros(self.n_players)
+        for players in every:
+            members = np.zeros(self.n_players, bool)
+            for player in players:
+                before = self.game(members[None])[0]
+                members[player] = True
+                gains[player] += self.game(members[None])[0] - before
+        return gains / len(every)
+
+
+def test_recorded_shares_are_compared_with_another_package(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "study" / "metrics.json"
+    path.parent.mkdir()
+    values = np.random.default_rng(0).normal(size=(2, 8))
+    path.write_text(json.dumps({"budgets": {"one": {"test": {"values": values.tolist()}}}}))
+    args = independent.Args((path,), tmp_path / "out")
+    monkeypatch.setitem(sys.modules, "shapiq", SimpleNamespace(ExactComputer=Orders))
+    monkeypatch.setattr("importlib.metadata.version", lambda name: f"{name} 1")
+    of = independent.compare(args).metrics["games"]["study"]
+    assert of["number"] == 2
+    assert of["largest difference"] < 1e-14
+    monkeypatch.setitem(sys.modules, "shapiq", None)
+    with pytest.raises(ValueError, match="`shapiq` must be installed, by `pip install shapiq`"):
+        independent.compare(args)
 
 
 def test_trainings_are_kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
