@@ -10,7 +10,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 .DEFAULT_GOAL := help
-.PHONY: help demo test check docs pages notebooks results $(addprefix results-,$(STUDIES)) package clean
+.PHONY: help demo test check docs pages notebooks results results-gpu package clean
 
 help:
 	@sed -n "s/^# make/make/p" Makefile
@@ -60,6 +60,7 @@ STUDIES = emulators seeds unitary newton continuum frames solvers throughput lad
 keep = for run in $(1); do mkdir -p results/$$run && cp runs/$$run/*.json results/$$run/ || exit 1; done
 draw = for run in $(1); do cp runs/$$run/*.png results/$$run/ || exit 1; done
 
+.PHONY: $(addprefix results-,$(STUDIES))
 results: $(addprefix results-,$(STUDIES))
 
 results-emulators: .venv/.core
@@ -115,12 +116,14 @@ results-newton: .venv/.core
 	$(PY) experiments/corrections/unsmoothed.py --out runs/unsmoothed
 	$(PY) experiments/symmetries.py $(addprefix runs/demo-newton-seed-,$(SEEDS)) --nulls 2 --seed 1 \
 		--smoothings 0.01 0.02 0.05 --theory --out runs/filtered_nulls-newton
-	rm -rf runs/newton_grid runs/optimisers
+	rm -rf runs/newton_grid runs/optimisers runs/discovery-newton
+	$(PY) experiments/discovery/discover.py $(addprefix runs/demo-newton-seed-,$(SEEDS)) \
+		--out runs/discovery-newton
 	$(PY) experiments/corrections/newton_grid.py --out runs/newton_grid
 	$(PY) experiments/corrections/optimisers.py --out runs/optimisers
 	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)) $(addprefix informed-2-newton-seed-,0 1 2))
 	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed newton_grid optimisers \
-		filtered_nulls-newton)
+		filtered_nulls-newton discovery-newton)
 	$(call draw,sharp_edges-newton)
 
 results-continuum: .venv/.core
@@ -268,14 +271,16 @@ results-placebos: .venv/.core
 
 # After results-seeds.
 results-discovery: results-seeds
-	rm -rf runs/discovery runs/discovery-gru runs/plane-short runs/discovery-plane runs/discovery-tully
+	rm -rf runs/discovery runs/discovery-gru runs/plane-short-seed-* runs/discovery-plane runs/discovery-tully
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) unitary --out runs/discovery
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_GRU)) --nulls --draws 2 --packets 12 \
 		--n-frames 40 --out runs/discovery-gru
-	$(RUN) plane --training.stages.2.n-steps 160 --training.stages.3.n-steps 80 \
-		--benchmark.n-frames 60 --benchmark.n-cases 8 --out runs/plane-short
-	$(PY) experiments/discovery/discover.py runs/plane-short --n-x 128 --draws 2 --n-frames 56 \
-		--every 14 --faults --out runs/discovery-plane
+	for seed in 0 1 2 3 4; do \
+		$(RUN) plane --seed $$seed --training.stages.2.n-steps 160 --training.stages.3.n-steps 80 \
+			--benchmark.n-frames 60 --benchmark.n-cases 8 --out runs/plane-short-seed-$$seed || exit 1; \
+	done
+	$(PY) experiments/discovery/discover.py $(addprefix runs/plane-short-seed-,0 1 2 3 4) --n-x 128 \
+		--draws 2 --n-frames 56 --every 14 --faults --out runs/discovery-plane
 	$(PY) experiments/discovery/discover.py tully --n-frames 100 --every 20 --out runs/discovery-tully
 	$(call keep,discovery discovery-gru discovery-plane discovery-tully)
 	$(call draw,discovery discovery-gru)
@@ -296,7 +301,7 @@ results-laws: results-unitary
 
 # After results-seeds and results-unitary.
 SPLITTINGS = $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY))
-results-searches: results-seeds
+results-searches: results-unitary
 	rm -rf runs/symmetry_search runs/symmetry_search-gru runs/intertwiners
 	$(PY) experiments/discovery/search_symmetries.py $(SPLITTINGS) --out runs/symmetry_search
 	$(PY) experiments/discovery/search_symmetries.py $(addprefix runs/,$(OF_GRU)) --nulls \
@@ -359,11 +364,14 @@ results-reliability: .venv/.core
 
 # Trainings, and what was measured of them, are kept in runs/tully-trainings.
 results-tully: .venv/.core
-	rm -rf runs/tully runs/tully-run runs/tully-gru
+	rm -rf runs/tully runs/tully-run runs/tully-gru runs/discovery-tully-gru
 	$(RUN) tully --out runs/tully-run
 	$(PY) experiments/tully/tully.py --n-seeds 10 --kinds strong apart --out runs/tully
 	$(PY) experiments/tully/tully.py --student gru --n-seeds 5 --every 3 --out runs/tully-gru
-	$(call keep,tully tully-run tully-gru)
+	$(PY) experiments/discovery/discover.py \
+		$(addprefix runs/tully-trainings/gru-crossing-dt10-seed,0 1 2 3 4) --nulls --n-frames 100 \
+		--every 20 --out runs/discovery-tully-gru
+	$(call keep,tully tully-run tully-gru discovery-tully-gru)
 	$(call draw,tully)
 
 results-fuzz: .venv/.core
@@ -390,11 +398,12 @@ package: .venv/.core
 clean:
 	rm -rf .venv .cache runs site
 
-.venv/bin/python:
-	$(PYTHON) -m venv .venv
-
 # An environment that is a link is somebody else's.
 OWN = @if [ -L .venv ]; then echo "make: .venv is a link to another environment; remove it."; exit 1; fi
+
+.venv/bin/python:
+	$(OWN)
+	$(PYTHON) -m venv .venv
 
 .venv/.core: .venv/bin/python pyproject.toml
 	$(OWN)

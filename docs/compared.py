@@ -73,6 +73,23 @@ def smoothings() -> str:
     return table(head, rows)
 
 
+def aim() -> dict[str, str]:
+    """Return the error of `informed-2-newton` over that of the best solver of two pairs."""
+    runs = [RESULTS()[f"informed-2-newton-seed-{seed}"] for seed in range(3)]
+    errors = zip(
+        *(_sharp_and_smooth(run["evaluation-1"], "informed-2-newton") for run in runs), strict=True
+    )
+    found = {}
+    for kind, each in zip(("sharp", "smooth"), errors, strict=True):
+        solvers = [
+            row["held out"][kind].median_nrmse
+            for name, row in RESULTS()["shelf"].metrics.lattice.items()
+            if name.endswith(", 2 pairs")
+        ]
+        found[kind] = f"{statistics.mean(each) / min(solvers):.2f}"
+    return found
+
+
 def _sharp_and_smooth(evaluation: Any, name: str) -> tuple[float, float]:
     """The median relative L2 errors on potentials with sharp edges and on smooth ones."""
     families = [each for each, _ in evaluation.scores[name].items() if each != "all"]

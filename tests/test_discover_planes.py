@@ -75,7 +75,7 @@ def cases(system: System) -> dict[str, discover.Case]:
 
 def look(system: System, name: str, fault: str | None = None) -> dict:
     exact = harness.solve_exactly(system, system.bounds or (0.0, 0.0))
-    chosen = planes.plant(planes.FAULTS[fault], exact, wells.CEILING) if fault else exact
+    chosen = planes.plant(planes.FAULTS[fault], exact) if fault else exact
     return discover.look(chosen, system, ARGS, cases(system)[name])
 
 
@@ -101,6 +101,8 @@ def test_the_exact_solver_shows_what_theory_says(name: str) -> None:
 def test_a_fault_breaks_the_charges_that_it_should(fault: str, name: str) -> None:
     row = look(PLANE, name, fault)
     assert row["n_static"] == LEFT[fault][list(BY_HAND).index(name)]
+    wrong = planes.hamiltonian(planes.SYSTEMS[name].potential, planes.FAULTS[fault])
+    assert row["closure"]["dimension"] == planes.count(wrong, planes.SYSTEMS[name].degree)[1]
     if fault == "stiffer along x":
         # Of two energies that along y is left: py^2 + 0.72 y^2, to what the text rounds off.
         (text,) = row["charges"]

@@ -152,7 +152,7 @@ def score(seed: int, truth: hidden.Hidden, runs: recordings.Runs) -> dict[str, A
         "functions": _compare(seed, truth, law),
         "mirrors": mirrors,
         "law": described,
-        "conserved": recordings.look(runs)["conserved"],
+        "conserved": recordings.look_by(law, runs)["conserved"],
     }
 
 

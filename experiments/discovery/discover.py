@@ -90,7 +90,7 @@ def discover(args: Args) -> runner.Results:
     }
     panel = harness.make_panel(ensembles, nulls).with_controls(exact)
     faults = planes.FAULTS if args.faults else {}
-    wrong = {name: planes.plant(each, exact, wells.CEILING) for name, each in faults.items()}
+    wrong = {name: planes.plant(each, exact) for name, each in faults.items()}
     found: dict[str, Any] = {
         "roles": {**panel.roles, **dict.fromkeys(wrong, "fault")},
         "thresholds": {
@@ -131,13 +131,16 @@ def load(args: Args) -> tuple[dict[str, list[Emulator]], System]:
 
 
 def tell(name: str, known: wells.Known, is_faulty: bool) -> dict[str, Any]:
-    """Return what theory says of a system, and of each planted fault the number of charges."""
+    """Return what theory says of a system, and what it says with each planted fault."""
     potential, degree = planes.SYSTEMS[name].potential if is_faulty else {}, known.degree
+    names = "n_static", "closure"
     faults = {
-        fault: planes.count(planes.hamiltonian(potential, each), degree)[0]
+        fault: dict(
+            zip(names, planes.count(planes.hamiltonian(potential, each), degree), strict=True)
+        )
         for fault, each in (planes.FAULTS if is_faulty else {}).items()
     }
-    counts = {"n_static": known.n_static, "closure": known.closure}
+    counts = dict(zip(names, (known.n_static, known.closure), strict=True))
     return {"degree": degree, **counts, "is_anharmonic": known.is_anharmonic, "faults": faults}
 
 

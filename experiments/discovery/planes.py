@@ -18,6 +18,9 @@ from qdistill.teacher import Chebyshev
 # Coefficients of x^a y^b, in hartree and bohr.
 Potential2: TypeAlias = Mapping[tuple[int, int], float]
 
+# Where faults are planted, potentials are cut off here, in hartree. Cut off lower, a spring along x
+# leaves packets a plateau on which V does not depend on y either.
+CEILING = 60.0
 # Singular values of exact brackets below this share of the largest one are zero.
 ZERO = 1e-9
 
@@ -44,7 +47,7 @@ def _oscillator(x: float, y: float) -> dict[tuple[int, int], float]:
 
 
 SYSTEMS = {
-    "free plane": Plane({}, speed=(-0.8, 0.8), width=(1.4, 1.9), degree=2),
+    "free plane": Plane({}, speed=(-0.6, 0.6), width=(1.8, 2.3), degree=2),
     "isotropic oscillator": Plane(_oscillator(0.7, 0.7)),
     "2:1 oscillator": Plane(_oscillator(0.9, 0.45)),
     "1:sqrt(2) oscillator": Plane(_oscillator(0.6, 0.6 * 2**0.5)),
@@ -153,9 +156,10 @@ class Misled(Wrapped):
         return self.of(jnp.minimum(v + self.added, self.ceiling))
 
 
-def plant(fault: Fault, exact: Chebyshev, ceiling: float) -> Misled:
+def plant(fault: Fault, exact: Chebyshev) -> Misled:
     """Return the exact solver with a fault."""
-    system = exact.system
-    grid = dataclasses.replace(system.grid, mass=fault.mass)
-    wrong = dataclasses.replace(exact, system=dataclasses.replace(system, grid=grid))
-    return Misled(wrong, on_grid(grid, fault.added, 1.0, ceiling), ceiling)
+    grid = dataclasses.replace(exact.system.grid, mass=fault.mass)
+    low, _ = exact.system.bounds or (0.0, 0.0)
+    system = dataclasses.replace(exact.system, grid=grid, bounds=(low, CEILING + 2))
+    added = on_grid(grid, fault.added, 1.0, CEILING)
+    return Misled(dataclasses.replace(exact, system=system), added, CEILING)

@@ -161,18 +161,15 @@ def report(path: pathlib.Path, name: str = "psi") -> runner.Results:
     """Return the law of the runs of a file, what moves, what is conserved, and what was visited."""
     runs = read(path, name)
     law = discovery.find_law(*runs)
-    dispersion: Dispersion = "lattice" if law.form.startswith("lattice") else "continuum"
-    found = {
-        "law": describe(law),
-        **look(
-            runs,
-            dispersion,
-            bool({"|psi|^2", "g(|psi|^2)"} & {*law.terms, *law.functions}),
-            law.functions,
-        ),
-        "mirrors": find_mirrors(runs, law),
-    }
+    found = {"law": describe(law), **look_by(law, runs), "mirrors": find_mirrors(runs, law)}
     return runner.Results(runner.rounded(found), in_words(law, found))
+
+
+def look_by(law: Law, runs: Runs) -> dict[str, Any]:
+    """Return what `look` finds with the dispersion and the terms of a law."""
+    dispersion: Dispersion = "lattice" if law.form.startswith("lattice") else "continuum"
+    is_nonlinear = bool({"|psi|^2", "g(|psi|^2)"} & {*law.terms, *law.functions})
+    return look(runs, dispersion, is_nonlinear, law.functions)
 
 
 def look(

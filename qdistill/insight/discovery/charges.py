@@ -266,8 +266,10 @@ def find_closure(
 ) -> Closure:
     """Return the largest subspace of the dictionary that the evolution maps onto itself.
 
-    The residual is that of one lag, so take a lag over which operators change by much: over a short
-    one every set is nearly closed.
+    It is sought among the eigenvectors of the evolution, fitted by least squares, whose residual is
+    small: those of a closed set have none, while any other reduction of the dictionary adds noise to
+    it. The residual is that of one lag, so take a lag over which operators change by much: over a
+    short one every set is nearly closed.
 
     Args:
       names: Names of the operators; one of them is the identity.
@@ -281,7 +283,8 @@ def find_closure(
     kept, _ = _independent(before, [])
     basis = np.linalg.qr(before[:, kept])[1]
     old, new = (np.linalg.solve(basis.T, each[:, kept].T).T for each in (before, after))
-    space, worst, best = np.eye(len(kept)), 0.0, np.inf
+    space, best = _eigenspace(old, new, residual)
+    worst = 0.0
     while space.shape[1]:
         inside = old @ space
         outside = new @ space - inside @ (inside.T @ new @ space)
@@ -298,6 +301,24 @@ def find_closure(
     order = np.argsort(np.angle(values))
     frequencies = -1j * np.log(values[order].astype(complex)) / lag
     return Closure(tuple(names), space.shape[1], every, frequencies, (worst, best))
+
+
+def _eigenspace(
+    old: np.ndarray, new: np.ndarray, residual: float
+) -> tuple[Float[np.ndarray, "n m"], float]:
+    """The span of eigenvectors with small residuals, and the smallest residual of the others.
+
+    Eigenvectors of a Jordan block are nearly parallel, and span it nevertheless: noise has split
+    them.
+    """
+    evolve = old.T @ new
+    _, vectors = np.linalg.eig(evolve)
+    outside = np.linalg.norm((new - old @ evolve) @ vectors, axis=0)
+    is_small = outside <= residual
+    chosen = vectors[:, is_small]
+    left, sizes, _ = np.linalg.svd(np.concatenate([chosen.real, chosen.imag], axis=1))
+    n = min(chosen.shape[1], int(np.sum(sizes > np.finfo(float).eps * len(left))))
+    return left[:, :n], float(outside[~is_small].min(initial=np.inf))
 
 
 @explained
@@ -363,7 +384,7 @@ def _require_enough(names: Sequence[str], numbers: Numbers) -> None:
 def _real(numbers: Numbers) -> Float[np.ndarray, "n n_operator"]:
     """Real and imaginary parts below each other, one column for each operator."""
     rows = numbers.reshape(len(numbers), -1).T
-    return np.concatenate([rows.real, rows.imag])
+    return np.concatenate([rows.real, rows.imag]).astype(float)
 
 
 def _without(one: np.ndarray, numbers: Numbers) -> Numbers:
