@@ -267,9 +267,9 @@ def find_closure(
     """Return the largest subspace of the dictionary that the evolution maps onto itself.
 
     It is sought among the eigenvectors of the evolution, fitted by least squares, whose residual is
-    small: those of a closed set have none, while any other reduction of the dictionary adds noise to
-    it. The residual is that of one lag, so take a lag over which operators change by much: over a
-    short one every set is nearly closed.
+    small: those of a closed set have none, while to leave out operators one after another adds noise
+    to it. The residual is that of one lag, so take a lag over which operators change by much: over
+    a short one every set is nearly closed.
 
     Args:
       names: Names of the operators; one of them is the identity.
