@@ -267,8 +267,8 @@ def find_closure(
     """Return the largest subspace of the dictionary that the evolution maps onto itself.
 
     It is sought among the eigenvectors of the evolution, fitted by least squares, whose residual is
-    small: those of a closed set have none, while to leave out operators one after another adds noise
-    to it. The residual is that of one lag, so take a lag over which operators change by much: over
+    small: those of a closed set have none, while leaving out operators one by one adds noise to it.
+    The residual is that of one lag, so take a lag over which operators change by much: over
     a short one every set is nearly closed.
 
     Args:
