@@ -19,8 +19,10 @@ demo: .venv/.core
 	rm -rf runs/demo
 	$(BIN)/python experiments/distill.py demo --out runs/demo
 
+# A process for each core; each may take 2.5 GB.
 test: .venv/.dev
-	$(BIN)/python -m pytest --numprocesses=2 --dist=loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest --numprocesses=logical --maxprocesses=4 --dist=loadfile \
+		--no-loadscope-reorder
 
 check: .venv/.dev
 	$(BIN)/ruff check .

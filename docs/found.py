@@ -4,9 +4,11 @@ Each function without arguments is `{found.NAME}` in a marker.
 """
 
 import math
+import re
 import statistics
 from typing import Any
 
+import scipy.special
 from pages import RESULTS, Number, table
 
 
@@ -58,6 +60,72 @@ def _cell(rows: list[Any], nth: int = 1) -> str:
     return cell + f"; {', '.join(map(str, closed))}" * bool(closed)
 
 
+def energies() -> str:
+    """Tabulate the energy T + a V of splittings where the form does not decide: a, drift, error."""
+    of = RESULTS()["discovery"].metrics
+    names = [name for name, role in of.roles.items() if role != "exact"]
+    rows = []
+    for system, draws in of.systems.items():
+        if max(row.closure.dimension for row in draws[0]["exact solver"]) > 2:
+            continue
+        cells = []
+        for name in names:
+            trainings = list(zip(*(draw[name] for draw in draws), strict=True))
+            shares = [
+                statistics.mean(_share_of_v(next(iter(row.charges))) for row in of_one)
+                for of_one in trainings
+            ]
+            every = [row for of_one in trainings for row in of_one]
+            drift, error = (
+                Number(statistics.median(each))
+                for each in ([row.drifts[0] for row in every], [row.error for row in every])
+            )
+            cells.append(f"{_with_interval(shares)}; {drift:.0e}; {error:.0e}")
+        rows.append([_named(system), *cells])
+    heads = [f"{name}{' (null model)' * (of.roles[name] == 'null')}" for name in names]
+    return table(["a in T + a V; its drift; error of the forecast", *heads], rows)
+
+
+def _share_of_v(charge: str) -> float:
+    """The coefficient of V over that of T.
+
+    >>> _share_of_v("T + 0.5 V"), _share_of_v("2 T + V"), _share_of_v("T + V")
+    (0.5, 0.5, 1.0)
+    """
+    found = re.fullmatch(r"([\d.]*) ?T \+ ([\d.]*) ?V", charge)
+    if not found:
+        raise ValueError(f"not an energy: {charge}")
+    of_t, of_v = (float(each or 1) for each in found.groups())
+    return of_v / of_t
+
+
+def _with_interval(values: list[float]) -> str:
+    """The mean, with its 95% t interval if there are several values."""
+    mean, n = statistics.mean(values), len(values)
+    if n == 1:
+        return f"{mean:.4f}"
+    half = scipy.special.stdtrit(n - 1, 0.975) * statistics.stdev(values) / math.sqrt(n)
+    return f"{mean:.4f} ({mean - half:.4f} to {mean + half:.4f})"
+
+
+def false_charges() -> str:
+    """Return how many cases of the exact solver have a charge too many, of how many, and a bound.
+
+    Each draw of a system is a case; without a false one among n the rate is at most
+    1 - 0.025^(1/n) with 95% confidence (Clopper and Pearson, two-sided).
+    """
+    wrong = total = 0
+    for run in ("discovery", "discovery-plane", "discovery-tully"):
+        of = RESULTS()[run].metrics
+        for system, draws in of.systems.items():
+            # Of lines theory is not recorded: two charges in empty space, and one elsewhere.
+            known = of.theory[system].n_static if "theory" in list(of) else 1 + (system == "free")
+            total += len(list(draws))
+            wrong += sum(draw["exact solver"][0].n_static > known for draw in draws)
+    high = 1.0 if wrong == total else scipy.special.betaincinv(wrong + 1, total - wrong, 0.975)
+    return f"{wrong} of {total} (a rate of at most {high:.0%}, 95%)"
+
+
 def wide() -> str:
     """Tabulate the charges in a plane and across channels, next to theory."""
     rows, heads = [], []
@@ -84,17 +152,49 @@ def wide() -> str:
 
 
 def faults() -> str:
-    """Tabulate the numbers of charges that planted faults leave, next to theory."""
+    """Tabulate charges and closed sets that planted faults leave, next to theory."""
     of = RESULTS()["discovery-plane"].metrics
     names = [name for name, role in of.roles.items() if role == "fault"]
     rows = []
     for system, draws in of.systems.items():
-        cells = [f"{of.theory[system].n_static}"]
+        theory = of.theory[system]
+        cells = [f"{theory.n_static}; {theory.closure}"]
         for name in names:
-            found = sorted({row.n_static for draw in draws for row in draw[name]})
-            cells.append(f"{', '.join(map(str, found))} ({of.theory[system].faults[name]})")
+            every = [row for draw in draws for row in draw[name]]
+            static = sorted({row.n_static for row in every})
+            closed = sorted({row.closure.dimension for row in every})
+            found = "; ".join(", ".join(map(str, each)) for each in (static, closed))
+            of_fault = theory.faults[name]
+            cells.append(f"{found} ({of_fault.n_static}; {of_fault.closure})")
         rows.append([_named(system), *cells])
-    return table(["static charges (theory)", "no fault, theory", *names], rows)
+    return table(["static charges; closed set (theory)", "no fault, theory", *names], rows)
+
+
+def tully_gru() -> str:
+    """Return the number of charges of the GRU on Tully's model, its drifts, and its errors."""
+    draws = RESULTS()["discovery-tully-gru"].metrics.systems["Tully 2"]
+    rows = [row for draw in draws for row in draw["gru-crossing-dt10-seed0"]]
+    counts = sum(row.n_static for row in rows)
+    drifts, errors = [row.drifts[0] for row in rows], [row.error for row in rows]
+    (low, high), (least, most) = ((Number(min(e)), Number(max(e))) for e in (drifts, errors))
+    return (
+        f"{counts} charges in {len(rows)} cases; the best combination changes by {low:.1f} to "
+        f"{high:.1f} of its spread, at errors of {least:.1f} to {most:.1f}"
+    )
+
+
+def faults_seen() -> str:
+    """Return how many counts of static charges and closed sets with planted faults are right."""
+    of = RESULTS()["discovery-plane"].metrics
+    right = total = 0
+    for system, draws in of.systems.items():
+        for name, theory in of.theory[system].faults.items():
+            for draw in draws:
+                row = draw[name][0]
+                total += 2
+                right += row.n_static == theory.n_static
+                right += row.closure.dimension == theory.closure
+    return f"{right} of {total} counts"
 
 
 def _named(system: str) -> str:
@@ -106,7 +206,10 @@ def _named(system: str) -> str:
 def evidence() -> str:
     """Tabulate whether the best charge is kept better than by null models."""
     rows = []
-    for run in ("discovery", "discovery-gru", "discovery-plane", "discovery-tully"):
+    for run in (
+        "discovery", "discovery-newton", "discovery-gru", "discovery-plane", "discovery-tully",
+        "discovery-tully-gru",
+    ):  # fmt: skip
         for name, each in RESULTS()[run].metrics.evidence.items():
             p = f"{each.p:.1g}" if math.isfinite(each.p) else "—"
             rows.append([f"`{name}`", ", ".join(each.nulls) or "none", each.verdict, p])
