@@ -234,9 +234,10 @@ results-curriculum: .venv/.core
 	rm -rf runs/curriculum runs/curriculum-gru
 	$(PY) experiments/curriculum/curricula.py --out runs/curriculum
 	$(PY) experiments/curriculum/recurrent.py \
-		--plans mixed "rising difficulty" "easy only" "falling difficulty" --out runs/curriculum-gru
+		--plans mixed "rising difficulty" "easy only" "falling difficulty" adaptive \
+		--out runs/curriculum-gru
 	$(call keep,curriculum curriculum-gru)
-	$(call draw,curriculum)
+	$(call draw,curriculum curriculum-gru)
 
 # With a GPU, after .venv/bin/pip install '.[cuda]'; on a CPU it takes days.
 results-gpu: .venv/.core
@@ -261,6 +262,7 @@ results-gpu: .venv/.core
 		--out runs/curriculum-gru-long
 	$(call keep,throughput-gpu gru-seed-0 gru-seed-1 gru-seed-2 left_out-unitary left_out-only \
 		placebos-gru shifted curriculum-gru-long symmetries-gru-long)
+	$(call draw,curriculum-gru-long)
 
 # Errors of trainings are kept in runs/placebos-trainings.
 results-placebos: .venv/.core

@@ -147,25 +147,76 @@ def _is(need: Any) -> bool:
 
 
 def learned() -> str:
-    """Tabulate what was read out of every training."""
-    students = RESULTS()["tully"].metrics.students
+    """Tabulate what was read out of the trainings of each kind: means, and ranges over seeds."""
+    groups: dict[str, list[Any]] = {}
+    for name, row in RESULTS()["tully"].metrics.students.items():
+        groups.setdefault(name.rsplit("-seed", 1)[0], []).append(row.learned)
     rows = []
-    for name, row in students.items():
-        of = row.learned
-        for which, masses in of.masses.items():
-            kicks = of.kicks
+    for group, each in groups.items():
+        for which in dict(each[0].masses.items()):
+            is_first = which in ("both", "first")
+            masses = [mass for of in each for mass in of.masses[which]]
+            kicks = (
+                _spread([of.kicks[name] for of in each], digits)
+                for name, digits in KICKS
+            )
             rows.append([
-                name if which in ("both", "first") else "", which,
-                *(f"{mass:.0f}" for mass in masses),
-                f"{kicks['end share']:.3f}", f"{kicks['square of slope']:.1f}",
-                f"{kicks['invariant']:.1f}", f"{kicks['size']:.1e}",
+                f"{_plain(group)}, {len(each)}" if is_first else "",
+                which, f"{min(masses):.0f} to {max(masses):.0f}",
+                *(kicks if is_first else [""] * len(KICKS)),
             ])  # fmt: skip
-    at = next(iter(students.items()))[1].learned["at"]
+    at = next(iter(groups.values()))[0]["at"]
     head = (
-        "training", "channel", *(f"mass, k = {k:g}" for k in at), "end share",
+        "lessons, frame, trainings", "channel",
+        f"mass, at k from {min(at):g} to {max(at):g}, range", "end share",
         "(V′)² in h²/24m", "β − α", "added to V, hartree",
     )  # fmt: skip
     return table(head, rows)
+
+
+KICKS = (("end share", ".3f"), ("square of slope", ".1f"), ("invariant", ".1f"), ("size", ".0e"))
+
+
+def _plain(group: str) -> str:
+    kind, dt = group.rsplit("-dt", 1)
+    return f"{PLAIN.get(kind, kind)}, {dt} a.u."
+
+
+PLAIN = {
+    "crossing": "crossings",
+    "placebo": "placebos",
+    "untrained": "untrained, exact waves",
+    "strong": "crossings and strong couplings",
+    "apart": "crossings, own waves and strengths",
+}
+
+
+def _spread(values: list[Any], digits: str) -> str:
+    """The mean, with the range over trainings if there are several."""
+    mean, low, high = (
+        format(Number(f(values)), digits) for f in (statistics.mean, min, max)
+    )
+    return f"{mean} ({low} to {high})" if len(values) > 1 else mean
+
+
+def strengths() -> str:
+    """Return the learned strengths of V, as their deviations from 1 of the two channels."""
+    students = RESULTS()["tully"].metrics.students
+    rows = [row.learned.strengths for name, row in students.items() if name.startswith("apart-")]
+    cells = []
+    for name in ("first", "second", "coupling"):
+        of = [abs(row[name] - 1) for row in rows]
+        cells.append(f"{Number(max(of)):.0e}")
+    return f"{cells[0]}, {cells[1]} and {cells[2]}"
+
+
+def populations() -> str:
+    """Return the errors of the populations in time: means over trainings of medians."""
+    found = []
+    for model in MODELS:
+        medians = [statistics.median(row.populations) for row in _of_students(model)]
+        found.append(f"{Number(statistics.mean(medians)):.1e}")
+    return ", ".join(found)
 
 
 def n_seeds() -> int:

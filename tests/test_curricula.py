@@ -222,6 +222,7 @@ def test_networks_trained_together_are_those_trained_alone(tmp_path: pathlib.Pat
     assert done.returncode == 0, done.stderr
     found = json.loads((out / "metrics.json").read_text())
     assert set(found["over mixed"]) == {"easy only"}
+    assert (out / "curriculum.png").exists()
     shares = found["shares of errors above 1"]["mixed"]["paper"]
     assert all(0 <= share <= 1 for share in shares)
     alone = recurrent.smoke(recurrent.Args(out=out, smoke=True))

@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, NullLocator
 
-from experiments.curriculum.syllabus import PLANS
+from experiments.curriculum.syllabus import YOKED
 from experiments.curriculum.taught_scores import FRESH, SETS
 from qdistill.plots import style
 from qdistill.plots.style import BLUE, GREY, GRID, INK, ORANGE
@@ -27,7 +27,7 @@ def plot_plans(found: Mapping[str, Any]) -> Figure:
     """Draw the error of each plan and control over that of `mixed`, for each budget and set.
 
     Args:
-      found: The results of the study.
+      found: The results of the study; of each of the ``"budgets"``, by steps, `compare`.
     """
     budgets = found["budgets"]
     # A little room for the title of each row.
@@ -54,11 +54,11 @@ def _draw_ratios(ax: Axes, ratios: list[Mapping[str, Any]], names: list[str]) ->
     ax.axvline(1, color=INK, lw=1)
     for y, (name, row) in enumerate(zip(names, ratios, strict=True)):
         mean, low, high = (10 ** row[key] for key in ("mean", "low", "high"))
-        colour = BLUE if name in PLANS else GREY
+        colour, marker = (GREY, "s") if name in YOKED else (BLUE, "o")
         is_shown = row["verdict"] != "not shown"
         ax.errorbar(
             mean, y, xerr=[[mean - low], [high - mean]], color=colour, lw=1.8, capsize=3, ms=7,
-            marker="o" if name in PLANS else "s", mfc=colour if is_shown else "white",
+            marker=marker, mfc=colour if is_shown else "white",
         )  # fmt: skip
     ax.set_xscale("log")
     ax.grid(axis="x", color=GRID, lw=0.8)

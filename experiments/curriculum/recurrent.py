@@ -11,7 +11,7 @@ import jax
 import numpy as np
 
 from experiments import runner
-from experiments.curriculum import curricula, taught_scores
+from experiments.curriculum import curricula, curricula_figure, taught_scores
 from experiments.curriculum.taught_scores import BASELINE, Errors
 from qdistill._checks import require_at_least, require_one_of
 from qdistill.curriculum import CurriculumConfig
@@ -95,7 +95,8 @@ def measure(args: Args) -> runner.Results:
     }
     plain = {name: taught_scores.plain(errors) for name, errors in raw.items()}
     records.write_json(args.out / "errors.json", plain)
-    return runner.Results(runner.rounded(found), table(found))
+    figure = curricula_figure.plot_plans({"budgets": {str(args.n_steps): found}})
+    return runner.Results(runner.rounded(found), table(found), {"curriculum": figure})
 
 
 def config_of(name: str, args: Args) -> Config:
