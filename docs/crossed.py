@@ -156,10 +156,7 @@ def learned() -> str:
         for which in dict(each[0].masses.items()):
             is_first = which in ("both", "first")
             masses = [mass for of in each for mass in of.masses[which]]
-            kicks = (
-                _spread([of.kicks[name] for of in each], digits)
-                for name, digits in KICKS
-            )
+            kicks = (_spread([of.kicks[name] for of in each], digits) for name, digits in KICKS)
             rows.append([
                 f"{_plain(group)}, {len(each)}" if is_first else "",
                 which, f"{min(masses):.0f} to {max(masses):.0f}",
@@ -193,9 +190,7 @@ PLAIN = {
 
 def _spread(values: list[Any], digits: str) -> str:
     """The mean, with the range over trainings if there are several."""
-    mean, low, high = (
-        format(Number(f(values)), digits) for f in (statistics.mean, min, max)
-    )
+    mean, low, high = (format(Number(f(values)), digits) for f in (statistics.mean, min, max))
     return f"{mean} ({low} to {high})" if len(values) > 1 else mean
 
 

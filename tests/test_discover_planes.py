@@ -84,7 +84,15 @@ def test_the_exact_solver_shows_what_theory_says(name: str) -> None:
     row = look(PLANE, name)
     assert (row["n_static"], row["closure"]["dimension"]) == BY_HAND[name]
     assert row["drifts"][row["n_static"] - 1] < 2e-3
+    names = {
+        "isotropic oscillator": "u(2) = su(2) + u(1)",
+        "Henon-Heiles": "abelian, of dimension 1",
+    }
+    assert row["algebra"]["name"] == names.get(name)
+    assert len(row["algebra"]["brackets"]) == (3 if name == "isotropic oscillator" else 0)
     if name == "2:1 oscillator":
+        # A bracket of cubic charges has the degree four.
+        assert row["algebra"]["residual"] > 0.1
         cubic = [charge for charge in row["charges"] if "py^2" in charge]
         assert len(cubic) == 2
 

@@ -218,6 +218,8 @@ def look(propagator: Propagator, system: System, args: Args, case: Case) -> dict
         "charges": str(charges).splitlines(),
         "closure": None,
     }
+    if known.potential is not None:
+        row["algebra"] = planes.algebra(charges, known.potential)
     if propagator.is_linear:
         numbers = discovery.measure(dictionary, frames, cell)
         closure = discovery.find_closure(names, numbers, args.every * system.dt)

@@ -1,8 +1,9 @@
 """Systems in a plane, as polynomials: from these come V, the true charges, and planted faults."""
 
 import dataclasses
+import itertools
 from collections.abc import Mapping
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +22,9 @@ Potential2: TypeAlias = Mapping[tuple[int, int], float]
 # Where faults are planted, potentials are cut off here, in hartree. Cut off lower, a spring along x
 # leaves packets a plateau on which V does not depend on y either.
 CEILING = 60.0
+# Part of a bracket outside of the charges, relative to the largest one, with which they still count
+# as closed; and size of a bracket, relative to both charges, that counts as zero.
+CLOSED = 0.02
 # Singular values of exact brackets below this share of the largest one are zero.
 ZERO = 1e-9
 
@@ -89,6 +93,45 @@ def hamiltonian(potential: Potential2, fault: Fault | None = None) -> dict[Expon
         for (a, b), value in terms.items():
             found[a, b, 0, 0] = found.get((a, b, 0, 0), 0.0) + value
     return found
+
+
+def algebra(found: discovery.Charges, potential: Potential2) -> dict[str, Any]:
+    """Return the algebra of static charges that were found: its name, if the set is closed.
+
+    Args:
+      found: The charges, of polynomials, T and V.
+      potential: V as a polynomial, which the dictionary has under its name.
+    """
+    degree = max(SYSTEMS[name].degree for name in SYSTEMS)
+    symbols: dict[str, Polynomial] = {
+        discovery.name_of(term): {term: 1.0} for term in discovery.monomials(2, degree)
+    }
+    symbols["T"] = hamiltonian({})
+    symbols["V"] = {(*powers, 0, 0): value for powers, value in potential.items()}
+    basis = []
+    for row in discovery.reduce(found.vectors[: found.n_static], found.scales()):
+        total: dict[Exponents, float] = {}
+        for share, name in zip(row, found.names, strict=True):
+            for term, value in symbols[name].items():
+                total[term] = total.get(term, 0.0) + float(share) * value
+        basis.append(total)
+    pairs = itertools.combinations(basis, 2)
+    if all(_size(discovery.bracket(f, g)) < CLOSED * _size(f) * _size(g) for f, g in pairs):
+        abelian = f"abelian, of dimension {len(basis)}" if basis else None
+        return {"residual": 0.0, "name": abelian, "brackets": []}
+    made = discovery.structure(basis)
+    if made.residual > CLOSED:
+        return {"residual": made.residual, "name": None, "brackets": []}
+    names = [f"Q{i + 1}" for i in range(len(basis))]
+    return {
+        "residual": made.residual,
+        "name": discovery.recognise(made.constants, CLOSED),
+        "brackets": discovery.list_brackets(made.constants, names, CLOSED),
+    }
+
+
+def _size(polynomial: Polynomial) -> float:
+    return float(np.linalg.norm(list(polynomial.values())))
 
 
 def count(h: Polynomial, degree: int) -> tuple[int, int]:

@@ -27,6 +27,7 @@ class Known(NamedTuple):
       place, speed: Ranges of the packets' centres, relative to the middle of the box, and momenta.
       width: Range of their widths.
       degree: Degree in x and p of the dictionary, which has T and V as well.
+      potential: In a plane, V as a polynomial.
     """
 
     v: Float[Array, "..."]
@@ -36,6 +37,7 @@ class Known(NamedTuple):
     speed: tuple[float, float] = (-2.0, 2.0)
     width: tuple[float, float] = (1.0, 2.0)
     degree: int = 2
+    potential: planes.Potential2 | None = None
 
     @property
     def is_anharmonic(self) -> bool:
@@ -68,7 +70,8 @@ def known(system: System, draw: int = 0) -> dict[str, Known]:
 def _plane(grid: Grid, of: planes.Plane, scale: float) -> Known:
     v = planes.on_grid(grid, of.potential, scale, CEILING)
     n_static, closure = planes.count(planes.hamiltonian(of.potential), of.degree)
-    return Known(v, n_static, closure, of.place, of.speed, of.width, of.degree)
+    potential = {powers: scale * value for powers, value in of.potential.items()}
+    return Known(v, n_static, closure, of.place, of.speed, of.width, of.degree, potential)
 
 
 def _line(grid: Grid, scale: float) -> dict[str, Known]:

@@ -42,6 +42,7 @@ def discover(calls: Calls, s: Samples) -> None:
     add(discovery.structure, basis=[f, g, {(1, 1): 1.0}])
     constants = discovery.structure([f, g, {(1, 1): 1.0}]).constants
     add(discovery.recognise, constants=constants, tolerance=1e-6)
+    add(discovery.list_brackets, constants=constants, names=("f", "g", "h"), smallest=0.02)
     read_laws(calls, s)
     search(calls, s)
 

@@ -33,7 +33,12 @@ from qdistill.insight.discovery import (
     scans,
     weyl,
 )
-from qdistill.insight.discovery.algebra import Structure, recognise, structure
+from qdistill.insight.discovery.algebra import (
+    Structure,
+    list_brackets,
+    recognise,
+    structure,
+)
 from qdistill.insight.discovery.charges import (
     Charges,
     Closure,
@@ -92,6 +97,7 @@ __all__ = [
     "intertwiners",
     "largest_wavenumber",
     "laws",
+    "list_brackets",
     "make_dictionary",
     "make_families",
     "make_terms",

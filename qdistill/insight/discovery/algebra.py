@@ -11,9 +11,15 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from qdistill._checks import refuse, require_at_least, require_finite, require_positive
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_finite,
+    require_positive,
+    require_shape,
+)
 from qdistill._refusals import explained
-from qdistill.insight.discovery import weyl
+from qdistill.insight.discovery import charges, weyl
 from qdistill.insight.discovery.weyl import Exponents, Polynomial
 
 Constants = Float[np.ndarray, "n n n"]
@@ -116,6 +122,32 @@ def recognise(constants: Constants, tolerance: float = ZERO) -> str:
     return (
         f"of dimension {n}: derived algebra {derived}, centre {centre}, Killing form with "
         f"{negative} negative and {positive} positive values"
+    )
+
+
+@explained
+def list_brackets(
+    constants: Constants, names: Sequence[str], smallest: float = 0.02
+) -> tuple[str, ...]:
+    """Return the brackets that are not zero as text, such as ``"{x, p} = 1"``.
+
+    Args:
+      constants: Structure constants.
+      names: Names of the basis.
+      smallest: Size, relative to the largest constant, below which a number is left out.
+
+    >>> list_brackets(structure([{(2, 0): 0.5}, {(0, 2): 0.5}, {(1, 1): 1.0}]).constants, "VTD")
+    ('{V, T} = D', '{V, D} = 2 V', '{T, D} = - 2 T')
+    """
+    require_finite(constants=constants)
+    require_positive(smallest=smallest)
+    n = len(names)
+    require_shape((n, n, n), constants=constants)
+    size = np.abs(constants).max(initial=0.0)
+    return tuple(
+        f"{{{names[i]}, {names[j]}}} = {charges.in_words(constants[i, j], names, smallest)}"
+        for i, j in itertools.combinations(range(n), 2)
+        if np.abs(constants[i, j]).max() > smallest * size
     )
 
 
