@@ -3,6 +3,7 @@
 Each function without arguments is `{found.NAME}` in a marker.
 """
 
+import collections
 import math
 import re
 import statistics
@@ -149,6 +150,32 @@ def wide() -> str:
                 rows.append([f"{_named(system)}: error", "", *errors])
     first = "static charges; largest drift; closed set"
     return table([first, "theory", *heads, "student, random phases"], rows)
+
+
+def algebras() -> str:
+    """Tabulate the algebras of the charges found in a plane, and in how many cases."""
+    of = RESULTS()["discovery-plane"].metrics
+    student = next(name for name, role in of.roles.items() if role == "emulator")
+    rows = []
+    for system, draws in of.systems.items():
+        cells = []
+        for name in ("exact solver", student):
+            every = [row.algebra.name for draw in draws for row in draw[name]]
+            counts = collections.Counter(
+                each if isinstance(each, str) else "not closed" for each in every
+            )
+            cells.append("; ".join(f"{each}: {n} of {len(every)}" for each, n in counts.items()))
+        rows.append([_named(system), *cells])
+    n = len(list(next(iter(next(iter(of.systems.items()))[1]))[student]))
+    return table(("algebra of the static charges", "exact solver", f"{n} students"), rows)
+
+
+def brackets() -> str:
+    """Return the brackets of the charges of the isotropic oscillator, with the charges."""
+    (first, *_) = RESULTS()["discovery-plane"].metrics.systems["isotropic oscillator"]
+    row = first["exact solver"][0]
+    charges = ", ".join(f"Q{i + 1} = {each}" for i, each in enumerate(row.charges))
+    return f"{', '.join(row.algebra.brackets)} for {charges}"
 
 
 def faults() -> str:
