@@ -370,7 +370,7 @@ results-reliability: .venv/.core
 results-tully: .venv/.core
 	rm -rf runs/tully runs/tully-run runs/tully-gru runs/discovery-tully-gru
 	$(RUN) tully --out runs/tully-run
-	$(PY) experiments/tully/tully.py --n-seeds 10 --kinds strong apart --out runs/tully
+	$(PY) experiments/tully/tully.py --n-seeds 10 --kinds strong apart scratch --out runs/tully
 	$(PY) experiments/tully/tully.py --student gru --n-seeds 5 --every 3 --out runs/tully-gru
 	$(PY) experiments/discovery/discover.py \
 		$(addprefix runs/tully-trainings/gru-crossing-dt10-seed,0 1 2 3 4) --nulls --n-frames 100 \

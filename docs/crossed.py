@@ -108,6 +108,24 @@ def lowest_and_highest() -> str:
     return f"{Number(min(medians)):.1e} to {Number(max(medians)):.1e}"
 
 
+def strong() -> str:
+    """Return errors in model 3 with strong couplings taught over those without, by seed."""
+    students = RESULTS()["tully"].metrics.students
+    seeds = [name[-1] for name, _ in students.items() if name.startswith("strong-dt10-")]
+    first, second = (
+        [statistics.median(students[f"{kind}-dt10-seed{seed}"]["model 3"].final) for seed in seeds]
+        for kind in ("strong", "crossing")
+    )
+    return _ratio(first, second)
+
+
+def scratch() -> str:
+    """Return the errors of trainings of frames of 40 a.u. from scratch."""
+    of = [_summary()[f"scratch-dt40, {model}"].error for model in MODELS]
+    low, high = min(each.mean for each in of), max(each.mean for each in of)
+    return f"{of[0].n:.0f} trainings end with mean errors of {low:.1f} to {high:.1f} in the models"
+
+
 def lost() -> str:
     """Return how many packets of model 3 have mean errors above 0.1."""
     rows = _of_students("model 3")
@@ -130,7 +148,7 @@ def long_frames() -> str:
             need = row["pairs needed"]
             cost = f"{need['pairs in 10 a.u.']:g} ({need['scheme']})" if _is(need) else "above 4"
             rows.append([
-                f"{dt} a.u.", model, f"{row.error.mean:.1e}",
+                f"{dt} a.u.", model, _with_range(row.error),
                 f"{row['error with exact waves'].mean:.1e}",
                 *(f"{row[name]:.1e}" for name in ("strang", "takahashi-imada", "best")),
                 f"{row['pairs in 10 a.u.']:g}", cost,
@@ -185,6 +203,7 @@ PLAIN = {
     "untrained": "untrained, exact waves",
     "strong": "crossings and strong couplings",
     "apart": "crossings, own waves and strengths",
+    "scratch": "crossings, from scratch",
 }
 
 
