@@ -177,7 +177,7 @@ def learned() -> str:
             kicks = (_spread([of.kicks[name] for of in each], digits) for name, digits in KICKS)
             rows.append([
                 f"{_plain(group)}, {len(each)}" if is_first else "",
-                which, f"{min(masses):.0f} to {max(masses):.0f}",
+                which, _masses(masses),
                 *(kicks if is_first else [""] * len(KICKS)),
             ])  # fmt: skip
     at = next(iter(groups.values()))[0]["at"]
@@ -187,6 +187,12 @@ def learned() -> str:
         "(V′)² in h²/24m", "β − α", "added to V, hartree",
     )  # fmt: skip
     return table(head, rows)
+
+
+def _masses(masses: list[Any]) -> str:
+    """The range of masses, if they are near each other at all."""
+    is_found = max(masses) - min(masses) < 0.1 * max(map(abs, masses))
+    return f"{min(masses):.0f} to {max(masses):.0f}" if is_found else "not found"
 
 
 KICKS = (("end share", ".3f"), ("square of slope", ".1f"), ("invariant", ".1f"), ("size", ".0e"))

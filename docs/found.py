@@ -63,15 +63,17 @@ def _cell(rows: list[Any], nth: int = 1) -> str:
 
 def energies() -> str:
     """Tabulate the energy T + a V of splittings where the form does not decide: a, drift, error."""
-    of = RESULTS()["discovery"].metrics
+    of, newton = (RESULTS()[name].metrics for name in ("discovery", "discovery-newton"))
     names = [name for name, role in of.roles.items() if role != "exact"]
+    names.insert(1, "demo-newton")
     rows = []
     for system, draws in of.systems.items():
         if max(row.closure.dimension for row in draws[0]["exact solver"]) > 2:
             continue
         cells = []
         for name in names:
-            trainings = list(zip(*(draw[name] for draw in draws), strict=True))
+            of_name = newton.systems[system] if name == "demo-newton" else draws
+            trainings = list(zip(*(draw[name] for draw in of_name), strict=True))
             shares = [
                 statistics.mean(_share_of_v(next(iter(row.charges))) for row in of_one)
                 for of_one in trainings
@@ -83,8 +85,19 @@ def energies() -> str:
             )
             cells.append(f"{_with_interval(shares)}; {drift:.0e}; {error:.0e}")
         rows.append([_named(system), *cells])
-    heads = [f"{name}{' (null model)' * (of.roles[name] == 'null')}" for name in names]
+    nulls = {name for name, role in of.roles.items() if role == "null"}
+    heads = [f"{name}{' (null model)' * (name in nulls)}" for name in names]
     return table(["a in T + a V; its drift; error of the forecast", *heads], rows)
+
+
+def at_the_barrier() -> str:
+    """Return drifts of the energy at the barrier: `demo-newton` and a solver of the same error."""
+    cells = []
+    for name in ("demo-newton", "takahashi-imada-2"):
+        draws = RESULTS()["discovery-newton"].metrics.systems.barrier
+        drift = statistics.median(row.drifts[0] for draw in draws for row in draw[name])
+        cells.append(f"{Number(drift):.0e}")
+    return " and ".join(cells)
 
 
 def _share_of_v(charge: str) -> float:
