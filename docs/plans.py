@@ -42,10 +42,11 @@ def plans() -> str:
 def recurrent() -> str:
     """Tabulate the error of the paper's network by each plan over that of `mixed`."""
     rows = []
-    for run in ("curriculum-gru", "curriculum-gru-long"):
+    for run in ("curriculum-gru", "curriculum-gru-adaptive", "curriculum-gru-long"):
         of = RESULTS()[run].metrics
         mixed = [f"{Number(10 ** of.error.mixed[each].mean):.1e}" for each in SETS]
-        rows.append([f"{of.steps:,}", "mixed: the error itself", *mixed])
+        steps = f"{of.steps:,}{', on a CPU' * run.endswith('adaptive')}"
+        rows.append([steps, "mixed: the error itself", *mixed])
         rows += _over_mixed(of)
     return table(("steps", "error over `mixed`", *SETS.values()), rows)
 
