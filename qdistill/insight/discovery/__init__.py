@@ -33,6 +33,7 @@ from qdistill.insight.discovery import (
     scans,
     weyl,
 )
+from qdistill.insight.discovery._readable import in_words, reduce
 from qdistill.insight.discovery.algebra import (
     Structure,
     list_brackets,
@@ -45,10 +46,8 @@ from qdistill.insight.discovery.charges import (
     count,
     find_charges,
     find_closure,
-    in_words,
     make_dictionary,
     measure,
-    reduce,
 )
 from qdistill.insight.discovery.intertwiners import (
     Intertwiner,

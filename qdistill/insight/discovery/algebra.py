@@ -19,7 +19,8 @@ from qdistill._checks import (
     require_shape,
 )
 from qdistill._refusals import explained
-from qdistill.insight.discovery import charges, weyl
+from qdistill.insight.discovery import weyl
+from qdistill.insight.discovery._readable import in_words
 from qdistill.insight.discovery.weyl import Exponents, Polynomial
 
 Constants = Float[np.ndarray, "n n n"]
@@ -145,7 +146,7 @@ def list_brackets(
     require_shape((n, n, n), constants=constants)
     size = np.abs(constants).max(initial=0.0)
     return tuple(
-        f"{{{names[i]}, {names[j]}}} = {charges.in_words(constants[i, j], names, smallest)}"
+        f"{{{names[i]}, {names[j]}}} = {in_words(constants[i, j], names, smallest)}"
         for i, j in itertools.combinations(range(n), 2)
         if np.abs(constants[i, j]).max() > smallest * size
     )
