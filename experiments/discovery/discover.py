@@ -60,7 +60,7 @@ class Args(emulators.Compared):
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
     return dataclasses.replace(
-        args, nulls=(2,), schemes=("clamped",), draws=1, packets=8, n_frames=8, every=2
+        args, nulls=(2,), schemes=("clamped",), draws=1, packets=8, n_frames=8, every=4
     )
 
 
