@@ -96,12 +96,12 @@ def all_probabilities() -> str:
     return f"{Number(max(max(row.probability) for row in rows)):.1e}"
 
 
-def met() -> dict[str, str]:
+def met() -> dict[int, str]:
     """Tell how many trainings err by at most 0.002 in model 2, packets that have left, by frame."""
     metrics = RESULTS()["tully"].metrics
     left = [i for i, share in enumerate(metrics.truth["model 2"].inside) if share < 1e-3]
     found = {}
-    for dt in ("10", "20"):
+    for dt in (10, 20):
         rows = [
             row["model 2"]
             for name, row in metrics.students.items()
