@@ -230,14 +230,15 @@ def _spread(values: list[Any], digits: str) -> str:
 
 
 def strengths() -> str:
-    """Return the learned strengths of V, as their deviations from 1 of the two channels."""
+    """Return by how much learned strengths of V differ from 1 at most; four digits are kept."""
     students = RESULTS()["tully"].metrics.students
-    rows = [row.learned.strengths for name, row in students.items() if name.startswith("apart-")]
-    cells = []
-    for name in ("first", "second", "coupling"):
-        of = [abs(row[name] - 1) for row in rows]
-        cells.append(f"{Number(max(of)):.0e}")
-    return f"{cells[0]}, {cells[1]} and {cells[2]}"
+    every = [
+        abs(row.learned.strengths[name] - 1)
+        for training, row in students.items()
+        if training.startswith("apart-")
+        for name in ("first", "second", "coupling")
+    ]
+    return f"{Number(max(every)):.0e}"
 
 
 def populations() -> str:

@@ -42,12 +42,6 @@ _WORDS = {
 }
 
 
-def seen() -> int:
-    """Return the number of hidden terms that were found, told apart from others or not."""
-    summary = RESULTS()["blind"].metrics.summary
-    return int(summary.found) + int(summary["not told apart"])
-
-
 def false() -> str:
     """Return the files with a false claim, as text."""
     return _false("blind")
@@ -93,8 +87,8 @@ def claimed() -> int:
     return sum(len(list(row.law.functions)) for row in RESULTS()["blind"].metrics.files)
 
 
-def beside() -> dict[str, int]:
-    """Count the things on no list, and the listed terms that were hidden beside them."""
+def unlisted_files() -> dict[str, int]:
+    """Count the things on no list, and the listed terms that were hidden next to them."""
     kinds = RESULTS()["blind-unlisted"].metrics.summary.kinds
     found = dict.fromkeys(("n", "found", "listed", "listed found"), 0)
     for kind, row in kinds.items():

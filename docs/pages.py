@@ -7,8 +7,8 @@ generated, up to the marker that closes it::
 
 The first name is a folder of results/, the second one of its JSON files, then come keys and
 indices. `{tables.NAME}` is a function of docs/tables.py, and so for the modules costs, learned,
-scratch, filters, audits, compared, found, laws_found, plans and crossed: a whole table, or a number
-that is computed from several. A marker alone on its line has its text on the lines below it.
+scratch, filters, audits, compared, found, laws_found, plans, crossed and shares: a whole table, or
+a number that is computed from several. A marker alone on its line has its text on the lines below.
 """
 
 import functools
@@ -25,7 +25,7 @@ PAGES = ("README.md", "docs/*.md", "results/*.md")
 # The modules with tables, next to this one.
 MODULES = (
     *("tables", "costs", "learned", "scratch", "filters", "audits", "compared"),
-    *("found", "laws_found", "plans", "crossed"),
+    *("found", "laws_found", "plans", "crossed", "shares"),
 )
 MARKED = re.compile(r"<!-- ([^<>]*\{[^<>]+\}[^<>]*) -->((?s:.*?))<!-- / -->")
 CODE = re.compile(r"^```.*?^```|`[^`\n]+`|\]\([^)]*\)", re.DOTALL | re.MULTILINE)

@@ -102,7 +102,7 @@ def algebra(found: discovery.Charges, potential: Potential2) -> dict[str, Any]:
       found: The charges, of polynomials, T and V.
       potential: V as a polynomial, which the dictionary has under its name.
     """
-    degree = max(SYSTEMS[name].degree for name in SYSTEMS)
+    degree = max(of.degree for of in SYSTEMS.values())
     symbols: dict[str, Polynomial] = {
         discovery.name_of(term): {term: 1.0} for term in discovery.monomials(2, degree)
     }
