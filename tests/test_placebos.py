@@ -1,9 +1,11 @@
 """Lessons with placebos: what differs, coalitions, violations, and shares."""
 
+import functools
 import itertools
 import json
 import pathlib
 import sys
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -12,7 +14,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import scripts
+from jaxtyping import Array
 from matplotlib.figure import Figure
+from planted import Planted
 
 from experiments.placebos import (
     coalitions,
@@ -30,6 +34,7 @@ from qdistill.insight.importance import games
 from qdistill.insight.probes.learning import sample_lessons
 from qdistill.insight.symmetries import make_symmetries
 from qdistill.physics.grid import Grid
+from qdistill.students import WindowedConfig
 from qdistill.system import LESSONS, System
 from qdistill.teacher import split_step
 
@@ -100,12 +105,44 @@ def test_violations_of_a_split_step() -> None:
 
     def of(name: str) -> float:
         claim = claims[name].claim
-        return float(coalitions.violation(propagator, claim, jnp.asarray(psi[:2]), smooth[0], 20))
+        return float(
+            coalitions.violation(propagator, claim, jnp.asarray(psi[:2, None]), smooth[0], 20)
+        )
 
     for name in SYMMETRIES[2:]:
         assert of(name) < coalitions.ROUNDING, name
     # Frames of 0.1 a.u. in one step have an error of some 1e-3, so energy oscillates.
     assert 1e-5 < of("energy") < 1e-1
+
+
+def test_violations_of_an_exact_student_with_a_history_and_of_one_that_moves_packets() -> None:
+    system = System(Grid(128, 100.0), bounds=coalitions.WIDE)
+    student = WindowedConfig("gru", n_units=2).build(system)
+    tests = coalitions.make_tests(system, 0, 1, 4)
+    given, v = coalitions._given(student, tests)
+    assert given.shape[:3] == (len(v), 2, 4)
+    np.testing.assert_array_equal(given[:, :, -1], tests.pairs[0])
+    claims, step = make_symmetries(system.grid), teacher.chebyshev(system)
+
+    def from_newest_and_oldest(v: Array, by: int) -> Callable[[Array], Array]:
+        one = step(v).advance
+
+        def advance(history: Array) -> Array:
+            from_oldest = one(one(one(one(history[0]))))
+            new = (one(history[3]) + from_oldest)[None] / 2
+            return jnp.concatenate([history[1:], jnp.roll(new, by, axis=-1)])
+
+        return advance
+
+    def of(name: str, by: int) -> float:
+        planted = Planted(system, functools.partial(from_newest_and_oldest, by=by), 4)
+        return float(coalitions.violation(planted, claims[name].claim, given[0], v[0], 3))
+
+    # By fractions of a cell an edge on the lattice moves only nearly.
+    for name in SYMMETRIES[1:]:
+        assert of(name, 0) < 3 * coalitions.ROUNDING, name
+    for name in ("mirror", "time reversal"):
+        assert of(name, 3) > 0.1, name
 
 
 def make_table(strengths: np.ndarray) -> Table:

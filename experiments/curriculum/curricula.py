@@ -67,7 +67,15 @@ class Sizes:
             "adaptive, yoked",
         ),
         ("mixed", "easy only"),
-        ("mixed", "easy only"),
+        (
+            "mixed",
+            "easy only",
+            "easy to hard",
+            "hard to easy",
+            "easy to hard, each stage",
+            "adaptive",
+            "adaptive, yoked",
+        ),
     )
     few: tuple[int, ...] = (1, 3, 10, 30, 100, 300)
     n_case: int = 6

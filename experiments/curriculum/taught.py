@@ -180,6 +180,11 @@ def first_state(room: Classroom, seed: Any) -> TrainState:
     return first.init(jax.random.key(seed))
 
 
+@functools.lru_cache(maxsize=8)
+def _first_states(room: Classroom) -> Any:
+    return jax.jit(jax.vmap(functools.partial(first_state, room)))
+
+
 def train(room: Classroom, syllabi: Sequence[Syllabus], seeds: Sequence[int]) -> Taught:
     """Train one student by each syllabus.
 
@@ -189,8 +194,7 @@ def train(room: Classroom, syllabi: Sequence[Syllabus], seeds: Sequence[int]) ->
       FloatingPointError: If a loss or a frame is not finite.
     """
     stacked = jax.tree.map(lambda *leaves: jnp.stack(leaves), *syllabi)
-    start = jax.vmap(functools.partial(first_state, room))
-    states, records = jax.jit(start)(jnp.asarray(seeds, jnp.uint32)), []
+    states, records = _first_states(room)(jnp.asarray(seeds, jnp.uint32)), []
     for stage in range(len(room.training.stages)):
         states, record = _of_stage(room, stage)(stacked, states)
         records.append(record)

@@ -1,6 +1,7 @@
 """Trainings on all coalitions of processes, and their errors and violations on matched tests."""
 
 import dataclasses
+import functools
 import hashlib
 import json
 import pathlib
@@ -18,7 +19,7 @@ from qdistill import teacher
 from qdistill._checks import require_one_of
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast.cases import Cases
-from qdistill.insight import importance
+from qdistill.insight import harness, importance
 from qdistill.insight.importance import games, short_stage, trainings
 from qdistill.insight.probes.learning import sample_lessons
 from qdistill.insight.symmetries import Transformation, make_symmetries
@@ -33,6 +34,8 @@ SYMMETRIES = (
     "translation, fractions", "energy", "translation, whole cells", "mirror", "time reversal",
     "inner products",
 )  # fmt: skip
+# Images of potentials by Fourier interpolation exceed the range of the potentials.
+WIDE = (-24.0, 24.0)
 # Violations below are rounding.
 ROUNDING = 1e-5
 
@@ -170,6 +173,7 @@ def _train(student: Student, budget: Budget, seed: int, system: System) -> PyTre
 def examine(student: Student, params: PyTree, tests: Tests, n_frames: int) -> Table:
     """Return the errors and violations of students, with a first axis of length 1 for the seed."""
     symmetries = make_symmetries(student.system.grid)
+    given, v = _given(student, tests)
 
     def violate(params: PyTree) -> Float[Array, "n_symmetry n_case"]:
         emulator = student.bind(params)
@@ -179,19 +183,13 @@ def examine(student: Student, params: PyTree, tests: Tests, n_frames: int) -> Ta
                     lambda case, claim=symmetries[name].claim: violation(
                         emulator, claim, case[0], case[1], n_frames
                     ),
-                    tests.pairs,
+                    (given, v),
                 )
                 for name in SYMMETRIES
             ]
         )
 
-    is_solved = student.n_history == 1
-    if is_solved:
-        violations = np.asarray(jax.jit(lambda params: jax.lax.map(violate, params))(params))
-    else:
-        # The past of an image is not at hand.
-        n_training = len(jax.tree.leaves(params)[0])
-        violations = np.full((n_training, len(SYMMETRIES), len(tests.pairs[1])), np.nan)
+    violations = np.asarray(jax.jit(lambda params: jax.lax.map(violate, params))(params))
     return Table(
         importance.examine(student, params, tests.of_processes)[None],
         importance.examine(student, params, tests.of_potentials)[None],
@@ -199,27 +197,37 @@ def examine(student: Student, params: PyTree, tests: Tests, n_frames: int) -> Ta
     )
 
 
+def _given(student: Student, tests: Tests) -> tuple[Array, Array]:
+    """The exact frames that lead to each packet of the pairs, as many as a student needs."""
+    psi, v = tests.pairs
+    solver = teacher.chebyshev(dataclasses.replace(student.system, bounds=WIDE))
+    lead = functools.partial(harness.recall, solver, n_given=student.n_history)
+    return jax.jit(jax.vmap(jax.vmap(lead, (0, None))))(psi, v), v
+
+
 def violation(
     propagator: Propagator,
     claim: object,
-    psi: Complex[Array, "2 *n_x"],
+    given: Complex[Array, "2 n_history *n_x"],
     v: Float[Array, "*n_x"],
     n_frames: int,
 ) -> Float[Array, ""]:
     """Return the violation of a claim, mean over frames, relative to psi.
 
-    For a map g it is |F(g psi) - g F(psi)|, for a conserved q it is |q(F psi) - q(psi)|.
+    For a map g it is |F(g psi) - g F(psi)|, for a conserved q it is |q(F psi) - q(psi)|, with psi
+    the given frames; q is that of the last of them.
     """
-    system = propagator.system
-    frames = jax.vmap(lambda psi: rollout(propagator, psi[None], v, n_frames))(psi)
-    pair = jnp.concatenate([psi[:, None], frames], axis=1)
+    system, n_given = propagator.system, given.shape[1]
+    frames = jax.vmap(lambda given: rollout(propagator, given, v, n_frames))(given)
+    pair = jnp.concatenate([given, frames], axis=1)
     if isinstance(claim, Transformation):
-        image = claim.frames(system, system.dt * np.arange(n_frames + 1), pair)
-        own = rollout(propagator, image[:1], claim.potential(system, v), n_frames)
+        times = system.dt * np.arange(n_given + n_frames)
+        image = claim.frames(system, times, pair)
+        own = rollout(propagator, image[:n_given], claim.potential(system, v), n_frames)
         size = jnp.linalg.norm(image[0])
-        return jnp.mean(jnp.linalg.norm(own - image[1:], axis=-1)) / size
-    q = claim.form(system, v, psi)  # type: ignore[attr-defined]
-    before = q(psi, psi)
+        return jnp.mean(jnp.linalg.norm(own - image[n_given:], axis=-1)) / size
+    q = claim.form(system, v, given[:, -1])  # type: ignore[attr-defined]
+    before = q(given[:, -1], given[:, -1])
     later = jax.vmap(lambda psi: q(psi, psi))(jnp.swapaxes(frames, 0, 1))
     return jnp.mean(jnp.linalg.norm(later - before[None], axis=-1))
 

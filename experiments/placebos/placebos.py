@@ -88,15 +88,14 @@ def _contact(tests: Tests, system: System) -> dict[str, float]:
 
 def _exact(tests: Tests, n_frames: int, system: System) -> dict[str, float]:
     """The violations of symmetries by the exact solver, medians over cases."""
-    # Images of potentials by Fourier interpolation exceed the range of the potentials.
-    wide = dataclasses.replace(system, bounds=(-24.0, 24.0))
+    wide = dataclasses.replace(system, bounds=coalitions.WIDE)
     solver, claims = chebyshev(wide), make_symmetries(system.grid)
 
     def of(name: str) -> float:
         measured = jax.jit(
             lambda pairs: jax.lax.map(
                 lambda case: coalitions.violation(
-                    solver, claims[name].claim, case[0], case[1], n_frames
+                    solver, claims[name].claim, case[0][:, None], case[1], n_frames
                 ),
                 pairs,
             )

@@ -235,7 +235,7 @@ def window_weights(
     if config.placement == "potential":
         weights = jnp.where(jnp.any(entries != 0, axis=(0, -1)), 50.0, 1.0).astype(v.real.dtype)
         return jnp.broadcast_to(weights[None], (n_t, n_x))
-    steepest = jnp.max(jnp.abs(jnp.diff(entries, axis=-1)), axis=(0, -1))
+    steepest = jnp.max(jnp.abs(jnp.diff(entries, axis=-1)), axis=(0, -1), initial=0)
     density = jnp.sum((jnp.abs(psi) ** 2).reshape(n_t, -1, n_x), axis=1)
     weights = jnp.sqrt(_sum_around(density, n_window))
     weights = weights * jnp.where(steepest > EDGE, 3, 1)[None]
