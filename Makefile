@@ -276,7 +276,8 @@ results-placebos: .venv/.core
 
 # After results-seeds.
 results-discovery: results-seeds
-	rm -rf runs/discovery runs/discovery-gru runs/plane-short-seed-* runs/discovery-plane runs/discovery-tully
+	rm -rf runs/discovery runs/discovery-gru runs/plane-short-seed-* runs/discovery-plane runs/discovery-tully \
+		runs/spurious
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) unitary --out runs/discovery
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_GRU)) --nulls --draws 2 --packets 12 \
 		--n-frames 40 --out runs/discovery-gru
@@ -287,7 +288,8 @@ results-discovery: results-seeds
 	$(PY) experiments/discovery/discover.py $(addprefix runs/plane-short-seed-,0 1 2 3 4) --n-x 128 \
 		--draws 2 --n-frames 56 --every 14 --faults --out runs/discovery-plane
 	$(PY) experiments/discovery/discover.py tully --n-frames 100 --every 20 --out runs/discovery-tully
-	$(call keep,discovery discovery-gru discovery-plane discovery-tully)
+	$(PY) experiments/discovery/spurious.py --out runs/spurious
+	$(call keep,discovery discovery-gru discovery-plane discovery-tully spurious)
 	$(call draw,discovery discovery-gru)
 
 results-blind: .venv/.core

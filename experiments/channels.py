@@ -10,14 +10,17 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from matplotlib.figure import Figure
 
 from experiments import runner, timing
+from experiments.tully import passages
 from qdistill import plots
 from qdistill._checks import require_at_least, require_one_of
 from qdistill.physics import channels, crossings, packets, stationary
 from qdistill.physics.grid import Grid
 from qdistill.physics.hamiltonian import hamiltonian
-from qdistill.system import System, rollout
+from qdistill.runs import pretrained
+from qdistill.system import Propagator, System, rollout
 from qdistill.teacher import SCHEMES, chebyshev, expansion, split_step
 
 OUTCOMES = ("reflected, lower", "reflected, upper", "transmitted, lower", "transmitted, upper")
@@ -37,6 +40,8 @@ PUBLISHED: dict[int, dict[float, tuple[float, ...]]] = {
 MOMENTA = {1: (4.0, 25.0), 2: (8.0, 35.0), 3: (6.0, 35.0)}
 TITLES = {1: "one crossing", 2: "two crossings", 3: "extended coupling"}
 FRAME, MOMENTUM, MODEL = 20.0, 20.0, 2
+# Momentum of the packet whose populations are drawn.
+FAST = 30.0
 # Solvers that are timed next to QuTiP's, of about the errors of these.
 TIMED = (("takahashi-imada", 2), ("takahashi-imada", 4), ("chin", 2), ("chin", 8))
 # Solvers of QuTiP, if it is installed: the one that it takes by default, and a precise one.
@@ -234,24 +239,40 @@ def draw(args: Args, found: dict[int, plots.Outcomes], flight: Flight) -> None:
     grid = flight.system.grid
     x, t = np.asarray(grid.positions()), FRAME * np.arange(1, args.n_frames + 1)
 
-    def fly(n_substeps: int, scheme: str) -> np.ndarray:
-        solver = split_step(flight.system, n_substeps, scheme=scheme)
-        run = jax.jit(lambda: rollout(solver, flight.psi[None], flight.v, args.n_frames))
-        over = jax.vmap(lambda psi: channels.to_adiabatic(flight.states, psi))(run())
-        return np.asarray(jnp.abs(over) ** 2)
-
-    exact, coarse = fly(8, "blanes-moan"), fly(2, "strang")
+    exact = _fly(split_step(flight.system, 8, scheme="blanes-moan"), flight, args.n_frames)
     shown = np.linspace(args.n_frames // 4, args.n_frames, 4).astype(int) - 1
     where = f"Tully's second model, momentum {MOMENTUM:g}"
     title = f"{where}: the adiabatic curves, and the packet on them"
     figure = plots.plot_channels(x, t[shown], np.asarray(flight.energies), exact[shown], title)
     plots.save(figure, args.out / "packet.png")
-    populations = {
-        "exact": exact.sum(axis=-1) * grid.cell,
-        "Strang, every 10 a.u.": coarse.sum(axis=-1) * grid.cell,
+    plots.save(_populations(args.n_frames), args.out / "populations.png")
+
+
+def _populations(n_frames: int) -> Figure:
+    """The populations of a faster packet, in the box of the packaged student."""
+    model = passages.Model(MODEL)
+    student = pretrained.find("tully").on(model.grid)
+    packet, system = passages.passages(model, np.array([FAST])), student.system
+    energies, states, _ = channels.adiabatic(packet.v)
+    flight = Flight(system, packet.v, states, energies, packet.psi[0])
+    propagators: dict[str, Propagator] = {
+        "exact": chebyshev(system),
+        "student, taught single crossings": student,
     }
-    title = f"{where}: populations of the adiabatic states"
-    plots.save(plots.plot_populations(t, populations, title), args.out / "populations.png")
+    populations = {
+        name: _fly(each, flight, 2 * n_frames).sum(axis=-1) * model.grid.cell
+        for name, each in propagators.items()
+    }
+    t = system.dt * np.arange(1, 2 * n_frames + 1)
+    title = f"Tully's second model, momentum {FAST:g}: populations of the adiabatic states"
+    return plots.plot_populations(t, populations, title)
+
+
+def _fly(propagator: Propagator, flight: Flight, n_frames: int) -> np.ndarray:
+    """The probability densities of the adiabatic states in time."""
+    psi = jax.jit(lambda: rollout(propagator, flight.psi[None], flight.v, n_frames))()
+    over = jax.vmap(lambda psi: channels.to_adiabatic(flight.states, psi))(psi)
+    return np.asarray(jnp.abs(over) ** 2)
 
 
 def measure(args: Args) -> runner.Results:

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from experiments.discovery import search_partners, search_symmetries
+from experiments.discovery import search_partners, search_symmetries, spurious
 from qdistill.physics import files
 from qdistill.physics.grid import Grid
 
@@ -51,3 +51,26 @@ def test_networks_are_refused_as_operators() -> None:
     args = search_partners.smoke(search_partners.Args(runs=("gru",)))
     with pytest.raises(ValueError, match="Argument `runs` must be linear emulators"):
         search_partners.search(args)
+
+
+def test_shuffled_dictionaries_have_the_charges_of_single_operators_only() -> None:
+    results = spurious.measure(spurious.smoke(spurious.Args()))
+    for name, row in results.metrics["systems"].items():
+        assert row["found"] == [row["theory"]], name
+        # In empty space T, p and p^2 are conserved one by one; T + V is a sum.
+        assert row["alone"] == [3 if name == "free" else 0]
+        assert set(row["shuffled"][0]) == set(row["alone"])
+    assert results.metrics["all"]["spurious"] == {
+        "n": 0,
+        "of": 7,
+        "rate at most": pytest.approx(0.348, abs=1e-3),
+    }
+    assert results.metrics["all"]["shuffles"] == {"n": 0, "of": 21}
+    # A shuffle of one operator only keeps what does not contain it.
+    names, rng = ["1", "a", "b"], np.random.default_rng(0)
+    a = rng.normal(size=(3, 40))
+    numbers = np.stack([np.ones((3, 40)), a, 1 - a]).astype(complex)
+    mixed = spurious.shuffle(names, numbers, rng)
+    np.testing.assert_array_equal(mixed[0], numbers[0])
+    np.testing.assert_array_equal(np.sort(mixed[1].real, axis=1), np.sort(a, axis=1))
+    assert not np.allclose(mixed[1] + mixed[2], 1)

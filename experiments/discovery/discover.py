@@ -21,6 +21,7 @@ from experiments import emulators, runner
 from experiments.discovery import charges_figure, planes, recordings, wells
 from qdistill._checks import refuse, require_at_least
 from qdistill.insight import discovery, harness
+from qdistill.insight.discovery.charges import Numbers
 from qdistill.insight.harness import Ensembles
 from qdistill.students import Emulator
 from qdistill.system import Propagator, System, rollout
@@ -120,14 +121,22 @@ def discover(args: Args) -> runner.Results:
 def load(args: Args) -> tuple[dict[str, list[Emulator]], System]:
     """Return the emulators on the box of the study, and their system."""
     ensembles = emulators.load_ensembles(args.runs)
-    grid = next(iter(ensembles.values()))[0].system.grid
+    system = in_box(next(iter(ensembles.values()))[0].system, args.n_x)
     if args.n_x:
-        lengths = tuple(args.n_x * dx for dx in grid.dx)
-        grid = dataclasses.replace(grid, shape=(args.n_x,) * grid.n_dim, lengths=lengths)
-        ensembles = {name: [each.on(grid) for each in of] for name, of in ensembles.items()}
-    if args.faults and grid.n_dim != 2:
+        ensembles = {name: [each.on(system.grid) for each in of] for name, of in ensembles.items()}
+    if args.faults and system.grid.n_dim != 2:
         refuse("faults", "False except in a plane", args.faults)
-    return ensembles, next(iter(ensembles.values()))[0].system
+    return ensembles, system
+
+
+def in_box(system: System, n_x: int) -> System:
+    """Return the system with another number of points along each axis; 0 for its own."""
+    grid = system.grid
+    if not n_x:
+        return system
+    lengths = tuple(n_x * dx for dx in grid.dx)
+    grid = dataclasses.replace(grid, shape=(n_x,) * grid.n_dim, lengths=lengths)
+    return dataclasses.replace(system, grid=grid)
 
 
 def tell(name: str, known: wells.Known, is_faulty: bool) -> dict[str, Any]:
@@ -196,20 +205,16 @@ def look(propagator: Propagator, system: System, args: Args, case: Case) -> dict
     The dictionary is that of the system, which a propagator with a fault does not follow.
     """
     _, known, given, true = case
-    v = known.v
     # Without config and score, so that trainings share one program.
     bare = jax.tree.map(lambda leaf: leaf, propagator)
-    frames = _follow(bare, args.n_frames, args.every, given, v)
+    frames = _follow(bare, args.n_frames, args.every, given, known.v)
     last, end = (each[-1].reshape(len(given), -1) for each in (true, frames))
     size = jnp.linalg.norm(last, axis=-1)
     error = float(jnp.mean(jnp.linalg.norm(end - last, axis=-1) / size))
     # A forecast that has grown beyond all bounds, finite or not, has no operators to speak of.
     if not np.isfinite(error) or not np.max(np.abs(frames)) < recordings.LARGEST:
         return {"error": None, "n_static": 0, "drifts": [], "charges": [], "closure": None}
-    dictionary = discovery.make_dictionary(system, v, known.degree)
-    names, cell = list(dictionary), system.grid.cell
-    # Every number is an expectation value, so that a nonlinear student is measured likewise.
-    means = discovery.measure(dictionary, frames, cell, pairs=False)
+    names, means = expect(system, known, frames)
     charges = discovery.find_charges(names, means)
     row: dict[str, Any] = {
         "error": error,
@@ -221,13 +226,25 @@ def look(propagator: Propagator, system: System, args: Args, case: Case) -> dict
     if known.potential is not None:
         row["algebra"] = planes.algebra(charges, known.potential)
     if propagator.is_linear:
-        numbers = discovery.measure(dictionary, frames, cell)
+        dictionary = discovery.make_dictionary(system, known.v, known.degree)
+        numbers = discovery.measure(dictionary, frames, system.grid.cell)
         closure = discovery.find_closure(names, numbers, args.every * system.dt)
         row["closure"] = {
             "dimension": closure.dimension,
             "residuals": [r if np.isfinite(r) else None for r in closure.residuals],
         }
     return row
+
+
+def expect(
+    system: System, known: wells.Known, frames: Complex[Array, "n_t n_packet *n_x"]
+) -> tuple[list[str], Numbers]:
+    """Return the names of a system's operators and their expectation values in time.
+
+    So a student that is not linear is measured likewise.
+    """
+    dictionary = discovery.make_dictionary(system, known.v, known.degree)
+    return list(dictionary), discovery.measure(dictionary, frames, system.grid.cell, pairs=False)
 
 
 def weigh(found: dict[str, Any]) -> dict[str, Any]:
