@@ -334,10 +334,12 @@ results-order: .venv/.core
 
 # Errors of trainings are kept in runs/generalisation-trainings.
 results-generalisation: results-seeds
-	rm -rf runs/generalisation
+	rm -rf runs/generalisation runs/left_out-informed
+	$(PY) experiments/generalisation/left_out.py --sizes.preset informed-2-newton \
+		--out runs/left_out-informed
 	$(PY) experiments/generalisation/generalisation.py $(addprefix runs/,$(OF_DEMO)) unitary informed-2 \
 		--out runs/generalisation
-	$(call keep,generalisation)
+	$(call keep,generalisation left_out-informed)
 	$(call draw,generalisation)
 
 # After results-seeds.

@@ -122,22 +122,24 @@ def _with_interval(values: list[float]) -> str:
     return f"{mean:.4f} ({mean - half:.4f} to {mean + half:.4f})"
 
 
-def false_charges() -> str:
-    """Return how many cases of the exact solver have a charge too many, of how many, and a bound.
+def spurious() -> str:
+    """Return how many draws of the exact solver have a charge too many, and a bound of the rate."""
+    return _rate(RESULTS()["spurious"].metrics["all"].spurious)
 
-    Each draw of a system is a case; without a false one among n the rate is at most
-    1 - 0.025^(1/n) with 95% confidence (Clopper and Pearson, two-sided).
-    """
-    wrong = total = 0
-    for run in ("discovery", "discovery-plane", "discovery-tully"):
-        of = RESULTS()[run].metrics
-        for system, draws in of.systems.items():
-            # Of lines theory is not recorded: two charges in empty space, and one elsewhere.
-            known = of.theory[system].n_static if "theory" in list(of) else 1 + (system == "free")
-            total += len(list(draws))
-            wrong += sum(draw["exact solver"][0].n_static > known for draw in draws)
-    high = 1.0 if wrong == total else scipy.special.betaincinv(wrong + 1, total - wrong, 0.975)
-    return f"{wrong} of {total} (a rate of at most {high:.0%}, 95%)"
+
+def missing() -> str:
+    """Return how many draws of the exact solver lack a charge, and a bound of the rate."""
+    return _rate(RESULTS()["spurious"].metrics["all"].missing)
+
+
+def shuffled() -> str:
+    """Return how many shuffled dictionaries have a charge that is none, of how many."""
+    row = RESULTS()["spurious"].metrics["all"].shuffles
+    return f"{row.n:,} of {row.of:,}"
+
+
+def _rate(row: Any) -> str:
+    return f"{row.n} of {row.of} (a rate of at most {row['rate at most']:.1%}, 95%)"
 
 
 def wide() -> str:

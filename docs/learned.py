@@ -255,14 +255,21 @@ def _power(row: Any) -> str:
 
 
 def families() -> str:
-    """Tabulate the errors of full trainings of `unitary` with and without each family."""
+    """Tabulate the errors of full trainings with and without each family."""
+    full, informed = (
+        RESULTS()[f"left_out-{name}"].metrics.families for name in ("unitary", "informed")
+    )
     rows = []
-    for name, row in RESULTS()["left_out-unitary"].metrics.families.items():
-        own, others = (_ratio(row["log10 of the ratio"][kind]) for kind in ("own", "others"))
-        errors = (statistics.median(row[kind]) for kind in ("with", "without"))
-        rows.append([name, *(f"{Number(error):.1e}" for error in errors), own, others])
-    head = ("left out", "taught", "left out", "ratio (95%)", "other families, ratio (95%)")
-    return table(head, rows)
+    for name, row in full.items():
+        cells = []
+        for each, kinds in ((row, ("own", "others")), (informed[name], ("own",))):
+            errors = (statistics.median(each[kind]) for kind in ("with", "without"))
+            ratios = (_ratio(each["log10 of the ratio"][kind]) for kind in kinds)
+            cells += [*(f"{Number(error):.1e}" for error in errors), *ratios]
+        rows.append([name, *cells])
+    head = ("`unitary`: taught", "left out", "ratio (95%)", "other families, ratio (95%)")
+    informed_head = ("`informed-2-newton`: taught", "left out", "ratio (95%)")
+    return table(("left out", *head, *informed_head), rows)
 
 
 def only() -> str:
@@ -302,6 +309,11 @@ def only_kinds() -> dict[str, str]:
 def all_families() -> str:
     """Return the mean ratio over all families that were left out in turn."""
     return _ratio(RESULTS()["left_out-unitary"].metrics["all families"])
+
+
+def all_families_informed() -> str:
+    """Return the same of `informed-2-newton`."""
+    return _ratio(RESULTS()["left_out-informed"].metrics["all families"])
 
 
 def _ratio(of: Any) -> str:

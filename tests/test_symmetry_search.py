@@ -188,6 +188,82 @@ def test_turns_and_exchanges_of_a_plane() -> None:
             assert diagonal == pytest.approx(0.9, abs=5e-3)
 
 
+@pytest.mark.parametrize("slope", [0.0, 0.1])
+def test_a_threefold_turn_and_its_three_mirrors_are_found_unless_a_force_breaks_them(
+    slope: float,
+) -> None:
+    grid = Grid((40, 40), (20.0, 20.0), "continuum", origin=(-10.0, -9.0))
+    system = System(grid, dt=0.5, bounds=(-10.0, 10.0))
+    centre, tilt = (0.4, 1.3), 0.2
+    x, y = (np.asarray(grid.positions(axis), float) - centre[axis] for axis in (0, 1))
+    x, y = np.cos(tilt) * x + np.sin(tilt) * y, np.cos(tilt) * y - np.sin(tilt) * x
+    shape = 1 + 0.12 * (x**2 * y - y**3 / 3) + slope * x
+    v = -4 * shape * np.exp(-(x**2 + y**2) / 8)
+    families = discovery.make_families(system, 0.8, centre)
+    psi = along(grid, 2.0, 3, 1.0)
+    evolve = discovery.follow(chebyshev(system, 1e-6), jnp.asarray(v, float), 4)
+    turns, lines = (
+        discovery.find_symmetries(families[name], evolve, psi) for name in ("turn", "mirror line")
+    )
+    if slope:
+        assert (turns.n_found, lines.n_found) == (0, 0)
+        return
+    np.testing.assert_allclose(turns.parameters[: turns.n_found, 0], [2 * np.pi / 3], atol=2e-3)
+    at = np.sort(lines.parameters[: lines.n_found, 0])
+    np.testing.assert_allclose(at, tilt + np.pi * np.array([1, 3, 5]) / 6, atol=2e-3)
+
+
+def test_a_turn_moves_a_packet_about_its_centre() -> None:
+    grid, centre = Grid((64, 64), (24.0, 24.0), "continuum", origin=(-12.0, -11.0)), (0.4, 1.3)
+    families = discovery.make_families(System(grid), about=centre)
+    place, speed = np.array([2.0, 0.5]), np.array([1.0, -0.5])
+
+    def packet(place: np.ndarray, speed: np.ndarray) -> jax.Array:
+        return packets.gaussian(grid, tuple(centre + place), (1.3, 1.3), tuple(speed))
+
+    psi = packet(place, speed)
+    for angle in (0.3, 1.9, np.pi, 6.0):
+        (c, s), (cc, ss) = ((np.cos(a), np.sin(a)) for a in (angle, 2 * angle))
+        turn, mirror = np.array([[c, -s], [s, c]]), np.array([[cc, ss], [ss, -cc]])
+        for name, matrix in (("turn", turn), ("mirror line", mirror)):
+            moved = families[name].operate(psi, jnp.asarray([angle]))
+            np.testing.assert_allclose(moved, packet(matrix @ place, matrix @ speed), atol=1e-4)
+
+
+def test_reflections_are_operators_of_a_dictionary() -> None:
+    even = jnp.asarray(-4 * np.exp(-((X - 0.7) ** 2) / 8), float)
+    psi, more = along(GRID, 5.0, 12), discovery.make_reflections(SYSTEM, (0.7,))
+    for v, about, charges in (
+        (even, 0.7, ["T + V", "mirror"]),
+        (even, 0.0, ["T + V"]),
+        (even * (1 + 0.3 * np.tanh(X)), 0.7, ["T + V"]),
+    ):
+        later = [discovery.follow(SOLVER, v, n)(psi)[:, 0] for n in (4, 8, 12, 16)]
+        frames = np.stack([psi[:, 0], *later])
+        more = discovery.make_reflections(SYSTEM, (about,))
+        dictionary = discovery.make_dictionary(SYSTEM, v, 2, more)
+        numbers = discovery.measure(dictionary, frames, GRID.cell)
+        found = discovery.find_charges(list(dictionary), numbers)
+        assert sorted(str(found).splitlines()) == sorted(charges)
+
+
+def test_axes_of_particles_and_of_a_plane_are_exchanged() -> None:
+    grid = Grid((32, 32), (16.0, 16.0), "continuum", origin=(-8.0, -7.0))
+    reflect = discovery.make_reflections(System(grid), (0.5, 1.5))
+    assert list(reflect) == ["mirror x", "mirror y", "exchange x y"]
+    psi = packets.gaussian(grid, (1.0, 2.5), (0.8, 1.1), (0.4, -0.2))
+    wanted = packets.gaussian(grid, (1.5, 2.0), (1.1, 0.8), (-0.2, 0.4))
+    np.testing.assert_allclose(reflect["exchange x y"](psi), wanted, atol=1e-5)
+    np.testing.assert_allclose(
+        reflect["mirror x"](psi),
+        packets.gaussian(grid, (0.0, 2.5), (0.8, 1.1), (-0.4, -0.2)),
+        atol=1e-5,
+    )
+    # Axes of different lengths are not exchanged.
+    other = Grid((32, 16), (16.0, 8.0), "continuum")
+    assert list(discovery.make_reflections(System(other), (8.0, 4.0))) == ["mirror x", "mirror y"]
+
+
 @jax.tree_util.register_dataclass
 @dataclasses.dataclass(frozen=True)
 class Leapfrog:

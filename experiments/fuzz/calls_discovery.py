@@ -71,7 +71,12 @@ def search(calls: Calls, s: Samples) -> None:
     add(
         discovery.make_families,
         read=lambda made: [each.scanned for each in made.values()],
-        system=s.system, step=4.0,
+        system=s.system, step=4.0, about=(1.0,),
+    )  # fmt: skip
+    add(
+        discovery.make_reflections,
+        read=lambda made: made["mirror"](s.psi),
+        system=s.system, about=(1.0,),
     )  # fmt: skip
     mirror = families["mirror"]._replace(scanned=(families["mirror"].scanned[0][:3],))
     add(discovery.operations.candidates, family=mirror)

@@ -64,7 +64,13 @@ from qdistill.insight.discovery.laws import (
     find_law,
     largest_wavenumber,
 )
-from qdistill.insight.discovery.operations import Family, find_period, make_families, move
+from qdistill.insight.discovery.operations import (
+    Family,
+    find_period,
+    make_families,
+    make_reflections,
+    move,
+)
 from qdistill.insight.discovery.scans import Found, find_symmetries, follow
 from qdistill.insight.discovery.weyl import bracket, monomials, name_of, operate
 
@@ -99,6 +105,7 @@ __all__ = [
     "list_brackets",
     "make_dictionary",
     "make_families",
+    "make_reflections",
     "make_terms",
     "measure",
     "monomials",

@@ -117,7 +117,8 @@ def make_dictionary(
       system: The system; its T is the kinetic energy of the grid.
       v: Its potential, of which V is the local part.
       degree: Largest degree of the Weyl-ordered polynomials of x and p; see `weyl.operate`.
-      more: Further Hermitian operators, functions of psi.
+      more: Further Hermitian operators, functions of psi, such as mirrors and exchanges of axes, of
+        `make_reflections`.
 
     Raises:
       ValueError: For a potential that is not of the system, and a name that is used twice.
