@@ -216,6 +216,19 @@ def test_the_script_runs(tmp_path: pathlib.Path) -> None:
     assert {"metrics.json", "errors-few.json", "curriculum.png", "few_runs.png"} <= names
 
 
+def test_long_trainings_are_compared_without_those_on_few_runs(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    args = curricula.smoke(curricula.Args(out=tmp_path, smoke=True))
+    tiny = dataclasses.replace(args.sizes, plans=(("mixed", "easy only"),), few=())
+    monkeypatch.setattr(curricula, "LONG", tiny)
+    tmp_path.mkdir(exist_ok=True)
+    found = curricula.measure(dataclasses.replace(args, long=True))
+    assert list(found.figures) == ["curriculum"]
+    assert list(found.metrics["budgets"]["4"]["error"]) == ["mixed", "easy only"]
+    assert "few" not in found.metrics
+
+
 def test_networks_trained_together_are_those_trained_alone(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "out"
     done = scripts.run("recurrent", "--smoke", "--out", str(out))
