@@ -268,12 +268,13 @@ results-gpu: .venv/.core
 
 # Errors of trainings are kept in runs/placebos-trainings.
 results-placebos: .venv/.core
-	rm -rf runs/placebos runs/independent
+	rm -rf runs/placebos runs/placebos-long runs/independent
 	$(PY) experiments/placebos/placebos.py --out runs/placebos
+	$(PY) experiments/placebos/placebos.py --budgets long --no-attribute --out runs/placebos-long
 	$(PY) -m pip install --quiet --disable-pip-version-check shapiq
 	$(PY) experiments/placebos/independent.py --out runs/independent
-	$(call keep,placebos independent)
-	$(call draw,placebos)
+	$(call keep,placebos placebos-long independent)
+	$(call draw,placebos placebos-long)
 
 # After results-seeds.
 results-discovery: results-seeds

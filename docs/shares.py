@@ -11,7 +11,7 @@ from pages import RESULTS, table
 
 def placebos() -> str:
     """Tabulate the share of each process in skill and symmetries, in decades."""
-    return _placebos("placebos")
+    return _placebos("placebos", "placebos-long")
 
 
 def placebos_gru() -> str:
@@ -19,18 +19,33 @@ def placebos_gru() -> str:
     return _placebos("placebos-gru")
 
 
-def _placebos(run: str) -> str:
-    of = RESULTS()[run].metrics
-    rows = []
-    for budget, tests in of.budgets.items():
+def _placebos(*runs: str) -> str:
+    rows, processes = [], list(RESULTS()[runs[0]].metrics.processes)
+    budgets = [each for run in runs for each in RESULTS()[run].metrics.budgets.items()]
+    for budget, tests in budgets:
         for name, row in tests.items():
             if name == "in-run":
                 continue
-            cells = [_share(row.share[process]) for process in of.processes]
+            cells = [_share(row.share[process]) for process in processes]
             ends = [f"{row[end].mean:.2f}" for end in ("all placebos", "all processes")]
             rows.append([budget, name.removeprefix("test of "), *ends, *cells])
-    heads = ("training", "test", "placebos only", "all processes", *of.processes)
+    heads = ("training", "test", "placebos only", "all processes", *processes)
     return table(heads, rows)
+
+
+def over_scattering() -> str:
+    """Return how far shares are above those of both twins on smooth potentials, long trainings."""
+    row = RESULTS()["placebos-long"].metrics.budgets.long["smooth potentials"]["over scattering"]
+    return ", ".join(f"{_share(row[name])} ({name})" for name in ("trapping", "tunnelling"))
+
+
+def twins_long() -> str:
+    """Return the difference of the twins after long trainings, on smooth and sharp potentials."""
+    of = RESULTS()["placebos-long"].metrics.budgets.long
+    kinds = ("smooth", "sharp")
+    return ", ".join(
+        f"{_share(of[f'{kind} potentials']['twins differ'])} ({kind})" for kind in kinds
+    )
 
 
 def shifted() -> str:
