@@ -301,12 +301,20 @@ results-blind: .venv/.core
 	$(call keep,blind blind-unlisted)
 	$(call draw,blind-unlisted)
 
-# After results-seeds and results-unitary.
-results-laws: results-unitary
-	rm -rf runs/laws
+# After results-seeds and results-unitary; masses after results-discovery and results-tully.
+results-laws: results-unitary results-discovery results-tully
+	rm -rf runs/laws runs/masses-plane runs/masses-tully runs/masses-tully-gru
 	$(PY) experiments/discovery/emulator_laws.py \
 		$(addprefix runs/,$(OF_DEMO) $(OF_UNITARY) $(OF_GRU)) --out runs/laws
-	$(call keep,laws)
+	$(PY) experiments/discovery/emulator_laws.py $(addprefix runs/plane-short-seed-,0 1 2 3 4) \
+		--n-x 128 --n 8 --n-frames 4 --out runs/masses-plane
+	$(PY) experiments/discovery/emulator_laws.py \
+		$(addprefix runs/tully-trainings/crossing-dt10-seed,$(SEEDS)) --n 8 --n-frames 4 \
+		--out runs/masses-tully
+	$(PY) experiments/discovery/emulator_laws.py $(foreach kind,crossing placebo, \
+		$(addprefix runs/tully-trainings/gru-$(kind)-dt10-seed,0 1 2 3 4)) --nulls --n 8 \
+		--n-frames 4 --out runs/masses-tully-gru
+	$(call keep,laws masses-plane masses-tully masses-tully-gru)
 
 # After results-seeds and results-unitary.
 SPLITTINGS = $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY))

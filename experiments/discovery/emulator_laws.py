@@ -1,6 +1,7 @@
 """The laws of emulators: `experiments/discovery/emulator_laws.py runs/demo-seed-0 ...`.
 
-The Hamiltonian is read from forecasts, as from any recorded runs. The same is done with null
+The Hamiltonian is read from forecasts, as from any recorded runs; in a plane and across channels it
+is the masses by axis or channel and the strengths of the potential. The same is done with null
 models, the exact step plus a random network among them, and with the exact solver.
 """
 
@@ -17,14 +18,14 @@ from jaxtyping import Array, Complex, Float
 
 from experiments import emulators, runner
 from experiments.corrections import study
-from experiments.discovery import recordings
+from experiments.discovery import discover, emulator_masses, recordings
 from qdistill._checks import require_at_least
 from qdistill.insight import discovery, harness
 from qdistill.insight.discovery import laws
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid
 from qdistill.students import Emulator
-from qdistill.system import Propagator, rollout
+from qdistill.system import Propagator, System, rollout
 from qdistill.teacher import Chebyshev
 
 # Dispersions whose errors are compared, besides the one that is chosen.
@@ -44,7 +45,9 @@ class Args(emulators.Compared):
     n_frames: int = 5
     """Frames of a forecast."""
     functions: tuple[str, ...] = ()
-    """Functions of no given form that are offered, such as `W(x)` or `f(V)`."""
+    """Functions of no given form that are offered on a line, such as `W(x)` or `f(V)`."""
+    n_x: int = 0
+    """Points along each axis, at the spacing of the emulators; 0 for their own box."""
 
 
 def smoke(args: Args) -> Args:
@@ -56,12 +59,22 @@ def read_laws(args: Args) -> runner.Results:
     """Read the laws of all members."""
     require_at_least(2, n_frames=args.n_frames)
     ensembles = emulators.load_ensembles(args.runs)
-    system = next(iter(ensembles.values()))[0].system
-    exact = harness.solve_exactly(system, (-12.0, 12.0))
+    system = discover.in_box(next(iter(ensembles.values()))[0].system, args.n_x)
+    if args.n_x:
+        ensembles = {name: [each.on(system.grid) for each in of] for name, of in ensembles.items()}
     n_given = max(each.n_history for each, *_ in ensembles.values())
-    v, psi = make_runs(system.grid, args)
-    recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given)))
-    given = recall(psi, v)
+    is_line = system.grid.n_dim == 1 and not system.n_channel
+    # In a plane and across channels there are masses only.
+    read, tell, add_up = _row, line, summarise
+    if is_line:
+        exact = harness.solve_exactly(system, (-12.0, 12.0))
+        v, psi = make_runs(system.grid, args)
+        recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given)))
+        given = recall(psi, v)
+    else:
+        read, tell, add_up = emulator_masses.row, emulator_masses.line, emulator_masses.summarise
+        exact = harness.solve_exactly(system, system.bounds or emulator_masses.BOUNDS)
+        given, v = emulator_masses.given_runs(exact, args.n, n_given, args.seed)
     nulls: harness.Ensembles = {
         **emulators.make_nulls(system, args.nulls, args.schemes),
         **_disturb(ensembles, exact, given[:, -1], v, args),
@@ -71,11 +84,15 @@ def read_laws(args: Args) -> runner.Results:
     rows: dict[str, list[dict[str, Any]]] = {}
     for who, member in panel.members.items():
         for each in member.seeds:
-            rows.setdefault(who, []).append(_row(each, given, v, true, args))
-            print(f"{who}: {line(rows[who][-1])}", flush=True)
-    summary = {who: summarise(each) for who, each in rows.items()}
+            # Without config and score, so that trainings share one program.
+            bare = jax.tree.map(lambda leaf: leaf, each)
+            frames = follow(bare, given, v, args.n_frames)
+            rows.setdefault(who, []).append(read(each.system, frames, v, true, args.functions))
+            print(f"{who}: {tell(rows[who][-1])}", flush=True)
+    summary = {who: add_up(each) for who, each in rows.items()}
     found = {"roles": panel.roles, "laws": rows, "summary": summary}
-    return runner.Results(runner.rounded(found, 5), table(found))
+    words = "\n".join(f"{who}: {tell(each[0])}" for who, each in rows.items())
+    return runner.Results(runner.rounded(found, 5), words)
 
 
 def make_runs(
@@ -129,17 +146,14 @@ def _disturb(
     }
 
 
-def _row(propagator: Propagator, given: Array, v: Array, true: Array, args: Args) -> dict[str, Any]:
+def _row(
+    system: System, frames: Array, v: Array, true: Array, functions: tuple[str, ...]
+) -> dict[str, Any]:
     """The law of one propagator, and its error after the last frame."""
-    bare = jax.tree.map(lambda leaf: leaf, propagator)
-    frames = np.asarray(follow(bare, given, v, args.n_frames))
-    last = np.asarray(true[:, -1])
-    error = np.linalg.norm(frames[:, -1] - last, axis=-1) / np.linalg.norm(last, axis=-1)
-    system = propagator.system
+    last, end = np.asarray(true[:, -1]), np.asarray(frames[:, -1])
+    error = np.linalg.norm(end - last, axis=-1) / np.linalg.norm(last, axis=-1)
     t = system.dt * np.arange(frames.shape[1])
-    law = discovery.find_law(
-        np.asarray(system.grid.positions(), float), t, v, frames, args.functions
-    )
+    law = discovery.find_law(np.asarray(system.grid.positions(), float), t, v, frames, functions)
     dx = system.grid.dx[0]
     lattice, quartic = law.fits["lattice, mass"], law.fits["k^2/2m + b k^4"]
     return {
@@ -187,11 +201,6 @@ def line(row: dict[str, Any]) -> str:
         f"error {row['error']:.1e}, T {forms}, mass {row['mass']:.5f}, quartic over the lattice's "
         f"{row['quartic']:.3f}, held out {law['error']:.1e}, further terms {terms or 'none'}"
     )
-
-
-def table(found: dict[str, Any]) -> str:
-    """Return the laws as text, the first training of each member."""
-    return "\n".join(f"{who}: {line(rows[0])}" for who, rows in found["laws"].items())
 
 
 if __name__ == "__main__":

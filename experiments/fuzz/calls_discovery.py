@@ -56,6 +56,11 @@ def read_laws(calls: Calls, s: Samples) -> None:
         read=lambda law: [law.energies, law.values],
         x=x, t=t, v=v, psi=runs, functions=(), seed=0,
     )  # fmt: skip
+    calls.add_slow(
+        discovery.find_masses,
+        read=lambda found: [found.masses, found.strengths["V"]],
+        system=s.system, v=v, psi=runs, seed=0,
+    )  # fmt: skip
     recording = _recordings.record(s.line, 0.1, v, runs, 4.0)
     emulator = _emulators.make_emulator(recording, _generators.begin(discovery.laws.USUAL))
     parts = {each.name: getattr(emulator, each.name) for each in dataclasses.fields(emulator)}

@@ -5,7 +5,7 @@ change are found: see `find_charges` and `find_closure`. `structure` and `recogn
 algebra they form. `find_symmetries` scans families of operations, such as mirrors about any point,
 and `intertwine` looks for an operator that maps the evolution in one potential to that in another.
 `find_law` reads the Hamiltonian itself from recorded frames, with functions that have no form, and
-makes an emulator of it.
+makes an emulator of it; `find_masses` reads masses by axis and channel.
 
     >>> import jax, jax.numpy as jnp
     >>> from qdistill import Grid, System, rollout
@@ -29,6 +29,7 @@ from qdistill.insight.discovery import (
     charges,
     intertwiners,
     laws,
+    masses,
     operations,
     scans,
     weyl,
@@ -64,6 +65,7 @@ from qdistill.insight.discovery.laws import (
     find_law,
     largest_wavenumber,
 )
+from qdistill.insight.discovery.masses import Masses, find_masses
 from qdistill.insight.discovery.operations import (
     Family,
     find_period,
@@ -83,6 +85,7 @@ __all__ = [
     "Intertwiner",
     "Law",
     "LawEmulator",
+    "Masses",
     "Structure",
     "Terms",
     "advance",
@@ -94,6 +97,7 @@ __all__ = [
     "find_charges",
     "find_closure",
     "find_law",
+    "find_masses",
     "find_period",
     "find_symmetries",
     "follow",
@@ -107,6 +111,7 @@ __all__ = [
     "make_families",
     "make_reflections",
     "make_terms",
+    "masses",
     "measure",
     "monomials",
     "move",

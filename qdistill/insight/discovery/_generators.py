@@ -99,7 +99,7 @@ def linearise(recording: Recording, model: Model, others: Sequence[str] = ()) ->
     n, made = len(names), []
     for run in zip(recording.fields, recording.v, recording.psi, strict=True):
         rest, columns = _columns(parameters, tangents, run, settings, recording.n_substep)
-        made.append(_normal(rest, columns[:n], run[2][1:]))
+        made.append(normal(rest, columns[:n], run[2][1:]))
     return Normal(names, *(np.stack(part) for part in zip(*made, strict=True)))
 
 
@@ -286,8 +286,14 @@ def _columns(
     return psi[1:] - ahead, columns
 
 
-def _normal(rest: Array, columns: Array, ahead: Array) -> tuple[np.ndarray, np.ndarray, float]:
-    """The normal equations of one run, in double precision whatever the frames are."""
+def normal(rest: Array, columns: Array, ahead: Array) -> tuple[np.ndarray, np.ndarray, float]:
+    """Return the normal equations of one run, in double precision whatever the frames are.
+
+    Args:
+      rest: Residuals.
+      columns: Derivatives of the predictions.
+      ahead: The frames that are predicted.
+    """
     residual, derivatives, wanted = (np.asarray(each, complex) for each in (rest, columns, ahead))
     flat, size = derivatives.reshape(len(derivatives), -1), np.linalg.norm(wanted) ** 2
     squares = (flat.conj() @ flat.T).real / size

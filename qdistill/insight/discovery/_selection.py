@@ -30,6 +30,7 @@ MARGIN, AGREEING = 0.05, 0.75
 # The same for a dispersion without a name and for a function without a form, whose many
 # coefficients also fit what the terms leave.
 UNNAMED = 0.5
+N_RESAMPLED = 400
 # Most terms besides the dispersion, and most functions.
 MOST, MOST_FUNCTIONS = 5, 2
 
@@ -125,11 +126,30 @@ def choose(scores: dict[str, Any], floor: float) -> tuple[str, tuple[str, ...]]:
     best = min(named, key=lambda form: np.log(scores[form] + floor).mean())
     if _is_better(_gains(scores[best], scores[FREE], floor), UNNAMED):
         return FREE, ()
-    allowed = [form for form in named if not _is_better(_gains(scores[form], scores[best], floor))]
-    fewest = min(len(FORMS[form].names) for form in allowed)
-    equal = [form for form in allowed if len(FORMS[form].names) == fewest]
-    first = min(equal, key=lambda form: np.log(scores[form] + floor).mean())
-    return first, tuple(form for form in equal if form != first)
+    first, *others = simplest(
+        {form: scores[form] for form in named},
+        {form: len(FORMS[form].names) for form in named},
+        floor,
+    )
+    return first, tuple(others)
+
+
+def simplest(scores: dict[str, Any], sizes: dict[str, int], floor: float) -> list[str]:
+    """Return the forms of fewest parameters that are as good as the best, the best of them first.
+
+    Args:
+      scores: Squared held-out errors of each run, by form.
+      sizes: Numbers of parameters.
+      floor: Squared error of the method.
+    """
+
+    def size_of(form: str) -> float:
+        return float(np.log(scores[form] + floor).mean())
+
+    best = min(scores, key=size_of)
+    allowed = [form for form in scores if not _is_better(_gains(scores[form], scores[best], floor))]
+    fewest = min(sizes[form] for form in allowed)
+    return sorted((form for form in allowed if sizes[form] == fewest), key=size_of)
 
 
 def name_dispersion(recording: Recording, form: str, free: Model) -> Model:
@@ -173,6 +193,36 @@ def held_out(normal: Normal, names: Collection[str]) -> Float[np.ndarray, " n_ru
         changes = generators.solve(normal, tuple(names), [i for i in range(n_run) if i != run])
         found.append(generators.errors(normal, changes, [run])[0])
     return np.array(found)
+
+
+def resample(
+    normal: Normal,
+    values: Float[np.ndarray, " n_row"],
+    rows: Float[np.ndarray, "n_row n"],
+    floor: float,
+    seed: int,
+) -> tuple[Float[np.ndarray, " n_row"], Float[np.ndarray, " n_row"]]:
+    """Return intervals of 95% of combinations of coefficients, over a bootstrap of the runs.
+
+    Args:
+      normal: Normal equations about the fit.
+      values: The combinations at the fit.
+      rows: Their weights, for the first coefficients of the normal equations.
+      floor: Squared error of the method.
+      seed: Random seed.
+    """
+    rng = np.random.default_rng(seed)
+    n_run, n = len(normal.rest), rows.shape[1]
+    draws = rng.integers(0, n_run, (N_RESAMPLED, n_run))
+    names = normal.names[:n]
+    changes = np.array([generators.solve(normal, names, each)[:n] for each in draws])
+    low, high = np.quantile(changes @ rows.T, [0.025, 0.975], axis=0)
+    # A bootstrap of n runs is too narrow by sqrt(1 - 1 / n); and the method could err along each
+    # combination by as much as it errs at all.
+    stretch, squares = np.sqrt(n_run / (n_run - 1)), normal.squares.mean(axis=0)[:n, :n]
+    inverse = np.linalg.pinv(squares, hermitian=True)
+    slack = np.sqrt(floor * np.maximum(np.einsum("ri,ij,rj->r", rows, inverse, rows), 0.0))
+    return values + stretch * low - slack, values + stretch * high + slack
 
 
 def missing(model: Model) -> list[str]:

@@ -66,7 +66,6 @@ __all__ = [
 # Spectral density, relative to its largest value, and to the level of noise, from which on a wave
 # number counts as occurring.
 OCCURS, ABOVE = 1e-10, 3.0
-N_RESAMPLED = 400
 # A law does not explain the frames if their error is more than this multiple of what noise and
 # method imply.
 UNEXPLAINED = 10.0
@@ -259,7 +258,7 @@ def _read(
     single = np.array([name not in FUNCTION_OF for name in model.names], bool)
     read = readings(recording, model)
     rows = np.concatenate([np.eye(len(single))[single], *(each for _, each in read.values())])
-    low, high = _resampled(normal, model, rows, floor, seed)
+    low, high = _selection.resample(normal, rows @ model.values, rows, floor, seed)
     starts = range(int(single.sum()), len(rows), N_POINT)
     parts = (np.split(each, starts) for each in (rows @ model.values, low, high))
     own, *of_functions = zip(*parts, strict=True)
@@ -332,22 +331,3 @@ def _resolve(recording: Recording, model: Model, accuracy: float) -> tuple[Recor
     recording, error = generators.resolve(recording, model, max(accuracy, generators.ACCURACY))
     # Each pair of FFTs rounds once.
     return recording, error + 100 * float(np.finfo(recording.v.dtype).eps) ** 2
-
-
-def _resampled(
-    normal: Normal, model: Model, rows: Float[np.ndarray, "n_row n"], floor: float, seed: int
-) -> tuple[np.ndarray, np.ndarray]:
-    """Intervals of 95% of linear combinations of coefficients over a bootstrap of the runs."""
-    rng = np.random.default_rng(seed)
-    n_run, n = len(normal.rest), len(model.values)
-    draws = rng.integers(0, n_run, (N_RESAMPLED, n_run))
-    changes = np.array([generators.solve(normal, model.names, each)[:n] for each in draws])
-    values = changes.reshape(N_RESAMPLED, n) @ rows.T
-    low, high = np.quantile(values, [0.025, 0.975], axis=0)
-    # A bootstrap of n runs is too narrow by sqrt(1 - 1 / n); and the method could err along each
-    # combination by as much as it errs at all.
-    stretch, squares = np.sqrt(n_run / (n_run - 1)), normal.squares.mean(axis=0)[:n, :n]
-    inverse = np.linalg.pinv(squares, hermitian=True)
-    slack = np.sqrt(floor * np.maximum(np.einsum("ri,ij,rj->r", rows, inverse, rows), 0.0))
-    middle = rows @ model.values
-    return middle + stretch * low - slack, middle + stretch * high + slack

@@ -1,0 +1,126 @@
+"""Masses by axis and channel, read from frames of the exact solver and by diagonalisation."""
+
+import pathlib
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from experiments.discovery import emulator_laws, emulator_masses
+from qdistill.insight import discovery
+from qdistill.physics import packets
+from qdistill.physics.grid import Grid
+from qdistill.system import System, rollout
+from qdistill.teacher import chebyshev
+
+RNG = np.random.default_rng(0)
+
+
+def test_masses_of_a_plane_are_told_apart_by_axis() -> None:
+    grid = Grid((24, 24), (14.0, 14.0), "continuum", origin=(-7.0, -7.0), mass=(3.0, 2.1))
+    system = System(grid, 0.3, bounds=(-5.0, 5.0))
+    x, y = (np.asarray(grid.positions(axis), float) for axis in (0, 1))
+    v, psi = [], []
+    for _ in range(4):
+        bumps = RNG.uniform(-3, 3, (3, 3))
+        v.append(sum(a * np.exp(-((x - b) ** 2 + (y - c) ** 2) / 4) for a, b, c in bumps))
+        place, speed = RNG.uniform(-1.5, 1.5, 2), RNG.uniform(-1.5, 1.5, 2)
+        psi.append(packets.gaussian(grid, tuple(place), (1.2, 1.0), tuple(speed)))
+    given, potentials = jnp.stack(psi), jnp.asarray(np.stack(v), float)
+    solver = chebyshev(system, 1e-7)
+    follow = jax.jit(jax.vmap(lambda psi, v: rollout(solver, psi[None], v, 3)))
+    frames = jnp.concatenate([given[:, None], follow(given, potentials)], axis=1)
+    # The masses of the grid are not used.
+    blind = System(Grid(grid.shape, grid.lengths, "continuum", origin=grid.origin), 0.3)
+    found = discovery.find_masses(blind, potentials, frames)
+    assert found.form == "by axis"
+    np.testing.assert_allclose(found.masses, [[3.0, 2.1]], rtol=3e-5)
+    assert found.errors["one mass"] > 100 * found.errors["by axis"]
+    assert found.strengths["V"][0] == pytest.approx(1, abs=3e-5)
+    assert str(found).splitlines()[0] == "masses: by axis"
+    # With V given half as strong as it is.
+    weak = discovery.find_masses(blind, potentials / 2, frames, seed=1)
+    assert weak.strengths["V"][0] == pytest.approx(2, abs=1e-4)
+
+
+@pytest.mark.parametrize("masses", [(30.0, 30.0), (30.0, 45.0)])
+def test_masses_and_strengths_of_channels_are_those_of_a_diagonalised_hamiltonian(
+    masses: tuple[float, float],
+) -> None:
+    n, dt = 48, 2.0
+    grid = Grid(n, 16.0, "continuum", origin=-8.0)
+    system = System(grid, dt, n_channel=2)
+    x, k = np.asarray(grid.positions(), float), grid.wavenumbers()
+    waves = np.exp(1j * np.outer(x, k)) / np.sqrt(n)
+    v, frames = [], []
+    for _ in range(5):
+        gap, lift, speed = RNG.uniform(0.05, 0.15), RNG.uniform(0.1, 0.3), RNG.uniform(-4, 4)
+        one = np.zeros((2, 2, n), complex)
+        one[0, 0], one[1, 1] = lift * np.tanh(x / 2), -lift * np.tanh(x / 2)
+        one[0, 1] = gap * np.exp(-(x**2) / 4) * np.exp(0.3j * x)
+        one[1, 0] = one[0, 1].conj()
+        h = np.zeros((2, n, 2, n), complex)
+        for i in range(2):
+            h[i, :, i] = waves @ np.diag(k**2 / 2 / masses[i]) @ waves.conj().T
+            for j in range(2):
+                # What moves the frames is coupled 20% more strongly than the V that is given.
+                h[i, :, j] += np.diag(one[i, j] * (1.2 if i != j else 1.0))
+        energies, states = np.linalg.eigh(h.reshape(2 * n, 2 * n))
+        packet = np.asarray(packets.gaussian(grid, RNG.uniform(-2, 2), 1.0, speed))
+        psi = np.stack([packet, RNG.uniform(0.5, 1) * packet]).ravel()
+        steps = np.exp(-1j * dt * np.outer(np.arange(4), energies)) * (states.conj().T @ psi)
+        frames.append((steps @ states.T).reshape(4, 2, n))
+        v.append(one)
+    found = discovery.find_masses(system, np.stack(v), np.stack(frames).astype(np.complex64))
+    assert found.form == ("one mass" if masses[0] == masses[1] else "by channel")
+    np.testing.assert_allclose(found.masses[:, 0], masses, rtol=1e-4)
+    assert np.all((found.low <= found.masses) & (found.masses <= found.high))
+    values = {name: value for name, (value, _, _) in found.strengths.items()}
+    assert values == pytest.approx({"V00": 1.0, "V01": 1.2, "V11": 1.0}, abs=2e-4)
+
+
+def test_what_has_no_masses_is_refused(without_checker: None) -> None:
+    system = System(Grid(32, 10.0, "continuum"), 0.1)
+    psi = np.asarray(packets.gaussian(system.grid, 5.0, 1.0, 1.0)) * np.ones((4, 3, 1))
+    v = np.ones((4, 32))
+    for wrong, words in (
+        ({"psi": psi.real}, "`psi` must be complex"),
+        ({"psi": psi[:3], "v": v[:3]}, "`n_run` must be at least 4"),
+        ({"psi": psi[:, :1]}, "`n_t` must be at least 2"),
+        ({"v": v[:, :31]}, "`v` must be of shape"),
+        ({"v": 0 * v}, "`v` must be different from zero"),
+        ({"v": v + 1j}, "`v` must be real"),
+        ({"seed": -1}, "`seed` must be at least 0"),
+    ):
+        given: dict[str, Any] = {"system": system, "v": v, "psi": psi}
+        with pytest.raises(ValueError, match=words):
+            discovery.find_masses(**(given | wrong))
+    two = System(system.grid, 0.1, n_channel=2)
+    matrix = np.ones((4, 2, 2, 32)) * np.array([[1.0, 1.0], [2.0, 1.0]])[..., None]
+    with pytest.raises(ValueError, match="`v` must be Hermitian"):
+        discovery.find_masses(two, matrix, np.stack([psi, psi], axis=2))
+
+
+def test_masses_of_an_emulator_across_channels_are_read_from_its_forecasts(
+    tmp_path: pathlib.Path,
+) -> None:
+    args = emulator_laws.smoke(emulator_laws.Args(runs=("tully",), out=tmp_path))
+    found = emulator_laws.read_laws(args).metrics["summary"]
+    assert list(found) == ["exact solver", "tully", "clamped-2"]
+    exact = {name: row["mean"] for name, row in found["exact solver"]["masses"].items()}
+    assert exact == pytest.approx({"channel 0": 1.0, "channel 1": 1.0}, abs=1e-4)
+    assert found["exact solver"]["strengths"]["V01"]["mean"] == pytest.approx(1, abs=1e-4)
+    # Its mass was not given, and is off by less than one of it would be by a frame's error.
+    assert found["tully"]["masses"]["channel 0"]["mean"] == pytest.approx(1, abs=1e-3)
+
+
+def test_a_forecast_that_diverges_has_no_masses() -> None:
+    system = System(Grid(32, 10.0, "continuum"), 0.1, n_channel=2)
+    frames, v = np.full((4, 3, 2, 32), np.inf + 0j), np.ones((4, 2, 2, 32))
+    row = emulator_masses.row(system, jnp.asarray(frames), jnp.asarray(v), jnp.ones((4, 3, 2, 32)))
+    assert row["form"] == "diverges"
+    found = emulator_masses.summarise([row])
+    assert found["forms"] == {"diverges": 1}
+    assert "masses" not in found
