@@ -315,6 +315,7 @@ results-laws: results-unitary results-discovery results-tully
 		$(addprefix runs/tully-trainings/gru-$(kind)-dt10-seed,0 1 2 3 4)) --nulls --n 8 \
 		--n-frames 4 --out runs/masses-tully-gru
 	$(call keep,laws masses-plane masses-tully masses-tully-gru)
+	$(call draw,masses-tully-gru)
 
 # After results-seeds and results-unitary.
 SPLITTINGS = $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY))

@@ -92,7 +92,7 @@ def load_ensembles(places: Sequence[str], most: int | None = None) -> dict[str, 
     if len(ensembles) > (most or len(ensembles)):
         refuse("runs", f"1 to {most} emulators, apart from seeds", list(ensembles))
     return {
-        re.sub(r"-seed-\d+$", "", name) if len(each) > 1 else name: each
+        re.sub(r"-seed-?\d+$", "", name) if len(each) > 1 else name: each
         for name, each in ensembles.items()
     }
 

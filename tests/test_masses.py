@@ -107,7 +107,10 @@ def test_masses_of_an_emulator_across_channels_are_read_from_its_forecasts(
     tmp_path: pathlib.Path,
 ) -> None:
     args = emulator_laws.smoke(emulator_laws.Args(runs=("tully",), out=tmp_path))
-    found = emulator_laws.read_laws(args).metrics["summary"]
+    results = emulator_laws.read_laws(args)
+    found, (ax,) = results.metrics["summary"], results.figures["masses"].axes
+    drawn = [line.get_ydata() for line in ax.lines if line.get_linestyle() == "None"]
+    np.testing.assert_allclose(np.concatenate(drawn), 1, atol=2e-2)
     assert list(found) == ["exact solver", "tully", "clamped-2"]
     exact = {name: row["mean"] for name, row in found["exact solver"]["masses"].items()}
     assert exact == pytest.approx({"channel 0": 1.0, "channel 1": 1.0}, abs=1e-4)

@@ -18,7 +18,7 @@ from jaxtyping import Array, Complex, Float
 
 from experiments import emulators, runner
 from experiments.corrections import study
-from experiments.discovery import discover, emulator_masses, recordings
+from experiments.discovery import discover, emulator_masses, masses_figure, recordings
 from qdistill._checks import require_at_least
 from qdistill.insight import discovery, harness
 from qdistill.insight.discovery import laws
@@ -92,7 +92,8 @@ def read_laws(args: Args) -> runner.Results:
     summary = {who: add_up(each) for who, each in rows.items()}
     found = {"roles": panel.roles, "laws": rows, "summary": summary}
     words = "\n".join(f"{who}: {tell(each[0])}" for who, each in rows.items())
-    return runner.Results(runner.rounded(found, 5), words)
+    figures = {} if is_line else {"masses": masses_figure.plot(found)}
+    return runner.Results(runner.rounded(found, 5), words, figures)
 
 
 def make_runs(
