@@ -215,7 +215,13 @@ def faults() -> str:
 def tully_gru() -> str:
     """Return the number of charges of the GRU on Tully's model, its drifts, and its errors."""
     draws = RESULTS()["discovery-tully-gru"].metrics.systems["Tully 2"]
-    rows = [row for draw in draws for row in draw["gru-crossing-dt10-seed0"]]
+    rows = [
+        row
+        for draw in draws
+        for who, each in draw.items()
+        if who.startswith("gru-crossing") and "," not in who
+        for row in each
+    ]
     counts = sum(row.n_static for row in rows)
     drifts, errors = [row.drifts[0] for row in rows], [row.error for row in rows]
     (low, high), (least, most) = ((Number(min(e)), Number(max(e))) for e in (drifts, errors))

@@ -6,7 +6,7 @@ Each function without arguments is `{laws_found.NAME}` in a marker.
 import statistics
 from typing import Any
 
-from pages import RESULTS, table
+from pages import RESULTS, Number, table
 
 
 def blind() -> str:
@@ -150,3 +150,51 @@ def laws() -> str:
 def _interval(of: Any, digits: int) -> str:
     ends = f" ({of.low:.{digits}f} to {of.high:.{digits}f})" if "low" in list(of) else ""
     return f"{of.mean:.{digits}f}{ends}"
+
+
+def masses() -> str:
+    """Tabulate masses over the true ones, and strengths of V, read from forecasts."""
+    rows = []
+    for run, place in (
+        ("masses-plane", "plane"),
+        ("masses-tully", "Tully 2"),
+        ("masses-tully-gru", "Tully 2"),
+    ):
+        of = RESULTS()[run].metrics
+        for who, row in of.summary.items():
+            if who == "exact solver" and run == "masses-tully-gru":
+                continue
+            forms = "; ".join(f"{form}: {n} of {row.n}" for form, n in row.forms.items())
+            cells = [
+                "; ".join(_mean(f"{name} ", each) for name, each in row[kind].items())
+                for kind in ("masses", "strengths")
+            ]
+            rows.append(
+                [
+                    place,
+                    _label(who, of.roles[who], row.n),
+                    f"{Number(row.error.mean):.1e}",
+                    forms,
+                    *cells,
+                ]
+            )
+    return table(("system", "member", "error", "masses", "over the true ones", "strengths"), rows)
+
+
+def coupling() -> dict[str, str]:
+    """Return the strength of the coupling in the paper's network, by what it was taught."""
+    summary = RESULTS()["masses-tully-gru"].metrics.summary
+    kinds = ("crossing", "placebo")
+    return {kind: _mean("", summary[f"gru-{kind}-dt10"].strengths.V01, 2) for kind in kinds}
+
+
+def _label(who: str, role: str, n: int) -> str:
+    words = {"null": " (null model)"}.get(role, "")
+    return f"{who.removesuffix('-seed0')}{f', {n} trainings' * (n > 1)}{words}"
+
+
+def _mean(name: str, row: Any, digits: int = 4) -> str:
+    """The mean, with its interval if there are several trainings."""
+
+    mean = f"{name}{row.mean:.{digits}f}"
+    return mean if row.n < 2 else f"{mean} ({row.low:.{digits}f} to {row.high:.{digits}f})"

@@ -10,6 +10,7 @@ apart, compete by the error of runs left out of the fit, as in `laws`.
 
 import functools
 import itertools
+import math
 from typing import Any, NamedTuple
 
 import jax
@@ -78,9 +79,10 @@ def find_masses(
 ) -> Masses:
     """Return the masses by axis and channel, and the strengths of V, of several runs.
 
-    The dispersion along each axis is that of the grid. Other terms are not sought: see `find_law`
-    for a line. Packets must move along each axis in each channel, and meet every entry of V. An
-    entry that is zero in all runs has no strength.
+    The runs are those of a linear system that conserves the norm, and the dispersion along each
+    axis is that of the grid. Other terms are not sought: see `find_law` for a line. Packets must
+    move along each axis in each channel, and meet every entry of V. An entry that is zero in all
+    runs has no strength.
 
     Args:
       system: Grid, channels, and duration of a frame; the masses of the grid are not used.
@@ -107,10 +109,13 @@ def find_masses(
     form, *_ = _selection.simplest(scores, sizes, floor)
     normal, tie = normals[form], ties[form]
     low, high = _selection.resample(normal, fits[form], tie, floor, seed)
-    n = max(system.n_channel, 1) * system.grid.n_dim
     shape = (max(system.n_channel, 1), system.grid.n_dim)
-    # The largest inverse is that of the smallest mass.
-    masses, highest, lowest = ((1 / each[:n]).reshape(shape) for each in (fits[form], low, high))
+    n = math.prod(shape)
+    # The largest inverse is that of the smallest mass; one that may be zero has no largest mass.
+    masses, highest, lowest = (
+        np.where(each > 0, 1 / np.where(each > 0, each, 1.0), np.inf)[:n].reshape(shape)
+        for each in (fits[form], low, high)
+    )
     strengths = {
         name: (float(fits[form][i]), float(low[i]), float(high[i]))
         for i, name in enumerate(frames.names, n)
