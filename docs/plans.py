@@ -16,6 +16,15 @@ def _found() -> Any:
     return RESULTS()["curriculum"].metrics
 
 
+def _long() -> Any:
+    """The results of each long training, with more plans than those of the same number of steps."""
+    return RESULTS()["curriculum-long"].metrics.budgets
+
+
+def _budgets() -> dict[str, Any]:
+    return dict(_found().budgets.items()) | dict(_long().items())
+
+
 def frames() -> str:
     """Return the number of the teacher's frames in a training of each number of steps."""
     budgets = _found().budgets.items()
@@ -32,7 +41,7 @@ def hardness() -> str:
 def plans() -> str:
     """Tabulate the error of each plan and control over that of `mixed`, for all budgets."""
     rows = []
-    for budget, of in _found().budgets.items():
+    for budget, of in _budgets().items():
         mixed = [f"{Number(10 ** of.error.mixed[each].mean):.1e}" for each in SETS]
         rows.append([f"{int(budget):,}", "mixed: the error itself", *mixed])
         rows += _over_mixed(of)
@@ -85,13 +94,19 @@ def yoked() -> str:
     return _over_yoked("adaptive")
 
 
+def yoked_long() -> str:
+    """Return the error of `adaptive` over its control on each set, near convergence."""
+    return _over_yoked("adaptive", _long())
+
+
 def yoked_losses() -> str:
     """Return the error of `loss-driven` over its control on each set, after the first budget."""
     return _over_yoked("loss-driven")
 
 
-def _over_yoked(name: str) -> str:
-    row = next(iter(dict(_found().budgets.items()).values()))["over yoked"][name]
+def _over_yoked(name: str, budgets: Any = None) -> str:
+    (_, first), *_ = (budgets or _found().budgets).items()
+    row = first["over yoked"][name]
     return ", ".join(f"{_ratio(row[each])} ({label})" for each, label in SETS.items())
 
 
@@ -112,10 +127,16 @@ def convergence() -> str:
     """Return the error of `mixed` after each number of steps, and that of the preset `unitary`."""
     errors = [
         f"{Number(10**of.error.mixed.smooth.mean):.1e} after {int(budget):,}"
-        for budget, of in _found().budgets.items()
+        for budget, of in _budgets().items()
     ]
     last = _found().references.unitary.smooth
     return ", ".join(errors) + f", and {last:.1e} after the 5,600 of the packaged `unitary`"
+
+
+def mixed_before() -> str:
+    """Return the error of `mixed` in the same long trainings as they were first recorded."""
+    *_, last = dict(_found().budgets.items()).values()
+    return f"{Number(10**last.error.mixed.smooth.mean):.1e}"
 
 
 def _ratio(row: Any) -> str:
