@@ -1,5 +1,6 @@
 """Masses by axis and channel, read from frames of the exact solver and by diagonalisation."""
 
+import dataclasses
 import pathlib
 from typing import Any
 
@@ -76,7 +77,8 @@ def test_masses_and_strengths_of_channels_are_those_of_a_diagonalised_hamiltonia
     found = discovery.find_masses(system, np.stack(v), np.stack(frames).astype(np.complex64))
     assert found.form == ("one mass" if masses[0] == masses[1] else "by channel")
     np.testing.assert_allclose(found.masses[:, 0], masses, rtol=1e-4)
-    assert np.all((found.low <= found.masses) & (found.masses <= found.high))
+    assert np.all((found.low[:, 0] <= masses) & (masses <= found.high[:, 0]))
+    assert found.is_explained
     values = {name: value for name, (value, _, _) in found.strengths.items()}
     assert values == pytest.approx({"V00": 1.0, "V01": 1.2, "V11": 1.0}, abs=2e-4)
 
@@ -93,6 +95,8 @@ def test_what_has_no_masses_is_refused(without_checker: None) -> None:
         ({"v": 0 * v}, "`v` must be different from zero"),
         ({"v": v + 1j}, "`v` must be real"),
         ({"seed": -1}, "`seed` must be at least 0"),
+        ({"psi": psi[0, 0]}, r"`psi` must be of shape \(n_run, n_t, 32\)"),
+        ({"psi": psi * np.array([0, 1, 1, 1])[:, None, None]}, "different from zero in each frame"),
     ):
         given: dict[str, Any] = {"system": system, "v": v, "psi": psi}
         with pytest.raises(ValueError, match=words):
@@ -117,6 +121,26 @@ def test_masses_of_an_emulator_across_channels_are_read_from_its_forecasts(
     assert found["exact solver"]["strengths"]["V01"]["mean"] == pytest.approx(1, abs=1e-4)
     # Its mass was not given, and is off by less than one of it would be by a frame's error.
     assert found["tully"]["masses"]["channel 0"]["mean"] == pytest.approx(1, abs=1e-3)
+
+
+def test_an_empty_channel_has_no_mass_and_frames_of_something_else_are_not_explained() -> None:
+    system = System(Grid(48, 16.0, "continuum", origin=-8.0, mass=30.0), 2.0, n_channel=2)
+    x = np.asarray(system.grid.positions(), float)
+    v = np.zeros((4, 2, 2, 48), np.float32)
+    v[:, 0, 0] = v[:, 1, 1] = RNG.uniform(-0.3, 0.3, (4, 1)) * np.exp(-(x**2) / 4)
+    one = [packets.gaussian(system.grid, c, 1.0, k) for c, k in RNG.uniform(-2, 2, (4, 2))]
+    psi = jnp.stack([jnp.stack([each, 0 * each]) for each in one])
+    wide = dataclasses.replace(system, bounds=(-1.0, 1.0))
+    solver = chebyshev(wide, 1e-7)
+    later = jax.vmap(lambda psi, v: rollout(solver, psi[None], v, 2))(psi, jnp.asarray(v))
+    frames = np.concatenate([psi[:, None], later], axis=1)
+    found = discovery.find_masses(system, v, frames)
+    np.testing.assert_allclose(found.masses, [[30.0], [np.nan]], rtol=1e-4)
+    assert list(found.strengths) == ["V00"]
+    assert found.is_explained
+    wrong = discovery.find_masses(system, v, frames[:, ::-1] * np.exp(1j * x**2))
+    assert not wrong.is_explained
+    assert "NOT EXPLAINED" in str(wrong)
 
 
 def test_a_forecast_that_diverges_has_no_masses() -> None:

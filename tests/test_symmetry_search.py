@@ -259,6 +259,10 @@ def test_axes_of_particles_and_of_a_plane_are_exchanged() -> None:
         packets.gaussian(grid, (0.0, 2.5), (0.8, 1.1), (-0.4, -0.2)),
         atol=1e-5,
     )
+    with pytest.raises(ValueError, match="`about` must be in the box"):
+        discovery.make_reflections(System(grid), (0.5, 100.0))
+    with pytest.raises(ValueError, match="`about` must be None except in a plane"):
+        discovery.make_families(SYSTEM, about=(0.0,))
     # Axes of different lengths are not exchanged.
     other = Grid((32, 16), (16.0, 8.0), "continuum")
     assert list(discovery.make_reflections(System(other), (8.0, 4.0))) == ["mirror x", "mirror y"]

@@ -76,7 +76,7 @@ def search(calls: Calls, s: Samples) -> None:
     add(
         discovery.make_families,
         read=lambda made: [each.scanned for each in made.values()],
-        system=s.system, step=4.0, about=(1.0,),
+        system=s.system, step=4.0, about=None,
     )  # fmt: skip
     add(
         discovery.make_reflections,

@@ -201,6 +201,7 @@ def resample(
     rows: Float[np.ndarray, "n_row n"],
     floor: float,
     seed: int,
+    names: Collection[str] = (),
 ) -> tuple[Float[np.ndarray, " n_row"], Float[np.ndarray, " n_row"]]:
     """Return intervals of 95% of combinations of coefficients, over a bootstrap of the runs.
 
@@ -210,12 +211,13 @@ def resample(
       rows: Their weights, for the first coefficients of the normal equations.
       floor: Squared error of the method.
       seed: Random seed.
+      names: Of these first coefficients those that are fitted; none for all.
     """
     rng = np.random.default_rng(seed)
     n_run, n = len(normal.rest), rows.shape[1]
     draws = rng.integers(0, n_run, (N_RESAMPLED, n_run))
-    names = normal.names[:n]
-    changes = np.array([generators.solve(normal, names, each)[:n] for each in draws])
+    kept = tuple(names) or normal.names[:n]
+    changes = np.array([generators.solve(normal, kept, each)[:n] for each in draws])
     low, high = np.quantile(changes @ rows.T, [0.025, 0.975], axis=0)
     # A bootstrap of n runs is too narrow by sqrt(1 - 1 / n); and the method could err along each
     # combination by as much as it errs at all.

@@ -56,7 +56,8 @@ def make_families(
       system: The system.
       step: Distance of scanned shifts in bohr, well below the wavelengths of packets. Mirrors and
         centres are scanned at half of it, since images move by twice as much.
-      about: The point in bohr of turns by any angle, in a plane; None for the middle of the box.
+      about: The point in bohr of turns by any angle, in a plane of equal axes only; None for the
+        middle of the box.
 
     >>> from qdistill.physics.grid import Grid
     >>> list(make_families(System(Grid(64, 20.0))))
@@ -64,6 +65,9 @@ def make_families(
     """
     require_positive(step=step)
     grid, found = system.grid, {}
+    is_even = grid.n_dim == 2 and _are_equal(grid, (0, 1))
+    if about is not None and not is_even:
+        refuse("about", "None except in a plane of equal axes", about)
     centre = _point(grid, grid.middle if about is None else about)
 
     def places(axis: int, low: float, high: float, step: float = step) -> Float[np.ndarray, " n"]:
@@ -78,7 +82,7 @@ def make_families(
         found[f"mirror{end}"] = Family(_mirror(grid, axis), (places(axis, -0.25, 0.25, step / 2),))
         shifts = np.append(shifts, grid.lengths[axis] / 2)
         found[f"shift{end}"] = Family(_shift(grid, axis), (shifts,))
-    if grid.n_dim == 2 and _are_equal(grid, (0, 1)):
+    if is_even:
         diagonals = places(1, -0.5, 0.5) - grid.middle[0]
         centres = (places(0, -0.25, 0.25, step / 2), places(1, -0.5, 0.5, step / 2))
         found["exchange of axes"] = Family(_exchange(grid), (diagonals,))
@@ -105,9 +109,9 @@ def make_reflections(
 ) -> dict[str, Callable[[Complex[Array, "..."]], Complex[Array, "..."]]]:
     """Return mirrors of every axis and exchanges of equal axes, by name.
 
-    They are Hermitian, so that they may be operators of a dictionary: `make_dictionary` takes them
-    as `more`. Axes may be those of particles. Two channels are exchanged by `Re01` of the
-    dictionary.
+    They are Hermitian, but for the shortest wave of the grid, so that they may be operators of a
+    dictionary: `make_dictionary` takes them as `more`. Axes may be those of particles. Two channels
+    are exchanged by `Re01` of the dictionary.
 
     Args:
       system: The system.
@@ -137,7 +141,10 @@ def _at(operate: Operate, parameter: float, psi: Array) -> Array:
 def _point(grid: Grid, about: Sequence[float]) -> Float[np.ndarray, " d"]:
     require_shape((grid.n_dim,), about=about)
     require_finite(about=about)
-    return np.asarray(about, float)
+    point = np.asarray(about, float)
+    if np.any(np.abs(point - grid.middle) > np.asarray(grid.lengths) / 2):
+        refuse("about", f"in the box of {grid.lengths} bohr about {grid.middle}", tuple(about))
+    return point
 
 
 def _end(grid: Grid, axis: int) -> str:
