@@ -188,6 +188,12 @@ def coupling() -> dict[str, str]:
     return {kind: _mean("", summary[f"gru-{kind}-dt10"].strengths.V01, 2) for kind in kinds}
 
 
+def null_coupling() -> str:
+    """Return the strength of the coupling in the null model of the networks taught placebos."""
+    summary = RESULTS()["masses-tully-gru"].metrics.summary
+    return _mean("", summary["disturbed gru-placebo-dt10"].strengths.V01, 2)
+
+
 def _label(who: str, role: str, n: int) -> str:
     words = {"null": " (null model)"}.get(role, "")
     return f"{who.removesuffix('-seed0')}{f', {n} trainings' * (n > 1)}{words}"
