@@ -8,7 +8,7 @@ bootstraps follow without a further propagation.
 """
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -136,23 +136,43 @@ def fit(recording: Recording, model: Model) -> Model:
       recording: The frames.
       model: A model to begin with.
     """
-    best, before, step = model, np.inf, 1.0
-    changes = np.zeros(len(model.values))
-    for _ in range(N_PASS if len(changes) else 0):
-        normal = linearise(recording, model)
+    found = descend(
+        lambda values: linearise(recording, model._replace(values=values)),
+        lambda normal, values: model.names,
+        model.values,
+    )
+    return model._replace(values=found)
+
+
+def descend(
+    normal_at: Callable[[np.ndarray], Normal],
+    free: Callable[[Normal, np.ndarray], Sequence[str]],
+    start: Float[np.ndarray, " n"],
+) -> Float[np.ndarray, " n"]:
+    """Return the values with the least error, by Gauss and Newton's method.
+
+    Args:
+      normal_at: From values to the normal equations about them.
+      free: From both to the names of the values that are changed.
+      start: Values to begin with.
+    """
+    best, at, before, step = start, start, np.inf, 1.0
+    changes = np.zeros(len(start))
+    for _ in range(N_PASS if len(start) else 0):
+        normal = normal_at(at)
         error = float(normal.rest.mean())
         if error < before:
             gained = 1 - error / before
-            best, before, step = model, error, 1.0
+            best, before, step = at, error, 1.0
             if gained < ENDED:
                 break
-            changes = solve(normal, model.names)
+            changes = solve(normal, free(normal, at))
             if error - errors(normal, changes).mean() < ENDED * error:
                 break
         else:
             # The last change was too long.
             step /= 4
-        model = best._replace(values=best.values + step * changes)
+        at = best + step * changes
     return best
 
 
@@ -174,12 +194,23 @@ def resolve(
             ]
         )
 
+    n, error = refine(ahead, accuracy)
+    return recording._replace(n_substep=n), error
+
+
+def refine(ahead: Callable[[int], Array], accuracy: float) -> tuple[int, float]:
+    """Return a number of substeps that is enough, and the squared error with it.
+
+    Args:
+      ahead: From a number of substeps to some frames.
+      accuracy: The relative error that is enough.
+    """
     n, short = 1, ahead(1)
     while True:
         long, short = short, ahead(2 * n)
         error = float(jnp.sum(jnp.abs(short - long) ** 2) / jnp.sum(jnp.abs(short) ** 2))
         if error < accuracy**2 or n >= MOST_SUBSTEPS:
-            return recording._replace(n_substep=n), error
+            return n, error
         n *= 2
 
 
@@ -287,13 +318,7 @@ def _columns(
 
 
 def normal(rest: Array, columns: Array, ahead: Array) -> tuple[np.ndarray, np.ndarray, float]:
-    """Return the normal equations of one run, in double precision whatever the frames are.
-
-    Args:
-      rest: Residuals.
-      columns: Derivatives of the predictions.
-      ahead: The frames that are predicted.
-    """
+    """Return the normal equations of one run, in double precision whatever the frames are."""
     residual, derivatives, wanted = (np.asarray(each, complex) for each in (rest, columns, ahead))
     flat, size = derivatives.reshape(len(derivatives), -1), np.linalg.norm(wanted) ** 2
     squares = (flat.conj() @ flat.T).real / size

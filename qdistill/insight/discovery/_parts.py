@@ -73,37 +73,25 @@ def _parts(system: System, v: np.ndarray) -> dict[str, np.ndarray]:
 
 def residuals(frames: Frames, values: np.ndarray) -> list[np.ndarray]:
     """Return the differences of the frames to their predictions, of each run."""
+    of = _real(frames, values)
     return [
-        np.asarray(psi[1:] - _ahead(frames.system, frames.n_substep, _real(frames, values), *run))
+        np.asarray(run[-1][1:] - _ahead(frames.system, frames.n_substep, of, *run))
         for run in _runs(frames)
-        for psi in [run[-1]]
     ]
 
 
 def resolve(frames: Frames, values: np.ndarray) -> tuple[Frames, float]:
     """Return the frames with enough substeps, and the squared error of the method."""
 
-    def ahead(n: int) -> np.ndarray:
-        first = frames._replace(psi=frames.psi[:, :2])
-        return np.stack(
-            [
-                np.asarray(_ahead(frames.system, n, _real(frames, values), *run))
-                for run in _runs(first)
-            ]
-        )
+    first, of = frames._replace(psi=frames.psi[:, :2]), _real(frames, values)
 
-    n, short = 1, ahead(1)
-    while True:
-        long, short = short, ahead(2 * n)
-        error = float(np.sum(np.abs(short - long) ** 2) / np.sum(np.abs(short) ** 2))
-        if error < generators.ACCURACY**2 or n >= generators.MOST_SUBSTEPS:
-            # Each pair of FFTs rounds once.
-            return frames._replace(n_substep=n), error + 100 * _rounding(frames) ** 2
-        n *= 2
+    def ahead(n: int) -> Array:
+        return jnp.stack([_ahead(frames.system, n, of, *run) for run in _runs(first)])
 
-
-def _rounding(frames: Frames) -> float:
-    return float(np.finfo(frames.psi.real.dtype).eps)
+    n, error = generators.refine(ahead, generators.ACCURACY)
+    # Each pair of FFTs rounds once.
+    rounding = float(np.finfo(frames.psi.real.dtype).eps)
+    return frames._replace(n_substep=n), error + 100 * rounding**2
 
 
 def linearise(frames: Frames, tie: np.ndarray, values: np.ndarray) -> Normal:

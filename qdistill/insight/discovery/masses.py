@@ -203,21 +203,11 @@ def _fit(
     frames: Frames, tie: np.ndarray, start: np.ndarray, floor: float
 ) -> Float[np.ndarray, " n"]:
     """The parameters of a form with the least one-frame error, by Gauss-Newton steps."""
-    best, at, before, step, changes = start, start, np.inf, 1.0, np.zeros_like(start)
-    for _ in range(generators.N_PASS):
-        normal = linearise(frames, tie, tie @ at)
-        error = float(normal.rest.mean())
-        if error < before:
-            gained = 1 - error / before
-            best, before, step = at, error, 1.0
-            if gained < generators.ENDED:
-                break
-            changes = generators.solve(normal, _told(frames, normal, at, floor))
-        else:
-            # The last change was too long.
-            step /= 4
-        at = best + step * changes
-    return best
+    return generators.descend(
+        lambda values: linearise(frames, tie, tie @ values),
+        lambda normal, values: _told(frames, normal, values, floor),
+        start,
+    )
 
 
 def _require(system: System, v: Any, psi: Any, seed: int) -> None:
