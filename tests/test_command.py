@@ -15,6 +15,7 @@ import scripts
 
 import qdistill as qd
 from qdistill.__main__ import main
+from qdistill.curriculum import CurriculumConfig
 from qdistill.runs import distillation, presets, pretrained, process, report, signals, story
 
 
@@ -188,12 +189,18 @@ def test_training_from_python_leaves_the_folder_of_the_command(
     tmp_path: pathlib.Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     here, there = tmp_path / "python", tmp_path / "command"
-    words = ["distill", "demo", "--smoke", "--seed", "3", "--out", str(there)]
+    # The preset with one stage, on simpler potentials.
+    words = ["distill", "informed-1", "--smoke", "--seed", "3", "--out", str(there)]
+    words += ["--curriculum.lessons", "barrier"]
     main(words)
     told = capsys.readouterr().out
     assert "paper's full-gru" in told
     assert "Learned kinetic energy" in told
-    config = dataclasses.replace(presets.smoke(presets.PRESETS["demo"][1]), seed=3)
+    config = dataclasses.replace(
+        presets.smoke(presets.PRESETS["informed-1"][1]),
+        seed=3,
+        curriculum=CurriculumConfig(("barrier",)),
+    )
     drawn = []
     monkeypatch.setattr(report, "draw", lambda out, *of: drawn.append(out))
     emulator = qd.distill(config, here)
@@ -207,7 +214,7 @@ def test_training_from_python_leaves_the_folder_of_the_command(
     assert (here / "config.json").read_text() == (there / "config.json").read_text()
     assert json.loads((there / "config.json").read_text())["seed"] == 3
     metrics, mine = (distillation.read_metrics(out) for out in (there, here))
-    assert metrics["preset"] == "demo"
+    assert metrics["preset"] == "informed-1"
     assert metrics["benchmark"]["n_frames"] == 12
     assert metrics["benchmark"] == mine["benchmark"]
     assert emulator.score is not None

@@ -86,30 +86,6 @@ def test_metrics_hold_null_where_json_has_no_number() -> None:
     assert plain == {"a": [1.0, None], "b": {"c": None}, "d": [3, None]}
 
 
-def test_cases_of_a_plane_are_its_own_lessons_and_it_has_fewer_figures(
-    tmp_path: pathlib.Path,
-) -> None:
-    out = tmp_path / "run"
-    system = System(Grid((32, 32), (16.0, 16.0), "continuum"), bounds=(-16.0, 16.0))
-    config = dataclasses.replace(
-        small.UNITARY,
-        system=system,
-        curriculum=CurriculumConfig(("packets", "wall")),
-        benchmark=dataclasses.replace(small.UNITARY.benchmark, n_cases=3),
-    )
-    emulator = qd.distill(config, out)
-    assert emulator.system == system
-    assert emulator.provenance == tuple(provenance.read(out))
-    assert pretrained.find(str(out)).score == emulator.score
-    metrics = distillation.read_metrics(out)
-    assert list(metrics["benchmark"]["cases"]) == ["packets-1", "wall-1", "packets-2"]
-    assert "dispersion" not in metrics
-    assert {path.stem for path in out.glob("*.png")} == {"training"}
-    assert "paper's" not in report.summary(metrics)
-    with pytest.raises(ValueError, match="one-dimensional"):
-        distillation.evaluate(out, n_potentials=1)
-
-
 def test_held_out_potentials_are_scored_into_the_folder(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "run"
     emulator = distillation.distill(small.UNITARY, out, draw=False)

@@ -89,7 +89,7 @@ def test_a_killed_process_resumes_to_the_same_bits(
     out = tmp_path / "killed"
     command = [
         "distill", "gru-demo", "--out", str(out),
-        "--student.n-units", "8",
+        "--student.name", "linear",
         "--training.stages.0.n-steps", "48",
         "--training.stages.0.batches.n-batch", "8",
         "--training.stages.0.batches.n-block", "4",

@@ -61,7 +61,7 @@ def waves(student: Splitting, params: PyTree) -> jax.Array:
 @pytest.mark.parametrize("n_pairs", [1, 2, 3])
 def test_normal_equations_are_those_of_residuals_in_the_students_eigenbasis(n_pairs: int) -> None:
     student = Splitting(dataclasses.replace(FORM, n_pairs=n_pairs), LINE)
-    flat, unravel = ravel_pytree(student.init(jax.random.key(0)))
+    flat, unravel = ravel_pytree(jax.jit(student.init)(jax.random.key(0)))
     rng = np.random.default_rng(n_pairs)
     flat, examples = flat + jnp.asarray(rng.normal(0, 0.1, flat.shape), float), spectra(rng)
     energies, states, v = (leaf[0] for leaf in examples[:3])
@@ -70,7 +70,7 @@ def test_normal_equations_are_those_of_residuals_in_the_students_eigenbasis(n_pa
     def frames(flat: jax.Array, psi: jax.Array) -> jax.Array:
         return jax.vmap(boxed.step(unravel(flat), v).advance)(psi + 0j)
 
-    own_turns, own = np.linalg.eig(np.asarray(frames(flat, jnp.eye(32))).T)
+    own_turns, own = np.linalg.eig(np.asarray(jax.jit(frames)(flat, jnp.eye(32))).T)
     weights = 1 / (1 + np.exp(energies - BOXES.ceiling)) / (1 + np.exp(-4 * np.asarray(energies)))
     weights = (weights / weights.sum())[:, None] / (
         np.abs(own_turns - turns[:, None]) ** 2 + BOXES.horizon**-2
@@ -87,11 +87,13 @@ def test_normal_equations_are_those_of_residuals_in_the_students_eigenbasis(n_pa
     def together(flat: jax.Array) -> jax.Array:
         return jnp.concatenate([residuals(flat), waves(student, unravel(flat))])
 
-    jacobian, errors = jax.jacfwd(together)(flat), together(flat)
+    jacobian, errors, of_boxes = jax.jit(
+        lambda flat: (jax.jacfwd(together)(flat), together(flat), residuals(flat))
+    )(flat)
     size = float(jnp.max(jnp.abs(jacobian.T @ jacobian)))
-    assert normal.each[0] == pytest.approx(float(jnp.sum(residuals(flat) ** 2)), rel=1e-3)
+    assert normal.each[0] == pytest.approx(float(jnp.sum(of_boxes**2)), rel=1e-3)
     assert normal.loss == pytest.approx(float(jnp.sum(errors**2)), rel=1e-3)
-    loss = problem.loss(unravel(flat), examples, normal.weights)
+    loss = jax.jit(problem.loss)(unravel(flat), examples, normal.weights)
     assert loss == pytest.approx(float(normal.loss), rel=1e-3)
     np.testing.assert_allclose(normal.matrix, jacobian.T @ jacobian, atol=1e-3 * size)
     wanted = jacobian.T @ errors
@@ -100,7 +102,7 @@ def test_normal_equations_are_those_of_residuals_in_the_students_eigenbasis(n_pa
 
 def test_a_power_below_one_gives_less_weight_to_boxes_of_large_losses() -> None:
     student = Splitting(FORM, LINE)
-    flat, unravel = ravel_pytree(student.init(jax.random.key(0)))
+    flat, unravel = ravel_pytree(jax.jit(student.init)(jax.random.key(0)))
     rng = np.random.default_rng(0)
     boxes = [spectra(rng) for _ in range(3)]
     plain = jax.jit(_gauss_newton.least_squares(student, BOXES).normal)
@@ -112,7 +114,7 @@ def test_a_power_below_one_gives_less_weight_to_boxes_of_large_losses() -> None:
     weights = (each / np.median(each) + 0.3) ** -0.6
     assert max(each) > 2 * min(each)
     np.testing.assert_allclose(found.weights, weights, rtol=1e-3)
-    slopes = jax.jacfwd(lambda flat: waves(student, unravel(flat)))(flat)
+    slopes = jax.jit(jax.jacfwd(lambda flat: waves(student, unravel(flat))))(flat)
     in_space = slopes.T @ slopes
     in_boxes = sum(
         weight * (normal.matrix - in_space) for weight, normal in zip(weights, alone, strict=True)
@@ -150,7 +152,7 @@ def test_boxes_of_a_student_from_scratch_are_smoothed() -> None:
 
 def test_a_step_that_raises_the_loss_is_not_taken() -> None:
     student = Splitting(FORM, LINE)
-    params = student.init(jax.random.key(0))
+    params = jax.jit(student.init)(jax.random.key(0))
     examples = spectra(np.random.default_rng(0))
     problem = _gauss_newton.least_squares(student, BOXES)
     wrong = problem._replace(
@@ -167,7 +169,7 @@ def test_a_step_that_raises_the_loss_is_not_taken() -> None:
 def test_a_step_is_divided_by_the_normal_matrices_of_all_batches() -> None:
     """Each older one has half the weight of the next."""
     student = Splitting(FORM, LINE)
-    params, rng = student.init(jax.random.key(0)), np.random.default_rng(0)
+    params, rng = jax.jit(student.init)(jax.random.key(0)), np.random.default_rng(0)
     problem = _gauss_newton.least_squares(student, BOXES)
     step, normal = (
         jax.jit(f) for f in (functools.partial(_gauss_newton.step, problem), problem.normal)
@@ -202,13 +204,12 @@ def test_other_students_and_examples_are_refused() -> None:
 @pytest.mark.parametrize("kind", [_gauss_newton._Problem, optimisers._Untold])
 def test_adam_in_the_study_follows_the_gradient_of_the_same_loss(kind: type) -> None:
     student = Splitting(FORM, LINE)
-    flat, unravel = ravel_pytree(student.init(jax.random.key(0)))
+    flat, unravel = ravel_pytree(jax.jit(student.init)(jax.random.key(0)))
     rng = np.random.default_rng(0)
     flat, examples = flat + jnp.asarray(rng.normal(0, 0.1, flat.shape), float), spectra(rng)
     problem, params = kind(student, BOXES, 0.5), unravel(flat)
-    gradient = ravel_pytree(jax.grad(optimisers.loss(problem))(params, examples))[0]
-    expected = 2 * problem.normal(params, examples).gradient
-    assert jnp.linalg.norm(gradient - expected) < 1e-3 * jnp.linalg.norm(expected)
-    assert optimisers.loss(problem)(params, examples) == pytest.approx(
-        float(problem.normal(params, examples).loss), rel=1e-4
-    )
+    loss, slopes = jax.jit(jax.value_and_grad(optimisers.loss(problem)))(params, examples)
+    normal, gradient = jax.jit(problem.normal)(params, examples), ravel_pytree(slopes)[0]
+    expected = 2 * np.asarray(normal.gradient)
+    assert np.linalg.norm(gradient - expected) < 1e-3 * np.linalg.norm(expected)
+    assert float(loss) == pytest.approx(float(normal.loss), rel=1e-4)

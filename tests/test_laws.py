@@ -1,5 +1,6 @@
 """Discovery: the law of recorded frames, against frames of exact diagonalisation."""
 
+import functools
 import json
 import pathlib
 from typing import Any
@@ -10,7 +11,7 @@ import pytest
 import scripts
 
 from experiments.discovery import blind, discover, hidden, recordings
-from experiments.discovery.hidden import GRID, NOTHING, Hidden
+from experiments.discovery.hidden import NOTHING, Hidden
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law, laws
 from qdistill.insight.discovery import _generators as generators
@@ -19,14 +20,30 @@ from qdistill.insight.discovery import _terms as terms
 from qdistill.physics.grid import Grid
 from qdistill.runs import export
 
+# Fewer points, runs and frames than the study.
+GRID = Grid(128, 40.0, "continuum", origin=-20.0)
 X = np.asarray(GRID.positions(), float)
 T = hidden.DT * np.arange(hidden.N_FRAME)
-N_T = 6
+N_RUN, N_T = 5, 5
 
 
 def recorded(strengths: dict[str, float], noise: float = 1e-5) -> recordings.Runs:
-    v, psi = hidden.make(7, Hidden(strengths, noise))
-    return recordings.Runs(X, T[:N_T], v.astype(np.float32), psi[:, :N_T].astype(np.complex64))
+    v, psi = made(tuple(strengths.items()), noise)
+    return recordings.Runs(X, T[:N_T], v.astype(np.float32), psi.astype(np.complex64))
+
+
+@functools.cache
+def made(strengths: tuple[tuple[str, float], ...], noise: float) -> tuple[np.ndarray, np.ndarray]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hidden, "GRID", GRID)
+        patch.setattr(hidden, "N_FRAME", N_T)
+        patch.setattr(hidden, "N_RUN", N_RUN)
+        return hidden.make(7, Hidden(dict(strengths), noise))
+
+
+@functools.cache
+def law_of(*strengths: tuple[str, float]) -> Law:
+    return discovery.find_law(*recorded(dict(strengths)))
 
 
 # Hidden physics, what is claimed, and the coefficient that is found with its tolerance.
@@ -54,7 +71,7 @@ CASES: dict[str, tuple[dict[str, float], list[tuple[str, ...]], float]] = {
 @pytest.mark.parametrize("name", CASES)
 def test_hidden_physics_is_found_and_nothing_else(name: str) -> None:
     strengths, claims, tolerance = CASES[name]
-    law = discovery.find_law(*recorded(strengths))
+    law = law_of(*strengths.items())
     assert sorted(blind.claims_of(law)) == sorted(claims)
     assert law.is_usual == (not strengths)
     for kind, strength in strengths.items():
@@ -98,9 +115,8 @@ def test_nothing_is_claimed_below_the_noise() -> None:
     ],
 )
 def test_derivatives_are_those_of_the_propagator(kind: str) -> None:
-    grid = Grid(256, 40.0, "continuum", origin=-20.0)
     _, _, v, psi = recorded({})
-    recording = recordings_of.record(grid, 0.2, v[:1], psi[:1, :2], 8.0)
+    recording = recordings_of.record(GRID, 0.2, v[:1], psi[:1, :2], 8.0)
     step = 1e-2
     # To second order, between two models on both sides.
     model = generators.begin(terms.USUAL, (kind,))
@@ -170,10 +186,10 @@ def test_files_of_ones_own_have_plain_names(tmp_path: pathlib.Path) -> None:
         ({"psi_imag": None}, "`frames` must be a file with `psi`, or with `psi_real` and"),
         ({"psi": (axes, psi.real)}, r"`frames\['psi'\]` must be an array of complex numbers, but"),
         ({"potential": (axes, v + 1j)}, r"`frames\['potential'\]` must be an array of real numb"),
-        ({"psi": (axes, psi[0])}, rf"`frames\['psi'\]` must be of shape \(n_run, {N_T}, 256\), by"),
+        ({"psi": (axes, psi[0])}, rf"`frames\['psi'\]` must be of shape \(n_run, {N_T}, 128\), by"),
         ({"psi": (axes, psi.swapaxes(0, 2))}, r"`frames\['psi'\]` must be of shape \(n_run, "),
         ({"times": (axes, psi.real)}, r"`frames\['t'\]` must be of one axis"),
-        ({"potential": (axes, v[:2])}, r"`frames\['v'\]` must be of shape \(8, 256\), one for ea"),
+        ({"potential": (axes, v[:2])}, r"`frames\['v'\]` must be of shape \(5, 128\), one for each"),
     ]
     for changed, words in cases:
         with pytest.raises(ValueError, match=f"Argument {words}"):
@@ -221,13 +237,16 @@ def test_what_occurs_ends_where_noise_begins() -> None:
     assert 3 < largest < 9
 
 
-def test_the_nonlocal_matrix_of_a_constant_is_a_function_of_k() -> None:
-    matrix = hidden._spread(np.full(256, 2.0), 0.3)
+def test_the_nonlocal_matrix_of_a_constant_is_a_function_of_k(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(hidden, "GRID", GRID)
+    matrix = hidden._spread(np.full(128, 2.0), 0.3)
     waves = np.exp(1j * GRID.wavenumbers()[5] * X)
     expected = 2 * np.exp(-((GRID.wavenumbers()[5] * 0.3) ** 2) / 4)
     np.testing.assert_allclose(matrix @ waves, expected * waves, atol=1e-9)
     # Without a width it is V, for waves that V does not move beyond the grid.
-    v, psi = hidden.make(1, Hidden({}, 0.0))
+    v, psi = made((), 0.0)
     first = psi[0, 0]
     rest = hidden._spread(v[0], 0.0) @ first - v[0] * first
     assert np.linalg.norm(rest) < 1e-5 * np.linalg.norm(first)
@@ -241,7 +260,7 @@ def test_what_is_not_on_the_list_is_not_explained() -> None:
     assert not law.is_explained
     assert not law.is_usual
     assert "NOT EXPLAINED" in str(law)
-    known = discovery.find_law(x, t, v, psi)
+    known = law_of()
     assert known.is_explained
     assert known.is_usual
     assert "NOT EXPLAINED" not in str(known)
@@ -327,7 +346,7 @@ def test_claims_that_fit_alike_are_one() -> None:
         noise=0.0,
         k=np.zeros(1),
         energies=np.zeros(1),
-        emulator=discovery.find_law(*recorded({})).emulator,
+        emulator=law_of().emulator,
     )
     claims = [("mass",), ("quartic", "relativistic"), ("V^2", "coupling"), ("potential", "shape")]
     assert blind.claims_of(law) == claims

@@ -19,7 +19,10 @@ NAMES = [path.stem for path in NOTEBOOKS]
 # What takes the place of the cell of settings: the same path with small numbers.
 QUICK = {
     "1_first_steps": "n_frames, seconds = 40, 1.0",
-    "2_distil": "n_steps, n_frames = 20, 10",
+    "2_distil": """
+n_steps, n_frames = 8, 10
+presets.PRESETS |= {"demo": ("In small.", presets.smoke(presets.PRESETS["demo"][1]))}
+""",
     "3_what_it_learned": "n_frames, k_max = 4, 8.5",
     "4_your_own": "n_steps, n_runs, n_frames, n_scored, n_cases = 20, 4, 12, 4, 2",
     "5_design": """

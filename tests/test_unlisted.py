@@ -7,20 +7,31 @@ import numpy as np
 import pytest
 
 from experiments.discovery import blind, hidden, recordings
-from experiments.discovery.hidden import GRID, MIRROR, Hidden
+from experiments.discovery.hidden import MIRROR, Hidden
 from qdistill.insight import discovery
 from qdistill.insight.discovery import _recordings as recordings_of
 from qdistill.insight.discovery import _terms as terms
 from qdistill.insight.discovery import laws
+from qdistill.physics.grid import Grid
 from qdistill.system import Propagator, System, rollout
 from qdistill.teacher import chebyshev
 
+# Fewer points, runs and frames than the study.
+GRID = Grid(128, 40.0, "continuum", origin=-20.0)
 X = np.asarray(GRID.positions(), float)
 SEED, N_RUN, N_T, NOISE = 1001, 5, 5, 5e-5
 
 
-def recorded(strengths: dict[str, float]) -> recordings.Runs:
-    v, psi = hidden.make(SEED, Hidden(strengths, NOISE))
+@functools.cache
+def made(kind: str = "", strength: float = 0.0) -> tuple[np.ndarray, np.ndarray]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(hidden, "GRID", GRID)
+        patch.setattr(hidden, "N_FRAME", N_T + 5)
+        return hidden.make(SEED, Hidden({kind: strength} if kind else {}, NOISE))
+
+
+def recorded(kind: str = "", strength: float = 0.0) -> recordings.Runs:
+    v, psi = made(kind, strength)
     t = hidden.DT * np.arange(N_T)
     return recordings.Runs(
         X, t, v[:N_RUN].astype(np.float32), psi[:N_RUN, :N_T].astype(np.complex64)
@@ -29,7 +40,7 @@ def recorded(strengths: dict[str, float]) -> recordings.Runs:
 
 @functools.cache
 def law_of(kind: str, strength: float) -> discovery.Law:
-    return discovery.find_law(*recorded({kind: strength}))
+    return discovery.find_law(*recorded(kind, strength))
 
 
 # What is hidden, the function that is found, and its largest relative error.
@@ -65,7 +76,7 @@ def test_a_function_on_no_list_is_read(kind: str) -> None:
 
 
 def test_a_hidden_mirror_is_found_through_the_emulator_of_the_law(monkeypatch) -> None:
-    runs, law = recorded({MIRROR: 0.5}), law_of(MIRROR, 0.5)
+    runs, law = recorded(MIRROR, 0.5), law_of(MIRROR, 0.5)
     assert list(law.functions) == ["W(x)"]
     monkeypatch.setattr(recordings, "N_RUN", 2)
     mirrors = recordings.find_mirrors(runs, law)
@@ -87,7 +98,7 @@ def test_a_hidden_mirror_is_found_through_the_emulator_of_the_law(monkeypatch) -
 
 def test_the_emulator_of_a_law_forecasts_what_it_was_not_shown() -> None:
     # Frames after the recorded ones, of a run whose potential it never saw.
-    v, psi = hidden.make(SEED, Hidden({"potential": 0.1}, NOISE))
+    v, psi = made("potential", 0.1)
     law, run = law_of("potential", 0.1), N_RUN
     assert isinstance(law.emulator, Propagator)
     assert law.emulator.is_unitary
@@ -102,19 +113,19 @@ def test_the_emulator_of_a_law_forecasts_what_it_was_not_shown() -> None:
 
 
 def test_the_emulator_without_anything_hidden_is_the_solver() -> None:
-    law = discovery.find_law(*recorded({"lattice": 1.0}), functions=())
+    law = discovery.find_law(*recorded("lattice", 1.0), functions=())
     assert law.form == laws.LATTICE
     grid = law.emulator.system.grid
     lattice = System(type(grid)(grid.shape, grid.lengths, "lattice"), hidden.DT, bounds=(-9, 40))
-    v, psi = jnp.asarray(recorded({}).v[0]), jnp.asarray(recorded({}).psi[0, :1])
+    v, psi = jnp.asarray(recorded().v[0]), jnp.asarray(recorded().psi[0, :1])
     found, exact = (rollout(each, psi, v, 5) for each in (law.emulator, chebyshev(lattice)))
     # A phase is that of the constant that the dispersion may hold.
     np.testing.assert_allclose(found, exact, atol=1e-3)
 
 
 def test_losses_and_densities_are_said() -> None:
-    lossy = discovery.find_law(*recorded({"absorber": 0.05}), functions=()).emulator
-    dense = discovery.find_law(*recorded({"nonlinear": 0.5}), functions=()).emulator
+    lossy = discovery.find_law(*recorded("absorber", 0.05), functions=()).emulator
+    dense = discovery.find_law(*recorded("nonlinear", 0.5), functions=()).emulator
     assert (lossy.is_unitary, lossy.is_linear) == (False, True)
     assert (dense.is_unitary, dense.is_linear) == (True, False)
     assert dense.usual.is_linear
@@ -130,7 +141,7 @@ def test_splines_are_a_partition_of_one() -> None:
 
 
 def test_ranges_are_those_that_occur() -> None:
-    psi = np.broadcast_to(np.exp(-((X / 2) ** 2)).astype(np.complex64), (1, 2, 256))
+    psi = np.broadcast_to(np.exp(-((X / 2) ** 2)).astype(np.complex64), (1, 2, 128))
     recording = recordings_of.record(GRID, 0.2, X[None], psi, 9.0)
     low, high = recording.seen.x
     # All but four thousandths of a normal distribution of deviation 1.
@@ -151,7 +162,7 @@ def test_seeds_draw_every_unlisted_kind() -> None:
 
 def test_a_mirrored_file_hides_its_mirror() -> None:
     strengths = {MIRROR: 0.5}
-    v, _ = hidden.make(SEED, Hidden(strengths, 0.0))
+    v, _ = made(MIRROR, 0.5)
     middle = hidden.shapes(SEED).middle
     secret = hidden.truths(SEED, Hidden(strengths, 0.0), X)[MIRROR]
     for each in v:
@@ -163,7 +174,7 @@ def test_a_mirrored_file_hides_its_mirror() -> None:
 
 
 def test_functions_are_names_in_a_list() -> None:
-    runs = recorded({})
+    runs = recorded()
     with pytest.raises(ValueError, match="`functions` must be a list of names, but is 'W"):
         discovery.find_law(*runs, functions="W(x)")
     with pytest.raises(ValueError, match="`functions` must be one of"):

@@ -55,9 +55,9 @@ def config_of(args: Args) -> Config:
 
 
 def reduced(config: Config) -> Config:
-    """Return a config with two steps of two examples in every stage."""
+    """Return a config with two steps of two examples, in one stage of each optimiser."""
     stages = []
-    for stage in config.training.stages:
+    for stage in {stage.optimiser: stage for stage in config.training.stages}.values():
         batches = dataclasses.replace(stage.batches, n_block=2, n_runs=2, n_batch=2)
         stages.append(dataclasses.replace(stage, n_steps=2, batches=batches))
     training = dataclasses.replace(config.training, stages=tuple(stages))

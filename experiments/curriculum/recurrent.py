@@ -103,14 +103,16 @@ def config_of(name: str, args: Args) -> Config:
     """Return the settings of a training: those of `gru-demo`, with a plan and other lessons."""
     config = presets.PRESETS["gru-demo"][1]
     lessons = curricula.STUDY.curriculum.lessons
-    (stage,) = config.training.stages
+    (stage,), student = config.training.stages, config.student
     batches = stage.batches
     if args.smoke:
         batches = dataclasses.replace(batches, n_block=2, n_runs=2, n_batch=4)
+        student = dataclasses.replace(student, n_units=8)
     stage = dataclasses.replace(stage, n_steps=args.n_steps, batches=batches)
     return dataclasses.replace(
         config,
         curriculum=dataclasses.replace(PLANS[name], lessons=lessons),
+        student=student,
         training=dataclasses.replace(config.training, stages=(stage,)),
     )
 

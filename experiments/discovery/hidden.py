@@ -151,7 +151,7 @@ def make(
 ) -> tuple[Float[np.ndarray, "n_run n_x"], Complex[np.ndarray, "n_run n_t n_x"]]:
     """Return potentials and noisy frames of all runs."""
     rng = np.random.default_rng([seed, 1])
-    x = GRID.origin[0] + np.arange(1, 257) * GRID.dx[0]
+    x = GRID.origin[0] + np.arange(1, GRID.shape[0] + 1) * GRID.dx[0]
     v = np.stack([_potential(rng, x) for _ in range(N_RUN)])
     if MIRROR in hidden.strengths:
         # What moves the frames is symmetric, and the file lacks a part of it.
