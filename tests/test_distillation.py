@@ -1,6 +1,5 @@
 """Distil: what is scored, what is written, what comes back."""
 
-import dataclasses
 import json
 import pathlib
 
@@ -9,12 +8,9 @@ import pytest
 import small
 
 import qdistill as qd
-from qdistill.curriculum import CurriculumConfig
 from qdistill.forecast import paper
-from qdistill.physics.grid import Grid
-from qdistill.runs import distillation, folder, pretrained, provenance, records, report, story
+from qdistill.runs import distillation, folder, pretrained, records, report, story
 from qdistill.runs.tensorboard import to_tensorboard
-from qdistill.system import System
 
 KEYS = {
     "student", "preset", "n_parameters", "training_seconds", "training_steps", "teacher_share",

@@ -189,7 +189,10 @@ def test_files_of_ones_own_have_plain_names(tmp_path: pathlib.Path) -> None:
         ({"psi": (axes, psi[0])}, rf"`frames\['psi'\]` must be of shape \(n_run, {N_T}, 128\), by"),
         ({"psi": (axes, psi.swapaxes(0, 2))}, r"`frames\['psi'\]` must be of shape \(n_run, "),
         ({"times": (axes, psi.real)}, r"`frames\['t'\]` must be of one axis"),
-        ({"potential": (axes, v[:2])}, r"`frames\['v'\]` must be of shape \(5, 128\), one for each"),
+        (
+            {"potential": (axes, v[:2])},
+            r"`frames\['v'\]` must be of shape \(5, 128\), one for each",
+        ),
     ]
     for changed, words in cases:
         with pytest.raises(ValueError, match=f"Argument {words}"):

@@ -5,6 +5,7 @@ A polynomial is a mapping from exponents to coefficients. The exponents of one t
 operator with this Weyl symbol. Units are atomic, so hbar is 1.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping
@@ -75,27 +76,32 @@ def bracket(f: Polynomial, g: Polynomial) -> dict[Exponents, float]:
     {(2, 2): 9.0, (0, 0): -1.5}
     """
     require_finite(f=tuple(f.values()), g=tuple(g.values()))
+    n_dims = [_n_dim(term) for term in (*f, *g)]
+    if others := [n_dim for n_dim in n_dims if n_dim != n_dims[0]]:
+        refuse("g", f"of {n_dims[0]} axes, as f is", f"of {others[0]}")
     found: dict[Exponents, float] = {}
     for (first, a), (second, b) in itertools.product(f.items(), g.items()):
-        n_dim = _n_dim(first)
-        if len(second) != len(first):
-            refuse("g", f"of {n_dim} axes, as f is", f"of {_n_dim(second)}")
-        most = min(sum(first), sum(second))
-        for order in range(1, most + 1, 2):
-            factor = float(a) * float(b) * (-1) ** (order // 2) * 2.0 ** (1 - order)
-            for counts in _partitions(order, 2 * n_dim):
-                # In f it is x that is differentiated counts[:n_dim] times, in g it is p.
-                ahead = (*counts[:n_dim], *counts[n_dim:])
-                back = (*counts[n_dim:], *counts[:n_dim])
-                value = factor * _slope(first, ahead) * _slope(second, back)
-                if not value:
-                    continue
-                value *= (-1) ** sum(counts[n_dim:]) / math.prod(map(math.factorial, counts))
-                term = tuple(
-                    p + q - i - j for p, q, i, j in zip(first, second, ahead, back, strict=True)
-                )
-                found[term] = found.get(term, 0.0) + value
+        for term, value in _bracket_of_terms(first, second):
+            found[term] = found.get(term, 0.0) + float(a) * float(b) * value
     return {term: value for term, value in found.items() if value}
+
+
+@functools.lru_cache(maxsize=1 << 14)
+def _bracket_of_terms(first: Exponents, second: Exponents) -> tuple[tuple[Exponents, float], ...]:
+    """The bracket of two terms with the coefficient 1, terms of low order first."""
+    n_dim, made = len(first) // 2, []
+    # In f it is x that is differentiated counts[:n_dim] times, in g it is p.
+    turned = (*second[n_dim:], *second[:n_dim])
+    most = (range(min(pair) + 1) for pair in zip(first, turned, strict=True))
+    for counts in sorted(itertools.product(*most), key=sum):
+        order, back = sum(counts), (*counts[n_dim:], *counts[:n_dim])
+        if order % 2 == 0:
+            continue
+        value = 2.0 ** (1 - order) * _slope(first, counts) * _slope(second, back)
+        value *= (-1) ** (order // 2 + sum(counts[n_dim:]))
+        powers = (p + q - i - j for p, q, i, j in zip(first, second, counts, back, strict=True))
+        made.append((tuple(powers), value / math.prod(map(math.factorial, counts))))
+    return tuple(made)
 
 
 @explained
@@ -143,15 +149,6 @@ def _along(grid: Grid, axis: int, a: int, b: int, psi: Array) -> Array:
 def _slope(exponents: Exponents, counts: tuple[int, ...]) -> int:
     """The factor of a derivative of a term: a falling factorial for each variable."""
     return math.prod(math.perm(n, i) for n, i in zip(exponents, counts, strict=True))
-
-
-def _partitions(total: int, n: int) -> list[tuple[int, ...]]:
-    """All n-tuples of counts with a given sum."""
-    if n == 1:
-        return [(total,)]
-    return [
-        (first, *rest) for first in range(total + 1) for rest in _partitions(total - first, n - 1)
-    ]
 
 
 def _n_dim(exponents: Exponents) -> int:
