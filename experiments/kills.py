@@ -24,11 +24,15 @@ class RunFailed(ValueError):
 
 
 def settings_of(n_blocks: int) -> Config:
-    """Return the smoke run of `demo` with a number of blocks of four steps, saved every ten."""
+    """Return the smoke run of `demo` with a number of blocks of four steps, saved every ten.
+
+    Each stage has ten blocks at least, so that a short run has fewer stages.
+    """
     small = presets.smoke(presets.PRESETS["demo"][1])
-    each = n_blocks // len(small.training.stages)
-    stages = (dataclasses.replace(stage, n_steps=4 * each) for stage in small.training.stages)
-    return dataclasses.replace(small, training=TrainingConfig(tuple(stages), checkpoint_every=40))
+    stages = small.training.stages[: max(1, n_blocks // 10)]
+    each = n_blocks // len(stages)
+    stages = tuple(dataclasses.replace(stage, n_steps=4 * each) for stage in stages)
+    return dataclasses.replace(small, training=TrainingConfig(stages, checkpoint_every=40))
 
 
 def start(out: pathlib.Path, n_blocks: int, *more: str) -> subprocess.Popen:

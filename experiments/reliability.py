@@ -29,7 +29,7 @@ class Args:
 
 def smoke(args: Args) -> Args:
     """Return options for a short training."""
-    return dataclasses.replace(args, n_kills=2, n_blocks=30)
+    return dataclasses.replace(args, n_kills=2, n_blocks=15)
 
 
 def compare(args: Args) -> runner.Results:

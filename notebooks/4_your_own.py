@@ -228,10 +228,10 @@ for name, propagator in (
 story.tell_all([folder / "three-numbers", folder / "free-only"])
 
 # %% [markdown]
-# The audit of symmetries takes any propagator. Most symmetries hold by construction for a
-# splitting. A verdict such as `kept` is the name of a ratio rho, and the null model, the split step
-# with the exact constants, has similar ones. Whether something was learned is weighed against null
-# models, and needs at least five trainings.
+# The audit of symmetries takes any propagator, here on cases of the lesson above. Most symmetries
+# hold by construction for a splitting. A verdict such as `kept` is the name of a ratio rho, and the
+# null model, the split step with the exact constants, has similar ones. Whether something was
+# learned is weighed against null models, and needs at least five trainings.
 
 # %%
 print(
@@ -241,6 +241,7 @@ print(
         n_case=n_cases,
         n_frames=20,
         nulls={"constants given": [baseline]},
+        lessons=("cavity",),
     )
 )
 

@@ -35,21 +35,21 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 gc.set_threshold(100_000, 50, 1000)
 
 STATM = pathlib.Path("/proc/self/statm")
-# Of resident memory, in bytes, where Linux tells it.
-ENOUGH = 1 << 30
+# Of resident memory, in bytes, where Linux tells it: after a file of tests, and after a test.
+ENOUGH, TOO_MUCH = 1500 << 20, 2000 << 20
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """After a file of tests give back what is compiled, a megabyte or two each, if it is much."""
-    if nextitem and nextitem.path == item.path:
-        return
+    """Give back what is compiled, a megabyte or two for each program, if it is much."""
+    is_last = nextitem is None or nextitem.path != item.path
     # Files of one's own that its tests have loaded are noted by every later run.
-    if extensions := sys.modules.get("qdistill.runs.extensions"):
+    if is_last and (extensions := sys.modules.get("qdistill.runs.extensions")):
         extensions.LOADED.clear()
     if not STATM.exists():
         return
-    if int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") > ENOUGH:
+    used = int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    if used > (ENOUGH if is_last else TOO_MUCH):
         jax.clear_caches()
         gc.collect()
         libc = ctypes.CDLL(None)

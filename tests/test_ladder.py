@@ -5,6 +5,7 @@ import pytest
 import scripts
 
 from experiments.ladder import ladder
+from qdistill.forecast import baselines
 from qdistill.runs import config, presets
 from qdistill.runs.config import Config
 from qdistill.students import FORMS
@@ -65,14 +66,17 @@ def test_a_training_without_a_folder_has_a_log_of_every_block() -> None:
     assert emulator.config.seed == 3
 
 
-def test_smoke_comparison_writes_scores_and_figures(tmp_path: pathlib.Path) -> None:
-    options = ("--smoke", "--seeds", "2", "--out", str(tmp_path), "--students", "local")
+def test_smoke_comparison_writes_scores_and_figures(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(baselines, "CAP_PHASES", (2.0,))
+    options = ("--smoke", "--seeds", "2", "--out", str(tmp_path), "--students", "unitary")
     done = scripts.run("compare_students", *options)
     assert done.returncode == 0, done.stderr
     metrics = json.loads((tmp_path / "metrics.json").read_text())
-    assert set(metrics["students"]) == {"local"}
-    first, second = metrics["students"]["local"]
-    assert first["n_parameters"] == second["n_parameters"] == 627
+    assert set(metrics["students"]) == {"unitary"}
+    first, second = metrics["students"]["unitary"]
+    assert first["n_parameters"] == second["n_parameters"] == 741
     assert first["mean_nrmse"] != second["mean_nrmse"]
     assert metrics["solvers"]["clamped, 3"]["mean_infidelity"] < 1e-4
     assert {"ladder.png", "errors.png", "config.json"} <= {p.name for p in tmp_path.iterdir()}

@@ -248,14 +248,16 @@ ONE_STAGE, LESSONS = stages.TrainingConfig((STAGE,)), CurriculumConfig(("barrier
 
 
 @pytest.mark.parametrize(
-    "system",
+    ("system", "examples"),
     [
-        System(Grid(512, 40.0), bounds=(-16.0, 16.0)),
-        System(Grid(128, 20.0, "continuum", origin=-10.0, mass=2.0), 0.2, bounds=(-16.0, 16.0)),
+        (System(Grid(512, 40.0), bounds=(-16.0, 16.0)), "windows"),
+        (
+            System(Grid(128, 20.0, "continuum", origin=-10.0, mass=2.0), 0.2, bounds=(-16.0, 16.0)),
+            "frames",
+        ),
     ],
     ids=["40 bohr", "heavy, around zero"],
 )
-@pytest.mark.parametrize("examples", ["windows", "frames"])
 def test_any_line_trains(system: System, examples: batches.Examples) -> None:
     stage = small.WINDOWS if examples == "windows" else STAGE
     student = WindowedConfig(n_units=4, windows=WindowConfig(n_window=9)).build(system)

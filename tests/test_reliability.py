@@ -17,7 +17,7 @@ def test_a_run_killed_at_random_moments_ends_bit_for_bit_as_one_left_alone(
     assert seen["n_kills"] == 2
     assert seen["same_parameters"]
     assert seen["same_losses"]
-    assert seen["long_run"]["n_blocks"] == 30
+    assert seen["long_run"]["n_blocks"] == 15
     assert min(seen["long_run"]["memory_mib_after_each_fifth"]) > 50
 
 

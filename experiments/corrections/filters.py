@@ -225,11 +225,13 @@ def _palindrome(factors: Complex[np.ndarray, "n_a n_k"]) -> Complex[np.ndarray, 
 def _amplitudes(
     before: Float[np.ndarray, " n_k"], after: Float[np.ndarray, " n_k"]
 ) -> Complex[np.ndarray, "n_t n_k"]:
-    """Sums over the frames in which the wave may change, for all `FRAMES`."""
-    turns = [
-        sum(np.exp(-1j * (before * m + after * (n - 1 - m))) for m in range(n)) for n in FRAMES
-    ]
-    return np.array(turns)
+    """Sums over the frames in which the wave may change, for all `FRAMES`: geometric series."""
+    n, half = FRAMES[:, None], (after - before) / 2
+    is_small = np.abs(np.sin(half)) < 1e-6
+    # In resonance all frames have the same phase.
+    sums = np.sin(n * half) / np.where(is_small, 1.0, np.sin(half))
+    sums = np.where(is_small, n * np.cos(n * half) / np.cos(half), sums)
+    return sums * np.exp(-0.5j * (n - 1) * (before + after))
 
 
 def _integrals(
