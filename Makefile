@@ -126,7 +126,7 @@ results-newton: .venv/.core
 	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)) $(addprefix informed-2-newton-seed-,0 1 2))
 	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed newton_grid optimisers \
 		filtered_nulls-newton discovery-newton)
-	$(call draw,sharp_edges-newton)
+	$(call draw,sharp_edges-newton optimisers)
 
 results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \
@@ -264,7 +264,7 @@ results-gpu: .venv/.core
 		--out runs/curriculum-gru-long
 	$(call keep,throughput-gpu gru-seed-0 gru-seed-1 gru-seed-2 left_out-unitary left_out-only \
 		placebos-gru shifted curriculum-gru-long symmetries-gru-long)
-	$(call draw,curriculum-gru-long)
+	$(call draw,curriculum-gru-long shifted)
 
 # Errors of trainings are kept in runs/placebos-trainings.
 results-placebos: .venv/.core

@@ -96,6 +96,11 @@ plots.plot_training(steps, losses, rates)
 # %% [markdown]
 # The loss is the mean squared relative error. At the beginning of a stage the task gets harder, and
 # the learning rate rises again.
+#
+# Examples come in any order here, easy and hard ones mixed. Would another order teach more? Plans
+# that sort the examples, or follow the student's own losses, were compared with this one over ten
+# short trainings each. None is shown to be better, and some orders are worse (`results/learned.md`,
+# "Curricula"). `CurriculumConfig` has the plans.
 
 # %% [markdown]
 # ## The learned kinetic energy

@@ -16,7 +16,7 @@ import tyro
 from qdistill import __version__
 from qdistill import _distribute as cluster
 from qdistill.forecast import paper
-from qdistill.runs import distillation, extensions, options, presets, pretrained, report, story
+from qdistill.runs import distillation, extensions, options, presets, pretrained
 from qdistill.runs.config import Config
 from qdistill.runs.process import running
 
@@ -43,6 +43,8 @@ class Distill:
 
     def run(self) -> None:
         """Train, score and draw."""
+        from qdistill.runs import report
+
         mesh = cluster.start(self.devices, self.coordinator, self.processes, self.process)
         config = presets.smoke(self.config) if self.smoke else self.config
         distillation.distill(config, self.out, resume=self.resume, mesh=mesh)
@@ -90,6 +92,8 @@ class Story:
 
     def run(self) -> None:
         """Read, print and draw."""
+        from qdistill.runs import story
+
         story.tell_all(self.runs, self.out)
         if self.tensorboard is not None:
             from qdistill.runs.tensorboard import to_tensorboard

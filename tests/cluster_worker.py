@@ -29,15 +29,15 @@ from qdistill.training.stages import TrainingConfig
 # Neither 10 examples nor 3 runs can be dealt out evenly.
 STAGE = dataclasses.replace(
     small.WINDOWS,
-    n_steps=200,
-    batches=BatchConfig(n_batch=10, n_block=20, n_runs=3, n_frames=8, placement="amplitude"),
+    n_steps=100,
+    batches=BatchConfig(n_batch=10, n_block=10, n_runs=3, n_frames=8, placement="amplitude"),
     noise=1e-2,
 )
 CONFIG = Config(
     "cluster",
     curriculum=CurriculumConfig(lessons=("free", "barrier"), plan="loss-driven"),
     student=WindowedConfig("linear"),
-    training=TrainingConfig((STAGE,), checkpoint_every=40),
+    training=TrainingConfig((STAGE,), checkpoint_every=20),
     benchmark=BenchmarkConfig(n_frames=2),
 )
 
@@ -57,7 +57,7 @@ def compare_simulations(mesh: jax.sharding.Mesh | None) -> None:
 def compare_sweeps(mesh: jax.sharding.Mesh | None) -> None:
     """Three seeds trained side by side, over the mesh and on one device."""
     lessons = dataclasses.replace(CONFIG.curriculum, plan="constant")
-    plan = TrainingConfig((dataclasses.replace(STAGE, n_steps=20),))
+    plan = TrainingConfig((dataclasses.replace(STAGE, n_steps=10),))
     setup = folder.set_up(CONFIG)
 
     def train(mesh: jax.sharding.Mesh | None) -> np.ndarray:

@@ -70,14 +70,15 @@ def test_only_plots_imports_matplotlib() -> None:
 
 
 def test_importing_the_package_imports_neither_matplotlib_nor_orbax() -> None:
-    """Nor does loading an emulator that comes with the package."""
+    """Nor does loading an emulator that comes with the package; the command has no matplotlib."""
     code = (
         "import sys, qdistill;"
         "heavy = lambda: {'matplotlib', 'orbax', 'flax'} & {m.split('.')[0] for m in sys.modules};"
-        "print(heavy()); qdistill.load('demo'); print(heavy())"
+        "print(heavy()); qdistill.load('demo'); print(heavy());"
+        "import qdistill.__main__; print('matplotlib' in heavy())"
     )
     out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert out.stdout.split() == ["set()", "{'flax'}"]
+    assert out.stdout.split() == ["set()", "{'flax'}", "False"]
 
 
 def test_files_and_functions_stay_short() -> None:

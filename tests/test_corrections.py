@@ -10,6 +10,7 @@ import pytest
 import scripts
 
 from experiments.corrections import (
+    figure,
     fits,
     from_scratch,
     newton_grid,
@@ -217,6 +218,22 @@ def test_every_combination_is_trained_once(tmp_path: pathlib.Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())["trainings"]
     assert found["informed-continuum-3-dt0.2"]["theory"] == {"share": 0.125, "gradient": -1.125}
+
+
+def test_every_training_is_drawn_in_the_panel() -> None:
+    def row(alpha: float, beta: float) -> dict:
+        return {"ensembles": {figure.ENSEMBLE: {"alpha": alpha, "beta": beta}}}
+
+    ways = {"Gauss-Newton": {"0": row(0.0, -0.1)}, "Adam": {"0": row(-2.6, 9.0)}}
+    (ax,) = figure.plot_ways(ways).axes
+    places = {
+        str(line.get_markerfacecolor()): np.asarray(line.get_xydata())
+        for line in ax.lines
+        if line.get_marker() in ("o", "^") and np.size(line.get_xdata())
+    }
+    assert places.pop("white")[0] == pytest.approx((-2.6, 2.5), abs=0.1)
+    (inside,) = places.values()
+    np.testing.assert_allclose(inside, [(0.0, -0.1)])
 
 
 def test_adam_lowers_the_loss_of_the_gauss_newton_steps() -> None:

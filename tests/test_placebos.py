@@ -280,6 +280,7 @@ def test_the_script_of_constants_runs(tmp_path: pathlib.Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "metrics.json").read_text())
     assert np.shape(found["cases"]) == (2, 3, 3, 2, 4)
+    assert (tmp_path / "constants.png").exists()
     errors = np.ones((3, 3, 3, 2, 4))
     errors[:, 1, 0, :, 2] = 100
     made = shifted.describe(errors)

@@ -1,6 +1,7 @@
 """Splitting schemes: their orders, the commutator on both dispersions, and what is refused."""
 
 import functools
+import re
 
 import exact
 import jax
@@ -12,7 +13,7 @@ from steps import box, evolve, relative_error
 
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid
-from qdistill.system import System
+from qdistill.system import System, rollout
 from qdistill.teacher import SCHEMES, Scheme, chebyshev, dense, schemes, split_step
 
 both_dispersions = pytest.mark.parametrize("dispersion", ["lattice", "continuum"])
@@ -85,6 +86,15 @@ def between(n_channel: int) -> tuple[System, jax.Array, jax.Array, np.ndarray]:
     packet = packets.gaussian(system.grid, 7.0, 1.0, 2.0)
     psi = jnp.stack([packet, 1j * packet, -packet][:n_channel])
     return system, v, psi, np.asarray(evolve(chebyshev(system, 1e-13), v, psi, 3))
+
+
+@pytest.mark.parametrize("scheme", ["chin", "blanes-moan"])
+def test_all_kicks_between_three_channels_are_made_by_one_call_of_lapack(scheme: str) -> None:
+    """Several calls for many points may wait for each other for ever, on two cores."""
+    system, v, psi, _ = between(3)
+    solver = split_step(system, 20, scheme=scheme)
+    step = jax.jit(lambda v, psi: rollout(solver, psi[None], v, 1))
+    assert len(re.findall("lapack_.getrf", str(step.lower(v, psi).compile().as_text()))) == 1
 
 
 @pytest.mark.parametrize("n_channel", [2, 3])

@@ -426,3 +426,19 @@ def test_a_network_of_the_wrong_output_is_refused_by_its_name(
     )
     with pytest.raises(ValueError, match=words):
         rollout(emulator, HISTORY, V, 1)
+
+
+def test_networks_drawn_together_are_those_drawn_alone_by_one_call_of_lapack() -> None:
+    """Several calls for many networks may wait for each other for ever, on two cores."""
+    student, keys = form("gru").build(LINE), jax.random.split(jax.random.key(0), 3)
+    together = jax.jit(jax.vmap(student.init))
+    assert str(together.lower(keys).compile().as_text()).count("lapack_sgeqrf") == 1
+    for i, each in enumerate(keys):
+        alone = jax.jit(student.init)(each)
+        jax.tree.map(
+            lambda all_, one, i=i: np.testing.assert_allclose(all_[i], one, atol=1e-6),
+            together(keys),
+            alone,
+        )
+        square = np.asarray(alone["recurrent"])[:, :8]
+        np.testing.assert_allclose(square @ square.T, np.eye(8), atol=1e-5)

@@ -15,6 +15,8 @@ ENSEMBLE = "medium"
 MARKERS = {0.05: "^", 0.1: "o", 0.2: "s"}
 COLOURS = {"informed": BLUE, "nothing": ORANGE}
 LABELS = {"informed": "from the split step", "nothing": "from scratch"}
+# Colours and markers of the ways of a training.
+WAYS = ((BLUE, "o"), (style.COLOURS[2], "^"), (ORANGE, "s"), (GREY, "D"))
 # Points outside are drawn at the edge, as open markers.
 PLANE, RANGE = ((-3.6, 1.4), (-4.2, 2.6)), (-1.6, 3.2)
 
@@ -41,6 +43,29 @@ def plot(found: Mapping[str, Any]) -> Figure:
     return figure
 
 
+@style.styled
+def plot_ways(ways: Mapping[str, Mapping[str, Any]]) -> Figure:
+    """Draw the double commutators of trainings that differ in their steps and seeds.
+
+    Args:
+      ways: The trainings of each way, by name.
+    """
+    figure = Figure(figsize=(7.6, 6.6), layout="constrained")
+    ax = figure.subplots()
+    _draw_plane(ax, [], named_at=-1.45)
+    ax.set_title("")
+    for (name, rows), (colour, marker) in zip(ways.items(), WAYS, strict=False):
+        for row in rows.values():
+            of = row["ensembles"][ENSEMBLE]
+            (x, y), is_outside = _within((of["alpha"], of["beta"]), PLANE)
+            face = "white" if is_outside else colour
+            ax.plot(x, y, marker, color=colour, ms=7, mfc=face, zorder=4, clip_on=False)
+        ax.plot([], [], marker, color=colour, label=name)
+    ax.plot([], [], "o", color=GREY, mfc="white", label="outside the panel")
+    figure.legend(loc="outside upper center", ncols=2)
+    return figure
+
+
 def _packaged(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     return [
         {**row, "name": name, "start": "informed" if name.startswith("informed") else "nothing"}
@@ -48,18 +73,23 @@ def _packaged(found: Mapping[str, Any]) -> list[dict[str, Any]]:
     ]
 
 
-def _draw_plane(ax: Axes, rows: list[dict[str, Any]]) -> None:
+def _draw_plane(ax: Axes, rows: list[dict[str, Any]], named_at: float = -3.5) -> None:
     """The coefficients alpha and beta, with the line on which energies are of fourth order."""
     low, high = PLANE[0]
     ax.plot([low, high], [low, high], color=GREY, lw=1.2, zorder=0)
     words: dict[str, Any] = {"rotation": 45, "rotation_mode": "anchor", "fontsize": 10}
     ax.text(
-        -3.5, -3.4, "energies of fourth order", color=SLATE, transform_rotates_text=True, **words
+        named_at,
+        named_at + 0.1,
+        "energies of fourth order",
+        color=SLATE,
+        transform_rotates_text=True,
+        **words,
     )
     for name, place, shift, align in (
         ("Strang", (-2, -1), (-8, 6), "right"),
         ("Takahashi-Imada", (-2, -2), (8, -12), "left"),
-        ("fourth order", (0, 0), (8, -12), "left"),
+        ("fourth order", (0, 0), (-8, 10), "right"),
     ):
         ax.plot(*place, "P", color=INK, ms=11, zorder=3)
         ax.annotate(name, place, shift, textcoords="offset points", fontsize=11, ha=align)
@@ -102,11 +132,8 @@ def _mark(
     limits: tuple[tuple[float, float], tuple[float, float]],
 ) -> None:
     """Draw one splitting, at the edge of the panel if it lies outside."""
-    x, y = (
-        float(np.clip(value, low + 0.02 * (high - low), high - 0.02 * (high - low)))
-        for value, (low, high) in zip(place, limits, strict=True)
-    )
-    colour, is_outside = COLOURS[row["start"]], (x, y) != place
+    (x, y), is_outside = _within(place, limits)
+    colour = COLOURS[row["start"]]
     edge = INK if "name" in row else colour
     ax.plot(
         x, y, MARKERS[row["dt"]], color=colour, ms=7, mfc="white" if is_outside else colour,
@@ -115,3 +142,14 @@ def _mark(
     if "name" in row and is_outside:
         value = f"{row['name']} {place[1]:.1f}"
         ax.annotate(value, (x, y), (-8, -4), textcoords="offset points", fontsize=10, ha="right")
+
+
+def _within(
+    place: tuple[float, float], limits: tuple[tuple[float, float], tuple[float, float]]
+) -> tuple[tuple[float, float], bool]:
+    """The place, or the nearest one in a panel, and whether it is outside."""
+    x, y = (
+        float(np.clip(value, low + 0.02 * (high - low), high - 0.02 * (high - low)))
+        for value, (low, high) in zip(place, limits, strict=True)
+    )
+    return (x, y), (x, y) != place

@@ -8,6 +8,7 @@ boxes are among the boxes of all.
 
 import dataclasses
 import functools
+import json
 import pathlib
 from collections.abc import Callable
 from typing import Any
@@ -18,7 +19,7 @@ import optax
 from jaxtyping import Array, PyTree
 
 from experiments import runner
-from experiments.corrections import splittings, study, unsmoothed
+from experiments.corrections import figure, splittings, study, unsmoothed
 from experiments.corrections.bench import Bench, Sizes
 from qdistill._checks import require_at_least, require_one_of
 from qdistill.runs import folder
@@ -50,6 +51,8 @@ class Args:
     """Largest rate of Adam; it rises linearly and falls as a cosine to a 300th."""
     sizes: Sizes = dataclasses.field(default_factory=Sizes)
     """Sizes of the test sets."""
+    beside: tuple[pathlib.Path, ...] = (pathlib.Path("runs/from_scratch-newton/metrics.json"),)
+    """Numbers of trainings of the preset, which the figure shows too where they are there."""
     kept: pathlib.Path = pathlib.Path("runs/optimisers-measured")
     """Folder of what was measured, which is not repeated."""
     out: pathlib.Path = pathlib.Path("runs/optimisers")
@@ -91,7 +94,13 @@ def read(args: Args) -> runner.Results:
             way: {"trainings": each, **unsmoothed.answer(each)} for way, each in rows.items()
         },
     }
-    return runner.Results(runner.rounded(results), unsmoothed.table(results))
+    ways = {
+        f"{NEWTON}, kinetic energy given": json.loads(path.read_text())["trainings"]
+        for path in args.beside
+        if path.exists()
+    }
+    drawn = {"ways": figure.plot_ways(ways | rows)}
+    return runner.Results(runner.rounded(results), unsmoothed.table(results), drawn)
 
 
 def measure(config: Config, way: str, seed: int, args: Args, bench: Bench) -> dict[str, Any]:

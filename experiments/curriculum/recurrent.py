@@ -19,6 +19,7 @@ from qdistill.forecast.cases import Cases
 from qdistill.insight.importance import trainings
 from qdistill.runs import folder, presets, records
 from qdistill.runs.config import Config
+from qdistill.students import WindowedConfig
 from qdistill.training.loop import fit
 
 PLANS = {
@@ -104,6 +105,7 @@ def config_of(name: str, args: Args) -> Config:
     config = presets.PRESETS["gru-demo"][1]
     lessons = curricula.STUDY.curriculum.lessons
     (stage,), student = config.training.stages, config.student
+    assert isinstance(student, WindowedConfig)
     batches = stage.batches
     if args.smoke:
         batches = dataclasses.replace(batches, n_block=2, n_runs=2, n_batch=4)

@@ -34,6 +34,37 @@ def plot(found: Mapping[str, Any]) -> Figure:
     return figure
 
 
+@style.styled
+def plot_constants(found: Mapping[str, Any]) -> Figure:
+    """Draw errors of forecasts against a constant in V, with the least and most of all seeds.
+
+    Args:
+      found: The results of the study of constants.
+    """
+    tests = found["errors"][found["kinds"][0]]
+    figure = Figure(figsize=(11, 4.0), layout="constrained")
+    axes = figure.subplots(1, len(tests), sharey=True)
+    for ax, (test, rows) in zip(axes, tests.items(), strict=True):
+        for i, (taught, row) in enumerate(rows.items()):
+            middle, low, high = (np.array([x[k] for x in row]) for k in ("median", "low", "high"))
+            at = np.array(found["steps"]) + 0.03 * (i - 1)
+            ax.errorbar(
+                at, middle, (middle - low, high - middle), color=COLOURS[i], marker="os^"[i],
+                label=f"taught {taught}", capsize=3, lw=1.5,
+            )  # fmt: skip
+        ends = (
+            ("0", "1/2", "floor\nat zero") if test == "trapping" else ("0", "1/2", "top\nat zero")
+        )
+        ax.set_xticks(found["steps"], ends)
+        ax.set(title=test, yscale="log", xlim=(-0.15, 1.15))
+        ax.grid(axis="y", color=GRID)
+        ax.set_axisbelow(True)
+    axes[0].set_ylabel("relative L2 error")
+    figure.supxlabel("constant in V, in units of depth or height: wells raised, others lowered")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside upper center", ncols=3)
+    return figure
+
+
 def _bars(ax: Axes, budget: Mapping[str, Any], tests: list[str], processes: list[str]) -> None:
     """Draw one group of bars for each test."""
     width = 0.8 / len(processes)

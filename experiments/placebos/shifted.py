@@ -31,7 +31,7 @@ from jaxtyping import Array, Float, PyTree
 
 from experiments import runner
 from experiments.corrections.study import summarise
-from experiments.placebos import coalitions, processes
+from experiments.placebos import coalitions, placebos_figure, processes
 from experiments.placebos.processes import PROCESSES
 from qdistill import teacher
 from qdistill._checks import require_at_least
@@ -105,7 +105,8 @@ def measure(args: Args) -> runner.Results:
         "walls higher than taught": int(np.sum(sizes.reshape(len(TESTS), -1)[2] > HIGHEST)),
         **describe(np.minimum(errors, CAP)),
     }  # fmt: skip
-    return runner.Results(runner.rounded(found), report(found))
+    figures = {"constants": placebos_figure.plot_constants(found)}
+    return runner.Results(runner.rounded(found), report(found), figures)
 
 
 def register() -> tuple[str, ...]:

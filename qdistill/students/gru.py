@@ -50,8 +50,12 @@ class GRU(nn.Module):
 
 
 def _three_orthogonal(key: Array, shape: tuple[int, int], dtype: type = float) -> Array:
-    """Three orthogonal square matrices, one per gate, concatenated."""
+    """Three orthogonal square matrices, one per gate, concatenated.
+
+    They are made by one call of LAPACK. Of several in a program, XLA's threads on a CPU (jaxlib
+    0.10) may run two at a time, each for many networks, that wait for each other for ever.
+    """
     n_units = shape[0]
     init = nn.initializers.orthogonal()
-    parts = [init(k, (n_units, n_units), dtype) for k in jax.random.split(key, 3)]
-    return jnp.concatenate(parts, axis=1)
+    parts = jax.vmap(lambda k: init(k, (n_units, n_units), dtype))(jax.random.split(key, 3))
+    return jnp.concatenate(list(parts), axis=1)

@@ -1,8 +1,9 @@
 """The split-step solver for any system: linear or not, driven, absorbing, with channels."""
 
 import dataclasses
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import jax
@@ -74,14 +75,14 @@ class SplitStep:
     def _with_fixed_phases(self, v: Potential, h: float) -> Step:
         scheme, local = self.scheme, self.system.local(v, 0.0, None)
         corrections = scheme.gradients or (0.0,) * len(scheme.kicks)
-        make, turn = self._kick, None
-        if scheme.gradients and self.system.n_channel:
-            make, turn = self._between_channels(local, h, sum(corrections))
-        (first, *inner, last) = (
-            make(local, h, a, c) for a, c in zip(scheme.kicks, corrections, strict=True)
-        )
         # The last kick of a substep and the first of the next are one.
-        joint = make(local, h, 2 * scheme.kicks[0], 2 * corrections[0])
+        shares = [*scheme.kicks, 2 * scheme.kicks[0]]
+        pairs = list(zip(shares, [*corrections, 2 * corrections[0]], strict=True))
+        if self.system.n_channel:
+            made, turn = self._between_channels(local, h, pairs)
+        else:
+            made, turn = [self._kick(local, h, a, c) for a, c in pairs], None
+        first, *inner, last, joint = made
         dtype = jnp.result_type(local, jnp.complex64)
         drifts = [self._drift(v, 0.0, b * h, dtype) for b in scheme.drifts]
 
@@ -116,19 +117,21 @@ class SplitStep:
         turn, hop = phase(self.system, local, a * h / 2), schemes.hops(grid, smoothed, c * h**3)
         return lambda psi: turn * hop(turn * psi)
 
-    def _between_channels(self, local: Array, h: float, total: float) -> tuple[Callable, Array]:
-        """Return a maker of kicks, and the basis in which they act; see `schemes`."""
-        smoothed = schemes.smooth(self.system.grid, local, self.scheme.smoothing)
-        square, angle = schemes.between_channels(self.system.grid, smoothed)
-        turn = phase(self.system, angle, -total * h**2)
+    def _between_channels(
+        self, local: Array, h: float, pairs: list[tuple[float, float]]
+    ) -> tuple[list[Callable], Array | None]:
+        """Return kicks between channels, and the basis in which they act, if any; see `schemes`."""
+        system, scheme = self.system, self.scheme
+        if not scheme.gradients:
+            turns = _phases(system, [a * local for a, _ in pairs], h)
+            return [functools.partial(apply, each) for each in turns], None
+        smoothed = schemes.smooth(system.grid, local, scheme.smoothing)
+        square, angle = schemes.between_channels(system.grid, smoothed)
+        fields = [a * local + c * h**2 * square for a, c in pairs]
+        turn, *kicks = _phases(system, [-sum(scheme.gradients) * h * angle, *fields], h)
         back = jnp.conj(jnp.swapaxes(turn, 0, 1))
-
-        def make(local: Array, h: float, a: float, c: float) -> Callable[[Array], Array]:
-            kick = phase(self.system, a * local + c * h**2 * square, h)
-            matrix = jnp.einsum("ijx,jkx,klx->ilx", back, kick, turn)
-            return lambda psi: apply(matrix, psi)
-
-        return make, turn
+        matrices = [jnp.einsum("ijx,jkx,klx->ilx", back, kick, turn) for kick in kicks]
+        return [functools.partial(apply, each) for each in matrices], turn
 
     def _drift(self, v: Potential, t: Scalar, h: float, dtype: np.dtype) -> Callable:
         """F^-1 exp(-i omega(k) h) F over the axes of space."""
@@ -270,6 +273,17 @@ def phase(system: System, local: Inexact[Array, "..."], h: Scalar) -> Complex[Ar
     # to angles h |V| of 10 it is the more unitary one: to 2e-15, and to 1e-6 in single precision.
     matrix = jax.scipy.linalg.expm(-1j * h * jnp.moveaxis(local, (0, 1), (-2, -1)))
     return jnp.moveaxis(matrix, (-2, -1), (0, 1))
+
+
+def _phases(system: System, fields: Sequence[Array], h: float) -> list[Array]:
+    """exp(-i h field) of several fields, between several channels by one call of LAPACK.
+
+    Of several calls in a program, XLA's threads on a CPU (jaxlib 0.10) may run two at a time, each
+    for many points, that wait for each other for ever.
+    """
+    if system.n_channel == 2 and system.is_hermitian:
+        return [phase(system, field, h) for field in fields]
+    return list(jax.vmap(lambda field: phase(system, field, h))(jnp.stack(fields)))
 
 
 @explained

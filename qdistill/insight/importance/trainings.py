@@ -88,7 +88,9 @@ def train(
         return state, jnp.where(is_finite, metrics["loss"], jnp.nan)
 
     shares, keys = cluster.replicate(mesh, (_shares(weights), _keys(seeds)))
-    states = jax.jit(jax.vmap(lambda share, key: trainer(share, 0).init(key)))(shares, keys)
+    # One after the other, also where all are trained together: see `students.gru` on LAPACK.
+    start = jax.jit(lambda all_: jax.lax.map(lambda at: trainer(at[0], 0).init(at[1]), all_))
+    states = start((shares, keys))
     n_together, step = min(n_at_once, len(seeds)), 0
     for stage, plan in enumerate(training.stages):
         if stage > 0:
@@ -129,8 +131,8 @@ def _keys(seeds: list[int]) -> Array:
 @explained
 def initial_params(student: Student, seeds: list[int]) -> PyTree:
     """Return the initial parameters of `train`, with a first axis n_seed."""
-    init = jax.jit(jax.vmap(lambda key: student.init(jax.random.split(key)[0])))
-    return init(_keys(seeds))
+    init = lambda key: student.init(jax.random.split(key)[0])  # noqa: E731
+    return jax.jit(lambda keys: jax.lax.map(init, keys))(_keys(seeds))
 
 
 @explained
