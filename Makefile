@@ -97,6 +97,7 @@ results-unitary: results-seeds
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO) $(OF_UNITARY)) --seed 1 \
 		--smoothings 0.01 0.02 0.05 --theory --out runs/filtered_nulls
 	$(call keep,$(OF_UNITARY) from_scratch fixed_questions filtered_nulls)
+	cp runs/filtered_nulls/nulls.png results/filtered_nulls/
 
 results-newton: .venv/.core
 	for seed in $(SEEDS); do \
@@ -127,6 +128,7 @@ results-newton: .venv/.core
 	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed newton_grid optimisers \
 		filtered_nulls-newton discovery-newton)
 	$(call draw,sharp_edges-newton optimisers)
+	cp runs/filtered_nulls-newton/nulls.png results/filtered_nulls-newton/
 
 results-continuum: .venv/.core
 	for run in demo $(INFORMED); do \

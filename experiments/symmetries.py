@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import tyro
 
-from experiments import emulators, filtered, runner
+from experiments import emulators, filtered, nulls_figure, runner
 from qdistill import plots
 from qdistill.insight import harness, symmetries
 from qdistill.insight.harness import BY_RATIO, EXACT, Ensembles
@@ -96,6 +96,8 @@ def audit(args: Args) -> runner.Results:
     # The numbers of null models are in the table.
     drawn = {name: findings[name] for name in (EXACT, *ensembles)}
     figures = plots.draw(dataclasses.replace(report, numbers=report.numbers | {"findings": drawn}))
+    if args.smoothings or args.theory:
+        figures["nulls"] = nulls_figure.plot(report.numbers)
     return runner.Results(runner.rounded(report.numbers), str(report), figures)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments import filtered
+from experiments import filtered, nulls_figure
 from experiments.corrections import filters
 from qdistill import Grid, System, rollout, teacher
 from qdistill.forecast import cases, metrics
@@ -63,3 +63,21 @@ def test_other_numbers_of_pairs_are_refused() -> None:
         filtered.theory(System(Grid((32, 32), (8.0, 8.0)), dt=0.1), 2, 40.0)
     with pytest.raises(ValueError, match="pairs"):
         filtered.make_smoothed(SYSTEM, (4,), (0.1,))
+
+
+def test_matched_null_models_are_filled_in_the_figure() -> None:
+    rho = {"median": 0.2, "low": 0.1, "high": 0.3}
+    evidence = {"verdict": "as a null model", "p": 1.0, "nulls": ["near"]}
+    rows: dict[str, dict] = {"student": {"evidence": evidence}, "near": {}, "far": {}}
+    kinds = ("barriers, single packets", "other potentials, single packets")
+    findings = {
+        name: {kind: {nulls_figure.SYMMETRY: {"rho": rho, **row}} for kind in kinds}
+        for name, row in rows.items()
+    }
+    roles = {"student": "emulator", "near": "null", "far": "null"}
+    axes = nulls_figure.plot({"findings": findings, "roles": roles}).axes
+    assert [ax.get_title() for ax in axes] == [kind.replace(", ", ",\n") for kind in kinds]
+    for ax in axes:
+        marked = [bars[0] for bars in ax.containers]
+        assert [line.get_ydata()[0] for line in marked] == [0, 1, 2]
+        assert [line.get_markerfacecolor() == "white" for line in marked] == [False, False, True]

@@ -279,7 +279,7 @@ def test_the_script_of_constants_runs(tmp_path: pathlib.Path) -> None:
     done = scripts.run("shifted", "--smoke", "--out", str(tmp_path))
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "metrics.json").read_text())
-    assert np.shape(found["cases"]) == (2, 3, 3, 2, 4)
+    assert np.shape(found["cases"]) == (1, 3, 3, 2, 4)
     assert (tmp_path / "constants.png").exists()
     errors = np.ones((3, 3, 3, 2, 4))
     errors[:, 1, 0, :, 2] = 100

@@ -83,7 +83,7 @@ class Args:
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
     kept = args.out / "trainings"
-    return dataclasses.replace(args, n_steps=4, seeds=2, cases=1, frames=2, kept=kept)
+    return dataclasses.replace(args, n_steps=4, seeds=1, cases=1, frames=2, kept=kept)
 
 
 def measure(args: Args) -> runner.Results:
