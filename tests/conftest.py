@@ -39,22 +39,29 @@ STATM = pathlib.Path("/proc/self/statm")
 ENOUGH, TOO_MUCH = 1500 << 20, 2000 << 20
 
 
-@pytest.hookimpl(trylast=True)
-def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> None:
-    """Give back what is compiled, a megabyte or two for each program, if it is much."""
-    is_last = nextitem is None or nextitem.path != item.path
-    # Files of one's own that its tests have loaded are noted by every later run.
-    if is_last and (extensions := sys.modules.get("qdistill.runs.extensions")):
-        extensions.LOADED.clear()
-    if not STATM.exists():
-        return
-    used = int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-    if used > (ENOUGH if is_last else TOO_MUCH):
-        jax.clear_caches()
-        gc.collect()
-        libc = ctypes.CDLL(None)
-        if hasattr(libc, "malloc_trim"):
-            libc.malloc_trim(0)
+def pytest_configure(config: pytest.Config) -> None:
+    """Doctests of the package and of pages give memory back too, though they lie elsewhere."""
+    config.pluginmanager.register(Memory())
+
+
+class Memory:
+    """What is compiled, a megabyte or two for each program, is given back if it is much."""
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_runtest_teardown(self, item: pytest.Item, nextitem: pytest.Item | None) -> None:
+        is_last = nextitem is None or nextitem.path != item.path
+        # Files of one's own that its tests have loaded are noted by every later run.
+        if is_last and (extensions := sys.modules.get("qdistill.runs.extensions")):
+            extensions.LOADED.clear()
+        if not STATM.exists():
+            return
+        used = int(STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        if used > (ENOUGH if is_last else TOO_MUCH):
+            jax.clear_caches()
+            gc.collect()
+            libc = ctypes.CDLL(None)
+            if hasattr(libc, "malloc_trim"):
+                libc.malloc_trim(0)
 
 
 @pytest.fixture
