@@ -16,7 +16,7 @@ MARKERS = {0.05: "^", 0.1: "o", 0.2: "s"}
 COLOURS = {"informed": BLUE, "nothing": ORANGE}
 LABELS = {"informed": "from the split step", "nothing": "from scratch"}
 # Colours and markers of the ways of a training.
-WAYS = ((BLUE, "o"), (style.COLOURS[2], "^"), (ORANGE, "s"), (GREY, "D"))
+WAYS = ((BLUE, "o"), (style.COLOURS[2], "^"), (ORANGE, "s"), (GREY, "D"), (style.COLOURS[3], "v"))
 # Points outside are drawn at the edge, as open markers.
 PLANE, RANGE = ((-3.6, 1.4), (-4.2, 2.6)), (-1.6, 3.2)
 
@@ -48,13 +48,13 @@ def plot_ways(ways: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw the double commutators of trainings that differ in their steps and seeds.
 
     Args:
-      ways: The trainings of each way, by name.
+      ways: The trainings of each way, by name; five ways at most.
     """
     figure = Figure(figsize=(7.6, 6.6), layout="constrained")
     ax = figure.subplots()
     _draw_plane(ax, [], named_at=-1.45)
     ax.set_title("")
-    for (name, rows), (colour, marker) in zip(ways.items(), WAYS, strict=False):
+    for (name, rows), (colour, marker) in zip(ways.items(), WAYS[: len(ways)], strict=True):
         for row in rows.values():
             of = row["ensembles"][ENSEMBLE]
             (x, y), is_outside = _within((of["alpha"], of["beta"]), PLANE)

@@ -51,8 +51,8 @@ class Args:
     """Largest rate of Adam; it rises linearly and falls as a cosine to a 300th."""
     sizes: Sizes = dataclasses.field(default_factory=Sizes)
     """Sizes of the test sets."""
-    beside: tuple[pathlib.Path, ...] = (pathlib.Path("runs/from_scratch-newton/metrics.json"),)
-    """Numbers of trainings of the preset, which the figure shows too where they are there."""
+    beside: pathlib.Path = pathlib.Path("runs/from_scratch-newton/metrics.json")
+    """Numbers of trainings of the preset, which the figure shows too if the file exists."""
     kept: pathlib.Path = pathlib.Path("runs/optimisers-measured")
     """Folder of what was measured, which is not repeated."""
     out: pathlib.Path = pathlib.Path("runs/optimisers")
@@ -94,12 +94,11 @@ def read(args: Args) -> runner.Results:
             way: {"trainings": each, **unsmoothed.answer(each)} for way, each in rows.items()
         },
     }
-    ways = {
-        f"{NEWTON}, kinetic energy given": json.loads(path.read_text())["trainings"]
-        for path in args.beside
-        if path.exists()
-    }
-    drawn = {"ways": figure.plot_ways(ways | rows)}
+    ways = dict(rows)
+    if args.beside.exists():
+        preset = json.loads(args.beside.read_text())["trainings"]
+        ways = {f"{NEWTON}, kinetic energy given": preset, **rows}
+    drawn = {"ways": figure.plot_ways(ways)}
     return runner.Results(runner.rounded(results), unsmoothed.table(results), drawn)
 
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh
-from jaxtyping import Array, Bool, Float, PyTree
+from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from qdistill import _distribute as cluster
 from qdistill._checks import refuse, require_at_least
@@ -89,7 +89,7 @@ def train(
 
     shares, keys = cluster.replicate(mesh, (_shares(weights), _keys(seeds)))
     # One after the other, also where all are trained together: see `students.gru` on LAPACK.
-    start = jax.jit(lambda all_: jax.lax.map(lambda at: trainer(at[0], 0).init(at[1]), all_))
+    start = jax.jit(lambda of: jax.lax.map(lambda at: trainer(at[0], 0).init(at[1]), of))
     states = start((shares, keys))
     n_together, step = min(n_at_once, len(seeds)), 0
     for stage, plan in enumerate(training.stages):
@@ -131,7 +131,10 @@ def _keys(seeds: list[int]) -> Array:
 @explained
 def initial_params(student: Student, seeds: list[int]) -> PyTree:
     """Return the initial parameters of `train`, with a first axis n_seed."""
-    init = lambda key: student.init(jax.random.split(key)[0])  # noqa: E731
+
+    def init(key: Key[Array, ""]) -> PyTree:
+        return student.init(jax.random.split(key)[0])
+
     return jax.jit(lambda keys: jax.lax.map(init, keys))(_keys(seeds))
 
 
