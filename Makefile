@@ -104,7 +104,7 @@ results-newton: .venv/.core
 		rm -rf runs/demo-newton-seed-$$seed && $(RUN) demo-newton --seed $$seed \
 			--out runs/demo-newton-seed-$$seed || exit 1; \
 	done
-	for seed in 0 1 2; do \
+	for seed in 0 1 2 3 4; do \
 		rm -rf runs/informed-2-newton-seed-$$seed && $(RUN) informed-2-newton --seed $$seed \
 			--out runs/informed-2-newton-seed-$$seed || exit 1; \
 	done
@@ -266,7 +266,7 @@ results-gpu: .venv/.core
 		--out runs/curriculum-gru-long
 	$(call keep,throughput-gpu gru-seed-0 gru-seed-1 gru-seed-2 left_out-unitary left_out-only \
 		placebos-gru shifted curriculum-gru-long symmetries-gru-long)
-	$(call draw,curriculum-gru-long shifted)
+	$(call draw,curriculum-gru-long shifted left_out-unitary left_out-only)
 
 # Errors of trainings are kept in runs/placebos-trainings.
 results-placebos: .venv/.core
@@ -346,14 +346,16 @@ results-order: .venv/.core
 	$(call draw,order)
 
 # Errors of trainings are kept in runs/generalisation-trainings.
-results-generalisation: results-seeds
+OF_EACH = $(OF_DEMO) $(foreach name,unitary demo-newton informed-2-newton, \
+	$(addprefix $(name)-seed-,0 1 2 3 4))
+results-generalisation: results-unitary results-newton
 	rm -rf runs/generalisation runs/left_out-informed
 	$(PY) experiments/generalisation/left_out.py --sizes.preset informed-2-newton \
 		--out runs/left_out-informed
-	$(PY) experiments/generalisation/generalisation.py $(addprefix runs/,$(OF_DEMO)) unitary informed-2 \
+	$(PY) experiments/generalisation/generalisation.py $(addprefix runs/,$(OF_EACH)) \
 		--out runs/generalisation
 	$(call keep,generalisation left_out-informed)
-	$(call draw,generalisation)
+	$(call draw,generalisation left_out-informed)
 
 # After results-seeds.
 results-edges: results-seeds

@@ -10,7 +10,7 @@ import scripts
 
 import qdistill
 from experiments.corrections import splittings
-from experiments.generalisation import beyond, left_out, parts
+from experiments.generalisation import beyond, generalisation, left_out, parts
 from experiments.generalisation.beyond import Sweeps
 from experiments.generalisation.generalisation import over_seeds
 from qdistill.physics import families
@@ -30,7 +30,7 @@ def test_a_family_that_is_left_out_has_no_weight() -> None:
     names = left_out.lessons_of_families()
     assert len(names) == len(families.FAMILIES)
     assert set(names) <= set(LESSONS)
-    settings = left_out.config_of(left_out.LeftOut(n_steps=40))
+    settings = left_out.config_of(left_out.LeftOut(n_steps=40, preset="informed-2"))
     assert settings.curriculum.lessons == names
     assert list(settings.training.boundaries) == [40]
     assert config.from_json(config.to_json(settings)) == settings
@@ -48,6 +48,7 @@ def test_the_families_script_runs_alone(tmp_path: pathlib.Path) -> None:
     assert done.returncode == 0, done.stderr
     found = json.loads((tmp_path / "out" / "metrics.json").read_text())
     assert set(found["families"]) == {"well"}
+    assert (tmp_path / "out" / "families.png").stat().st_size > 10_000
     assert {name: len(rows) for name, rows in found["cases"].items()} == {
         "start": 1, "none": 1, "well": 1,
     }  # fmt: skip
@@ -104,6 +105,24 @@ def test_errors_over_solvers_are_paired_by_case() -> None:
     found = over_seeds({"width": {"values": [1.0], "errors": rows}})["width"]["demo"]
     assert found["over"]["clamped Strang"][0]["mean"] == pytest.approx(-1)
     assert found["over"]["Takahashi-Imada"][0]["mean"] == pytest.approx(0)
+
+
+def test_emulators_and_solvers_are_swept_and_drawn() -> None:
+    args = generalisation.smoke(generalisation.Args(runs=("demo",)))
+    done = generalisation.measure(args)
+    numbers = done.metrics
+    assert numbers["trainings"] == {"demo": 1}
+    assert {name: of["values"] for name, of in numbers["beyond"].items()} == {
+        "momentum": [3, 8], "width": [2.5], "height": [8],
+    }  # fmt: skip
+    of_demo = numbers["beyond"]["momentum"]["errors"]["demo"]
+    usual, fast = np.mean(of_demo, axis=(1, 2))
+    assert usual < fast
+    # The usual cases are the same whichever property varies.
+    for name in ("width", "height"):
+        assert numbers["beyond"][name]["errors"]["demo"] == of_demo[:1]
+    words = [text.get_text() for text in done.figures["generalisation"].axes[3].legend_.texts]
+    assert {"demo", "Takahashi-Imada, own cap", "taught"} <= set(words)
 
 
 def test_replaced_phases_join_and_keep_the_rest() -> None:

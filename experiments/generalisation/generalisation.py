@@ -10,9 +10,8 @@ import tyro
 
 from experiments import emulators, runner
 from experiments.corrections.study import summarise
-from experiments.generalisation import beyond, generalisation_figure, left_out, parts
+from experiments.generalisation import beyond, generalisation_figure, parts
 from experiments.generalisation.beyond import Sweeps
-from experiments.generalisation.left_out import LeftOut
 from qdistill.students import Emulator, Splitting
 
 
@@ -24,10 +23,6 @@ class Args:
     """Packaged names, files or folders of runs, of one system; seeds of a training are one row."""
     sweeps: Sweeps = dataclasses.field(default_factory=Sweeps)
     """The properties of packets and potentials."""
-    left_out: LeftOut = dataclasses.field(default_factory=LeftOut)
-    """The trainings without one family of potentials."""
-    trained: pathlib.Path = pathlib.Path("runs/generalisation-trainings")
-    """Folder of the errors of trainings, which are not repeated."""
     out: pathlib.Path = pathlib.Path("runs/generalisation")
     """Folder of the results."""
     smoke: bool = False
@@ -37,12 +32,11 @@ class Args:
 def smoke(args: Args) -> Args:
     """Return options for a run of seconds."""
     sweeps = Sweeps((3.0, 8.0), (2.5,), (8.0,), n_case=2, n_frames=3)
-    tiny = LeftOut(1, 2, 2, 2, 1, 3, families=("well",))
-    return dataclasses.replace(args, sweeps=sweeps, left_out=tiny, trained=args.out / "trainings")
+    return dataclasses.replace(args, sweeps=sweeps)
 
 
 def measure(args: Args) -> runner.Results:
-    """Measure the errors of emulators and solvers, and of trainings without a family."""
+    """Measure the errors of emulators and solvers."""
     ensembles = {
         name: [_bare(each) for each in members]
         for name, members in emulators.load_ensembles(args.runs).items()
@@ -60,7 +54,6 @@ def measure(args: Args) -> runner.Results:
         },
     }
     found["over seeds"] = over_seeds(found["beyond"])
-    found["left out"] = left_out.measure(args.left_out, args.trained)
     figure = generalisation_figure.plot(found)
     return runner.Results(found, table(found), {"generalisation": figure})
 
@@ -104,7 +97,6 @@ def table(found: dict[str, Any]) -> str:
         for label in of["errors"]:
             means = [10 ** row["mean"] for row in found["over seeds"][name][label]["error"]]
             lines.append(f"  {label:20}" + "".join(f"{mean:9.1e}" for mean in means))
-    lines.append(left_out.table(found["left out"]))
     return "\n".join(lines)
 
 

@@ -19,6 +19,7 @@ from jaxtyping import Array, PyTree
 
 from experiments import runner
 from experiments.corrections.study import summarise
+from experiments.generalisation import generalisation_figure
 from experiments.generalisation.beyond import errors
 from qdistill.curriculum.lessons import ALL_OVER
 from qdistill.curriculum.schedules import CurriculumConfig
@@ -54,21 +55,21 @@ class LeftOut:
     """
 
     n_seeds: int = 3
-    n_steps: int | None = 160
-    n_batch: int | None = 8
-    n_runs: int | None = 24
+    n_steps: int | None = None
+    n_batch: int | None = None
+    n_runs: int | None = None
     n_case: int = 8
     n_frames: int = 100
     seed: int = 1
     families: tuple[str, ...] = tuple(FAMILIES)
-    preset: str = "informed-2"
+    preset: str = "unitary"
 
 
 @dataclasses.dataclass(frozen=True)
 class Args:
     """Train a student in full without each family of potentials in turn."""
 
-    sizes: LeftOut = LeftOut(n_steps=None, n_batch=None, n_runs=None, preset="unitary")
+    sizes: LeftOut = dataclasses.field(default_factory=LeftOut)
     """The trainings and their test."""
     trained: pathlib.Path = pathlib.Path("runs/generalisation-trainings")
     """Folder of the errors of trainings, which are not repeated."""
@@ -310,7 +311,10 @@ def table(found: Mapping[str, Any], *, only: bool = False) -> str:
 def alone(args: Args) -> runner.Results:
     """Train and compare."""
     found = measure(args.sizes, args.trained, only=args.only)
-    return runner.Results(found, table(found, only=args.only))
+    figure = generalisation_figure.plot_families(
+        found["families"], args.sizes.preset, only=args.only
+    )
+    return runner.Results(found, table(found, only=args.only), {"families": figure})
 
 
 if __name__ == "__main__":
