@@ -71,7 +71,7 @@ def paper_test() -> str:
             means = [f"{Number(statistics.mean(column)):.1e}" for column in columns]
             label = f"the same here, {len(trainings)} trainings"
             rows.append([label, barriers, f"{steps:,}", "", *means])
-    head = ("", "learned from", "steps", "shortest training", "1 − correlation, 25 runs",
+    head = ("", "learned from", "steps", "least training time", "1 − correlation, 25 runs",
             "11 barriers", "relative L2 error")  # fmt: skip
     return table(head, rows)
 
