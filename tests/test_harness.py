@@ -43,6 +43,27 @@ def test_the_past_leads_to_the_present() -> None:
     np.testing.assert_array_equal(harness.recall(solver, psi, v, 1), psi[None])
 
 
+class Rocked(System):
+    """A potential that swings, differently before and after t = 0."""
+
+    is_autonomous = False
+
+    def local(self, v: Any, t: Any, psi: Any) -> Any:
+        """V sin(3 t + 1)."""
+        return v * jnp.sin(3 * t + 1)
+
+
+def test_the_newest_given_frame_of_a_driven_system_is_at_time_zero() -> None:
+    solver = split_step(Rocked(SYSTEM.grid, 0.2), 20)
+    x = SYSTEM.grid.positions()
+    psi, v = packets.gaussian(SYSTEM.grid, 8.0, 1.0, 2.0), 4 * jnp.exp(-((x - 10) ** 2))
+    past = harness.recall(solver, psi, v, 3)
+    np.testing.assert_allclose(rollout(solver, past[:1], v, 2, n0=-2), past[1:], atol=1e-5)
+    frames = harness.forecast(solver, past[None], v[None], 2)[0]
+    np.testing.assert_allclose(frames, rollout(solver, psi[None], v, 2), atol=1e-6)
+    assert jnp.max(jnp.abs(frames - rollout(solver, psi[None], v, 2, n0=2))) > 0.05
+
+
 def test_many_cases_are_forecast_a_few_at_a_time() -> None:
     given = jax.random.normal(jax.random.key(0), (35, 1, 64), jnp.complex64)
     v = jax.random.uniform(jax.random.key(1), (35, 64))

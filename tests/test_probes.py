@@ -14,16 +14,17 @@ import pytest
 import scripts
 import small
 
+from qdistill.forecast import cases
 from qdistill.insight import probes
 from qdistill.insight.harness import EXACT
 from qdistill.insight.probes import response as responses
 from qdistill.insight.probes import waves
-from qdistill.physics import potentials
-from qdistill.physics.grid import Grid
+from qdistill.physics import packets, potentials
+from qdistill.physics.grid import Grid, Scalar
 from qdistill.physics.stationary import group_velocity
 from qdistill.runs import folder
 from qdistill.students import UnitaryConfig
-from qdistill.system import Propagator, Step, System
+from qdistill.system import Potential, Propagator, Step, System
 from qdistill.teacher import Chebyshev, chebyshev, split_step
 
 GRID = Grid(512, 50.0)
@@ -522,6 +523,25 @@ def test_cases_of_lessons_are_those_of_any_box() -> None:
     truth = probes.sample_lessons(solver.system, 5, 1, 4)
     assert truth.family == probes.PROCESSES
     np.testing.assert_allclose(probes.forecast_errors(solver, truth), 0, atol=5e-3)
+
+
+class Rolled(System):
+    """A potential that swings in time."""
+
+    is_autonomous = False
+
+    def local(self, v: Potential, t: Scalar, psi: jax.Array | None) -> jax.Array:
+        """V cos(5 t)."""
+        return jnp.cos(5 * t) * v
+
+
+def test_errors_on_a_driven_system_begin_at_the_time_of_the_last_given_frame() -> None:
+    solver = split_step(Rolled(Grid(64, 20.0), DT), 10)
+    x = solver.system.grid.positions()
+    psi = packets.gaussian(solver.system.grid, 9.0, 1.0, 2.0)
+    v = 4 * jnp.exp(-((x - 10) ** 2))
+    truth = cases.simulate(solver, psi[None], v[None], 4, 5)
+    np.testing.assert_allclose(probes.forecast_errors(solver, truth), 0, atol=1e-5)
 
 
 def test_learning_follows_a_training_and_tells_who_came_last() -> None:

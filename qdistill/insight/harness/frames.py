@@ -41,7 +41,7 @@ def recall(
     v: Potential,
     n_given: int,
 ) -> Complex[Array, "n_given *n_x"]:
-    """Return the exact frames that lead to psi, psi included as the last.
+    """Return the exact frames that lead to psi, psi included as the last, at t = 0.
 
     Args:
       exact: The exact solver, which is run backwards in time.
@@ -65,6 +65,8 @@ def forecast(
     n_frames: int,
 ) -> Complex[Array, "n_case n_t *n_x"]:
     """Return forecasts of many cases from their given frames, computed in batches.
+
+    The last given frame is at t = 0, as that of `recall`.
 
     Args:
       propagator: The propagator.

@@ -98,12 +98,16 @@ def sample_lessons(
 @explained
 @jax.jit
 def forecast_errors(propagator: Propagator, truth: Cases) -> Float[Array, " n_case"]:
-    """Return the relative L2 error of each case, mean over its frames."""
-    n_frames = truth.frames.shape[1]
+    """Return the relative L2 error of each case, mean over its frames.
+
+    The first given frame is at t = 0, as in `cases.simulate`.
+    """
+    n_given, n_frames = truth.given.shape[1], truth.frames.shape[1]
 
     def error(case: tuple[Array, Potential, Array]) -> Array:
         given, v, frames = case
-        return jnp.mean(metrics.nrmse(rollout(propagator, given, v, n_frames), frames))
+        own = rollout(propagator, given, v, n_frames, n0=n_given - 1)
+        return jnp.mean(metrics.nrmse(own, frames))
 
     return jax.lax.map(error, (truth.given, truth.v, truth.frames), batch_size=N_AT_ONCE)
 
