@@ -98,6 +98,14 @@ def test_other_points_of_the_box_show_the_same_waves() -> None:
         np.testing.assert_allclose(band.to_waves(there, band.from_waves(there, waves)), waves)
     fine, coarse = (band.from_waves(BAND.on(Grid(n_x, 20.0)), waves) for n_x in (128, 32))
     np.testing.assert_allclose(fine[3::4], coarse, atol=1e-12)
+    # Without a cutoff the waves are those of the first grid.
+    whole = Band(Grid(16, 20.0))
+    np.testing.assert_array_equal(whole.on(Grid(64, 20.0)).modes, whole.modes)
+    assert whole.on(Grid(16, 20.0, "continuum")).cutoff == whole.cutoff
+    with pytest.raises(ValueError, match="`cutoff` must be below"):
+        whole.on(Grid(12, 20.0))
+    with pytest.raises(ValueError, match="`cutoff` must be finite"):
+        Band(Grid((8, 8), 4.0)).on(Grid((16, 16), 4.0))
 
 
 @pytest.mark.usefixtures("double_precision")

@@ -1,3 +1,5 @@
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -52,6 +54,16 @@ def test_the_best_cap_is_the_best_of_those_tried(monkeypatch: pytest.MonkeyPatch
     caps, per_frame = baselines.best_clamped(SYSTEM, 1, truth)
     assert caps == {"correlation": pytest.approx(25.0), "nrmse": pytest.approx(25.0)}
     assert jnp.mean(1 - per_frame["correlation"]) < 1e-5
+
+
+def test_caps_are_positive_backwards_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(baselines, "CAP_PHASES", (0.3, 2.5))
+    back = dataclasses.replace(SYSTEM, dt=-SYSTEM.dt)
+    _, psi0, v = baselines.sample_cases(jax.random.key(0), GRID, 2)
+    truth = cases.simulate(cases.exact(back, v), psi0, v, 4, FEW.n_frames)
+    assert baselines.best_clamped(back, 1, truth)[0] == {
+        "correlation": pytest.approx(25.0), "nrmse": pytest.approx(25.0),
+    }  # fmt: skip
 
 
 def test_each_metric_has_its_own_best_cap(monkeypatch: pytest.MonkeyPatch) -> None:

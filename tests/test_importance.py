@@ -147,7 +147,7 @@ def test_trainings_together_are_those_of_fit_and_copies_are_equal() -> None:
         np.testing.assert_allclose(many[1:], jnp.stack([many[0]] * 2), rtol=1e-4, atol=1e-6)
 
 
-@pytest.mark.parametrize("grid", [Grid(256), Grid(512, 40.0, "continuum")])
+@pytest.mark.parametrize("grid", [Grid(256), Grid(512, 40.0, "continuum", mass=4.0)])
 def test_packets_are_about_to_meet_a_potential_of_each_family(grid: Grid) -> None:
     system = System(grid)
     truth = importance.sample_potentials(system, 0, n_case=1, n_frames=2)

@@ -223,6 +223,17 @@ def test_scenes_grow_with_the_box() -> None:
             np.testing.assert_allclose(here.times, 0.4 * there.times, atol=0.05)
 
 
+@pytest.mark.parametrize("kind", ["encounter", "cavity"])
+def test_heavier_packets_take_longer_by_the_root_of_the_mass(kind: str) -> None:
+    sample, families = interventions.SCENES[kind]
+    times = []
+    for mass in (0.25, 1.0, 4.0):
+        scene = sample(jax.random.key(3), Grid(1024, 100.0, "continuum", mass=mass), families[0])
+        times.append(np.asarray(scene.times) / np.sqrt(mass))
+    np.testing.assert_allclose(times[0], times[1], rtol=1e-3)
+    np.testing.assert_allclose(times[2], times[1], rtol=1e-3)
+
+
 def test_null_models_and_seeds_are_treated_alike_in_a_small_box() -> None:
     system = System(Grid(256, 40.0), 0.1)
     coarse = teacher.split_step(system, 3, kinetic_cap=40.0)

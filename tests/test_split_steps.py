@@ -59,6 +59,21 @@ def test_heavy_particles_need_fewer_substeps() -> None:
     assert split_step(system, 1).n_substeps == 1
 
 
+def test_a_kinetic_energy_of_the_systems_own_is_not_measured_by_the_grids() -> None:
+    class Slow(System):
+        def kinetic(self, v, t):
+            return self.grid.kinetic_energy() / 2000
+
+    # With the grid's own kinetic energy 4 substeps are needed.
+    slow = split_step(Slow(Grid(1024, 100.0)), 1)
+    assert slow.n_substeps == 1
+    psi = jnp.exp(3j * 2 * jnp.pi / 100.0 * slow.system.grid.positions()) + 0j
+    turned = rollout(slow, psi[None], jnp.zeros(1024), 50)[-1]
+    k = 6 * np.pi / 100.0
+    omega = exact.omega(slow.system.grid, k) / 2000
+    np.testing.assert_allclose(turned, np.exp(-1j * omega * 5.0) * psi, atol=1e-4)
+
+
 def test_a_kinetic_cap_changes_fast_waves_only() -> None:
     """A slow packet over a smooth hill feels neither the cap nor, with it, so few substeps."""
     system = System(Grid(1024, 100.0))

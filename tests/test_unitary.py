@@ -175,6 +175,15 @@ def test_the_informed_start_is_the_clamped_split_step(
     np.testing.assert_allclose(omega[slow], system.grid.kinetic_energy()[slow], atol=2e-4)
 
 
+@pytest.mark.parametrize(("mass", "length", "cap"), [(1.0, 100.0, 30.0), (2000.0, 20.0, 3.0)])
+def test_units_of_learning_are_small_below_the_cap(mass: float, length: float, cap: float) -> None:
+    system = System(Grid(1024, length, "continuum", mass=mass), DT)
+    network = UnitaryConfig(n_pairs=2, start="informed", kinetic_cap=cap).build(system).network
+    k = np.sqrt(2 * mass * cap * np.array([0.25, 0.5, 1.1]))
+    units = np.interp(k, network.knots(), unitary._units_of_learning(network))
+    np.testing.assert_allclose(units, 0.02 / 4 * np.array([1 / 64, 1 / 8, 1]), rtol=0.05)
+
+
 def test_phases_say_what_a_frame_does() -> None:
     """By hand: kicks and drifts in turn."""
     student, (v, psi) = make(), random(LINE)

@@ -96,7 +96,7 @@ def best_clamped(
 
     means = {}
     phases = CAP_PHASES if scheme.n_pairs == 1 else CAP_PHASES_OF_SEVERAL
-    for cap in (float(phase) * n_substeps / system.dt for phase in phases):
+    for cap in (float(phase) * n_substeps / abs(system.dt) for phase in phases):
         per_frame = measure(cap, truth)
         means[cap] = (
             float(jnp.mean(1 - per_frame["correlation"])),

@@ -116,11 +116,18 @@ class Band:
         """Return the same waves on another grid of the same box.
 
         Raises:
-          ValueError: For another box, or a grid that does not hold the waves.
+          ValueError: For another box, a grid that does not hold the waves, and another number of
+            points in several dimensions if there is no cutoff.
         """
         if not np.allclose(grid.lengths, self.grid.lengths, rtol=_SLIVER):
             refuse("grid", f"a box of {self.grid.lengths} bohr", grid)
-        return dataclasses.replace(self, grid=grid)
+        cutoff = self.cutoff
+        if cutoff == math.inf and grid.shape != self.grid.shape:
+            # Without a cutoff the waves are those of the grid.
+            if self.grid.n_dim > 1:
+                refuse("cutoff", "finite, for another grid of several dimensions", cutoff)
+            cutoff = float(self.wavenumbers[0].max())
+        return dataclasses.replace(self, grid=grid, cutoff=cutoff)
 
     def places(self, other: "Band") -> Int[np.ndarray, " n_wave"]:
         """Return the indices among these waves of the waves of a narrower band of the same box.

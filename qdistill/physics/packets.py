@@ -53,8 +53,8 @@ def gaussian(
     """Return a Gaussian packet exp(-(x - X0)^2 / (4 S0^2) + i k0 (x - X0)), normalised on the grid.
 
     As in the paper, it is not wrapped around the edge of the box, and its carrier energy is
-    E0 = k0^2 / 2. The part beyond an edge is cut off: 0.1% of the probability for a centre 3 widths
-    from the edge; 2% for a centre 2 widths from it, where packets of some lessons start.
+    E0 = k0^2 / 2m. The part beyond an edge is cut off: 0.1% of the probability for a centre 3
+    widths from the edge; 2% for a centre 2 widths from it, where packets of some lessons start.
 
     Args:
       grid: The grid of the packet.

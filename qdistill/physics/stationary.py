@@ -181,7 +181,8 @@ def average(
         refuse("v", "of shape (n_channel, n_channel, n)", f"of shape {v.shape}")
     if channel not in range(v.shape[0]):
         refuse("channel", f"between 0 and {v.shape[0] - 1}", channel)
-    require_between(2.5 / width, float(np.pi / grid.dx[0]) - 2.5 / width, momentum=momentum)
+    if is_known(width):
+        require_between(2.5 / width, float(np.pi / grid.dx[0]) - 2.5 / width, momentum=momentum)
     u = np.linspace(-5, 5, n_momentum)
     weights = np.exp(-(u**2) / 2)
     kinetic = omega(grid, momentum + u / (2 * width))

@@ -53,7 +53,7 @@ def draw_probes(report: ProbeReport) -> dict[str, Figure]:
         return {propagator: getattr(each, name) for propagator, each in found.items()}
 
     return {
-        "dispersion": plot_waves(column("dispersion"), known, taught),
+        "dispersion": plot_waves(column("dispersion"), known, taught, grid.mass[0]),
         "response": plot_response(column("uniform"), column("bump")),
         "light_cone": plot_light_cones(column("light_cone")),
         "transmission": plot_transmission(column("scattering"), column("resonances")),
@@ -73,10 +73,11 @@ def plot_waves(
     waves: Mapping[str, WaveResponse],
     known: Mapping[str, Float[Values, " n_k"]],
     taught: float,
+    mass: float = 1.0,
 ) -> Figure:
     """Draw the dispersion relations of several propagators, their errors and damping.
 
-    Above: omega - k^2 / 2, which is zero on the continuum. Below: the error relative to the first
+    Above: omega - k^2 / 2m, which is zero on the continuum. Below: the error relative to the first
     known dispersion, and the damping or growth of the waves. Values below 1e-6, the rounding of a
     frame in float32, are drawn at 1e-6.
 
@@ -84,9 +85,10 @@ def plot_waves(
       waves: Responses by name of the propagator, all at the same k; at most six.
       known: Known dispersions omega at these k in hartree, by name; the teacher's is first.
       taught: Largest k in 1/bohr in the lessons.
+      mass: Mass m of the particle, in electron masses.
     """
     _require_few("waves", waves)
-    require_positive(taught=taught)
+    require_positive(taught=taught, mass=mass)
     k = style.axis("k", next(iter(waves.values())).k)
     closed = {f"known[{name!r}]": values for name, values in known.items()}
     require_shape(k.shape, **closed)
@@ -95,20 +97,20 @@ def plot_waves(
         refuse("known", "at least one dispersion", known)
     figure = Figure(figsize=(10, 7), layout="constrained")
     panels = figure.subplot_mosaic([["above", "above"], ["error", "damping"]], height_ratios=[3, 2])
-    truth = np.asarray(next(iter(known.values())), float)
+    truth, free = np.asarray(next(iter(known.values())), float), k**2 / (2 * mass)
     for (name, values), ls in zip(known.items(), ("-", (0, (6, 3)), ":"), strict=False):
-        panels["above"].plot(k, values - k**2 / 2, color=KNOWN, lw=6, ls=ls, label=name)
+        panels["above"].plot(k, values - free, color=KNOWN, lw=6, ls=ls, label=name)
     for i, (name, each) in enumerate(waves.items()):
         require_shape(k.shape, **{f"waves[{name!r}]": each.omega})
         look = _look(i)
-        panels["above"].plot(k, each.omega - k**2 / 2, label=name, **look)
+        panels["above"].plot(k, each.omega - free, label=name, **look)
         panels["error"].plot(k, _raised(each.omega - truth), **look)
         panels["damping"].plot(k, _raised(each.damping), **look)
     inside = k <= 1.25 * taught
     # All of it is zero where the continuum alone is known.
-    depth = max(1e-3, *(np.ptp((values - k**2 / 2)[inside]) for values in known.values()))
+    depth = max(1e-3, *(np.ptp((values - free)[inside]) for values in known.values()))
     panels["above"].set(ylim=(-1.15 * depth, 0.25 * depth))
-    panels["above"].set_ylabel("$\\omega - k^2/2$ (hartree)")
+    panels["above"].set_ylabel("$\\omega - k^2/2m$ (hartree)")
     panels["error"].set_ylabel(f"|$\\omega$ $-$ {next(iter(known))}|\n(hartree)")
     panels["damping"].set_ylabel("|damping|\n(1 / a.u.)")
     for name, ax in panels.items():

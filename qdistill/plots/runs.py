@@ -85,4 +85,4 @@ def _draw_scores(
         ax.axvline(level, color=SLATE, lw=1.2, ls=(0, (1, 1.5)), zorder=1)
     top = ax.get_ylim()[1]
     style.label_top(ax, [(f"{name} {y:.2g}", y, top, SLATE) for name, y in levels.items()], 560)
-    ax.set_xlabel("1 $-$ correlation, mean over 25 runs")
+    ax.set_xlabel("1 $-$ correlation, mean over the held-out runs")

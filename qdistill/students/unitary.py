@@ -315,7 +315,8 @@ def _units_of_learning(network: SplittingPhases) -> Float[np.ndarray, " n_knot"]
     config, at = network.config, network.knots()
     if config.start == "nothing":
         return np.minimum(at, 1.0) if config.smooth else np.ones(len(at))
-    return 0.02 * np.minimum(at**2 / 2 / config.kinetic_cap, 1) ** 3 / config.n_pairs**2
+    kinetic = at**2 / (2 * network.grid.mass[0])
+    return 0.02 * np.minimum(kinetic / config.kinetic_cap, 1) ** 3 / config.n_pairs**2
 
 
 def _shares_at_start(config: UnitaryConfig) -> tuple[float, ...]:

@@ -177,7 +177,8 @@ def split_step(
     Raises:
       ValueError: If h reaches the first resonance of the splitting, max(omega) |h| >= 2 pi. There
         the splitting is wrong and not only inaccurate. The message gives the number of substeps
-        that is needed. A traced cap is not checked. Also for an unknown scheme, and one that the
+        that is needed. A traced cap is not checked, nor a kinetic energy of the system's own,
+        which may depend on v and t. Also for an unknown scheme, and one that the
         system does not allow: gradients take the plain kinetic energy, and between channels a
         Hermitian system on a line of the continuum.
 
@@ -195,7 +196,7 @@ def split_step(
     _require_allowed(system, scheme)
     if kinetic_cap is not None:
         require_positive(kinetic_cap=kinetic_cap)
-    if is_known(kinetic_cap):
+    if is_known(kinetic_cap) and system.has_plain_kinetic:
         highest = min(float(system.grid.kinetic_energy().max()), float(kinetic_cap or np.inf))
         n_needed = int(highest * abs(system.dt) / (2 * np.pi)) + 1
         if n_substeps < n_needed:

@@ -1,6 +1,7 @@
 """Studies of importance: settings, trainings on all coalitions, tests and errors."""
 
 import dataclasses
+import math
 from collections.abc import Callable
 
 import jax
@@ -145,7 +146,8 @@ def sample_potentials(system: System, seed: int, n_case: int, n_frames: int) -> 
     key = jax.random.key(seed)
     drawn, psi0, v = baselines.sample_cases(key, system.grid, n_case * len(names))
     order = np.argsort([names.index(name) for name in drawn], kind="stable")
-    n_lead = max(N_GIVEN, round(LEAD * system.grid.lengths[0] / system.dt))
+    lead = LEAD * system.grid.lengths[0] * math.sqrt(system.grid.mass[0])
+    n_lead = max(N_GIVEN, round(lead / abs(system.dt)))
     solver = cases.exact(system, v)
     family = tuple(drawn[i] for i in order)
     truth = cases.simulate(solver, psi0[order], v[order], n_lead, n_frames, family)

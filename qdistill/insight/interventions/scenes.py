@@ -1,6 +1,7 @@
 """Random scenes in which a process happens, and the moments of interventions."""
 
 import functools
+import math
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -100,7 +101,7 @@ def cavity(key: Key[Array, ""], grid: Grid, family: str) -> Scene:
     momentum = packets.carrier_momentum(grid, energy)
     psi = packets.gaussian(grid, centre, _length(key_packet, grid, 0.8, 1.2), momentum)
     span = middle + extent * jnp.array([-0.5, 0.5], x.dtype)
-    later = BOUNCES * _scale(grid) * grid.mass[0]
+    later = BOUNCES * _scale(grid) * math.sqrt(grid.mass[0])
     return Scene(Moment(psi, v, span, energy), jnp.array([0.0, 0.0, later], x.dtype))
 
 
@@ -191,7 +192,8 @@ def sample_moments(
     if intervention.when == "start":
         return names, moments
     n_flight = jnp.round(times[:, WHEN.index(intervention.when)] / dt).astype(int)
-    n_most = round(LONGEST * _scale(grid) * grid.mass[0] / dt)
+    usual = round(LONGEST * _scale(grid) * math.sqrt(grid.mass[0]) / dt)
+    n_most = max(usual, int(n_flight.max()))
     psi = _fly(exact, n_most, moments.psi, moments.v, n_flight)
     return names, moments._replace(psi=psi)
 
@@ -207,7 +209,7 @@ def _fly(
 ) -> Array:
     def fly(psi: Psi, v: V, n: Array) -> Psi:
         frames = jnp.concatenate([psi[None], rollout(exact, psi[None], v, n_most)])
-        return frames[jnp.clip(n, 0, n_most)]
+        return frames[jnp.maximum(n, 0)]
 
     return jax.vmap(fly)(psi, v, n_flight)
 

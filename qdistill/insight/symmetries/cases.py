@@ -1,6 +1,7 @@
 """Test cases of audits: pairs of packets in one potential, with exact solutions."""
 
 import functools
+import math
 from typing import NamedTuple
 
 import jax
@@ -169,7 +170,9 @@ def _crossed(key: Key[Array, ""], system: System, n_case: int, n_given: int) -> 
     # Both kinds have the same single packets; the partner is the packet of the next case.
     _, single, _ = of_kind[POTENTIALS[1]]
     pairs = jnp.stack([single, jnp.roll(single, 1, axis=0)], axis=1)
-    n_flight = round(LONGEST_FLIGHT * system.grid.lengths[0] * system.grid.mass[0] / abs(system.dt))
+    # Packets of given energies are slower by the root of the mass.
+    longest = LONGEST_FLIGHT * system.grid.lengths[0] * math.sqrt(system.grid.mass[0])
+    n_flight = round(longest / abs(system.dt))
     meet = jax.vmap(jax.vmap(functools.partial(_meeting, system, n_given)))
     starts = {}
     for kind, (names, _, of_v) in of_kind.items():
