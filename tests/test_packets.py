@@ -210,6 +210,44 @@ def test_senseless_packets_are_refused(make, message) -> None:
         make()
 
 
+@pytest.mark.parametrize(
+    ("grid", "ranges", "message"),
+    [
+        (Grid(128, 100.0), packets.ANYWHERE, r"`energy` must be at most 8.085, .* \(0.5, 10.0\)"),
+        # The same packets of a heavier particle are faster: sqrt(2 m E) = pi / dx = 8.04.
+        (
+            Grid(256, 100.0, mass=4.0),
+            packets.PacketRanges(energy=(1.0, 8.1)),
+            r"`energy` must be at most 8.085, .* \(1.0, 8.1\)",
+        ),
+        (Grid(49, 20.0), packets.ANYWHERE, r"`width` must be at least dx / 2 = 0.0102 of the box"),
+        (
+            Grid((64, 64), (20.0, 30.0)),
+            packets.ANYWHERE,
+            r"`width` must be at least dx / 2 = 0.01172 of the box, but is \(0.01, 0.05\)",
+        ),
+    ],
+)
+def test_packets_that_are_not_resolved_are_refused_though_they_are_traced(
+    grid, ranges, message
+) -> None:
+    for sample in (
+        lambda key: packets.sample_gaussian(key, grid, ranges),
+        lambda key: packets.sample_superposition(key, grid, 2, ranges),
+    ):
+        for trace in (sample, jax.jit(sample)):
+            with pytest.raises(ValueError, match=message):
+                trace(jax.random.key(0))
+
+
+def test_packets_up_to_the_highest_momentum_are_drawn() -> None:
+    grid = Grid(128, 100.0, "continuum")
+    highest = (np.pi / grid.dx[0]) ** 2 / 2
+    sample = jax.jit(packets.sample_gaussian, static_argnums=1)
+    psi = sample(jax.random.key(0), grid, packets.PacketRanges(energy=(highest, highest)))
+    assert float(norm(grid, psi)) == pytest.approx(1.0, abs=1e-5)
+
+
 @pytest.mark.usefixtures("without_checker")
 def test_complex_amplitudes_of_real_packets_keep_their_phases() -> None:
     pair = jnp.stack([packets.gaussian(GRID, x0, 2.0, 0.0) for x0 in (20.0, 70.0)])

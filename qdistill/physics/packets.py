@@ -40,6 +40,8 @@ class PacketRanges(NamedTuple):
 
 
 ANYWHERE = PacketRanges()
+# Relative tolerance, for the rounding of ranges in single precision.
+_SLIVER = 1e-6
 
 
 @explained
@@ -152,7 +154,11 @@ def sample_gaussian(
 ) -> Complex[Array, "*n_x"]:
     """Return a random packet with a random direction of flight, equally wide along all axes.
 
-    >>> sample_gaussian(jax.random.key(0), Grid((64, 64), (20.0, 30.0))).shape
+    Raises:
+      ValueError: For ranges that are not (lowest, highest), or whose narrowest or fastest packet
+        the grid does not resolve; see `gaussian`. Traced ranges are not checked.
+
+    >>> sample_gaussian(jax.random.key(0), Grid((64, 64), (20.0, 20.0))).shape
     (64, 64)
     """
     require_positive(width=ranges.width)
@@ -161,6 +167,7 @@ def sample_gaussian(
     for name, (low, high) in ranges._asdict().items():
         if is_known((low, high)) and low > high:
             refuse(name, "(lowest, highest)", (low, high))
+    _require_ranges_resolved(grid, ranges)
     *keys_centre, first, second, third = jax.random.split(key, grid.n_dim + 3)
     # The order of draws is kept, so that a seed gives the same packet: width first on a line.
     if grid.n_dim == 1:
@@ -188,9 +195,12 @@ def sample_superposition(
 ) -> Complex[Array, "*n_x"]:
     """Return a normalised superposition of random packets with random complex amplitudes.
 
-    >>> psi = sample_superposition(jax.random.key(0), Grid(64, 100.0), n_packets=3)
+    Raises:
+      ValueError: For no packets, and for the errors of `sample_gaussian`.
+
+    >>> psi = sample_superposition(jax.random.key(0), Grid(256, 100.0), n_packets=3)
     >>> psi.shape, psi.dtype
-    ((64,), dtype('complex64'))
+    ((256,), dtype('complex64'))
     """
     require_at_least(1, n_packets=n_packets)
     key_packets, key_amplitudes = jax.random.split(key)
@@ -226,3 +236,21 @@ def _require_resolved(grid: Grid, axis: int, centre: Scalar, width: Scalar, k0: 
     require_between(-math.pi / dx, math.pi / dx, momentum=k0)
     if is_known(width) and width < dx / 2:
         refuse("width", f"at least dx / 2 = {dx / 2:g}", width)
+
+
+def _require_ranges_resolved(grid: Grid, ranges: PacketRanges) -> None:
+    """Refuse known ranges whose narrowest or fastest packet is not resolved along every axis.
+
+    Packets that are drawn by `vmap` or `jit` are traced, and not checked themselves.
+    """
+    least, highest = ranges.width[0], ranges.energy[1]
+    narrowest = max(grid.dx) / (2 * min(grid.lengths))
+    if is_known(least) and least < narrowest * (1 - _SLIVER):
+        cure = "Take more points, or wider packets."
+        refuse("width", f"at least dx / 2 = {narrowest:.4g} of the box", ranges.width, cure)
+    fastest = min(
+        (math.pi / dx) ** 2 / (2 * mass) for dx, mass in zip(grid.dx, grid.mass, strict=True)
+    )
+    if is_known(highest) and highest > fastest * (1 + _SLIVER):
+        wanted = f"at most {fastest:.4g}, of the momentum pi / dx on this grid"
+        refuse("energy", wanted, ranges.energy, "Take more points, or slower packets.")
