@@ -12,13 +12,31 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.experimental import multihost_utils
-from jax.sharding import Mesh, NamedSharding, PartitionSpec
+from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jaxtyping import PyTree
 
-from qdistill import _devices as devices
 from qdistill._checks import refuse, require_at_least, require_between
 
 Tree = TypeVar("Tree")
+AXIS = "batch"
+
+
+def mesh_of(n_devices: int | None = None) -> Mesh:
+    """Return a one-dimensional mesh of the first `n_devices` devices, or of all.
+
+    Raises:
+      ValueError: If there are fewer devices.
+
+    >>> mesh_of(1).axis_names, mesh_of(1).size
+    (('batch',), 1)
+    """
+    there = jax.devices()
+    n_devices = len(there) if n_devices is None else n_devices
+    require_at_least(1, n_devices=n_devices)
+    if n_devices > len(there):
+        cure = "A CPU is split by jax.config.update('jax_num_cpu_devices', n) before any use of it."
+        refuse("n_devices", f"at most {len(there)}", n_devices, cure)
+    return jax.make_mesh((n_devices,), (AXIS,), (AxisType.Auto,), devices=there[:n_devices])
 
 
 def make_mesh(n_devices: int | None = None) -> Mesh | None:
@@ -33,7 +51,7 @@ def make_mesh(n_devices: int | None = None) -> Mesh | None:
     >>> make_mesh(1) is None
     True
     """
-    mesh = devices.mesh(n_devices)
+    mesh = mesh_of(n_devices)
     if jax.process_count() > 1 and mesh.size != len(jax.devices()):
         refuse("devices", f"{len(jax.devices())}, those of all processes", mesh.size)
     return mesh if mesh.size > 1 else None
@@ -60,8 +78,8 @@ def spread(mesh: Mesh | None, function: Callable[..., Tree]) -> Callable[..., Tr
         on_shares = jax.shard_map(
             function,
             mesh=mesh,
-            in_specs=(PartitionSpec(devices.AXIS), *[PartitionSpec()] * len(shared)),
-            out_specs=PartitionSpec(devices.AXIS),
+            in_specs=(PartitionSpec(AXIS), *[PartitionSpec()] * len(shared)),
+            out_specs=PartitionSpec(AXIS),
             check_vma=False,
         )
         padded = examples if len(index) == n else jax.tree.map(lambda x: x[index], examples)
@@ -102,7 +120,7 @@ def _map_data(put: Callable[[np.ndarray], jax.Array], tree: Tree) -> Tree:
     return jax.tree.map(put_leaf, tree)
 
 
-def join(coordinator: str | None, n_processes: int | None, process: int | None) -> bool:
+def join(coordinator: str | None, n_processes: int | None, process: int | None) -> int:
     """Join a run of several processes, if there are several. Call it before any use of JAX.
 
     Arguments that are None are read from QDISTILL_COORDINATOR, QDISTILL_PROCESSES and
@@ -114,7 +132,7 @@ def join(coordinator: str | None, n_processes: int | None, process: int | None) 
       process: Index of this process, from 0.
 
     Returns:
-      Whether there are several processes.
+      The number of processes, without a look at the devices, which may still be changed.
 
     Raises:
       ValueError: If only some of the three are given, or they do not agree.
@@ -125,7 +143,7 @@ def join(coordinator: str | None, n_processes: int | None, process: int | None) 
     given = {"coordinator": coordinator, "processes": n_processes, "process": process}
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == len(given):
-        return False
+        return 1
     if missing:
         refuse(missing[0], "given with " + ", ".join(set(given) - set(missing)), "missing")
     require_at_least(1, processes=n_processes)
@@ -134,11 +152,11 @@ def join(coordinator: str | None, n_processes: int | None, process: int | None) 
     host, _, port = str(coordinator).rpartition(":")
     if not host or not port.isdecimal():
         refuse("coordinator", "host:port", repr(coordinator))
-    if n_processes == 1:
-        return False
+    if n_processes is None or n_processes == 1:
+        return 1
     jax.config.update("jax_cpu_collectives_implementation", "gloo")
     jax.distributed.initialize(coordinator, n_processes, process)
-    return True
+    return n_processes
 
 
 def start(
@@ -158,13 +176,12 @@ def start(
       ValueError: If `join` or `make_mesh` raises it.
     """
     require_at_least(1, devices=n_devices)
-    is_several = join(coordinator, n_processes, process)
-    if is_several and n_devices == 1:
+    n_processes = join(coordinator, n_processes, process)
+    if n_processes > 1 and n_devices == 1:
         return make_mesh()
     if n_devices > 1:
         # Only the number of CPU devices is set, which has no effect on GPUs.
-        share = n_devices // jax.process_count() if is_several else n_devices
-        devices.use_cpu_devices(share)
+        jax.config.update("jax_num_cpu_devices", -(-n_devices // n_processes))
     return make_mesh(n_devices)
 
 

@@ -16,7 +16,6 @@ LAYERS = [
     "_files",
     "_refusals",
     "_doors",
-    "_devices",
     "_distribute",
     "physics",
     "system",

@@ -64,11 +64,15 @@ def test_eight_devices_train_and_simulate_as_one_does(
     assert_same_run(tmp_path / "run", alone)
 
 
-def start_two(out: pathlib.Path, *more: str) -> list[subprocess.Popen]:
+def where_two_meet() -> dict[str, str]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    where = {"QDISTILL_COORDINATOR": f"127.0.0.1:{port}", "QDISTILL_PROCESSES": "2"}
+    return {"QDISTILL_COORDINATOR": f"127.0.0.1:{port}", "QDISTILL_PROCESSES": "2"}
+
+
+def start_two(out: pathlib.Path, *more: str) -> list[subprocess.Popen]:
+    where = where_two_meet()
     return [start(out, 1, *more, QDISTILL_PROCESS=str(i), **where) for i in (0, 1)]
 
 
@@ -91,6 +95,30 @@ def test_two_processes_train_as_one_and_survive_the_loss_of_one(
     for process in start_two(out):
         assert_ended_well(process)
     assert_same_run(out, alone)
+
+
+@pytest.mark.parametrize(
+    ("n_devices", "said"), [(4, "4 devices"), (3, "`devices` must be 4, those of all processes")]
+)
+def test_two_processes_split_a_cpu_each(n_devices: int, said: str) -> None:
+    code = (
+        "from qdistill import _distribute as cluster\n"
+        f"print(cluster.start({n_devices}).size, 'devices')\n"
+    )
+    where = os.environ | where_two_meet() | {"JAX_PLATFORMS": "cpu", "PYTHONPATH": str(ROOT)}
+    both = [
+        subprocess.Popen(
+            [sys.executable, "-c", code],
+            env=where | {"QDISTILL_PROCESS": str(i)},
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for i in (0, 1)
+    ]
+    for process in both:
+        words, _ = process.communicate(timeout=300)
+        assert said in words, words
 
 
 def test_spread_is_the_function_itself_on_one_device() -> None:
@@ -120,11 +148,11 @@ def test_half_a_cluster_is_refused(given: tuple, message: str) -> None:
 
 
 def test_the_environment_says_where_a_process_stands(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert not cluster.join(None, None, None)
+    assert cluster.join(None, None, None) == 1
     monkeypatch.setenv("QDISTILL_COORDINATOR", "host:1")
     monkeypatch.setenv("QDISTILL_PROCESSES", "two")
     with pytest.raises(ValueError, match="`QDISTILL_PROCESSES` must be a whole number, but is "):
         cluster.join(None, None, None)
     monkeypatch.setenv("QDISTILL_PROCESSES", "1")
     monkeypatch.setenv("QDISTILL_PROCESS", "0")
-    assert not cluster.join(None, None, None)
+    assert cluster.join(None, None, None) == 1

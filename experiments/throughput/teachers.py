@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jax.sharding import Mesh
 from jaxtyping import Array
 
+from experiments.throughput.devices import on_each, split
 from experiments.throughput.problem import Problem
-from qdistill import _devices as devices
 from qdistill import teacher
+from qdistill._distribute import mesh_of
 from qdistill.system import Potential, Propagator, Step, System, Wrapped, rollout
 
 
@@ -75,7 +76,7 @@ def prepare(problem: Problem, solver: Teacher, n_devices: int | None = None) -> 
     n_steps = problem.n_frames // n_jump
     long = dataclasses.replace(problem.system, dt=problem.system.dt * n_jump)
     propagator = solver.make(long)
-    row: Mesh = devices.mesh(n_devices)
+    row: Mesh = mesh_of(n_devices)
 
     def evolve(v: Array, psi: Array) -> Array:
         return rollout(propagator, psi[None], v, n_steps, every=n_steps)[0]
@@ -89,8 +90,8 @@ def prepare(problem: Problem, solver: Teacher, n_devices: int | None = None) -> 
             propagator = Prepared(propagator, propagator(v[0]))
         is_whole = solver.n_chunk is None or jax.default_backend() != "cpu"
         mapped = jax.vmap(evolve) if is_whole else in_chunks
-        v, psi = devices.split(row, (v, psi))
-        compiled = jax.jit(devices.on_each(row, mapped)).lower(v, psi).compile()
+        v, psi = split(row, (v, psi))
+        compiled = jax.jit(on_each(row, mapped)).lower(v, psi).compile()
 
     def run() -> Array:
         with jax.enable_x64(solver.is_double):

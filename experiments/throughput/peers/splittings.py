@@ -10,8 +10,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.throughput.devices import on_each, split
 from experiments.throughput.problem import Problem
-from qdistill import _devices as devices
+from qdistill._distribute import mesh_of
 from qdistill.teacher import SCHEMES, schemes
 from qdistill.teacher.schemes import Scheme
 
@@ -192,7 +193,7 @@ def matterwave_given(problem: Problem, n_cores: int, method: Method) -> tuple[Ru
     _, fa, axis = _matterwave(problem)
     half, full, drift, start = phases(problem, method)
     n_total = method.n_substeps * problem.n_frames
-    row = devices.mesh()
+    row = mesh_of()
 
     def last(half: jax.Array, full: jax.Array, psi: jax.Array) -> jax.Array:
         # Frequencies are in increasing order.
@@ -212,8 +213,8 @@ def matterwave_given(problem: Problem, n_cores: int, method: Method) -> tuple[Ru
     def in_chunks(*arrays: jax.Array) -> jax.Array:
         return jax.lax.map(lambda each: last(*each), arrays, batch_size=N_CHUNK)
 
-    inputs = devices.split(row, tuple(map(jnp.asarray, (half, full, start))))
-    compiled = jax.jit(devices.on_each(row, in_chunks)).lower(*inputs).compile()
+    inputs = split(row, tuple(map(jnp.asarray, (half, full, start))))
+    compiled = jax.jit(on_each(row, in_chunks)).lower(*inputs).compile()
     return lambda: np.asarray(compiled(*inputs)), problem.n_packets
 
 
