@@ -12,6 +12,7 @@ import sys
 import types
 import typing
 from collections.abc import Callable, Mapping, Sequence
+from traceback import walk_tb
 from typing import Any, NoReturn, TypeVar
 
 import jax
@@ -33,6 +34,14 @@ PASSED_ON = (
 )
 # Words of JAX and NumPy in errors about arrays that do not fit together.
 ABOUT_SHAPES = ("incompatible shapes", "Incompatible shapes", "broadcast", "for array of dim")
+# What an empty container causes: errors by their kind, or by their words.
+OF_EMPTY = (LookupError, StopIteration, ZeroDivisionError)
+ABOUT_EMPTY = ("empty", "at least one", "zero-size", "got 0", "StopIteration")
+# Where code is that no user wrote.
+LIBRARIES = sys.stdlib_module_names | {
+    *("qdistill", "beartype", "flax", "jax", "jaxlib", "jaxtyping", "matplotlib", "numpy"),
+    *("optax", "orbax", "tqdm", "tyro"),
+}
 
 
 def explained(thing: T) -> T:
@@ -95,7 +104,17 @@ def _explain(function: Callable[..., Any]) -> Callable[..., Any]:
 
 def _is_ours(caller: types.FrameType) -> bool:
     """Whether a call comes from inside the package, whose arguments the user did not give."""
-    return str(caller.f_globals.get("__name__", "")).split(".")[0] == "qdistill"
+    return _library(caller) == "qdistill"
+
+
+def _library(frame: types.FrameType) -> str:
+    return str(frame.f_globals.get("__name__", "")).split(".")[0]
+
+
+def _is_of_user(function: Callable[..., Any], error: Exception) -> bool:
+    """Whether an error inside a function comes out of another one, of the user, as a lesson is."""
+    known = LIBRARIES | {str(function.__module__).split(".")[0]}
+    return any(_library(frame) not in known for frame, _ in walk_tb(error.__traceback__))
 
 
 def is_asked_from_outside() -> bool:
@@ -112,7 +131,7 @@ def is_asked_from_outside() -> bool:
 
 
 def _is_checker(frame: types.FrameType) -> bool:
-    return str(frame.f_globals.get("__name__", "")).split(".")[0] == "jaxtyping"
+    return _library(frame) == "jaxtyping"
 
 
 def is_refusal(error: BaseException) -> bool:
@@ -190,18 +209,18 @@ def _by_words(
     function: Callable[..., Any], given: dict[str, Any], error: Exception
 ) -> ValueError | None:
     """The refusal of an argument that the message of an error points at, if there is one."""
+    if _is_of_user(function, error):
+        return None
     words = str(error).strip().split("\n")[0]
+    is_about_empty = isinstance(error, OF_EMPTY) or any(word in words for word in ABOUT_EMPTY)
     for name, value in given.items():
         parts = value if isinstance(value, tuple | list) else [value]
         if "null byte" in words and any("\0" in str(part) for part in parts):
             return refusal(name, "without null characters in its paths", of_value(value))
         if words.startswith("unhashable type") and not _has_hash(value):
             return refusal(name, "a plain value, which has a hash", of_value(value))
-        if (
-            isinstance(value, tuple | list | dict)
-            and not value
-            and not _may_be_empty(function, name)
-        ):
+        is_empty = isinstance(value, tuple | list | dict) and not value
+        if is_empty and is_about_empty and not _may_be_empty(function, name):
             return refusal(name, "not empty", of_value(value))
     arrays = {name: each for name, each in given.items() if hasattr(each, "shape")}
     if not arrays or not any(word in words for word in ABOUT_SHAPES):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from experiments.fuzz.calls import Calls, Samples, calls_of
+from qdistill.insight import symmetries
 from qdistill.physics.grid import Grid
 from qdistill.runs import (
     distillation,
@@ -27,7 +28,8 @@ from qdistill.runs import (
     story,
 )
 from qdistill.runs.config import Config
-from qdistill.system import System
+from qdistill.system import LESSONS, System
+from qdistill.teacher import split_step
 from qdistill.training import TrainingConfig
 
 NAN, INF = float("nan"), float("inf")
@@ -356,6 +358,22 @@ def test_what_no_file_can_hold_is_refused_by_its_name(
     with pytest.raises(ValueError, match=f"Argument .*{words}"):
         call()
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeError("my own bug"), IndexError("mine"), ValueError("my empty list")]
+)
+def test_an_error_of_the_users_function_is_passed_on_as_it_is(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def faulty(key: Any, grid: Grid, difficulty: Any) -> Any:
+        raise error
+
+    monkeypatch.setitem(LESSONS, "faulty", faulty)
+    solver = split_step(System(Grid(64, 32.0)), 4)
+    with pytest.raises(type(error)) as raised:
+        symmetries.evaluate({"it": solver}, 0, 2, 2, nulls={}, lessons=("faulty",))
+    assert raised.value is error
 
 
 def test_a_file_that_is_no_netcdf_is_named(tmp_path: pathlib.Path) -> None:
