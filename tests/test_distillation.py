@@ -1,5 +1,6 @@
 """Distil: what is scored, what is written, what comes back."""
 
+import dataclasses
 import json
 import pathlib
 
@@ -11,6 +12,7 @@ import qdistill as qd
 from qdistill.forecast import paper
 from qdistill.runs import distillation, folder, pretrained, records, report, story
 from qdistill.runs.tensorboard import to_tensorboard
+from qdistill.training.stages import TrainingConfig
 
 KEYS = {
     "student", "preset", "n_parameters", "training_seconds", "training_steps", "teacher_share",
@@ -92,6 +94,15 @@ def test_held_out_potentials_are_scored_into_the_folder(tmp_path: pathlib.Path) 
     assert set(scores["scores"]) == {"small-unitary", "clamped-1", "clamped-2", "clamped-3"}
     assert len(written["cases"]["small-unitary"]["nrmse"]) == 2
     assert emulator.commit == pretrained.from_run(out).commit
+
+
+def test_settings_that_do_not_fit_together_leave_no_folder(tmp_path: pathlib.Path) -> None:
+    short = dataclasses.replace(small.FRAMES.batches, n_frames=2)
+    stage = dataclasses.replace(small.FRAMES, batches=short)
+    config = dataclasses.replace(small.UNITARY, training=TrainingConfig((stage,)))
+    with pytest.raises(ValueError, match="`n_frames` must be at least 3, the length of an example"):
+        distillation.distill(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_preset_is_distilled_by_its_name_alone(tmp_path: pathlib.Path) -> None:

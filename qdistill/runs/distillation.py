@@ -48,7 +48,8 @@ def distill(
       mesh: Devices that share the work.
 
     Raises:
-      ValueError: For an unknown preset, or a run in the folder with other settings.
+      ValueError: For an unknown preset, settings that do not fit together, or a run in the folder
+        with other settings.
       FileExistsError: If a new run would mix with existing files.
       FloatingPointError: If the training diverges.
     """
@@ -59,6 +60,8 @@ def distill(
     if not config.extensions:
         config = dataclasses.replace(config, extensions=tuple(extensions.LOADED.values()))
     out = pathlib.Path(out)
+    # What is refused leaves no folder behind.
+    folder.set_up(config, mesh)
     if cluster.is_main():
         folder.open_folder(out, config, resume)
     cluster.wait("the folder is open")
