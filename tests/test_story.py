@@ -226,6 +226,17 @@ def test_runs_are_told_apart_by_their_folders() -> None:
         story.labels([a, a])
 
 
+def test_the_current_folder_has_a_story(
+    going: pathlib.Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture
+) -> None:
+    monkeypatch.chdir(going)
+    here, above = pathlib.Path("."), pathlib.Path("..")
+    assert story.labels([here]) == {going.name: here}
+    assert story.labels([above]) == {going.parent.name: above}
+    story.tell_all([here])
+    assert "at step 18" in capsys.readouterr().out
+
+
 def test_several_runs_are_compared(
     going: pathlib.Path, finished: pathlib.Path, tmp_path: pathlib.Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import os
 import pathlib
 import shlex
 import sys
@@ -258,8 +259,10 @@ def labels(outs: Sequence[pathlib.Path]) -> dict[str, pathlib.Path]:
     >>> list(labels([pathlib.Path("a/demo"), pathlib.Path("b/demo")]))
     ['a/demo', 'b/demo']
     """
-    for n in range(1, 1 + max(len(out.parts) for out in outs)):
-        names = ["/".join(out.parts[-n:]) for out in outs]
+    # "." and ".." are named as the folders that they stand for.
+    wholes = [pathlib.Path(os.path.abspath(out)) for out in outs]
+    for n in range(1, 1 + max(len(whole.parts) for whole in wholes)):
+        names = ["/".join(whole.parts[-n:]) for whole in wholes]
         if len(set(names)) == len(outs):
             return dict(zip(names, outs, strict=True))
     refuse("runs", "different folders", [str(out) for out in outs])
