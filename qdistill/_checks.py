@@ -173,6 +173,13 @@ def require_shape(shape: tuple[int, ...], **values: Any) -> None:
             refuse(name, f"of shape {tuple(shape)}", f"of shape {np.shape(value)}")
 
 
+def require_no_channels(system: Any) -> None:
+    """Refuse a system with channels."""
+    if system.n_channel:
+        cure = "`rollout` and `Emulator.forecast` take channels."
+        refuse("system", "without channels", f"of {system.n_channel} channels", cure)
+
+
 def require_hermitian(**values: Any) -> None:
     """Refuse matrices (n, n, ...) that are not Hermitian in their first two axes.
 

@@ -7,7 +7,8 @@ import pytest
 
 from qdistill.forecast import baselines, cases
 from qdistill.forecast.cases import Cases
-from qdistill.forecast.held_out import BenchmarkConfig
+from qdistill.forecast.held_out import BenchmarkConfig, make_paper_cases
+from qdistill.insight import flight
 from qdistill.physics import families, observables
 from qdistill.physics.grid import Grid, norm
 from qdistill.system import System
@@ -96,6 +97,18 @@ def test_evaluation_holds_every_family_and_its_table_every_row(
     assert fine["all"]["mean_nrmse"] <= coarse["all"]["mean_nrmse"]
     text = baselines.table(scores)
     assert len(text.splitlines()) == 2 + 2 * 11
+
+
+def test_a_system_with_channels_has_no_such_cases() -> None:
+    two = split_step(System(GRID, 0.1, n_channel=2), 4)
+    words = "`system` must be without channels, but is of 2 channels. `rollout` and"
+    for call in (
+        lambda: baselines.evaluate({"two": two}, 0, 2, FEW),
+        lambda: make_paper_cases(FEW, two.system),
+        lambda: flight.evaluate(two, jnp.zeros((2, 2, 1024)), jnp.ones(1024, complex), 2),
+    ):
+        with pytest.raises(ValueError, match=words):
+            call()
 
 
 def test_summary_is_by_family() -> None:

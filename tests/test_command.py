@@ -52,9 +52,19 @@ def test_usage_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (("distill", "demo", "--load", "no.py"), "There is no file `no.py` to load"),
         (("distill", "demo", "--load"), "`--load` needs a Python file"),
         (("forecast", "demo", "--potential", "sin("), "formula"),
+        (
+            ("forecast", "tully", "--potential", "0*x", "--out", "it"),
+            "`system` must be without channels",
+        ),
+        (("export", "tully", "--out", "a.npz"), "`system` must be without channels"),
         (("export", "demo", "--out", "a.txt"), "`path.suffix` must be one of"),
         (("export", "demo", "--out", "a.npz", "--cases", "moon"), "`cases` must be one of"),
         (("export", "demo", "--out", "a.npz", "--every", "0"), "`every` must be at least 1"),
+        (("export", "demo", "--out", "a.npz", "--frames", "0"), "`n_frames` must be at least 1"),
+        (
+            ("export", "demo", "--out", "a.npz", "--frames", "3"),
+            "`every` must be at most n_frames = 3, but is 4",
+        ),
     ],
 )
 def test_refusals_name_the_command(

@@ -13,7 +13,7 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
-from qdistill._checks import require_at_least, require_each, require_record
+from qdistill._checks import require_at_least, require_each, require_no_channels, require_record
 from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
@@ -166,9 +166,13 @@ def evaluate(
       The result of `summarise` under ``"scores"`` and the errors of each case under ``"cases"``, by
       name of the propagator. The baselines are named ``"clamped-1"`` and so on, by number of FFT
       pairs; their caps are under ``"kinetic_caps"``.
+
+    Raises:
+      ValueError: For a system with channels or several dimensions.
     """
     require_at_least(0, seed=seed)
     system = next(iter(propagators.values())).system
+    require_no_channels(system)
     families, psi0, v = sample_cases(jax.random.key(seed), system.grid, n_case)
     solver = make_truth(config, system, v)
     truth = cases.simulate(solver, psi0, v, config.n_given, config.n_frames, families, mesh)

@@ -13,6 +13,7 @@ from qdistill import teacher
 from qdistill._checks import (
     refuse,
     require_at_least,
+    require_no_channels,
     require_one_of,
     require_positive,
     require_settings,
@@ -99,8 +100,9 @@ def make_paper_cases(
       mesh: Devices that share the cases.
 
     Raises:
-      ValueError: For an unknown case, or a system that is not one-dimensional.
+      ValueError: For an unknown case, or a system with channels or several dimensions.
     """
+    require_no_channels(system)
     for name in names:
         require_one_of(paper.CASES, case=name)
     known, psi0, v = paper.make_cases(system.grid)

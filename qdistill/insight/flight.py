@@ -7,7 +7,13 @@ import jax
 import numpy as np
 from jaxtyping import Array, Complex, Float
 
-from qdistill._checks import require_arrays, require_at_least, require_record, require_shape
+from qdistill._checks import (
+    require_arrays,
+    require_at_least,
+    require_no_channels,
+    require_record,
+    require_shape,
+)
 from qdistill._refusals import explained
 from qdistill.forecast import cases, metrics
 from qdistill.forecast.held_out import BenchmarkConfig, make_truth
@@ -47,9 +53,14 @@ def evaluate(
       v: Potential: values on the grid, or the form that the system takes.
       psi: Initial packet.
       n_frames: Number of frames to forecast.
+
+    Raises:
+      ValueError: For a system with channels or several dimensions, and what `Emulator.check`
+        refuses.
     """
     system, n_given = propagator.system, propagator.n_history
     grid = system.grid
+    require_no_channels(system)
     require_line(grid)
     require_at_least(1, n_frames=n_frames)
     require_arrays(v=v)

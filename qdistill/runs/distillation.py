@@ -164,7 +164,8 @@ def evaluate(
 
     Raises:
       FileNotFoundError: If there is no run, or no checkpoint.
-      ValueError: If the run is damaged, or its system is not one-dimensional.
+      ValueError: If the run is damaged, or its system has channels or several
+        dimensions.
       OSError: If the scores cannot be written; they are printed then.
     """
     emulator, step = folder.restore(out)

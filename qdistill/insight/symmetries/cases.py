@@ -16,6 +16,7 @@ from qdistill._checks import (
     require_between,
     require_each,
     require_finite,
+    require_no_channels,
 )
 from qdistill._refusals import explained
 from qdistill.forecast import baselines
@@ -121,8 +122,7 @@ def solve_pairs(exact: Chebyshev, starts: Starts, n_frames: int) -> Cases:
 
 def _lessons(system: System, lessons: tuple[str, ...]) -> tuple[str, ...]:
     """The lessons of the cases; none on a line, where potentials and packets are crossed."""
-    if system.n_channel:
-        refuse("system", "without channels", f"of {system.n_channel} channels")
+    require_no_channels(system)
     if lessons:
         return lessons
     if type(system).local is not System.local or system.grid.n_dim > 2:
