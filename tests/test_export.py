@@ -167,6 +167,16 @@ def test_forecasts_of_an_emulator_are_written_with_their_origin(tmp_path: pathli
         assert text in done.words
 
 
+def test_forecasts_of_an_emulator_without_its_run_are_refused(tmp_path: pathlib.Path) -> None:
+    emulator = pretrained.load("demo")
+    alone = emulator.student.bind(emulator.params)
+    with pytest.raises(ValueError, match="`emulator` must be one with the config of its run"):
+        export.write_forecasts(tmp_path / "frames.npz", alone)
+    with pytest.raises(ValueError, match="`n_frames` must be at least 1, but is 0"):
+        export.write_forecasts(tmp_path / "frames.npz", emulator, n_frames=0)
+    assert not list(tmp_path.iterdir())
+
+
 def test_an_emulator_itself_is_written_to_a_file(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "new" / "demo.npz"
     done = scripts.run("export", "demo", "--out", str(path), "--emulator-file")

@@ -132,7 +132,8 @@ def write_forecasts(
 
     Raises:
       FileExistsError: If the file exists.
-      ValueError: For an unknown case, and as `write` does.
+      ValueError: For an unknown case, fewer frames than `every`, an emulator without a config, a
+        system with channels or several dimensions, and as `write` does.
       ImportError: As `write` does.
     """
     require_at_least(1, every=every)
@@ -142,7 +143,13 @@ def write_forecasts(
     if path.exists():
         raise FileExistsError(f"`{path}` exists. Choose another with --out.")
     config, system = emulator.config, emulator.system
-    test = dataclasses.replace(config.benchmark, n_frames=n_frames or config.benchmark.n_frames)
+    if config is None:
+        refuse("emulator", "one with the config of its run", "without", "`qdistill.load` has it.")
+    n_frames = config.benchmark.n_frames if n_frames is None else n_frames
+    require_at_least(1, n_frames=n_frames)
+    if every > n_frames:
+        refuse("every", f"at most n_frames = {n_frames}", every)
+    test = dataclasses.replace(config.benchmark, n_frames=n_frames)
     truth = make_paper_cases(test, system, names)
     kept = slice(every - 1, None, every)
     t = system.dt * np.arange(test.n_given, test.n_given + test.n_frames)[kept]
