@@ -172,6 +172,33 @@ def test_a_file_is_executed_once_and_again_when_it_has_changed(tmp_path: pathlib
         sys.modules.pop("qdistill_counted", None)
 
 
+def test_another_file_of_the_same_name_is_refused(tmp_path: pathlib.Path) -> None:
+    paths = [tmp_path / name / "same.py" for name in ("a", "b", "copy")]
+    for path, text in zip(paths, ("a = 1\n", "a = 2\n", "a = 1\n"), strict=True):
+        path.parent.mkdir()
+        path.write_text(text)
+    first, other, copy = paths
+    try:
+        extensions.load(first)
+        words = f"`path` must be of another name than the loaded file `{first}`, but is .*Rename"
+        with pytest.raises(ValueError, match=words):
+            extensions.load(other)
+        assert sys.modules["qdistill_same"].a == 1
+        extensions.load(copy)
+        assert list(extensions.LOADED) == [str(first), str(copy)]
+    finally:
+        extensions.LOADED.clear()
+        sys.modules.pop("qdistill_same", None)
+
+
+def test_a_file_that_fails_leaves_no_module(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "failing.py"
+    path.write_text("1 / 0\n")
+    with pytest.raises(ZeroDivisionError):
+        extensions.load(path)
+    assert "qdistill_failing" not in sys.modules
+
+
 def test_options_that_load_stand_anywhere(own: pathlib.Path) -> None:
     for words in ([f"--load={own}", "story", "a"], ["story", "a", "--load", str(own)]):
         assert load_extensions(words) == ["story", "a"]

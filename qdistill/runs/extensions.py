@@ -8,6 +8,7 @@ import sys
 import types
 from typing import Any
 
+from qdistill._checks import refuse
 from qdistill._refusals import explained
 
 # The files executed in this process, by their paths as given.
@@ -38,11 +39,18 @@ def load(path: pathlib.Path | str) -> Extension:
 
     Raises:
       FileNotFoundError: If there is no such file.
+      ValueError: If it is no Python file, or another file of the same name is loaded.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no file `{path}` to load.")
     extension = Extension(str(path), hashlib.sha256(path.read_bytes()).hexdigest())
+    for other in LOADED.values():
+        there = pathlib.Path(other.path)
+        is_copy = there.resolve() == path.resolve() or other.sha256 == extension.sha256
+        if there.stem == path.stem and not is_copy:
+            cure = f"Rename one of them: both would be the module `qdistill_{path.stem}`."
+            refuse("path", f"of another name than the loaded file `{there}`", path, cure)
     if LOADED.get(str(path)) != extension:
         _execute(path)
         LOADED[str(path)] = extension
@@ -57,8 +65,15 @@ def _execute(path: pathlib.Path) -> None:
         raise ValueError(f"`{path}` is no Python file that can be executed: {error}") from error
     module = types.ModuleType(f"qdistill_{path.stem}")
     module.__file__ = str(path)
+    before = sys.modules.get(module.__name__)
     sys.modules[module.__name__] = module
-    exec(code, vars(module))
+    try:
+        exec(code, vars(module))
+    except BaseException:
+        del sys.modules[module.__name__]
+        if before is not None:
+            sys.modules[module.__name__] = before
+        raise
 
 
 @explained
