@@ -48,6 +48,7 @@ from qdistill._doors import (
     require_start,
     require_state,
     require_step,
+    scan,
 )
 from qdistill._refusals import explained
 from qdistill.physics import files
@@ -319,7 +320,9 @@ def rollout(
     """Return the frames that follow given frames, or observations of them.
 
     The given frames are not part of the result. Observations are stacked along a new first axis;
-    only they are kept. The precision is the highest among frames, potential and parameters.
+    only they are kept. The precision is the highest among frames, potential and parameters. Outside
+    of `jit` the setup of the step is repeated in each call, and the loop is compiled anew only if
+    none of the last few calls had the same; `jax.jit` compiles both once.
 
     Args:
       propagator: A solver or a trained emulator.
@@ -359,7 +362,7 @@ def rollout(
     given = jnp.asarray(frames, dtype)[len(frames) - propagator.n_history :]
     state = step.encode(given, jnp.asarray(n0))
     if is_known((propagator, frames, v, n0)):
-        return _scan_once(advance, state, n_frames // every)
+        return scan(advance, state, n_frames // every)
     return jax.lax.scan(advance, state, None, length=n_frames // every)[1]
 
 
@@ -381,19 +384,3 @@ def _checked_step(propagator: Propagator, v: Potential) -> Step:
         return psi
 
     return Step(step.encode, advance, decode)
-
-
-def _scan_once(advance: Callable, state: PyTree, n: int) -> PyTree:
-    """The outputs of `jax.lax.scan`, by a program that is dropped: JAX would keep MiB of each."""
-    closed, later = jax.make_jaxpr(advance, return_shape=True)(state, None)
-    if not is_known(closed.consts):
-        return jax.lax.scan(advance, state, None, length=n)[1]
-
-    def program(consts: list[Array], state: PyTree) -> PyTree:
-        def again(state: PyTree, _: None) -> tuple[PyTree, PyTree]:
-            leaves = jax.core.eval_jaxpr(closed.jaxpr, consts, *jax.tree.leaves(state))
-            return jax.tree.unflatten(jax.tree.structure(later), leaves)
-
-        return jax.lax.scan(again, state, None, length=n)[1]
-
-    return jax.jit(program)(closed.consts, state)

@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from qdistill import _doors
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid, norm
 from qdistill.students import UnitaryConfig
 from qdistill.system import Propagator, Step, System, Wrapped, rollout
-from qdistill.teacher import split_step
+from qdistill.teacher import chebyshev, dense, split_step
 
 SYSTEM = System(Grid(32, 8.0))
 SOLVER = split_step(SYSTEM, 4)
@@ -198,18 +199,60 @@ def test_shapes_and_types_are_refused_inside_jit_too() -> None:
         jax.jit(lambda psi: rollout(SOLVER, psi, V, 1))(PSI)
 
 
-def test_rollouts_outside_jit_leave_no_programs_behind() -> None:
-    """Each is compiled anew; what stays is what the first one needed."""
+@pytest.fixture
+def compiled(monkeypatch: pytest.MonkeyPatch) -> list[None]:
+    """An entry for each program that an empty cache lacks."""
+    found: list[None] = []
+    compile_it = jax.stages.Lowered.compile
 
+    def count(lowered: jax.stages.Lowered) -> jax.stages.Compiled:
+        found.append(None)
+        return compile_it(lowered)
+
+    monkeypatch.setattr(_doors, "PROGRAMS", {})
+    monkeypatch.setattr(jax.stages.Lowered, "compile", count)
+    return found
+
+
+def test_rollouts_outside_jit_share_a_few_programs(compiled: list[None]) -> None:
     def count() -> int:
         gc.collect()
         return len(jax.devices()[0].client.live_executables())
 
-    def roll() -> jax.Array:
-        return rollout(SOLVER, PSI[None], V, 3)
+    def roll(n: int, height: float = 0.0) -> jax.Array:
+        return rollout(SOLVER, PSI[None], V + height, n)
 
-    first = roll()
+    first, higher = roll(3), roll(3, 1.0)
+    assert len(compiled) == 1
+    # A constant potential turns the phase.
+    np.testing.assert_allclose(higher[2], first[2] * np.exp(-0.3j), atol=1e-6)
+    np.testing.assert_array_equal(higher, jax.jit(roll, static_argnums=0)(3, 1.0))
     before = count()
-    for _ in range(3):
-        np.testing.assert_array_equal(roll(), first)
+    np.testing.assert_array_equal(roll(3), first)
     assert count() <= before
+    for n in range(4, 4 + _doors.N_PROGRAMS):
+        roll(n)
+    assert len(compiled) == 1 + _doors.N_PROGRAMS
+    assert len(_doors.PROGRAMS) == _doors.N_PROGRAMS
+    assert count() <= before + _doors.N_PROGRAMS
+    np.testing.assert_array_equal(roll(3), first)
+
+
+def test_programs_that_differ_in_their_text_alone_are_not_shared(compiled: list[None]) -> None:
+    """A function of NumPy, the number of terms of a solver, and the names of observations."""
+    for function in (np.cos, np.sin):
+        seen = rollout(
+            SOLVER, PSI[None], V, 1,
+            observe=lambda psi, f=function: jax.pure_callback(f, psi.real, psi.real),
+        )  # fmt: skip
+        frames = rollout(SOLVER, PSI[None], V, 1)
+        np.testing.assert_allclose(seen, function(frames.real), atol=1e-6)
+    assert len(compiled) == 1
+    solver = chebyshev(SYSTEM, 1e-6)
+    for height in (1.0, 100.0):
+        v = height * jnp.cos(2 * jnp.pi * SYSTEM.grid.positions() / 8.0)
+        frames = rollout(solver, PSI[None], v, 1)
+        exact = rollout(dense(solver), PSI[None], v, 1)
+        np.testing.assert_allclose(frames, exact, atol=1e-4)
+    for name in ("a", "b"):
+        assert list(rollout(SOLVER, PSI[None], V, 1, observe=lambda p, n=name: {n: p})) == [name]
