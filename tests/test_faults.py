@@ -4,6 +4,7 @@ import dataclasses
 import errno
 import io
 import json
+import logging
 import os
 import pathlib
 import resource
@@ -130,14 +131,12 @@ def test_a_second_signal_stops_at_once() -> None:
         signal.signal(signal.SIGINT, before)
 
 
-def test_the_newest_two_and_the_best_checkpoint_are_kept(
-    like: loop.TrainState, tmp_path: pathlib.Path
-) -> None:
+def test_the_newest_two_checkpoints_are_kept(like: loop.TrainState, tmp_path: pathlib.Path) -> None:
     state = folder.set_up(CONFIG).trainers[0].init(jax.random.key(0))
     with Checkpoints(tmp_path) as saved:
         for step, loss in [(4, 3.0), (8, 1.0), (12, 2.0), (16, 4.0), (20, 5.0)]:
             saved.save(state._replace(step=jnp.int32(step)), loss)
-    assert steps_in(tmp_path) == [8, 16, 20]
+    assert steps_in(tmp_path) == [16, 20]
 
 
 def flip(path: pathlib.Path) -> None:
@@ -346,17 +345,44 @@ def test_a_full_disk_is_named_and_leaves_the_last_checkpoint_intact(
     assert_ends_alike(out, finished)
 
 
-def test_late_writes_of_a_save_that_failed_say_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_late_writes_of_a_save_that_failed_say_nothing(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Storage reports them to an event loop that is closed by then; other errors are shown."""
     shown: list[Any] = []
     monkeypatch.setattr(sys, "unraisablehook", shown.append)
-    checkpoints._silence_late_writes.cache_clear()
-    checkpoints._silence_late_writes()
+    state = folder.set_up(CONFIG).trainers[0].init(jax.random.key(0))
+    with Checkpoints(tmp_path) as saved:
+        monkeypatch.setattr(saved._manager, "save", lambda *args, **more: 1 / 0)
+        with pytest.raises(OSError, match="there is none yet"):
+            saved.save(state, 1.0)
     for words in ("Event loop is closed", "another"):
         event = types.SimpleNamespace(exc_value=RuntimeError(words), object=None)
         sys.unraisablehook(event)
     assert [str(event.exc_value) for event in shown] == ["another"]
-    checkpoints._silence_late_writes.cache_clear()
+
+
+def test_other_reports_of_the_process_are_left_as_they_were(
+    like: loop.TrainState, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a checkpoint is saved, what the storage reports is not shown."""
+    absl, levels = logging.getLogger("absl"), []
+    monkeypatch.setattr(absl, "level", logging.INFO)
+    show = sys.unraisablehook
+    state = folder.set_up(CONFIG).trainers[0].init(jax.random.key(0))
+    with Checkpoints(tmp_path) as saved:
+        save = saved._manager.save
+
+        def save_and_look(*args: Any, **more: Any) -> bool:
+            levels.append(absl.level)
+            return save(*args, **more)
+
+        monkeypatch.setattr(saved._manager, "save", save_and_look)
+        saved.save(state, 1.0)
+    assert checkpoints.find_newest(tmp_path, lambda step: like).state is not None
+    assert levels == [logging.CRITICAL]
+    assert absl.level == logging.INFO
+    assert sys.unraisablehook is show
 
 
 def test_a_file_that_cannot_be_written_is_named_and_left_as_it_was(tmp_path: pathlib.Path) -> None:

@@ -8,7 +8,7 @@ import logging
 import os
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import Any, NamedTuple
 
@@ -23,17 +23,13 @@ from qdistill._refusals import explained
 from qdistill.runs import config, records
 from qdistill.training.loop import TrainState
 
-# Orbax reports every save at this level; unreadable checkpoints are reported by `find_newest`.
-logging.getLogger("absl").setLevel(logging.CRITICAL)
-
-
 # Files in the folder of a checkpoint: loss and identity, and the checksums of all other files.
 METRICS, SUMS = (pathlib.Path("metrics") / name for name in ("metrics", "files.json"))
 
 
 @explained
 class Checkpoints:
-    """The checkpoints of one training: the newest two and the one of least loss are kept.
+    """The checkpoints of one training: the newest two are kept.
 
     Use it as a context manager, so that all saves are completed. Saves are atomic: after a kill
     during a save the previous checkpoint is complete.
@@ -46,23 +42,15 @@ class Checkpoints:
     """
 
     def __init__(self, directory: pathlib.Path) -> None:  # noqa: D107
-        keep = preservation_policy.AnyPreservationPolicy(
-            [
-                preservation_policy.LatestN(2),
-                preservation_policy.BestN(
-                    get_metric_fn=lambda metrics: metrics["loss"], n=1, reverse=True
-                ),
-            ]
-        )
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=keep,
+            preservation_policy=preservation_policy.LatestN(2),
+            # Without such a function Orbax writes no metrics.
             best_fn=lambda metrics: metrics["loss"],
-            best_mode="min",
             enable_async_checkpointing=False,
         )
-        _silence_late_writes()
         self._run = _run_of(directory)
-        self._manager = ocp.CheckpointManager(directory.resolve(), options=options)
+        with _quiet():
+            self._manager = ocp.CheckpointManager(directory.resolve(), options=options)
 
     def __enter__(self) -> "Checkpoints":  # noqa: D105
         return self
@@ -73,7 +61,8 @@ class Checkpoints:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._manager.close()
+        with _quiet():
+            self._manager.close()
 
     def save(self, state: TrainState, loss: float) -> None:
         """Save a state under its step, unless this step is saved already.
@@ -86,8 +75,12 @@ class Checkpoints:
             return
         sha256 = fingerprint(state, loss)
         metrics = {"loss": loss, "step": step, "run": self._run, "sha256": sha256}
+        show = sys.unraisablehook
+        sys.unraisablehook = functools.partial(_show_others, show)
         try:
-            self._manager.save(step, args=ocp.args.StandardSave(state._asdict()), metrics=metrics)
+            with _quiet():
+                args = ocp.args.StandardSave(state._asdict())
+                self._manager.save(step, args=args, metrics=metrics)
             folder = pathlib.Path(self._manager.directory) / str(step)
             if cluster.is_main():
                 records.write(folder / SUMS, json.dumps(sums(folder)))
@@ -98,27 +91,37 @@ class Checkpoints:
                 f"The checkpoint of step {step} cannot be written to "
                 f"`{self._manager.directory}`; {newest}. {_first_line(error)}"
             ) from error
+        # After an error this is left, for writes that fail later.
+        sys.unraisablehook = show
 
     def newest_step(self) -> int | None:
         """Return the step of the newest checkpoint, or None if there is none."""
         return self._manager.latest_step()
 
 
-@functools.cache
-def _silence_late_writes() -> None:
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Leave out what Orbax reports of every save; `find_newest` reports unreadable checkpoints."""
+    absl = logging.getLogger("absl")
+    level = absl.level
+    absl.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        absl.setLevel(level)
+
+
+def _show_others(
+    show: Callable[["sys.UnraisableHookArgs"], Any], event: "sys.UnraisableHookArgs"
+) -> None:
     """Do not report writes that fail after their save has failed.
 
     On a full disk several writes fail at once. Each is reported to the event loop of the save,
     which the first failure has closed; `Checkpoints.save` has raised the error already.
     """
-    show = sys.unraisablehook
-
-    def show_others(event: "sys.UnraisableHookArgs") -> None:
-        is_late = isinstance(event.exc_value, RuntimeError) and event.object is None
-        if not (is_late and str(event.exc_value) == "Event loop is closed"):
-            show(event)
-
-    sys.unraisablehook = show_others
+    is_late = isinstance(event.exc_value, RuntimeError) and event.object is None
+    if not (is_late and str(event.exc_value) == "Event loop is closed"):
+        show(event)
 
 
 class Found(NamedTuple):
@@ -228,7 +231,7 @@ def _read(folder: pathlib.Path, metrics: dict[str, Any], like: TrainState) -> Tr
         the saved checksums.
     """
     try:
-        with ocp.StandardCheckpointer() as reader:
+        with _quiet(), ocp.StandardCheckpointer() as reader:
             saved = reader.metadata(folder / "default").item_metadata.tree
             theirs, ours = _precision(saved["params"]), _precision(like.params)
             if theirs == ours:
