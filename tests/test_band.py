@@ -237,6 +237,11 @@ def test_what_cannot_be_is_refused() -> None:
         Band(Grid((24, 8), (6.0, 2.0)), 12.6)
     with pytest.raises(ValueError, match=r"`cutoff` must be at least 0\.314159, of the longest"):
         Band(GRID, 0.3)
+    for edge in (0.3, 21.0):
+        with pytest.raises(
+            ValueError, match=r"`edge` must be above 0\.314159 and at most 20\.1062"
+        ):
+            Band.below(GRID, edge)
     with pytest.raises(ValueError, match="`cutoff` must be finite and positive"):
         Band(GRID, math.nan)
     with pytest.raises(ValueError, match=r"`energy` must be below 12\.6, of the first wave left"):

@@ -115,6 +115,10 @@ def test_each_lesson_has_its_own_difficulty() -> None:
         (lambda: curriculum.loss_driven(2, memory=1.0), "`memory` must be below 1, but is 1.0"),
         (lambda: curriculum.adaptive(2, goal=1.0), "`goal` must be below 1, but is 1.0"),
         (lambda: curriculum.adaptive(2, memories=(0.9, 0.5)), "`memories` must be a shorter and a"),
+        (
+            lambda: curriculum.make_schedules(CurriculumConfig(plan="mixed"), 2),
+            "`n_steps` must be at least 5, the number of lessons one by one, but is 2",
+        ),
         (lambda: CurriculumConfig(lessons=()), "`lessons` must be not empty"),
         (lambda: CurriculumConfig(lessons=("free", "")), "`lessons` must be names"),
         (lambda: CurriculumConfig(weights=(1.0,)), "`weights` must be of shape"),

@@ -247,7 +247,7 @@ def test_what_cannot_be_is_refused() -> None:
         PropagatorConfig(2048).build(TAUGHT)
     with pytest.raises(ValueError, match="`n_fields` must be at most 2 in several dimensions"):
         PropagatorConfig(16, 3).build(SQUARE)
-    with pytest.raises(ValueError, match=r"`cutoff` must be below .* on this grid"):
+    with pytest.raises(ValueError, match=r"`edge` must be .* at most .* on this grid"):
         PropagatorConfig(24).build(System(Grid((24, 20), (6.0, 6.0), "continuum")))
     for system in (System(BOX, n_channel=2), OwnKinetic(BOX), Lossy(BOX)):
         with pytest.raises(ValueError, match="`system` must be linear, autonomous, Hermitian"):

@@ -229,6 +229,12 @@ def test_bounds_of_channels_hold_every_eigenvalue() -> None:
     assert jnp.all(jnp.isfinite(later))
 
 
+@pytest.mark.parametrize("shape", [(0, 8), ()])
+def test_bounds_of_no_potential_are_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"`v` must be stacked along a first axis.* of shape \("):
+        bounds_of(System(Grid(8, 4.0)), jnp.zeros(shape))
+
+
 @pytest.mark.parametrize(
     ("bounds", "words"),
     [

@@ -151,12 +151,17 @@ def make_schedules(config: CurriculumConfig, n_steps: int) -> tuple[Schedule, Sc
     first schedule gives the weights by which those of the losses are multiplied. For
     ``"adaptive"`` the difficulty depends on the losses alone.
 
+    Raises:
+      ValueError: For fewer steps than lessons that come one by one.
+
     >>> weights, difficulty = make_schedules(CurriculumConfig(plan="staged"), n_steps=100)
     >>> weights(25), float(difficulty(25))
     (Array([0., 1., 0., 0., 0.], dtype=float32), 1.0)
     """
     require_at_least(1, n_steps=n_steps)
     n_lesson = len(config.lessons)
+    if config.plan in ("staged", "mixed") and n_steps < n_lesson:
+        refuse("n_steps", f"at least {n_lesson}, the number of lessons one by one", n_steps)
     n_ramp = max(1, round(config.ramp * n_steps))
     target = np.asarray(config.weights or [1.0] * n_lesson)
     final = constant((target / target.sum()).tolist())

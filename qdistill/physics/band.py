@@ -61,13 +61,9 @@ class Band:
     def __post_init__(self) -> None:  # noqa: D105
         if self.cutoff != math.inf:
             require_positive(cutoff=self.cutoff)
-            lowest = 2 * np.pi / max(self.grid.lengths)
+            lowest, highest = _range(self.grid)
             if self.cutoff < lowest * (1 - _SLIVER):
                 refuse("cutoff", f"at least {lowest:.6g}, of the longest wave", self.cutoff)
-            highest = min(
-                2 * np.pi * ((n_x + 1) // 2) / length
-                for n_x, length in zip(self.grid.shape, self.grid.lengths, strict=True)
-            )
             if self.cutoff >= highest * (1 - _SLIVER):
                 refuse("cutoff", f"below {highest:.6g} on this grid", f"{self.cutoff:.6g}")
         if self.above is not None:
@@ -81,16 +77,22 @@ class Band:
 
         A coarse grid of n points along a box holds the waves below the edge pi n / length.
 
+        Raises:
+          ValueError: For an edge at the longest wave or below, or beyond what the grid holds.
+
         >>> Band.below(Grid(64, 2.0), edge=np.pi * 16 / 2.0).n_wave
         15
         """
         require_positive(edge=edge)
         require_shape((), edge=edge)
-        numbers = (math.ceil(edge * length / (2 * np.pi) - 1e-6) - 1 for length in grid.lengths)
-        return cls(
-            grid,
-            max(2 * np.pi * n / length for n, length in zip(numbers, grid.lengths, strict=True)),
+        cutoff = max(
+            2 * np.pi * (math.ceil(edge * length / (2 * np.pi) - 1e-6) - 1) / length
+            for length in grid.lengths
         )
+        lowest, highest = _range(grid)
+        if not 0 < cutoff < highest * (1 - _SLIVER):
+            refuse("edge", f"above {lowest:.6g} and at most {highest:.6g} on this grid", edge)
+        return cls(grid, cutoff)
 
     @property
     def modes(self) -> Int[np.ndarray, "n_dim n_mode"]:
@@ -367,6 +369,13 @@ def fold(
     above = effective - (energy + jnp.mean(v)) * jnp.eye(len(effective), dtype=v.dtype)
     overlap = (x @ x.T) @ above / 2
     return effective - overlap - overlap.T
+
+
+def _range(grid: Grid) -> tuple[float, float]:
+    """The wavenumbers of the longest wave of a box, and of the first that an axis does not hold."""
+    sizes = zip(grid.shape, grid.lengths, strict=True)
+    highest = min(2 * np.pi * ((n_x + 1) // 2) / length for n_x, length in sizes)
+    return 2 * np.pi / max(grid.lengths), highest
 
 
 def _norms(band: Band) -> Float[np.ndarray, " n_mode"]:

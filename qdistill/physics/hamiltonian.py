@@ -28,10 +28,10 @@ def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array
     Array([3., 3., 3., 3., 3., 3., 3., 3.], dtype=float32)
     """
     if not jnp.issubdtype(local.dtype, jnp.inexact):
-        refuse("v", "an array of real floating-point numbers", f"of type {local.dtype}")
+        refuse("local", "an array of real floating-point numbers", f"of type {local.dtype}")
     if local.shape[-grid.n_dim :] != grid.shape or local.ndim not in (grid.n_dim, grid.n_dim + 2):
-        refuse("v", f"of shape {grid.shape}, or between channels", f"of shape {local.shape}")
-    require_finite(v=local)
+        refuse("local", f"of shape {grid.shape}, or between channels", f"of shape {local.shape}")
+    require_finite(local=local)
     if grid.dispersion == "lattice" and local.ndim == grid.n_dim:
         diagonal = local + rest(grid)
         return lambda psi: hop(grid, 1.0, psi) + diagonal * psi

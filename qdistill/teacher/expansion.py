@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
-from qdistill._checks import is_known, refuse, require_at_least, require_finite, require_positive
+from qdistill._checks import is_known, refuse, require_finite, require_positive
 from qdistill._doors import cast, precision, require_potential
 from qdistill._refusals import explained
 from qdistill.physics.grid import Grid
@@ -181,7 +181,8 @@ def bounds_of(system: System, v: Potential) -> tuple[float, float]:
     for leaf in jax.tree.leaves(v):
         require_finite(v=leaf)
     for leaf in jax.tree.leaves(v):
-        require_at_least(1, n_potential=len(leaf) if np.ndim(leaf) else 0)
+        if not np.shape(leaf)[:1] > (0,):
+            refuse("v", "stacked along a first axis, one at least", f"of shape {np.shape(leaf)}")
     require_potential(system, jax.tree.map(lambda leaf: leaf[0], v))
     if system.has_plain_potential and not system.n_channel:
         return float(jnp.min(v)), float(jnp.max(v))
