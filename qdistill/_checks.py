@@ -120,6 +120,14 @@ def require_at_least(minimum: int, **values: Any) -> None:
             refuse(name, f"at least {minimum}", value)
 
 
+def require_seed(**values: Any) -> None:
+    """Refuse values that are not seeds of random numbers, integers from 0 to 2^32 - 1."""
+    require_at_least(0, **values)
+    for name, value in values.items():
+        if value >= 2**32:
+            refuse(name, "at most 2^32 - 1", value)
+
+
 def require_one_of(choices: Iterable[str], **values: Any) -> None:
     """Refuse values that are not among the choices, and list these."""
     choices = list(choices)

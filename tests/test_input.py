@@ -493,7 +493,7 @@ door(
 door(
     tasks.SearchConfig,
     n_starts=(4, COUNT), n_steps=(9, COUNT), rate=(0.1, POSITIVE), spread=(1.5, "size"),
-    middle=(-1.0, FINITE), roughness=(0.0, "size"),
+    middle=(-1.0, FINITE), roughness=(0.0, "size"), seed=(0, "seed"),
 )  # fmt: skip
 
 door(
@@ -511,9 +511,10 @@ door(
     double_packet=((2.6, 0.8), "numbers"),
 )  # fmt: skip
 BAD["low"] = [7.0, NAN, "2"]
+BAD["last"] = [2**32 - 1]
 door(
     study.Study,
-    seed=(0, "begin"), n_seed=(3, COUNT), n_case=(8, COUNT), n_frames=(60, COUNT),
+    seed=(0, "seed", "last"), n_seed=(3, COUNT), n_case=(8, COUNT), n_frames=(60, COUNT),
     n_at_once=(1, COUNT),
 )  # fmt: skip
 

@@ -13,7 +13,13 @@ import numpy as np
 from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
-from qdistill._checks import require_at_least, require_each, require_no_channels, require_record
+from qdistill._checks import (
+    require_at_least,
+    require_each,
+    require_no_channels,
+    require_record,
+    require_seed,
+)
 from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
@@ -170,7 +176,7 @@ def evaluate(
     Raises:
       ValueError: For a system with channels or several dimensions.
     """
-    require_at_least(0, seed=seed)
+    require_seed(seed=seed)
     system = next(iter(propagators.values())).system
     require_no_channels(system)
     families, psi0, v = sample_cases(jax.random.key(seed), system.grid, n_case)

@@ -9,7 +9,13 @@ import typing
 from typing import Any, TypeVar
 
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least, require_one_of, require_settings
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_one_of,
+    require_seed,
+    require_settings,
+)
 from qdistill._refusals import explained
 from qdistill.curriculum import CurriculumConfig, require_lessons
 from qdistill.forecast.held_out import BenchmarkConfig
@@ -59,9 +65,7 @@ class Config:
 
     def __post_init__(self) -> None:  # noqa: D105
         require_settings(self)
-        require_at_least(0, seed=self.seed)
-        if self.seed >= 2**32:
-            refuse("seed", "at most 2^32 - 1", self.seed)
+        require_seed(seed=self.seed)
         teacher.make(self.teacher, self.system)
         require_lessons(self.system, self.curriculum.lessons)
         student = self.student.build(self.system)

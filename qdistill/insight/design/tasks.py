@@ -11,6 +11,7 @@ from qdistill._checks import (
     require_between,
     require_finite,
     require_positive,
+    require_seed,
     require_settings,
 )
 from qdistill._refusals import explained
@@ -125,6 +126,7 @@ class SearchConfig:
 
     def __post_init__(self) -> None:  # noqa: D105
         require_settings(self)
+        require_seed(seed=self.seed)
         require_at_least(1, n_starts=self.n_starts, n_steps=self.n_steps)
         require_positive(rate=self.rate)
         require_between(0, np.inf, spread=self.spread, roughness=self.roughness)

@@ -25,6 +25,7 @@ from qdistill._checks import (
     require_at_least,
     require_finite,
     require_one_of,
+    require_seed,
     require_shape,
 )
 from qdistill._refusals import explained
@@ -186,14 +187,14 @@ def find_law(
       psi: Frames of each run in bohr^(-1/2).
       functions: Functions of no given form that are offered, of `UNKNOWN`; with none of them a
         search takes a third of the time.
-      seed: Seed of the bootstrap, at least 0.
+      seed: Seed of the bootstrap, from 0 to 2^32 - 1.
 
     Raises:
       ValueError: For other functions, other shapes, fewer than 4 runs or 2 frames, unequal steps,
         falling positions, numbers that are not finite, a potential that is not real, and frames
         that are real, zero or at rest.
     """
-    require_at_least(0, seed=seed)
+    require_seed(seed=seed)
     if isinstance(functions, str):
         refuse("functions", "a list of names", repr(functions))
     for name in functions:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill._checks import refuse, require_at_least, require_finite, require_shape
+from qdistill._checks import refuse, require_at_least, require_finite, require_seed, require_shape
 from qdistill._refusals import explained
 from qdistill.insight.discovery import _generators as generators
 from qdistill.insight.discovery import _selection
@@ -211,7 +211,7 @@ def _fit(
 
 
 def _require(system: System, v: Any, psi: Any, seed: int) -> None:
-    require_at_least(0, seed=seed)
+    require_seed(seed=seed)
     is_plain = system.has_plain_potential and system.has_plain_kinetic
     if not (is_plain and system.is_linear and system.is_hermitian and system.is_autonomous):
         refuse("system", "linear, Hermitian, autonomous, and of plain energies", system)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeAlias
 import numpy as np
 from jaxtyping import Float, Int
 
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_at_least, require_seed
 from qdistill._refusals import explained
 from qdistill.insight.harness.frames import DOUBLE, SINGLE
 
@@ -51,7 +51,7 @@ def resample(sizes: tuple[int, ...], seed: int = 0) -> tuple[Int[np.ndarray, "n_
     """
     for size in sizes:
         require_at_least(1, sizes=size)
-    require_at_least(0, seed=seed)
+    require_seed(seed=seed)
     rng = np.random.default_rng(seed)
     draws = [[rng.integers(n, size=n) for n in sizes] for _ in range(N_RESAMPLED)]
     axes = tuple(np.stack(axis) for axis in zip(*draws, strict=True))

@@ -12,7 +12,7 @@ from jaxtyping import Float, PyTree
 
 from qdistill import _distribute as cluster
 from qdistill import teacher
-from qdistill._checks import refuse, require_at_least, require_each, require_settings
+from qdistill._checks import refuse, require_at_least, require_each, require_seed, require_settings
 from qdistill._refusals import explained
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.forecast import baselines, cases
@@ -31,6 +31,8 @@ from qdistill.training.stages import Stage, TrainingConfig, smoke_stage
 # Time until packets of `baselines.sample_cases` are close to their potential, in a.u. per bohr of
 # the box length.
 LEAD = 0.08
+# The seed of the potentials, counted from that of the first training.
+OF_POTENTIALS = 1_000_003
 # Number of frames given to students, the most that any needs.
 N_GIVEN = 4
 
@@ -91,9 +93,12 @@ class Study:
 
     def __post_init__(self) -> None:  # noqa: D105
         require_settings(self)
-        require_at_least(0, seed=self.seed)
         for name in ("n_seed", "n_case", "n_frames", "n_at_once"):
             require_at_least(1, **{name: getattr(self, name)})
+        require_seed(seed=self.seed)
+        last = 2**32 - 1 - max(OF_POTENTIALS, self.n_seed - 1)
+        if self.seed > last:
+            refuse("seed", f"at most {last}, since those of the trainings follow", self.seed)
         lessons = self.curriculum.lessons
         if not 2 <= len(set(lessons)) == len(lessons) <= 8:
             refuse("lessons", "2 to 8 different ones", lessons)
@@ -143,6 +148,7 @@ def sample_potentials(system: System, seed: int, n_case: int, n_frames: int) -> 
     """
     require_at_least(1, n_case=n_case, n_frames=n_frames)
     names = tuple(families.FAMILIES)
+    require_seed(seed=seed)
     key = jax.random.key(seed)
     drawn, psi0, v = baselines.sample_cases(key, system.grid, n_case * len(names))
     order = np.argsort([names.index(name) for name in drawn], kind="stable")
@@ -196,7 +202,7 @@ def measure_errors(
     solver = teacher.make(study.teacher, system)
     student = study.student.build(system)
     # A random stream separate from those of all trainings.
-    sizes = study.seed + 1_000_003, study.n_case, study.n_frames
+    sizes = study.seed + OF_POTENTIALS, study.n_case, study.n_frames
     on_lessons = sample_lessons(system, *sizes, lessons)
     on_potentials = sample_potentials(system, *sizes)
     seeds = [study.seed + i for i in range(study.n_seed)]

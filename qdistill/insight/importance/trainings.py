@@ -10,7 +10,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Bool, Float, Key, PyTree
 
 from qdistill import _distribute as cluster
-from qdistill._checks import refuse, require_at_least
+from qdistill._checks import refuse, require_at_least, require_seed
 from qdistill._refusals import explained
 from qdistill.curriculum.schedules import CurriculumConfig
 from qdistill.students import Student
@@ -124,7 +124,7 @@ def _shares(weights: Float[np.ndarray, "n_training n_lesson"]) -> Array:
 
 def _keys(seeds: list[int]) -> Array:
     for seed in seeds:
-        require_at_least(0, seeds=seed)
+        require_seed(seeds=seed)
     return jax.vmap(jax.random.key)(jnp.asarray(seeds, jnp.uint32))
 
 

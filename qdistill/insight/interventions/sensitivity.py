@@ -32,6 +32,7 @@ from qdistill._checks import (
     require_each,
     require_finite,
     require_positive,
+    require_seed,
 )
 from qdistill._refusals import explained
 from qdistill.insight import harness
@@ -69,7 +70,7 @@ def choose_places(
 ) -> Int[np.ndarray, "n_case n_place"]:
     """Return random points in each case where psi is not negligible."""
     require_at_least(1, n_place=n_place)
-    require_at_least(0, seed=seed)
+    require_seed(seed=seed)
     require_finite(psi=psi)
     if not np.all(np.any(psi, axis=-1)):
         refuse("psi", "different from zero somewhere in each case", "zero everywhere")

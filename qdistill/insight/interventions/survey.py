@@ -16,6 +16,7 @@ from qdistill._checks import (
     require_at_least,
     require_one_of,
     require_positive,
+    require_seed,
     require_settings,
 )
 from qdistill._refusals import explained
@@ -134,6 +135,7 @@ def evaluate(
       ValueError: For panels that `harness.make_panel` refuses, and for a system that is not
         one-dimensional with a real potential on its points.
     """
+    require_seed(seed=seed)
     config = config or InterventionConfig()
     panel = harness.make_panel(emulators, nulls)
     system = panel.system

@@ -18,6 +18,7 @@ from qdistill._checks import (
     require_at_least,
     require_finite,
     require_positive,
+    require_seed,
     require_shape,
 )
 from qdistill._refusals import explained
@@ -79,6 +80,7 @@ def sample_lessons(
     Returns:
       The cases, ordered by lesson; the family of each is its lesson.
     """
+    require_seed(seed=seed)
     require_at_least(1, n_case=n_case, n_lesson=len(lessons))
     drawn = []
     for i, name in enumerate(lessons):

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from qdistill._checks import refuse, require_at_least, require_one_of, require_record
+from qdistill._checks import refuse, require_at_least, require_one_of, require_record, require_seed
 from qdistill._refusals import explained
 from qdistill.insight import harness
 from qdistill.insight.harness import Ensembles, Interval, Report
@@ -62,6 +62,7 @@ def evaluate(
     Raises:
       ValueError: If `harness.make_panel` or `sample_cases` raises it.
     """
+    require_seed(seed=seed)
     require_at_least(2, n_case=n_case, n_frames=n_frames)
     panel = harness.make_panel(emulators, nulls)
     if symmetries is None:
