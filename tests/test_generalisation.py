@@ -121,7 +121,8 @@ def test_emulators_and_solvers_are_swept_and_drawn() -> None:
     # The usual cases are the same whichever property varies.
     for name in ("width", "height"):
         assert numbers["beyond"][name]["errors"]["demo"] == of_demo[:1]
-    words = [text.get_text() for text in done.figures["generalisation"].axes[3].legend_.texts]
+    legend = done.figures["generalisation"].axes[3].get_legend()
+    words = [text.get_text() for text in legend.get_texts()] if legend else []
     assert {"demo", "Takahashi-Imada, own cap", "taught"} <= set(words)
 
 

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import gc
+from collections.abc import Callable
 from typing import ClassVar
 
 import jax
@@ -241,10 +242,11 @@ def test_rollouts_outside_jit_share_a_few_programs(compiled: list[None]) -> None
 def test_programs_that_differ_in_their_text_alone_are_not_shared(compiled: list[None]) -> None:
     """A function of NumPy, the number of terms of a solver, and the names of observations."""
     for function in (np.cos, np.sin):
-        seen = rollout(
-            SOLVER, PSI[None], V, 1,
-            observe=lambda psi, f=function: jax.pure_callback(f, psi.real, psi.real),
-        )  # fmt: skip
+
+        def observe(psi: jax.Array, function: Callable = function) -> jax.Array:
+            return jax.pure_callback(function, psi.real, psi.real)
+
+        seen = rollout(SOLVER, PSI[None], V, 1, observe=observe)
         frames = rollout(SOLVER, PSI[None], V, 1)
         np.testing.assert_allclose(seen, function(frames.real), atol=1e-6)
     assert len(compiled) == 1
@@ -255,4 +257,8 @@ def test_programs_that_differ_in_their_text_alone_are_not_shared(compiled: list[
         exact = rollout(dense(solver), PSI[None], v, 1)
         np.testing.assert_allclose(frames, exact, atol=1e-4)
     for name in ("a", "b"):
-        assert list(rollout(SOLVER, PSI[None], V, 1, observe=lambda p, n=name: {n: p})) == [name]
+
+        def named(psi: jax.Array, name: str = name) -> dict[str, jax.Array]:
+            return {name: psi}
+
+        assert list(rollout(SOLVER, PSI[None], V, 1, observe=named)) == [name]
