@@ -29,7 +29,7 @@ from qdistill.training.batches import BatchConfig
 from qdistill.training.stages import Stage, TrainingConfig, smoke_stage
 
 # Time until packets of `baselines.sample_cases` are close to their potential, in a.u. per bohr of
-# the box length.
+# the box length; it grows as the root of the mass.
 LEAD = 0.08
 # The seed of the potentials, counted from that of the first training.
 OF_POTENTIALS = 1_000_003

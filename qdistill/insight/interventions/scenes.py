@@ -18,14 +18,15 @@ from qdistill.physics.families import FAMILIES, sample_parameters
 from qdistill.physics.grid import Grid, Scalar, require_line
 from qdistill.system import Propagator, rollout
 
-# Lengths and times of scenes are given for a box of this length in bohr, and scale with the box,
-# except for widths of tunnelling barriers, which are in bohr in every box.
+# Lengths and times of scenes are given for a box of this length in bohr and the mass of an electron.
+# They scale with the box, except for widths of tunnelling barriers, which are in bohr in every box.
+# Times also scale with the root of the mass, as those of packets of the same energy.
 BOX = 100.0
 # Factor by which potentials of the families are narrowed, so that packets pass them in the box.
 NARROWED = 2.5
 # Time in a cavity before the moment ``"later"``, in a.u. for a box of 100 bohr.
 BOUNCES = 4.0
-# Latest time of a moment, likewise.
+# Latest usual time of a moment, likewise.
 LONGEST = 16.0
 
 
