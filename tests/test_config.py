@@ -10,8 +10,9 @@ from qdistill.forecast import BenchmarkConfig
 from qdistill.physics.grid import Grid
 from qdistill.runs import config, presets
 from qdistill.runs.config import Config
+from qdistill.runs.folder import set_up
 from qdistill.runs.presets import PRESETS
-from qdistill.students import FORMS, StudentConfig, UnitaryConfig, WindowedConfig
+from qdistill.students import FORMS, StudentConfig, UnitaryConfig, WindowConfig, WindowedConfig
 from qdistill.system import SYSTEMS, System
 from qdistill.teacher import TeacherConfig
 from qdistill.training.stages import Stage, TrainingConfig
@@ -39,6 +40,14 @@ def test_smoke_is_small_and_valid(name: str) -> None:
         assert stage.batches.n_block == 4
         assert stage.batches.n_runs == 2
         assert stage.batches.n_frames == 8
+
+
+def test_smoke_has_room_for_the_frames_that_a_student_needs() -> None:
+    many = WindowedConfig("linear", windows=WindowConfig(n_history=8))
+    benchmark = dataclasses.replace(ALL["demo"].benchmark, n_given=8)
+    smoke = presets.smoke(dataclasses.replace(small.CONFIG, student=many, benchmark=benchmark))
+    assert [stage.batches.n_frames for stage in smoke.training.stages] == [9, 10]
+    set_up(smoke)
 
 
 @pytest.mark.parametrize("name", LINES)

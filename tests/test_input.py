@@ -414,7 +414,7 @@ door(
 )  # fmt: skip
 BAD |= {"none": [()], "at most 1": [1.0, 0.5], "large": [1.0, 2.0]}
 door(stages.clip_each, max_norm=(1.0, POSITIVE))
-door(stages.smoke_stage, stage=(stages.Stage(),), n_blocks=(2, "blocks"))
+door(stages.smoke_stage, stage=(stages.Stage(),), n_blocks=(2, "blocks"), n_history=(1, COUNT))
 BAD["blocks"] = [0, -1, 0.5]
 door(
     losses.window_loss,

@@ -157,7 +157,7 @@ def _stages(calls: Calls) -> None:
     def step(optimiser: Any) -> Any:
         return optimiser.update(tree, optimiser.init(tree), tree)[0]
 
-    add(stages.smoke_stage, stage=FRAMES, n_blocks=2)
+    add(stages.smoke_stage, stage=FRAMES, n_blocks=2, n_history=4)
     add(stages.learning_rate, read=lambda rate: rate(jnp.int32(1)), stage=FRAMES)
     add(stages.make_optimiser, read=step, stage=FRAMES)
     add(stages.clip_each, read=step, max_norm=1.0)

@@ -324,10 +324,11 @@ def smoke(config: Config) -> Config:
     There are more blocks if each lesson needs its own.
     """
     n_blocks = max(2, len(config.curriculum.lessons)) if config.curriculum.plan == "staged" else 2
+    n_history = config.student.build(config.system).n_history
     return dataclasses.replace(
         config,
         training=TrainingConfig(
-            tuple(smoke_stage(stage, n_blocks) for stage in config.training.stages),
+            tuple(smoke_stage(stage, n_blocks, n_history) for stage in config.training.stages),
             checkpoint_every=4,
         ),
         benchmark=dataclasses.replace(config.benchmark, n_frames=12, n_cases=4),

@@ -108,15 +108,17 @@ class Stage:
 
 
 @explained
-def smoke_stage(stage: Stage, n_blocks: int = 2) -> Stage:
-    """Return a stage with a few small blocks."""
+def smoke_stage(stage: Stage, n_blocks: int = 2, n_history: int = 1) -> Stage:
+    """Return a stage with a few small blocks, for a student that needs `n_history` given frames."""
+    require_at_least(1, n_history=n_history)
+    n_target = min(stage.batches.n_target, 3)
     small = dataclasses.replace(
         stage.batches,
         n_block=4,
         n_batch=min(stage.batches.n_batch, 16),
         n_runs=2,
-        n_target=min(stage.batches.n_target, 3),
-        n_frames=8,
+        n_target=n_target,
+        n_frames=max(8, n_history + n_target),
         spectra=dataclasses.replace(stage.batches.spectra, n_box=64, n_states=16),
     )
     return dataclasses.replace(stage, n_steps=4 * n_blocks, batches=small)
