@@ -80,6 +80,15 @@ def test_importing_the_package_imports_neither_matplotlib_nor_orbax() -> None:
     assert out.stdout.split() == ["set()", "{'flax'}", "False"]
 
 
+def test_every_public_module_is_reached_from_the_package() -> None:
+    paths = (path.relative_to(PACKAGE).with_suffix("") for path in PACKAGE.rglob("*.py"))
+    names = [".".join(path.parts) for path in paths if not any(p[0] == "_" for p in path.parts)]
+    assert "insight.discovery.laws" in names
+    code = f"import operator, qdistill; operator.attrgetter(*{names})(qdistill)"
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert out.returncode == 0, out.stderr
+
+
 def test_files_and_functions_stay_short() -> None:
     for path in PACKAGE.rglob("*.py"):
         text = path.read_text()
