@@ -29,8 +29,9 @@ def require_potential(system: Any, v: PyTree) -> None:
     Raises:
       ValueError: For any of these. Traced values are not checked.
     """
-    if isinstance(v, str):
-        refuse("v", "an array of real floating-point numbers", repr(v))
+    if isinstance(v, str) or (callable(v) and jax.tree_util.all_leaves([v])):
+        cure = "`system.as_potential(v)` makes it of a formula or a function."
+        refuse("v", "an array of real floating-point numbers", repr(v), cure)
     for leaf in jax.tree.leaves(v):
         require_finite(v=leaf)
     wanted = (system.n_channel,) * 2 * bool(system.n_channel) + system.grid.shape

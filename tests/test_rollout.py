@@ -181,6 +181,8 @@ GOOD = {"propagator": SOLVER, "frames": PSI[None], "v": V, "n_frames": 2}
         ({"v": 0.0}, r"`v` must be of shape \(32,\), but is of shape \(\)"),
         ({"v": V.at[3].set(jnp.inf)}, "`v` must be finite"),
         ({"v": {"v": V}}, "`v` must be an array of real .*, but is of type dict"),
+        ({"v": "5*x"}, r"`v` must be an array .*, but is '5\*x'. `system.as_potential\(v\)` makes"),
+        ({"v": jnp.sin}, r"`v` must be an array of real .* `system.as_potential\(v\)` makes it"),
         ({"v": np.array(["2"] * 32)}, "`v` must be made of numbers"),
         ({"v": np.zeros(32, bool)}, "`v` must be an array of real .*, but is of type bool"),
     ],
