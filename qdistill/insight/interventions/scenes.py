@@ -18,7 +18,7 @@ from qdistill.physics.families import FAMILIES, sample_parameters
 from qdistill.physics.grid import Grid, Scalar, require_line
 from qdistill.system import Propagator, rollout
 
-# Lengths and times of scenes are given for a box of this length in bohr and the mass of an electron.
+# Lengths and times of scenes are given for a box of this length in bohr and a mass of 1.
 # They scale with the box, except for widths of tunnelling barriers, which are in bohr in every box.
 # Times also scale with the root of the mass, as those of packets of the same energy.
 BOX = 100.0
