@@ -278,11 +278,13 @@ results-placebos: .venv/.core
 	$(call keep,placebos placebos-long independent)
 	$(call draw,placebos placebos-long)
 
-# After results-seeds.
-results-discovery: results-seeds
+# After results-unitary.
+results-discovery: results-unitary
 	rm -rf runs/discovery runs/discovery-gru runs/plane-short-seed-* runs/discovery-plane runs/discovery-tully \
 		runs/spurious
-	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) unitary --out runs/discovery
+	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) \
+		$(addprefix runs/unitary-seed-,0 1 2 3 4) --masses 0.9995 1.0005 1.001 1.002 \
+		--out runs/discovery
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_GRU)) --nulls --draws 2 --packets 12 \
 		--n-frames 40 --out runs/discovery-gru
 	for seed in 0 1 2 3 4; do \

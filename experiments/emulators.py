@@ -5,13 +5,14 @@ import pathlib
 import re
 from collections.abc import Sequence
 
+import jax
 import tyro
 
 from qdistill._checks import refuse, require_one_of
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
 from qdistill.students import Emulator
-from qdistill.system import System
+from qdistill.system import System, Wrapped
 from qdistill.teacher import SCHEMES, Scheme, SplitStep, split_step
 
 # Smoothing in bohr before V is differentiated; without it the corrections fail at sharp edges.
@@ -122,6 +123,41 @@ def make_nulls(
             if n in phases:
                 cap = phases[n] * n / system.dt
                 found[f"{name}-{n}"] = split_step(system, n // scheme.n_pairs, cap, scheme)
+    return found
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True, eq=False)
+class OfAnotherMass(Wrapped):
+    """A solver for a particle of another mass, in the place of one for the true particle.
+
+    Attributes:
+      instead_of: The system of the true particle.
+    """
+
+    instead_of: System = dataclasses.field(metadata={"static": True})
+
+    @property
+    def system(self) -> System:
+        """The system of the true particle."""
+        return self.instead_of
+
+
+def make_wrong_masses(system: System, ratios: Sequence[float]) -> dict[str, OfAnotherMass]:
+    """Return clamped split steps of two FFT pairs by name, as null models that err by their mass.
+
+    Each conserves an energy as exactly as a split step does, however large its error.
+
+    Args:
+      system: The system of the emulators.
+      ratios: Masses over the true one.
+    """
+    found = {}
+    for ratio in ratios:
+        mass = tuple(ratio * each for each in system.grid.mass)
+        other = dataclasses.replace(system, grid=dataclasses.replace(system.grid, mass=mass))
+        (name, solver), *_ = make_nulls(other, (2,)).items()
+        found[f"{name}, mass x {ratio:g}"] = OfAnotherMass(solver, system)
     return found
 
 

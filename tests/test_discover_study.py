@@ -64,8 +64,14 @@ def test_only_a_charge_that_null_models_break_is_learned(better: float, verdict:
 
 
 def test_a_short_run_finds_the_energy_in_anharmonic_wells() -> None:
-    args = discover.smoke(discover.Args(runs=("demo",)))
+    args = discover.smoke(discover.Args(runs=("demo",), masses=(1.1,)))
     results = discover.discover(args)
+    # A solver for another mass is as wrong as one likes, and conserves an energy: T / 1.1 + V.
+    (row,) = results.metrics["systems"]["quartic"][0]["clamped-2, mass x 1.1"]
+    assert row["error"] > 0.05
+    assert row["n_static"] == 1
+    (charge,) = row["charges"]
+    assert float(charge.split()[2]) == pytest.approx(1.1, rel=2e-3)
     for name in ("quartic", "double well", "Poeschl-Teller"):
         (members,) = results.metrics["systems"][name]
         for who in ("exact solver", "demo", "clamped-2"):
