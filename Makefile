@@ -351,12 +351,18 @@ results-order: .venv/.core
 OF_EACH = $(OF_DEMO) $(foreach name,unitary demo-newton informed-2-newton, \
 	$(addprefix $(name)-seed-,0 1 2 3 4))
 results-generalisation: results-unitary results-newton
-	rm -rf runs/generalisation runs/left_out-informed
+	rm -rf runs/generalisation runs/generalisation-bounds runs/left_out-informed
 	$(PY) experiments/generalisation/left_out.py --sizes.preset informed-2-newton \
 		--out runs/left_out-informed
 	$(PY) experiments/generalisation/generalisation.py $(addprefix runs/,$(OF_EACH)) \
 		--out runs/generalisation
-	$(call keep,generalisation left_out-informed)
+	for seed in 0 1 2 3 4; do \
+		run=runs/demo-newton-bounds-32-seed-$$seed && rm -rf $$run && \
+		$(RUN) demo-newton --seed $$seed --system.bounds -32 32 --out $$run || exit 1; \
+	done
+	$(PY) experiments/generalisation/generalisation.py \
+		$(addprefix runs/demo-newton-bounds-32-seed-,0 1 2 3 4) --out runs/generalisation-bounds
+	$(call keep,generalisation generalisation-bounds left_out-informed)
 	$(call draw,generalisation left_out-informed)
 
 # After results-seeds.

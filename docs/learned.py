@@ -254,6 +254,21 @@ def _power(row: Any) -> str:
     return f"{mean} ({Number(10**row.low):.1e} to {Number(10**row.high):.1e})"
 
 
+def wider_bounds() -> dict[str, str]:
+    """Return errors of `demo-newton` with barriers of 15 and 20 hartree, by the bound of V."""
+    found = {}
+    for bound, run, name in (
+        ("16", "generalisation", "demo-newton"),
+        ("32", "generalisation-bounds", "demo-newton-bounds-32"),
+    ):
+        of = RESULTS()[run].metrics
+        for prop, values in (("height", (15.0, 20.0)), ("momentum", (3.0, 6.0))):
+            at = [list(of.beyond[prop]["values"]).index(value) for value in values]
+            rows = of["over seeds"][prop][name].error
+            found[f"{bound}, {prop}"] = " and ".join(_power(rows[i]) for i in at)
+    return found
+
+
 def families() -> str:
     """Tabulate the errors of full trainings with and without each family."""
     full, informed = (
