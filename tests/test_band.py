@@ -105,7 +105,7 @@ def test_other_points_of_the_box_show_the_same_waves() -> None:
     with pytest.raises(ValueError, match="`cutoff` must be below"):
         whole.on(Grid(12, 20.0))
     with pytest.raises(ValueError, match="`cutoff` must be finite"):
-        Band(Grid((8, 8), 4.0)).on(Grid((16, 16), 4.0))
+        Band(Grid((8, 8), (4.0, 4.0))).on(Grid((16, 16), (4.0, 4.0)))
 
 
 @pytest.mark.usefixtures("double_precision")

@@ -77,19 +77,13 @@ class Band:
 
         A coarse grid of n points along a box holds the waves below the edge pi n / length.
 
-        Raises:
-          ValueError: For an edge at the longest wave or below, or beyond what the grid holds.
-
         >>> Band.below(Grid(64, 2.0), edge=np.pi * 16 / 2.0).n_wave
         15
         """
         require_positive(edge=edge)
         require_shape((), edge=edge)
-        cutoff = max(
-            2 * np.pi * (math.ceil(edge * length / (2 * np.pi) - 1e-6) - 1) / length
-            for length in grid.lengths
-        )
-        lowest, highest = _range(grid)
+        units, (lowest, highest) = 2 * np.pi / np.array(grid.lengths), _range(grid)
+        cutoff = float(max(units * (np.ceil(edge / units - 1e-6) - 1)))
         if not 0 < cutoff < highest * (1 - _SLIVER):
             refuse("edge", f"above {lowest:.6g} and at most {highest:.6g} on this grid", edge)
         return cls(grid, cutoff)
@@ -118,17 +112,16 @@ class Band:
         """Return the same waves on another grid of the same box.
 
         Raises:
-          ValueError: For another box, a grid that does not hold the waves, and another number of
-            points in several dimensions if there is no cutoff.
+          ValueError: For another box, a grid that does not hold the waves, and, without a cutoff,
+            another number of points in several dimensions.
         """
         if not np.allclose(grid.lengths, self.grid.lengths, rtol=_SLIVER):
             refuse("grid", f"a box of {self.grid.lengths} bohr", grid)
-        cutoff = self.cutoff
-        if cutoff == math.inf and grid.shape != self.grid.shape:
-            # Without a cutoff the waves are those of the grid.
-            if self.grid.n_dim > 1:
-                refuse("cutoff", "finite, for another grid of several dimensions", cutoff)
-            cutoff = float(self.wavenumbers[0].max())
+        is_whole = self.cutoff == math.inf and grid.shape != self.grid.shape
+        if is_whole and grid.n_dim > 1:
+            refuse("cutoff", "finite, for another grid of several dimensions", self.cutoff)
+        # Without a cutoff the waves are those of the grid.
+        cutoff = float(self.wavenumbers[0].max()) if is_whole else self.cutoff
         return dataclasses.replace(self, grid=grid, cutoff=cutoff)
 
     def places(self, other: "Band") -> Int[np.ndarray, " n_wave"]:
