@@ -33,7 +33,7 @@ from qdistill.training import loop
 from qdistill.training.batches import BatchConfig
 from qdistill.training.stages import Stage, TrainingConfig
 
-SYSTEM = System(Grid(64, 50.0), bounds=(-16.0, 16.0))
+SYSTEM = System(Grid(64, 40.0), bounds=(-16.0, 16.0))
 STAGE = Stage(
     n_steps=10,
     batches=BatchConfig(n_batch=2, n_block=2, n_runs=3, n_frames=4, n_target=2, examples="frames"),

@@ -25,7 +25,7 @@ from qdistill.training.batches import BatchConfig
 
 MEMBERS = games.coalitions(5)
 # A coarse grid, and two stages of one small block.
-SYSTEM = System(Grid(128), bounds=(-16.0, 16.0))
+SYSTEM = System(Grid(160), bounds=(-16.0, 16.0))
 STAGE = dataclasses.replace(
     small.FRAMES,
     noise=0.0,

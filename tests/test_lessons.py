@@ -323,7 +323,7 @@ def own(monkeypatch: pytest.MonkeyPatch) -> None:
     sound = LESSONS["free"]
     wrong = {
         "psi-only": lambda key, grid, difficulty: sound(key, grid, difficulty)[0],
-        "short": lambda key, grid, difficulty: sound(key, Grid(64, 100.0), difficulty),
+        "short": lambda key, grid, difficulty: sound(key, Grid(64, 40.0), difficulty),
         "real": lambda key, grid, difficulty: (jnp.ones(1024), jnp.zeros(1024)),
         "wide": lambda key, grid, difficulty: (sound(key, grid, difficulty)[0], jnp.zeros((2, 8))),
         "tree": lambda key, grid, difficulty: (sound(key, grid, difficulty)[0], {"v": 0.0}),

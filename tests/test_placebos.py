@@ -116,7 +116,7 @@ def test_violations_of_a_split_step() -> None:
 
 
 def test_violations_of_an_exact_student_with_a_history_and_of_one_that_moves_packets() -> None:
-    system = System(Grid(128, 100.0), bounds=coalitions.WIDE)
+    system = System(Grid(160, 100.0), bounds=coalitions.WIDE)
     student = WindowedConfig("gru", n_units=2).build(system)
     tests = coalitions.make_tests(system, 0, 1, 4)
     given, v = coalitions._given(student, tests)
@@ -239,7 +239,7 @@ def test_trainings_are_kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPa
     one = Table(row.processes[:1], row.potentials[:1], row.violations[:1])
     monkeypatch.setattr(coalitions, "_train", lambda *args: calls.append(args))
     monkeypatch.setattr(coalitions, "examine", lambda *args: one)
-    system = System(Grid(128, 100.0), bounds=(-16.0, 16.0))
+    system = System(Grid(160, 100.0), bounds=(-16.0, 16.0))
     tests = coalitions.make_tests(system, 0, 1, 2)
     for _ in range(2):
         found = coalitions.measure("smoke", [0, 1], tests, 2, tmp_path, lambda text: None, system)
@@ -250,7 +250,7 @@ def test_trainings_are_kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_constant_in_v_is_a_phase_of_the_exact_frames() -> None:
-    system, names = System(Grid(128, 100.0), bounds=(-24.0, 24.0)), shifted.register()
+    system, names = System(Grid(160, 100.0), bounds=(-24.0, 24.0)), shifted.register()
     test = sample_lessons(system, 0, 1, 3, names[:4])
     moved = shifted.shifted(test, 1.0, system.dt)
     v = np.asarray(moved.v)

@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).parents[1]
 
 @pytest.fixture(scope="module")
 def problem() -> Problem:
-    system = System(Grid(128, 100.0), bounds=scaling.BOUNDS)
+    system = System(Grid(160, 100.0), bounds=scaling.BOUNDS)
     return sample(system, 10, n_packets=4, n_potentials=2)
 
 

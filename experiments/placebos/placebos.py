@@ -61,7 +61,7 @@ def measure(args: Args) -> runner.Results:
     require_at_least(1, seeds=args.seeds, cases=args.cases, frames=args.frames)
     system = coalitions.SYSTEM
     if args.smoke:
-        system = System(Grid(128, 100.0), bounds=(-16.0, 16.0))
+        system = System(Grid(160, 100.0), bounds=(-16.0, 16.0))
     tests = coalitions.make_tests(system, args.seed, args.cases, args.frames)
     seeds = [args.seed + i for i in range(args.seeds)]
     found: dict[str, Any] = {

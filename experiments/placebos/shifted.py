@@ -91,7 +91,7 @@ def measure(args: Args) -> runner.Results:
     require_at_least(1, seeds=args.seeds, cases=args.cases, frames=args.frames)
     system = coalitions.SYSTEM
     if args.smoke:
-        system = System(Grid(128, 100.0), bounds=(-16.0, 16.0))
+        system = System(Grid(160, 100.0), bounds=(-16.0, 16.0))
     lessons = register()
     test = sample_lessons(
         system, args.seed + 1_000_003, args.cases, args.frames, lessons[: len(TESTS)]

@@ -74,7 +74,7 @@ def smoke(study: Any) -> Any:
         n_packets=4,
         n_potentials=2,
         n_frames=5,
-        n_x=128,
+        n_x=160,
         n_repeats=1,
         teachers=("chebyshev, 1e-5", "clamped, 3 substeps", "dense, one potential"),
         trainings=study.trainings[:1],

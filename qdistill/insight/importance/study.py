@@ -123,7 +123,7 @@ def smoke(study: Study) -> Study:
     return dataclasses.replace(
         study,
         system=dataclasses.replace(
-            study.system, grid=dataclasses.replace(study.system.grid, shape=(128,))
+            study.system, grid=dataclasses.replace(study.system.grid, shape=(160,))
         ),
         training=dataclasses.replace(study.training, stages=stages),
         n_seed=min(2, study.n_seed),
