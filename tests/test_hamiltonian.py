@@ -70,5 +70,5 @@ def test_dtype_follows_the_inputs(dispersion, real) -> None:
 )
 @pytest.mark.usefixtures("without_checker")
 def test_what_is_no_potential_is_refused(v, words) -> None:
-    with pytest.raises(ValueError, match=f"`local` must be {words}"):
+    with pytest.raises(ValueError, match=f"`v` must be {words}"):
         hamiltonian(Grid(16, 4.0), v)

@@ -216,7 +216,7 @@ door(potentials.turned, **{name: kinds for name, kinds in TURNED.items() if name
 for draw in (families.sample, families.sample_parameters):
     door(draw, key=(KEY,), grid=(BOX, "line"), family=("barrier", "name"))
 BAD["complex too"] = [bad for bad in BAD["potential"] if not is_cast_to_complex(bad)]
-door(hamiltonian.hamiltonian, grid=(LINE,), local=(V, "complex too"))
+door(hamiltonian.hamiltonian, grid=(LINE,), v=(V, "complex too"))
 door(observables.probability, grid=(LINE,), psi=(PSI, "state"))
 door(observables.energy, grid=(LINE,), v=(V, "complex too"), psi=(PSI, "state"))
 for measure in (observables.position, observables.momentum, observables.current):

@@ -50,7 +50,7 @@ def _grids(calls: Calls, s: Samples) -> None:
     add(grid.require_line, grid=s.line)
     add(grid.inner_product, grid=s.line, phi=s.psi, psi=s.psi)
     add(grid.norm, grid=s.line, psi=s.psi)
-    add(hamiltonian.hamiltonian, read=lambda h: h(s.psi), grid=s.line, local=s.v)
+    add(hamiltonian.hamiltonian, read=lambda h: h(s.psi), grid=s.line, v=s.v)
     add(hamiltonian.apply, local=s.v, psi=s.psi)
     add(hamiltonian.rest, grid=s.line)
     add(hamiltonian.hop, grid=s.line, scale=1.0, u=s.psi)

@@ -11,12 +11,12 @@ from qdistill.physics.grid import Grid
 
 
 @explained
-def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array]:
-    """Return ``psi -> H psi`` with H = omega(-i grad) + local, in hartree.
+def hamiltonian(grid: Grid, v: Num[Array, "..."]) -> Callable[[Array], Array]:
+    """Return ``psi -> H psi`` with H = omega(-i grad) + v, in hartree.
 
     Args:
       grid: The grid of psi, with its dispersion.
-      local: The potential, of shape (*n_x), or (n_channel, n_channel, *n_x) between the channels of
+      v: The potential, of shape (*n_x), or (n_channel, n_channel, *n_x) between the channels of
         psi, (n_channel, *n_x).
 
     Raises:
@@ -27,15 +27,15 @@ def hamiltonian(grid: Grid, local: Num[Array, "..."]) -> Callable[[Array], Array
     >>> h(jnp.ones(8, jnp.complex64)).real
     Array([3., 3., 3., 3., 3., 3., 3., 3.], dtype=float32)
     """
-    if not jnp.issubdtype(local.dtype, jnp.inexact):
-        refuse("local", "an array of real floating-point numbers", f"of type {local.dtype}")
-    if local.shape[-grid.n_dim :] != grid.shape or local.ndim not in (grid.n_dim, grid.n_dim + 2):
-        refuse("local", f"of shape {grid.shape}, or between channels", f"of shape {local.shape}")
-    require_finite(local=local)
-    if grid.dispersion == "lattice" and local.ndim == grid.n_dim:
-        diagonal = local + rest(grid)
+    if not jnp.issubdtype(v.dtype, jnp.inexact):
+        refuse("v", "an array of real floating-point numbers", f"of type {v.dtype}")
+    if v.shape[-grid.n_dim :] != grid.shape or v.ndim not in (grid.n_dim, grid.n_dim + 2):
+        refuse("v", f"of shape {grid.shape}, or between channels", f"of shape {v.shape}")
+    require_finite(v=v)
+    if grid.dispersion == "lattice" and v.ndim == grid.n_dim:
+        diagonal = v + rest(grid)
         return lambda psi: hop(grid, 1.0, psi) + diagonal * psi
-    return lambda psi: kinetic(grid, 1.0, psi) + apply(local, psi)
+    return lambda psi: kinetic(grid, 1.0, psi) + apply(v, psi)
 
 
 @explained
