@@ -48,8 +48,8 @@ from qdistill._doors import (
     require_start,
     require_state,
     require_step,
-    scan,
 )
+from qdistill._programs import scan
 from qdistill._refusals import explained
 from qdistill.physics import files
 from qdistill.physics.grid import Grid, Scalar

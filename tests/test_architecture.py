@@ -16,6 +16,7 @@ LAYERS = [
     "_files",
     "_refusals",
     "_doors",
+    "_programs",
     "_distribute",
     "physics",
     "system",

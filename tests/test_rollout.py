@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill import _doors
+from qdistill import _programs
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid, norm
 from qdistill.students import UnitaryConfig
@@ -212,7 +212,7 @@ def compiled(monkeypatch: pytest.MonkeyPatch) -> list[None]:
         found.append(None)
         return compile_it(lowered)
 
-    monkeypatch.setattr(_doors, "PROGRAMS", {})
+    monkeypatch.setattr(_programs, "PROGRAMS", {})
     monkeypatch.setattr(jax.stages.Lowered, "compile", count)
     return found
 
@@ -233,11 +233,11 @@ def test_rollouts_outside_jit_share_a_few_programs(compiled: list[None]) -> None
     before = count()
     np.testing.assert_array_equal(roll(3), first)
     assert count() <= before
-    for n in range(4, 4 + _doors.N_PROGRAMS):
+    for n in range(4, 4 + _programs.N_PROGRAMS):
         roll(n)
-    assert len(compiled) == 1 + _doors.N_PROGRAMS
-    assert len(_doors.PROGRAMS) == _doors.N_PROGRAMS
-    assert count() <= before + _doors.N_PROGRAMS
+    assert len(compiled) == 1 + _programs.N_PROGRAMS
+    assert len(_programs.PROGRAMS) == _programs.N_PROGRAMS
+    assert count() <= before + _programs.N_PROGRAMS
     np.testing.assert_array_equal(roll(3), first)
 
 
