@@ -1,4 +1,4 @@
-"""The tables of results/learned.md on waves, symmetries and interventions; see `pages.py`.
+"""The tables on waves, symmetries and interventions; see `pages.py`.
 
 Each function without arguments is `{audits.NAME}` in a marker.
 """

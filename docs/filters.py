@@ -1,4 +1,4 @@
-"""The tables of results/learned.md on sharp edges; `pages.py` puts them in.
+"""The tables of results/edges.md; `pages.py` puts them in.
 
 Each function without arguments is `{filters.NAME}` in a marker.
 """

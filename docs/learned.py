@@ -1,4 +1,4 @@
-"""The tables of results/learned.md on the correction of split steps; `pages.py` puts them in.
+"""The tables on corrections, the order of learning and generalisation; see `pages.py`.
 
 Each function without arguments is `{learned.NAME}` in a marker.
 """

@@ -1,4 +1,4 @@
-"""The tables on what each process teaches, of results/learned.md; `pages.py` puts them in.
+"""The tables on what each process teaches; `pages.py` puts them in.
 
 Each function without arguments is `{shares.NAME}` in a marker.
 """
