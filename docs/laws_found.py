@@ -1,4 +1,4 @@
-"""The tables of docs/discovery.md on laws and blind files; `pages.py` puts them in.
+"""The tables of docs/laws.md; `pages.py` puts them in.
 
 Each function without arguments is `{laws_found.NAME}` in a marker.
 """

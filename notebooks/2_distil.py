@@ -99,8 +99,8 @@ plots.plot_training(steps, losses, rates)
 #
 # Examples come in any order here, easy and hard ones mixed. Would another order teach more? Plans
 # that sort the examples, or follow the student's own losses, were compared with this one over ten
-# short trainings each. None is shown to be better, and some orders are worse (`results/curricula.md`).
-# `CurriculumConfig` has the plans.
+# short trainings each. None is shown to be better, and some orders are worse
+# (`results/curricula.md`). `CurriculumConfig` has the plans.
 
 # %% [markdown]
 # ## The learned kinetic energy

@@ -121,8 +121,8 @@ for name in ("demo", "demo-newton"):
 # %% [markdown]
 # `demo-newton` has come close to Chin's scheme; nobody told it the shares or the form of the
 # correction. Ten trainings agree in these numbers, which are sums over kicks, and not in how the
-# correction is divided among them (results/corrections.md). `demo` was taught vertical edges only, and
-# is far from any formula on a gentle hill.
+# correction is divided among them (results/corrections.md). `demo` was taught vertical edges only,
+# and is far from any formula on a gentle hill.
 
 # %% [markdown]
 # ## Symmetries

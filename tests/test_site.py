@@ -141,7 +141,7 @@ def test_equations_are_set_and_scroll_in_a_box(pages: dict[str, str]) -> None:
 
 def test_pages_show_their_pictures_and_names(pages: dict[str, str], site: pathlib.Path) -> None:
     assert 'src="results/movie/forecast.gif"' in pages["index.html"]
-    assert "lattice, complex64" in pages["results.html"]
+    assert "lattice, complex64" in pages["solvers.html"]
     assert pages["tutorial/5_design.html"].count("<img") == 2
     assert 'id="qdistill.teacher.expansion.chebyshev"' in pages["api/teacher.html"]
     for name, text in pages.items():

@@ -37,7 +37,7 @@ class Args(emulators.Compared):
 
     frames: pathlib.Path | None = None
     """File of recorded runs instead of emulators, `.npz` or `.nc`, with frames `psi` of shape
-    (n_run, n_t, n_x), potentials `v`, times `t` and positions `x`; see docs/discovery.md."""
+    (n_run, n_t, n_x), potentials `v`, times `t` and positions `x`; see docs/laws.md."""
     name: str = "psi"
     """Name of the frames in the file, such as `forecast`."""
     out: pathlib.Path = pathlib.Path("runs/discovery")

@@ -97,5 +97,5 @@ def make_emulator(recording: Recording, model: Model) -> LawEmulator:
         recording.n_substep,
         not {DENSITY, CROWDING} & set(units),
         not any(unit == NONLOCAL or unit.startswith("-i") for unit in units),
-        jax.tree.map(np.asarray, parameters),
+        parameters,
     )

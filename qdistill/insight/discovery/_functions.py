@@ -76,10 +76,8 @@ def readings(
 
 def _weights(recording: Recording, of: str, at: np.ndarray) -> np.ndarray:
     """The shares of the probability near each point."""
-    density = np.sum(np.abs(np.asarray(recording.psi)) ** 2, axis=1)
-    values = (
-        np.asarray(recording.v) if of == "V" else np.tile(places(recording.grid), (len(density), 1))
-    )
+    density = np.sum(np.abs(recording.psi) ** 2, axis=1)
+    values = recording.v if of == "V" else np.tile(places(recording.grid), (len(density), 1))
     gap = at[1] - at[0]
     edges = np.append(at - gap / 2, at[-1] + gap / 2)
     share = np.histogram(values, edges, weights=density)[0]

@@ -7,7 +7,6 @@ kept of it are the normal equations of each run, from which nested models, held-
 bootstraps follow without a further propagation.
 """
 
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeAlias
 
@@ -38,8 +37,8 @@ from qdistill.teacher import SCHEMES
 # Substeps of one frame, each of six pairs of FFTs, are doubled up to the most, until the relative
 # error of the method is below the accuracy.
 MOST_SUBSTEPS, ACCURACY = 16, 3e-6
-# Widths of the batches of derivatives, so that few programs are compiled.
-WIDTHS = (3, 6, 12, 21, 48, 64, 96)
+# Derivatives are taken in batches of these widths, so that two programs are compiled.
+WIDTHS = (4, 12)
 # Passes of Gauss-Newton, and the relative change of the error at which they end.
 N_PASS, ENDED = 8, 1e-3
 # The power of |psi|^2, less 1, of each column.
@@ -47,6 +46,7 @@ POWERS = {DENSITY: 0, **{name: i for i, name in enumerate(COLUMNS[CROWDING])}}
 # Of the mean square of a function's splines, added to each: what hardly occurs hardly changes.
 RIDGE = 1e-5
 Parameters: TypeAlias = dict[str, Any]
+Numbers: TypeAlias = Array | np.ndarray
 # A state, and the share of the frame that has passed.
 State: TypeAlias = tuple[Array, Array]
 
@@ -87,19 +87,28 @@ def begin(form: str, terms: Sequence[str] = ()) -> Model:
 
 def energies(recording: Recording, model: Model) -> Float[np.ndarray, " n_k"]:
     """Return the kinetic energy of a model on the FFT grid, with its terms that depend on k."""
-    return np.asarray(parameters_of(recording, model)["energies"])
+    return parameters_of(recording, model)["energies"]
 
 
 def linearise(recording: Recording, model: Model, others: Sequence[str] = ()) -> Normal:
     """Return the normal equations about a model, with columns of terms that it lacks."""
-    parameters = parameters_of(recording, model)
+    parameters, settings = parameters_of(recording, model), _settings(recording)
     names = (*model.names, *others)
-    width = next((width for width in WIDTHS if width >= len(names)), len(names))
-    tangents, settings = _tangents(recording, model, others, width), _settings(recording)
-    n, made = len(names), []
+    n, made, (few, many) = len(names), [], WIDTHS
+    width = few if n <= few else many
+    # At least one batch: the residuals come with it.
+    size = width * max(-(-n // width), 1)
+    tangents = _tangents(recording, model, others, size)
+    batches = [
+        {name: rows[at : at + width] for name, rows in tangents.items()}
+        for at in range(0, size, width)
+    ]
     for run in zip(recording.fields, recording.v, recording.psi, strict=True):
-        rest, columns = _columns(parameters, tangents, run, settings, recording.n_substep)
-        made.append(normal(rest, columns[:n], run[2][1:]))
+        found = [
+            _columns(parameters, batch, run, settings, recording.n_substep) for batch in batches
+        ]
+        columns = np.concatenate([columns for _, columns in found])
+        made.append(normal(found[0][0], columns[:n], run[2][1:]))
     return Normal(names, *(np.stack(part) for part in zip(*made, strict=True)))
 
 
@@ -184,10 +193,10 @@ def resolve(
     The error is the difference to half as long substeps, in the first frame of each run.
     """
     parameters, settings = parameters_of(recording, model), _settings(recording)
-    now = jnp.zeros((2, UNKNOWN[DRIVE].n), recording.v.dtype)
+    now = np.zeros((2, UNKNOWN[DRIVE].n), recording.v.dtype)
 
-    def ahead(n: int) -> Array:
-        return jnp.stack(
+    def ahead(n: int) -> np.ndarray:
+        return np.stack(
             [
                 _one(parameters, run[0], now, *run[1:], settings, n)
                 for run in zip(recording.psi[:, 0], recording.fields, recording.v, strict=True)
@@ -198,7 +207,7 @@ def resolve(
     return recording._replace(n_substep=n), error
 
 
-def refine(ahead: Callable[[int], Array], accuracy: float) -> tuple[int, float]:
+def refine(ahead: Callable[[int], np.ndarray], accuracy: float) -> tuple[int, float]:
     """Return a number of substeps that is enough, and the squared error with it.
 
     Args:
@@ -208,7 +217,7 @@ def refine(ahead: Callable[[int], Array], accuracy: float) -> tuple[int, float]:
     n, short = 1, ahead(1)
     while True:
         long, short = short, ahead(2 * n)
-        error = float(jnp.sum(jnp.abs(short - long) ** 2) / jnp.sum(jnp.abs(short) ** 2))
+        error = float(np.sum(np.abs(short - long) ** 2) / np.sum(np.abs(short) ** 2))
         if error < accuracy**2 or n >= MOST_SUBSTEPS:
             return n, error
         n *= 2
@@ -218,16 +227,16 @@ class Settings(NamedTuple):
     """Inputs of a propagator besides parameters and fields.
 
     Attributes:
-      k: The wave numbers, 0 for the one that has no sign.
+      k: The wave numbers, 0 for the one that has no sign, (n_x).
       dt: Time from one frame to the next.
       density: Largest |psi|^2.
-      weights: Splines of time at both ends of each frame.
+      weights: Splines of time at both ends of each frame, (n_frame, 2, n_spline).
     """
 
-    k: Float[Array, " n_x"]
-    dt: Scalar
-    density: Scalar
-    weights: Float[Array, "n_frame 2 n_spline"]
+    k: Numbers
+    dt: Numbers
+    density: Numbers
+    weights: Numbers
 
 
 def _settings(recording: Recording) -> Settings:
@@ -235,7 +244,7 @@ def _settings(recording: Recording) -> Settings:
     ends = recording.dt * (np.arange(n_frame)[:, None] + np.arange(2))
     weights = np.moveaxis(splines(np, recording.ranges.t, UNKNOWN[DRIVE].n, ends), 0, -1)
     numbers = (signed(recording.grid), recording.dt, recording.ranges.density[1], weights)
-    return Settings(*(jnp.asarray(each, dtype) for each in numbers))
+    return Settings(*(np.asarray(each, dtype) for each in numbers))
 
 
 def parameters_of(recording: Recording, model: Model) -> Parameters:
@@ -243,7 +252,7 @@ def parameters_of(recording: Recording, model: Model) -> Parameters:
     grid, dtype = recording.grid, recording.v.dtype
     given = dict(zip(model.names, model.values, strict=True))
     form = FORMS[model.form]
-    own = jnp.asarray(model.values[: len(form.start)], float)
+    own = model.values[: len(form.start)]
     k, odd = np.abs(grid.wavenumbers()), signed(grid)
     total = form.energies(own, k, grid.dx[0], recording.largest)
     for name, function in OF_K.items():
@@ -253,32 +262,27 @@ def parameters_of(recording: Recording, model: Model) -> Parameters:
     density[0] += given.get(DENSITY, 0.0)
     drive = [given.get(name, 0.0) for name in COLUMNS[DRIVE]]
     return {
-        "energies": jnp.asarray(total, dtype),
-        "local": jnp.asarray(local, dtype),
-        "density": jnp.asarray(density, dtype),
-        "drive": jnp.asarray(drive, dtype),
-        "nonlocal": jnp.asarray(given.get(NONLOCAL, 0.0), dtype),
+        "energies": np.asarray(total, dtype),
+        "local": np.asarray(local, dtype),
+        "density": np.asarray(density, dtype),
+        "drive": np.asarray(drive, dtype),
+        "nonlocal": np.asarray(given.get(NONLOCAL, 0.0), dtype),
     }
 
 
-def _tangents(recording: Recording, model: Model, others: Sequence[str], width: int) -> Parameters:
+def _tangents(recording: Recording, model: Model, others: Sequence[str], n_row: int) -> Parameters:
     """The derivatives of the parameters, one row for each coefficient, and rows of zeros."""
     grid, dtype = recording.grid, recording.v.dtype
     form, n_k = FORMS[model.form], recording.v.shape[-1]
     made = {
-        "energies": np.zeros((width, n_k)),
-        "local": np.zeros((width, len(FIELDS))),
-        "density": np.zeros((width, UNKNOWN[CROWDING].n)),
-        "drive": np.zeros((width, UNKNOWN[DRIVE].n)),
-        "nonlocal": np.zeros(width),
+        "energies": np.zeros((n_row, n_k)),
+        "local": np.zeros((n_row, len(FIELDS))),
+        "density": np.zeros((n_row, UNKNOWN[CROWDING].n)),
+        "drive": np.zeros((n_row, UNKNOWN[DRIVE].n)),
+        "nonlocal": np.zeros(n_row),
     }
-    n_own = len(form.start)
-    if n_own:
-        k = np.abs(grid.wavenumbers())
-        slopes = jax.jacfwd(form.energies)(
-            jnp.asarray(model.values[:n_own], float), k, grid.dx[0], recording.largest
-        )
-        made["energies"][:n_own] = np.asarray(slopes).T
+    n_own, k = len(form.start), np.abs(grid.wavenumbers())
+    made["energies"][:n_own] = form.slopes(model.values[:n_own], k, grid.dx[0], recording.largest)
     for row, name in enumerate((*model.terms, *others), n_own):
         if name in OF_K:
             made["energies"][row] = OF_K[name](signed(grid))
@@ -290,22 +294,22 @@ def _tangents(recording: Recording, model: Model, others: Sequence[str], width: 
             made["density"][row, POWERS[name]] = 1
         else:
             made["nonlocal"][row] = 1
-    return {name: jnp.asarray(rows, dtype) for name, rows in made.items()}
+    return {name: rows.astype(dtype) for name, rows in made.items()}
 
 
-@functools.partial(jax.jit, static_argnames="n_substep")
+@jax.jit
 def _columns(
     parameters: Parameters,
     tangents: Parameters,
     run: tuple[Array, Array, Array],
     settings: Settings,
-    n_substep: int,
+    n_substep: Scalar,
 ) -> tuple[Array, Array]:
     """The residuals of one run, and the derivatives of its predictions."""
     fields, v, psi = run
 
     def predict(parameters: Parameters) -> Array:
-        def one(psi: Array, now: Array) -> Array:
+        def one(psi: Array, now: Numbers) -> Array:
             return advance(parameters, psi, now, fields, v, settings, n_substep)
 
         return jax.vmap(one)(psi[:-1], settings.weights)
@@ -317,7 +321,7 @@ def _columns(
     return psi[1:] - ahead, columns
 
 
-def normal(rest: Array, columns: Array, ahead: Array) -> tuple[np.ndarray, np.ndarray, float]:
+def normal(rest: Numbers, columns: Numbers, ahead: Numbers) -> tuple[np.ndarray, np.ndarray, float]:
     """Return the normal equations of one run, in double precision whatever the frames are."""
     residual, derivatives, wanted = (np.asarray(each, complex) for each in (rest, columns, ahead))
     flat, size = derivatives.reshape(len(derivatives), -1), np.linalg.norm(wanted) ** 2
@@ -328,12 +332,12 @@ def normal(rest: Array, columns: Array, ahead: Array) -> tuple[np.ndarray, np.nd
 
 def advance(
     parameters: Parameters,
-    psi: Array,
-    now: Array,
-    fields: Array,
-    v: Array,
+    psi: Numbers,
+    now: Numbers,
+    fields: Numbers,
+    v: Numbers,
     settings: Settings,
-    n_substep: int,
+    n_substep: Scalar,
 ) -> Array:
     """Return one state a frame later.
 
@@ -366,7 +370,7 @@ def advance(
         waves = jnp.fft.fft(psi)
         once, twice = jnp.fft.ifft(k * waves), jnp.fft.ifft(k**2 * waves)
         outer = jnp.fft.ifft(k**2 * jnp.fft.fft(v * psi) + 2 * k * jnp.fft.fft(v * once))
-        return (v * twice + outer) / 4
+        return jnp.asarray(v * twice + outer) / 4
 
     def bend(psi: Array) -> Array:
         # The exponential to second order: the term is weak.
@@ -391,8 +395,8 @@ def advance(
         state = kick((bend(psi), passed), middle)
         return jax.lax.scan(back, state, (kicks, drifts), reverse=True)[0]
 
-    # Of fixed length, so that it can be differentiated.
+    # If the number is static, it can be differentiated backwards as well.
     return jax.lax.fori_loop(0, n_substep, substep, (psi, jnp.zeros((), v.dtype)))[0]
 
 
-_one = jax.jit(advance, static_argnames="n_substep")
+_one = jax.jit(advance)

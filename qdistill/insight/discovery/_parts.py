@@ -34,15 +34,16 @@ class Frames(NamedTuple):
 
     system: System
     names: tuple[str, ...]
-    kinetic: Float[Array, "n_axis ..."]
-    entries: Inexact[Array, "n_run n_entry ..."]
-    psi: Complex[Array, "n_run n_t ..."]
+    kinetic: Float[np.ndarray, "n_axis ..."]
+    entries: Inexact[np.ndarray, "n_run n_entry ..."]
+    psi: Complex[np.ndarray, "n_run n_t ..."]
     n_substep: int = 1
 
 
 def make_frames(system: System, v: Any, psi: Any) -> Frames:
     """Return the frames of all runs with the parts of their Hamiltonian."""
-    grid, psi = system.grid, jnp.asarray(psi)
+    # In the precision that JAX takes.
+    grid, psi = system.grid, np.asarray(jnp.asarray(psi))
     real = psi.real.dtype
     kinetic = []
     for axis in range(grid.n_dim):
@@ -54,9 +55,7 @@ def make_frames(system: System, v: Any, psi: Any) -> Frames:
     names = tuple(name for name, each in parts.items() if np.any(each))
     entries = np.stack([parts[name] for name in names], axis=1)
     kind = np.result_type(real, np.complex64) if np.iscomplexobj(entries) else real
-    return Frames(
-        system, names, jnp.asarray(np.stack(kinetic), real), jnp.asarray(entries, kind), psi
-    )
+    return Frames(system, names, np.stack(kinetic).astype(real), entries.astype(kind), psi)
 
 
 def _parts(system: System, v: np.ndarray) -> dict[str, np.ndarray]:
@@ -75,7 +74,7 @@ def residuals(frames: Frames, values: np.ndarray) -> list[np.ndarray]:
     """Return the differences of the frames to their predictions, of each run."""
     of = _real(frames, values)
     return [
-        np.asarray(run[-1][1:] - _ahead(frames.system, frames.n_substep, of, *run))
+        run[-1][1:] - np.asarray(_ahead(frames.system, frames.n_substep, of, *run))
         for run in _runs(frames)
     ]
 
@@ -85,8 +84,8 @@ def resolve(frames: Frames, values: np.ndarray) -> tuple[Frames, float]:
 
     first, of = frames._replace(psi=frames.psi[:, :2]), _real(frames, values)
 
-    def ahead(n: int) -> Array:
-        return jnp.stack([_ahead(frames.system, n, of, *run) for run in _runs(first)])
+    def ahead(n: int) -> np.ndarray:
+        return np.stack([_ahead(frames.system, n, of, *run) for run in _runs(first)])
 
     n, error = generators.refine(ahead, generators.ACCURACY)
     # Each pair of FFTs rounds once.
@@ -106,18 +105,18 @@ def linearise(frames: Frames, tie: np.ndarray, values: np.ndarray) -> Normal:
     return Normal(names, *(np.stack(part) for part in zip(*made, strict=True)))
 
 
-def _runs(frames: Frames) -> list[tuple[Array, Array, Array]]:
+def _runs(frames: Frames) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     return [(frames.kinetic, *run) for run in zip(frames.entries, frames.psi, strict=True)]
 
 
-def _real(frames: Frames, values: np.ndarray) -> Array:
-    return jnp.asarray(values, frames.kinetic.dtype)
+def _real(frames: Frames, values: np.ndarray) -> np.ndarray:
+    return np.asarray(values, frames.kinetic.dtype)
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=0)
 def _columns(
     system: System,
-    n: int,
+    n: Scalar,
     values: Array,
     tangents: Array,
     kinetic: Array,
@@ -136,9 +135,9 @@ def _columns(
     return psi[1:] - ahead, columns
 
 
-@functools.partial(jax.jit, static_argnums=(0, 1))
+@functools.partial(jax.jit, static_argnums=0)
 def _ahead(
-    system: System, n: int, values: Array, kinetic: Array, entries: Array, psi: Array
+    system: System, n: Scalar, values: Array, kinetic: Array, entries: Array, psi: Array
 ) -> Complex[Array, "n_t_less_1 ..."]:
     """The frames that follow each recorded one, for some inverse masses and strengths."""
     n_axis, n_channel = len(kinetic), max(system.n_channel, 1)

@@ -4,7 +4,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Complex, Float
 
 from qdistill.insight.discovery._terms import Ranges, fields
 from qdistill.physics.grid import Grid
@@ -32,9 +32,9 @@ class Recording(NamedTuple):
     largest: float
     ranges: Ranges
     seen: Ranges
-    fields: Complex[Array, "n_run n_field n_x"]
-    v: Float[Array, "n_run n_x"]
-    psi: Complex[Array, "n_run n_t n_x"]
+    fields: Complex[np.ndarray, "n_run n_field n_x"]
+    v: Float[np.ndarray, "n_run n_x"]
+    psi: Complex[np.ndarray, "n_run n_t n_x"]
     n_substep: int = 1
 
 
@@ -58,9 +58,9 @@ def record(grid: Grid, dt: float, v: Any, psi: Any, largest: float) -> Recording
         largest,
         ranges,
         seen,
-        jnp.asarray(np.stack(made), kind),
-        jnp.asarray(v, dtype),
-        jnp.asarray(psi, kind),
+        np.stack(made).astype(kind),
+        v.astype(dtype),
+        psi.astype(kind),
     )
 
 

@@ -8,9 +8,8 @@ from collections.abc import Callable
 from types import ModuleType
 from typing import Any, NamedTuple
 
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array
+from jaxtyping import Inexact
 
 CONSTANT, DENSITY, NONLOCAL, COUPLING, FORCE, LOSS = "1", "|psi|^2", "V p^2", "V", "x", "-i"
 # Operators that are a function of x, from x, V and its slope. Losses are imaginary.
@@ -107,34 +106,45 @@ class Form(NamedTuple):
     """A dispersion by name: T(k) from its parameters, the wave numbers, the spacing, and k_max.
 
     Attributes:
-      energies: ``(values, k, dx, largest) -> T``; `largest` is the largest wave number that occurs.
+      energies: ``(values, k, dx, largest) -> T``, analytic in the values; `largest` is the largest
+        wave number that occurs.
       start: Values of the parameters to begin with.
       names: Names of the parameters.
     """
 
-    energies: Callable[[Array, Array, float, float], Array]
+    energies: Callable[[np.ndarray, np.ndarray, float, float], np.ndarray]
     start: tuple[float, ...]
     names: tuple[str, ...]
+
+    def slopes(
+        self, values: np.ndarray, k: np.ndarray, dx: float, largest: float
+    ) -> Inexact[np.ndarray, "n n_k"]:
+        """Return the derivatives of the energies by each value, exact, by complex steps."""
+        tiny = 1e-30
+        steps = 1j * tiny * np.eye(len(values))
+        made = [self.energies(values + step, k, dx, largest).imag for step in steps]
+        return np.reshape(made, (len(values), len(k))) / tiny
 
 
 def _relativistic(inverse: Any, square: Any, k: Any) -> Any:
     # sqrt(k^2 c^2 + m^2 c^4) - m c^2 with 1 / m and 1 / c^2, without a difference of large numbers.
-    root = jnp.sqrt(jnp.maximum(1 + square * (inverse * k) ** 2, 0.01))
+    inside = 1 + square * (inverse * k) ** 2
+    root = np.sqrt(np.where(inside.real > 0.01, inside, 0.01))
     return inverse * k**2 / (1 + root)
 
 
-def _polynomial(values: Array, k: Any, largest: float) -> Any:
-    u = jnp.clip(2 * jnp.abs(k) / largest - 1, -1, 1)
-    return sum(value * jnp.cos(i * jnp.arccos(u)) for i, value in enumerate(values))
+def _polynomial(values: np.ndarray, k: np.ndarray, largest: float) -> np.ndarray:
+    angle = np.arccos(np.clip(2 * np.abs(k) / largest - 1, -1, 1))
+    return values @ np.cos(np.arange(len(values))[:, None] * angle)
 
 
 FREE, USUAL, LATTICE = "any function of |k|", "k^2/2", "lattice"
 FORMS: dict[str, Form] = {
     USUAL: Form(lambda a, k, dx, top: k**2 / 2, (), ()),
-    LATTICE: Form(lambda a, k, dx, top: (1 - jnp.cos(k * dx)) / dx**2, (), ()),
+    LATTICE: Form(lambda a, k, dx, top: (1 - np.cos(k * dx)) / dx**2, (), ()),
     "k^2/2m": Form(lambda a, k, dx, top: a[0] * k**2 / 2, (1.0,), ("1/m",)),
     "lattice, mass": Form(
-        lambda a, k, dx, top: a[0] * (1 - jnp.cos(k * dx)) / dx**2, (1.0,), ("1/m",)
+        lambda a, k, dx, top: a[0] * (1 - np.cos(k * dx)) / dx**2, (1.0,), ("1/m",)
     ),
     "k^2/2 + b k^4": Form(lambda a, k, dx, top: k**2 / 2 + a[0] * k**4, (0.0,), ("b",)),
     "relativistic": Form(lambda a, k, dx, top: _relativistic(1.0, a[0], k), (0.0,), ("1/c^2",)),
