@@ -143,20 +143,23 @@ class OfAnotherMass(Wrapped):
         return self.instead_of
 
 
-def make_wrong_masses(system: System, ratios: Sequence[float]) -> dict[str, OfAnotherMass]:
-    """Return clamped split steps of two FFT pairs by name, as null models that err by their mass.
+def make_wrong_masses(
+    system: System, ratios: Sequence[float], scheme: str = "clamped"
+) -> dict[str, OfAnotherMass]:
+    """Return split steps of two FFT pairs by name, as null models that err by their mass.
 
     Each conserves an energy as exactly as a split step does, however large its error.
 
     Args:
       system: The system of the emulators.
       ratios: Masses over the true one.
+      scheme: Name of a scheme in `NULLS`.
     """
     found = {}
     for ratio in ratios:
         mass = tuple(ratio * each for each in system.grid.mass)
         other = dataclasses.replace(system, grid=dataclasses.replace(system.grid, mass=mass))
-        (name, solver), *_ = make_nulls(other, (2,)).items()
+        (name, solver), *_ = make_nulls(other, (2,), (scheme,)).items()
         found[f"{name}, mass x {ratio:g}"] = OfAnotherMass(solver, system)
     return found
 

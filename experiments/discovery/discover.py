@@ -45,7 +45,9 @@ class Args(emulators.Compared):
     schemes: tuple[str, ...] = tuple(emulators.NULLS)
     """Schemes of these split steps."""
     masses: tuple[float, ...] = ()
-    """Masses over the true one of further null models, clamped split steps of two FFT pairs."""
+    """Masses over the true one of further null models, split steps of two FFT pairs."""
+    mass_scheme: str = "clamped"
+    """Scheme of these."""
     draws: int = 3
     """Number of potentials of each kind, with packets of their own."""
     packets: int = 16
@@ -89,7 +91,7 @@ def discover(args: Args) -> runner.Results:
     cases = make_cases(args, exact, n_given)
     nulls: Ensembles = {
         **emulators.make_nulls(system, args.nulls, args.schemes),
-        **emulators.make_wrong_masses(system, args.masses),
+        **emulators.make_wrong_masses(system, args.masses, args.mass_scheme),
         **disturb(ensembles, args, exact, cases),
     }
     panel = harness.make_panel(ensembles, nulls).with_controls(exact)
