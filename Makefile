@@ -121,6 +121,7 @@ results-newton: .venv/.core
 		--smoothings 0.01 0.02 0.05 --theory --out runs/filtered_nulls-newton
 	rm -rf runs/newton_grid runs/optimisers runs/discovery-newton
 	$(PY) experiments/discovery/discover.py $(addprefix runs/demo-newton-seed-,$(SEEDS)) \
+		--masses 0.99995 1.00002 1.00005 1.0001 --mass-scheme fourth-order \
 		--out runs/discovery-newton
 	$(PY) experiments/corrections/newton_grid.py --out runs/newton_grid
 	$(PY) experiments/corrections/optimisers.py --out runs/optimisers

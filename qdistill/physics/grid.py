@@ -120,6 +120,17 @@ class Grid:
         k = 2 * np.pi * np.fft.fftfreq(self.shape[axis], self.dx[axis])
         return self._along(axis, k)
 
+    def odd_wavenumbers(self, axis: int = 0) -> Float[np.ndarray, "..."]:
+        """Return the wavenumbers for odd functions of k, such as derivatives and the momentum.
+
+        The wave of two points, whose k and -k are the same, has 0.
+
+        >>> Grid(4, 4.0).odd_wavenumbers().round(2)
+        array([ 0.  ,  1.57,  0.  , -1.57])
+        """
+        k = self.wavenumbers(axis)
+        return np.where(np.abs(k) * self.dx[axis] > np.pi * (1 - 1e-9), 0.0, k)
+
     def kinetic_energy(self) -> Float[np.ndarray, "..."]:
         """Return the dispersion omega(k) on the whole FFT grid, in hartree and float64."""
         if self.dispersion == "continuum":

@@ -73,7 +73,7 @@ def momentum(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Ar
 @functools.partial(jax.jit, static_argnames=("grid", "axis"))
 def _mean_wavenumber(grid: Grid, psi: Complex[Array, "*n_x"], axis: int) -> Float[Array, ""]:
     density = jnp.abs(jnp.fft.fftn(psi)) ** 2
-    k = jnp.asarray(_odd_wavenumbers(grid, axis), density.dtype)
+    k = jnp.asarray(grid.odd_wavenumbers(axis), density.dtype)
     return jnp.sum(k * density) / jnp.sum(density)
 
 
@@ -90,7 +90,7 @@ def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Arr
     require_shape(grid.shape, psi=psi)
     if grid.dispersion == "lattice":
         return jnp.imag(jnp.conj(psi) * jnp.roll(psi, -1, axis)) / grid.dx[axis]
-    k = jnp.asarray(_odd_wavenumbers(grid, axis), psi.real.dtype)
+    k = jnp.asarray(grid.odd_wavenumbers(axis), psi.real.dtype)
     gradient = jnp.fft.ifftn(1j * k * jnp.fft.fftn(psi))
     return jnp.imag(jnp.conj(psi) * gradient)
 
@@ -187,7 +187,7 @@ def _require_flying_apart(
     density = np.abs(np.fft.fftn(np.where(is_there, np.asarray(psi), 0))) ** 2
     if np.sum(density) < _FEW * density.size * np.sum(np.abs(np.asarray(psi)) ** 2):
         return
-    k = _odd_wavenumbers(grid, axis)
+    k = grid.odd_wavenumbers(axis)
     mean, square = (np.sum(power * density) / np.sum(density) for power in (k, k**2))
     if direction * mean < -_SLOW * np.sqrt(square):
         refuse(
@@ -203,9 +203,3 @@ def _require_some(psi: Array) -> None:
     """Refuse a known state that is zero everywhere: it has no mean of anything."""
     if is_known(psi) and not np.any(np.asarray(psi)):
         refuse("psi", "different from zero somewhere", "zero everywhere")
-
-
-def _odd_wavenumbers(grid: Grid, axis: int) -> Float[np.ndarray, "..."]:
-    """The wavenumbers, with 0 for the wave of two points, whose k and -k are one wave."""
-    k = grid.wavenumbers(axis)
-    return np.where(np.abs(k) * grid.dx[axis] > np.pi * (1 - 1e-9), 0.0, k)

@@ -12,7 +12,7 @@ from qdistill._refusals import explained
 from qdistill.insight.discovery import _generators as generators
 from qdistill.insight.discovery import _selection
 from qdistill.insight.discovery._generators import Model, Parameters
-from qdistill.insight.discovery._recordings import Recording, places, signed
+from qdistill.insight.discovery._recordings import Recording, places
 from qdistill.insight.discovery._terms import (
     COUPLING,
     CROWDING,
@@ -69,7 +69,7 @@ class LawEmulator:
     def __call__(self, v: Potential) -> Step:
         """Return the step of one potential."""
         grid, dt = self.system.grid, self.system.dt
-        v, k = jnp.asarray(v, float), signed(grid)
+        v, k = jnp.asarray(v, float), grid.odd_wavenumbers()
         slope = jnp.fft.ifft(1j * k * jnp.fft.fft(v)).real
         local = fields(jnp, self.ranges, jnp.asarray(places(grid), v.dtype), v, slope)
         top = self.ranges.density[1]

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from qdistill.insight.discovery._recordings import Recording, signed
+from qdistill.insight.discovery._recordings import Recording
 from qdistill.insight.discovery._terms import (
     COLUMNS,
     COUPLING,
@@ -243,7 +243,7 @@ def _settings(recording: Recording) -> Settings:
     dtype, n_frame = recording.v.dtype, recording.psi.shape[1] - 1
     ends = recording.dt * (np.arange(n_frame)[:, None] + np.arange(2))
     weights = np.moveaxis(splines(np, recording.ranges.t, UNKNOWN[DRIVE].n, ends), 0, -1)
-    numbers = (signed(recording.grid), recording.dt, recording.ranges.density[1], weights)
+    numbers = (recording.grid.odd_wavenumbers(), recording.dt, recording.ranges.density[1], weights)
     return Settings(*(np.asarray(each, dtype) for each in numbers))
 
 
@@ -253,7 +253,7 @@ def parameters_of(recording: Recording, model: Model) -> Parameters:
     given = dict(zip(model.names, model.values, strict=True))
     form = FORMS[model.form]
     own = model.values[: len(form.start)]
-    k, odd = np.abs(grid.wavenumbers()), signed(grid)
+    k, odd = np.abs(grid.wavenumbers()), grid.odd_wavenumbers()
     total = form.energies(own, k, grid.dx[0], recording.largest)
     for name, function in OF_K.items():
         total = total + given.get(name, 0.0) * function(odd)
@@ -285,7 +285,7 @@ def _tangents(recording: Recording, model: Model, others: Sequence[str], n_row: 
     made["energies"][:n_own] = form.slopes(model.values[:n_own], k, grid.dx[0], recording.largest)
     for row, name in enumerate((*model.terms, *others), n_own):
         if name in OF_K:
-            made["energies"][row] = OF_K[name](signed(grid))
+            made["energies"][row] = OF_K[name](grid.odd_wavenumbers())
         elif name in FIELDS:
             made["local"][row, FIELDS.index(name)] = 1
         elif name in COLUMNS[DRIVE]:

@@ -46,7 +46,7 @@ def record(grid: Grid, dt: float, v: Any, psi: Any, largest: float) -> Recording
     """
     dtype = jnp.asarray(psi).real.dtype
     x, v = places(grid), np.asarray(v, float)
-    slope = np.fft.ifft(1j * signed(grid) * np.fft.fft(v)).real
+    slope = np.fft.ifft(1j * grid.odd_wavenumbers() * np.fft.fft(v)).real
     # The precision is that of the frames.
     psi = np.fft.ifft(np.fft.fft(np.asarray(psi)) * (np.abs(grid.wavenumbers()) <= largest))
     kind = np.result_type(dtype, np.complex64)
@@ -98,9 +98,3 @@ def find_noise(grid: Grid, psi: Any, largest: float) -> float:
     share = max((len(density) - n_beyond) / n_beyond, 1.0) if n_beyond else 0.0
     # A frame and the one that it is compared with both have it.
     return float(np.sqrt(2 * share * density[is_beyond].sum() / density.sum()))
-
-
-def signed(grid: Grid) -> Float[np.ndarray, " n_k"]:
-    """Return the wave numbers, with 0 for the one that has no sign."""
-    k = grid.wavenumbers()
-    return np.where(np.abs(k) * grid.dx[0] > np.pi * (1 - 1e-9), 0.0, k)

@@ -131,10 +131,9 @@ def _along(grid: Grid, axis: int, a: int, b: int, psi: Array) -> Array:
     x = jnp.broadcast_to(x, grid.shape)
     if not b:
         return x**a * psi
-    k, dx = grid.wavenumbers(axis), grid.dx[axis]
-    momentum = np.where(np.abs(k) * dx > np.pi * (1 - 1e-9), 0.0, k)
+    momentum, dx = grid.odd_wavenumbers(axis), grid.dx[axis]
     if grid.dispersion == "lattice":
-        momentum = np.sin(k * dx) / dx
+        momentum = np.sin(momentum * dx) / dx
     power = jnp.asarray(np.broadcast_to(momentum**b, grid.shape), real)
 
     def differentiate(psi: Array) -> Array:
