@@ -12,8 +12,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill.insight.discovery import _generators as generators
-from qdistill.insight.discovery._generators import Normal
+from qdistill.insight.discovery import _fits as fits
+from qdistill.insight.discovery._fits import Normal
 from qdistill.physics.grid import Scalar
 from qdistill.physics.hamiltonian import apply
 from qdistill.system import System
@@ -87,7 +87,7 @@ def resolve(frames: Frames, values: np.ndarray) -> tuple[Frames, float]:
     def ahead(n: int) -> np.ndarray:
         return np.stack([_ahead(frames.system, n, of, *run) for run in _runs(first)])
 
-    n, error = generators.refine(ahead, generators.ACCURACY)
+    n, error = fits.refine(ahead, fits.ACCURACY)
     # Each pair of FFTs rounds once.
     rounding = float(np.finfo(frames.psi.real.dtype).eps)
     return frames._replace(n_substep=n), error + 100 * rounding**2
@@ -100,7 +100,7 @@ def linearise(frames: Frames, tie: np.ndarray, values: np.ndarray) -> Normal:
         rest, columns = _columns(
             frames.system, frames.n_substep, _real(frames, values), tangents, *run
         )
-        made.append(generators.normal(rest, columns, run[-1][1:]))
+        made.append(fits.normal(rest, columns, run[-1][1:]))
     names = tuple(f"{i}" for i in range(tie.shape[1]))
     return Normal(names, *(np.stack(part) for part in zip(*made, strict=True)))
 

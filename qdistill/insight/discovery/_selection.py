@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
+from qdistill.insight.discovery import _fits as fits
 from qdistill.insight.discovery import _generators as generators
-from qdistill.insight.discovery._generators import Model, Normal
+from qdistill.insight.discovery._fits import Normal
+from qdistill.insight.discovery._generators import Model
 from qdistill.insight.discovery._recordings import Recording
 from qdistill.insight.discovery._terms import (
     COLUMNS,
@@ -190,8 +192,8 @@ def held_out(normal: Normal, names: Collection[str]) -> Float[np.ndarray, " n_ru
     n_run = len(normal.rest)
     found = []
     for run in range(n_run):
-        changes = generators.solve(normal, tuple(names), [i for i in range(n_run) if i != run])
-        found.append(generators.errors(normal, changes, [run])[0])
+        changes = fits.solve(normal, tuple(names), [i for i in range(n_run) if i != run])
+        found.append(fits.errors(normal, changes, [run])[0])
     return np.array(found)
 
 
@@ -217,7 +219,7 @@ def resample(
     n_run, n = len(normal.rest), rows.shape[1]
     draws = rng.integers(0, n_run, (N_RESAMPLED, n_run))
     kept = tuple(names) or normal.names[:n]
-    changes = np.array([generators.solve(normal, kept, each)[:n] for each in draws])
+    changes = np.array([fits.solve(normal, kept, each)[:n] for each in draws])
     low, high = np.quantile(changes @ rows.T, [0.025, 0.975], axis=0)
     # A bootstrap of n runs is too narrow by sqrt(1 - 1 / n); and the method could err along each
     # combination by as much as it errs at all.
@@ -274,5 +276,5 @@ def _absent(model: Model, normal: Normal, unit: str) -> Normal:
     for name in columns(unit):
         value = model.values[model.names.index(name)]
         move[normal.names.index(name)] = float(unit == COUPLING) - value
-    rest = generators.errors(normal, move)
+    rest = fits.errors(normal, move)
     return normal._replace(image=normal.image - normal.squares @ move, rest=rest)

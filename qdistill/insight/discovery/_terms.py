@@ -49,6 +49,8 @@ UNKNOWN: dict[str, Unknown] = {
 COLUMNS = {name: tuple(f"{name} [{i}]" for i in range(each.n)) for name, each in UNKNOWN.items()}
 # The function of each of its columns.
 FUNCTION_OF = {column: name for name, columns in COLUMNS.items() for column in columns}
+# The power of |psi|^2, less 1, of each column.
+POWERS = {DENSITY: 0, **{name: i for i, name in enumerate(COLUMNS[CROWDING])}}
 # Columns that are a function of x in each run.
 FIELDS = (*LOCAL, *COLUMNS[POTENTIAL], *COLUMNS[LOSSES], *COLUMNS[SHAPE])
 

@@ -32,8 +32,9 @@ from qdistill._refusals import explained
 from qdistill.insight.discovery import _generators as generators
 from qdistill.insight.discovery import _recordings, _selection
 from qdistill.insight.discovery._emulators import LawEmulator, make_emulator
+from qdistill.insight.discovery._fits import ACCURACY, Normal
 from qdistill.insight.discovery._functions import N_POINT, Function, readings
-from qdistill.insight.discovery._generators import Model, Normal
+from qdistill.insight.discovery._generators import Model
 from qdistill.insight.discovery._recordings import Recording
 from qdistill.insight.discovery._selection import AGREEING, MARGIN, UNNAMED
 from qdistill.insight.discovery._terms import (
@@ -329,6 +330,6 @@ def largest_wavenumber(grid: Grid, psi: Complex[Array | np.ndarray, "*n x"]) -> 
 
 def _resolve(recording: Recording, model: Model, accuracy: float) -> tuple[Recording, float]:
     """The recording with enough substeps for a model, and the squared error of the method."""
-    recording, error = generators.resolve(recording, model, max(accuracy, generators.ACCURACY))
+    recording, error = generators.resolve(recording, model, max(accuracy, ACCURACY))
     # Each pair of FFTs rounds once.
     return recording, error + 100 * float(np.finfo(recording.v.dtype).eps) ** 2

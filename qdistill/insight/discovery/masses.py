@@ -17,9 +17,8 @@ from jaxtyping import Array, Complex, Float, Inexact
 
 from qdistill._checks import refuse, require_at_least, require_finite, require_seed, require_shape
 from qdistill._refusals import explained
-from qdistill.insight.discovery import _generators as generators
 from qdistill.insight.discovery import _selection
-from qdistill.insight.discovery._generators import Normal
+from qdistill.insight.discovery._fits import Normal, descend
 from qdistill.insight.discovery._parts import Frames, linearise, make_frames, residuals, resolve
 from qdistill.system import System
 
@@ -203,7 +202,7 @@ def _fit(
     frames: Frames, tie: np.ndarray, start: np.ndarray, floor: float
 ) -> Float[np.ndarray, " n"]:
     """The parameters of a form with the least one-frame error, by Gauss-Newton steps."""
-    return generators.descend(
+    return descend(
         lambda values: linearise(frames, tie, tie @ values),
         lambda normal, values: _told(frames, normal, values, floor),
         start,
