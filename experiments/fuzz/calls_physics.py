@@ -46,6 +46,7 @@ def _grids(calls: Calls, s: Samples) -> None:
     add(Grid, shape=64, lengths=32.0, dispersion="lattice", origin=0.0, mass=1.0)
     add(Grid.positions, self=s.line, axis=0)
     add(Grid.wavenumbers, self=s.line, axis=0)
+    add(Grid.odd_wavenumbers, self=s.line, axis=0)
     add(Grid.kinetic_energy, self=s.line)
     add(grid.require_line, grid=s.line)
     add(grid.inner_product, grid=s.line, phi=s.psi, psi=s.psi)
