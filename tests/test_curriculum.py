@@ -58,6 +58,13 @@ def test_loss_driven_teaches_what_is_learned_worst() -> None:
     np.testing.assert_allclose(driven.weights(state), expected, rtol=1e-6)
 
 
+@pytest.mark.parametrize("losses", [(0.0, 0.0), (math.inf, 1.0)])
+def test_losses_that_tell_nothing_give_equal_weights(losses: tuple[float, float]) -> None:
+    driven = curriculum.loss_driven(2)
+    weights = driven.weights(driven.update(driven.init(), jnp.array(losses)))
+    np.testing.assert_allclose(weights, [0.5, 0.5])
+
+
 def test_adaptive_follows_progress_and_competence() -> None:
     driven = curriculum.adaptive(4, goal=1e-4, floor=0.0, memories=(0.0, 0.5))
     state = driven.init()

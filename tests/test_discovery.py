@@ -266,6 +266,12 @@ ALGEBRAS: dict[str, list[dict[tuple[int, ...], float]]] = {
 }
 
 
+def test_an_algebra_that_is_not_nilpotent_is_no_heisenberg_algebra() -> None:
+    # {x p, p} = p is in the algebra that it generates, and not in its centre.
+    found = discovery.structure([of_plane(xp=1.0), of_plane(p=1.0), ONE])
+    assert discovery.recognise(found.constants).startswith("of dimension 3: derived algebra 1")
+
+
 @pytest.mark.parametrize("name", ALGEBRAS)
 def test_common_algebras_are_recognised_in_any_basis(name: str) -> None:
     basis = ALGEBRAS[name]

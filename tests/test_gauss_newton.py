@@ -100,6 +100,19 @@ def test_normal_equations_are_those_of_residuals_in_the_students_eigenbasis(n_pa
     np.testing.assert_allclose(normal.gradient, wanted, atol=1e-3 * float(jnp.max(jnp.abs(wanted))))
 
 
+def test_plane_waves_turn_the_other_way_backwards_in_time() -> None:
+    """The same errors and bounds for phases of the other sign: those of the informed start."""
+    flat = []
+    for dt in (LINE.dt, -LINE.dt):
+        student = Splitting(FORM, dataclasses.replace(LINE, dt=dt))
+        problem = _gauss_newton._Problem(student, BOXES, 1.0)
+        params = jax.jit(student.init)(jax.random.key(0))
+        flat.append(np.asarray(problem._in_empty_space(params)))
+    n_half = len(flat[0]) // 2
+    np.testing.assert_allclose(flat[1][:n_half], -flat[0][:n_half], atol=1e-4)
+    np.testing.assert_allclose(flat[1][n_half:], flat[0][n_half:], atol=1e-4)
+
+
 def test_a_power_below_one_gives_less_weight_to_boxes_of_large_losses() -> None:
     student = Splitting(FORM, LINE)
     flat, unravel = ravel_pytree(jax.jit(student.init)(jax.random.key(0)))

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from qdistill.forecast import cases, held_out, paper
+from qdistill.forecast import baselines, cases, held_out, paper
 from qdistill.forecast.held_out import BenchmarkConfig, make_held_out
 from qdistill.physics import observables, packets
 from qdistill.physics.grid import Grid
@@ -206,3 +206,10 @@ def test_what_needs_more_frames_than_are_given_is_refused() -> None:
 def test_senseless_settings_are_refused(settings: dict, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         BenchmarkConfig(**settings)
+
+
+def test_the_papers_cases_are_not_for_potentials_of_several_parts() -> None:
+    with pytest.raises(ValueError, match="one that takes a number for each point as v, but is of"):
+        held_out.make_paper_cases(FEW, DRIVEN)
+    with pytest.raises(ValueError, match="type Swayed, whose `local` then raises"):
+        baselines.evaluate({"solver": split_step(DRIVEN, 8)}, 0, 10, FEW)

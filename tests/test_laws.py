@@ -80,6 +80,7 @@ def test_hidden_physics_is_found_and_nothing_else(name: str) -> None:
         coefficient, value = blind.COEFFICIENTS[kind]
         found = law.values[law.names.index(coefficient)]
         assert found == pytest.approx(value(strength), abs=tolerance)
+    assert np.all((law.low <= law.values) & (law.values <= law.high))
 
 
 def test_the_kinetic_energy_is_found_without_a_form() -> None:

@@ -71,10 +71,12 @@ def test_probability_is_the_sum_of_squares_times_the_cell() -> None:
     assert float(observables.probability(grid, psi)) == pytest.approx(expected)
 
 
-@pytest.mark.parametrize(("shape", "lengths"), [((32,), (4.0,)), ((12, 10), (2.0, 3.0))])
-def test_continuity_equation_is_exact_on_the_lattice(shape, lengths) -> None:
+@pytest.mark.parametrize(
+    ("shape", "lengths", "mass"), [((32,), (4.0,), 1.0), ((12, 10), (2.0, 3.0), (0.5, 4.0))]
+)
+def test_continuity_equation_is_exact_on_the_lattice(shape, lengths, mass) -> None:
     """For any state, however rough: d|psi|^2/dt = 2 Im(conj(psi) H psi) = -div j."""
-    grid = Grid(shape, lengths, "lattice")
+    grid = Grid(shape, lengths, "lattice", mass=mass)
     psi = rough_state(shape)
     v = 5 * rough_state(shape).real
     change = 2 * jnp.imag(jnp.conj(psi) * hamiltonian(grid, v)(psi))
@@ -83,12 +85,13 @@ def test_continuity_equation_is_exact_on_the_lattice(shape, lengths) -> None:
         j = observables.current(grid, psi, axis)
         divergence += (j - jnp.roll(j, 1, axis)) / grid.dx[axis]
     assert float(abs(change).max()) > 10
-    # Rounding of terms of 1 / dx^2 = 64 hartree.
+    # Rounding of terms of 1 / m dx^2, 72 hartree at most.
     np.testing.assert_allclose(change, -divergence, atol=1e-12)
 
 
-def test_continuity_equation_holds_on_the_continuum_for_a_resolved_state() -> None:
-    grid = Grid(256, 40.0, "continuum")
+@pytest.mark.parametrize("mass", [1.0, 3.0])
+def test_continuity_equation_holds_on_the_continuum_for_a_resolved_state(mass: float) -> None:
+    grid = Grid(256, 40.0, "continuum", mass=mass)
     x = grid.positions()
     pair = [packets.gaussian(grid, 18.0, 1.5, 2.0), packets.gaussian(grid, 22.0, 2.0, -1.0)]
     psi = packets.superpose(grid, jnp.stack(pair), jnp.array([1.0, 0.7j]))
@@ -103,10 +106,10 @@ def test_continuity_equation_holds_on_the_continuum_for_a_resolved_state() -> No
 
 @both_dispersions
 def test_current_of_a_plane_wave_is_its_group_velocity(dispersion) -> None:
-    grid = Grid((16, 20), (4.0, 5.0), dispersion)
+    grid = Grid((16, 20), (4.0, 5.0), dispersion, mass=(1.0, 2.0))
     k = 2 * np.pi / 5.0 * 3
     psi = jnp.exp(1j * k * grid.positions(1)) * jnp.ones((16, 1))
-    velocity = np.sin(k * 0.25) / 0.25 if dispersion == "lattice" else k
+    velocity = (np.sin(k * 0.25) / 0.25 if dispersion == "lattice" else k) / 2
     np.testing.assert_allclose(observables.current(grid, psi, 1), velocity, atol=1e-12)
     np.testing.assert_allclose(observables.current(grid, psi, 0), 0, atol=1e-12)
 

@@ -270,7 +270,7 @@ def test_bad_input_is_refused_by_words(run, correlations) -> None:
         "`forecast` must be of shape (12, 128)": lambda: spacetime(forecast=forecast[1:]),
         "`truth` must be finite": lambda: spacetime(truth=truth * np.nan),
         "`x` must be evenly spaced": lambda: spacetime(x=x**2),
-        "`t` must be rising": lambda: spacetime(t=t[::-1]),
+        "`t` must be rising": lambda: spacetime(t=np.abs(t - t[5])),
         "`t` must be a list of 2 points or more": lambda: spacetime(t=t[:0]),
         "`frames` must be at least one frame": lambda: snapshots(frames=()),
         "`frames` must be between 1 and 12": lambda: snapshots(frames=(0, 3)),

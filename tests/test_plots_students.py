@@ -169,7 +169,7 @@ def test_bad_input_is_refused_by_words() -> None:
         "`known['a']` must be of shape (161,)": lambda: dispersion({"a": T}, 4.0),
         "`known['a']` must be finite": lambda: dispersion({"a": K * np.nan}, 4.0),
         "`taught` must be finite and positive": lambda: dispersion(KNOWN, 0.0),
-        "`t` must be rising": lambda: plots.plot_errors(T[::-1], one),
+        "`t` must be rising": lambda: plots.plot_errors(np.abs(T - T[5]), one),
         "`errors` must be of 1 to 12 students, but is of 0": lambda: plots.plot_errors(T, {}),
         "`errors` must be of 1 to 12 students, but is of 13": lambda: plots.plot_errors(
             T, students(13)

@@ -347,3 +347,13 @@ def test_without_tensorboardx_the_command_that_installs_it_is_named(
     monkeypatch.setitem(sys.modules, "tensorboardX", None)
     with pytest.raises(ImportError, match="pip install tensorboardX"):
         to_tensorboard({"it": going}, tmp_path)
+
+
+def test_a_plane_is_offered_only_what_it_can(tmp_path: pathlib.Path) -> None:
+    settings = presets.PRESETS["plane"][1]
+    mine = dataclasses.replace(settings, extensions=(Extension("my file.py", "0"),))
+    log = [{"step": settings.training.boundaries[-1]}]
+    told = story._next(story.Story(tmp_path, mine, log, {"any": 1}, []))
+    assert len(told) == 2
+    assert "--load 'my file.py'" in told[1]
+    assert told[1].endswith("--emulator-file")

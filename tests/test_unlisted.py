@@ -2,6 +2,7 @@
 
 import functools
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -47,8 +48,8 @@ def law_of(kind: str, strength: float) -> discovery.Law:
 CASES: dict[str, tuple[float, str, float]] = {
     "potential": (0.1, "W(x)", 0.01),
     "local absorber": (0.05, "-i w(x)", 0.02),
-    # Four frames do not tell how a force changes within them.
-    "drive": (0.05, "F(t) x", np.inf),
+    # Within a frame a force is a straight line.
+    "drive": (0.05, "F(t) x", 0.05),
     "shape": (-0.1, "f(V)", 0.1),
     "quintic": (0.1, "g(|psi|^2)", 0.02),
 }
@@ -110,6 +111,15 @@ def test_the_emulator_of_a_law_forecasts_what_it_was_not_shown() -> None:
         ends.append(np.linalg.norm(later[-1] - psi[run, N_T + 4]) / np.linalg.norm(psi[run, 0]))
     assert ends[0] < 2e-3
     assert ends[1] > 20 * ends[0]
+
+
+def test_the_emulator_of_a_law_keeps_the_precision_of_what_it_moves() -> None:
+    v, psi = made("potential", 0.1)
+    emulator = law_of("potential", 0.1).emulator
+    with jax.enable_x64(True):
+        for real, kind in ((jnp.float32, jnp.complex64), (jnp.float64, jnp.complex128)):
+            start = jnp.asarray(psi[0, :1], kind)
+            assert rollout(emulator, start, jnp.asarray(v[0], real), 2).dtype == kind
 
 
 def test_the_emulator_without_anything_hidden_is_the_solver() -> None:

@@ -305,4 +305,8 @@ def _shares(pull: Array, floor: float) -> Array:
     # NaN, a lesson without examples so far, counts like the one with the largest pull.
     worst = jnp.where(jnp.all(jnp.isnan(pull)), 1.0, jnp.nanmax(jnp.nan_to_num(pull)))
     pull = jnp.where(jnp.isnan(pull), worst, pull)
-    return floor / len(pull) + (1 - floor) * pull / jnp.sum(pull)
+    total = jnp.sum(pull)
+    # No pull at all, or an infinite one, tells nothing.
+    is_told = (total > 0) & jnp.isfinite(total)
+    share = jnp.where(is_told, pull, 1.0) / jnp.where(is_told, total, len(pull))
+    return floor / len(pull) + (1 - floor) * share

@@ -16,14 +16,13 @@ from jaxtyping import Array, Complex, Float, Key
 from qdistill._checks import (
     require_at_least,
     require_each,
-    require_no_channels,
     require_record,
     require_seed,
 )
 from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
-from qdistill.forecast.held_out import BenchmarkConfig, make_truth
+from qdistill.forecast.held_out import BenchmarkConfig, make_truth, require_values
 from qdistill.physics import packets
 from qdistill.physics.families import FAMILIES, sample
 from qdistill.physics.grid import Grid, Scalar, require_line
@@ -174,11 +173,12 @@ def evaluate(
       pairs; their caps are under ``"kinetic_caps"``.
 
     Raises:
-      ValueError: For a system with channels or several dimensions.
+      ValueError: For a system with channels, several dimensions, or a potential that is not one
+        number for each point.
     """
     require_seed(seed=seed)
     system = next(iter(propagators.values())).system
-    require_no_channels(system)
+    require_values(system)
     families, psi0, v = sample_cases(jax.random.key(seed), system.grid, n_case)
     solver = make_truth(config, system, v)
     truth = cases.simulate(solver, psi0, v, config.n_given, config.n_frames, families, mesh)

@@ -11,6 +11,7 @@ from jaxtyping import Array
 
 from qdistill import teacher
 from qdistill._checks import (
+    refusal,
     refuse,
     require_at_least,
     require_no_channels,
@@ -85,6 +86,24 @@ def make_truth(config: BenchmarkConfig, system: System, v: Potential) -> Propaga
 
 
 @explained
+def require_values(system: System) -> None:
+    """Refuse a system with channels, or whose potential is not one number for each point."""
+    require_no_channels(system)
+    if system.has_plain_potential:
+        return
+    psi = jax.ShapeDtypeStruct(system.shape, jnp.result_type(float, jnp.complex64))
+    v = jax.ShapeDtypeStruct(system.grid.shape, jnp.result_type(float))
+    try:
+        jax.eval_shape(lambda v, psi: system.local(v, 0.0, psi), v, psi)
+    except Exception as error:
+        kind, raised = type(system).__name__, type(error).__name__
+        words = f"of type {kind}, whose `local` then raises {raised}: {error}"
+        cure = "Forecast cases of your own; `export --emulator-file` writes the emulator."
+        wanted = "one that takes a number for each point as v"
+        raise refusal("system", wanted, words, cure) from error
+
+
+@explained
 def make_paper_cases(
     config: BenchmarkConfig,
     system: System,
@@ -100,9 +119,10 @@ def make_paper_cases(
       mesh: Devices that share the cases.
 
     Raises:
-      ValueError: For an unknown case, or a system with channels or several dimensions.
+      ValueError: For an unknown case, or a system with channels, several dimensions, or a potential
+        that is not one number for each point.
     """
-    require_no_channels(system)
+    require_values(system)
     for name in names:
         require_one_of(paper.CASES, case=name)
     known, psi0, v = paper.make_cases(system.grid)

@@ -82,17 +82,17 @@ def _mean_wavenumber(grid: Grid, psi: Complex[Array, "*n_x"], axis: int) -> Floa
 def current(grid: Grid, psi: Complex[Array, "*n_x"], axis: int = 0) -> Float[Array, "*n_x"]:
     """Return the probability current along an axis, which satisfies d|psi|^2/dt + div j = 0.
 
-    On the lattice j_i = Im(conj(psi_i) psi_{i+1}) / dx is the flow through the bond from
+    On the lattice j_i = Im(conj(psi_i) psi_{i+1}) / (m dx) is the flow through the bond from
     point i to i + 1, and the balance (j_i - j_{i-1}) / dx is exact; on the continuum
-    j = Im(conj(psi) dpsi/dx) is taken at the points, with the spectral derivative.
+    j = Im(conj(psi) dpsi/dx) / m is taken at the points, with the spectral derivative.
     """
     grid.require_axis(axis)
     require_shape(grid.shape, psi=psi)
     if grid.dispersion == "lattice":
-        return jnp.imag(jnp.conj(psi) * jnp.roll(psi, -1, axis)) / grid.dx[axis]
+        return jnp.imag(jnp.conj(psi) * jnp.roll(psi, -1, axis)) / (grid.mass[axis] * grid.dx[axis])
     k = jnp.asarray(grid.odd_wavenumbers(axis), psi.real.dtype)
     gradient = jnp.fft.ifftn(1j * k * jnp.fft.fftn(psi))
-    return jnp.imag(jnp.conj(psi) * gradient)
+    return jnp.imag(jnp.conj(psi) * gradient) / grid.mass[axis]
 
 
 @explained

@@ -51,7 +51,7 @@ def plot_channels(
       densities: |psi|^2 in 1/bohr of each adiabatic channel at these times. All have one scale.
       title: Title of the figure.
     """
-    x, t = style.axis("x", x), style.axis("t", t)
+    x, t = style.axis("x", x), style.times(t)
     energies = np.asarray(energies, float)
     _require_few("t", t.size)
     _require_few("energies", len(energies))
@@ -91,7 +91,7 @@ def plot_populations(
         and pale; at most four.
       title: Title of the panel.
     """
-    t = style.axis("t", t)
+    t = style.times(t)
     _require_few("populations", len(populations))
     n = np.shape(next(iter(populations.values())))[-1:]
     figure = Figure(figsize=(10, 4), layout="constrained")

@@ -55,7 +55,7 @@ def plot_spacetime(
       truth, forecast: psi of the solver and of the emulator.
       title: Title of the figure.
     """
-    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
+    x, t, v = style.axis("x", x, True), style.times(t, True), style.potential(x, v)
     truth, guess = _pair(truth, forecast, (t.size, x.size))
     error = np.abs(guess - truth)
     limit = style.limit(np.abs(truth))
@@ -98,7 +98,7 @@ def plot_snapshots(
       t: Times of the frames in a.u.
       frames: Frames to draw, counted from 1 to n_t; the paper shows (50, 200, 350).
     """
-    x, t, v = style.axis("x", x), style.axis("t", t), style.potential(x, v)
+    x, t, v = style.axis("x", x), style.times(t), style.potential(x, v)
     truth, guess = _pair(truth, forecast, (t.size, x.size))
     if len(frames) == 0:
         refuse("frames", "at least one frame", frames)
@@ -147,7 +147,7 @@ def plot_correlations(
       names: Names of the cases; names that begin with "barrier" are single barriers.
       baselines: Correlations to compare with, drawn as horizontal lines, by their label.
     """
-    t = style.axis("t", t)
+    t = style.times(t)
     if len(names) == 0:
         refuse("names", "at least one name", names)
     infidelity = 1 - np.asarray(correlations, float)

@@ -91,7 +91,7 @@ def plot_window_map(
       density, v: |psi|^2 in 1/bohr, and potential in hartree.
       centres_x, centres_t: Positions and times of the centres, in bohr and a.u.; may be empty.
     """
-    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
+    x, t, v = style.axis("x", x, True), style.times(t, True), style.potential(x, v)
     require_shape((t.size, x.size), density=density)
     require_shape(np.shape(centres_x), centres_t=centres_t)
     density = np.ma.masked_invalid(np.asarray(density, float))

@@ -48,7 +48,7 @@ def animate_forecast(
       FileNotFoundError: For an MP4 without ffmpeg.
     """
     path = film.require_film(path, seconds)
-    x, t = style.axis("x", x, True), style.axis("t", t)
+    x, t = style.axis("x", x, True), style.times(t)
     require_between(0, t.size, n_given=n_given)
     curves, true, guess = _by_channel(x, t, v, truth, forecast)
     error = np.sqrt(np.sum(np.abs(guess - true) ** 2, axis=1))
@@ -107,7 +107,7 @@ def animate_wavefunction(
       FileNotFoundError: For an MP4 without ffmpeg.
     """
     path = film.require_film(path, seconds)
-    x, t, v = style.axis("x", x, True), style.axis("t", t), style.potential(x, v)
+    x, t, v = style.axis("x", x, True), style.times(t), style.potential(x, v)
     require_shape((t.size, x.size), psi=psi)
     require_finite(psi=psi)
     psi = np.asarray(psi)
@@ -156,7 +156,7 @@ def animate_wavefunction_2d(
       FileNotFoundError: For an MP4 without ffmpeg.
     """
     path = film.require_film(path, seconds)
-    x, y, t = style.axis("x", x, True), style.axis("y", y, True), style.axis("t", t)
+    x, y, t = style.axis("x", x, True), style.axis("y", y, True), style.times(t)
     require_shape((t.size, x.size, y.size), psi=psi)
     require_shape((x.size, y.size), v=v)
     psi, v = np.asarray(psi), style.potential(v, v)

@@ -113,7 +113,7 @@ def plot_errors(
       errors: Errors of every seed and frame, by name of the student; at most twelve students.
       ylabel: Name of the error, with its unit.
     """
-    t = style.axis("t", t)
+    t = style.times(t)
     _require_some("errors", errors)
     curves = {name: style.floored(values) for name, values in errors.items()}
     for name, seeds in curves.items():

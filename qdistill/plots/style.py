@@ -88,6 +88,19 @@ def axis(name: str, values: Any, is_even: bool = False) -> np.ndarray:
 
 
 @explained
+def times(t: Any, is_even: bool = False) -> np.ndarray:
+    """Return times; refuse others than finite ones that rise or, backwards in time, fall.
+
+    Args:
+      t: The times.
+      is_even: Whether they must be at least two and evenly spaced, as for a map.
+    """
+    points = np.asarray(t, float)
+    falls = points.ndim == 1 and points.size > 1 and points[-1] < points[0]
+    return -axis("t", -points, is_even) if falls else axis("t", points, is_even)
+
+
+@explained
 def potential(x: Values, v: Values) -> np.ndarray:
     """Return a potential; refuse one of another shape than x, or not finite."""
     require_shape(np.shape(x), v=v)

@@ -34,7 +34,7 @@ def plot_wavefunction(
       title: Title of the figure.
       scale: Modulus of full brightness in bohr^(-1/2); by default the 99.5th percentile.
     """
-    x, t, v = style.axis("x", x, True), style.axis("t", t, True), style.potential(x, v)
+    x, t, v = style.axis("x", x, True), style.times(t, True), style.potential(x, v)
     require_shape((t.size, x.size), psi=psi)
     psi = np.asarray(psi)
     scale = find_scale(psi, scale)

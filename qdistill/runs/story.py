@@ -16,6 +16,8 @@ from qdistill import plots
 from qdistill._checks import refuse, require_record
 from qdistill._refusals import explained
 from qdistill.forecast import paper
+from qdistill.forecast.held_out import require_values
+from qdistill.physics.grid import require_line
 from qdistill.runs import (
     checkpoints,
     config,
@@ -207,12 +209,20 @@ def _next(story: Story) -> list[str]:
     out, name = shlex.quote(str(story.out)), story.out.name
     if story.step < story.config.training.boundaries[-1] or not story.metrics:
         return ["next:", f"  {begin(story.config, story.out)} --resume"]
-    return [
-        "next:",
-        f"  qdistill evaluate {out} --seed 1",
-        f"  qdistill export {out} --out {shlex.quote(f'{name}.nc')}",
-        f"  qdistill export {out} --out {shlex.quote(f'{name}.npz')} --emulator-file",
+    loads = "".join(f" --load {shlex.quote(each.path)}" for each in story.config.extensions)
+    scored = [
+        f"  qdistill evaluate {out}{loads} --seed 1",
+        f"  qdistill export {out}{loads} --out {shlex.quote(f'{name}.nc')}",
     ]
+    system = story.config.system
+    try:
+        require_line(system.grid)
+        require_values(system)
+    except ValueError:
+        # The paper's cases and held-out potentials are not for this system.
+        scored = []
+    file = shlex.quote(f"{name}.npz")
+    return ["next:", *scored, f"  qdistill export {out}{loads} --out {file} --emulator-file"]
 
 
 @explained

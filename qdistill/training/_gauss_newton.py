@@ -176,7 +176,7 @@ class _Problem:
         self.shape = grid.shape
         # With a larger phase a fast wave on the highest potential would have that of a slow one.
         bounds = student.system.bounds or (0.0, 0.0)
-        self.largest = 2 * np.pi - max(bounds[1], 0.0) * self.dt
+        self.largest = 2 * np.pi - max(bounds[1], 0.0) * abs(self.dt)
 
     def loss(self, params: PyTree, spectra: Spectra, weights: Array) -> Array:
         in_boxes = jnp.mean(weights * self._each(params, spectra))
@@ -225,14 +225,16 @@ class _Problem:
             {"params": params}, self.shape, method=SplittingPhases.kinetic_phases
         )
         phases = jnp.sum(jnp.asarray(phases), axis=0)[: self.n_half]
-        fastest = FASTEST * self.largest / self.dt
+        fastest = FASTEST * self.largest / abs(self.dt)
         weights = np.exp(-np.logaddexp(0, self.kinetic - self.config.ceiling))
         weights += FAST * np.exp(-np.logaddexp(0, self.kinetic - fastest))
         share = self.shape[0] / self.config.n_box
         weights = FREE * self.config.horizon * np.sqrt(share * weights / np.sum(weights))
         error = weights * (phases - self.kinetic * self.dt)
         least = np.where(self.kinetic > fastest, FASTEST * self.largest, -np.inf)
-        outside = phases - jnp.clip(phases, least, self.largest)
+        # Backwards in time all phases are negative.
+        turned = np.sign(self.dt) * phases
+        outside = turned - jnp.clip(turned, least, self.largest)
         return jnp.concatenate([error, outside / self.n_half**0.5])
 
     def _free_phases(self, params: PyTree, v: Array) -> tuple[Array, Array]:

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array
 
+from qdistill._doors import as_floating
 from qdistill._refusals import explained
 from qdistill.insight.discovery import _generators as generators
 from qdistill.insight.discovery import _selection
@@ -69,10 +70,13 @@ class LawEmulator:
     def __call__(self, v: Potential) -> Step:
         """Return the step of one potential."""
         grid, dt = self.system.grid, self.system.dt
-        v, k = jnp.asarray(v, float), grid.odd_wavenumbers()
+        v, k = as_floating(v), grid.odd_wavenumbers()
         slope = jnp.fft.ifft(1j * k * jnp.fft.fft(v)).real
         local = fields(jnp, self.ranges, jnp.asarray(places(grid), v.dtype), v, slope)
         top = self.ranges.density[1]
+        # In the precision of the states that it moves, not of the recording.
+        local = local.astype(jnp.result_type(v.dtype, jnp.complex64))
+        parameters = jax.tree.map(lambda each: jnp.asarray(each, v.dtype), self.parameters)
 
         def advance(state: tuple[Array, Array]) -> tuple[Array, Array]:
             psi, n = state
@@ -80,7 +84,7 @@ class LawEmulator:
             numbers = (jnp.asarray(each, v.dtype) for each in (k, dt, top, now[None]))
             settings = generators.Settings(*numbers)
             later = generators.advance(
-                self.parameters, psi, settings.weights[0], local, v, settings, self.n_substep
+                parameters, psi, settings.weights[0], local, v, settings, self.n_substep
             )
             return later, n + 1
 

@@ -62,6 +62,11 @@ def readings(
         at = np.linspace(*recording.seen.of(kind.of), N_POINT)
         if name == CROWDING:
             made = np.stack([at * (at / ends[1]) ** i for i in range(kind.n)])
+        elif kind.of == "t":
+            # Between frames a force is the straight line that it is in the fit.
+            times = recording.dt * np.arange(recording.psi.shape[1])
+            hats = np.maximum(1 - np.abs(at - times[:, None]) / abs(recording.dt), 0)
+            made = splines(np, ends, kind.n, times) @ hats
         else:
             made = splines(np, ends, kind.n, at)
         if CONSTANT in kind.contains and model.form == FREE:

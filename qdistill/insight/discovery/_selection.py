@@ -219,7 +219,9 @@ def resample(
     n_run, n = len(normal.rest), rows.shape[1]
     draws = rng.integers(0, n_run, (N_RESAMPLED, n_run))
     kept = tuple(names) or normal.names[:n]
+    # A fit that has not ended altogether would change with all runs too.
     changes = np.array([fits.solve(normal, kept, each)[:n] for each in draws])
+    changes -= fits.solve(normal, kept)[:n]
     low, high = np.quantile(changes @ rows.T, [0.025, 0.975], axis=0)
     # A bootstrap of n runs is too narrow by sqrt(1 - 1 / n); and the method could err along each
     # combination by as much as it errs at all.

@@ -115,7 +115,7 @@ def recognise(constants: Constants, tolerance: float = ZERO) -> str:
     simple = _SIMPLE.get((negative, positive))
     if derived + centre == n and negative + positive == derived and simple:
         return _with_centre(simple, centre)
-    if derived == centre == 1 and n % 2 == 1:
+    if derived == centre == 1 and n % 2 == 1 and not negative and not positive:
         return f"h({n // 2}), Heisenberg"
     rest = (n, derived, centre, negative, positive)
     if rest in _OTHERS:
