@@ -281,8 +281,7 @@ results-placebos: .venv/.core
 
 # After results-unitary.
 results-discovery: results-unitary
-	rm -rf runs/discovery runs/discovery-gru runs/plane-short-seed-* runs/discovery-plane runs/discovery-tully \
-		runs/spurious
+	rm -rf runs/discovery runs/discovery-gru runs/plane-short-seed-* runs/discovery-plane runs/spurious
 	$(PY) experiments/discovery/discover.py $(addprefix runs/,$(OF_DEMO)) \
 		$(addprefix runs/unitary-seed-,0 1 2 3 4) --masses 0.9995 1.0005 1.001 1.002 \
 		--out runs/discovery
@@ -294,9 +293,8 @@ results-discovery: results-unitary
 	done
 	$(PY) experiments/discovery/discover.py $(addprefix runs/plane-short-seed-,0 1 2 3 4) --n-x 128 \
 		--draws 2 --n-frames 56 --every 14 --faults --out runs/discovery-plane
-	$(PY) experiments/discovery/discover.py tully --n-frames 100 --every 20 --out runs/discovery-tully
 	$(PY) experiments/discovery/spurious.py --out runs/spurious
-	$(call keep,discovery discovery-gru discovery-plane discovery-tully spurious)
+	$(call keep,discovery discovery-gru discovery-plane spurious)
 	$(call draw,discovery discovery-gru)
 
 results-blind: .venv/.core
@@ -397,14 +395,18 @@ results-reliability: .venv/.core
 
 # Trainings, and what was measured of them, are kept in runs/tully-trainings.
 results-tully: .venv/.core
-	rm -rf runs/tully runs/tully-run runs/tully-gru runs/discovery-tully-gru
+	rm -rf runs/tully runs/tully-run runs/tully-gru runs/discovery-tully runs/discovery-tully-gru
 	$(RUN) tully --out runs/tully-run
 	$(PY) experiments/tully/tully.py --n-seeds 10 --kinds strong apart scratch --out runs/tully
-	$(PY) experiments/tully/tully.py --student gru --n-seeds 5 --every 3 --out runs/tully-gru
+	$(PY) experiments/tully/tully.py --student gru --n-seeds 5 --out runs/tully-gru
+	$(PY) experiments/discovery/discover.py \
+		$(addprefix runs/tully-trainings/crossing-dt10-seed,0 1 2 3 4) \
+		--masses 0.9999 0.99995 1.00005 1.0001 1.0002 --n-frames 100 --every 20 \
+		--out runs/discovery-tully
 	$(PY) experiments/discovery/discover.py \
 		$(addprefix runs/tully-trainings/gru-crossing-dt10-seed,0 1 2 3 4) --nulls --n-frames 100 \
 		--every 20 --out runs/discovery-tully-gru
-	$(call keep,tully tully-run tully-gru discovery-tully-gru)
+	$(call keep,tully tully-run tully-gru discovery-tully discovery-tully-gru)
 	$(call draw,tully)
 
 results-fuzz: .venv/.core
