@@ -14,7 +14,15 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, PyTree
 
-from qdistill._checks import is_known, refuse, require_finite, require_hermitian, require_real
+from qdistill._checks import (
+    is_known,
+    refusal,
+    refuse,
+    require_finite,
+    require_hermitian,
+    require_no_channels,
+    require_real,
+)
 from qdistill._refusals import is_asked_from_outside, is_refusal
 
 PACKAGE = str(pathlib.Path(__file__).parent)
@@ -253,3 +261,20 @@ class _Word(str):
     """Text that is shown without quotation marks."""
 
     __repr__ = str.__str__
+
+
+def require_values(system: Any) -> None:
+    """Refuse a system with channels, or whose potential is not one number for each point."""
+    require_no_channels(system)
+    if system.has_plain_potential:
+        return
+    psi = jax.ShapeDtypeStruct(system.shape, jnp.result_type(float, jnp.complex64))
+    v = jax.ShapeDtypeStruct(system.grid.shape, jnp.result_type(float))
+    try:
+        jax.eval_shape(lambda v, psi: system.local(v, 0.0, psi), v, psi)
+    except Exception as error:
+        kind, raised = type(system).__name__, type(error).__name__
+        words = f"of type {kind}, whose `local` then raises {raised}: {error}"
+        cure = "Forecast cases of your own; `export --emulator-file` writes the emulator."
+        wanted = "one that takes a number for each point as v"
+        raise refusal("system", wanted, words, cure) from error

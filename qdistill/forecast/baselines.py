@@ -19,10 +19,11 @@ from qdistill._checks import (
     require_record,
     require_seed,
 )
+from qdistill._doors import require_values
 from qdistill._refusals import explained
 from qdistill.forecast import cases
 from qdistill.forecast.cases import Cases
-from qdistill.forecast.held_out import BenchmarkConfig, make_truth, require_values
+from qdistill.forecast.held_out import BenchmarkConfig, make_truth
 from qdistill.physics import packets
 from qdistill.physics.families import FAMILIES, sample
 from qdistill.physics.grid import Grid, Scalar, require_line

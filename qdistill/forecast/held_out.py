@@ -11,15 +11,13 @@ from jaxtyping import Array
 
 from qdistill import teacher
 from qdistill._checks import (
-    refusal,
     refuse,
     require_at_least,
-    require_no_channels,
     require_one_of,
     require_positive,
     require_settings,
 )
-from qdistill._doors import require_sample
+from qdistill._doors import require_sample, require_values
 from qdistill._refusals import explained
 from qdistill.curriculum import require_lessons
 from qdistill.forecast import paper
@@ -83,24 +81,6 @@ def make_truth(config: BenchmarkConfig, system: System, v: Potential) -> Propaga
     if is_static and system.has_plain_kinetic:
         return exact(system, v, config.tolerance)
     return teacher.split_step(system, config.n_substeps)
-
-
-@explained
-def require_values(system: System) -> None:
-    """Refuse a system with channels, or whose potential is not one number for each point."""
-    require_no_channels(system)
-    if system.has_plain_potential:
-        return
-    psi = jax.ShapeDtypeStruct(system.shape, jnp.result_type(float, jnp.complex64))
-    v = jax.ShapeDtypeStruct(system.grid.shape, jnp.result_type(float))
-    try:
-        jax.eval_shape(lambda v, psi: system.local(v, 0.0, psi), v, psi)
-    except Exception as error:
-        kind, raised = type(system).__name__, type(error).__name__
-        words = f"of type {kind}, whose `local` then raises {raised}: {error}"
-        cure = "Forecast cases of your own; `export --emulator-file` writes the emulator."
-        wanted = "one that takes a number for each point as v"
-        raise refusal("system", wanted, words, cure) from error
 
 
 @explained

@@ -14,9 +14,9 @@ import numpy as np
 
 from qdistill import plots
 from qdistill._checks import refuse, require_record
+from qdistill._doors import require_values
 from qdistill._refusals import explained
 from qdistill.forecast import paper
-from qdistill.forecast.held_out import require_values
 from qdistill.physics.grid import require_line
 from qdistill.runs import (
     checkpoints,
