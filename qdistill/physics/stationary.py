@@ -34,9 +34,9 @@ class Scattered(NamedTuple):
       through: Amplitude behind the potential, relative to that in empty space. Between channels it
         is (n_channel, n_channel), to and from adiabatic channels at the ends of the grid, for waves
         of one unit of current and up to signs; closed channels have 0.
-      back: Amplitude of the reflected wave over that of the incoming one: on the lattice at the point
-        before the first one, on the continuum at the left end of the potential, half a spacing
-        before the first point.
+      back: Amplitude of the reflected wave over that of the incoming one: on the lattice at the
+        point before the first one, on the continuum at the left end of the potential, half a
+        spacing before the first point.
     """
 
     through: Complex[Array, "..."]
