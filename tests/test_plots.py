@@ -259,6 +259,12 @@ def test_the_look_does_not_leak(run) -> None:
     assert dict(matplotlib.rcParams) == before
 
 
+def test_a_map_backwards_in_time_begins_at_its_foot(run) -> None:
+    figure = plots.plot_spacetime(**run | {"t": -run["t"]})
+    bottom, top = figure.axes[0].get_ylim()
+    assert top < bottom < 0.1
+
+
 @pytest.mark.usefixtures("without_checker")
 def test_bad_input_is_refused_by_words(run, correlations) -> None:
     x, t, v, truth, forecast = run.values()
