@@ -97,7 +97,7 @@ def times(t: Any, is_even: bool = False) -> np.ndarray:
     """
     points = np.asarray(t, float)
     falls = points.ndim == 1 and points.size > 1 and points[-1] < points[0]
-    return -axis("t", -points, is_even) if falls else axis("t", points, is_even)
+    return axis("t", points[::-1], is_even)[::-1] if falls else axis("t", points, is_even)
 
 
 @explained
