@@ -3,17 +3,19 @@
 import dataclasses
 import pathlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import jax
 import tyro
+from jaxtyping import Array, Complex, Key
 
 from qdistill._checks import refuse, require_one_of
+from qdistill.insight import harness
 from qdistill.runs import pretrained
 from qdistill.runs.config import Config
 from qdistill.students import Emulator
-from qdistill.system import System, Wrapped
-from qdistill.teacher import SCHEMES, Scheme, SplitStep, split_step
+from qdistill.system import Potential, System, Wrapped
+from qdistill.teacher import SCHEMES, Chebyshev, Scheme, SplitStep, split_step
 
 # Smoothing in bohr before V is differentiated; without it the corrections fail at sharp edges.
 SMOOTHING = 0.1
@@ -162,6 +164,26 @@ def make_wrong_masses(
         (name, solver), *_ = make_nulls(other, (2,), (scheme,)).items()
         found[f"{name}, mass x {ratio:g}"] = OfAnotherMass(solver, system)
     return found
+
+
+def disturb(
+    ensembles: Mapping[str, Sequence[Emulator]],
+    exact: Chebyshev,
+    psi: Complex[Array, "n_case *n_x"],
+    v: Potential,
+    n_frames: int,
+    keys: Key[Array, " n_network"],
+) -> dict[str, list[harness.Disturbed]]:
+    """Return null models of the emulators that are not linear, by name, one for each key.
+
+    Each is the exact step plus a network with random parameters, see `harness.disturb`. Its error
+    after the last frame is that of the first training.
+    """
+    return {
+        f"disturbed {name}": [harness.disturb(first, exact, psi, v, n_frames, key) for key in keys]
+        for name, (first, *_) in ensembles.items()
+        if not first.is_linear
+    }
 
 
 def require_one_system(emulators: dict[str, Emulator]) -> None:

@@ -13,6 +13,7 @@ from qdistill import plots
 from qdistill.insight import harness, symmetries
 from qdistill.insight.harness import BY_RATIO, EXACT, Ensembles
 from qdistill.students import Emulator
+from qdistill.system import System
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,29 +50,20 @@ def smoke(args: Args) -> Args:
 
 
 def disturb(
-    ensembles: Mapping[str, Sequence[Emulator]], args: Args
+    ensembles: Mapping[str, Sequence[Emulator]], system: System, args: Args
 ) -> dict[str, list[harness.Disturbed]]:
-    """Return null models of the emulators that are not linear, by name.
-
-    Each is the exact step plus a network with random parameters, see `harness.disturb`. Its error
-    after the last frame is that of the first training, on the cases of the audit.
-    """
-    found = {}
-    for name, (emulator, *_) in ensembles.items():
-        if emulator.is_linear:
-            continue
-        system = dataclasses.replace(emulator.system, bounds=None)
-        key, of_networks = jax.random.key(args.seed), jax.random.key(args.seed + 1)
-        sizes = (args.cases, emulator.n_history, args.frames)
-        claims = symmetries.make_symmetries(system.grid)
-        exact, cases = symmetries.sample_cases(key, system, *sizes, claims)
-        psi = jnp.concatenate([each.given[:, -1] for each in cases.values()])
-        v = jnp.concatenate([each.v for each in cases.values()])
-        found[f"disturbed {name}"] = [
-            harness.disturb(emulator, exact, psi, v, args.frames, key)
-            for key in jax.random.split(of_networks, args.networks)
-        ]
-    return found
+    """Return null models of emulators that are not linear, matched on the cases of the audit."""
+    n_history = max(each.n_history for each, *_ in ensembles.values())
+    if all(each.is_linear for each, *_ in ensembles.values()):
+        return {}
+    system = dataclasses.replace(system, bounds=None)
+    sizes = (args.cases, n_history, args.frames)
+    claims = symmetries.make_symmetries(system.grid)
+    exact, cases = symmetries.sample_cases(jax.random.key(args.seed), system, *sizes, claims)
+    psi = jnp.concatenate([each.given[:, -1] for each in cases.values()])
+    v = jnp.concatenate([each.v for each in cases.values()])
+    keys = jax.random.split(jax.random.key(args.seed + 1), args.networks)
+    return emulators.disturb(ensembles, exact, psi, v, args.frames, keys)
 
 
 def audit(args: Args) -> runner.Results:
@@ -83,7 +75,7 @@ def audit(args: Args) -> runner.Results:
         **emulators.make_nulls(system, args.nulls, args.schemes),
         **filtered.make_smoothed(system, args.nulls, args.smoothings),
         **(filtered.make_theory(system, of_theory) if args.theory else {}),
-        **disturb(ensembles, args),
+        **disturb(ensembles, system, args),
     }
     report = symmetries.evaluate(ensembles, args.seed, args.cases, args.frames, nulls)
     findings = report.numbers["findings"]

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from experiments import emulators
 from qdistill import load
 from qdistill.forecast import metrics
 from qdistill.insight import harness, symmetries
@@ -111,8 +112,11 @@ def test_the_disturbed_step_errs_as_much_as_its_emulator(cases) -> None:
     emulator = load("gru")
     psi, v = cases
     exact = harness.solve_exactly(emulator.system, (-0.1, 2.1))
-    key = jax.random.key(0)
-    null = harness.disturb(emulator, exact, psi, v, 6, key)
+    keys = jax.random.split(jax.random.key(0), 1)
+    # A solver is linear and has null models of another kind.
+    both = {"gru": [emulator, None], "exact": [exact]}
+    (name, (null,)), *others = emulators.disturb(both, exact, psi, v, 6, keys).items()
+    assert (name, others) == ("disturbed gru", [])
     assert null.n_history == emulator.n_history
     assert not null.is_linear
     given = jax.vmap(lambda psi, v: harness.recall(exact, psi, v, null.n_history))(psi, v)
@@ -131,7 +135,7 @@ def test_the_disturbed_step_errs_as_much_as_its_emulator(cases) -> None:
         rollout(free, given[0], v[0], 2), rollout(exact, given[0][-1:], v[0], 2), atol=1e-6
     )
     with pytest.raises(ValueError, match="`emulator` must be one whose forecasts have an error"):
-        harness.disturb(exact, exact, psi, v, 6, key)
+        harness.disturb(exact, exact, psi, v, 6, keys[0])
 
 
 def test_random_parameters_are_as_large_as_the_learned_ones() -> None:

@@ -173,21 +173,13 @@ def make_cases(args: Args, exact: Chebyshev, n_given: int) -> list[Case]:
 
 def disturb(
     ensembles: Mapping[str, Sequence[Emulator]], args: Args, exact: Chebyshev, cases: list[Case]
-) -> dict[str, harness.Disturbed]:
-    """Return null models of the emulators that are not linear, by name.
-
-    Each is the exact step plus a network with random parameters, and errs as much as the first
-    training after the last frame, in the systems by which it is judged.
-    """
+) -> dict[str, list[harness.Disturbed]]:
+    """Return null models of emulators that err as much in the systems by which they are judged."""
     some = [case for case in cases if case.known.is_anharmonic]
     psi = jnp.concatenate([case.given[:, -1] for case in some])
     v = jnp.concatenate([jnp.stack([case.known.v] * len(case.given)) for case in some])
-    key = jax.random.key(args.seed + 1)
-    return {
-        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.n_frames, key)
-        for name, (first, *_) in ensembles.items()
-        if not first.is_linear
-    }
+    keys = jax.random.key(args.seed + 1)[None]
+    return emulators.disturb(ensembles, exact, psi, v, args.n_frames, keys)
 
 
 @functools.partial(jax.jit, static_argnums=(1, 2))

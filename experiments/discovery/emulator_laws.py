@@ -8,7 +8,6 @@ models, the exact step plus a random network among them, and with the exact solv
 import dataclasses
 import functools
 import pathlib
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 import jax
@@ -24,9 +23,7 @@ from qdistill.insight import discovery, harness
 from qdistill.insight.discovery import laws
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid
-from qdistill.students import Emulator
 from qdistill.system import Propagator, System, rollout
-from qdistill.teacher import Chebyshev
 
 # Dispersions whose errors are compared, besides the one that is chosen.
 SHOWN = (laws.LATTICE, "lattice, mass", laws.USUAL, "k^2/2m", laws.FREE)
@@ -75,9 +72,10 @@ def read_laws(args: Args) -> runner.Results:
         read, tell, add_up = emulator_masses.row, emulator_masses.line, emulator_masses.summarise
         exact = harness.solve_exactly(system, system.bounds or emulator_masses.BOUNDS)
         given, v = emulator_masses.given_runs(exact, args.n, n_given, args.seed)
+    keys = jax.random.key(args.seed + 1)[None]
     nulls: harness.Ensembles = {
         **emulators.make_nulls(system, args.nulls, args.schemes),
-        **_disturb(ensembles, exact, given[:, -1], v, args),
+        **emulators.disturb(ensembles, exact, given[:, -1], v, args.n_frames, keys),
     }
     panel = harness.make_panel(ensembles, nulls).with_controls(exact)
     true = follow(exact, given, v, args.n_frames)
@@ -133,18 +131,6 @@ def follow(
         return jnp.concatenate([given[-1:], later])
 
     return jax.lax.map(one, (given, v))
-
-
-def _disturb(
-    ensembles: Mapping[str, Sequence[Emulator]], exact: Chebyshev, psi: Array, v: Array, args: Args
-) -> dict[str, harness.Disturbed]:
-    """Null models of the emulators that are not linear, with the same error."""
-    key = jax.random.key(args.seed + 1)
-    return {
-        f"disturbed {name}": harness.disturb(first, exact, psi, v, args.n_frames, key)
-        for name, (first, *_) in ensembles.items()
-        if not first.is_linear
-    }
 
 
 def _row(

@@ -134,15 +134,13 @@ def search(args: Args) -> runner.Results:
     psi = draw_packets(grid, args.packets, args.seed)
     recall = jax.jit(jax.vmap(lambda psi, v: harness.recall(exact, psi, v, n_given), (0, None)))
     given = {name: np.asarray(recall(psi, each.v)) for name, each in systems.items()}
-    nulls: dict[str, Propagator] = {}
-    nulls |= emulators.make_nulls(exact.system, args.nulls, args.schemes)
     every = jnp.concatenate([psi] * len(systems))
     fields = jnp.concatenate([jnp.stack([each.v] * len(psi)) for each in systems.values()])
-    for name, (first, *_) in ensembles.items():
-        if not first.is_linear:
-            key = jax.random.key(args.seed + 1)
-            null = harness.disturb(first, exact, every, fields, args.n_frames, key)
-            nulls[f"disturbed {name}"] = null
+    keys = jax.random.key(args.seed + 1)[None]
+    nulls: Ensembles = {
+        **emulators.make_nulls(exact.system, args.nulls, args.schemes),
+        **emulators.disturb(ensembles, exact, every, fields, args.n_frames, keys),
+    }
     members, roles = members_of(ensembles, nulls, exact, args.seed)
     families = discovery.make_families(exact.system, args.step)
     found: dict[str, Any] = {"roles": roles, "counts": {}, "systems": {}}

@@ -92,6 +92,13 @@ class ProbeConfig:
         require_at_least(1, n_energy=self.n_energy)
         require_positive(width=self.barrier[1], double=self.double[1:])
 
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """The lowest and highest potential of all probes, in hartree."""
+        bump = self.bump_area / self.bump_width
+        heights = (self.v_max, -self.v_max, bump, -bump, self.barrier[0], self.double[0])
+        return min(heights), max(heights)
+
 
 class Probes(NamedTuple):
     """The results of all probes; `fit` is None if the branch of the dispersion is lost."""
@@ -153,9 +160,8 @@ def evaluate(
 
 
 def _bounds(config: ProbeConfig, panel: Panel) -> tuple[float, float]:
-    """The lowest and highest potential of all probes and of the systems of all members."""
-    bump = config.bump_area / config.bump_width
-    heights = [config.v_max, -config.v_max, bump, -bump, config.barrier[0], config.double[0]]
+    """The bounds of all probes and of the systems of all members."""
+    heights = list(config.bounds)
     for member in panel.members.values():
         for propagator in member.seeds:
             heights += propagator.system.bounds or ()
