@@ -113,8 +113,8 @@ def test_the_disturbed_step_errs_as_much_as_its_emulator(cases) -> None:
     psi, v = cases
     exact = harness.solve_exactly(emulator.system, (-0.1, 2.1))
     keys = jax.random.split(jax.random.key(0), 1)
-    # A solver is linear and has null models of another kind.
-    both = {"gru": [emulator, None], "exact": [exact]}
+    # A splitting is linear and has null models of another kind.
+    both = {"gru": [emulator, emulator], "demo": [load("demo")]}
     (name, (null,)), *others = emulators.disturb(both, exact, psi, v, 6, keys).items()
     assert (name, others) == ("disturbed gru", [])
     assert null.n_history == emulator.n_history
