@@ -229,6 +229,23 @@ def test_long_trainings_are_compared_without_those_on_few_runs(
     assert "few" not in found.metrics
 
 
+def test_networks_on_few_runs_and_in_other_orders_are_compared_with_new_ones(
+    tmp_path: pathlib.Path,
+) -> None:
+    args = recurrent.smoke(recurrent.Args(out=tmp_path, few=(1,), smoke=True))
+    found = recurrent.measure(args)
+    assert list(found.metrics["error"]) == ["1", "fresh"]
+    assert list(found.metrics["over fresh"]) == ["1"]
+    assert found.metrics["n_fresh"] == 4
+    assert list(found.figures) == ["few_runs"]
+    room = recurrent.classroom(args)
+    by_lesson = recurrent.syllabus_of("staged", room, 0).runs
+    np.testing.assert_array_equal(np.sort(by_lesson, axis=None), np.arange(4))
+    for wrong, name in ({"few": (0,)}, "few"), ({"orders": ("mixed",)}, "orders"):
+        with pytest.raises(ValueError, match=f"`{name}`"):
+            recurrent.measure(dataclasses.replace(args, **wrong))
+
+
 def test_networks_trained_together_are_those_trained_alone(tmp_path: pathlib.Path) -> None:
     out = tmp_path / "out"
     done = scripts.run("recurrent", "--smoke", "--out", str(out))

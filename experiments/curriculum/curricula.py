@@ -234,11 +234,11 @@ def measure(args: Args) -> runner.Results:
         keeper = Keeper(classroom(study, sizes.n_steps[0]), sizes.n_seeds, args.trained)
         few = {f"{n}": keeper.errors(f"{FEW}{n}", tests, of_tests) for n in sizes.few}
         raw["few"] = few | {FRESH: next(iter(raw.values()))[taught_scores.BASELINE]}
+        found["n_fresh"] = keeper.room.shape.n_blocks * keeper.room.shape.n_runs
         found["few"] = taught_scores.compare_few(
             {name: taught_scores.skills(of, families) for name, of in raw["few"].items()}
         )
-        found["n_fresh"] = keeper.room.shape.n_blocks * keeper.room.shape.n_runs
-        figures["few_runs"] = curricula_figure.plot_few(found)
+        figures["few_runs"] = curricula_figure.plot_few(found["few"], found["n_fresh"])
     for name, of_group in raw.items():
         plain = {plan: taught_scores.plain(of) for plan, of in of_group.items()}
         records.write_json(args.out / f"errors-{name}.json", plain)

@@ -72,16 +72,17 @@ def _plain_ticks(ax: Axes) -> None:
 
 
 @style.styled
-def plot_few(found: Mapping[str, Any]) -> Figure:
+def plot_few(found: Mapping[str, Any], n_fresh: int) -> Figure:
     """Draw the error against the number of distinct runs, with 95% intervals over trainings.
 
     Args:
-      found: The results of the study.
+      found: Result of `compare_few`.
+      n_fresh: Number of runs if each is new.
     """
     figure = Figure(figsize=(8, 5), layout="constrained")
     ax = figure.subplots()
-    errors = found["few"]["error"]
-    x = np.array([found["n_fresh"] if name == FRESH else int(name) for name in errors])
+    errors = found["error"]
+    x = np.array([n_fresh if name == FRESH else int(name) for name in errors])
     for place, each in enumerate(SETS):
         mean, low, high = (
             10 ** np.array([row[each][key] for row in errors.values()])

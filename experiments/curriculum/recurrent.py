@@ -1,4 +1,8 @@
-"""Compare curricula of the paper's network: `python experiments/curriculum/recurrent.py`."""
+"""Compare curricula of the paper's network: `python experiments/curriculum/recurrent.py`.
+
+With `--few` its trainings on few runs of the teacher, and with `--orders` those on the same runs in
+another order.
+"""
 
 import dataclasses
 import hashlib
@@ -11,8 +15,11 @@ import jax
 import numpy as np
 
 from experiments import runner
-from experiments.curriculum import curricula, curricula_figure, taught_scores
-from experiments.curriculum.taught_scores import BASELINE, Errors
+from experiments.curriculum import curricula, curricula_figure, syllabus, taught, taught_scores
+from experiments.curriculum.curricula import FEW
+from experiments.curriculum.syllabus import Syllabus
+from experiments.curriculum.taught import Classroom
+from experiments.curriculum.taught_scores import BASELINE, FRESH, Errors
 from qdistill._checks import require_at_least, require_one_of
 from qdistill.curriculum import CurriculumConfig
 from qdistill.forecast.cases import Cases
@@ -31,12 +38,20 @@ PLANS = {
 }
 
 
+# Those that show the runs of `mixed`, sorted.
+ORDERED = tuple(name for name in syllabus.PLANS if curricula.is_sorted(name))
+
+
 @dataclasses.dataclass(frozen=True)
 class Args:
     """Train the preset `gru-demo` by several plans, on the lessons of single processes."""
 
     plans: tuple[str, ...] = ("mixed", "rising difficulty", "easy only")
     """Plans, by the settings of the curriculum."""
+    few: tuple[int, ...] = ()
+    """Numbers of distinct runs of the teacher, which are compared in place of plans."""
+    orders: tuple[str, ...] = ()
+    """Plans of `syllabus` that show the runs of `mixed` in another order, in place of plans."""
     seeds: tuple[int, ...] = (0, 1, 2, 3, 4)
     """Seeds of the trainings."""
     n_steps: int = 8_000
@@ -65,7 +80,12 @@ def measure(args: Args) -> runner.Results:
     require_at_least(2, seeds=len(args.seeds))
     for name in args.plans:
         require_one_of(PLANS, plans=name)
-    plans = tuple(dict.fromkeys((BASELINE, *args.plans)))
+    for name in args.orders:
+        require_one_of(ORDERED, orders=name)
+    for n in args.few:
+        require_at_least(1, few=n)
+    of_runs = (*(f"{FEW}{n}" for n in args.few), *args.orders)
+    plans = (*of_runs, FRESH) if of_runs else tuple(dict.fromkeys((BASELINE, *args.plans)))
     sizes, system = args.sizes, config_of(BASELINE, args).system
     tests = taught_scores.make_tests(
         system, curricula.TEST_SEED, sizes.n_case, sizes.n_frames, sizes.n_paper_frames
@@ -78,7 +98,7 @@ def measure(args: Args) -> runner.Results:
             train(name, args.seeds[i : i + n_together], args, tests)
     raw = {name: errors_of(name, args, tests) for name in plans}
     skill = {name: taught_scores.skills(raw[name], families, np.median) for name in plans}
-    found = {
+    found: dict[str, Any] = {
         "lessons": curricula.STUDY.curriculum.lessons,
         "families": families,
         "paper": tests["paper"].family,
@@ -88,16 +108,44 @@ def measure(args: Args) -> runner.Results:
             name: {of: (each > 1).mean(axis=(1, 2)).tolist() for of, each in raw[name].items()}
             for name in plans
         },
-        "falling over rising": taught_scores.ratios(
-            skill, "falling difficulty", "rising difficulty"
-        ),
-        "falling over easy only": taught_scores.ratios(skill, "falling difficulty", "easy only"),
-        **taught_scores.compare(skill),
     }
     plain = {name: taught_scores.plain(errors) for name, errors in raw.items()}
     records.write_json(args.out / "errors.json", plain)
+    if of_runs:
+        shape = classroom(args).shape
+        found["n_fresh"] = shape.n_blocks * shape.n_runs
+        found |= taught_scores.compare_few(
+            {name.removeprefix(FEW): of for name, of in skill.items()}
+        )
+        figures = (
+            {} if args.orders else {"few_runs": curricula_figure.plot_few(found, found["n_fresh"])}
+        )
+        return runner.Results(runner.rounded(found), table(found, "over fresh"), figures)
+    found |= taught_scores.compare(skill)
+    for other in ("rising difficulty", "easy only"):
+        short = other.removesuffix(" difficulty")
+        ratios = taught_scores.ratios(skill, "falling difficulty", other)
+        found[f"falling over {short}"] = ratios
     figure = curricula_figure.plot_plans({"budgets": {str(args.n_steps): found}})
-    return runner.Results(runner.rounded(found), table(found), {"curriculum": figure})
+    return runner.Results(runner.rounded(found), table(found, "over mixed"), {"curriculum": figure})
+
+
+def classroom(args: Args) -> Classroom:
+    """Return what all trainings share whose runs are chosen one by one."""
+    config = config_of(BASELINE, args)
+    setup = folder.set_up(config)
+    return Classroom(setup.student, setup.teacher, config.training, config.curriculum.lessons)
+
+
+def syllabus_of(name: str, room: Classroom, seed: int) -> Syllabus:
+    """Return the runs that a training sees: few, new ones, or these in another order."""
+    if name.startswith(FEW):
+        return syllabus.of_few(int(name.removeprefix(FEW)), room.shape, seed)
+    mixed = syllabus.of_plan(BASELINE, room.shape)
+    if name == FRESH:
+        return mixed
+    (rank,) = taught.ranks_of(room, mixed, [seed], syllabus.PLANS[name][1])
+    return syllabus.of_plan(name, room.shape, rank.tolist())
 
 
 def config_of(name: str, args: Args) -> Config:
@@ -113,7 +161,7 @@ def config_of(name: str, args: Args) -> Config:
     stage = dataclasses.replace(stage, n_steps=args.n_steps, batches=batches)
     return dataclasses.replace(
         config,
-        curriculum=dataclasses.replace(PLANS[name], lessons=lessons),
+        curriculum=dataclasses.replace(PLANS.get(name, PLANS[BASELINE]), lessons=lessons),
         student=student,
         training=dataclasses.replace(config.training, stages=(stage,)),
     )
@@ -134,7 +182,11 @@ def train(name: str, seeds: Sequence[int], args: Args, tests: Mapping[str, Cases
     if not missing:
         return
     setup = folder.set_up(config)
-    if config.curriculum.plan == "constant":
+    if name not in PLANS:
+        room = classroom(args)
+        syllabi = [syllabus_of(name, room, seed) for seed in missing]
+        params = taught.train(room, syllabi, missing).params
+    elif config.curriculum.plan == "constant":
         weights = np.ones((len(missing), len(config.curriculum.lessons)))
         *_, last = trainings.train(
             setup.student, setup.teacher, config.curriculum, config.training, weights, missing,
@@ -165,15 +217,15 @@ def errors_of(name: str, args: Args, tests: Mapping[str, Cases]) -> Errors:
     return {of: np.where(np.isnan(errors), np.inf, errors) for of, errors in found.items()}
 
 
-def table(found: Mapping[str, Any]) -> str:
-    """Return the errors of all plans, and their ratios to `mixed`, as text."""
-    lines = [f"{found['steps']} steps: error, over mixed"]
+def table(found: Mapping[str, Any], kind: str) -> str:
+    """Return the errors of all plans, and their ratios to one of them, as text."""
+    lines = [f"{found['steps']} steps: error, {kind}"]
     for name, row in found["error"].items():
         line = f"  {name:16}"
         for each in taught_scores.SETS:
             line += f"{each} {10 ** row[each]['mean']:.2e}"
-            if name in found["over mixed"]:
-                ratio = found["over mixed"][name][each]
+            if name in found[kind]:
+                ratio = found[kind][name][each]
                 line += f" x{10 ** ratio['mean']:.2f} {ratio['verdict']}"
             line += "  "
         lines.append(line.rstrip())

@@ -17,7 +17,7 @@ from experiments.curriculum.syllabus import MODES, Shape, Syllabus
 from experiments.order import matched
 from qdistill import _files
 from qdistill.curriculum import CurriculumConfig, schedules
-from qdistill.students import Student
+from qdistill.students import Student, WindowedConfig
 from qdistill.system import Propagator
 from qdistill.training import batches, loop
 from qdistill.training.batches import Block
@@ -51,7 +51,8 @@ class Classroom:
     Attributes:
       student: The student.
       teacher: The solver that makes the examples.
-      training: The stages, whose examples are whole frames; all have blocks of the same numbers.
+      training: The stages, whose examples are frames or windows; all have blocks of the same
+        numbers.
       lessons: Names of the lessons.
     """
 
@@ -142,6 +143,12 @@ def make_block(room: Classroom, stage: int, syllabus: Syllabus, state: TrainStat
         state.key, run, *schedule(room, syllabus, state)
     )
     places = jax.random.fold_in(jax.random.fold_in(state.key, PLACES), state.step)
+    if config.examples == "windows":
+        form = room.student.form
+        assert isinstance(form, WindowedConfig)
+        sizes = form.windows.n_history, form.windows.n_window
+        spots = batches.sample_places(places, config, *sizes, frames, v)
+        return Block(frames, v, lesson, *spots)
     key_run, key_time = jax.random.split(places)
     size = config.n_block, config.n_batch
     last = config.n_frames - room.student.n_history - config.n_target

@@ -177,6 +177,10 @@ def _batches(calls: Calls, s: Samples) -> None:
     )  # fmt: skip
     add(batches.cut_batch, block=block, i=1, n_history=1, n_target=1, n_window=5)
     add(
+        batches.sample_places,
+        key=s.key, config=config, n_history=1, n_window=5, frames=s.frames[None], v=s.v[None],
+    )  # fmt: skip
+    add(
         batches.make_batch,
         block_maker=lambda key, weights, difficulty: block, config=config, n_history=1,
         n_window=5, key=s.key, step=1, weights=weights, difficulty=0.5, begin=0,

@@ -142,7 +142,7 @@ def make_block(
         keys = jax.random.split(key_runs, config.n_runs)
         many = cluster.spread(mesh, jax.vmap(simulate, (0, None, None)))
         frames, v, lesson = many(keys, weights, difficulty)
-        places = _sample_places(key_places, config, n_history, n_window, frames, v)
+        places = sample_places(key_places, config, n_history, n_window, frames, v)
         return Block(frames, v, lesson, *places)
 
     return block
@@ -255,15 +255,25 @@ def _sum_around(density: Float[Array, "n_t n_x"], n_window: int) -> Float[Array,
     return jnp.maximum(cumulative[:, n_window:] - cumulative[:, :-n_window], 0)
 
 
-def _sample_places(
+@explained
+def sample_places(
     key: Key[Array, ""],
     config: BatchConfig,
     n_history: int,
     n_window: int,
-    frames: Array,
+    frames: Complex[Array, "n_run n_t *n_x"],
     v: Potential,
 ) -> tuple[Array, Array, Array]:
-    """Run, first frame and centre of every example, each drawn independently."""
+    """Return run, first frame and centre of every example of a block, each drawn independently.
+
+    Args:
+      key: Random key.
+      config: Sizes, and placement of windows.
+      n_history: Number of given frames of an example.
+      n_window: Points of a window.
+      frames: The runs.
+      v: Their potentials.
+    """
     n_runs, n_frames = frames.shape[:2]
     shape = (config.n_block, config.n_batch)
     key_run, key_time, key_centre = jax.random.split(key, 3)
