@@ -1,10 +1,12 @@
 """Frames in any dimension with the parts of their Hamiltonian, and one-frame predictions of them.
 
-The parts are the kinetic energy along each axis, for a mass of 1, and each entry of the potential.
+The parts are the kinetic energy along each axis, for a mass of 1, each entry of the potential, and
+further terms, which are the same in all channels.
 """
 
 import functools
 import itertools
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import jax
@@ -14,10 +16,29 @@ from jaxtyping import Array, Complex, Float, Inexact
 
 from qdistill.insight.discovery import _fits as fits
 from qdistill.insight.discovery._fits import Normal
+from qdistill.insight.discovery._terms import DENSITY, LOSS
+from qdistill.insight.discovery.weyl import name_of
 from qdistill.physics.grid import Scalar
 from qdistill.physics.hamiltonian import apply
 from qdistill.system import System
 from qdistill.teacher import SCHEMES, phase
+
+# Derivatives of a frame that are taken together.
+WIDTH = 4
+
+
+class Fixed(NamedTuple):
+    """The parts of the Hamiltonian that all runs share.
+
+    Attributes:
+      kinetic: Kinetic energy along each axis, for a mass of 1.
+      of_k: Further functions of the wave vector: p^4, and the momentum along each axis.
+      of_x: The coordinates, from the middle of the box.
+    """
+
+    kinetic: Float[np.ndarray, "n_axis ..."]
+    of_k: Float[np.ndarray, "n_axis_and_1 ..."]
+    of_x: Float[np.ndarray, "n_axis ..."]
 
 
 class Frames(NamedTuple):
@@ -26,7 +47,8 @@ class Frames(NamedTuple):
     Attributes:
       system: Grid and channels.
       names: Names of the entries of the potential.
-      kinetic: Kinetic energy along each axis, for a mass of 1.
+      terms: Names of the further terms that are offered, of `terms_of`.
+      fixed: What all runs share.
       entries: The parts of the potential of each run, (n_run, n_entry, ...).
       psi: The frames.
       n_substep: Substeps of a frame.
@@ -34,28 +56,45 @@ class Frames(NamedTuple):
 
     system: System
     names: tuple[str, ...]
-    kinetic: Float[np.ndarray, "n_axis ..."]
+    terms: tuple[str, ...]
+    fixed: Fixed
     entries: Inexact[np.ndarray, "n_run n_entry ..."]
     psi: Complex[np.ndarray, "n_run n_t ..."]
     n_substep: int = 1
 
 
-def make_frames(system: System, v: Any, psi: Any) -> Frames:
+def terms_of(n_dim: int) -> tuple[str, ...]:
+    """Return the names of the further terms, in the order of their coefficients.
+
+    >>> terms_of(2)
+    ('-i', '|psi|^2', 'p^4', 'px', 'py', 'x', 'y')
+    """
+    names = [name_of(tuple(row)) for row in np.eye(2 * n_dim, dtype=int).tolist()]
+    return (LOSS, DENSITY, "p^4", *names[n_dim:], *names[:n_dim])
+
+
+def make_frames(system: System, v: Any, psi: Any, terms: Sequence[str]) -> Frames:
     """Return the frames of all runs with the parts of their Hamiltonian."""
     # In the precision that JAX takes.
     grid, psi = system.grid, np.asarray(jnp.asarray(psi))
     real = psi.real.dtype
-    kinetic = []
+    kinetic, momenta, places = [], [], []
     for axis in range(grid.n_dim):
         k, dx = grid.wavenumbers(axis), grid.dx[axis]
         is_lattice = grid.dispersion == "lattice"
-        of_axis = (1 - np.cos(k * dx)) / dx**2 if is_lattice else k**2 / 2
-        kinetic.append(np.broadcast_to(of_axis, grid.shape))
+        kinetic.append((1 - np.cos(k * dx)) / dx**2 if is_lattice else k**2 / 2)
+        momenta.append(grid.odd_wavenumbers(axis))
+        places.append(np.asarray(grid.positions(axis), float) - grid.middle[axis])
+    quartic = sum(grid.wavenumbers(axis) ** 4 for axis in range(grid.n_dim))
+    fixed = Fixed(*(
+        np.stack([np.broadcast_to(each, grid.shape) for each in of]).astype(real)
+        for of in (kinetic, (quartic, *momenta), places)
+    ))  # fmt: skip
     parts = _parts(system, np.asarray(v))
     names = tuple(name for name, each in parts.items() if np.any(each))
     entries = np.stack([parts[name] for name in names], axis=1)
     kind = np.result_type(real, np.complex64) if np.iscomplexobj(entries) else real
-    return Frames(system, names, np.stack(kinetic).astype(real), entries.astype(kind), psi)
+    return Frames(system, names, tuple(terms), fixed, entries.astype(kind), psi)
 
 
 def _parts(system: System, v: np.ndarray) -> dict[str, np.ndarray]:
@@ -93,24 +132,29 @@ def resolve(frames: Frames, values: np.ndarray) -> tuple[Frames, float]:
     return frames._replace(n_substep=n), error + 100 * rounding**2
 
 
-def linearise(frames: Frames, tie: np.ndarray, values: np.ndarray) -> Normal:
+def linearise(
+    frames: Frames, names: tuple[str, ...], tie: np.ndarray, values: np.ndarray
+) -> Normal:
     """Return the normal equations of each run about some values, for the parameters of a form."""
-    made, tangents = [], _real(frames, tie.T)
+    n = tie.shape[1]
+    # Of one width, so that all forms share a program.
+    tangents = np.zeros((-(-n // WIDTH) * WIDTH, len(tie)))
+    tangents[:n] = tie.T
+    batches = np.split(_real(frames, tangents), len(tangents) // WIDTH)
+    shared, at, made = (frames.system, frames.n_substep), _real(frames, values), []
     for run in _runs(frames):
-        rest, columns = _columns(
-            frames.system, frames.n_substep, _real(frames, values), tangents, *run
-        )
-        made.append(fits.normal(rest, columns, run[-1][1:]))
-    names = tuple(f"{i}" for i in range(tie.shape[1]))
+        found = [_columns(*shared, at, batch, *run) for batch in batches]
+        columns = np.concatenate([columns for _, columns in found])[:n]
+        made.append(fits.normal(found[0][0], columns, run[-1][1:]))
     return Normal(names, *(np.stack(part) for part in zip(*made, strict=True)))
 
 
-def _runs(frames: Frames) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    return [(frames.kinetic, *run) for run in zip(frames.entries, frames.psi, strict=True)]
+def _runs(frames: Frames) -> list[tuple[Fixed, np.ndarray, np.ndarray]]:
+    return [(frames.fixed, *run) for run in zip(frames.entries, frames.psi, strict=True)]
 
 
 def _real(frames: Frames, values: np.ndarray) -> np.ndarray:
-    return np.asarray(values, frames.kinetic.dtype)
+    return np.asarray(values, frames.fixed.kinetic.dtype)
 
 
 @functools.partial(jax.jit, static_argnums=0)
@@ -119,14 +163,14 @@ def _columns(
     n: Scalar,
     values: Array,
     tangents: Array,
-    kinetic: Array,
+    fixed: Fixed,
     entries: Array,
     psi: Array,
 ) -> tuple[Array, Array]:
     """The residuals of one run, and the derivatives of its predictions."""
 
     def predict(values: Array) -> Array:
-        return _ahead(system, n, values, kinetic, entries, psi)
+        return _ahead(system, n, values, fixed, entries, psi)
 
     def derivative(tangent: Array) -> tuple[Array, Array]:
         return jax.jvp(predict, (values,), (tangent,))
@@ -137,25 +181,34 @@ def _columns(
 
 @functools.partial(jax.jit, static_argnums=0)
 def _ahead(
-    system: System, n: Scalar, values: Array, kinetic: Array, entries: Array, psi: Array
+    system: System, n: Scalar, values: Array, fixed: Fixed, entries: Array, psi: Array
 ) -> Complex[Array, "n_t_less_1 ..."]:
-    """The frames that follow each recorded one, for some inverse masses and strengths."""
-    n_axis, n_channel = len(kinetic), max(system.n_channel, 1)
-    inverse = values[: n_axis * n_channel].reshape(n_channel, n_axis)
-    energies = jnp.tensordot(inverse, kinetic, 1)
+    """The frames that follow each recorded one, for inverse masses, strengths and coefficients."""
+    n_axis, n_channel = len(fixed.kinetic), max(system.n_channel, 1)
+    sizes = (n_axis * n_channel, len(entries), 2, len(fixed.of_k))
+    inverse, strengths, (loss, crowding), of_k, of_x = jnp.split(values, np.cumsum(sizes))
+    energies = jnp.tensordot(inverse.reshape(n_channel, n_axis), fixed.kinetic, 1)
+    energies = energies + jnp.tensordot(of_k, fixed.of_k, 1)[None]
     energies = energies if system.n_channel else energies[0]
-    local = jnp.tensordot(values[n_axis * n_channel :], entries, 1)
+    local, field = jnp.tensordot(strengths, entries, 1), jnp.tensordot(of_x, fixed.of_x, 1)
     scheme, h = SCHEMES["blanes-moan"], system.dt / n
     space = tuple(range(-system.grid.n_dim, 0))
 
     def kick(psi: Array, share: Scalar) -> Array:
-        return apply(phase(system, local, share * h), psi)
+        # What is the same in all channels commutes with the rest of a kick.
+        density = jnp.abs(psi) ** 2
+        density = density.sum(axis=0) if system.n_channel else density
+        # Losses thin it out meanwhile, to second order in the time of the kick.
+        mean = density * (1 - share * h * loss)
+        common = jnp.exp(-1j * share * h * (field + crowding * mean - 1j * loss))
+        common = common[None] if system.n_channel else common
+        return common * apply(phase(system, local, share * h), psi)
 
     def stage(psi: Array, shares: tuple[Array, Array]) -> tuple[Array, None]:
         waves = jnp.fft.fftn(kick(psi, shares[0]), axes=space)
         return jnp.fft.ifftn(jnp.exp(-1j * shares[1] * h * energies) * waves, axes=space), None
 
-    kicks, drifts = (jnp.asarray(each, kinetic.dtype) for each in (scheme.kicks, scheme.drifts))
+    kicks, drifts = (jnp.asarray(each, values.dtype) for each in (scheme.kicks, scheme.drifts))
 
     def substep(_: Any, psi: Array) -> Array:
         return kick(jax.lax.scan(stage, psi, (kicks[:-1], drifts))[0], kicks[-1])

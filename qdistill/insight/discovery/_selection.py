@@ -4,7 +4,7 @@ A *unit* of a model is a term or a function of no given form. It comes in, or st
 the squared held-out error by a share, in all but few runs.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import numpy as np
@@ -67,13 +67,13 @@ def _add_terms(recording: Recording, model: Model, floor: float) -> Model:
     while sum(term in TERMS for term in model.terms) < MOST:
         normal = generators.linearise(recording, model, missing(model))
         before = held_out(normal, model.names)
-        gains = {
-            term: _gains(before, held_out(normal, (*model.names, term)), floor)
+        gained = {
+            term: gains(before, held_out(normal, (*model.names, term)), floor)
             for term in missing(model)
             if frozenset((*model.terms, term)) not in tried
         }
-        best = max(gains, key=lambda term: gains[term].mean(), default=None)
-        if best is None or not _is_better(gains[best]):
+        best = max(gained, key=lambda term: gained[term].mean(), default=None)
+        if best is None or not is_better(gained[best]):
             break
         larger = generators.fit(recording, _with(model, best))
         tried.add(frozenset(larger.terms))
@@ -89,19 +89,19 @@ def _add_function(
 
     A function takes the place of terms that it contains.
     """
-    before, gains = score(recording, model), {}
+    before, gained = score(recording, model), {}
     for name in functions:
         if name not in units(model):
             bare = _without_all(model, UNKNOWN[name].contains)
             normal = generators.linearise(recording, bare, COLUMNS[name])
-            gains[name] = _gains(before, held_out(normal, normal.names), floor)
-    for best in sorted(gains, key=lambda name: -gains[name].mean()):
-        if not _is_better(gains[best], UNNAMED):
+            gained[name] = gains(before, held_out(normal, normal.names), floor)
+    for best in sorted(gained, key=lambda name: -gained[name].mean()):
+        if not is_better(gained[best], UNNAMED):
             break
         bare = _without_all(model, UNKNOWN[best].contains)
         larger = generators.fit(recording, _with(bare, best))
-        if _is_better(_gains(before, score(recording, larger), floor), UNNAMED):
-            others = (name for name in gains if not _is_better(gains[best] - gains[name]))
+        if is_better(gains(before, score(recording, larger), floor), UNNAMED):
+            others = (name for name in gained if not is_better(gained[best] - gained[name]))
             return larger, best, tuple(name for name in others if name != best)
     return None
 
@@ -114,9 +114,9 @@ def prune(recording: Recording, model: Model, floor: float) -> Model:
         losses = {}
         for unit in units(model):
             kept = [name for name in model.names if name not in columns(unit)]
-            losses[unit] = _gains(held_out(_absent(model, normal, unit), kept), after, floor)
+            losses[unit] = gains(held_out(_absent(model, normal, unit), kept), after, floor)
         least = min(losses, key=lambda unit: losses[unit].mean())
-        if _is_better(losses[least], UNNAMED if least in UNKNOWN else MARGIN):
+        if is_better(losses[least], UNNAMED if least in UNKNOWN else MARGIN):
             break
         model = generators.fit(recording, _without_all(model, (least,)))
     return model
@@ -126,7 +126,7 @@ def choose(scores: dict[str, Any], floor: float) -> tuple[str, tuple[str, ...]]:
     """Return the dispersion of fewest parameters that is as good as the best, and its equals."""
     named = [form for form in scores if form != FREE]
     best = min(named, key=lambda form: np.log(scores[form] + floor).mean())
-    if _is_better(_gains(scores[best], scores[FREE], floor), UNNAMED):
+    if is_better(gains(scores[best], scores[FREE], floor), UNNAMED):
         return FREE, ()
     first, *others = simplest(
         {form: scores[form] for form in named},
@@ -149,7 +149,7 @@ def simplest(scores: dict[str, Any], sizes: dict[str, int], floor: float) -> lis
         return float(np.log(scores[form] + floor).mean())
 
     best = min(scores, key=size_of)
-    allowed = [form for form in scores if not _is_better(_gains(scores[form], scores[best], floor))]
+    allowed = [form for form in scores if not is_better(gains(scores[form], scores[best], floor))]
     fewest = min(sizes[form] for form in allowed)
     return sorted((form for form in allowed if sizes[form] == fewest), key=size_of)
 
@@ -177,7 +177,7 @@ def find_rivals(normal: Normal, model: Model, floor: float) -> dict[str, tuple[s
         found[term] = tuple(
             each
             for each in missing(model)
-            if not _is_better(_gains(held_out(without, (*kept, each)), best, floor))
+            if not is_better(gains(held_out(without, (*kept, each)), best, floor))
         )
     return found
 
@@ -249,14 +249,16 @@ def columns(unit: str) -> tuple[str, ...]:
     return COLUMNS.get(unit, (unit,))
 
 
-def _gains(
+def gains(
     before: Float[np.ndarray, " n_run"], after: Float[np.ndarray, " n_run"], floor: float
 ) -> Float[np.ndarray, " n_run"]:
+    """Return by how much the log of the squared error of each run falls."""
     return np.log((before + floor) / (after + floor))
 
 
-def _is_better(gains: Float[np.ndarray, " n_run"], margin: float = MARGIN) -> bool:
-    return bool(gains.mean() > -np.log(1 - margin) and np.mean(gains > 0) >= AGREEING)
+def is_better(gained: Float[np.ndarray, " n_run"], margin: float = MARGIN) -> bool:
+    """Return whether the error falls by a share, in all but few runs."""
+    return bool(gained.mean() > -np.log(1 - margin) and np.mean(gained > 0) >= AGREEING)
 
 
 def _with(model: Model, unit: str) -> Model:
@@ -274,9 +276,16 @@ def _without_all(model: Model, dropped: Collection[str]) -> Model:
 
 def _absent(model: Model, normal: Normal, unit: str) -> Normal:
     """The normal equations after a unit took the value that it has in its absence."""
+    return moved(normal, {
+        name: float(unit == COUPLING) - model.values[model.names.index(name)]
+        for name in columns(unit)
+    })  # fmt: skip
+
+
+def moved(normal: Normal, changes: Mapping[str, float]) -> Normal:
+    """Return the normal equations about other values of some coefficients."""
     move = np.zeros(len(normal.names))
-    for name in columns(unit):
-        value = model.values[model.names.index(name)]
-        move[normal.names.index(name)] = float(unit == COUPLING) - value
+    for name, change in changes.items():
+        move[normal.names.index(name)] = change
     rest = fits.errors(normal, move)
     return normal._replace(image=normal.image - normal.squares @ move, rest=rest)

@@ -2,6 +2,7 @@
 
 The Hamiltonian is sum_a T_a / m_ca + sum_j s_j V_j: the kinetic energy along axis a in channel c
 has a mass of its own, and each entry of the potential, diagonal ones and couplings, a strength.
+Further terms, the same in all channels, come in if they are offered and needed.
 One frame is propagated by a splitting of fourth order from each recorded one, and the error of the
 next one is minimised by Gauss-Newton steps. Masses are not given, nor where to begin: the first one
 is found by a scan. Nested forms, with one mass, one for each axis, one for each channel, or all
@@ -10,16 +11,31 @@ apart, compete by the error of runs left out of the fit, as in `laws`.
 
 import itertools
 import math
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Array, Complex, Float, Inexact
 
-from qdistill._checks import refuse, require_at_least, require_finite, require_seed, require_shape
+from qdistill._checks import (
+    refuse,
+    require_at_least,
+    require_finite,
+    require_one_of,
+    require_seed,
+    require_shape,
+)
 from qdistill._refusals import explained
 from qdistill.insight.discovery import _selection
 from qdistill.insight.discovery._fits import Normal, descend
-from qdistill.insight.discovery._parts import Frames, linearise, make_frames, residuals, resolve
+from qdistill.insight.discovery._parts import (
+    Frames,
+    linearise,
+    make_frames,
+    residuals,
+    resolve,
+    terms_of,
+)
 from qdistill.system import System
 
 # Inverse masses that are tried at first.
@@ -40,6 +56,8 @@ class Masses(NamedTuple):
         over a bootstrap of the runs, of about 85% with four runs. NaN where no frame tells.
       strengths: Strength of each entry of the potential that frames meet, with its interval, by
         name.
+      terms: Coefficient of each further term, with its interval, by name.
+      rivals: For each further term those that would do as well in its place.
       errors: Root mean squared error of one frame, relative, of runs left out of the fit, by form.
       floor: The error of the splitting in which frames are propagated.
       motion: Root mean squared change of the frames in one step, relative.
@@ -50,6 +68,8 @@ class Masses(NamedTuple):
     low: Float[np.ndarray, "n_channel n_axis"]
     high: Float[np.ndarray, "n_channel n_axis"]
     strengths: dict[str, tuple[float, float, float]]
+    terms: dict[str, tuple[float, float, float]]
+    rivals: dict[str, tuple[str, ...]]
     errors: dict[str, float]
     floor: float
     motion: float
@@ -72,6 +92,9 @@ class Masses(NamedTuple):
             values = (each[channel, axis] for each in (self.masses, self.low, self.high))
             lines.append(_line(", ".join(words) or "mass", *values))
         lines += [_line(f"strength of {name}", *row) for name, row in self.strengths.items()]
+        for name, row in self.terms.items():
+            others = self.rivals[name]
+            lines.append(_line(name, *row) + (f" (or {', '.join(others)})" if others else ""))
         error = self.errors[self.form]
         lines.append(f"held-out error of a frame {error:.1e}, of the method {self.floor:.1e}")
         if not self.is_explained:
@@ -88,42 +111,51 @@ def find_masses(
     system: System,
     v: Inexact[Array | np.ndarray, "n_run ..."],
     psi: Complex[Array | np.ndarray, "n_run n_t ..."],
+    terms: Sequence[str] = (),
     seed: int = 0,
 ) -> Masses:
-    """Return the masses by axis and channel, and the strengths of V, of several runs.
+    """Return the masses by axis and channel, the strengths of V, and further terms of several runs.
 
-    The runs are those of a linear system that conserves the norm, and the dispersion along each
-    axis is that of the grid. Other terms are not sought: see `find_law` for a line. Packets must
-    move along each axis in each channel, and meet every entry of V: what they do not tell has no
-    value. Masses from 0.1 to 100,000 are tried, with all strengths 1, and fits begin at the best.
-    Frames may be so far apart that the phases p^2 dt / 2m of the fastest waves reach about 5.
+    The runs are those of an autonomous system, and the dispersion along each axis is that of the
+    grid. Further terms are sought if they are offered: uniform losses ``-i``, ``|psi|^2``, summed
+    over channels, ``p^4``, summed over axes, and along each axis a force and a drift, in a plane
+    ``x``, ``y``, ``px`` and ``py``; on a line `find_law` knows more. They are the same in all
+    channels, and need the largest number of masses, though fewer may be left in the end. Packets
+    must move along each axis in each channel, and meet every entry of V: what they do not tell has
+    no value. Masses from 0.1 to 100,000 are tried, with all strengths 1, and fits begin at the
+    best. Frames may be so far apart that the phases p^2 dt / 2m of the fastest waves reach about 5.
 
     Args:
       system: Grid, channels, and duration of a frame; the masses of the grid are not used.
       v: Potential of each run, with channels a Hermitian matrix.
       psi: Frames of each run.
+      terms: Further terms that are offered.
       seed: Seed of the bootstrap, at least 0.
 
     Raises:
-      ValueError: For other shapes, fewer than 4 runs or 2 frames, numbers that are not finite,
-        frames that are real or zero, a potential that is zero, not real or, with channels, not
-        Hermitian, and a system that is not linear, Hermitian, autonomous, and of plain energies.
+      ValueError: For other shapes or terms, fewer than 4 runs or 2 frames, numbers that are not
+        finite, frames that are real or zero, a potential that is zero, not real or, with channels,
+        not Hermitian, and a system that is not linear, Hermitian and autonomous, or whose energies
+        are not plain.
     """
-    _require(system, v, psi, seed)
-    frames = make_frames(system, v, psi)
-    ties = _ties(max(system.n_channel, 1), system.grid.n_dim, len(frames.names))
+    _require(system, v, psi, terms, seed)
+    frames = make_frames(system, v, psi, terms)
+    ties = _ties(frames)
     start = _begin(frames, ties[ONE])
     frames, floor = resolve(frames, ties[ONE] @ start)
     # Strengths far from 1 need more substeps.
     start = _fit(frames, ties[ONE], start, floor)
     frames, floor = resolve(frames, ties[ONE] @ start)
+    *_, widest = ties.values()
+    further = _search(frames, widest, _begin_at(widest, ties[ONE] @ start), floor, terms)
     fits: dict[str, np.ndarray] = {}
     for form, tie in ties.items():
         # Each begins at the fit of one mass.
-        begin = np.linalg.lstsq(tie, ties[ONE] @ start, rcond=None)[0]
-        fits[form] = _fit(frames, tie, begin, floor)
-    normals = {form: linearise(frames, tie, tie @ fits[form]) for form, tie in ties.items()}
-    told = {form: _told(frames, each, fits[form], floor) for form, each in normals.items()}
+        fits[form] = _fit(frames, tie, _begin_at(tie, ties[ONE] @ start), floor, further)
+    normals = {form: _linearise(frames, tie, fits[form]) for form, tie in ties.items()}
+    told = {
+        form: (*_told(frames, each, fits[form], floor), *further) for form, each in normals.items()
+    }
     scores = {form: _selection.held_out(each, told[form]) for form, each in normals.items()}
     sizes = {form: len(each.names) for form, each in normals.items()}
     form, *_ = _selection.simplest(scores, sizes, floor)
@@ -136,36 +168,117 @@ def find_masses(
         np.where(each > 0, 1 / np.where(each > 0, each, 1.0), np.inf)[:n].reshape(shape)
         for each in (fit, low, high)
     )
-    every = linearise(frames, np.eye(len(fit)), fit)
-    seen = _told(frames, every, fit, floor)
-    is_seen = np.array([name in seen for name in every.names])
+    apart = _begin_at(widest, fit)
+    seen = _told(frames, _linearise(frames, widest, apart), apart, floor)
+    is_seen = np.array([name in seen for name in _names(widest, frames)[:n]])
     for each in (masses, lowest, highest):
-        each[~is_seen[:n].reshape(shape)] = np.nan
-    strengths = {
-        name: (float(fit[i]), float(low[i]), float(high[i]))
-        for i, name in enumerate(frames.names, n)
-        if is_seen[i]
-    }
+        each[~is_seen.reshape(shape)] = np.nan
+    rows = zip(fit.tolist(), low.tolist(), high.tolist(), strict=True)
+    of_name = dict(zip((*frames.names, *terms_of(shape[1])), list(rows)[n:], strict=True))
+    values = dict(zip(normal.names, fits[form], strict=True))
     errors = {form: float(np.sqrt(each.mean())) for form, each in scores.items()}
     moved = np.asarray(frames.psi[:, 1:] - frames.psi[:, :-1])
     motion = float(np.linalg.norm(moved) / np.linalg.norm(np.asarray(frames.psi[:, 1:])))
-    floor = float(np.sqrt(floor))
-    return Masses(form, masses, lowest, highest, strengths, errors, floor, motion)
+    return Masses(
+        form,
+        masses,
+        lowest,
+        highest,
+        {name: of_name[name] for name in frames.names if name in seen},
+        {name: of_name[name] for name in further},
+        _rivals(normal, values, told[form], terms, floor),
+        errors,
+        float(np.sqrt(floor)),
+        motion,
+    )
+
+
+def _search(
+    frames: Frames, tie: np.ndarray, start: np.ndarray, floor: float, offered: Sequence[str]
+) -> tuple[str, ...]:
+    """The further terms that lower the held-out error, the best first, without those not needed."""
+    kept: tuple[str, ...] = ()
+    tried: set[frozenset[str]] = set()
+    while offered and frozenset(kept) not in tried:
+        tried.add(frozenset(kept))
+        fit = _fit(frames, tie, start, floor, kept)
+        normal = _linearise(frames, tie, fit)
+        values, told = dict(zip(normal.names, fit, strict=True)), _told(frames, normal, fit, floor)
+        error = _selection.held_out(normal, (*told, *kept))
+        losses = {
+            name: _selection.gains(
+                _selection.held_out(
+                    _selection.moved(normal, {name: -values[name]}),
+                    [*told, *(each for each in kept if each != name)],
+                ),
+                error,
+                floor,
+            )
+            for name in kept
+        }
+        least = min(losses, key=lambda name: losses[name].mean(), default="")
+        if least and not _selection.is_better(losses[least]):
+            kept = tuple(name for name in kept if name != least)
+            continue
+        gained = {
+            name: _selection.gains(error, _selection.held_out(normal, (*told, *kept, name)), floor)
+            for name in offered
+            if name not in kept
+        }
+        best = max(gained, key=lambda name: gained[name].mean(), default="")
+        if best and _selection.is_better(gained[best]):
+            kept = (*kept, best)
+    return kept
+
+
+def _rivals(
+    normal: Normal,
+    values: dict[str, float],
+    told: Sequence[str],
+    offered: Sequence[str],
+    floor: float,
+) -> dict[str, tuple[str, ...]]:
+    """For each further term those that lower the held-out error as much in its place."""
+    best, found = _selection.held_out(normal, told), {}
+    for name in (name for name in told if name in offered):
+        without = _selection.moved(normal, {name: -values[name]})
+        kept = [each for each in told if each != name]
+        found[name] = tuple(
+            other
+            for other in offered
+            if other not in told
+            and not _selection.is_better(
+                _selection.gains(_selection.held_out(without, (*kept, other)), best, floor)
+            )
+        )
+    return found
+
+
+def _linearise(frames: Frames, tie: np.ndarray, values: np.ndarray) -> Normal:
+    """The normal equations about parameters of a form."""
+    return linearise(frames, _names(tie, frames), tie, tie @ values)
+
+
+def _names(tie: np.ndarray, frames: Frames) -> tuple[str, ...]:
+    """The parameters of a form: inverse masses, strengths, and the terms that are offered."""
+    n_mass = tie.shape[1] - len(frames.names) - len(frames.terms)
+    return (*(f"1/m {i}" for i in range(n_mass)), *frames.names, *frames.terms)
 
 
 def _told(
     frames: Frames, normal: Normal, values: Float[np.ndarray, " n"], floor: float
 ) -> tuple[str, ...]:
-    """The parameters whose whole effect on the frames is well above the error of the method."""
+    """The masses and strengths whose whole effect on the frames is far above the method's error."""
     slopes = np.sqrt(np.diag(normal.squares.mean(axis=0)))
-    n_mass = len(values) - len(frames.names)
-    effects = slopes * np.append(np.abs(values[:n_mass]), np.ones(len(frames.names)))
-    pairs = zip(normal.names, effects, strict=True)
+    n_mass = next(i for i, name in enumerate(normal.names) if name in frames.names)
+    whole = np.append(np.abs(values[:n_mass]), np.ones(len(frames.names)))
+    pairs = zip(normal.names, slopes[: len(whole)] * whole, strict=False)
     return tuple(name for name, effect in pairs if effect > SEEN * np.sqrt(floor))
 
 
-def _ties(n_channel: int, n_axis: int, n_entry: int) -> dict[str, Float[np.ndarray, "n_all n"]]:
-    """For each form, the matrix from its parameters to all inverse masses and strengths."""
+def _ties(frames: Frames) -> dict[str, Float[np.ndarray, "n_all n"]]:
+    """For each form, the matrix from its parameters to all inverse masses, strengths and terms."""
+    n_channel, n_axis = max(frames.system.n_channel, 1), frames.system.grid.n_dim
     channels, axes = np.eye(n_channel), np.eye(n_axis)
     every_channel, every_axis = np.ones((n_channel, 1)), np.ones((n_axis, 1))
     found = {ONE: np.kron(every_channel, every_axis)}
@@ -175,11 +288,13 @@ def _ties(n_channel: int, n_axis: int, n_entry: int) -> dict[str, Float[np.ndarr
         found[BY_CHANNEL] = np.kron(channels, every_axis)
     if n_axis > 1 and n_channel > 1:
         found[APART] = np.kron(channels, axes)
-    rest = np.eye(n_entry)
+    every = (*frames.names, *terms_of(n_axis))
+    has = [every.index(name) for name in (*frames.names, *frames.terms)]
+    rest = np.eye(len(every))[:, has]
     return {
         form: np.block([
-            [masses, np.zeros((len(masses), n_entry))],
-            [np.zeros((n_entry, masses.shape[1])), rest],
+            [masses, np.zeros((len(masses), rest.shape[1]))],
+            [np.zeros((len(rest), masses.shape[1])), rest],
         ])
         for form, masses in found.items()
     }  # fmt: skip
@@ -188,29 +303,37 @@ def _ties(n_channel: int, n_axis: int, n_entry: int) -> dict[str, Float[np.ndarr
 def _begin(frames: Frames, tie: np.ndarray) -> Float[np.ndarray, " n"]:
     """The parameters of one mass with the least error of the first frame, all strengths 1."""
     first = frames._replace(psi=frames.psi[:, :2])
-    errors = []
+    errors, values = [], np.zeros(tie.shape[1])
+    values[1 : 1 + len(frames.names)] = 1
     for inverse in TRIED:
-        values = np.ones(tie.shape[1])
         values[0] = inverse
         errors.append(sum(np.sum(np.abs(rest) ** 2) for rest in residuals(first, tie @ values)))
-    start = np.ones(tie.shape[1])
-    start[0] = TRIED[int(np.argmin(np.nan_to_num(errors, nan=np.inf)))]
-    return start
+    values[0] = TRIED[int(np.argmin(np.nan_to_num(errors, nan=np.inf)))]
+    return values
+
+
+def _begin_at(tie: np.ndarray, values: np.ndarray) -> Float[np.ndarray, " n"]:
+    """The parameters of a form that are nearest to some masses and strengths."""
+    return np.linalg.lstsq(tie, values, rcond=None)[0]
 
 
 def _fit(
-    frames: Frames, tie: np.ndarray, start: np.ndarray, floor: float
+    frames: Frames, tie: np.ndarray, start: np.ndarray, floor: float, further: Sequence[str] = ()
 ) -> Float[np.ndarray, " n"]:
     """The parameters of a form with the least one-frame error, by Gauss-Newton steps."""
     return descend(
-        lambda values: linearise(frames, tie, tie @ values),
-        lambda normal, values: _told(frames, normal, values, floor),
+        lambda values: _linearise(frames, tie, values),
+        lambda normal, values: (*_told(frames, normal, values, floor), *further),
         start,
     )
 
 
-def _require(system: System, v: Any, psi: Any, seed: int) -> None:
+def _require(system: System, v: Any, psi: Any, terms: Any, seed: int) -> None:
     require_seed(seed=seed)
+    if isinstance(terms, str):
+        refuse("terms", "a list of names", repr(terms))
+    for name in terms:
+        require_one_of(terms_of(system.grid.n_dim), terms=name)
     is_plain = system.has_plain_potential and system.has_plain_kinetic
     if not (is_plain and system.is_linear and system.is_hermitian and system.is_autonomous):
         refuse("system", "linear, Hermitian, autonomous, and of plain energies", system)
