@@ -298,10 +298,11 @@ results-discovery: results-unitary
 	$(call draw,discovery discovery-gru)
 
 results-blind: .venv/.core
-	rm -rf runs/blind runs/blind-unlisted
+	rm -rf runs/blind runs/blind-unlisted runs/blind-wide
 	$(PY) experiments/discovery/blind.py --seed 100 --workers 2 --out runs/blind
 	$(PY) experiments/discovery/blind.py --unlisted --workers 2 --out runs/blind-unlisted
-	$(call keep,blind blind-unlisted)
+	$(PY) experiments/discovery/blind_wide.py --out runs/blind-wide
+	$(call keep,blind blind-unlisted blind-wide)
 	$(call draw,blind-unlisted)
 
 # After results-seeds and results-unitary; masses after results-discovery and results-tully.

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import scripts
 
-from experiments.discovery import blind, discover, hidden, recordings
+from experiments.discovery import blind, discover, hidden, recording_files, recordings
 from experiments.discovery.hidden import NOTHING, Hidden
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law, laws
@@ -27,9 +27,9 @@ T = hidden.DT * np.arange(hidden.N_FRAME)
 N_RUN, N_T = 5, 5
 
 
-def recorded(strengths: dict[str, float], noise: float = 1e-5) -> recordings.Runs:
+def recorded(strengths: dict[str, float], noise: float = 1e-5) -> recording_files.Runs:
     v, psi = made(tuple(strengths.items()), noise)
-    return recordings.Runs(X, T[:N_T], v.astype(np.float32), psi.astype(np.complex64))
+    return recording_files.Runs(X, T[:N_T], v.astype(np.float32), psi.astype(np.complex64))
 
 
 @functools.cache
@@ -136,16 +136,16 @@ def test_files_are_read_as_they_were_written(tmp_path: pathlib.Path) -> None:
         path = tmp_path / name
         runs = [str(i) for i in range(len(psi))]
         export.write(path, GRID, t, v, {"forecast": psi}, runs)
-        found = recordings.read(path, "forecast")
+        found = recording_files.read(path, "forecast")
         np.testing.assert_array_equal(found.psi, psi)
         np.testing.assert_array_equal(found.v, v)
         np.testing.assert_allclose(found.t, t)
         np.testing.assert_allclose(found.x, x, atol=1e-6)
     words = r"Argument `frames` must be a file with `psi`, or with `psi_real` and `psi_imag`"
     with pytest.raises(ValueError, match=words):
-        recordings.read(tmp_path / "a.npz")
+        recording_files.read(tmp_path / "a.npz")
     with pytest.raises(ValueError, match="Argument `frames` must be a file that ends in"):
-        recordings.read(tmp_path / "a.csv")
+        recording_files.read(tmp_path / "a.csv")
 
 
 def test_files_of_ones_own_have_plain_names(tmp_path: pathlib.Path) -> None:
@@ -164,7 +164,7 @@ def test_files_of_ones_own_have_plain_names(tmp_path: pathlib.Path) -> None:
     np.savez(tmp_path / "b.npz", **{name: values for name, (_, values, _) in split.items()})
     xarray.Dataset(split).to_netcdf(tmp_path / "c.nc", engine="h5netcdf")
     for name in ("a.npz", "b.npz", "c.nc"):
-        found = recordings.read(tmp_path / name)
+        found = recording_files.read(tmp_path / name)
         np.testing.assert_array_equal(found.psi, psi)
         np.testing.assert_array_equal(found.v, np.stack([v[0]] * len(psi)))
         np.testing.assert_array_equal(found.t, t)
@@ -197,15 +197,15 @@ def test_files_of_ones_own_have_plain_names(tmp_path: pathlib.Path) -> None:
     ]
     for changed, words in cases:
         with pytest.raises(ValueError, match=f"Argument {words}"):
-            recordings.read(written(changed))
+            recording_files.read(written(changed))
     for units, words in (({}, "none"), ({"units": "fs"}, "fs"), ({"units": "s"}, "s")):
         path = written({"times": (in_time, t, units)}, "bad.nc")
         wanted = r"`frames\['times'\]` must be in units of a\.u\., by its attribute `units`, but is"
         with pytest.raises(ValueError, match=rf"Argument {wanted} in {words}\."):
-            recordings.read(path)
+            recording_files.read(path)
     (tmp_path / "words.nc").write_text("words")
     with pytest.raises(ValueError, match="is damaged, or no NetCDF file"):
-        recordings.read(tmp_path / "words.nc")
+        recording_files.read(tmp_path / "words.nc")
 
 
 def test_bad_frames_are_refused() -> None:
@@ -304,7 +304,7 @@ def test_a_lost_norm_hides_no_charges() -> None:
     assert "norm" in found["why"]
     # Positions are means of normalised frames.
     low, high = found["moves"]["mean x"]
-    twice = recordings.Runs(*recorded({})[:3], 2 * recorded({}).psi)
+    twice = recording_files.Runs(*recorded({})[:3], 2 * recorded({}).psi)
     assert low < high
     assert recordings.look(twice)["moves"]["mean x"] == pytest.approx(
         recordings.look(recorded({}))["moves"]["mean x"], rel=1e-5
@@ -317,12 +317,12 @@ def test_damaged_files_are_refused_in_words(tmp_path: pathlib.Path) -> None:
     text.write_bytes(b"no archive of arrays")
     for path in (empty, text):
         with pytest.raises(ValueError, match="is damaged, or no file of NumPy"):
-            recordings.read(path)
+            recording_files.read(path)
     one = tmp_path / "one.npy"
     np.save(one, np.zeros(3))
     one.rename(tmp_path / "one.npz")
     with pytest.raises(ValueError, match="a file of several arrays"):
-        recordings.read(tmp_path / "one.npz")
+        recording_files.read(tmp_path / "one.npz")
 
 
 def test_seeds_draw_every_kind() -> None:

@@ -9,7 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.discovery import emulator_laws, emulator_masses
+from experiments.discovery import (
+    blind_wide,
+    discover,
+    emulator_laws,
+    emulator_masses,
+    hidden_wide,
+)
 from qdistill.insight import discovery
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid
@@ -153,98 +159,57 @@ def test_a_forecast_that_diverges_has_no_masses() -> None:
     assert "masses" not in found
 
 
-# Hidden terms of a plane and of two channels, which the given potential does not tell.
+# Terms that the given potential does not tell, in a plane and across two channels.
 HIDDEN = {
     "plane": {"-i": 0.02, "|psi|^2": 0.3, "p^4": 0.01, "x": 0.05, "py": 0.04},
     "channels": {"-i": 0.001, "|psi|^2": 0.1, "x": -0.004, "p": 0.002},
 }
 
 
-def evolved(
-    system: System, psi: np.ndarray, v: np.ndarray, hidden: dict[str, float], n_frames: int
-) -> np.ndarray:
-    """Frames by a split step of second order with 400 steps a frame, in NumPy and double precision.
-
-    Without channels `v` and `psi` have an axis of one channel.
-    """
-    grid, n = system.grid, 400
-    h, space = system.dt / n, tuple(range(-grid.n_dim, 0))
-    k = [np.asarray(grid.wavenumbers(axis), float) for axis in range(grid.n_dim)]
-    x = [np.asarray(grid.positions(axis), float) - grid.middle[axis] for axis in range(grid.n_dim)]
-    names = [("x", "y"), ("p",) if grid.n_dim == 1 else ("px", "py")]
-    of_x = sum(hidden.get(name, 0.0) * each for name, each in zip(names[0], x, strict=False))
-    energy = sum(each**2 / (2 * m) for each, m in zip(k, grid.mass, strict=True))
-    energy = energy + hidden.get("p^4", 0.0) * sum(each**4 for each in k)
-    for name, each in zip(names[1], k, strict=True):
-        energy = energy + hidden.get(name, 0.0) * each
-    levels, states = np.linalg.eigh(np.moveaxis(v, (0, 1), (-2, -1)))
-
-    def kick(psi: np.ndarray) -> np.ndarray:
-        density = np.sum(np.abs(psi) ** 2, axis=0)
-        turned = np.einsum("...ij,i...->j...", states.conj(), psi)
-        turned = turned * np.exp(-0.5j * h * np.moveaxis(levels, -1, 0))
-        common = of_x + hidden.get("|psi|^2", 0.0) * density - 1j * hidden.get("-i", 0.0)
-        return np.einsum("...ij,j...->i...", states, turned) * np.exp(-0.5j * h * common)
-
-    frames = [psi]
-    for _ in range(n_frames):
-        for _ in range(n):
-            waves = np.fft.fftn(kick(psi), axes=space)
-            psi = kick(np.fft.ifftn(np.exp(-1j * h * energy) * waves, axes=space))
-        frames.append(psi)
-    return np.stack(frames)
-
-
 @pytest.mark.parametrize("kind", HIDDEN)
 @pytest.mark.parametrize("is_hidden", [True, False])
 def test_further_terms_of_planes_and_channels_are_found_and_none_besides(
-    kind: str, is_hidden: bool
+    kind: str, is_hidden: bool, tmp_path: pathlib.Path
 ) -> None:
-    hidden, rng = HIDDEN[kind] if is_hidden else {}, np.random.default_rng(3)
-    in_plane = kind == "plane"
-    grid = (
-        Grid((24, 24), (14.0, 14.0), "continuum", origin=(-7.0, -7.0), mass=(1.0, 1.5))
-        if in_plane
-        else Grid(64, 16.0, "continuum", origin=-8.0, mass=20.0)
-    )
-    system = System(grid, 0.2 if in_plane else 1.0, n_channel=0 if in_plane else 2)
-    where = [np.asarray(grid.positions(axis), float) for axis in range(grid.n_dim)]
-    v, frames = [], []
-    for _ in range(6):
-        hills = rng.uniform(-2, 2, (3, 3))
-        if in_plane:
-            one = sum(
-                a * np.exp(-((where[0] - b) ** 2 + (where[1] - c) ** 2) / 4) for a, b, c in hills
-            )[None, None]
-            places, speeds = rng.uniform(-1.5, 1.5, (2, 2))
-            psi = np.asarray(packets.gaussian(grid, tuple(places), (1.2, 1.0), tuple(speeds)))[None]
-        else:
-            gap, lift = rng.uniform(0.02, 0.1), rng.uniform(0.05, 0.1)
-            (x,) = where
-            one = np.stack([
-                np.stack([lift * np.tanh(x), gap * np.exp(-(x**2) / 4)]),
-                np.stack([gap * np.exp(-(x**2) / 4), -lift * np.tanh(x / 2)]),
-            ])  # fmt: skip
-            each = [
-                np.asarray(packets.gaussian(grid, rng.uniform(-2, 2), 1.0, rng.uniform(-3, 3)))
-                for _ in range(2)
-            ]
-            psi = np.stack(each) / np.sqrt(2)
-        made = evolved(system, psi.astype(complex), one, hidden, 3)
-        noise = rng.normal(size=(2, *made.shape))
-        scale = 1e-5 * np.linalg.norm(made[0]) / np.sqrt(2 * made[0].size)
-        made = made + scale * (noise[0] + 1j * noise[1])
-        v.append(one[0, 0] if in_plane else one)
-        frames.append(made[:, 0] if in_plane else made)
-    offered = discovery.masses.terms_of(grid.n_dim)
-    found = discovery.find_masses(system, np.stack(v), np.stack(frames), offered)
-    assert found.form == ("by axis" if in_plane else "one mass")
-    np.testing.assert_allclose(found.masses, np.broadcast_to(grid.mass, found.masses.shape), 1e-3)
-    assert set(found.terms) == set(hidden)
-    for name, (value, low, high) in found.terms.items():
+    hidden = HIDDEN[kind] if is_hidden else {}
+    masses = {"plane": ((1.0, 1.5),), "channels": ((20.0,), (20.0,))}[kind]
+    runs = hidden_wide.make(hidden_wide.Hidden(kind, masses, hidden, 1e-5), 3, 5, 4)
+    path = tmp_path / "a.npz"
+    axes: dict[str, Any] = dict(zip("xy", runs.axes, strict=False))
+    np.savez(path, psi=runs.psi, v=runs.v, t=runs.t, **axes)
+    report = discover.discover(discover.Args(frames=path))
+    found = report.metrics["law"]
+    assert found["dispersion"] == "continuum"
+    assert found["by dispersion"]["continuum"] < found["by dispersion"]["lattice"]
+    assert found["form"] == ("by axis" if kind == "plane" else "one mass")
+    np.testing.assert_allclose(found["masses"], masses, 1e-3)
+    assert set(found["terms"]) == set(hidden)
+    for name, (value, low, high) in found["terms"].items():
         assert value == pytest.approx(hidden[name], rel=1e-3)
         # Intervals of 95%, of few runs.
         assert abs(value - hidden[name]) < 2 * (high - low)
-    assert found.is_explained
-    assert found.rivals == dict.fromkeys(hidden, ())
-    assert all(f"\n{name}: " in str(found) for name in hidden)
+    assert found["explained"]
+    assert found["rivals"] == {name: [] for name in hidden}
+    assert all(f"\n  {name}: " in report.report for name in hidden)
+
+
+def test_a_blind_file_is_scored_against_what_is_hidden_in_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make = hidden_wide.make
+    monkeypatch.setattr(hidden_wide, "make", lambda truth, seed: make(truth, seed, 4, 3))
+    # One of the files that served to develop this: a force along y.
+    row = blind_wide.read_one(1002)
+    assert (row["found"], row["missed"], row["false"]) == (["y"], [], [])
+    assert row["has one mass"]
+    assert row["claims one mass"]
+    assert "claims y" in blind_wide.line(row)
+    wrong = row | {"false": ["p^4"], "claims one mass": False, "kind": "channels"}
+    assert blind_wide.line(wrong).endswith("WRONG FALSE p^4")
+    summary = blind_wide.summarise([row, wrong])
+    assert summary["all"]["files"] == 2
+    assert summary["plane"]["files with a false claim"] == 0
+    assert summary["channels"]["one mass"] == [0, 1]
+    assert summary["channels"]["bound"] == 1
+    nothing = [hidden_wide.draw(seed).strengths for seed in range(2000, 2200)]
+    assert sum(not each for each in nothing) == pytest.approx(60, abs=20)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from experiments.discovery import blind, hidden, recordings
+from experiments.discovery import blind, hidden, recording_files, recordings
 from experiments.discovery.hidden import MIRROR, Hidden
 from qdistill.insight import discovery
 from qdistill.insight.discovery import _recordings as recordings_of
@@ -31,10 +31,10 @@ def made(kind: str = "", strength: float = 0.0) -> tuple[np.ndarray, np.ndarray]
         return hidden.make(SEED, Hidden({kind: strength} if kind else {}, NOISE))
 
 
-def recorded(kind: str = "", strength: float = 0.0) -> recordings.Runs:
+def recorded(kind: str = "", strength: float = 0.0) -> recording_files.Runs:
     v, psi = made(kind, strength)
     t = hidden.DT * np.arange(N_T)
-    return recordings.Runs(
+    return recording_files.Runs(
         X, t, v[:N_RUN].astype(np.float32), psi[:N_RUN, :N_T].astype(np.complex64)
     )
 

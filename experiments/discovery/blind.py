@@ -19,7 +19,7 @@ import numpy as np
 import scipy.special
 
 from experiments import runner
-from experiments.discovery import blind_figure, hidden, recordings
+from experiments.discovery import blind_figure, hidden, recording_files, recordings
 from qdistill._checks import require_at_least
 from qdistill.insight import discovery
 from qdistill.insight.discovery import Law, laws
@@ -115,10 +115,10 @@ def read_one(seed: int, is_unlisted: bool) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = pathlib.Path(folder) / f"{seed}.npz"
         hidden.write(hidden.Args(path, seed, is_unlisted))
-        return score(seed, truth, recordings.read(path))
+        return score(seed, truth, recording_files.read(path))
 
 
-def score(seed: int, truth: hidden.Hidden, runs: recordings.Runs) -> dict[str, Any]:
+def score(seed: int, truth: hidden.Hidden, runs: recording_files.Runs) -> dict[str, Any]:
     """Read one file, and compare the law with the truth."""
     law = discovery.find_law(*runs)
     mirrors, true = recordings.find_mirrors(runs, law), set(truth.strengths)

@@ -18,7 +18,14 @@ import numpy as np
 from jaxtyping import Array, Complex
 
 from experiments import emulators, runner
-from experiments.discovery import charges_figure, planes, recordings, wells
+from experiments.discovery import (
+    charges_figure,
+    planes,
+    recording_files,
+    recordings,
+    wells,
+    wide_recordings,
+)
 from qdistill._checks import refuse, require_at_least
 from qdistill.insight import discovery, harness
 from qdistill.insight.discovery.charges import Numbers
@@ -37,7 +44,8 @@ class Args(emulators.Compared):
 
     frames: pathlib.Path | None = None
     """File of recorded runs instead of emulators, `.npz` or `.nc`, with frames `psi` of shape
-    (n_run, n_t, n_x), potentials `v`, times `t` and positions `x`; see docs/laws.md."""
+    (n_run, n_t, n_x), potentials `v`, times `t` and positions `x`, or in a plane or across
+    channels; see docs/laws.md."""
     name: str = "psi"
     """Name of the frames in the file, such as `forecast`."""
     out: pathlib.Path = pathlib.Path("runs/discovery")
@@ -83,7 +91,10 @@ def discover(args: Args) -> runner.Results:
     if args.frames is not None:
         if args.runs:
             refuse("runs", "none if a file of frames is given", args.runs)
-        return recordings.report(args.frames, args.name)
+        runs = recording_files.read_any(args.frames, args.name)
+        if isinstance(runs, recording_files.Runs):
+            return recordings.report(runs)
+        return wide_recordings.report(runs)
     require_at_least(2, n_measured=args.n_frames // args.every)
     ensembles, system = load(args)
     exact = harness.solve_exactly(system, system.bounds or (-wells.CEILING - 2, wells.CEILING + 2))
@@ -209,7 +220,7 @@ def look(propagator: Propagator, system: System, args: Args, case: Case) -> dict
     size = jnp.linalg.norm(last, axis=-1)
     error = float(jnp.mean(jnp.linalg.norm(end - last, axis=-1) / size))
     # A forecast that has grown beyond all bounds, finite or not, has no operators to speak of.
-    if not np.isfinite(error) or not np.max(np.abs(frames)) < recordings.LARGEST:
+    if not np.isfinite(error) or not np.max(np.abs(frames)) < recording_files.LARGEST:
         return {"error": None, "n_static": 0, "drifts": [], "charges": [], "closure": None}
     names, means = expect(system, known, frames)
     charges = discovery.find_charges(names, means)

@@ -59,7 +59,7 @@ def read_laws(calls: Calls, s: Samples) -> None:
     calls.add_slow(
         discovery.find_masses,
         read=lambda found: [found.masses, found.strengths["V"]],
-        system=s.system, v=v, psi=runs, seed=0,
+        system=s.system, v=v, psi=runs, terms=("-i",), seed=0,
     )  # fmt: skip
     recording = _recordings.record(s.line, 0.1, v, runs, 4.0)
     emulator = _emulators.make_emulator(recording, _generators.begin(discovery.laws.USUAL))
