@@ -18,10 +18,25 @@ BUILT_IN = ("holds", "as the teacher", "unlike the teacher")
 
 
 def waves() -> str:
-    """Tabulate the waves of all trainings, next to the exact solver and a null model."""
+    """Tabulate the waves of all trainings of `demo`, next to a null model."""
+    return _waves("probes")
+
+
+def network_waves() -> str:
+    """Tabulate the waves of the paper's network, next to null models of its error."""
+    return _waves("probes-gru-demo", "probes-gru")
+
+
+def _waves(*studies: str) -> str:
     groups: dict[str, list[Any]] = {}
-    for name, row in RESULTS()["probes"].metrics.probes.items():
-        groups.setdefault(name.split(", seed ")[0], []).append(row)
+    for study in studies:
+        found: dict[str, list[Any]] = {}
+        for name, row in RESULTS()[study].metrics.probes.items():
+            found.setdefault(name.split(", seed ")[0], []).append(row)
+        # The exact solver is the same in all.
+        groups = found | groups
+    exact = {"exact solver": groups.pop("exact solver")}
+    groups = exact | groups
     mass, quartic, uniform, front = [], [], [], []
     for rows in groups.values():
         fits = [row.dispersion for row in rows]

@@ -68,6 +68,32 @@ def missed() -> str:
     return _missed("blind")
 
 
+def missed_wide() -> str:
+    """Return what was missed in planes and across channels."""
+    return _missed("blind-wide") or "none"
+
+
+def false_wide() -> str:
+    """Return the files of planes and channels with a false claim, as text."""
+    return _false("blind-wide")
+
+
+def wide() -> str:
+    """Tabulate what was found of hidden terms in planes and across channels."""
+    rows = []
+    for kind, row in RESULTS()["blind-wide"].metrics.summary.items():
+        counts = (row.hidden, *(row[key] for key in _COUNTS), row["files with a false claim"])
+        forms = (f"{right} of {n}" for right, n in (row["one mass"], row["several masses"]))
+        held = f"{row['intervals that hold the truth']} of {row.intervals}"
+        name = {"plane": "plane", "channels": "two channels"}.get(kind, kind)
+        rows.append([name, f"{row.files}", *map(str, counts), *forms, held])
+    return table(
+        ("", "files", "hidden terms", "found", "found, not told apart", "missed", "false claims",
+         "one mass, recognised", "two masses, recognised", "intervals that hold the truth"),
+        rows,
+    )  # fmt: skip
+
+
 def missed_unlisted() -> str:
     """Return what was missed of what is on no list."""
     return _missed("blind-unlisted")

@@ -5,7 +5,7 @@ change are found: see `find_charges` and `find_closure`. `structure` and `recogn
 algebra they form. `find_symmetries` scans families of operations, such as mirrors about any point,
 and `intertwine` looks for an operator that maps the evolution in one potential to that in another.
 `find_law` reads the Hamiltonian itself from recorded frames, with functions that have no form, and
-makes an emulator of it; `find_masses` reads masses by axis and channel.
+makes an emulator of it; `find_masses` reads masses by axis and channel, and a few further terms.
 
     >>> import jax, jax.numpy as jnp
     >>> from qdistill import Grid, System, rollout

@@ -148,19 +148,9 @@ def find_masses(
     frames, floor = resolve(frames, ties[ONE] @ start)
     *_, widest = ties.values()
     further = _search(frames, widest, _begin_at(widest, ties[ONE] @ start), floor, terms)
-    fits: dict[str, np.ndarray] = {}
-    for form, tie in ties.items():
-        # Each begins at the fit of one mass.
-        fits[form] = _fit(frames, tie, _begin_at(tie, ties[ONE] @ start), floor, further)
-    normals = {form: _linearise(frames, tie, fits[form]) for form, tie in ties.items()}
-    told = {
-        form: (*_told(frames, each, fits[form], floor), *further) for form, each in normals.items()
-    }
-    scores = {form: _selection.held_out(each, told[form]) for form, each in normals.items()}
-    sizes = {form: len(each.names) for form, each in normals.items()}
-    form, *_ = _selection.simplest(scores, sizes, floor)
-    normal, tie, fit = normals[form], ties[form], ties[form] @ fits[form]
-    low, high = _selection.resample(normal, fit, tie, floor, seed, told[form])
+    form, own, normal, told, errors = _choose(frames, ties, ties[ONE] @ start, floor, further)
+    fit = ties[form] @ own
+    low, high = _selection.resample(normal, fit, ties[form], floor, seed, told)
     shape = (max(system.n_channel, 1), system.grid.n_dim)
     n = math.prod(shape)
     # The largest inverse is that of the smallest mass; one that may be zero has no largest mass.
@@ -175,8 +165,6 @@ def find_masses(
         each[~is_seen.reshape(shape)] = np.nan
     rows = zip(fit.tolist(), low.tolist(), high.tolist(), strict=True)
     of_name = dict(zip((*frames.names, *terms_of(shape[1])), list(rows)[n:], strict=True))
-    values = dict(zip(normal.names, fits[form], strict=True))
-    errors = {form: float(np.sqrt(each.mean())) for form, each in scores.items()}
     moved = np.asarray(frames.psi[:, 1:] - frames.psi[:, :-1])
     motion = float(np.linalg.norm(moved) / np.linalg.norm(np.asarray(frames.psi[:, 1:])))
     return Masses(
@@ -186,11 +174,34 @@ def find_masses(
         highest,
         {name: of_name[name] for name in frames.names if name in seen},
         {name: of_name[name] for name in further},
-        _rivals(normal, values, told[form], terms, floor),
+        _rivals(normal, dict(zip(normal.names, own, strict=True)), told, terms, floor),
         errors,
         float(np.sqrt(floor)),
         motion,
     )
+
+
+def _choose(
+    frames: Frames,
+    ties: dict[str, np.ndarray],
+    start: np.ndarray,
+    floor: float,
+    further: tuple[str, ...],
+) -> tuple[str, np.ndarray, Normal, tuple[str, ...], dict[str, float]]:
+    """The simplest form that fits, its fit and normal equations, what is told, and all errors."""
+    # Each begins at the fit of one mass.
+    fits = {
+        form: _fit(frames, tie, _begin_at(tie, start), floor, further) for form, tie in ties.items()
+    }
+    normals = {form: _linearise(frames, tie, fits[form]) for form, tie in ties.items()}
+    told = {
+        form: (*_told(frames, each, fits[form], floor), *further) for form, each in normals.items()
+    }
+    scores = {form: _selection.held_out(each, told[form]) for form, each in normals.items()}
+    sizes = {form: len(each.names) for form, each in normals.items()}
+    form, *_ = _selection.simplest(scores, sizes, floor)
+    errors = {each: float(np.sqrt(score.mean())) for each, score in scores.items()}
+    return form, fits[form], normals[form], told[form], errors
 
 
 def _search(
