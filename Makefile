@@ -204,7 +204,7 @@ results-frontier: .venv/.core
 	$(call draw,work_precision work_precision-continuum coarse coarse_plane)
 
 # After results-seeds, whose trainings are audited together.
-INSIGHT = symmetries symmetries-gru probes probes-gru interventions
+INSIGHT = symmetries symmetries-gru probes probes-gru probes-gru-demo interventions
 results-insight: results-seeds
 	rm -rf $(addprefix runs/,$(INSIGHT) learning_curve)
 	$(PY) experiments/symmetries.py $(addprefix runs/,$(OF_DEMO)) --out runs/symmetries
@@ -212,6 +212,8 @@ results-insight: results-seeds
 		--out runs/symmetries-gru
 	$(PY) experiments/probes.py $(addprefix runs/,$(OF_DEMO)) --out runs/probes
 	$(PY) experiments/probes.py gru --nulls --no-follow --out runs/probes-gru
+	$(PY) experiments/probes.py $(addprefix runs/,$(OF_GRU)) --nulls --no-follow \
+		--out runs/probes-gru-demo
 	$(PY) experiments/interventions.py $(addprefix runs/,$(OF_DEMO)) --out runs/interventions
 	$(PY) experiments/learning_curve.py demo --out runs/learning_curve
 	$(call keep,$(INSIGHT) learning_curve)
@@ -309,7 +311,7 @@ results-blind: .venv/.core
 results-laws: results-unitary results-discovery results-tully
 	rm -rf runs/laws runs/masses-plane runs/masses-tully runs/masses-tully-gru
 	$(PY) experiments/discovery/emulator_laws.py \
-		$(addprefix runs/,$(OF_DEMO) $(OF_UNITARY) $(OF_GRU)) --out runs/laws
+		$(addprefix runs/,$(OF_DEMO) $(addprefix unitary-seed-,0 1 2 3 4) $(OF_GRU)) --out runs/laws
 	$(PY) experiments/discovery/emulator_laws.py $(addprefix runs/plane-short-seed-,0 1 2 3 4) \
 		--n-x 128 --n 8 --n-frames 4 --out runs/masses-plane
 	$(PY) experiments/discovery/emulator_laws.py \

@@ -101,7 +101,7 @@ def aims() -> str:
 
 def _best_solver(pairs: int) -> list[float]:
     """The least median error of a solver of some pairs, at sharp edges and on smooth potentials."""
-    rows = RESULTS()["shelf"].metrics.lattice.items()
+    rows = list(RESULTS()["shelf"].metrics.lattice.items())
     word = f", {pairs} pairs"
     return [
         min(float(row["held out"][kind].median_nrmse) for name, row in rows if name.endswith(word))

@@ -173,6 +173,36 @@ def laws() -> str:
     return table(heads, rows)
 
 
+_KINDS = {"splittings": ("demo", "unitary"), "networks": ("gru-demo",)}
+
+
+def on_lattice() -> dict[str, str]:
+    """Count the trainings whose forecasts have the lattice's dispersion."""
+    return {kind: f"{len(_on_lattice(kind))} of {len(_laws(kind))}" for kind in _KINDS}
+
+
+def alike() -> dict[str, int]:
+    """Count those of them in which a dispersion of one more number fits as well."""
+    found = {}
+    for kind in _KINDS:
+        rows = [row.errors for row in _on_lattice(kind)]
+        # Squared errors alike within the margin of a choice.
+        found[kind] = sum(
+            min(row["relativistic"], row["k^2/2 + b k^4"]) ** 2 * 0.95 <= row.lattice**2
+            for row in rows
+        )
+    return found
+
+
+def _laws(kind: str) -> list[Any]:
+    of = RESULTS()["laws"].metrics.laws
+    return [row.law for name in _KINDS[kind] for row in of[name]]
+
+
+def _on_lattice(kind: str) -> list[Any]:
+    return [law for law in _laws(kind) if law.form == "lattice"]
+
+
 def _interval(of: Any, digits: int) -> str:
     ends = f" ({of.low:.{digits}f} to {of.high:.{digits}f})" if "low" in list(of) else ""
     return f"{of.mean:.{digits}f}{ends}"
