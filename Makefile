@@ -99,6 +99,7 @@ results-unitary: results-seeds
 	$(call keep,$(OF_UNITARY) from_scratch fixed_questions filtered_nulls)
 	cp runs/filtered_nulls/nulls.png results/filtered_nulls/
 
+OF_INFORMED = $(foreach n,1 2 3,$(addprefix informed-$(n)-newton-seed-,0 1 2))
 results-newton: .venv/.core
 	for seed in $(SEEDS); do \
 		rm -rf runs/demo-newton-seed-$$seed && $(RUN) demo-newton --seed $$seed \
@@ -108,7 +109,14 @@ results-newton: .venv/.core
 		rm -rf runs/informed-2-newton-seed-$$seed && $(RUN) informed-2-newton --seed $$seed \
 			--out runs/informed-2-newton-seed-$$seed || exit 1; \
 	done
-	for run in $(addprefix demo-newton-seed-,0 1 2 3 4) $(addprefix informed-2-newton-seed-,0 1 2); do \
+	for seed in 0 1 2; do \
+		for form in 1,28 3,46; do \
+			run=informed-$${form%,*}-newton-seed-$$seed && rm -rf runs/$$run && \
+			$(RUN) informed-2-newton --seed $$seed --student.n-pairs $${form%,*} \
+				--student.kinetic-cap $${form#*,} --out runs/$$run || exit 1; \
+		done; \
+	done
+	for run in $(addprefix demo-newton-seed-,0 1 2 3 4) $(OF_INFORMED); do \
 		$(SCORE) runs/$$run --seed 1 || exit 1; \
 	done
 	rm -rf runs/sharp_edges-newton runs/from_scratch-newton runs/unsmoothed runs/filtered_nulls-newton
@@ -125,7 +133,7 @@ results-newton: .venv/.core
 		--out runs/discovery-newton
 	$(PY) experiments/corrections/newton_grid.py --out runs/newton_grid
 	$(PY) experiments/corrections/optimisers.py --out runs/optimisers
-	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)) $(addprefix informed-2-newton-seed-,0 1 2))
+	$(call keep,$(addprefix demo-newton-seed-,$(SEEDS)) $(OF_INFORMED))
 	$(call keep,sharp_edges-newton from_scratch-newton unsmoothed newton_grid optimisers \
 		filtered_nulls-newton discovery-newton)
 	$(call draw,sharp_edges-newton optimisers)
