@@ -73,15 +73,6 @@ def smoothings() -> str:
     return table(head, rows)
 
 
-def aim() -> dict[str, str]:
-    """Return the error of `informed-2-newton` over that of the best solver of two pairs."""
-    errors, solvers = _by_newton(2), _best_solver(2)
-    return {
-        kind: f"{statistics.mean(each) / best:.2f}"
-        for kind, each, best in zip(("sharp", "smooth"), errors, solvers, strict=True)
-    }
-
-
 def aims() -> str:
     """Tabulate students that start from the split step next to the best solver of equal cost."""
     rows = []
