@@ -15,6 +15,7 @@ from experiments.discovery import (
     emulator_laws,
     emulator_masses,
     hidden_wide,
+    wide_recordings,
 )
 from qdistill.insight import discovery
 from qdistill.physics import packets
@@ -100,6 +101,9 @@ def test_what_has_no_masses_is_refused(without_checker: None) -> None:
         ({"v": v[:, :31]}, "`v` must be of shape"),
         ({"v": 0 * v}, "`v` must be different from zero"),
         ({"v": v + 1j}, "`v` must be real"),
+        ({"terms": "-i"}, "`terms` must be a list of names"),
+        ({"terms": ("-i", "-i")}, "`terms` must be different names"),
+        ({"terms": ("y",)}, "`terms` must be one of"),
         ({"seed": -1}, "`seed` must be at least 0"),
         ({"psi": psi[0, 0]}, r"`psi` must be of shape \(n_run, n_t, 32\)"),
         ({"psi": psi * np.array([0, 1, 1, 1])[:, None, None]}, "different from zero in each frame"),
@@ -144,6 +148,10 @@ def test_an_empty_channel_has_no_mass_and_frames_of_something_else_are_not_expla
     np.testing.assert_allclose(found.masses, [[30.0], [np.nan]], rtol=1e-4)
     assert list(found.strengths) == ["V00"]
     assert found.is_explained
+    noise = RNG.normal(size=(2, *frames.shape)) * 1e-4 / np.sqrt(2 * 16.0)
+    noisy = discovery.find_masses(system, v, frames + noise[0] + 1j * noise[1])
+    assert np.isnan(noisy.masses[1, 0])
+    assert noisy.is_explained
     wrong = discovery.find_masses(system, v, frames[:, ::-1] * np.exp(1j * x**2))
     assert not wrong.is_explained
     assert "NOT EXPLAINED" in str(wrong)
@@ -162,7 +170,7 @@ def test_a_forecast_that_diverges_has_no_masses() -> None:
 # Terms that the given potential does not tell, in a plane and across two channels.
 HIDDEN = {
     "plane": {"-i": 0.02, "|psi|^2": 0.3, "p^4": 0.01, "x": 0.05, "py": 0.04},
-    "channels": {"-i": 0.001, "|psi|^2": 0.1, "x": -0.004, "p": 0.002},
+    "channels": {"-i": 0.001, "|psi|^2": 0.1, "x": -0.004, "p": 0.002, "1": 0.03},
 }
 
 
@@ -173,7 +181,7 @@ def test_further_terms_of_planes_and_channels_are_found_and_none_besides(
 ) -> None:
     hidden = HIDDEN[kind] if is_hidden else {}
     masses = {"plane": ((1.0, 1.5),), "channels": ((20.0,), (20.0,))}[kind]
-    runs = hidden_wide.make(hidden_wide.Hidden(kind, masses, hidden, 1e-5), 3, 5, 4)
+    runs = hidden_wide.make(hidden_wide.Hidden(kind, masses, hidden, 1e-5), 4000, 5, 4)
     path = tmp_path / "a.npz"
     axes: dict[str, Any] = dict(zip("xy", runs.axes, strict=False))
     np.savez(path, psi=runs.psi, v=runs.v, t=runs.t, **axes)
@@ -193,17 +201,30 @@ def test_further_terms_of_planes_and_channels_are_found_and_none_besides(
     assert all(f"\n  {name}: " in report.report for name in hidden)
 
 
+def test_a_part_of_the_potential_that_is_not_given_is_not_explained() -> None:
+    runs = hidden_wide.make(hidden_wide.Hidden("plane", ((1.0, 1.0),), {}, 1e-5), 4001, 4, 3)
+    x, y = np.meshgrid(*runs.axes, indexing="ij")
+    hill = 0.15 * np.exp(-((x - 1) ** 2 + y**2) / 2)
+    for v, is_explained in ((runs.v, True), (runs.v - hill, False)):
+        system = wide_recordings.system_of(runs, "continuum")
+        found = discovery.find_masses(system, v, runs.psi, wide_recordings.terms_of(2))
+        assert found.is_explained == is_explained
+        assert ("NOT EXPLAINED" in str(found)) != is_explained
+
+
 def test_a_blind_file_is_scored_against_what_is_hidden_in_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     make = hidden_wide.make
     monkeypatch.setattr(hidden_wide, "make", lambda truth, seed: make(truth, seed, 4, 3))
-    # One of the files that served to develop this: a force along y.
-    row = blind_wide.read_one(1002)
+    truth = hidden_wide.Hidden("plane", ((1.2, 1.2),), {"y": 0.01}, 2e-5)
+    monkeypatch.setattr(hidden_wide, "draw", lambda seed: truth)
+    row = blind_wide.read_one(4002)
     assert (row["found"], row["missed"], row["false"]) == (["y"], [], [])
     assert row["has one mass"]
     assert row["claims one mass"]
     assert "claims y" in blind_wide.line(row)
+    monkeypatch.undo()
     wrong = row | {"false": ["p^4"], "claims one mass": False, "kind": "channels"}
     assert blind_wide.line(wrong).endswith("WRONG FALSE p^4")
     summary = blind_wide.summarise([row, wrong])

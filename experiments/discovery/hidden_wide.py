@@ -1,7 +1,8 @@
 """Recorded runs in a plane or across two channels, with hidden physics from a seed.
 
 They are solved by a split step of second order with short steps, in NumPy and double precision,
-which shares no code with the fit of `insight.discovery.find_masses`. Some noise is added.
+which shares no more than the grid with the fit of `insight.discovery.find_masses`. Some noise is
+added.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,7 @@ STRENGTHS: dict[str, dict[str, tuple[float, float]]] = {
         "-i": (1e-4, 0.03),
         "|psi|^2": (1e-2, 1.0),
         "p^4": (1e-5, 1e-2),
+        "1": (1e-3, 1.0),
         "px": (1e-4, 0.1),
         "py": (1e-4, 0.1),
         "x": (1e-4, 0.1),
@@ -35,6 +37,7 @@ STRENGTHS: dict[str, dict[str, tuple[float, float]]] = {
         "-i": (1e-5, 3e-3),
         "|psi|^2": (1e-3, 0.3),
         "p^4": (1e-7, 1e-4),
+        "1": (1e-4, 0.1),
         "p": (1e-5, 1e-2),
         "x": (1e-5, 1e-2),
     },
@@ -159,7 +162,10 @@ def _parts(
     is_line: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The hidden field, and the energies of waves in each channel."""
-    field, energies = np.zeros(grid.shape), np.zeros((len(masses), *grid.shape))
+    field, energies = (
+        np.full(grid.shape, strengths.get("1", 0.0)),
+        np.zeros((len(masses), *grid.shape)),
+    )
     for axis, name in zip(range(grid.n_dim), "xy", strict=False):
         place = np.asarray(grid.positions(axis), float) - grid.middle[axis]
         field += strengths.get(name, 0.0) * place

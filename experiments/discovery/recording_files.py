@@ -92,7 +92,10 @@ def read_any(path: pathlib.Path, name: str = "psi") -> Runs | WideRuns:
         if known is None:
             refuse("frames", f"a file with `{'` or `'.join(names)}`", f"one with {sorted(arrays)}")
         found[key] = _plain(known, UNITS[key], arrays, units)
-    others = tuple(_plain(name, UNITS["x"], arrays, units) for name in OTHERS if name in arrays)
+    # An array `y` of something else is no axis.
+    n_more = 2 if {"y", "z"} <= set(arrays) else int("y" in arrays)
+    n_more = n_more if found["psi"].ndim > 2 + n_more else 0
+    others = tuple(_plain(name, UNITS["x"], arrays, units) for name in OTHERS[:n_more])
     has_channels = found["psi"].ndim == 4 + len(others)
     if found["v"].ndim and found["v"].ndim == found["psi"].ndim - 2 + has_channels:
         found["v"] = np.broadcast_to(found["v"], (len(found["psi"]), *found["v"].shape))

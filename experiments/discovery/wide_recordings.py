@@ -16,15 +16,16 @@ from qdistill.insight.discovery.masses import terms_of
 from qdistill.physics.grid import Dispersion, Grid
 from qdistill.system import System
 
+# Numbers of each operator, over the number of operators, from which combinations are looked for.
+ENOUGH = 5
 DISPERSIONS: tuple[Dispersion, ...] = ("continuum", "lattice")
 
 
 def report(runs: WideRuns) -> runner.Results:
     """Return masses, strengths and further terms of runs, what moves, and what is conserved."""
     law, by_dispersion = read_law(runs)
-    dispersion = next(iter(by_dispersion))
-    found = {"law": describe(law, by_dispersion), **look(runs, dispersion)}
-    return runner.Results(runner.rounded(found), in_words(law, found))
+    found = {"law": describe(law, by_dispersion), **look(runs, law, next(iter(by_dispersion)))}
+    return runner.Results(runner.rounded(found, 7), in_words(law, found))
 
 
 def read_law(runs: WideRuns) -> tuple[Masses, dict[Dispersion, float]]:
@@ -45,8 +46,10 @@ def read_law(runs: WideRuns) -> tuple[Masses, dict[Dispersion, float]]:
     return laws[order[0]], {name: errors[name] for name in order}
 
 
-def system_of(runs: WideRuns, dispersion: Dispersion) -> System:
-    """Return the system of recorded runs, for a mass of 1."""
+def system_of(
+    runs: WideRuns, dispersion: Dispersion, mass: tuple[float, ...] | float = 1.0
+) -> System:
+    """Return the system of recorded runs."""
     steps = [_step_of(name, axis) for name, axis in zip("xyz", runs.axes, strict=False)]
     for name, step in zip("xyz", steps, strict=False):
         require_positive(**{f"frames[{name!r}] step": step})
@@ -55,6 +58,7 @@ def system_of(runs: WideRuns, dispersion: Dispersion) -> System:
         tuple(len(axis) * step for axis, step in zip(runs.axes, steps, strict=True)),
         dispersion,
         origin=tuple(float(axis[0]) - step for axis, step in zip(runs.axes, steps, strict=True)),
+        mass=mass,
     )
     return System(grid, _step_of("t", runs.t), n_channel=runs.n_channel)
 
@@ -68,9 +72,16 @@ def _step_of(name: str, values: np.ndarray) -> float:
     return float(steps.mean())
 
 
-def look(runs: WideRuns, dispersion: Dispersion) -> dict[str, Any]:
-    """Return what moves, what is conserved, and which wave numbers were visited."""
-    system, parts = system_of(runs, dispersion), []
+def look(runs: WideRuns, law: Masses, dispersion: Dispersion) -> dict[str, Any]:
+    """Return what moves, what is conserved, and which wave numbers were visited.
+
+    T has the masses of the law. Conserved combinations are looked for if all channels have the same
+    masses, which one T needs, if there are no further terms that are in no dictionary, and if there
+    are enough numbers.
+    """
+    is_one = bool(np.all(law.masses == law.masses[:1]) and np.all(np.isfinite(law.masses)))
+    mass = tuple(law.masses[0].tolist()) if is_one else 1.0
+    system, parts = system_of(runs, dispersion, mass), []
     grid = system.grid
     for v, psi in zip(runs.v, runs.psi, strict=True):
         dictionary = discovery.make_dictionary(system, jnp.asarray(v), 2)
@@ -81,6 +92,15 @@ def look(runs: WideRuns, dispersion: Dispersion) -> dict[str, Any]:
     spectrum = np.abs(np.fft.fftn(runs.psi, axes=tuple(range(-grid.n_dim, 0)))) ** 2
     waves = spectrum.reshape(-1, *grid.shape).mean(axis=0)
     every = range(grid.n_dim)
+    strange = [name for name in law.terms if name not in names]
+    why = ""
+    if not is_one:
+        why = "the channels have different masses, or one that is not told"
+    elif strange:
+        why = f"the law has {', '.join(strange)}, which no combination that is looked for has"
+    elif numbers[0].size < ENOUGH * len(names):
+        why = f"{numbers[0].size} numbers are too few for {len(names)} operators"
+    nothing = {"conserved": [], "drifts": [], "why": why}
     return {
         "moves": {
             "norm squared, end over start": float(np.mean(norms[-1] / norms[0])),
@@ -91,7 +111,7 @@ def look(runs: WideRuns, dispersion: Dispersion) -> dict[str, Any]:
                 for name in first
             },
         },
-        **recordings.conserved(names, numbers, norms),
+        **(nothing if why else recordings.conserved(names, numbers, norms)),
         "seen": {
             **{
                 f"k, axis {axis}": recordings.range_of(
@@ -120,6 +140,7 @@ def describe(law: Masses, by_dispersion: Mapping[Dispersion, float]) -> dict[str
         "dispersion": next(iter(by_dispersion)),
         "by dispersion": dict(by_dispersion),
         "floor": law.floor,
+        "noise": law.noise,
         "explained": law.is_explained,
     }
 

@@ -16,7 +16,7 @@ from jaxtyping import Array, Complex, Float, Inexact
 
 from qdistill.insight.discovery import _fits as fits
 from qdistill.insight.discovery._fits import Normal
-from qdistill.insight.discovery._terms import DENSITY, LOSS
+from qdistill.insight.discovery._terms import CONSTANT, DENSITY, LOSS
 from qdistill.insight.discovery.weyl import name_of
 from qdistill.physics.grid import Scalar
 from qdistill.physics.hamiltonian import apply
@@ -33,12 +33,12 @@ class Fixed(NamedTuple):
     Attributes:
       kinetic: Kinetic energy along each axis, for a mass of 1.
       of_k: Further functions of the wave vector: p^4, and the momentum along each axis.
-      of_x: The coordinates, from the middle of the box.
+      of_x: A constant, and the coordinates from the middle of the box.
     """
 
     kinetic: Float[np.ndarray, "n_axis ..."]
     of_k: Float[np.ndarray, "n_axis_and_1 ..."]
-    of_x: Float[np.ndarray, "n_axis ..."]
+    of_x: Float[np.ndarray, "n_axis_and_1 ..."]
 
 
 class Frames(NamedTuple):
@@ -67,10 +67,10 @@ def terms_of(n_dim: int) -> tuple[str, ...]:
     """Return the names of the further terms, in the order of their coefficients.
 
     >>> terms_of(2)
-    ('-i', '|psi|^2', 'p^4', 'px', 'py', 'x', 'y')
+    ('-i', '|psi|^2', 'p^4', 'px', 'py', '1', 'x', 'y')
     """
     names = [name_of(tuple(row)) for row in np.eye(2 * n_dim, dtype=int).tolist()]
-    return (LOSS, DENSITY, "p^4", *names[n_dim:], *names[:n_dim])
+    return (LOSS, DENSITY, "p^4", *names[n_dim:], CONSTANT, *names[:n_dim])
 
 
 def make_frames(system: System, v: Any, psi: Any, terms: Sequence[str]) -> Frames:
@@ -78,7 +78,7 @@ def make_frames(system: System, v: Any, psi: Any, terms: Sequence[str]) -> Frame
     # In the precision that JAX takes.
     grid, psi = system.grid, np.asarray(jnp.asarray(psi))
     real = psi.real.dtype
-    kinetic, momenta, places = [], [], []
+    kinetic, momenta, places = [], [], [np.ones(grid.shape)]
     for axis in range(grid.n_dim):
         k, dx = grid.wavenumbers(axis), grid.dx[axis]
         is_lattice = grid.dispersion == "lattice"
@@ -130,6 +130,20 @@ def resolve(frames: Frames, values: np.ndarray) -> tuple[Frames, float]:
     # Each pair of FFTs rounds once.
     rounding = float(np.finfo(frames.psi.real.dtype).eps)
     return frames._replace(n_substep=n), error + 100 * rounding**2
+
+
+def find_noise(frames: Frames) -> float:
+    """Return the error of a frame that the noise of the frames implies, relative.
+
+    The level of noise is the spectral density that a tenth of all waves do not reach, most of which
+    no packet has.
+    """
+    grid = frames.system.grid
+    waves = np.fft.fftn(frames.psi, axes=tuple(range(-grid.n_dim, 0)))
+    density = np.mean(np.abs(waves).reshape(-1, *grid.shape) ** 2, axis=0)
+    level = np.quantile(density, 0.1)
+    # The frame from which one is propagated has noise, too.
+    return float(np.sqrt(2 * level * density.size / density.sum()))
 
 
 def linearise(

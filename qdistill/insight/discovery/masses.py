@@ -30,6 +30,7 @@ from qdistill.insight.discovery import _selection
 from qdistill.insight.discovery._fits import Normal, descend
 from qdistill.insight.discovery._parts import (
     Frames,
+    find_noise,
     linearise,
     make_frames,
     residuals,
@@ -42,8 +43,10 @@ from qdistill.system import System
 TRIED = np.geomspace(1e-5, 1e1, 121)
 # A mass or strength is read if its whole effect on a frame is this multiple of the method's error.
 SEEN = 10.0
-# Largest error of a frame, in units of its motion, at which the frames count as explained.
-EXPLAINED = 0.3
+# Largest error of frames that are explained, over their motion, and over noise and method.
+EXPLAINED, UNEXPLAINED = 0.3, 10.0
+# Most further terms.
+MOST = 5
 ONE, BY_AXIS, BY_CHANNEL, APART = "one mass", "by axis", "by channel", "by axis and channel"
 
 
@@ -60,6 +63,7 @@ class Masses(NamedTuple):
       rivals: For each further term those that would do as well in its place.
       errors: Root mean squared error of one frame, relative, of runs left out of the fit, by form.
       floor: The error of the splitting in which frames are propagated.
+      noise: The error of one frame that the noise of the frames implies.
       motion: Root mean squared change of the frames in one step, relative.
     """
 
@@ -72,16 +76,19 @@ class Masses(NamedTuple):
     rivals: dict[str, tuple[str, ...]]
     errors: dict[str, float]
     floor: float
+    noise: float
     motion: float
 
     @property
     def is_explained(self) -> bool:
-        """Whether the error of a frame is less than 0.3 of its motion.
+        """Whether the frames have no more error than noise and method imply, by a factor of 10.
 
-        If not, the masses are not to be trusted, nor are their intervals: something else moves the
-        frames, they are too far apart, or the masses are out of reach.
+        If not, the numbers are not to be trusted, nor are their intervals: something else moves the
+        frames, they are too far apart, or the masses are out of reach. Frames of an emulator have
+        its errors, and are not explained either.
         """
-        return self.errors[self.form] < EXPLAINED * self.motion
+        implied = float(np.hypot(self.noise, self.floor))
+        return self.errors[self.form] < min(EXPLAINED * self.motion, UNEXPLAINED * implied)
 
     def __str__(self) -> str:
         """Return the masses and strengths as text."""
@@ -98,12 +105,19 @@ class Masses(NamedTuple):
         error = self.errors[self.form]
         lines.append(f"held-out error of a frame {error:.1e}, of the method {self.floor:.1e}")
         if not self.is_explained:
-            lines.append(f"NOT EXPLAINED: frames change by {self.motion:.1e} themselves")
+            lines.append(
+                f"NOT EXPLAINED: noise and method imply an error of "
+                f"{np.hypot(self.noise, self.floor):.1e}, and frames change by {self.motion:.1e}; "
+                "something else moves them, or the fit did not converge"
+            )
         return "\n".join(lines)
 
 
 def _line(name: str, value: float, low: float, high: float) -> str:
-    return f"{name}: {value:.8g} ({low:.8g} to {high:.8g})"
+    # Two digits of the interval.
+    is_finite = bool(np.all(np.isfinite((value, low, high)))) and low < high and value
+    n = int(np.clip(1 - math.log10((high - low) / abs(value)), 2, 8)) if is_finite else 4
+    return f"{name}: {value:.{n}g} ({low:.{n}g} to {high:.{n}g})"
 
 
 @explained
@@ -117,13 +131,14 @@ def find_masses(
     """Return the masses by axis and channel, the strengths of V, and further terms of several runs.
 
     The runs are those of an autonomous system, and the dispersion along each axis is that of the
-    grid. Further terms are sought if they are offered: uniform losses ``-i``, ``|psi|^2``, summed
-    over channels, ``p^4``, summed over axes, and along each axis a force and a drift, in a plane
-    ``x``, ``y``, ``px`` and ``py``; on a line `find_law` knows more. They are the same in all
-    channels, and need the largest number of masses, though fewer may be left in the end. Packets
-    must move along each axis in each channel, and meet every entry of V: what they do not tell has
-    no value. Masses from 0.1 to 100,000 are tried, with all strengths 1, and fits begin at the
-    best. Frames may be so far apart that the phases p^2 dt / 2m of the fastest waves reach about 5.
+    grid. Up to five further terms are sought if they are offered, the same in all channels and
+    runs: a constant ``1``, uniform losses ``-i``, ``|psi|^2`` summed over channels, ``p^4``, that
+    is p_a^4 summed over axes, and along each axis a force and a drift, in a plane ``x``, ``y``,
+    ``px`` and ``py``. They are chosen with a mass of its own for each axis and channel. On a line
+    `find_law` knows more. Packets must move along each axis in each channel, and meet every entry
+    of V: what they do not tell has no value. Masses from 0.1 to 100,000 are tried, with all
+    strengths 1, and fits begin at the best. Frames may be so far apart that the phases p^2 dt / 2m
+    of the fastest waves reach about 5.
 
     Args:
       system: Grid, channels, and duration of a frame; the masses of the grid are not used.
@@ -138,6 +153,7 @@ def find_masses(
         not Hermitian, and a system that is not linear, Hermitian and autonomous, or whose energies
         are not plain.
     """
+    terms = terms if isinstance(terms, str) else tuple(terms)
     _require(system, v, psi, terms, seed)
     frames = make_frames(system, v, psi, terms)
     ties = _ties(frames)
@@ -158,11 +174,13 @@ def find_masses(
         np.where(each > 0, 1 / np.where(each > 0, each, 1.0), np.inf)[:n].reshape(shape)
         for each in (fit, low, high)
     )
-    apart = _begin_at(widest, fit)
+    apart, noise = _begin_at(widest, fit), find_noise(frames)
     seen = _told(frames, _linearise(frames, widest, apart), apart, floor)
-    is_seen = np.array([name in seen for name in _names(widest, frames)[:n]])
+    is_seen = np.array([name in seen for name in _names(widest, frames)[:n]]).reshape(shape)
+    # What is in an empty channel is noise.
+    is_seen &= _shares(frames)[:, None] > SEEN * noise**2
     for each in (masses, lowest, highest):
-        each[~is_seen.reshape(shape)] = np.nan
+        each[~is_seen] = np.nan
     rows = zip(fit.tolist(), low.tolist(), high.tolist(), strict=True)
     of_name = dict(zip((*frames.names, *terms_of(shape[1])), list(rows)[n:], strict=True))
     moved = np.asarray(frames.psi[:, 1:] - frames.psi[:, :-1])
@@ -177,8 +195,16 @@ def find_masses(
         _rivals(normal, dict(zip(normal.names, own, strict=True)), told, terms, floor),
         errors,
         float(np.sqrt(floor)),
+        noise,
         motion,
     )
+
+
+def _shares(frames: Frames) -> Float[np.ndarray, " n_channel"]:
+    """The share of the probability in each channel, of all frames."""
+    n_channel = max(frames.system.n_channel, 1)
+    density = np.abs(frames.psi.reshape(*frames.psi.shape[:2], n_channel, -1)) ** 2
+    return np.asarray(density.sum(axis=(0, 1, 3)) / density.sum())
 
 
 def _choose(
@@ -210,7 +236,7 @@ def _search(
     """The further terms that lower the held-out error, the best first, without those not needed."""
     kept: tuple[str, ...] = ()
     tried: set[frozenset[str]] = set()
-    while offered and frozenset(kept) not in tried:
+    while offered and frozenset(kept) not in tried and len(kept) <= MOST:
         tried.add(frozenset(kept))
         fit = _fit(frames, tie, start, floor, kept)
         normal = _linearise(frames, tie, fit)
@@ -234,10 +260,10 @@ def _search(
         gained = {
             name: _selection.gains(error, _selection.held_out(normal, (*told, *kept, name)), floor)
             for name in offered
-            if name not in kept
+            if name not in kept and frozenset((*kept, name)) not in tried
         }
         best = max(gained, key=lambda name: gained[name].mean(), default="")
-        if best and _selection.is_better(gained[best]):
+        if best and len(kept) < MOST and _selection.is_better(gained[best]):
             kept = (*kept, best)
     return kept
 
@@ -345,6 +371,8 @@ def _require(system: System, v: Any, psi: Any, terms: Any, seed: int) -> None:
         refuse("terms", "a list of names", repr(terms))
     for name in terms:
         require_one_of(terms_of(system.grid.n_dim), terms=name)
+    if len(set(terms)) < len(terms):
+        refuse("terms", "different names", terms)
     is_plain = system.has_plain_potential and system.has_plain_kinetic
     if not (is_plain and system.is_linear and system.is_hermitian and system.is_autonomous):
         refuse("system", "linear, Hermitian, autonomous, and of plain energies", system)
