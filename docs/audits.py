@@ -27,6 +27,13 @@ def network_waves() -> str:
     return _waves("probes-gru-demo", "probes-gru")
 
 
+def fast_share() -> str:
+    """Return the share of a uniform V that the fastest waves of five networks feel."""
+    rows = RESULTS()["probes-gru-demo"].metrics.probes.items()
+    shares = [row.uniform.coupling[3] for name, row in rows if name.startswith("gru")]
+    return _over(shares, 3, 0.0)
+
+
 def quartic_error() -> Number:
     """Return the largest error of the k^4 term of the paper's network, over the lattice's."""
     rows = [

@@ -68,6 +68,13 @@ def missed() -> str:
     return _missed("blind")
 
 
+def wide_strengths() -> int:
+    """Count the strengths of V that were read in planes and across channels."""
+    return sum(
+        len(dict(row.law.strengths.items())) for row in RESULTS()["blind-wide"].metrics.files
+    )
+
+
 def missed_wide() -> str:
     """Return what was missed in planes and across channels."""
     return _missed("blind-wide") or "none"
@@ -82,13 +89,20 @@ def wide() -> str:
     """Tabulate what was found of hidden terms in planes and across channels."""
     rows = []
     for kind, row in RESULTS()["blind-wide"].metrics.summary.items():
-        counts = (row.hidden, *(row[key] for key in _COUNTS), row["files with a false claim"])
+        counts = (
+            row.hidden,
+            *(row[key] for key in _COUNTS),
+            row["files with a false claim"],
+            row["files with a strength that excludes 1"],
+        )
         forms = (f"{right} of {n}" for right, n in (row["one mass"], row["several masses"]))
         held = f"{row['intervals that hold the truth']} of {row.intervals}"
         name = {"plane": "plane", "channels": "two channels"}.get(kind, kind)
         rows.append([name, f"{row.files}", *map(str, counts), *forms, held])
     return table(
-        ("", "files", "hidden terms", "found", "found, not told apart", "missed", "false claims",
+        ("", "systems", "hidden terms", "found", "found, not told apart", "missed",
+         "systems with a false claim",
+         "with a strength that excludes 1",
          "one mass, recognised", "two masses, recognised", "intervals that hold the truth"),
         rows,
     )  # fmt: skip

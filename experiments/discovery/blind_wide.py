@@ -1,6 +1,6 @@
-"""Files of planes and of two channels with hidden physics: `experiments/discovery/blind_wide.py`.
+"""Runs of planes and of two channels with hidden physics: `experiments/discovery/blind_wide.py`.
 
-Files are made from seeds, each is read as any other would be, and what was found, missed and
+Recordings are made from seeds, each is read as any other would be, and what was found, missed and
 falsely claimed is counted, as in `blind.py` for lines.
 """
 
@@ -19,12 +19,12 @@ from qdistill.insight.discovery import laws
 
 @dataclasses.dataclass(frozen=True)
 class Args:
-    """Read the masses and terms of files with hidden physics, in a plane and across channels."""
+    """Read masses and terms of runs with hidden physics, in a plane and across channels."""
 
     out: pathlib.Path = pathlib.Path("runs/blind-wide")
     """Folder of the results."""
     files: int = 50
-    """Number of files of hidden physics; those of even seeds have a plane."""
+    """Number of recordings with hidden physics; those of even seeds have a plane."""
     seed: int = 100
     """Seed of the first of them."""
     smoke: bool = False
@@ -37,7 +37,7 @@ def smoke(args: Args) -> Args:
 
 
 def blind(args: Args) -> runner.Results:
-    """Make files, read them, and count."""
+    """Make recordings, read them, and count."""
     require_at_least(1, files=args.files)
     rows = []
     for seed in range(args.seed, args.seed + args.files):
@@ -51,7 +51,7 @@ def blind(args: Args) -> runner.Results:
 
 
 def read_one(seed: int) -> dict[str, Any]:
-    """Make one file, read it, and compare the law with the truth."""
+    """Make one recording, read it, and compare the law with the truth."""
     truth = hidden_wide.draw(seed)
     law, by_dispersion = wide_recordings.read_law(hidden_wide.make(truth, seed))
     claims = [(name, *law.rivals[name]) for name in law.terms]
@@ -89,7 +89,7 @@ def read_one(seed: int) -> dict[str, Any]:
 
 
 def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return counts over files, and the bounds that their number allows."""
+    """Return counts over recordings, and the bounds that their number allows."""
     found: dict[str, Any] = {}
     for kind in ("plane", "channels", "all"):
         some = [row for row in rows if kind in (row["kind"], "all")]
@@ -121,7 +121,7 @@ def summarise(rows: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def line(row: dict[str, Any]) -> str:
-    """Return one file as text."""
+    """Return one recording as text."""
     told = ", ".join(f"{name} {value:.2g}" for name, value in row["hidden"].items())
     words = f"{row['seed']:5d} {row['kind']:8} noise {row['noise']:.0e} {told or 'nothing':32}"
     words += f" claims {', '.join(row['claims']) or 'nothing'}"

@@ -195,4 +195,6 @@ def _require_axes(
     matrix = (*n_channel, *n_channel, *space)
     if v.shape != (len(psi), *matrix):
         wanted = f"of shape {(len(psi), *matrix)}, one for each run, or {matrix}"
+        if n_channel and not others:
+            wanted += ", a matrix between channels (a plane has positions `y` as well)"
         refuse("frames['v']", wanted, f"of shape {v.shape}")
