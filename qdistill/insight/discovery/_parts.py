@@ -146,6 +146,19 @@ def find_noise(frames: Frames) -> float:
     return float(np.sqrt(2 * level * density.size / density.sum()))
 
 
+def find_motion(frames: Frames) -> float:
+    """Return the root mean squared change of the frames in one step, relative."""
+    changes = np.linalg.norm(frames.psi[:, 1:] - frames.psi[:, :-1])
+    return float(changes / np.linalg.norm(frames.psi[:, 1:]))
+
+
+def find_shares(frames: Frames) -> Float[np.ndarray, " n_channel"]:
+    """Return the share of the probability in each channel, of all frames."""
+    n_channel = max(frames.system.n_channel, 1)
+    density = np.abs(frames.psi.reshape(*frames.psi.shape[:2], n_channel, -1)) ** 2
+    return np.asarray(density.sum(axis=(0, 1, 3)) / density.sum())
+
+
 def linearise(
     frames: Frames, names: tuple[str, ...], tie: np.ndarray, values: np.ndarray
 ) -> Normal:

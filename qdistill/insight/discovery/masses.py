@@ -30,7 +30,9 @@ from qdistill.insight.discovery import _selection
 from qdistill.insight.discovery._fits import Normal, descend
 from qdistill.insight.discovery._parts import (
     Frames,
+    find_motion,
     find_noise,
+    find_shares,
     linearise,
     make_frames,
     residuals,
@@ -178,13 +180,11 @@ def find_masses(
     seen = _told(frames, _linearise(frames, widest, apart), apart, floor)
     is_seen = np.array([name in seen for name in _names(widest, frames)[:n]]).reshape(shape)
     # What is in an empty channel is noise.
-    is_seen &= _shares(frames)[:, None] > SEEN * noise**2
+    is_seen &= find_shares(frames)[:, None] > SEEN * noise**2
     for each in (masses, lowest, highest):
         each[~is_seen] = np.nan
     rows = zip(fit.tolist(), low.tolist(), high.tolist(), strict=True)
     of_name = dict(zip((*frames.names, *terms_of(shape[1])), list(rows)[n:], strict=True))
-    moved = np.asarray(frames.psi[:, 1:] - frames.psi[:, :-1])
-    motion = float(np.linalg.norm(moved) / np.linalg.norm(np.asarray(frames.psi[:, 1:])))
     return Masses(
         form,
         masses,
@@ -196,15 +196,8 @@ def find_masses(
         errors,
         float(np.sqrt(floor)),
         noise,
-        motion,
+        find_motion(frames),
     )
-
-
-def _shares(frames: Frames) -> Float[np.ndarray, " n_channel"]:
-    """The share of the probability in each channel, of all frames."""
-    n_channel = max(frames.system.n_channel, 1)
-    density = np.abs(frames.psi.reshape(*frames.psi.shape[:2], n_channel, -1)) ** 2
-    return np.asarray(density.sum(axis=(0, 1, 3)) / density.sum())
 
 
 def _choose(
