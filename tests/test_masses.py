@@ -195,8 +195,11 @@ def test_further_terms_of_planes_and_channels_are_found_and_none_besides(
     for name, (value, low, high) in found["terms"].items():
         assert value == pytest.approx(hidden[name], rel=1e-3)
         # Intervals of 95%, of few runs.
-        assert abs(value - hidden[name]) < 2 * (high - low)
+        assert abs(value - hidden[name]) < high - low
     assert found["explained"]
+    axes_of = ("x", "p") if kind == "channels" else ("x", "y", "px", "py")
+    means = {name for name in report.metrics["moves"] if name.startswith("mean")}
+    assert means == {f"mean {name}" for name in axes_of}
     assert found["rivals"] == {name: [] for name in hidden}
     assert all(f"\n  {name}: " in report.report for name in hidden)
 

@@ -88,7 +88,8 @@ def look(runs: WideRuns, law: Masses, dispersion: Dispersion) -> dict[str, Any]:
         parts.append(discovery.measure(dictionary, psi[:, None], grid.cell, pairs=False))
     names, numbers = list(dictionary), np.concatenate(parts, axis=-1)
     norms = numbers[names.index("1")].real
-    first = [name for name in terms_of(grid.n_dim)[3:] if name in names]
+    # Coordinates and momenta; the mean of 1 is 1.
+    first = [name for name in terms_of(grid.n_dim)[3:] if name != "1"]
     spectrum = np.abs(np.fft.fftn(runs.psi, axes=tuple(range(-grid.n_dim, 0)))) ** 2
     waves = spectrum.reshape(-1, *grid.shape).mean(axis=0)
     every = range(grid.n_dim)

@@ -87,7 +87,7 @@ class Masses(NamedTuple):
 
         If not, the numbers are not to be trusted, nor are their intervals: something else moves the
         frames, they are too far apart, or the masses are out of reach. Frames of an emulator have
-        its errors, and are not explained either.
+        its errors, and may not be explained either.
         """
         implied = float(np.hypot(self.noise, self.floor))
         return self.errors[self.form] < min(EXPLAINED * self.motion, UNEXPLAINED * implied)
