@@ -101,6 +101,43 @@ def test_the_best_cap_is_the_best() -> None:
     assert cases.caps(20)[int(np.argmin(tried))] == cap
 
 
+def test_schemes_of_fourth_order_are_named_and_of_their_order() -> None:
+    """With the operations of their FFT pairs; psi of Takahashi and Imada is of second order."""
+    system = System(Grid(128, 25.0, "continuum"), UNIT)
+    v = 2.0 * jnp.exp(-0.5 * ((system.grid.positions() - 12.0) / 1.5) ** 2)
+    truth = runs_of(system, v)
+    errors = {}
+    for scheme, title in contenders.TITLES.items():
+        # The packet has waves up to 6/bohr, of 18 hartree.
+        few, many = (contenders.clamped(system, n, 60.0, scheme=scheme) for n in (6, 12))
+        assert few.kind == title
+        assert few.operations == contenders.of_split_step(6, 128)
+        errors[scheme] = np.array([error_of(few, truth), error_of(many, truth)])
+    for scheme in ("strang", "takahashi-imada"):
+        few, many = errors[scheme]
+        assert few == pytest.approx(4 * many, rel=0.05)
+    few, many = errors["blanes-moan"]
+    assert few > 16 * many
+    # Chin's, whose steps are shorter, is near rounding already.
+    assert errors["chin"][0] < errors["strang"][0] / 40
+
+
+def test_every_scheme_and_the_filters_are_in_the_comparison() -> None:
+    """Each takes the nearest multiples of its own FFT pairs, and the best of its caps."""
+    truth = runs_of(LATTICE, V)
+    found, caps = cases.clamped(LATTICE, truth, (), (), (19, 20))
+    assert list(found) == [
+        *("Takahashi-Imada, 19 pairs", "Takahashi-Imada, 20 pairs", "Chin, 20 pairs"),
+        *("Blanes-Moan, 18 pairs", "filters of theory, 20 pairs"),
+    ]
+    filters = found["filters of theory, 20 pairs"]
+    tried = [contenders.filters(LATTICE, 20, cap) for cap in cases.caps(20)]
+    assert error_of(filters, truth) == pytest.approx(
+        min(error_of(each, truth) for each in tried), rel=1e-4
+    )
+    assert caps["filters of theory, 20 pairs"] in cases.caps(20)
+
+
 def test_operations_are_those_of_the_algorithms() -> None:
     """An FFT pair of 1024 points, and a band of 223 waves whose looks are real products."""
     (split,) = contenders.split_steps(CONTINUUM, (400,)).values()

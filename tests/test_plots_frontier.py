@@ -63,5 +63,5 @@ def test_what_diverges_is_left_out_and_named() -> None:
 
 
 def test_nothing_to_draw_is_refused() -> None:
-    with pytest.raises(ValueError, match="`contenders` must be of 1 to 9 kinds, but is of 0"):
+    with pytest.raises(ValueError, match="`contenders` must be of 1 to 12 kinds, but is of 0"):
         plot_frontier({})

@@ -24,6 +24,7 @@ from qdistill.forecast.cases import Cases, exact, simulate
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.system import Potential, Propagator, System, rollout
+from qdistill.teacher import SCHEMES
 
 # Area per scatterer, in bohr^2.
 ROOM = 32.0
@@ -75,7 +76,8 @@ class SolversConfig:
       tolerances: Tolerances of Chebyshev expansions over an a.u.
       projected: Basis sizes, in points, of the projected exact frame; on a line only.
       truncated: Basis sizes, in points, of the Hamiltonian, truncated and Loewdin-folded.
-      corrected: FFT pairs per a.u. of clamped split steps with the Takahashi-Imada correction.
+      others: FFT pairs per a.u. of clamped split steps of other schemes, and of those with filters
+        on a line; each takes the nearest multiples of its own pairs.
     """
 
     plain: tuple[int, ...] = (40, 60, 90, 120, 160, 240, 400)
@@ -86,7 +88,7 @@ class SolversConfig:
     tolerances: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
     projected: tuple[int, ...] = (192, 256, 384)
     truncated: tuple[int, ...] = (192, 224, 256, 320, 384)
-    corrected: tuple[int, ...] = (5, 7, 10, 14, 20, 30, 40)
+    others: tuple[int, ...] = (5, 7, 10, 14, 20, 30, 40)
 
 
 def double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
@@ -177,9 +179,15 @@ def rms(errors: Float[np.ndarray, "*more n_case"]) -> Any:
     return np.sqrt(np.mean(np.asarray(errors, float) ** 2, axis=-1))
 
 
-def caps(n_pairs: int) -> list[float]:
-    """Return candidate caps of the kinetic energy in hartree, for a number of FFT pairs per a.u."""
-    return [phase * n_pairs / contenders.UNIT for phase in baselines.CAP_PHASES]
+def caps(n_pairs: int, n_together: int = 1) -> list[float]:
+    """Return candidate caps of the kinetic energy in hartree.
+
+    Args:
+      n_pairs: FFT pairs per a.u.
+      n_together: FFT pairs of a substep.
+    """
+    phases = baselines.CAP_PHASES if n_together == 1 else baselines.CAP_PHASES_OF_SEVERAL
+    return [float(phase) * n_pairs / n_together / contenders.UNIT for phase in phases]
 
 
 def best_clamped(
@@ -187,7 +195,7 @@ def best_clamped(
     n_pairs: int,
     truth: Cases,
     n_coarse: int | None = None,
-    is_corrected: bool = False,
+    scheme: str = "strang",
 ) -> tuple[float, Contender]:
     """Return the cap in hartree and the clamped split step of least rms error on the test runs.
 
@@ -196,17 +204,32 @@ def best_clamped(
       n_pairs: FFT pairs per a.u.
       truth: The test runs.
       n_coarse: Points along an axis; None for all.
-      is_corrected: Whether it has the Takahashi-Imada correction.
+      scheme: Name of one of `SCHEMES`.
     """
 
     def make(cap: Scalar) -> Contender:
-        return contenders.clamped(system, n_pairs, cap, n_coarse, is_corrected)
+        return contenders.clamped(system, n_pairs, cap, n_coarse, scheme)
 
     n_units = truth.frames.shape[1]
     error = jax.vmap(lambda cap, case: _error(make(cap).propagator, n_units, case), (None, 0))
     mean_square = jax.jit(lambda cap: jnp.mean(error(cap, _each(truth)) ** 2))
-    cap = min(caps(n_pairs), key=lambda cap: float(mean_square(cap)))
+    candidates = caps(n_pairs, SCHEMES[scheme].n_pairs)
+    cap = min(candidates, key=lambda cap: float(mean_square(cap)))
     return cap, make(cap)
+
+
+def best_filters(system: System, n_pairs: int, truth: Cases) -> tuple[float, Contender]:
+    """Return the same of the split step with the filters of perturbation theory, on a line."""
+    n_units = truth.frames.shape[1]
+
+    @jax.jit
+    def mean_square(propagator: Propagator) -> Array:
+        error = jax.vmap(lambda case: _error(propagator, n_units, case))
+        return jnp.mean(error(_each(truth)) ** 2)
+
+    made = {cap: contenders.filters(system, n_pairs, cap) for cap in caps(n_pairs)}
+    cap = min(made, key=lambda cap: float(mean_square(made[cap].propagator)))
+    return cap, made[cap]
 
 
 def clamped(
@@ -214,7 +237,7 @@ def clamped(
     truth: Cases,
     numbers: Sequence[int],
     coarse: Sequence[tuple[int, int]],
-    corrected: Sequence[int] = (),
+    others: Sequence[int] = (),
 ) -> tuple[dict[str, Contender], dict[str, float]]:
     """Return clamped split steps, each with its best cap, and these caps in hartree.
 
@@ -223,14 +246,24 @@ def clamped(
       truth: The test runs on which caps are optimised.
       numbers: FFT pairs per a.u. on all points.
       coarse: Points along an axis, and FFT pairs per a.u. there.
-      corrected: FFT pairs per a.u. with the Takahashi-Imada correction, on all points.
+      others: FFT pairs per a.u. of other schemes and of filters, on all points.
     """
     best = {f"clamped, {n} pairs": best_clamped(system, n, truth) for n in numbers}
     for n_coarse, n in coarse:
         best[f"{n_coarse} points, {n} pairs"] = best_clamped(system, n, truth, n_coarse)
-    for n in corrected:
-        best[f"Takahashi-Imada, {n} pairs"] = best_clamped(system, n, truth, is_corrected=True)
+    for scheme, title in contenders.TITLES.items():
+        if scheme != "strang":
+            for n in _multiples(others, SCHEMES[scheme].n_pairs):
+                best[f"{title}, {n} pairs"] = best_clamped(system, n, truth, scheme=scheme)
+    if system.grid.n_dim == 1:
+        for n in _multiples(others, 2):
+            best[f"{contenders.FILTERS}, {n} pairs"] = best_filters(system, n, truth)
     return {name: one for name, (_, one) in best.items()}, {n: cap for n, (cap, _) in best.items()}
+
+
+def _multiples(numbers: Sequence[int], of: int) -> list[int]:
+    """The nearest multiples of a number, each once."""
+    return list(dict.fromkeys(max(round(n / of), 1) * of for n in numbers))
 
 
 def line_up(
@@ -245,7 +278,7 @@ def line_up(
       config: Settings of the solvers.
     """
     bounds = (float(truth.v.min()), float(truth.v.max()))
-    splits, chosen = clamped(system, truth, config.clamped, config.coarse, config.corrected)
+    splits, chosen = clamped(system, truth, config.clamped, config.coarse, config.others)
     return {
         "split steps": contenders.split_steps(system, config.plain) | splits,
         "Chebyshev": contenders.chebyshevs(system, config.tolerances, bounds),

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from experiments import filtered
 from experiments.frontier.baselines import CoarseSplitStep, Projected, Truncated
 from experiments.frontier.kernel import Kernel
 from qdistill._checks import refuse
@@ -29,8 +30,15 @@ N_EXACT, EXACT_REACH = 320, 1.25
 # Largest wave that is folded on a line, in units of the band's edge: the best value for bands of
 # any size. A series truncated at second order overshoots, so that more waves are worse.
 FOLD_REACH = 2.3
-# The gradient is smoothed over 0.1 bohr, which reduces the error at sharp edges.
-CORRECTED = dataclasses.replace(SCHEMES["takahashi-imada"], smoothing=0.1)
+# Gradients are smoothed over 0.1 bohr, which reduces the error at sharp edges.
+SMOOTHING = 0.1
+TITLES = {
+    "strang": "clamped split step",
+    "takahashi-imada": "Takahashi-Imada",
+    "chin": "Chin",
+    "blanes-moan": "Blanes-Moan",
+}
+FILTERS = "filters of theory"
 
 
 class Operations(NamedTuple):
@@ -106,29 +114,48 @@ def clamped(
     n_pairs: int,
     cap: Scalar,
     n_coarse: int | None = None,
-    is_corrected: bool = False,
+    scheme: str = "strang",
 ) -> Contender:
     """Return the split step with clamped kinetic energy, for any number of FFT pairs.
 
     Args:
       system: The system.
-      n_pairs: FFT pairs per a.u.
+      n_pairs: FFT pairs per a.u., a multiple of those of the scheme.
       cap: Cap of the kinetic energy, in hartree.
       n_coarse: Points along an axis; None for all.
-      is_corrected: Whether it has the Takahashi-Imada correction; on all points only.
+      scheme: Name of one of `SCHEMES`; on fewer points Strang's only.
     """
     if n_coarse is None:
-        scheme = CORRECTED if is_corrected else SCHEMES["strang"]
-        steps = SplitStep(of_unit(system), n_pairs, cap, scheme)
+        form = SCHEMES[scheme]
+        if form.gradients:
+            form = dataclasses.replace(form, smoothing=SMOOTHING)
+        n_substeps = n_pairs // form.n_pairs
+        steps = SplitStep(of_unit(system), n_substeps, cap, form)
         work = of_split_step(n_pairs, *system.grid.shape)
-        if is_corrected and system.grid.dispersion == "lattice":
-            work = work._replace(unit=work.unit + n_pairs * of_hops(*system.grid.shape))
-        return Contender("Takahashi-Imada" if is_corrected else "clamped split step", steps, work)
+        if form.gradients and system.grid.dispersion == "lattice":
+            # One kick of a substep has gradients.
+            work = work._replace(unit=work.unit + n_substeps * of_hops(*system.grid.shape))
+        return Contender(TITLES[scheme], steps, work)
     shape = (n_coarse,) * system.grid.n_dim
     work = of_split_step(n_pairs, *shape)
     work = work._replace(look=fft(*shape) + fft(*system.grid.shape))
     few = CoarseSplitStep(of_unit(system), n_coarse, n_pairs, cap)
     return Contender(f"{n_coarse} points, clamped", few, work)
+
+
+def filters(system: System, n_pairs: int, cap: float) -> Contender:
+    """Return the split step with the filters of perturbation theory, two FFT pairs a frame.
+
+    Args:
+      system: A line.
+      n_pairs: FFT pairs per a.u., an even number.
+      cap: Cap of the kinetic energy, in hartree.
+    """
+    frames = dataclasses.replace(system, dt=2 * UNIT / n_pairs)
+    work = of_split_step(n_pairs, *system.grid.shape)
+    # The potential, its slope and their filters: of reals, half the cost of complex ones.
+    work = work._replace(potential=8 / 2 * fft(*system.grid.shape))
+    return Contender(FILTERS, filtered.theory(frames, 2, cap), work)
 
 
 def chebyshevs(

@@ -12,7 +12,7 @@ from qdistill._checks import refuse
 from qdistill.plots import style
 from qdistill.plots.style import COLOURS, GRID, INK
 
-MARKERS, STUDENT_MARKERS = "osD^v<>hp", "*PXd^sv"
+MARKERS, STUDENT_MARKERS = "osD^v<>hpPXd", "*PXd^sv"
 # Kinds of solvers in the words of readers.
 LABELS = {
     "cut off": "plane-wave truncation",
@@ -51,7 +51,7 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
     figure = Figure(figsize=(11, 6), layout="constrained")
     ax = figure.subplots()
     for (kind, points), colour, marker in zip(
-        solvers.items(), SOLVER_COLOURS, MARKERS, strict=False
+        solvers.items(), itertools.cycle(SOLVER_COLOURS), MARKERS, strict=False
     ):
         _draw(ax, LABELS.get(kind, kind), points, marker + "-", color=colour, ms=6, lw=1.3)
     for (stem, points), marker in zip(
