@@ -200,8 +200,8 @@ results-frontier: .venv/.core
 	$(RUN) kernel-trajectories $(KERNEL) --out runs/kernel-trajectories
 	$(RUN) kernel $(KERNEL) --curriculum.lessons barrier --out runs/kernel-barriers
 	$(PY) experiments/frontier/work_precision.py \
-		$(addprefix runs/,demo unitary $(INFORMED) gru gru-wide demo-newton-seed-0 \
-		informed-2-newton-seed-0) --out runs/work_precision
+		$(addprefix runs/,demo unitary $(INFORMED) gru gru-wide) demo-newton informed-2-newton \
+		--out runs/work_precision
 	$(PY) experiments/frontier/work_precision.py $(addprefix runs/,$(CONTINUUM) propagator) \
 		--out runs/work_precision-continuum
 	$(PY) experiments/frontier/coarse.py $(COARSE) --out runs/coarse
