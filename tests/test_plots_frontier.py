@@ -25,11 +25,11 @@ ROWS = {
 }
 
 
-def test_a_kind_is_a_line_by_cost_and_a_student_has_its_name() -> None:
+def test_a_kind_is_a_line_in_order_and_a_student_has_its_name() -> None:
     figure = plot_frontier(ROWS)
     assert_apart(figure, "demo", "gru")
     line = figure.axes[0].lines[0]
-    assert (list(xs(line)), list(ys(line))) == ([2.0, 4.0], [1e-2, 1e-3])
+    assert (list(xs(line)), list(ys(line))) == ([4.0, 2.0], [1e-3, 1e-2])
     assert_labels(figure, "split step", "student", "relative L2 error", "seconds")
 
 

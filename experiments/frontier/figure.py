@@ -12,7 +12,7 @@ from qdistill._checks import refuse
 from qdistill.plots import style
 from qdistill.plots.style import COLOURS, GRID, INK
 
-MARKERS, STUDENT_MARKERS = "osD^v<>hpPXd", "*PXd^sv"
+MARKERS, STUDENT_MARKERS = "osD^v<>hpPXd", "*PXd^sv<>hpD"
 # Kinds of solvers in the words of readers.
 LABELS = {
     "cut off": "plane-wave truncation",
@@ -26,7 +26,8 @@ SOLVER_COLOURS = [colour for colour in COLOURS if colour != INK]
 def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
     """Draw error against the cost of the job: a line for each kind of solver, black for students.
 
-    Students whose names agree up to the last comma share a line and a name.
+    A line joins settings in their order. Students whose names agree up to the last comma share a
+    line and a name.
 
     Args:
       contenders: For each name `kind` (``"student"`` for students), `rms_error` and `job_seconds`.
@@ -73,6 +74,6 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
 def _draw(
     ax: Axes, name: str, points: Mapping[str, tuple[float, float]], mark: str, **look: Any
 ) -> None:
-    """Draw one line, sorted by cost."""
-    seconds, errors = zip(*sorted(points.values()), strict=True)
+    """Draw one line, in the order of its points."""
+    seconds, errors = zip(*points.values(), strict=True)
     ax.plot(seconds, errors, mark, label=name, **look)
