@@ -3,7 +3,7 @@
 import functools
 import json
 import pathlib
-from typing import Any
+from typing import Any, TypeAlias
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,9 +27,12 @@ T = hidden.DT * np.arange(hidden.N_FRAME)
 N_RUN, N_T = 5, 5
 
 
-def recorded(strengths: dict[str, float], noise: float = 1e-5) -> recording_files.Runs:
+Recorded: TypeAlias = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+def recorded(strengths: dict[str, float], noise: float = 1e-5) -> Recorded:
     v, psi = made(tuple(strengths.items()), noise)
-    return recording_files.Runs(X, T[:N_T], v.astype(np.float32), psi.astype(np.complex64))
+    return X, T[:N_T], v.astype(np.float32), psi.astype(np.complex64)
 
 
 @functools.cache
@@ -140,7 +143,7 @@ def test_files_are_read_as_they_were_written(tmp_path: pathlib.Path) -> None:
         np.testing.assert_array_equal(found.psi, psi)
         np.testing.assert_array_equal(found.v, v)
         np.testing.assert_allclose(found.t, t)
-        np.testing.assert_allclose(found.x, x, atol=1e-6)
+        np.testing.assert_allclose(found.axes[0], x, atol=1e-6)
     words = r"Argument `frames` must be a file with `psi`, or with `psi_real` and `psi_imag`"
     with pytest.raises(ValueError, match=words):
         recording_files.read(tmp_path / "a.npz")
@@ -168,7 +171,7 @@ def test_files_of_ones_own_have_plain_names(tmp_path: pathlib.Path) -> None:
         np.testing.assert_array_equal(found.psi, psi)
         np.testing.assert_array_equal(found.v, np.stack([v[0]] * len(psi)))
         np.testing.assert_array_equal(found.t, t)
-        np.testing.assert_array_equal(found.x, x)
+        np.testing.assert_array_equal(found.axes[0], x)
 
     def written(changed: dict[str, Any], name: str = "bad.npz") -> pathlib.Path:
         path, content = tmp_path / name, split | changed
@@ -299,15 +302,18 @@ def test_frames_that_have_no_law_are_refused(name: str, words: str) -> None:
 
 
 def test_a_lost_norm_hides_no_charges() -> None:
-    found = recordings.look(recorded({"absorber": 0.1}))
+    def look(x: np.ndarray, t: np.ndarray, v: np.ndarray, psi: np.ndarray) -> dict[str, Any]:
+        return recordings.look(recording_files.Runs((x,), t, v, psi))
+
+    found = look(*recorded({"absorber": 0.1}))
     assert found["conserved"] == []
     assert "norm" in found["why"]
     # Positions are means of normalised frames.
     low, high = found["moves"]["mean x"]
-    twice = recording_files.Runs(*recorded({})[:3], 2 * recorded({}).psi)
+    x, t, v, psi = recorded({})
     assert low < high
-    assert recordings.look(twice)["moves"]["mean x"] == pytest.approx(
-        recordings.look(recorded({}))["moves"]["mean x"], rel=1e-5
+    assert look(x, t, v, 2 * psi)["moves"]["mean x"] == pytest.approx(
+        look(x, t, v, psi)["moves"]["mean x"], rel=1e-5
     )
 
 

@@ -15,7 +15,7 @@ from experiments.discovery import (
     emulator_laws,
     emulator_masses,
     hidden_wide,
-    wide_recordings,
+    recordings,
 )
 from qdistill.insight import discovery
 from qdistill.physics import packets
@@ -209,8 +209,8 @@ def test_a_part_of_the_potential_that_is_not_given_is_not_explained() -> None:
     x, y = np.meshgrid(*runs.axes, indexing="ij")
     hill = 0.15 * np.exp(-((x - 1) ** 2 + y**2) / 2)
     for v, is_explained in ((runs.v, True), (runs.v - hill, False)):
-        system = wide_recordings.system_of(runs, "continuum")
-        found = discovery.find_masses(system, v, runs.psi, wide_recordings.terms_of(2))
+        system = recordings.system_of(runs, "continuum")
+        found = discovery.find_masses(system, v, runs.psi, recordings.terms_of(2))
         assert found.is_explained == is_explained
         assert ("NOT EXPLAINED" in str(found)) != is_explained
 

@@ -120,7 +120,7 @@ def read_one(seed: int, is_unlisted: bool) -> dict[str, Any]:
 
 def score(seed: int, truth: hidden.Hidden, runs: recording_files.Runs) -> dict[str, Any]:
     """Read one file, and compare the law with the truth."""
-    law = discovery.find_law(*runs)
+    law = discovery.find_law(*runs.of_line)
     mirrors, true = recordings.find_mirrors(runs, law), set(truth.strengths)
     claims = claims_of(law)
     if hidden.MIRROR in true:

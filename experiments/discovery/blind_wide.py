@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from experiments import runner
-from experiments.discovery import hidden_wide, wide_recordings
+from experiments.discovery import hidden_wide, recordings
 from experiments.discovery.blind import upper_bound
 from qdistill._checks import require_at_least
 from qdistill.insight.discovery import laws
@@ -53,7 +53,7 @@ def blind(args: Args) -> runner.Results:
 def read_one(seed: int) -> dict[str, Any]:
     """Make one recording, read it, and compare the law with the truth."""
     truth = hidden_wide.draw(seed)
-    law, by_dispersion = wide_recordings.read_law(hidden_wide.make(truth, seed))
+    law, by_dispersion = recordings.read_masses(hidden_wide.make(truth, seed))
     claims = [(name, *law.rivals[name]) for name in law.terms]
     if next(iter(by_dispersion)) != "continuum":
         claims.append(("lattice",))
@@ -84,7 +84,7 @@ def read_one(seed: int) -> dict[str, Any]:
         "strengths that exclude 1": wrong,
         "values": [list(row) for row in rows],
         "held": [bool(low <= value <= high) for value, _, low, high in rows],
-        "law": wide_recordings.describe(law, by_dispersion),
+        "law": recordings.describe_masses(law, by_dispersion),
     }
 
 

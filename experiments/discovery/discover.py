@@ -24,7 +24,6 @@ from experiments.discovery import (
     recording_files,
     recordings,
     wells,
-    wide_recordings,
 )
 from qdistill._checks import refuse, require_at_least
 from qdistill.insight import discovery, harness
@@ -91,10 +90,7 @@ def discover(args: Args) -> runner.Results:
     if args.frames is not None:
         if args.runs:
             refuse("runs", "none if a file of frames is given", args.runs)
-        runs = recording_files.read_any(args.frames, args.name)
-        if isinstance(runs, recording_files.Runs):
-            return recordings.report(runs)
-        return wide_recordings.report(runs)
+        return recordings.report(recording_files.read(args.frames, args.name))
     require_at_least(2, n_measured=args.n_frames // args.every)
     ensembles, system = load(args)
     exact = harness.solve_exactly(system, system.bounds or (-wells.CEILING - 2, wells.CEILING + 2))

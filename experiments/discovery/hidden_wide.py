@@ -11,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Complex, Float
 
-from experiments.discovery.recording_files import WideRuns
+from experiments.discovery.recording_files import Runs
 from qdistill.physics.grid import Grid
 
 GRIDS = {
@@ -86,7 +86,7 @@ def _draw(rng: np.random.Generator, ends: tuple[float, float]) -> float:
     return float(np.exp(rng.uniform(*np.log(ends))))
 
 
-def make(hidden: Hidden, seed: int, n_run: int = N_RUN, n_frame: int = N_FRAME) -> WideRuns:
+def make(hidden: Hidden, seed: int, n_run: int = N_RUN, n_frame: int = N_FRAME) -> Runs:
     """Return recorded runs in single precision, each with a potential and packets of its own."""
     grid, rng = GRIDS[hidden.kind], np.random.default_rng([seed, 1])
     draw_one = _in_plane if hidden.kind == "plane" else _in_channels
@@ -102,7 +102,7 @@ def make(hidden: Hidden, seed: int, n_run: int = N_RUN, n_frame: int = N_FRAME) 
     if hidden.kind == "plane":
         psi, v = psi[:, :, 0], v[:, 0, 0]
     axes = tuple(np.ravel(grid.positions(axis)).astype(float) for axis in range(grid.n_dim))
-    return WideRuns(axes, DT[hidden.kind] * np.arange(n_frame), v, psi)
+    return Runs(axes, DT[hidden.kind] * np.arange(n_frame), v, psi)
 
 
 def _in_plane(rng: np.random.Generator, grid: Grid) -> tuple[np.ndarray, np.ndarray]:

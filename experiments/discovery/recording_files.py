@@ -28,16 +28,7 @@ UNITS = {
 
 
 class Runs(NamedTuple):
-    """Recorded runs of a line: positions, times, potentials and frames."""
-
-    x: np.ndarray
-    t: np.ndarray
-    v: np.ndarray
-    psi: np.ndarray
-
-
-class WideRuns(NamedTuple):
-    """Recorded runs in a plane, in space, or across channels.
+    """Recorded runs, of any dimension, with channels or without.
 
     Attributes:
       axes: Positions along each axis.
@@ -56,16 +47,20 @@ class WideRuns(NamedTuple):
         """The number of channels, 0 without."""
         return self.psi.shape[2] if self.psi.ndim > 2 + len(self.axes) else 0
 
+    @property
+    def is_line(self) -> bool:
+        """Whether they are of a line without channels."""
+        return len(self.axes) == 1 and not self.n_channel
+
+    @property
+    def of_line(self) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Positions, times, potentials and frames of runs of a line."""
+        if not self.is_line:
+            refuse("frames['psi']", "of shape (n_run, n_t, n_x)", f"of shape {self.psi.shape}")
+        return self.axes[0], self.t, self.v, self.psi
+
 
 def read(path: pathlib.Path, name: str = "psi") -> Runs:
-    """Read recorded runs of a line without channels; see `read_any`."""
-    runs = read_any(path, name)
-    if not isinstance(runs, Runs):
-        refuse("frames['psi']", "of shape (n_run, n_t, n_x)", f"of shape {runs.psi.shape}")
-    return runs
-
-
-def read_any(path: pathlib.Path, name: str = "psi") -> Runs | WideRuns:
     """Read recorded runs from a file: frames, potentials, times and positions, in atomic units.
 
     The names of the arrays are `NAMES`. Frames are complex, or two arrays of real numbers, such as
@@ -103,10 +98,7 @@ def read_any(path: pathlib.Path, name: str = "psi") -> Runs | WideRuns:
     psi = found["psi"].astype(np.complex64)
     if np.max(np.abs(psi)) > LARGEST:
         refuse("frames['psi']", f"of absolute values up to {LARGEST:g}", np.max(np.abs(psi)))
-    x, v = found["x"], found["v"].astype(np.float32)
-    if others or has_channels:
-        return WideRuns((x, *others), found["t"], v, psi)
-    return Runs(x, found["t"], v, psi)
+    return Runs((found["x"], *others), found["t"], found["v"].astype(np.float32), psi)
 
 
 def _plain(

@@ -67,6 +67,7 @@ def read_laws(calls: Calls, s: Samples) -> None:
     parts["parameters"] = jax.tree.map(jnp.asarray, parts["parameters"])
     calls.add(discovery.LawEmulator, read=lambda made: made.parameters, **parts)
     calls.add(discovery.largest_wavenumber, grid=s.line, psi=runs)
+    calls.add(discovery.laws.equal_step, name="x", values=s.line.positions())
 
 
 def search(calls: Calls, s: Samples) -> None:

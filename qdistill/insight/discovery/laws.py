@@ -285,7 +285,7 @@ def _recorded(x: Any, t: Any, v: Any, psi: Any) -> Recording:
     require_shape((n_x,), x=x)
     require_shape((n_t,), t=t)
     require_shape((n_run, n_x), v=v)
-    dx, dt = (_step_of(name, values) for name, values in (("x", x), ("t", t)))
+    dx, dt = (equal_step(name, values) for name, values in (("x", x), ("t", t)))
     if dx < 0:
         refuse("x", "rising", f"falling by {-dx:g}")
     if not np.all(np.linalg.norm(np.asarray(psi), axis=-1) > 0):
@@ -299,9 +299,23 @@ def _recorded(x: Any, t: Any, v: Any, psi: Any) -> Recording:
     return _recordings.record(grid, dt, v, psi, largest_wavenumber(grid, psi))
 
 
-def _step_of(name: str, values: Any) -> float:
-    """The step of equally spaced values, but for their rounding."""
+@explained
+def equal_step(name: str, values: Float[Array | np.ndarray, " n"]) -> float:
+    """Return the step of equally spaced values, but for their rounding.
+
+    Args:
+      name: Name of the values in an error.
+      values: At least two, rising or falling.
+
+    Raises:
+      ValueError: For values that are not equally spaced, or all the same.
+
+    >>> equal_step("t", np.array([0.0, 0.5, 1.0]))
+    0.5
+    """
     values = np.asarray(values)
+    if values.ndim != 1 or len(values) < 2:
+        refuse(name, "at least two numbers in equal steps", values)
     steps = np.diff(values.astype(float))
     step, kind = float(steps.mean()), values.dtype if values.dtype.kind == "f" else np.float32
     sliver = 4 * np.finfo(kind).eps * np.abs(values).max() + 1e-6 * abs(step)
