@@ -112,10 +112,21 @@ def _over_yoked(name: str, budgets: Any = None) -> str:
 
 def few() -> str:
     """Tabulate the error against the number of distinct runs, and its ratio to new runs."""
-    of, rows = _found().few, []
+    return _few(_found().few, _found().n_fresh)
+
+
+def few_gru() -> str:
+    """Tabulate the same for the paper's network."""
+    return _few(
+        RESULTS()["curriculum-gru-few"].metrics, RESULTS()["curriculum-gru-few"].metrics.n_fresh
+    )
+
+
+def _few(of: Any, n_fresh: int) -> str:
+    rows = []
     for name, row in of.error.items():
         is_fresh = name == "fresh"
-        label = f"{_found().n_fresh}, each new" if is_fresh else name
+        label = f"{n_fresh}, each new" if is_fresh else name
         errors = [f"{Number(10 ** row[each].mean):.1e}" for each in SETS]
         ratios = ["" if is_fresh else _ratio(of["over fresh"][name][each]) for each in SETS]
         rows.append([label, *(cell for pair in zip(errors, ratios, strict=True) for cell in pair)])

@@ -238,6 +238,15 @@ def test_networks_on_few_runs_and_in_other_orders_are_compared_with_new_ones(
     assert list(found.metrics["over fresh"]) == ["1"]
     assert found.metrics["n_fresh"] == 4
     assert list(found.figures) == ["few_runs"]
+    # What diverges counts as a forecast of zero.
+    for seed in args.seeds:
+        kept = recurrent.file_of(f"{recurrent.FEW}1", seed, args)
+        errors = json.loads(kept.read_text())
+        lost = {of: np.full(np.shape(each), None).tolist() for of, each in errors.items()}
+        kept.write_text(json.dumps(lost))
+    worst = recurrent.measure(args).metrics
+    assert [each["mean"] for each in worst["error"]["1"].values()] == [0.0] * 3
+    assert np.array(worst["shares of errors above 1"][f"{recurrent.FEW}1"]["paper"]).mean() == 1
     room = recurrent.classroom(args)
     by_lesson = recurrent.syllabus_of("staged", room, 0).runs
     np.testing.assert_array_equal(np.sort(by_lesson, axis=None), np.arange(4))
