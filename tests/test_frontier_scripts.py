@@ -35,7 +35,8 @@ def test_work_and_precision_of_solvers_and_emulators(tmp_path: pathlib.Path) -> 
     kinds = {row["kind"] for row in report["contenders"].values()}
     assert kinds == {
         *("split step", "clamped split step", "Chebyshev", "384 points, clamped"),
-        *("projected", "cut off", "folded", "student", "Takahashi-Imada"),
+        *("projected", "cut off", "folded", "student", "Takahashi-Imada", "Chin"),
+        *("Blanes-Moan", "filters of theory"),
     }
     assert list(report["levels"]) == ["film", "end"]
     assert list(report["levels"]["film"]) == ["0.1", "0.01", "0.001"]
@@ -90,7 +91,7 @@ def test_what_learned_on_lines_and_on_planes(tmp_path: pathlib.Path) -> None:
     rows = metrics["boxes"]["12"]["contenders"]
     assert {row["kind"] for row in rows.values()} == {
         *("clamped split step", "18 points, clamped", "cut off", "folded", "student"),
-        "Takahashi-Imada",
+        *("Takahashi-Imada", "Chin", "Blanes-Moan"),
     }
     assert all(0 < row["rms_error"] < 1.5 for row in rows.values())
     weights = metrics["learned"]["learned on lines"]["4.5"]["weights"]

@@ -43,7 +43,7 @@ from qdistill.system import System
 
 # Inverse masses that are tried at first.
 TRIED = np.geomspace(1e-5, 1e1, 121)
-# A mass or strength is read if its whole effect on a frame is this multiple of the method's error.
+# Frames determine a mass or strength whose effect on one is this multiple of the method's error.
 SEEN = 10.0
 # Largest error of frames that are explained, over their motion, and over noise and method.
 EXPLAINED, UNEXPLAINED = 0.3, 10.0
@@ -58,7 +58,7 @@ class Masses(NamedTuple):
     Attributes:
       form: `one mass`, `by axis`, `by channel`, or `by axis and channel`.
       masses, low, high: Masses by channel and axis in electron masses, and their intervals of 95%
-        over a bootstrap of the runs, of about 85% with four runs. NaN where no frame tells.
+        over a bootstrap of the runs, of about 85% with four runs. NaN where frames determine none.
       strengths: Strength of each entry of the potential that frames meet, with its interval, by
         name.
       terms: Coefficient of each further term, with its interval, by name.
@@ -138,7 +138,7 @@ def find_masses(
     is p_a^4 summed over axes, and along each axis a force and a drift, in a plane ``x``, ``y``,
     ``px`` and ``py``. They are chosen with a mass of its own for each axis and channel. On a line
     `find_law` knows more. Packets must move along each axis in each channel, and meet every entry
-    of V: what they do not tell has no value. Masses from 0.1 to 100,000 are tried, with all
+    of V: what they do not determine has no value. Masses from 0.1 to 100,000 are tried, with all
     strengths 1, and fits begin at the best. Frames may be so far apart that the phases p^2 dt / 2m
     of the fastest waves reach about 5.
 
@@ -166,9 +166,9 @@ def find_masses(
     frames, floor = resolve(frames, ties[ONE] @ start)
     *_, widest = ties.values()
     further = _search(frames, widest, _begin_at(widest, ties[ONE] @ start), floor, terms)
-    form, own, normal, told, errors = _choose(frames, ties, ties[ONE] @ start, floor, further)
+    form, own, normal, fitted, errors = _choose(frames, ties, ties[ONE] @ start, floor, further)
     fit = ties[form] @ own
-    low, high = _selection.resample(normal, fit, ties[form], floor, seed, told)
+    low, high = _selection.resample(normal, fit, ties[form], floor, seed, fitted)
     shape = (max(system.n_channel, 1), system.grid.n_dim)
     n = math.prod(shape)
     # The largest inverse is that of the smallest mass; one that may be zero has no largest mass.
@@ -177,7 +177,7 @@ def find_masses(
         for each in (fit, low, high)
     )
     apart, noise = _begin_at(widest, fit), find_noise(frames)
-    seen = _told(frames, _linearise(frames, widest, apart), apart, floor)
+    seen = _determined(frames, _linearise(frames, widest, apart), apart, floor)
     is_seen = np.array([name in seen for name in _names(widest, frames)[:n]]).reshape(shape)
     # What is in an empty channel is noise.
     is_seen &= find_shares(frames)[:, None] > SEEN * noise**2
@@ -192,7 +192,7 @@ def find_masses(
         highest,
         {name: of_name[name] for name in frames.names if name in seen},
         {name: of_name[name] for name in further},
-        _rivals(normal, dict(zip(normal.names, own, strict=True)), told, terms, floor),
+        _rivals(normal, dict(zip(normal.names, own, strict=True)), fitted, terms, floor),
         errors,
         float(np.sqrt(floor)),
         noise,
@@ -207,20 +207,21 @@ def _choose(
     floor: float,
     further: tuple[str, ...],
 ) -> tuple[str, np.ndarray, Normal, tuple[str, ...], dict[str, float]]:
-    """The simplest form that fits, its fit and normal equations, what is told, and all errors."""
+    """The simplest form that fits, its fit and normal equations, what is determined, all errors."""
     # Each begins at the fit of one mass.
     fits = {
         form: _fit(frames, tie, _begin_at(tie, start), floor, further) for form, tie in ties.items()
     }
     normals = {form: _linearise(frames, tie, fits[form]) for form, tie in ties.items()}
-    told = {
-        form: (*_told(frames, each, fits[form], floor), *further) for form, each in normals.items()
+    fitted = {
+        form: (*_determined(frames, each, fits[form], floor), *further)
+        for form, each in normals.items()
     }
-    scores = {form: _selection.held_out(each, told[form]) for form, each in normals.items()}
+    scores = {form: _selection.held_out(each, fitted[form]) for form, each in normals.items()}
     sizes = {form: len(each.names) for form, each in normals.items()}
     form, *_ = _selection.simplest(scores, sizes, floor)
     errors = {each: float(np.sqrt(score.mean())) for each, score in scores.items()}
-    return form, fits[form], normals[form], told[form], errors
+    return form, fits[form], normals[form], fitted[form], errors
 
 
 def _search(
@@ -233,13 +234,14 @@ def _search(
         tried.add(frozenset(kept))
         fit = _fit(frames, tie, start, floor, kept)
         normal = _linearise(frames, tie, fit)
-        values, told = dict(zip(normal.names, fit, strict=True)), _told(frames, normal, fit, floor)
-        error = _selection.held_out(normal, (*told, *kept))
+        values = dict(zip(normal.names, fit, strict=True))
+        fitted = _determined(frames, normal, fit, floor)
+        error = _selection.held_out(normal, (*fitted, *kept))
         losses = {
             name: _selection.gains(
                 _selection.held_out(
                     _selection.moved(normal, {name: -values[name]}),
-                    [*told, *(each for each in kept if each != name)],
+                    [*fitted, *(each for each in kept if each != name)],
                 ),
                 error,
                 floor,
@@ -251,7 +253,9 @@ def _search(
             kept = tuple(name for name in kept if name != least)
             continue
         gained = {
-            name: _selection.gains(error, _selection.held_out(normal, (*told, *kept, name)), floor)
+            name: _selection.gains(
+                error, _selection.held_out(normal, (*fitted, *kept, name)), floor
+            )
             for name in offered
             if name not in kept and frozenset((*kept, name)) not in tried
         }
@@ -264,19 +268,19 @@ def _search(
 def _rivals(
     normal: Normal,
     values: dict[str, float],
-    told: Sequence[str],
+    fitted: Sequence[str],
     offered: Sequence[str],
     floor: float,
 ) -> dict[str, tuple[str, ...]]:
     """For each further term those that lower the held-out error as much in its place."""
-    best, found = _selection.held_out(normal, told), {}
-    for name in (name for name in told if name in offered):
+    best, found = _selection.held_out(normal, fitted), {}
+    for name in (name for name in fitted if name in offered):
         without = _selection.moved(normal, {name: -values[name]})
-        kept = [each for each in told if each != name]
+        kept = [each for each in fitted if each != name]
         found[name] = tuple(
             other
             for other in offered
-            if other not in told
+            if other not in fitted
             and not _selection.is_better(
                 _selection.gains(_selection.held_out(without, (*kept, other)), best, floor)
             )
@@ -295,7 +299,7 @@ def _names(tie: np.ndarray, frames: Frames) -> tuple[str, ...]:
     return (*(f"1/m {i}" for i in range(n_mass)), *frames.names, *frames.terms)
 
 
-def _told(
+def _determined(
     frames: Frames, normal: Normal, values: Float[np.ndarray, " n"], floor: float
 ) -> tuple[str, ...]:
     """The masses and strengths whose whole effect on the frames is far above the method's error."""
@@ -353,7 +357,7 @@ def _fit(
     """The parameters of a form with the least one-frame error, by Gauss-Newton steps."""
     return descend(
         lambda values: _linearise(frames, tie, values),
-        lambda normal, values: (*_told(frames, normal, values, floor), *further),
+        lambda normal, values: (*_determined(frames, normal, values, floor), *further),
         start,
     )
 
