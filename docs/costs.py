@@ -5,7 +5,6 @@ Each function without arguments is `{costs.NAME}` in a marker.
 
 from typing import Any
 
-import numpy as np
 from pages import RESULTS, Number, table
 
 
@@ -19,54 +18,28 @@ def work_precision() -> str:
     return table(head, rows)
 
 
-# A split step may take so much longer than the student next to it.
-LONGER = 1.1
-
-
 def at_equal_time() -> str:
     """Tabulate students on the lattice next to the best split step of about their time."""
-    rows = []
-    for name, of, rival, ratio in _at_equal_time():
-        times = [f"{1e3 * each.job_seconds:.0f}" for each in (of, rival[1])]
-        errors = [f"{each.rms_error:.1e}" for each in (of, rival[1])]
-        rows.append([f"`{name}`", times[0], errors[0], _in_words(rival[0]), times[1], errors[1],
-                     f"{ratio[0]:.2f} ({ratio[1]:.2f} to {ratio[2]:.2f})"])  # fmt: skip
-    head = ("student", "trajectory, ms", "rms error", "best split step in this time", "ms",
-            "rms error", "student's error over it")  # fmt: skip
+    of, rows = RESULTS()["work_precision"].metrics, []
+    for name, row in of.at_equal_time["split steps"].items():
+        if row.solver == Number("inf"):
+            continue
+        cells = [f"`{name}`"]
+        for who in (name, row.solver):
+            each = of.contenders[who]
+            cells += [] if who == name else [_in_words(who)]
+            cells += [f"{1e3 * each.job_seconds:.0f}", f"{each.rms_error:.1e}"]
+            cells += [f"{each.median_error:.1e}"]
+        rows.append([*cells, _speed(row)])
+    head = ("student", "trajectory, ms", "rms error", "median", "best split step in this time",
+            "ms", "rms error", "median", "student's rms error over it")  # fmt: skip
     return table(head, rows)
 
 
 def gain_at_equal_time() -> dict[str, str]:
     """Return the ratio of errors at about equal time, by student."""
-    return {
-        name: f"{mean:.2f} ({low:.2f} to {high:.2f})"
-        for name, _, _, (mean, low, high) in _at_equal_time()
-    }
-
-
-def _at_equal_time() -> list[tuple[str, Any, tuple[str, Any], tuple[float, float, float]]]:
-    """Students of FFTs, and the most exact split step of any scheme that takes no longer."""
-    contenders = RESULTS()["work_precision"].metrics.contenders
-    splits = [(name, of) for name, of in contenders.items() if _is_split(of.kind)]
-    draws = np.random.default_rng(0).integers(0, 40, (4000, 40))
-    found = []
-    for name, of in contenders.items():
-        limit = LONGER * of.job_seconds
-        if of.kind == "student" and not name.startswith("gru"):
-            within = [each for each in splits if each[1].job_seconds <= limit]
-            rival = min(within, key=lambda each: float(each[1].rms_error))
-            mine, theirs = (np.array(list(each.errors), float) ** 2 for each in (of, rival[1]))
-            ratios = np.sqrt(mine[draws].mean(axis=1) / theirs[draws].mean(axis=1))
-            low, high = np.quantile(ratios, [0.025, 0.975])
-            found.append((name, of, rival, (np.sqrt(mine.mean() / theirs.mean()), low, high)))
-    return found
-
-
-def _is_split(kind: str) -> bool:
-    return kind.endswith("clamped") or kind in {
-        *("split step", "clamped split step", "Takahashi-Imada", "Chin", "Blanes-Moan"),
-        "filters of theory",
-    }
+    found = RESULTS()["work_precision"].metrics.at_equal_time["split steps"]
+    return {name: _speed(row) for name, row in found.items()}
 
 
 def frontier() -> str:

@@ -122,6 +122,22 @@ def test_schemes_of_fourth_order_are_named_and_of_their_order() -> None:
     assert errors["chin"][0] < errors["strang"][0] / 40
 
 
+def test_hops_count_where_gradients_are_hops() -> None:
+    pair = contenders.of_split_step(1, 256).unit
+    for scheme, n_hops in (("takahashi-imada", 12), ("chin", 6), ("blanes-moan", 0)):
+        work = contenders.clamped(LATTICE, 12, 60.0, scheme=scheme).operations
+        assert work is not None
+        assert work.unit == 12 * pair + n_hops * contenders.of_hops(256)
+    for n_pairs, n_coarse, scheme, words in (
+        (7, None, "chin", "`n_pairs` must be a multiple of 2"),
+        (0, None, "strang", "`n_pairs` must be a multiple of 1"),
+        (8, 64, "chin", "`scheme` must be one of .*strang"),
+        (8, None, "yoshida", "`scheme` must be one of"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            contenders.clamped(LATTICE, n_pairs, 60.0, n_coarse, scheme)
+
+
 def test_every_scheme_and_the_filters_are_in_the_comparison() -> None:
     """Each takes the nearest multiples of its own FFT pairs, and the best of its caps."""
     truth = runs_of(LATTICE, V)
@@ -131,7 +147,11 @@ def test_every_scheme_and_the_filters_are_in_the_comparison() -> None:
         *("Blanes-Moan, 18 pairs", "filters of theory, 20 pairs"),
     ]
     filters = found["filters of theory, 20 pairs"]
-    tried = [contenders.filters(LATTICE, 20, cap) for cap in cases.caps(20)]
+    tried = [
+        contenders.filters(LATTICE, 20, cap, width)
+        for cap in cases.caps(20)
+        for width in cases.SMOOTHINGS
+    ]
     assert error_of(filters, truth) == pytest.approx(
         min(error_of(each, truth) for each in tried), rel=1e-4
     )

@@ -104,6 +104,26 @@ def test_a_job_is_a_potential_its_packets_and_looks_at_them() -> None:
     assert Operations(4, 0.3, 0.5).of_job(2, 5, 1) == pytest.approx(8.0)
 
 
+def test_the_most_exact_solver_in_the_time_of_a_student_is_next_to_it() -> None:
+    config = FrontierConfig(n_bootstrap=200)
+    errors = {
+        "quick": np.full(6, 5e-2), "equal": np.full(6, 1e-2), "late": np.full(6, 1e-5),
+        "student": np.full(6, 5e-3),
+    }  # fmt: skip
+    seconds = {name: np.full(3, each) for name, each in zip(errors, (1, 4.3, 4.5, 4), strict=True)}
+    solvers = list(errors)[:3]
+    found = compare.at_equal_time("student", solvers, errors, seconds, config)
+    assert found.pop("solver") == "equal"
+    assert list(found.values()) == pytest.approx([0.5] * 3)
+    # Where rounds do not agree on who is in time, the interval has both.
+    seconds["late"] = np.array([4.3, 4.5, 4.5])
+    found = compare.at_equal_time("student", solvers, errors, seconds, config)
+    assert found["ratio"] == pytest.approx(0.5)
+    assert found["ratio_high"] == pytest.approx(500)
+    seconds["student"] = np.full(3, 0.5)
+    assert compare.at_equal_time("student", solvers, errors, seconds, config) == {"solver": None}
+
+
 def test_the_cheapest_at_a_level_wins() -> None:
     config = FrontierConfig(n_bootstrap=200)
     errors = {

@@ -218,6 +218,7 @@ def test_bad_frames_are_refused() -> None:
     broken[0, 0, 0] = np.nan
     bad: list[tuple[str, tuple]] = [
         ("`t` must be equally spaced", (x, uneven, v, psi)),
+        ("`t` must be finite", (x, np.full_like(t, np.nan), v, psi)),
         ("`psi` must be finite", (x, t, v, broken)),
         ("`x` must be rising", (falling, t, v, psi)),
         ("`v` must be of shape", (x, t, v[:2], psi)),
@@ -227,6 +228,9 @@ def test_bad_frames_are_refused() -> None:
         ("`n_t` must be at least 2", (x, t[:1], v, psi[:, :1])),
         ("`psi` must be different from zero", (x, t, v, 0 * psi)),
     ]
+    # Numbers in double precision that were rounded to single.
+    assert laws.equal_step("t", t.astype(np.float32).astype(float)) == pytest.approx(t[1] - t[0])
+    assert laws.equal_step("t", -np.arange(3)) == -1
     for message, given in bad:
         # Of the function itself the types are checked before.
         with pytest.raises(ValueError, match=f"Argument {message}"):

@@ -15,6 +15,7 @@ from experiments.discovery import (
     emulator_laws,
     emulator_masses,
     hidden_wide,
+    recording_files,
     recordings,
 )
 from qdistill.insight import discovery
@@ -202,6 +203,59 @@ def test_further_terms_of_planes_and_channels_are_found_and_none_besides(
     assert means == {f"mean {name}" for name in axes_of}
     assert found["rivals"] == {name: [] for name in hidden}
     assert all(f"\n  {name}: " in report.report for name in hidden)
+
+
+@pytest.mark.parametrize("kind", ["plane", "channels"])
+def test_what_recorded_runs_visit_is_that_of_gaussians(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Packets at rest, of other places, widths and momenta along each axis or in each channel."""
+    axes = (np.linspace(-8.0, 7.5, 32), np.linspace(-6.0, 5.75, 48))[: 1 + (kind == "plane")]
+    places = [(2.0, 0.7, 1.0), (-1.0, 0.9, -0.5)]
+
+    def packet(x: np.ndarray, middle: float, width: float, k: float) -> np.ndarray:
+        density = np.exp(-0.5 * ((x - middle) / width) ** 2) / (width * np.sqrt(2 * np.pi))
+        return np.sqrt(density) * np.exp(1j * k * x)
+
+    v_shape: tuple[int, ...]
+    if kind == "plane":
+        one, other = (packet(x, *place) for x, place in zip(axes, places, strict=True))
+        psi, v_shape = one[:, None] * other, (32, 48)
+    else:
+        one, other = (packet(axes[0], *place) for place in places)
+        psi, v_shape = np.stack([np.sqrt(0.6) * one, np.sqrt(0.4) * other]), (2, 2, 32)
+    psi = np.broadcast_to(psi, (4, 8, *psi.shape)).astype(np.complex64)
+    runs = recording_files.Runs(axes, 0.1 * np.arange(8), np.ones((4, *v_shape), np.float32), psi)
+    asked: dict[str, np.ndarray] = {}
+
+    def find(names: list[str], numbers: np.ndarray) -> discovery.Charges:
+        asked.update(zip(names, numbers, strict=True))
+        return found_before
+
+    found_before = discovery.find_charges(["1", "x"], RNG.normal(size=(2, 5, 9)) + 0j)
+    monkeypatch.setattr(recordings, "ENOUGH", 1)
+    monkeypatch.setattr(discovery, "find_charges", find)
+    found = recordings.look(runs)
+    seen = found["seen"]
+    # 99.9% of a normal distribution, to the spacing of the points.
+    for axis, ends in enumerate(seen["x"]):
+        own = [places[axis]] if kind == "plane" else places
+        low = min(middle - 3.3 * width for middle, width, _ in own)
+        high = max(middle + 3.3 * width for middle, width, _ in own)
+        assert ends == pytest.approx([low, high], abs=0.6)
+    for axis, ends in enumerate(seen["k"]):
+        own = [places[axis]] if kind == "plane" else places
+        low = min(k - 3.3 / (2 * width) for _, width, k in own)
+        high = max(k + 3.3 / (2 * width) for _, width, k in own)
+        assert ends == pytest.approx([low, high], abs=0.5)
+    cell = np.prod([axis[1] - axis[0] for axis in axes])
+    density = np.abs(psi[0, 0]) ** 2
+    density = density.sum(axis=0) if kind == "channels" else density
+    assert seen["largest |psi|^2"] == pytest.approx(density.max(), rel=1e-5)
+    # The total density acts on each channel.
+    np.testing.assert_allclose(asked["|psi|^2"].real, np.sum(density**2) * cell, rtol=1e-5)
+    mean = {"plane": 2.0, "channels": 0.6 * 2.0 - 0.4 * 1.0}[kind]
+    assert found["moves"]["mean x"] == pytest.approx([mean] * 2, abs=1e-4)
 
 
 def test_a_part_of_the_potential_that_is_not_given_is_not_explained() -> None:

@@ -38,7 +38,8 @@ PLANS = {
 }
 
 
-# A forecast of zero has this error. Many with few runs grow without limit, and count the same.
+# A forecast of zero has this error. With few runs of the teacher many forecasts grow without limit,
+# and larger errors count as this one.
 WORST = 1.0
 # Those that show the runs of `mixed`, sorted.
 ORDERED = tuple(name for name in syllabus.PLANS if curricula.is_sorted(name))
@@ -100,7 +101,7 @@ def measure(args: Args) -> runner.Results:
             train(name, args.seeds[i : i + n_together], args, tests)
     raw = {name: errors_of(name, args, tests) for name in plans}
     scored = raw
-    if of_runs:
+    if args.few:
         scored = {
             name: {of: np.minimum(each, WORST) for of, each in errors.items()}
             for name, errors in raw.items()

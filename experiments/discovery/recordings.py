@@ -5,7 +5,7 @@ Of a line without channels the law may have functions of no given form and any d
 """
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import jax.numpy as jnp
@@ -103,7 +103,7 @@ def look_by_masses(law: Masses, runs: Runs, errors: Mapping[Dispersion, float]) 
     strange = [name for name in law.terms if name in ("-i", "p^4")]
     why = ""
     if not is_one:
-        why = "the channels have different masses, or one that is not told"
+        why = "the channels have different masses, or one that is not determined"
     elif strange:
         why = f"the law has {', '.join(strange)}, which no combination that is looked for has"
     mass = tuple(law.masses[0].tolist()) if is_one else 1.0
@@ -132,21 +132,16 @@ def look(
     system, parts = system_of(runs, dispersion, mass), []
     grid = system.grid
     every, channel = range(grid.n_dim), -1 - grid.n_dim
-
-    def density(psi: Array) -> Array:
-        each = jnp.abs(psi) ** 2
-        return (jnp.sum(each, channel, keepdims=True) if system.n_channel else each) * psi
-
     for v, psi in zip(runs.v, runs.psi, strict=True):
-        more = {DENSITY: density} if is_nonlinear else {}
-        for name in ("W(x)", "f(V)"):
-            if (each := (functions or {}).get(name)) is not None:
-                field = np.interp(runs.axes[0] if each.of == "x" else v, each.at, each.values)
-                more[name] = functools.partial(jnp.multiply, field.astype(np.float32))
+        more = _more(system, runs.axes[0], v, functions or {})
+        if not is_nonlinear:
+            more.pop(DENSITY)
         dictionary = discovery.make_dictionary(system, jnp.asarray(v), 2, more)
         parts.append(discovery.measure(dictionary, psi[:, None], grid.cell, pairs=False))
     names, numbers = list(dictionary), np.concatenate(parts, axis=-1)
     norms = numbers[names.index("1")].real
+    # Operators of a coordinate count from the middle of the box.
+    middle = dict(zip("xyz", grid.middle, strict=False))
     # Coordinates and momenta; the mean of 1 is 1.
     first = sorted({*terms_of(grid.n_dim)[3:]} - {"1"}, key=lambda name: (name[0] == "p", name))
     squares = np.abs(runs.psi) ** 2
@@ -160,7 +155,8 @@ def look(
             "norm squared, end over start": float(np.mean(norms[-1] / norms[0])),
             **{
                 f"mean {name}": [
-                    float(of(numbers[names.index(name)].real / norms)) for of in (np.min, np.max)
+                    float(of(numbers[names.index(name)].real / norms)) + middle.get(name, 0.0)
+                    for of in (np.min, np.max)
                 ]
                 for name in first
             },
@@ -185,6 +181,24 @@ def look(
     if runs.is_line:
         found["seen"]["V"] = _range(*_sorted(runs.v.ravel(), squares.mean(axis=1).ravel()))
     return found
+
+
+def _more(
+    system: System, x: np.ndarray, v: np.ndarray, functions: Mapping[str, Function]
+) -> dict[str, Callable[[Array], Array]]:
+    """The operators that no dictionary has: |psi|^2, summed over channels, and functions."""
+    channel = -1 - system.grid.n_dim
+
+    def density(psi: Array) -> Array:
+        each = jnp.abs(psi) ** 2
+        return (jnp.sum(each, channel, keepdims=True) if system.n_channel else each) * psi
+
+    more: dict[str, Callable[[Array], Array]] = {DENSITY: density}
+    for name in ("W(x)", "f(V)"):
+        if (each := functions.get(name)) is not None:
+            field = np.interp(x if each.of == "x" else v, each.at, each.values)
+            more[name] = functools.partial(jnp.multiply, field.astype(np.float32))
+    return more
 
 
 def find_mirrors(runs: Runs, law: Law) -> dict[str, list[float]]:

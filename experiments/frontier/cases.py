@@ -28,6 +28,10 @@ from qdistill.teacher import SCHEMES
 
 # Area per scatterer, in bohr^2.
 ROOM = 32.0
+# Largest kinetic phase of a drift, below the resonance at 2 pi.
+LARGEST_PHASE = 6.2
+# Widths in bohr over which filters smooth V before its slope is taken.
+SMOOTHINGS = (0.06, 0.075, 0.09)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,14 +85,14 @@ class SolversConfig:
     """
 
     plain: tuple[int, ...] = (40, 60, 90, 120, 160, 240, 400)
-    clamped: tuple[int, ...] = (5, 7, 10, 14, 20, 30, 40, 60)
+    clamped: tuple[int, ...] = (5, 7, 10, 14, 20, 24, 30, 40, 60)
     coarse: tuple[tuple[int, int], ...] = tuple(
         (n_coarse, n) for n_coarse in (384, 512) for n in (7, 10, 14, 20, 28)
     )
     tolerances: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
     projected: tuple[int, ...] = (192, 256, 384)
     truncated: tuple[int, ...] = (192, 224, 256, 320, 384)
-    others: tuple[int, ...] = (5, 7, 10, 14, 20, 30, 40)
+    others: tuple[int, ...] = (7, 10, 14, 20, 24, 28, 34, 40)
 
 
 def double_slit(key: Key[Array, ""], grid: Grid) -> Sample:
@@ -179,15 +183,18 @@ def rms(errors: Float[np.ndarray, "*more n_case"]) -> Any:
     return np.sqrt(np.mean(np.asarray(errors, float) ** 2, axis=-1))
 
 
-def caps(n_pairs: int, n_together: int = 1) -> list[float]:
+def caps(n_pairs: int, scheme: str = "strang") -> list[float]:
     """Return candidate caps of the kinetic energy in hartree.
 
     Args:
       n_pairs: FFT pairs per a.u.
-      n_together: FFT pairs of a substep.
+      scheme: Name of one of `SCHEMES`. The largest drift of those of fourth order has phases up to
+        the resonance.
     """
-    phases = baselines.CAP_PHASES if n_together == 1 else baselines.CAP_PHASES_OF_SEVERAL
-    return [float(phase) * n_pairs / n_together / contenders.UNIT for phase in phases]
+    phases, form = np.array(baselines.CAP_PHASES), SCHEMES[scheme]
+    if scheme != "strang":
+        phases = np.linspace(0.2, 1, 12) * LARGEST_PHASE / np.abs(form.drifts).max()
+    return (phases * n_pairs / form.n_pairs / contenders.UNIT).tolist()
 
 
 def best_clamped(
@@ -213,13 +220,15 @@ def best_clamped(
     n_units = truth.frames.shape[1]
     error = jax.vmap(lambda cap, case: _error(make(cap).propagator, n_units, case), (None, 0))
     mean_square = jax.jit(lambda cap: jnp.mean(error(cap, _each(truth)) ** 2))
-    candidates = caps(n_pairs, SCHEMES[scheme].n_pairs)
-    cap = min(candidates, key=lambda cap: float(mean_square(cap)))
+    cap = min(caps(n_pairs, scheme), key=lambda cap: float(mean_square(cap)))
     return cap, make(cap)
 
 
 def best_filters(system: System, n_pairs: int, truth: Cases) -> tuple[float, Contender]:
-    """Return the same of the split step with the filters of perturbation theory, on a line."""
+    """Return the same of the split step with the filters of perturbation theory, on a line.
+
+    The smoothing is the best of `SMOOTHINGS`, too.
+    """
     n_units = truth.frames.shape[1]
 
     @jax.jit
@@ -227,9 +236,13 @@ def best_filters(system: System, n_pairs: int, truth: Cases) -> tuple[float, Con
         error = jax.vmap(lambda case: _error(propagator, n_units, case))
         return jnp.mean(error(_each(truth)) ** 2)
 
-    made = {cap: contenders.filters(system, n_pairs, cap) for cap in caps(n_pairs)}
-    cap = min(made, key=lambda cap: float(mean_square(made[cap].propagator)))
-    return cap, made[cap]
+    made = {
+        (cap, width): contenders.filters(system, n_pairs, cap, width)
+        for cap in caps(n_pairs)
+        for width in SMOOTHINGS
+    }
+    best = min(made, key=lambda each: float(mean_square(made[each].propagator)))
+    return best[0], made[best]
 
 
 def clamped(

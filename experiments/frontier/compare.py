@@ -17,6 +17,9 @@ from experiments.frontier.contenders import Contender
 from experiments.frontier.costs import Cost
 from qdistill.forecast.cases import Cases
 
+# At equal time a solver may take so much longer than the student.
+LONGER = 1.1
+
 
 def run(
     groups: Mapping[str, Mapping[str, Contender]],
@@ -35,7 +38,8 @@ def run(
     Returns:
       `contenders`: the result of `describe`. `levels`: the result of `compare` for each job in
       seconds, and in operations if those of all contenders are known. `beside`: the same for each
-      group of solvers alone.
+      group of solvers alone. `at_equal_time`: for each group the result of the function of this
+      name, for a trajectory in seconds.
     """
     known = {name: one for some in groups.values() for name, one in some.items()} | dict(students)
     errors = {name: cases.measure_errors(one, truth) for name, one in known.items()}
@@ -49,10 +53,70 @@ def run(
         some = {name: errors[name] for name in among}
         return {job: compare(some, each, list(students), config) for job, each in spent.items()}
 
+    given_groups = {kind: some for kind, some in groups.items() if some}
+    film = spent["film"]
     return {
         "contenders": describe(known, errors, cost, config),
         "levels": levels(known),
-        "beside": {kind: levels({**some, **students}) for kind, some in groups.items() if some},
+        "beside": {kind: levels({**some, **students}) for kind, some in given_groups.items()},
+        "at_equal_time": {
+            kind: {
+                student: at_equal_time(student, list(some), errors, film, config)
+                for student in students
+            }
+            for kind, some in given_groups.items()
+        },
+    }
+
+
+def at_equal_time(
+    student: str,
+    solvers: Sequence[str],
+    errors: Mapping[str, Float[np.ndarray, " n_case"]],
+    seconds: Mapping[str, Float[np.ndarray, " n_repeat"]],
+    config: FrontierConfig,
+) -> dict[str, Any]:
+    """Return the most exact solver that takes at most `LONGER` times as long as a student.
+
+    Args:
+      student: Name of the student.
+      solvers: Names of the solvers.
+      errors: Errors of each contender.
+      seconds: Seconds of each contender for the job in every round.
+      config: Seed and number of resamples.
+
+    Returns:
+      Its name, and the student's rms error over its own. The 95% interval is from resampled
+      potentials and rounds, in which the solver is chosen anew. Without such a solver, or with one
+      in less than 95% of the resamples, there is no ratio.
+    """
+    names = [*solvers, student]
+    table, rounds = (np.stack([each[name] for name in names]) for each in (errors, seconds))
+    random = np.random.default_rng(config.seed)
+
+    def ratio(table: np.ndarray, seconds: np.ndarray) -> tuple[int, float] | None:
+        is_quick = seconds[:-1] <= LONGER * seconds[-1]
+        if not is_quick.any():
+            return None
+        rms = cases.rms(table)
+        best = int(np.argmin(np.where(is_quick, rms[:-1], np.inf)))
+        return best, float(rms[-1] / rms[best])
+
+    found = ratio(table, np.median(rounds, axis=1))
+    drawn = []
+    for _ in range(config.n_bootstrap):
+        of_cases = random.integers(0, table.shape[1], table.shape[1])
+        of_rounds = random.integers(0, rounds.shape[1], rounds.shape[1])
+        drawn.append(ratio(table[:, of_cases], np.median(rounds[:, of_rounds], axis=1)))
+    ratios = [each[1] for each in drawn if each is not None]
+    if found is None or len(ratios) < 0.95 * len(drawn):
+        return {"solver": None}
+    low, high = np.quantile(ratios, (0.025, 0.975))
+    return {
+        "solver": names[found[0]],
+        "ratio": found[1],
+        "ratio_low": float(low),
+        "ratio_high": float(high),
     }
 
 
@@ -165,9 +229,9 @@ def describe(
             "microseconds_per_packet_and_au": 1e6 * float(np.median(spent[name].packet)),
             "microseconds_per_look": 1e6 * float(np.median(spent[name].look)),
             "job_seconds": float(np.median(film)),
-            "job_seconds_range": [float(np.min(film)), float(np.max(film))],
+            "job_seconds_by_round": np.asarray(film).tolist(),
             "end_seconds": float(np.median(end)),
-            "end_seconds_range": [float(np.min(end)), float(np.max(end))],
+            "end_seconds_by_round": np.asarray(end).tolist(),
         }
         for job, counts in work.items():
             if name in counts:

@@ -14,7 +14,7 @@ import numpy as np
 from experiments import filtered
 from experiments.frontier.baselines import CoarseSplitStep, Projected, Truncated
 from experiments.frontier.kernel import Kernel
-from qdistill._checks import refuse
+from qdistill._checks import refuse, require_one_of
 from qdistill.physics.band import Band
 from qdistill.physics.grid import Grid, Scalar
 from qdistill.runs import extensions, pretrained
@@ -124,16 +124,22 @@ def clamped(
       cap: Cap of the kinetic energy, in hartree.
       n_coarse: Points along an axis; None for all.
       scheme: Name of one of `SCHEMES`; on fewer points Strang's only.
+
+    Raises:
+      ValueError: For another scheme, and a number of pairs that is no multiple of its own.
     """
+    require_one_of(SCHEMES if n_coarse is None else ["strang"], scheme=scheme)
+    form = SCHEMES[scheme]
+    if n_pairs < 1 or n_pairs % form.n_pairs:
+        refuse("n_pairs", f"a multiple of {form.n_pairs}, the FFT pairs of {scheme}", n_pairs)
     if n_coarse is None:
-        form = SCHEMES[scheme]
         if form.gradients:
             form = dataclasses.replace(form, smoothing=SMOOTHING)
         n_substeps = n_pairs // form.n_pairs
         steps = SplitStep(of_unit(system), n_substeps, cap, form)
         work = of_split_step(n_pairs, *system.grid.shape)
         if form.gradients and system.grid.dispersion == "lattice":
-            # One kick of a substep has gradients.
+            # One kick of a substep has gradients, since those at its ends are one with the next.
             work = work._replace(unit=work.unit + n_substeps * of_hops(*system.grid.shape))
         return Contender(TITLES[scheme], steps, work)
     shape = (n_coarse,) * system.grid.n_dim
@@ -143,19 +149,20 @@ def clamped(
     return Contender(f"{n_coarse} points, clamped", few, work)
 
 
-def filters(system: System, n_pairs: int, cap: float) -> Contender:
+def filters(system: System, n_pairs: int, cap: float, smoothing: float) -> Contender:
     """Return the split step with the filters of perturbation theory, two FFT pairs a frame.
 
     Args:
       system: A line.
       n_pairs: FFT pairs per a.u., an even number.
       cap: Cap of the kinetic energy, in hartree.
+      smoothing: Width in bohr of the Gaussian that smooths V before its slope is taken.
     """
     frames = dataclasses.replace(system, dt=2 * UNIT / n_pairs)
     work = of_split_step(n_pairs, *system.grid.shape)
-    # The potential, its slope and their filters: of reals, half the cost of complex ones.
+    # V, its smoothed slope, and three filters of V: FFTs of reals, half the cost of complex ones.
     work = work._replace(potential=8 / 2 * fft(*system.grid.shape))
-    return Contender(FILTERS, filtered.theory(frames, 2, cap), work)
+    return Contender(FILTERS, filtered.theory(frames, 2, cap, smoothing), work)
 
 
 def chebyshevs(

@@ -16,6 +16,7 @@ MARKERS, STUDENT_MARKERS = "osD^v<>hpPXd", "*PXd^sv<>hpD"
 # Kinds of solvers in the words of readers.
 LABELS = {
     "cut off": "plane-wave truncation",
+    "filters of theory": "filters of perturbation theory",
     "folded": "Löwdin-folded",
     "projected": "projected exact propagator",
 }

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Array, Complex, Float
+from jaxtyping import Array, Complex, Float, Real
 
 from qdistill._checks import (
     refuse,
@@ -300,8 +300,8 @@ def _recorded(x: Any, t: Any, v: Any, psi: Any) -> Recording:
 
 
 @explained
-def equal_step(name: str, values: Float[Array | np.ndarray, " n"]) -> float:
-    """Return the step of equally spaced values, but for their rounding.
+def equal_step(name: str, values: Real[Array | np.ndarray, " n"]) -> float:
+    """Return the step of equally spaced values, but for rounding in single precision.
 
     Args:
       name: Name of the values in an error.
@@ -314,11 +314,12 @@ def equal_step(name: str, values: Float[Array | np.ndarray, " n"]) -> float:
     0.5
     """
     values = np.asarray(values)
-    if values.ndim != 1 or len(values) < 2:
-        refuse(name, "at least two numbers in equal steps", values)
+    if len(values) < 2:
+        refuse(name, "two or more numbers", values)
+    require_finite(**{name: values})
     steps = np.diff(values.astype(float))
-    step, kind = float(steps.mean()), values.dtype if values.dtype.kind == "f" else np.float32
-    sliver = 4 * np.finfo(kind).eps * np.abs(values).max() + 1e-6 * abs(step)
+    step = float(steps.mean())
+    sliver = 4 * np.finfo(np.float32).eps * np.abs(values).max() + 1e-6 * abs(step)
     if step == 0 or np.abs(steps - step).max() > sliver:
         wanted = "equally spaced, with steps different from zero"
         refuse(name, wanted, f"with steps from {steps.min():g} to {steps.max():g}")

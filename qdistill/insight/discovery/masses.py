@@ -43,7 +43,7 @@ from qdistill.system import System
 
 # Inverse masses that are tried at first.
 TRIED = np.geomspace(1e-5, 1e1, 121)
-# Frames determine a mass or strength whose effect on one is this multiple of the method's error.
+# Frames determine a mass or strength whose effect is this multiple of the method's error.
 SEEN = 10.0
 # Largest error of frames that are explained, over their motion, and over noise and method.
 EXPLAINED, UNEXPLAINED = 0.3, 10.0
