@@ -253,7 +253,7 @@ results-curriculum: .venv/.core
 		--plans mixed "rising difficulty" "easy only" "falling difficulty" --out runs/curriculum-gru
 	$(PY) experiments/curriculum/recurrent.py --plans mixed "rising difficulty" "easy only" adaptive \
 		--out runs/curriculum-gru-adaptive
-	$(PY) experiments/curriculum/recurrent.py --few 1 3 10 30 100 --seeds 0 1 2 --n-steps 2000 \
+	$(PY) experiments/curriculum/recurrent.py --few 1 10 100 --seeds 0 1 2 --n-steps 2000 \
 		--out runs/curriculum-gru-few
 	$(call keep,curriculum curriculum-long curriculum-gru curriculum-gru-adaptive curriculum-gru-few)
 	$(call draw,curriculum curriculum-long curriculum-gru-adaptive curriculum-gru-few)

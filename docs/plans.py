@@ -116,10 +116,20 @@ def few() -> str:
 
 
 def few_gru() -> str:
-    """Tabulate the same for the paper's network."""
-    return _few(
-        RESULTS()["curriculum-gru-few"].metrics, RESULTS()["curriculum-gru-few"].metrics.n_fresh
-    )
+    """Tabulate the same for the paper's network, whose errors count up to 1."""
+    of = RESULTS()["curriculum-gru-few"].metrics
+    return _few(of, of.n_fresh)
+
+
+def few_gru_above_one() -> str:
+    """Return the shares of the paper's cases with an error above 1, by number of runs."""
+    of = RESULTS()["curriculum-gru-few"].metrics
+    words = []
+    for name, each in of["shares of errors above 1"].items():
+        shares = list(each.paper)
+        label = "each new" if name == "fresh" else name.removeprefix("few ")
+        words.append(f"{sum(shares) / len(shares):.0%} ({label})")
+    return ", ".join(words)
 
 
 def _few(of: Any, n_fresh: int) -> str:
@@ -129,6 +139,10 @@ def _few(of: Any, n_fresh: int) -> str:
         label = f"{n_fresh}, each new" if is_fresh else name
         errors = [f"{Number(10 ** row[each].mean):.1e}" for each in SETS]
         ratios = ["" if is_fresh else _ratio(of["over fresh"][name][each]) for each in SETS]
+        # Where all count as 1 they are larger.
+        for i, each in enumerate(SETS):
+            if row[each].mean == 0:
+                errors[i], ratios[i] = f"≥ {errors[i]}", f"≥ {ratios[i]}"
         rows.append([label, *(cell for pair in zip(errors, ratios, strict=True) for cell in pair)])
     words = (word for label in SETS.values() for word in (label, "over new runs"))
     return table(("distinct runs", *words), rows)
