@@ -245,18 +245,22 @@ results-published: .venv/.core
 # Trainings are kept in runs/curriculum-trainings, errors of the GRU in runs/recurrent-trainings.
 # Those of the GRU were recorded with a GPU, and on a CPU with the plan `adaptive`.
 results-curriculum: .venv/.core
-	rm -rf runs/curriculum runs/curriculum-long runs/curriculum-gru runs/curriculum-gru-adaptive \
-		runs/curriculum-gru-few
+	rm -rf runs/curriculum runs/curriculum-long runs/curriculum-long-plans runs/curriculum-gru \
+		runs/curriculum-gru-adaptive runs/curriculum-gru-few
 	$(PY) experiments/curriculum/curricula.py --out runs/curriculum
 	$(PY) experiments/curriculum/curricula.py --long --out runs/curriculum-long
+	$(PY) experiments/curriculum/curricula.py --long --plans staged "staged, reversed" ramped \
+		loss-driven "loss-driven, yoked" --out runs/curriculum-long-plans
 	$(PY) experiments/curriculum/recurrent.py \
 		--plans mixed "rising difficulty" "easy only" "falling difficulty" --out runs/curriculum-gru
 	$(PY) experiments/curriculum/recurrent.py --plans mixed "rising difficulty" "easy only" adaptive \
 		--out runs/curriculum-gru-adaptive
-	$(PY) experiments/curriculum/recurrent.py --few 1 10 100 --seeds 0 1 2 --n-steps 2000 \
+	$(PY) experiments/curriculum/recurrent.py --few 1 3 10 30 100 --seeds 0 1 2 --n-steps 2000 \
 		--out runs/curriculum-gru-few
-	$(call keep,curriculum curriculum-long curriculum-gru curriculum-gru-adaptive curriculum-gru-few)
-	$(call draw,curriculum curriculum-long curriculum-gru-adaptive curriculum-gru-few)
+	$(call keep,curriculum curriculum-long curriculum-long-plans curriculum-gru)
+	$(call keep,curriculum-gru-adaptive curriculum-gru-few)
+	$(call draw,curriculum curriculum-long curriculum-long-plans curriculum-gru-adaptive)
+	$(call draw,curriculum-gru-few)
 
 # With a GPU, after .venv/bin/pip install '.[cuda]'; on a CPU it takes days.
 results-gpu: .venv/.core

@@ -229,6 +229,18 @@ def test_long_trainings_are_compared_without_those_on_few_runs(
     assert "few" not in found.metrics
 
 
+def test_plans_of_ones_own_are_compared_with_mixed_lessons(tmp_path: pathlib.Path) -> None:
+    args = curricula.smoke(curricula.Args(out=tmp_path, smoke=True))
+    # A control whose plan is not compared needs its schedule all the same.
+    own = dataclasses.replace(args, plans=("loss-driven, yoked",))
+    tiny = dataclasses.replace(own.sizes, few=())
+    (of,) = curricula.measure(dataclasses.replace(own, sizes=tiny)).metrics["budgets"].values()
+    assert list(of["error"]) == ["mixed", "loss-driven, yoked"]
+    assert of["over yoked"] == {}
+    with pytest.raises(ValueError, match="`plans`"):
+        curricula.measure(dataclasses.replace(args, plans=("hardest first",)))
+
+
 def test_networks_on_few_runs_and_in_other_orders_are_compared_with_new_ones(
     tmp_path: pathlib.Path,
 ) -> None:

@@ -96,6 +96,8 @@ class Args:
     sizes: Sizes = dataclasses.field(default_factory=Sizes)
     long: bool = False
     """Take the sizes of long trainings, `LONG`, in place of `sizes`."""
+    plans: tuple[str, ...] = ()
+    """Plans and controls to compare with `mixed` at every budget, in place of those of `sizes`."""
     trained: pathlib.Path = pathlib.Path("runs/curriculum-trainings")
     """Folder of the trainings, which are not repeated."""
     out: pathlib.Path = pathlib.Path("runs/curriculum")
@@ -195,6 +197,9 @@ def is_sorted(name: str) -> bool:
 def measure(args: Args) -> runner.Results:
     """Train and test all students, and compare the plans."""
     study, sizes = study_of(args), LONG if args.long else args.sizes
+    if args.plans:
+        plans = tuple(dict.fromkeys((taught_scores.BASELINE, *args.plans)))
+        sizes = dataclasses.replace(sizes, plans=(plans,) * len(sizes.n_steps))
     system, lessons = study.system, study.curriculum.lessons
     n_frames = max(stage.batches.n_frames for stage in study.training.stages) - 1
     hard = hardness.of_lessons(system, lessons, sizes.n_hardness, n_frames, TEST_SEED)

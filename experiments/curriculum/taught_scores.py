@@ -97,7 +97,9 @@ def compare(
     """
     pairs = {
         "over mixed": [(name, BASELINE) for name in skill if name != BASELINE],
-        "over yoked": [(name, control) for control, name in YOKED.items() if control in skill],
+        "over yoked": [
+            (name, control) for control, name in YOKED.items() if {name, control} <= skill.keys()
+        ],
     }
     return {"error": _errors(skill)} | {
         kind: _differences(skill, each) for kind, each in pairs.items()
