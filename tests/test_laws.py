@@ -133,6 +133,33 @@ def test_derivatives_are_those_of_the_propagator(kind: str) -> None:
     assert -2 * middle.image[0, 0] == pytest.approx(slope[0], rel=0.02, abs=1e-5)
 
 
+def test_a_density_that_losses_thin_out_acts_with_its_mean() -> None:
+    # The same everywhere, so nothing moves.
+    strength, loss, amplitude, dt = 2.0, 0.3, 0.8, 0.5
+    psi = np.full((1, 2, *GRID.shape), amplitude, np.complex64)
+    recording = recordings_of.record(GRID, dt, np.zeros((1, *GRID.shape), np.float32), psi, 8.0)
+    model = generators.begin(terms.USUAL, (terms.LOSS, terms.DENSITY))
+    model = model._replace(values=np.array([*model.values[:-2], loss, strength]))
+    passed = -np.expm1(-2 * loss * dt) / (2 * loss)
+    expected = amplitude * np.exp(-loss * dt - 1j * strength * amplitude**2 * passed)
+    errors = []
+    for n_substep in (1, 2, 4):
+        found = generators._one(
+            generators.parameters_of(recording, model),
+            psi[0, 0],
+            np.zeros((2, terms.UNKNOWN[terms.DRIVE].n), np.float32),
+            recording.fields[0],
+            recording.v[0],
+            generators._settings(recording),
+            n_substep,
+        )
+        errors.append(np.abs(np.asarray(found) - expected).max())
+    # Of second order in the losses of a kick.
+    assert errors[0] < (loss * dt) ** 2 / 100
+    assert errors[1] < errors[0] / 3
+    assert errors[2] < 1.5e-5
+
+
 def test_files_are_read_as_they_were_written(tmp_path: pathlib.Path) -> None:
     x, t, v, psi = recorded({})
     for name in ("a.npz", "a.nc"):

@@ -244,7 +244,8 @@ def advance(
     # The share of the frame that has passed goes with the drifts.
     def kick(state: State, share: Scalar) -> State:
         psi, passed = state
-        density = jnp.abs(psi) ** 2
+        # In the middle of the kick: losses thin it out meanwhile.
+        density = jnp.abs(psi) ** 2 * jnp.exp(share * h * jnp.imag(local))
         # Powers of the density, in units of the largest one but for one factor.
         relative, field = density / settings.density, 0.0
         for coefficient in parameters["density"][::-1]:

@@ -225,8 +225,8 @@ def _ahead(
         # What is the same in all channels commutes with the rest of a kick.
         density = jnp.abs(psi) ** 2
         density = density.sum(axis=0) if system.n_channel else density
-        # Losses thin it out meanwhile, to second order in the time of the kick.
-        mean = density * (1 - share * h * loss)
+        # In the middle of the kick: losses thin it out meanwhile.
+        mean = density * jnp.exp(-share * h * loss)
         common = jnp.exp(-1j * share * h * (field + crowding * mean - 1j * loss))
         common = common[None] if system.n_channel else common
         return common * apply(phase(system, local, share * h), psi)
