@@ -199,8 +199,13 @@ def require_hermitian(**values: Any) -> None:
         if not is_known(value):
             continue
         matrix = np.asarray(value)
-        uneven = np.abs(matrix - matrix.swapaxes(0, 1).conj())
-        if np.max(uneven, initial=0) > 1e-5 * np.max(np.abs(matrix), initial=0):
+        uneven, size = np.abs(matrix - matrix.swapaxes(0, 1).conj()), np.abs(matrix)
+        # Couplings are compared with couplings, as energies may be far from zero, and rounded.
+        couplings = np.max(
+            size, where=~np.eye(len(size), dtype=bool)[..., *[None] * (size.ndim - 2)], initial=0
+        )
+        rounding = 8 * np.finfo(np.result_type(matrix, np.float32)).eps * np.max(size, initial=0)
+        if np.max(uneven, initial=0) > 1e-5 * couplings + rounding:
             i, j, *point = map(int, np.unravel_index(uneven.argmax(), uneven.shape))
             there, back = matrix[i, j, *point], matrix[j, i, *point].conj()
             place = ", ".join(map(str, point))

@@ -65,8 +65,9 @@ def require_bounds(system: Any, v: PyTree) -> None:
     local = np.asarray(system.local(v, 0.0, None))
     if system.n_channel:
         local = np.linalg.eigvalsh(np.moveaxis(local, (0, 1), (-2, -1)))
-    low, high = local.min(), local.max()
-    allowed = np.asarray(system.bounds, local.dtype)
+    # Of losses there are no bounds.
+    low, high = local.real.min(), local.real.max()
+    allowed = np.asarray(system.bounds, local.real.dtype)
     # Eigenvalues are rounded.
     sliver = 1e-6 * np.abs(allowed).max() * bool(system.n_channel)
     if low < allowed[0] - sliver or high > allowed[1] + sliver:

@@ -254,3 +254,16 @@ def test_what_cannot_be_is_refused() -> None:
         band.elements(jnp.zeros(128), BAND, Band(box(), 3.0))
     with pytest.raises(ValueError, match=r"`coefficients` must be of shape \(31,\)"):
         band.from_waves(BAND, jnp.zeros(29, complex))
+
+
+def test_a_band_of_another_box_has_no_places() -> None:
+    with pytest.raises(ValueError, match="`other`"):
+        Band(Grid(16, 2 * np.pi), 3.0).places(Band(Grid(16, 20.0), 0.7))
+
+
+@pytest.mark.parametrize("outer", [4.0, 400.0])
+def test_folding_names_its_own_arguments(outer: float) -> None:
+    with pytest.raises(ValueError, match="`outer`"):
+        band.fold(BAND, jnp.zeros(128), 1.0, outer=outer)
+    with pytest.raises(ValueError, match="`outer`"):
+        band.fold(Band(GRID), jnp.zeros(128), 1.0)

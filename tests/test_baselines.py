@@ -138,3 +138,9 @@ def test_baselines_in_double_precision(monkeypatch: pytest.MonkeyPatch) -> None:
             assert values.dtype == jnp.float64
         # Three frames of h = 0.1 / 64, of the order of h^2 / 24 times what a potential does.
         assert per_frame["nrmse"].max() < 1e-5
+
+
+def test_propagators_of_two_systems_are_not_compared() -> None:
+    two = {"a": split_step(SYSTEM, 4), "b": split_step(System(GRID, 0.2), 8)}
+    with pytest.raises(ValueError, match="`propagators`"):
+        baselines.evaluate(two, 0, 1, FEW)

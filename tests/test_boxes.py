@@ -212,3 +212,9 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_integers_are_refused() -> None:
     with pytest.raises(ValueError, match="`v` must be an array of real floating-point numbers"):
         boxes.cut_out(jax.random.key(0), jnp.zeros(128, int), 32)
+
+
+def test_boxes_of_channels_are_refused_as_such() -> None:
+    channels = System(Grid(128, 12.5), n_channel=2)
+    with pytest.raises(ValueError, match="without channels"):
+        boxes.make_block(channels, ("crossing",), SMALL, 2, (1, 1))

@@ -219,3 +219,12 @@ def test_complex_arrays_pass_by_their_number_of_axes() -> None:
     checks.require_complex("n *n_x", a=one)
     with pytest.raises(ValueError, match=r"of shape \(n, m\), but is .* of shape \(2, 3, 4\)"):
         checks.require_complex("n m", a=one)
+
+
+def test_a_missing_coupling_is_seen_next_to_large_energies() -> None:
+    v = np.zeros((2, 2, 3), np.float32)
+    v[0, 0], v[1, 1], v[0, 1] = -600, -600.01, 0.005
+    with pytest.raises(ValueError, match="Hermitian"):
+        checks.require_hermitian(v=v)
+    v[1, 0] = 0.005 + 1e-4
+    checks.require_hermitian(v=v)

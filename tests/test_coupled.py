@@ -188,3 +188,11 @@ def test_refusals_name_what_is_wrong() -> None:
         stationary.average(grid, v, 1.0, 5.0, n_momentum=2)
     with pytest.raises(ValueError, match=r"`momentum` must be between 2\.5 and"):
         stationary.average(grid, v, 1.0, 2.0)
+
+
+def test_energies_beyond_the_band_of_a_lower_channel_are_refused() -> None:
+    grid = Grid(256, 40.0, "lattice", origin=-20.0, mass=2000.0)
+    v = crossings.single(grid.positions())
+    with pytest.raises(ValueError, match="`energies of the packet`"):
+        stationary.average(grid, v, 1.0, 12.0, channel=1, n_momentum=20)
+    assert np.all(np.isfinite(stationary.average(grid, v, 1.0, 4.0, channel=1, n_momentum=20)))

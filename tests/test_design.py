@@ -17,7 +17,7 @@ from qdistill import teacher
 from qdistill.insight import design
 from qdistill.insight.design import ProfileConfig, RolloutConfig, SearchConfig, TaskConfig
 from qdistill.insight.probes import scattering
-from qdistill.physics import potentials, stationary
+from qdistill.physics import potentials, profiles, stationary
 from qdistill.physics.grid import Grid
 from qdistill.system import Propagator, Step, System, Wrapped
 
@@ -378,3 +378,19 @@ def test_smoke_run_writes_findings_and_figures(tmp_path: pathlib.Path) -> None:
     again = scripts.run("design", "--smoke", "--out", str(tmp_path / "out"))
     assert "is not an empty folder" in again.words
     assert again.returncode == 1
+
+
+def test_a_design_on_an_odd_grid_is_verified() -> None:
+    system = System(Grid(513, 50.0))
+    v = potentials.barrier(system.grid.positions(), 4.0, 1.0, system.grid.middle[0])
+    found = design.verify(system, v, [4.0], 4.0, 2.0)
+    assert found.transmitted + found.reflected == pytest.approx(1, abs=1e-3)
+    assert found.transmitted == pytest.approx(found.expected, abs=2e-3)
+
+
+def test_a_profile_of_no_point_and_an_objective_of_no_number_are_refused() -> None:
+    narrow = ProfileConfig(extent=0.05, flank=0.01)
+    with pytest.raises(ValueError, match="`extent`"):
+        profiles.stretch(narrow, Grid(65, 16.0))
+    with pytest.raises(ValueError, match="`loss`"):
+        design.descend(SearchConfig(n_starts=2, n_steps=2), 3, lambda u: jnp.nan * u.sum())

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from steps import one
 
+from qdistill import _doors
 from qdistill.insight import harness
 from qdistill.physics import crossings
 from qdistill.physics.grid import Grid
@@ -395,3 +396,15 @@ def test_a_plane_wave_turns_by_the_kinetic_energy_of_the_system() -> None:
     k = 2 * np.pi * 3 / 4
     expected = np.exp(-0.3j * 2 * (np.sqrt(k**2 + 4) - 2)) * wave
     np.testing.assert_allclose(one(split_step(system, 9), jnp.zeros(16))(wave), expected, atol=2e-6)
+
+
+def test_bounds_hold_for_the_real_part_of_a_lossy_potential() -> None:
+    class Absorbing(System):
+        is_hermitian = False
+
+    system = Absorbing(Grid(16, 4.0), bounds=(0.0, 5.0))
+    v = jnp.full(16, 3 - 1j)
+    _doors.require_bounds(system, v)
+    with pytest.raises(ValueError, match="between 6 and 6"):
+        _doors.require_bounds(system, v + 3)
+    SYSTEMS.pop("Absorbing")

@@ -465,3 +465,10 @@ def test_parameters_of_another_student_are_refused_by_their_place() -> None:
         small.bind("two").forecast(PSI, V, 2)
     ensemble = jax.tree.map(lambda leaf: jnp.stack([leaf, leaf]), small.bind(params))
     assert jax.vmap(lambda one: rollout(one, PSI[None], V, 1))(ensemble).shape == (2, 1, *PSI.shape)
+
+
+def test_missing_frames_need_the_bounds_of_the_system() -> None:
+    student = FORMS["gru"].build(dataclasses.replace(SYSTEM, bounds=None))
+    emulator = Emulator(student, student.init(jax.random.key(0)))
+    with pytest.raises(ValueError, match="`psi` must be 4 frames"):
+        emulator.forecast(PSI, V, 3)

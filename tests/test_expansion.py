@@ -12,7 +12,7 @@ import pytest
 from steps import box, evolve, one, relative_error, smooth_problem
 
 from qdistill.physics import observables, packets, potentials
-from qdistill.physics.grid import Grid
+from qdistill.physics.grid import Grid, norm
 from qdistill.system import System, rollout
 from qdistill.teacher import bounds_of, chebyshev, expansion
 
@@ -357,3 +357,20 @@ def test_under_vmap_the_lattice_is_carried_with_its_packets_last() -> None:
     assert "f32[16,2,5]" in text
     assert "f32[5,16,2]" not in text
     assert "f32[5,2,16]" not in text
+
+
+@pytest.mark.parametrize("height", [15.18, 3.7, 11.02, 19.34])
+def test_long_frames_do_not_leave_the_range_of_the_expansion(height: float) -> None:
+    # 10,000 terms, in which the smallest excess beyond [-1, 1] grows to infinity.
+    system = System(Grid(256, 25.0), dt=100.0)
+    psi = packets.gaussian(system.grid, 12.0, 1.0, 2.0)
+    (last,) = rollout(chebyshev(system), psi[None], jnp.full(256, height), 1)
+    assert float(norm(system.grid, last)) == pytest.approx(1, abs=1e-3)
+
+
+def test_bounds_are_those_of_the_real_part() -> None:
+    assert bounds_of(Lossy(Grid(4, 2.0)), jnp.array([[3 - 1j, 0, 1, 1]])) == (0, 3)
+
+
+class Lossy(System):
+    is_hermitian = False

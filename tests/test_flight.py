@@ -11,7 +11,7 @@ from qdistill import plots, teacher
 from qdistill.insight import flight
 from qdistill.physics import packets, potentials
 from qdistill.physics.grid import Grid
-from qdistill.system import Step, System, Wrapped
+from qdistill.system import SYSTEMS, Step, System, Wrapped
 
 SYSTEM = System(Grid(512, 50.0), dt=0.1)
 V = potentials.barrier(SYSTEM.grid.positions(), 4.0, 1.0, 25.0)
@@ -84,3 +84,29 @@ def test_a_plane_is_refused() -> None:
     plane = System(Grid((8, 8), (8.0, 8.0)))
     with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
         flight.evaluate(teacher.split_step(plane, 4), jnp.zeros((8, 8)), jnp.ones((8, 8)), 2)
+
+
+def test_the_energy_is_that_of_the_system() -> None:
+    class Light(System):
+        def kinetic(self, v, t):
+            return 4 * self.grid.kinetic_energy()
+
+    class Thinning(System):
+        is_hermitian = False
+
+        def local(self, v, t, psi):
+            return v - 0.1j
+
+    psi = packets.gaussian(SYSTEM.grid, 12.0, 2.0, 3.0)
+    usual = flight.evaluate(teacher.split_step(SYSTEM, 4), 0 * V, psi, 2).numbers
+    for kind, factor in (Light, 4), (Thinning, 1):
+        found = flight.evaluate(teacher.split_step(kind(SYSTEM.grid), 4), 0 * V, psi, 2)
+        wanted = factor * usual["energy_hartree"]
+        assert found.numbers["energy_hartree"] == pytest.approx(wanted, rel=1e-5)
+        SYSTEMS.pop(kind.__name__)
+
+
+def test_a_single_frame_has_no_map() -> None:
+    psi = packets.gaussian(SYSTEM.grid, 12.0, 2.0, 3.0)
+    report = flight.evaluate(teacher.split_step(SYSTEM, 4), V, psi, 1)
+    assert plots.draw(report) == {}

@@ -72,3 +72,14 @@ def test_dtype_follows_the_inputs(dispersion, real) -> None:
 def test_what_is_no_potential_is_refused(v, words) -> None:
     with pytest.raises(ValueError, match=f"`v` must be {words}"):
         hamiltonian(Grid(16, 4.0), v)
+
+
+@both_dispersions
+def test_a_potential_of_space_acts_on_each_channel(dispersion: str) -> None:
+    grid = Grid(16, 4.0, dispersion)
+    v = jnp.asarray(np.random.default_rng(0).normal(size=16), jnp.float32)
+    psi = jnp.asarray(np.random.default_rng(1).normal(size=(2, 16)), jnp.complex64)
+    h = hamiltonian(grid, v)
+    np.testing.assert_allclose(h(psi), jnp.stack([h(row) for row in psi]), atol=1e-4)
+    with pytest.raises(ValueError, match="`psi`"):
+        h(jnp.ones(1))

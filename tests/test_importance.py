@@ -225,3 +225,11 @@ def test_smoke_run_writes_numbers_and_figures(tmp_path: pathlib.Path) -> None:
     again = scripts.run("importance", "quick", "--smoke", "--out", str(out))
     assert again.returncode == 1
     assert "is not an empty folder" in again.stderr
+
+
+def test_backwards_in_time_packets_meet_the_potentials_too() -> None:
+    ahead, back = (
+        importance.sample_potentials(System(Grid(256, 50.0), dt), 3, 1, 2) for dt in (0.2, -0.2)
+    )
+    np.testing.assert_allclose(back.given, jnp.conj(ahead.given), atol=1e-4)
+    np.testing.assert_array_equal(back.v, ahead.v)

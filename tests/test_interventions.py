@@ -330,3 +330,14 @@ def test_smoke_run_writes_findings_and_figures(tmp_path: pathlib.Path) -> None:
         refused = scripts.run("interventions", *arguments, "--smoke")
         assert refused.returncode == 1
         assert message in refused.words
+
+
+def test_backwards_in_time_the_moments_are_those_of_reversed_packets() -> None:
+    ahead, back = (
+        interventions.sample_moments(
+            jax.random.key(0), teacher.chebyshev(System(GRID, dt, bounds=(-20.0, 20.0))),
+            next(each for each in INTERVENTIONS.values() if each.when == "contact"), 1,
+        )[1]
+        for dt in (0.2, -0.2)
+    )  # fmt: skip
+    np.testing.assert_allclose(back.psi, jnp.conj(ahead.psi), atol=1e-3)

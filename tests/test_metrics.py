@@ -140,3 +140,12 @@ def test_double_precision_is_kept_and_seen() -> None:
         np.testing.assert_allclose(found["nrmse"], 1e-11, rtol=1e-4)
         np.testing.assert_allclose(found["norm_drift"], 1e-11, rtol=1e-4)
         assert found["energy_drift"][0] < 1e-9
+
+
+def test_one_frame_without_an_axis_of_time_is_refused() -> None:
+    psi = jnp.ones(4, complex)
+    for score in (metrics.correlation, metrics.mae, metrics.nrmse, metrics.fidelity):
+        with pytest.raises(ValueError, match=r"psi\[None\]"):
+            score(psi, psi)
+    with pytest.raises(ValueError, match="`forecast`"):
+        metrics.norm_drift(psi, psi[0])

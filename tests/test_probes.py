@@ -662,3 +662,27 @@ def test_phases_of_a_unitary_student_are_its_potential_and_kinetic_energy() -> N
         drifts.sum(axis=0)[slow] / DT, GRID.kinetic_energy()[slow], atol=5e-2
     )
     np.testing.assert_allclose(drifts.sum(axis=0) / DT, student.dispersion(params), rtol=1e-6)
+
+
+def test_packets_cross_forwards_in_time_only() -> None:
+    back = chebyshev(System(GRID, -DT))
+    v = potentials.barrier(GRID.positions(), 4.0, 1.0, 25.0)
+    with pytest.raises(ValueError, match="`dt`"):
+        probes.measure_scattering(back, v, [3.0], 2.0)
+    with pytest.raises(ValueError, match="`dt`"):
+        probes.measure_bump(back, [3.0], 0.1, 0.5, 2.0)
+
+
+def test_resonances_name_the_settings_that_do_not_fit() -> None:
+    v = potentials.barrier(GRID.positions(), 4.0, 1.0, 25.0)
+    with pytest.raises(ValueError, match="`packet_width`"):
+        probes.measure_resonances(chebyshev(System(GRID, DT)), v, 4.0, 4.0)
+    with pytest.raises(ValueError, match="`dt`"):
+        probes.measure_resonances(chebyshev(System(GRID, 30.0)), v, 4.0, 1.0)
+
+
+@pytest.mark.parametrize("grid", [GRID, CONTINUUM], ids=["lattice", "continuum"])
+def test_a_wave_behind_a_high_wall_vanishes(grid: Grid) -> None:
+    v = potentials.barrier(grid.positions(), 100.0, 40.0, 25.0)
+    found = probes.transmission(grid, v, np.array([3.0]))
+    assert np.all(np.abs(found) < 1e-200)

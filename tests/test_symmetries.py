@@ -14,6 +14,7 @@ import small
 
 from qdistill import teacher
 from qdistill.insight import harness, symmetries
+from qdistill.insight.symmetries import cases as crossed
 from qdistill.insight.symmetries import make_symmetries
 from qdistill.physics import packets
 from qdistill.physics.grid import Grid
@@ -214,3 +215,13 @@ def test_bad_options_are_refused_in_a_sentence(folders: list[str], tmp_path: pat
         assert done.stderr.startswith("experiments/symmetries.py: ")
         assert message in done.words
         assert not out.exists()
+
+
+def test_backwards_in_time_packets_arrive_at_the_potentials() -> None:
+    ahead, back = (
+        crossed._crossed(jax.random.key(0), dataclasses.replace(SMALL, dt=dt), 1, 1)
+        for dt in (0.1, -0.1)
+    )
+    for kind in KINDS:
+        if "single" in kind:
+            np.testing.assert_allclose(back[kind].given, jnp.conj(ahead[kind].given), atol=1e-3)

@@ -4,6 +4,7 @@ The baseline is the split step with clamped kinetic energy. Its one parameter, t
 on the test cases themselves, separately for each metric, which favours the baseline.
 """
 
+import dataclasses
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -14,6 +15,7 @@ from jax.sharding import Mesh
 from jaxtyping import Array, Complex, Float, Key
 
 from qdistill._checks import (
+    refuse,
     require_at_least,
     require_each,
     require_record,
@@ -174,11 +176,14 @@ def evaluate(
       pairs; their caps are under ``"kinetic_caps"``.
 
     Raises:
-      ValueError: For a system with channels, several dimensions, or a potential that is not one
-        number for each point.
+      ValueError: For propagators of several systems, a system with channels, several dimensions, or
+        a potential that is not one number for each point.
     """
     require_seed(seed=seed)
     system = next(iter(propagators.values())).system
+    for name, propagator in propagators.items():
+        if dataclasses.replace(propagator.system, bounds=system.bounds) != system:
+            refuse("propagators", f"of one system, {system}", f"{propagator.system} in {name!r}")
     require_values(system)
     families, psi0, v = sample_cases(jax.random.key(seed), system.grid, n_case)
     solver = make_truth(config, system, v)

@@ -53,7 +53,7 @@ def mae(forecast: Frames, truth: Frames) -> PerFrame:
     >>> mae(jnp.array([[1.0 + 2.0j]]), jnp.array([[0.0j]]))
     Array([1.5], dtype=float32)
     """
-    require_shape(truth.shape, forecast=forecast)
+    _require_frames(forecast, truth)
     difference = _flat(forecast - truth)
     both = (jnp.abs(difference.real) + jnp.abs(difference.imag)) / 2
     return _or_infinite(jnp.mean(both, axis=-1), truth)
@@ -63,7 +63,7 @@ def mae(forecast: Frames, truth: Frames) -> PerFrame:
 @jax.jit
 def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
     """Return the relative L2 error |forecast - truth| / |truth|; it sees norm and global phase."""
-    require_shape(truth.shape, forecast=forecast)
+    _require_frames(forecast, truth)
     return _or_infinite(_norm(forecast - truth) / _norm(truth), truth)
 
 
@@ -71,6 +71,7 @@ def nrmse(forecast: Frames, truth: Frames) -> PerFrame:
 @jax.jit
 def norm_drift(forecast: Frames, psi0: Complex[Array, "*n_x"]) -> PerFrame:
     """Return the norm drift | |forecast| / |psi0| - 1 |, relative to the initial state."""
+    _require_frames(forecast, forecast)
     require_shape(forecast.shape[1:], psi0=psi0)
     return _or_infinite(jnp.abs(_norm(forecast) / _norm(psi0[None]) - 1), psi0[None])
 
@@ -110,6 +111,12 @@ def horizon(correlations: PerFrame, dt: float, threshold: float = 0.99) -> Float
     return jnp.where(jnp.any(jnp.isnan(correlations)), jnp.nan, time)
 
 
+def _require_frames(forecast: Array, truth: Array) -> None:
+    require_shape(truth.shape, forecast=forecast)
+    if forecast.ndim < 2:
+        refuse("forecast", "of frames, (n_t, *n_x); one is psi[None]", f"of shape {forecast.shape}")
+
+
 def _flat(frames: Array) -> Array:
     return frames.reshape(frames.shape[0], -1)
 
@@ -119,7 +126,7 @@ def _norm(frames: Array) -> Array:
 
 
 def _overlap(forecast: Array, truth: Array) -> Array:
-    require_shape(truth.shape, forecast=forecast)
+    _require_frames(forecast, truth)
     # Scaled by its largest entry first, so that a forecast of norm 1e30 does not overflow.
     size = jnp.max(jnp.abs(_flat(forecast)), axis=-1, keepdims=True)
     scaled = _flat(forecast) / jnp.where(size > 0, size, 1)

@@ -132,7 +132,8 @@ class Band:
         array([0, 1, 2, 4, 5])
         """
         n, n_other = self.modes.shape[1], other.modes.shape[1]
-        if n_other > n or not np.array_equal(self.modes[:, :n_other], other.modes):
+        is_of_box = other.grid.lengths == self.grid.lengths and n_other <= n
+        if not is_of_box or not np.array_equal(self.modes[:, :n_other], other.modes):
             refuse("other", "a narrower band of the same box", other)
         return np.r_[:n_other, n : n + n_other - self.has_constant]
 
@@ -257,8 +258,7 @@ def elements(
 
     Args:
       v: The potential on the points of the bands' grid.
-      rows: Waves m.
-      columns: Waves n.
+      rows, columns: Waves m and n.
     """
     require_shape(rows.grid.shape, v=v)
     if rows.grid != columns.grid:
@@ -286,8 +286,7 @@ def differentiate(
 
     Args:
       band: The waves along the axis.
-      matrix: A matrix over these waves.
-      axis: The axis of the matrix.
+      matrix, axis: A matrix over these waves, and the axis of it.
       direction: The axis of space along which the derivative is taken.
       unit: The unit of the derivatives, a wavenumber in 1/bohr.
     """
@@ -323,8 +322,7 @@ def project(band: Band, v: Float[Array, "*n_x"]) -> Float[Array, "n_wave n_wave"
     >>> np.allclose(project(Band(grid, np.pi), jnp.full(64, 3.0)), expected, atol=1e-5)
     True
     """
-    _require_potential(band.grid, v)
-    v = as_floating(v)
+    v = _as_potential(band.grid, v)
     return elements(v, band, band) + jnp.diag(jnp.asarray(kinetic(band), v.dtype))
 
 
@@ -342,17 +340,18 @@ def fold(
     Args:
       band: The waves that are kept.
       v: The potential in hartree.
-      energy: Kinetic energy in hartree about which the folding expands. It must lie
-        below the kinetic energies of the folded waves.
+      energy: Kinetic energy in hartree about which it expands, below those of the folded waves.
       outer: Largest |k| that is folded in, in 1/bohr; infinity takes all that the grid holds.
 
     Raises:
       ValueError: For an energy at or above that of the folded waves, or if there are no such waves.
     """
-    _require_potential(band.grid, v)
-    v = as_floating(v)
+    v = _as_potential(band.grid, v)
     require_finite(energy=energy)
-    beyond = Band(band.grid, outer, above=band.cutoff)
+    try:
+        beyond = Band(band.grid, outer, above=band.cutoff)
+    except ValueError as error:
+        refuse("outer", "so that there are waves beyond the band", outer, str(error))
     gap = kinetic(beyond) - energy
     if gap.min() <= 0:
         refuse("energy", f"below {gap.min() + energy:.3g}, of the first wave left out", energy)
@@ -394,7 +393,8 @@ def _turn_of_points(grid: Grid) -> Complex[np.ndarray, "*n_x"]:
     return np.exp(-2j * np.pi * turns)
 
 
-def _require_potential(grid: Grid, v: Array) -> None:
+def _as_potential(grid: Grid, v: Array) -> Array:
     require_real(v=v)
     require_shape(grid.shape, v=v)
     require_finite(v=v)
+    return as_floating(v)

@@ -76,6 +76,7 @@ def evolution(
 
     def evolve(psi: Complex[Array, "*n_x"], t: Scalar) -> Complex[Array, "*n_x"]:
         require_shape(grid.shape, psi=psi)
+        require_shape((), t=t)
         return ((jnp.exp(-1j * t * energies) * (states @ psi.ravel())) @ states).reshape(grid.shape)
 
     return evolve

@@ -10,6 +10,7 @@ from jax.typing import DTypeLike
 from jaxtyping import Array, Float, Num
 
 from qdistill._checks import (
+    is_known,
     refuse,
     require_at_least,
     require_finite,
@@ -71,6 +72,8 @@ class Grid:
         for n_x in shape:
             require_at_least(2, shape=n_x)
         n_dim = len(shape)
+        if not is_known((shape, lengths, origin, mass)):
+            refuse("lengths, origin, mass", "known numbers", "traced", "A grid is static.")
         lengths = lengths if isinstance(lengths, tuple) else (lengths,)
         origin = origin if isinstance(origin, tuple) else (origin,) * n_dim
         mass = mass if isinstance(mass, tuple) else (mass,) * n_dim

@@ -32,10 +32,15 @@ def hamiltonian(grid: Grid, v: Num[Array, "..."]) -> Callable[[Array], Array]:
     if v.shape[-grid.n_dim :] != grid.shape or v.ndim not in (grid.n_dim, grid.n_dim + 2):
         refuse("v", f"of shape {grid.shape}, or between channels", f"of shape {v.shape}")
     require_finite(v=v)
-    if grid.dispersion == "lattice" and v.ndim == grid.n_dim:
-        diagonal = v + rest(grid)
-        return lambda psi: hop(grid, 1.0, psi) + diagonal * psi
-    return lambda psi: kinetic(grid, 1.0, psi) + apply(v, psi)
+
+    def act(psi: Array) -> Array:
+        if psi.shape[-grid.n_dim :] != grid.shape:
+            refuse("psi", f"of shape {grid.shape}, or of channels", f"of shape {psi.shape}")
+        if grid.dispersion == "lattice" and v.ndim == psi.ndim == grid.n_dim:
+            return hop(grid, 1.0, psi) + (v + rest(grid)) * psi
+        return kinetic(grid, 1.0, psi) + apply(v, psi)
+
+    return act
 
 
 @explained
@@ -45,7 +50,7 @@ def apply(local: Num[Array, "..."], psi: Num[Array, "..."]) -> Num[Array, "..."]
     if local.shape[local.ndim - space :] != psi.shape[psi.ndim - space :]:
         refuse("local", f"of the grid of psi, of shape {psi.shape}", f"of shape {local.shape}")
     if local.ndim <= psi.ndim:
-        return local * psi
+        return over_channels(local, psi) * psi
     return jnp.sum(local * psi[None], axis=1)
 
 

@@ -65,6 +65,8 @@ def stretch(config: ProfileConfig, grid: Grid) -> slice:
     if config.smoothing < grid.dx[0]:
         refuse("smoothing", f"at least the spacing {grid.dx[0]:.4g} bohr", config.smoothing)
     inside = np.flatnonzero(np.abs(_from_middle(grid)) < config.extent / 2)
+    if not inside.size:
+        refuse("extent", f"longer than the spacing {grid.dx[0]:.4g} bohr", config.extent)
     return slice(int(inside[0]), int(inside[-1]) + 1)
 
 

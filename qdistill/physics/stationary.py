@@ -189,12 +189,14 @@ def average(
     weights = np.exp(-(u**2) / 2)
     kinetic = omega(grid, momentum + u / (2 * width))
     bottom = jnp.linalg.eigvalsh(v[..., 0])[channel]
+    energies = bottom + jnp.asarray(kinetic, bottom.dtype)
+    _require_energy(grid, v, **{"energies of the packet": energies})
 
-    def probabilities(kinetic: Array) -> tuple[Array, Array]:
-        found = scatter(grid, v, bottom + kinetic)
+    def probabilities(energy: Array) -> tuple[Array, Array]:
+        found = scatter(grid, v, energy)
         return found.transmission[:, channel], found.reflection[:, channel]
 
-    through, back = jax.vmap(probabilities)(jnp.asarray(kinetic, bottom.dtype))
+    through, back = jax.vmap(probabilities)(energies)
     share = jnp.asarray(weights / weights.sum(), bottom.dtype)
     return share @ through, share @ back
 

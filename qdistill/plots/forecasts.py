@@ -35,7 +35,12 @@ from qdistill.plots.style import (
 @explained
 @draw.register(FlightReport)
 def draw_flight(report: FlightReport) -> dict[str, Figure]:
-    """Draw the frames of the solver, those of the forecast, and their difference."""
+    """Draw the frames of the solver, those of the forecast, and their difference.
+
+    A single frame has no such maps.
+    """
+    if len(report.t) == 1:
+        return {}
     figure = plot_spacetime(report.x, report.t, report.v, report.truth, report.frames)
     return {"spacetime": figure}
 

@@ -53,7 +53,7 @@ def draw(out: pathlib.Path, emulator: Emulator, scored: Scored) -> list[pathlib.
     figures = {}
     if log := folder.read_log(out):
         figures["training"] = _training(config, log)
-    if config.training.stages[0].batches.examples == "windows":
+    if config.training.stages[0].batches.examples == "windows" and not emulator.system.n_channel:
         figures["windows"] = _windows(config)
     if isinstance(emulator.student, Splitting) and grid.n_dim == 1:
         figures["dispersion"] = _dispersion(emulator.student, emulator.params)
@@ -87,9 +87,11 @@ def _forecasts(emulator: Emulator, scored: Scored) -> dict[str, plots.Figure]:
     }
     for name, title in (shown or {name: name for name in names[:2]}).items():
         i = names.index(name)
-        figures[f"spacetime-{name}"] = plots.plot_spacetime(
-            x, t, v[i], truth[i], forecast[i], title
-        )
+        # A map has two times at least.
+        if n_frames > 1:
+            figures[f"spacetime-{name}"] = plots.plot_spacetime(
+                x, t, v[i], truth[i], forecast[i], title
+            )
         figures[f"snapshots-{name}"] = plots.plot_snapshots(
             x, v[i], truth[i], forecast[i], t, snapshots
         )

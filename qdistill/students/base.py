@@ -255,6 +255,9 @@ class Emulator:
         if psi.ndim not in (len(shape), len(shape) + 1) or psi.shape[-len(shape) :] != shape:
             refuse("psi", f"of shape {shape}, or several such frames", f"of shape {psi.shape}")
         n_solved = self.n_history - 1 if is_alone else 0
+        if n_solved and self.system.bounds is None and isinstance(self.solver, teacher.Chebyshev):
+            cure = "Without `bounds` of the system its solver cannot make those that are missing."
+            refuse("psi", f"{self.n_history} frames", "one", cure)
         require_at_least(1 + n_solved, n_frames=n_frames)
         # Only the solver needs the bounds.
         system = self.system if n_solved else dataclasses.replace(self.system, bounds=None)

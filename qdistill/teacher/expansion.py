@@ -49,8 +49,9 @@ class Chebyshev:
         # Slightly wider than the spectrum, so that rounding cannot push h beyond [-1, 1].
         radius = 1.0001 * (t_max + high - low) / 2
         _require_short(system.dt, radius)
-        # An offset rounded to float32 would add the same energy error in every term.
-        offset = round((t_max + high + low) / 2 / radius * 4096) / 4096
+        # An offset rounded to float32 would add the same energy error in every term. This one is
+        # a third of the room in the radius, at most.
+        offset = round((t_max + high + low) / 2 / radius * 16384) / 16384
         terms = coefficients(radius * system.dt, self.tolerance)
         phase = np.exp(-1j * offset * radius * system.dt)
         dtype = jnp.result_type(local.dtype, jnp.complex64)
@@ -185,7 +186,7 @@ def bounds_of(system: System, v: Potential) -> tuple[float, float]:
             refuse("v", "stacked along a first axis, one at least", f"of shape {np.shape(leaf)}")
     require_potential(system, jax.tree.map(lambda leaf: leaf[0], v))
     if system.has_plain_potential and not system.n_channel:
-        return float(jnp.min(v)), float(jnp.max(v))
+        return float(jnp.min(jnp.real(v))), float(jnp.max(jnp.real(v)))
     lows, highs = jax.vmap(lambda v: _extent(system, system.local(v, 0.0, None)))(v)
     low, high = float(jnp.min(lows)), float(jnp.max(highs))
     # A value recomputed elsewhere may differ by rounding.

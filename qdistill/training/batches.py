@@ -117,7 +117,7 @@ def make_block(
       names: Names of the lessons.
       config: Sizes, and placement of windows.
       n_history: Number of given frames of an example.
-      n_window: Points of a window; None for whole frames.
+      n_window: Points of a window; not used for whole frames.
       mesh: Devices that share the runs.
 
     Raises:

@@ -21,6 +21,7 @@ from qdistill._checks import (
     require_at_least,
     require_between,
     require_finite,
+    require_no_channels,
     require_positive,
     require_real,
     require_settings,
@@ -29,7 +30,7 @@ from qdistill._refusals import explained
 from qdistill.curriculum import sampling
 from qdistill.curriculum.schedules import Difficulty
 from qdistill.physics.eigenstates import eigenstates
-from qdistill.physics.grid import Grid, Scalar
+from qdistill.physics.grid import Grid, Scalar, require_line
 from qdistill.system import System
 
 
@@ -150,8 +151,8 @@ def make_block(
     require_at_least(1, n_runs=n_runs, n_block=shape[0], n_batch=shape[1])
     require_between(0, float("inf"), softness=softness)
     grid = system.grid
-    if grid.n_dim != 1 or system.n_channel:
-        refuse("grid", "one-dimensional", grid)
+    require_line(grid)
+    require_no_channels(system)
     if not system.has_plain_potential:
         refuse("system", "one whose potential is its own values", type(system).__name__)
     if config.n_box > grid.shape[0]:

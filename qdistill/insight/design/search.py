@@ -60,6 +60,8 @@ def descend(config: SearchConfig, n_knot: int, loss: Objective) -> Found:
 
     ends, losses = jax.jit(jax.vmap(go_down))(starts)
     losses = np.asarray(losses, float)
+    if np.all(np.isnan(losses)):
+        refuse("loss", "a number at the end of one descent at least", "NaN at the end of all")
     return Found(ends[int(np.nanargmin(losses))], losses)
 
 

@@ -72,7 +72,7 @@ class TaskConfig:
         array([0.5  , 1.   , 0.002])
         """
         if self.passband is None:
-            return np.full_like(energy, self.share)
+            return np.full(np.shape(energy), self.share)
         return self.share / (1 + (2 * (energy - sum(self.band) / 2) / self.passband) ** 4)
 
 

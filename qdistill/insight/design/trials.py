@@ -82,6 +82,8 @@ def prepare(
     after = (CLEAR * width + extent / 2) / slowest + dwell
     reach = fastest * max(before, after) + CLEAR * width
     n_boxes = math.ceil(2 * reach / grid.lengths[0])
+    # The middle of an odd number of points is that of an odd number of boxes.
+    n_boxes += grid.shape[0] % 2 and (n_boxes + 1) % 2
     if n_boxes * grid.shape[0] > MOST_POINTS:
         wanted = f"of a flight in a box of at most {MOST_POINTS:,} points"
         refuse("width, extent, dwell", wanted, f"of one in {n_boxes * grid.shape[0]:,}")

@@ -151,6 +151,9 @@ def sample_potentials(system: System, seed: int, n_case: int, n_frames: int) -> 
     require_seed(seed=seed)
     key = jax.random.key(seed)
     drawn, psi0, v = baselines.sample_cases(key, system.grid, n_case * len(names))
+    if system.dt < 0:
+        # Backwards in time the reversed packets meet the potentials.
+        psi0 = jnp.conj(psi0)
     order = np.argsort([names.index(name) for name in drawn], kind="stable")
     lead = LEAD * system.grid.lengths[0] * math.sqrt(system.grid.mass[0])
     n_lead = max(N_GIVEN, round(lead / abs(system.dt)))

@@ -189,6 +189,9 @@ def sample_moments(
         for family in families
     ]
     moments, times = jax.tree.map(lambda *parts: jnp.concatenate(parts), *scenes)
+    if exact.system.dt < 0:
+        # Backwards in time the reversed packets meet the potentials.
+        moments = moments._replace(psi=jnp.conj(moments.psi))
     names = [family for family in families for _ in range(n_case)]
     if intervention.when == "start":
         return names, moments

@@ -222,8 +222,10 @@ def crossing_frames(
       extent: Length of the potential in the middle, in bohr.
 
     Raises:
-      ValueError: If the fastest packet would start within 4 widths of the edge of the box.
+      ValueError: If the fastest packet would start within 4 widths of the edge of the box, and for
+        frames backwards in time.
     """
+    require_positive(dt=system.dt)
     grid, packet_width = system.grid, float(packet_width)
     speeds = group_velocity(grid, np.asarray(momenta, float))
     near = 4.6 * packet_width + extent / 2

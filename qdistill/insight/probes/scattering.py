@@ -61,10 +61,13 @@ def transmission(
         refuse("k", f"above 0 and below pi / dx = {np.pi / dx:.4g}", k)
     inside = np.flatnonzero(values)
     heights = values[inside[0] : inside[-1] + 1][::-1] if inside.size else values[:0]
+    # Both values grow within a barrier; their size is kept apart, as a logarithm.
+    growth = np.zeros_like(k, float)
     if grid.dispersion == "lattice":
         here, beyond = np.ones_like(k, complex), np.exp(1j * k * dx)
         for height in heights:
             here, beyond = 2 * (np.cos(k * dx) + mass * dx**2 * height) * here - beyond, here
+            here, beyond, growth = _scaled(here, beyond, growth)
         incoming = (beyond - np.exp(-1j * k * dx) * here) / (2j * np.sin(k * dx))
     else:
         here, slope = np.ones_like(k, complex), 1j * k
@@ -72,8 +75,17 @@ def transmission(
             q = np.sqrt(k**2 - 2 * mass * height + 0j)
             cos, sinc = np.cos(q * dx), dx * np.sinc(q * dx / np.pi)
             here, slope = cos * here - sinc * slope, q**2 * sinc * here + cos * slope
+            here, slope, growth = _scaled(here, slope, growth)
         incoming = (here + slope / (1j * k)) / 2
-    return np.exp(-1j * k * dx * len(heights)) / incoming
+    return np.exp(-1j * k * dx * len(heights) - growth) / incoming
+
+
+def _scaled(
+    first: np.ndarray, second: np.ndarray, growth: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """A pair of values over the larger one, whose logarithm is added to the growth."""
+    size = np.maximum(abs(first), abs(second))
+    return first / size, second / size, growth + np.log(size)
 
 
 class Scattering(NamedTuple):
@@ -210,6 +222,11 @@ def measure_resonances(
     duration = (grid.lengths[0] - (right - start)) / float(top_speed)
     n_given = count_given(propagator)
     n_frames = int(duration / dt) - n_given
+    if start < grid.origin[0]:
+        wanted = f"at most {packet_width + (start - grid.origin[0]) / 6:.3g}, to start in this box"
+        refuse("packet_width", wanted, packet_width)
+    if n_frames < 1:
+        refuse("dt", f"at most {duration / (n_given + 1):.3g}, to fit into the flight", dt)
     psi0 = jnp.tile(packets.gaussian(grid, start, packet_width, momentum), (2, 1))
     both_v = jnp.stack([jnp.asarray(v), jnp.zeros_like(v)])
     given = cases.simulate(cases.exact(system, both_v), psi0, both_v, n_given, 1).given

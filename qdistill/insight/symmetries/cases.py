@@ -170,6 +170,8 @@ def _crossed(key: Key[Array, ""], system: System, n_case: int, n_given: int) -> 
     # Both kinds have the same single packets; the partner is the packet of the next case.
     _, single, _ = of_kind[POTENTIALS[1]]
     pairs = jnp.stack([single, jnp.roll(single, 1, axis=0)], axis=1)
+    # Backwards in time the reversed packets meet the potentials.
+    pairs = jnp.conj(pairs) if system.dt < 0 else pairs
     # Packets of given energies are slower by the root of the mass.
     longest = LONGEST_FLIGHT * system.grid.lengths[0] * math.sqrt(system.grid.mass[0])
     n_flight = round(longest / abs(system.dt))
@@ -232,5 +234,5 @@ def _meeting(system: System, n_given: int, flight: Array) -> Array:
     place = grid.origin[0] + MEETING * grid.lengths[0]
     distance = place - observables.position(grid, psi)
     time = distance * grid.mass[0] / observables.momentum(grid, psi)
-    first = jnp.clip(jnp.round(time / abs(system.dt)), 0, len(flight) - n_given).astype(int)
+    first = jnp.clip(jnp.round(time / system.dt), 0, len(flight) - n_given).astype(int)
     return jax.lax.dynamic_slice_in_dim(flight, first, n_given)
