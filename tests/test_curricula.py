@@ -258,6 +258,7 @@ def test_networks_on_few_runs_and_in_other_orders_are_compared_with_new_ones(
         kept.write_text(json.dumps(lost))
     worst = recurrent.measure(args).metrics
     assert [each["mean"] for each in worst["error"]["1"].values()] == [0.0] * 3
+    assert list(worst["trainings that count as 1"]["few 1"].values()) == [2] * 3
     assert np.array(worst["shares of errors above 1"][f"{recurrent.FEW}1"]["paper"]).mean() == 1
     room = recurrent.classroom(args)
     by_lesson = recurrent.syllabus_of("staged", room, 0).runs

@@ -120,6 +120,10 @@ def measure(args: Args) -> runner.Results:
     plain = {name: taught_scores.plain(errors) for name, errors in raw.items()}
     records.write_json(args.out / "errors.json", plain)
     if of_runs:
+        found["trainings that count as 1"] = {
+            name: {of: int(np.sum(each >= np.log10(WORST))) for of, each in skill[name].items()}
+            for name in plans
+        }
         shape = classroom(args).shape
         found["n_fresh"] = shape.n_blocks * shape.n_runs
         found |= taught_scores.compare_few(
