@@ -21,6 +21,11 @@ def _long() -> Any:
     return RESULTS()["curriculum-long"].metrics.budgets
 
 
+def _more() -> Any:
+    """The results of long trainings by further plans, next to the same seeds of `mixed` again."""
+    return RESULTS()["curriculum-long-plans"].metrics.budgets
+
+
 def _budgets() -> dict[str, Any]:
     return dict(_found().budgets.items()) | dict(_long().items())
 
@@ -40,10 +45,12 @@ def hardness() -> str:
 
 def plans() -> str:
     """Tabulate the error of each plan and control over that of `mixed`, for all budgets."""
+    blocks = [(f"{int(budget):,}", of) for budget, of in _budgets().items()]
+    blocks += [(f"{int(budget):,}, again", of) for budget, of in _more().items()]
     rows = []
-    for budget, of in _budgets().items():
+    for label, of in blocks:
         mixed = [f"{Number(10 ** of.error.mixed[each].mean):.1e}" for each in SETS]
-        rows.append([f"{int(budget):,}", "mixed: the error itself", *mixed])
+        rows.append([label, "mixed: the error itself", *mixed])
         rows += _over_mixed(of)
     return table(("steps", "error over `mixed`", *SETS.values()), rows)
 
@@ -99,6 +106,11 @@ def yoked_long() -> str:
     return _over_yoked("adaptive", _long())
 
 
+def yoked_losses_long() -> str:
+    """Return the error of `loss-driven` over its control on each set, near convergence."""
+    return _over_yoked("loss-driven", _more())
+
+
 def yoked_losses() -> str:
     """Return the error of `loss-driven` over its control on each set, after the first budget."""
     return _over_yoked("loss-driven")
@@ -118,7 +130,7 @@ def few() -> str:
 def few_gru() -> str:
     """Tabulate the same for the paper's network, whose errors count up to 1."""
     of = RESULTS()["curriculum-gru-few"].metrics
-    return _few(of, of.n_fresh)
+    return _few(of, of.n_fresh, of["trainings that count as 1"])
 
 
 def few_gru_above_one() -> str:
@@ -132,16 +144,16 @@ def few_gru_above_one() -> str:
     return ", ".join(words)
 
 
-def _few(of: Any, n_fresh: int) -> str:
+def _few(of: Any, n_fresh: int, capped: Any = None) -> str:
     rows = []
     for name, row in of.error.items():
         is_fresh = name == "fresh"
         label = f"{n_fresh}, each new" if is_fresh else name
         errors = [f"{Number(10 ** row[each].mean):.1e}" for each in SETS]
         ratios = ["" if is_fresh else _ratio(of["over fresh"][name][each]) for each in SETS]
-        # Where all count as 1 they are larger.
+        # Where a training counts as 1, its error is larger.
         for i, each in enumerate(SETS):
-            if row[each].mean == 0:
+            if capped and capped[name if is_fresh else f"few {name}"][each]:
                 errors[i], ratios[i] = f"≥ {errors[i]}", f"≥ {ratios[i]}"
         rows.append([label, *(cell for pair in zip(errors, ratios, strict=True) for cell in pair)])
     words = (word for label in SETS.values() for word in (label, "over new runs"))
@@ -160,7 +172,16 @@ def convergence() -> str:
 
 def mixed_before() -> str:
     """Return the error of `mixed` in the same long trainings as they were first recorded."""
-    *_, last = dict(_found().budgets.items()).values()
+    return _last_mixed(_found().budgets)
+
+
+def mixed_again() -> str:
+    """Return the error of `mixed` in the same long trainings next to further plans."""
+    return _last_mixed(_more())
+
+
+def _last_mixed(budgets: Any) -> str:
+    *_, last = dict(budgets.items()).values()
     return f"{Number(10**last.error.mixed.smooth.mean):.1e}"
 
 

@@ -196,7 +196,7 @@ def test_what_does_not_fit_is_refused() -> None:
     square = System(Grid((8, 8), (2.0, 2.0)))
     with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
         boxes.make_block(square, ("wall",), SMALL, 2, (2, 2))
-    with pytest.raises(ValueError, match="`grid` must be one-dimensional"):
+    with pytest.raises(ValueError, match="`system` must be without channels"):
         boxes.make_block(dataclasses.replace(LINE, n_channel=2), ("barrier",), SMALL, 2, (2, 2))
     with pytest.raises(ValueError, match="`system` must be one whose potential is its own values"):
         boxes.make_block(OwnLocal(LINE.grid), ("barrier",), SMALL, 2, (2, 2))
@@ -212,9 +212,3 @@ def test_what_does_not_fit_is_refused() -> None:
 def test_integers_are_refused() -> None:
     with pytest.raises(ValueError, match="`v` must be an array of real floating-point numbers"):
         boxes.cut_out(jax.random.key(0), jnp.zeros(128, int), 32)
-
-
-def test_boxes_of_channels_are_refused_as_such() -> None:
-    channels = System(Grid(128, 12.5), n_channel=2)
-    with pytest.raises(ValueError, match="without channels"):
-        boxes.make_block(channels, ("crossing",), SMALL, 2, (1, 1))

@@ -78,3 +78,10 @@ def test_a_state_of_another_shape_is_refused() -> None:
     evolve_to = evolution(Grid(16, 4.0), jnp.zeros(16))
     with pytest.raises(ValueError, match=r"`psi` must be of shape \(16,\)"):
         evolve_to(jnp.ones(8, jnp.complex64), 1.0)
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_times_are_taken_one_by_one() -> None:
+    evolve = evolution(Grid(8, 2.0), jnp.zeros(8))
+    with pytest.raises(ValueError, match="`t`"):
+        evolve(jnp.ones(8, complex), jnp.arange(3.0))

@@ -137,3 +137,9 @@ def test_senseless_grids_are_refused(arguments, message) -> None:
 def test_an_axis_that_is_not_there_is_refused(axis) -> None:
     with pytest.raises(ValueError, match="`axis` must be between 0 and 0"):
         Grid(8, 1.0).positions(axis)
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_a_traced_length_is_refused() -> None:
+    with pytest.raises(ValueError, match="known numbers"):
+        jax.jit(lambda length: Grid(8, length).dx[0])(2.0)
