@@ -1,6 +1,8 @@
 """The paper's students with channels: the layout of their windows, and what is built in."""
 
 import dataclasses
+import pathlib
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -12,7 +14,8 @@ from steps import roll
 
 from qdistill import students
 from qdistill.physics.grid import Grid
-from qdistill.students import FORMS, WindowConfig, WindowedConfig, windowed, windows
+from qdistill.runs import presets, report
+from qdistill.students import FORMS, Emulator, WindowConfig, WindowedConfig, windowed, windows
 from qdistill.system import System
 from qdistill.training import batches
 from qdistill.training.batches import BatchConfig, Block
@@ -194,3 +197,13 @@ def test_more_channels_have_more_parameters() -> None:
         for s in (dataclasses.replace(TWO, n_channel=0), TWO)
     ]
     assert sizes[1] - sizes[0] == 5 * 7 * 6 + 2 * 7 * (6 + 1)
+
+
+@pytest.mark.usefixtures("without_checker")
+def test_windows_of_channels_are_not_drawn(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "metrics.jsonl").touch()
+    config = presets.PRESETS["gru-demo"][1]
+    assert config.training.stages[0].batches.examples == "windows"
+    emulator = Emulator(FORM.build(TWO), init(FORM, TWO), config)
+    nothing: Any = None
+    assert report.draw(tmp_path, emulator, nothing) == []
