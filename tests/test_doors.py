@@ -399,12 +399,12 @@ def test_a_plane_wave_turns_by_the_kinetic_energy_of_the_system() -> None:
 
 
 def test_bounds_hold_for_the_real_part_of_a_lossy_potential() -> None:
-    class Absorbing(System):
+    class Murky(System):
         is_hermitian = False
 
-    system = Absorbing(Grid(16, 4.0), bounds=(0.0, 5.0))
+    system = Murky(Grid(16, 4.0), bounds=(0.0, 5.0))
     v = jnp.full(16, 3 - 1j)
     _doors.require_bounds(system, v)
     with pytest.raises(ValueError, match="between 6 and 6"):
         _doors.require_bounds(system, v + 3)
-    SYSTEMS.pop("Absorbing")
+    SYSTEMS.pop("Murky")
