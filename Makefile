@@ -49,7 +49,6 @@ SCORE = $(BIN)/qdistill evaluate
 LONG = $(RUN) informed-2 --training.stages.0.n-steps 2000 --training.stages.0.no-relative \
 	--training.stages.0.power 0.7
 INFORMED = informed-1 informed-2 informed-3
-CONTINUUM = $(addsuffix -continuum,demo $(INFORMED))
 PACKAGED = demo unitary $(INFORMED) propagator gru gru-wide informed-2-continuum tully-run \
 	demo-newton-seed-0 informed-2-newton-seed-0
 SEEDS = 0 1 2 3 4 5 6 7 8 9
@@ -139,13 +138,20 @@ results-newton: .venv/.core
 	$(call draw,sharp_edges-newton optimisers)
 	cp runs/filtered_nulls-newton/nulls.png results/filtered_nulls-newton/
 
+ON_CONTINUUM = --system.grid.dispersion continuum
+CONTINUUM = demo-continuum $(addsuffix -newton-continuum,demo $(INFORMED))
 results-continuum: .venv/.core
-	for run in demo $(INFORMED); do \
-		rm -rf runs/$$run-continuum && \
-		$(RUN) $$run --system.grid.dispersion continuum --out runs/$$run-continuum && \
-		$(SCORE) runs/$$run-continuum --seed 1 || exit 1; \
+	rm -rf $(addprefix runs/,$(CONTINUUM) informed-2-continuum)
+	for run in demo demo-newton informed-2; do \
+		$(RUN) $$run $(ON_CONTINUUM) --out runs/$$run-continuum || exit 1; \
 	done
-	$(call keep,$(CONTINUUM))
+	for form in 1,28 2,46 3,46; do \
+		$(RUN) informed-2-newton $(ON_CONTINUUM) --student.n-pairs $${form%,*} \
+			--student.kinetic-cap $${form#*,} \
+			--out runs/informed-$${form%,*}-newton-continuum || exit 1; \
+	done
+	for run in $(CONTINUUM); do $(SCORE) runs/$$run --seed 1 || exit 1; done
+	$(call keep,$(CONTINUUM) informed-2-continuum)
 
 results-frames: .venv/.core
 	rm -rf runs/informed-2-dt0.2 runs/informed-2-dt0.5 runs/informed-2-dt1

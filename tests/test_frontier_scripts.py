@@ -34,7 +34,7 @@ def test_work_and_precision_of_solvers_and_emulators(tmp_path: pathlib.Path) -> 
     report = json.loads((out / "metrics.json").read_text())
     kinds = {row["kind"] for row in report["contenders"].values()}
     assert kinds == {
-        *("split step", "clamped split step", "Chebyshev", "384 points, clamped"),
+        *("split step", "clamped split step", "Chebyshev", "384 points, Takahashi-Imada"),
         *("projected", "cut off", "folded", "student", "Takahashi-Imada", "Chin"),
         *("Blanes-Moan", "filters of theory"),
     }
@@ -90,7 +90,7 @@ def test_what_learned_on_lines_and_on_planes(tmp_path: pathlib.Path) -> None:
     assert list(metrics["learned"]) == ["learned on lines", "learned on planes"]
     rows = metrics["boxes"]["12"]["contenders"]
     assert {row["kind"] for row in rows.values()} == {
-        *("clamped split step", "18 points, clamped", "cut off", "folded", "student"),
+        *("clamped split step", "18 points, Takahashi-Imada", "cut off", "folded", "student"),
         *("Takahashi-Imada", "Chin", "Blanes-Moan"),
     }
     assert all(0 < row["rms_error"] < 1.5 for row in rows.values())

@@ -76,7 +76,8 @@ class SolversConfig:
     Attributes:
       plain: FFT pairs per a.u. of plain split steps.
       clamped: FFT pairs per a.u. of clamped split steps.
-      coarse: Points along an axis, and FFT pairs per a.u., of clamped split steps on few points.
+      coarse: Points along an axis, and FFT pairs per a.u., of clamped split steps on few points,
+        by the scheme of Takahashi and Imada.
       tolerances: Tolerances of Chebyshev expansions over an a.u.
       projected: Basis sizes, in points, of the projected exact frame; on a line only.
       truncated: Basis sizes, in points, of the Hamiltonian, truncated and Loewdin-folded.
@@ -87,7 +88,7 @@ class SolversConfig:
     plain: tuple[int, ...] = (40, 60, 90, 120, 160, 240, 400)
     clamped: tuple[int, ...] = (5, 7, 10, 14, 20, 24, 30, 40, 60)
     coarse: tuple[tuple[int, int], ...] = tuple(
-        (n_coarse, n) for n_coarse in (384, 512) for n in (7, 10, 14, 20, 28)
+        (n_coarse, n) for n_coarse in (512, 640) for n in (7, 10, 14, 20, 28)
     )
     tolerances: tuple[float, ...] = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5)
     projected: tuple[int, ...] = (192, 256, 384)
@@ -258,12 +259,15 @@ def clamped(
       system: The system.
       truth: The test runs on which caps are optimised.
       numbers: FFT pairs per a.u. on all points.
-      coarse: Points along an axis, and FFT pairs per a.u. there.
+      coarse: Points along an axis, and FFT pairs per a.u. there, by the scheme of
+        Takahashi and Imada.
       others: FFT pairs per a.u. of other schemes and of filters, on all points.
     """
     best = {f"clamped, {n} pairs": best_clamped(system, n, truth) for n in numbers}
     for n_coarse, n in coarse:
-        best[f"{n_coarse} points, {n} pairs"] = best_clamped(system, n, truth, n_coarse)
+        best[f"{n_coarse} points, {n} pairs"] = best_clamped(
+            system, n, truth, n_coarse, "takahashi-imada"
+        )
     for scheme, title in contenders.TITLES.items():
         if scheme != "strang":
             for n in _multiples(others, SCHEMES[scheme].n_pairs):

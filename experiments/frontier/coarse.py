@@ -38,7 +38,7 @@ class Args:
     """FFT pairs per a.u. of the clamped split steps."""
     coarse: tuple[int, ...] = (320, 384, 448, 512)
     """Points of the clamped split steps on fewer points."""
-    coarse_pairs: tuple[int, ...] = (10, 11, 12, 14, 17, 20, 28)
+    coarse_pairs: tuple[int, ...] = (6, 8, 10, 12, 14, 17, 20, 28)
     """FFT pairs per a.u. of these."""
     projected: tuple[int, ...] = (208, 224, 256)
     """Basis sizes, in points, of the projected exact frames."""

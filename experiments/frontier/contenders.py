@@ -123,19 +123,19 @@ def clamped(
       n_pairs: FFT pairs per a.u., a multiple of those of the scheme.
       cap: Cap of the kinetic energy, in hartree.
       n_coarse: Points along an axis; None for all.
-      scheme: Name of one of `SCHEMES`; on fewer points Strang's only.
+      scheme: Name of one of `SCHEMES`.
 
     Raises:
       ValueError: For another scheme, and a number of pairs that is no multiple of its own.
     """
-    require_one_of(SCHEMES if n_coarse is None else ["strang"], scheme=scheme)
+    require_one_of(SCHEMES, scheme=scheme)
     form = SCHEMES[scheme]
     if n_pairs < 1 or n_pairs % form.n_pairs:
         refuse("n_pairs", f"a multiple of {form.n_pairs}, the FFT pairs of {scheme}", n_pairs)
+    if form.gradients:
+        form = dataclasses.replace(form, smoothing=SMOOTHING)
+    n_substeps = n_pairs // form.n_pairs
     if n_coarse is None:
-        if form.gradients:
-            form = dataclasses.replace(form, smoothing=SMOOTHING)
-        n_substeps = n_pairs // form.n_pairs
         steps = SplitStep(of_unit(system), n_substeps, cap, form)
         work = of_split_step(n_pairs, *system.grid.shape)
         if form.gradients and system.grid.dispersion == "lattice":
@@ -145,8 +145,8 @@ def clamped(
     shape = (n_coarse,) * system.grid.n_dim
     work = of_split_step(n_pairs, *shape)
     work = work._replace(look=fft(*shape) + fft(*system.grid.shape))
-    few = CoarseSplitStep(of_unit(system), n_coarse, n_pairs, cap)
-    return Contender(f"{n_coarse} points, clamped", few, work)
+    few = CoarseSplitStep(of_unit(system), n_coarse, n_substeps, cap, form)
+    return Contender(f"{n_coarse} points, {TITLES[scheme]}", few, work)
 
 
 def filters(system: System, n_pairs: int, cap: float, smoothing: float) -> Contender:
