@@ -54,7 +54,7 @@ class FrontierConfig:
     n_units: int = 20
     n_packets: int = 16
     job_units: int = 100
-    n_repeats: int = 7
+    n_repeats: int = 15
     levels: tuple[float, ...] = (1e-1, 1e-2, 1e-3)
     n_bootstrap: int = 2000
 

@@ -47,7 +47,7 @@ class Args:
     )
     """Settings of the examples in square boxes."""
     frontier: FrontierConfig = dataclasses.field(
-        default_factory=lambda: FrontierConfig(16, n_units=8, n_repeats=3, levels=(0.1, 0.05))
+        default_factory=lambda: FrontierConfig(16, n_units=8, n_repeats=7, levels=(0.1, 0.05))
     )
     """Settings of the comparison."""
     seed: int = 0
