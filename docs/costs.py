@@ -7,11 +7,14 @@ from typing import Any
 
 from pages import RESULTS, Number, table
 
+# The folder of each grid.
+FULL = {"lattice": "work_precision", "continuum": "work_precision-continuum"}
+
 
 def work_precision() -> str:
     """Tabulate what is cheapest at each error, of solvers and of students of the full grid."""
     rows = []
-    for folder, grid in (("work_precision", "lattice"), ("work_precision-continuum", "continuum")):
+    for grid, folder in FULL.items():
         for error, row in RESULTS()[folder].metrics.levels.film.items():
             rows.append([f"{grid}, {error}", *_cheapest(row)])
     head = ("grid, error", "cheapest baseline", "cheapest student", "student's speed over it")
@@ -19,27 +22,29 @@ def work_precision() -> str:
 
 
 def at_equal_time() -> str:
-    """Tabulate students on the lattice next to the best split step of about their time."""
-    of, rows = RESULTS()["work_precision"].metrics, []
-    for name, row in of.at_equal_time["split steps"].items():
-        if name.startswith("gru") or row.solver == Number("inf"):
-            continue
-        cells = [f"`{name}`"]
-        for who in (name, row.solver):
-            each = of.contenders[who]
-            cells += [] if who == name else [_in_words(who)]
-            cells += [f"{1e3 * each.job_seconds:.0f}", f"{each.rms_error:.1e}"]
-            cells += [f"{each.median_error:.1e}"]
-        rows.append([*cells, _speed(row)])
+    """Tabulate students of the full grid next to the best split step of about their time."""
+    rows = []
+    for grid, folder in FULL.items():
+        of = RESULTS()[folder].metrics
+        for name, row in of.at_equal_time["split steps"].items():
+            if name.startswith(("gru", "propagator")) or row.solver == Number("inf"):
+                continue
+            cells = [f"{grid}, `{name.removesuffix('-continuum')}`"]
+            for who in (name, row.solver):
+                each = of.contenders[who]
+                cells += [] if who == name else [_in_words(who)]
+                cells += [f"{1e3 * each.job_seconds:.0f}", f"{each.rms_error:.1e}"]
+                cells += [f"{each.median_error:.1e}"]
+            rows.append([*cells, _speed(row)])
     head = ("student", "trajectory, ms", "rms error", "median", "best split step in this time",
             "ms", "rms error", "median", "student's rms error over it")  # fmt: skip
     return table(head, rows)
 
 
 def gain_at_equal_time() -> dict[str, str]:
-    """Return the ratio of errors at about equal time, by student."""
-    found = RESULTS()["work_precision"].metrics.at_equal_time["split steps"]
-    return {name: _speed(row) for name, row in found.items()}
+    """Return the ratio of errors at about equal time, by student of the lattice or continuum."""
+    found = [RESULTS()[folder].metrics.at_equal_time["split steps"] for folder in FULL.values()]
+    return {name: _speed(row) for each in found for name, row in each.items()}
 
 
 def frontier() -> str:

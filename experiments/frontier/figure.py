@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
 from qdistill._checks import refuse
 from qdistill.plots import style
@@ -64,6 +65,9 @@ def plot_frontier(contenders: Mapping[str, Mapping[str, Any]]) -> Figure:
         _draw(ax, name, points, marker + "-", ms=15 if marker == "*" else 11, **look)
     ax.set(xscale="log", yscale="log", xlabel="seconds for a new potential and all its packets")
     ax.set_ylabel("relative L2 error of psi at the end, rms")
+    ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ax.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(color=GRID, lw=0.8)
     ax.set_axisbelow(True)
     if left_out:
