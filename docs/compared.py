@@ -137,7 +137,8 @@ def held_out() -> str:
 
 def held_out_continuum() -> str:
     """Tabulate 100 held-out potentials on the continuum."""
-    return _held_out({name: f"{name}-continuum" for name in ("demo", *INFORMED)}, "continuum")
+    names = ("demo", "demo-newton", *(f"{name}-newton" for name in INFORMED))
+    return _held_out({name: f"{name}-continuum" for name in names}, "continuum")
 
 
 def _held_out(folders: dict[str, str], dispersion: str) -> str:
@@ -145,12 +146,14 @@ def _held_out(folders: dict[str, str], dispersion: str) -> str:
     solvers = shelf_rows(dispersion, (1, 2, 3))
     for name, folder in folders.items():
         found = RESULTS()[folder]["evaluation-1"]
-        pairs = name[-1] if name in INFORMED else 2
+        # The student is first; solvers follow.
+        (key, scores), *_ = found.scores.items()
+        pairs = name.split("-")[1] if name.startswith("informed") else 2
         wins = []
         for label in SCHEMES.values():
             solver = solvers.get(f"{label}, {pairs}")
-            wins.append(_wins(found.cases[name], solver["held out"]["all"].cases) if solver else "")
-        rows.append([f"`{name}`", *_quantiles(found.scores[name]["all"]), *wins])
+            wins.append(_wins(found.cases[key], solver["held out"]["all"].cases) if solver else "")
+        rows.append([f"`{name}`", *_quantiles(scores["all"]), *wins])
     for label, row in solvers.items():
         rows.append([label, *_quantiles(row["held out"]["all"]), *("",) * len(SCHEMES)])
     head = ("", "1 − correlation: median", "mean", "worst", "relative L2 error: median", "mean",
