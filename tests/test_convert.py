@@ -11,7 +11,7 @@ import pytest
 import scripts
 
 from experiments import convert
-from qdistill.runs import config, folder, presets, pretrained
+from qdistill.runs import config, extensions, folder, presets, pretrained
 from qdistill.students import WindowedConfig
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -162,12 +162,16 @@ def test_a_package_file_is_converted_with_its_parameters(
         np.testing.assert_array_equal(ours, theirs)
 
 
-def test_nothing_that_is_kept_is_of_the_first_edition() -> None:
+def test_nothing_that_is_kept_is_of_the_first_edition(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(extensions, "LOADED", {})
+    monkeypatch.setattr(presets, "PRESETS", presets.PRESETS.copy())
     runs = 0
     for path in (ROOT / "results").glob("*/config.json"):
         tree = json.loads(path.read_text())
         assert not convert.is_old(tree), path
         if {"preset", "system", "student"} <= set(tree):
+            for extension in tree.get("extensions", []):
+                extensions.load(ROOT / extension["path"])
             config.from_json(path.read_text())
             runs += 1
     assert runs > 15
