@@ -64,7 +64,6 @@ def test_a_function_on_no_list_is_read(kind: str) -> None:
     assert list(law.functions) == [name]
     assert law.rivals[name] == ()
     assert law.is_explained
-    assert not law.is_usual
     assert f"{name}: from " in str(law)
     found = law.functions[name]
     (true,) = hidden.truths(

@@ -128,12 +128,6 @@ class Law(NamedTuple):
         """
         return self.error <= UNEXPLAINED * float(np.hypot(self.noise, self.floor))
 
-    @property
-    def is_usual(self) -> bool:
-        """Whether it is k^2 / 2 + V, in atomic units, and nothing else moves the frames."""
-        has_more = self.terms or self.functions
-        return self.form == USUAL and not has_more and self.is_explained
-
     def __str__(self) -> str:
         """Return the law as text."""
         alike = f" (not distinguished from {', '.join(self.alike)})" if self.alike else ""
