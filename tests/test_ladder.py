@@ -4,8 +4,9 @@ import pathlib
 import pytest
 import scripts
 
-from experiments.ladder import ladder
+from experiments.ladder import compare_students, ladder
 from qdistill.forecast import baselines
+from qdistill.plots.students import MOST
 from qdistill.runs import config, presets
 from qdistill.runs.config import Config
 from qdistill.students import FORMS
@@ -88,6 +89,14 @@ def test_unknown_students_are_refused(tmp_path: pathlib.Path) -> None:
     done = scripts.run("compare_students", "--students", "oracle", "--out", str(tmp_path))
     assert done.returncode == 1
     assert "`students` must be one of 'linear'" in done.stderr
+
+
+def test_the_students_fit_into_the_figure(tmp_path: pathlib.Path) -> None:
+    assert {"linear", "unitary, unrolled"} < set(compare_students.Args().students)
+    assert len(compare_students.Args().students) <= MOST
+    done = scripts.run("compare_students", "--students", *ladder.RUNGS, "--out", str(tmp_path))
+    assert done.returncode == 1
+    assert "`students` must be of 1 to 12 names, but is of 13" in done.stderr
 
 
 def test_learning_curve_follows_a_training(tmp_path: pathlib.Path) -> None:

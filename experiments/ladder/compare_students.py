@@ -9,8 +9,9 @@ from tqdm.auto import tqdm
 from experiments import runner
 from experiments.ladder import ladder
 from experiments.ladder.figure import draw
-from qdistill._checks import require_at_least, require_one_of
+from qdistill._checks import refuse, require_at_least, require_one_of
 from qdistill.forecast.held_out import BenchmarkConfig, make_held_out
+from qdistill.plots.students import MOST
 from qdistill.runs.config import Config
 from qdistill.system import System
 
@@ -25,8 +26,11 @@ class Args:
     """Training time of each student in seconds, without compilation."""
     seeds: int = 3
     """Number of trainings of each student."""
-    students: tuple[str, ...] = tuple(ladder.RUNGS)
-    """Names of the students, the bottom rung first."""
+    students: tuple[str, ...] = tuple(
+        name for name, rung in ladder.RUNGS.items() if "kinetic energy" not in rung.properties
+    )
+    """Names of the students, the bottom rung first; at most twelve. By default those that are not
+    given the kinetic energy."""
     system: System = dataclasses.field(default_factory=lambda: Config().system)
     """The system that is learned."""
     smoke: bool = False
@@ -36,6 +40,8 @@ class Args:
 def compare(args: Args) -> runner.Results:
     """Train and score the students, and draw figures."""
     require_at_least(1, seeds=args.seeds)
+    if not 1 <= len(args.students) <= MOST:
+        refuse("students", f"of 1 to {MOST} names", f"of {len(args.students)}")
     for name in args.students:
         require_one_of(ladder.RUNGS, students=name)
     test = BenchmarkConfig(n_frames=8 if args.smoke else 400)
