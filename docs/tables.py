@@ -180,6 +180,9 @@ def crossing() -> Number:
     return next(seconds for seconds, infidelity in pairs if infidelity < published)
 
 
+LADDER = ("compare_students", "compare_students-propagator", "compare_students-kernel")
+
+
 def ladder() -> str:
     """Tabulate the students of equal training time."""
     built_in = {
@@ -188,7 +191,7 @@ def ladder() -> str:
         "propagator": "unitary, T given", "kernel": "unitary, T and first order in V given",
     }  # fmt: skip
     rows = []
-    for folder in ("compare_students", "compare_students-propagator", "compare_students-kernel"):
+    for folder in LADDER:
         for name, runs in RESULTS()[folder].metrics.students.items():
             infidelities = sorted(run.mean_infidelity for run in runs)
             low, median, high = infidelities[0], statistics.median(infidelities), infidelities[-1]
@@ -210,6 +213,17 @@ def ladder() -> str:
     head = ("student", "built in", "parameters", "1 − correlation, median (range)",
             "relative L2 error", "µs a frame")  # fmt: skip
     return table(head, rows)
+
+
+def ladder_seconds() -> dict[str, str]:
+    """Return the range of the seconds of a training, and of the microseconds of one solver."""
+    found = [RESULTS()[folder].metrics for folder in LADDER]
+    runs = [run for each in found for _, seeds in each.students.items() for run in seeds]
+    ranges = {
+        "training": [run.training_seconds for run in runs],
+        "split step": [each.solvers["clamped, 2"].microseconds_per_frame for each in found],
+    }
+    return {name: f"{min(each):.0f} to {max(each):.0f}" for name, each in ranges.items()}
 
 
 def plane() -> str:

@@ -18,6 +18,7 @@ from experiments.order.study import OrderConfig
 from qdistill._checks import refuse, require_one_of
 from qdistill.forecast import paper
 from qdistill.forecast.held_out import make_held_out
+from qdistill.plots.students import MOST
 from qdistill.runs import presets
 
 
@@ -26,7 +27,7 @@ class Args:
     """Train presets, and score them on the paper's 25 cases during the training."""
 
     presets: Annotated[tuple[str, ...], tyro.conf.Positional] = ("demo",)
-    """Names of presets."""
+    """Names of presets, at most twelve."""
     out: pathlib.Path = pathlib.Path("runs/learning_curve")
     """Folder of the results."""
     every: float = 2.0
@@ -49,6 +50,8 @@ def follow(args: Args) -> runner.Results:
         place = args.out / "paths" if args.smoke else args.order.place
         plan = dataclasses.replace(args.order, place=place)
         return study.measure(args.presets[0], plan, args.smoke)
+    if not 1 <= len(args.presets) <= MOST:
+        refuse("presets", f"of 1 to {MOST} names", f"of {len(args.presets)}")
     curves = {}
     for name in args.presets:
         config = presets.PRESETS[name][1]

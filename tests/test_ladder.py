@@ -97,6 +97,9 @@ def test_the_students_fit_into_the_figure(tmp_path: pathlib.Path) -> None:
     done = scripts.run("compare_students", "--students", *ladder.RUNGS, "--out", str(tmp_path))
     assert done.returncode == 1
     assert "`students` must be of 1 to 12 names, but is of 13" in done.stderr
+    done = scripts.run("learning_curve", *13 * ["demo"], "--out", str(tmp_path / "curve"))
+    assert done.returncode == 1
+    assert "`presets` must be of 1 to 12 names, but is of 13" in done.stderr
 
 
 def test_learning_curve_follows_a_training(tmp_path: pathlib.Path) -> None:
