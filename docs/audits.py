@@ -207,4 +207,4 @@ def _effect(found: Any, group: str) -> str:
     if group not in found:
         return ""
     error = found[group].effect_error
-    return f"{error.median:.1e} ({error.low:.0e} to {error.high:.0e})"
+    return f"{error.median:.1e} ({error.low:.1e} to {error.high:.1e})"

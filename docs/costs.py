@@ -83,6 +83,19 @@ def frontier_plane() -> str:
     return table(head, rows)
 
 
+def plane_gain() -> dict[str, str]:
+    """Return the range of speeds over the cheapest baseline in boxes, and how many exceed 1."""
+    boxes = RESULTS()["coarse_plane"].metrics.boxes
+    rows = [row for _, box in boxes.items() for job in ("film", "end")
+            for _, row in box.levels[job].items() if "ratio" in row]  # fmt: skip
+    ratios = [row.ratio for row in rows]
+    above = sum(row.ratio_low > 1 for row in rows)
+    return {
+        "range": f"{min(ratios):.1f} to {max(ratios):.1f}",
+        "above 1": f"{above} of {len(rows)}",
+    }
+
+
 def contenders() -> str:
     """Tabulate every solver and student on few points, on the continuum."""
     rows = []
