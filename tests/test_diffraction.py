@@ -1,5 +1,7 @@
 """The double slit: fringes of theory, arrivals, the held-out test, its figure and its script."""
 
+import dataclasses
+import itertools
 import json
 import pathlib
 
@@ -98,16 +100,33 @@ def test_the_truth_has_no_error_and_a_loose_solver_has(cases) -> None:
     assert rows["double slits"]["cases_final_nrmse"] == pytest.approx(error[:2, -1].tolist())
 
 
-def test_the_clamp_has_the_best_cap_of_each_family(cases) -> None:
-    caps, found = held_out.best_clamped(SMALL, 2, cases, CONFIG)
-    for i, family in enumerate(scenes.FAMILIES):
-        mine = slice(2 * i, 2 * i + 2)
-        own = found["nrmse"][mine].mean()
-        for cap in (24.0, 36.0, 48.0, 60.0):
-            other = held_out.measure(CONFIG, teacher.split_step(SMALL, 2, cap), cases)
-            assert own <= other["nrmse"][mine].mean() * (1 + 1e-5), (family, cap)
+@pytest.mark.parametrize("name", ["clamped-2", "takahashi-imada-2"])
+def test_a_split_step_has_the_best_cap_and_smoothing_of_each_family(cases, name) -> None:
+    scheme, n_substeps = held_out.splittings((2,))[name]
+    chosen, found = held_out.best_clamped(SMALL, n_substeps, scheme, cases, CONFIG)
+    widths = held_out.SMOOTHINGS if name == "takahashi-imada-2" else (0.0,)
+    for cap, width in itertools.product((24.0, 36.0, 48.0, 60.0), widths):
+        smoothed = dataclasses.replace(scheme, smoothing=width)
+        other = held_out.measure(CONFIG, teacher.split_step(SMALL, 2, cap, smoothed), cases)
+        for i, family in enumerate(scenes.FAMILIES):
+            mine = slice(2 * i, 2 * i + 2)
+            own = found["nrmse"][mine].mean()
+            assert own <= other["nrmse"][mine].mean() * (1 + 1e-5), (family, cap, width)
     assert found["norm_drift"].max() < 1e-5
-    assert list(caps) == list(scenes.FAMILIES)
+    assert list(chosen) == list(scenes.FAMILIES)
+
+
+def test_the_baselines_have_as_many_pairs_as_the_students() -> None:
+    found = held_out.splittings((2, 3))
+    assert list(found) == [
+        "clamped-2",
+        "takahashi-imada-2",
+        "chin-2",
+        "clamped-3",
+        "takahashi-imada-3",
+    ]
+    for name, (scheme, n_substeps) in found.items():
+        assert scheme.n_pairs * n_substeps == int(name[-1])
 
 
 def test_held_out_cases_are_packets_before_their_obstacles() -> None:
@@ -168,7 +187,7 @@ def test_the_script_writes_all_in_small(tmp_path: pathlib.Path) -> None:
     done = scripts.run("double_slit", "--smoke", "--out", str(out))
     assert done.returncode == 0, done.stderr
     found = json.loads((out / "metrics.json").read_text())
-    assert set(found["scores"]) == {"plane-informed", "clamped-2", "clamped-3"}
+    assert set(found["scores"]) == {"plane-informed", *held_out.splittings((2, 3))}
     assert found["scores"]["plane-informed"]["forests"]["max_norm_drift"] < 1e-5
     assert found["training"]["plane-informed"]["steps"] == 8
     assert set(found["costs"]) == {*found["scores"], "chebyshev"}

@@ -41,7 +41,7 @@ def compare(
     seed: int,
     film: pathlib.Path,
 ) -> tuple[dict[str, Any], Figure]:
-    """Test emulators and the clamped split step, and draw one double slit by the first emulator.
+    """Test emulators and clamped split steps, and draw one double slit by the first emulator.
 
     Args:
       emulators: Splitting students of one system, by name.
