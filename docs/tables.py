@@ -359,5 +359,15 @@ def targets() -> str:
     return table(("target", "what it does"), [[f"`{name}`", words] for name, words in lines])
 
 
+def without_commit() -> str:
+    """Name the folders of results/ that do not say from which commit they are."""
+    folders = sorted(each for each in (ROOT / "results").iterdir() if each.is_dir())
+    return ", ".join(
+        f"`{folder.name}`"
+        for folder in folders
+        if not any('"commit"' in file.read_text() for file in folder.glob("*.json"))
+    )
+
+
 def _error(error: float) -> str:
     return f"{Number(error):.1e}" if error < 1e3 else "diverges"
