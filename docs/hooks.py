@@ -32,6 +32,9 @@ PUBLISHED = (".md", ".css", ".js")
 FONTS = ("DejaVuSerif.ttf", "LICENSE_DEJAVU", "STIXGeneral.ttf", "LICENSE_STIX")
 LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 MATHS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+# A number with an exponent in a cell of a table; browsers may break it at the hyphen.
+CELL = re.compile(r"<td\b[^>]*>.*?</td>", re.DOTALL)
+EXPONENT = re.compile(r"(?<![\w.])-?\d[\d.]*e-\d+(?![\w-])(?![^<]*>)")
 PICTURE = re.compile(r'<img ([^>]*src="(?!\w+:)([^"]+)"[^>]*?) ?/?>')
 
 
@@ -91,7 +94,7 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
 
 
 def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Set the equations, describe the pictures, and keep sources out of the search."""
+    """Set equations and numbers, describe the pictures, and keep sources out of the search."""
     folder = posixpath.dirname(page.file.src_uri)
 
     def describe(match: re.Match[str]) -> str:
@@ -102,6 +105,7 @@ def on_page_content(content: str, page: Page, config: MkDocsConfig, files: Files
         return f'<a href="{match[2]}"><img {match[1]} {attributes(file.content_bytes)}></a>'
 
     content = PICTURE.sub(describe, MATHS.sub(equation, content))
+    content = CELL.sub(lambda cell: keep_together(cell[0]), content)
     source = '<details class="mkdocstrings-source"'
     return content.replace(source, f"{source} data-search-exclude")
 
@@ -111,6 +115,11 @@ def equation(match: re.Match[str]) -> str:
     tag, bracket, formula = match.groups()
     maths = convert(html.unescape(formula), display="inline" if bracket == "(" else "block")
     return f'<{tag} class="equation">{maths}</{tag}>' if bracket == "[" else maths
+
+
+def keep_together(cell: str) -> str:
+    """Keep numbers with an exponent on one line, outside of tags."""
+    return EXPONENT.sub(r'<span class="number">\g<0></span>', cell)
 
 
 def attributes(picture: bytes) -> str:

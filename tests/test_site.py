@@ -100,6 +100,19 @@ def test_pictures_on_black_are_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     assert describe("lightblue") == f'{size} class="light"'
 
 
+def test_numbers_in_tables_are_not_broken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(DOCS))
+    keep = module("hooks").keep_together
+    one = '<span class="number">-7.9e-1</span>'
+    assert keep("<td>-7.9e-1 (1e-2)</td>") == f'<td>{one} (<span class="number">1e-2</span>)</td>'
+    for cell in (
+        "<td>takahashi-imada-2</td>",
+        '<td><a href="a/1e-3">b</a></td>',
+        "<td>1e-3-x</td>",
+    ):
+        assert keep(cell) == cell
+
+
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """The site, built once, without a warning."""
