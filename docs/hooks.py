@@ -34,7 +34,7 @@ LINK = re.compile(r"\]\((?!\w+:|#)([^)#\s]+)(#[^)\s]*)?\)")
 MATHS = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 # A number with an exponent in a cell of a table; browsers may break it at the hyphen.
 CELL = re.compile(r"<td\b[^>]*>.*?</td>", re.DOTALL)
-EXPONENT = re.compile(r"(?<![\w.])-?\d[\d.]*e-\d+(?![\w-])(?![^<]*>)")
+EXPONENT = re.compile(r"(?<![\w.-])-?\d[\d.]*e-\d+(?![\w-])(?![^<]*>)")
 PICTURE = re.compile(r'<img ([^>]*src="(?!\w+:)([^"]+)"[^>]*?) ?/?>')
 
 

@@ -359,14 +359,17 @@ def targets() -> str:
     return table(("target", "what it does"), [[f"`{name}`", words] for name, words in lines])
 
 
-def without_commit() -> str:
-    """Name the folders of results/ that do not say from which commit they are."""
+def without_commit() -> dict[str, str]:
+    """Name the folders of results/ with no commit, and those from code with other changes."""
     folders = sorted(each for each in (ROOT / "results").iterdir() if each.is_dir())
-    return ", ".join(
-        f"`{folder.name}`"
-        for folder in folders
-        if not any('"commit"' in file.read_text() for file in folder.glob("*.json"))
-    )
+    texts = {
+        f"`{each.name}`": "".join(f.read_text() for f in each.glob("*.json")) for each in folders
+    }
+    is_known, is_modified = (re.compile(rule) for rule in (r'"commit": "', r'"is_modified": true'))
+    return {
+        "unknown": ", ".join(name for name, text in texts.items() if not is_known.search(text)),
+        "modified": ", ".join(name for name, text in texts.items() if is_modified.search(text)),
+    }
 
 
 def _error(error: float) -> str:

@@ -108,7 +108,7 @@ def test_numbers_in_tables_are_not_broken(monkeypatch: pytest.MonkeyPatch) -> No
     for cell in (
         "<td>takahashi-imada-2</td>",
         '<td><a href="a/1e-3">b</a></td>',
-        "<td>1e-3-x</td>",
+        "<td>1e-3-x-7e-1</td>",
     ):
         assert keep(cell) == cell
 
