@@ -26,10 +26,15 @@ PUBLISHED = ("demo-gru", "full-gru")
 SOLVERS = ("strang, 2 pairs", "takahashi-imada, smoothed 0.1, 2 pairs")
 
 
+def _on_shelf(dispersion: str) -> Any:
+    """The results of all solvers on one dispersion."""
+    folder = "shelf" if dispersion == "lattice" else f"shelf-{dispersion}"
+    return RESULTS()[folder].metrics[dispersion]
+
+
 def shelf_rows(dispersion: str, pairs: tuple[int, ...]) -> dict[str, Any]:
     """Return the results of the solvers with some numbers of FFT pairs, by their plain names."""
-    folder = "shelf" if dispersion == "lattice" else f"shelf-{dispersion}"
-    rows = RESULTS()[folder].metrics[dispersion]
+    rows = _on_shelf(dispersion)
     return {
         label if len(pairs) == 1 else f"{label}, {n}": rows[f"{name}, {n} pairs"]
         for name, label in SCHEMES.items()
@@ -166,8 +171,7 @@ def _held_out(folders: dict[str, str], dispersion: str) -> str:
 
 def _with_best_smoothing(solvers: dict[str, Any], dispersion: str) -> dict[str, Any]:
     """Give the Takahashi-Imada step the width of less mean error on the held-out potentials."""
-    folder = "shelf" if dispersion == "lattice" else f"shelf-{dispersion}"
-    rows = RESULTS()[folder].metrics[dispersion]
+    rows = _on_shelf(dispersion)
     for n in (1, 2, 3):
         tried = [
             rows[f"takahashi-imada, smoothed {width}, {n} pairs"] for width in ("0.075", "0.1")

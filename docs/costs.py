@@ -84,7 +84,7 @@ def frontier_plane() -> str:
 
 
 def plane_gain() -> dict[str, str]:
-    """Return the range of speeds over the cheapest baseline in boxes, and how many exceed 1."""
+    """Return speeds over the cheapest baseline in boxes, and how often no student is so exact."""
     boxes = RESULTS()["coarse_plane"].metrics.boxes
     rows = [row for _, box in boxes.items() for job in ("film", "end")
             for _, row in box.levels[job].items()]  # fmt: skip
